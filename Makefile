@@ -1,0 +1,144 @@
+# make            build lbd, lbctl and the BPF programs into build/
+# sudo make demo  a lab of network namespaces with real traffic      sudo make test  every test
+# make help       the other targets
+
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules
+SHELL := /bin/bash
+
+O ?= build
+CC := gcc
+CLANG := clang
+BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
+LIBS := libbpf jansson libmnl libevent_core
+CPPFLAGS += -D_GNU_SOURCE -I$(O)
+CFLAGS += -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+LDLIBS = $(shell pkg-config --libs $(LIBS)) -lelf -lz
+ifdef SAN
+O := build/san
+CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+LDFLAGS += -fsanitize=address,undefined
+endif
+BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -mcpu=v3 \
+	-I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
+
+API_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/api/*.c))
+LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out lbd/main.c,$(wildcard lbd/*.c)))
+LBCTL_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/*.c))
+BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c))
+UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
+PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
+TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c))
+
+PACKET_OBJ := $(addprefix $(O)/tests/packet/,frame.o harness.o)
+
+ifeq ($(V),)
+Q := @
+say = @printf '  %-7s %s\n' $(1) $(2)
+endif
+
+all: $(O)/lbd/lbd $(O)/lbctl/lbctl $(BPF_OBJ)
+
+$(O)/%.bpf.o: %.bpf.c
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -MF $(@:.o=.d) -MT $@ -c $< -o $@.tmp
+	$(Q)llvm-strip -g $@.tmp
+	@mv $@.tmp $@
+
+$(O)/%.skel.h: $(O)/%.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $(subst .,_,$(notdir $*))_bpf > $@
+
+$(O)/%.o: %.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
+
+# Only datapath.c includes the skeleton; its dependency file knows of it after the first build.
+$(O)/lbd/datapath.o: | $(O)/bpf/lb.skel.h
+
+$(O)/lib/libapi.a: $(API_OBJ)
+$(O)/lib/liblbd.a: $(LBD_OBJ)
+$(O)/lib/%.a:
+	$(call say,AR,$@)
+	@mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(O)/lbd/lbd: $(O)/lbd/main.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
+$(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
+$(O)/tests/packet/packet_test $(O)/tests/packet/random_test: $(PACKET_OBJ)
+$(UNIT) $(PACKET) $(TOOLS): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
+$(O)/lbctl/lbctl: LDLIBS = -ljansson
+$(UNIT) $(PACKET): LDLIBS += -lcmocka
+$(O)/lbd/lbd $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS):
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
+
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
+
+# Generated from lbctl's command table, and kept in the tree for who reads it there; a test compares.
+man: $(O)/lbctl/lbctl
+	$(call say,MAN,docs/man/lbctl.8)
+	$(Q)$< help --man > docs/man/lbctl.8
+
+# --- checks of the source itself ---
+
+# Who may include whom: bpf -> bpf; lbd/api -> lbd/api and bpf/abi.h; lbd -> itself, bpf, the skeleton;
+# lbctl -> lbctl, lbd/api. Nothing includes tests.
+direction:
+	@! grep -nE '#include "(\.\./)*(lbd|lbctl|tests)/' bpf/*.[ch]
+	@! grep -nE '#include "(\.\./)+(lbctl|tests)/' lbd/*.[ch] lbd/api/*.[ch]
+	@! grep -nE '#include "\.\./[^.a]' lbd/api/*.[ch]
+	@! grep -nE '#include "\.\./(bpf|tests)/|#include "\.\./lbd/[^a]' lbctl/*.[ch]
+
+lint: direction
+	shellcheck -x $$(git ls-files '*.sh' .ci/run)
+	clang-format-14 --dry-run --Werror $$(git ls-files '*.c' '*.h')
+
+# --- packages of Debian 12, by purpose. None of them starts a service. ---
+BUILD_PKGS := gcc libc6-dev linux-libc-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev \
+	zlib1g-dev libjansson-dev libevent-dev libmnl-dev
+LAB_PKGS := iproute2 ethtool iputils-ping curl jq procps util-linux
+TEST_PKGS := $(LAB_PKGS) libcmocka-dev iperf3 socat python3 python3-scapy shellcheck groff-base
+VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
+
+# Each of these installs what is missing, then starts a make that sees it: this one has read the
+# Makefile, and with it asked gcc and pkg-config, when they may not have been there.
+demo: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
+test: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
+test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
+demo test test-kernels:
+	@tests/lib/packages.sh $(PKGS)
+	+@$(MAKE) --no-print-directory run-$@
+
+run-demo: all $(TOOLS)
+	@O=$(O) examples/01-demo/run.sh
+
+tests: all $(UNIT) $(PACKET) $(TOOLS)
+
+run-test: direction tests
+	+@$(MAKE) --no-print-directory SAN=1 tests
+	@tests/run.sh $(O) build/san
+
+# The packet tests and real traffic on Debian's 6.1 and 6.12 kernels. Kernels are kept in $(O)/vm, or
+# in VM_CACHE=folder. One of them alone: KERNELS=6.12
+KERNELS := 6.1 6.12
+run-test-kernels: tests
+	@tests/vm/kernels.sh $(O) $(KERNELS)
+
+clean:
+	rm -rf build
+
+help:
+	@printf '%s\n' \
+		'make               build lbd, lbctl and the BPF programs into build/' \
+		'sudo make demo     a lab of network namespaces with real traffic, explained as it goes' \
+		'sudo make test     every test; installs what it needs' \
+		'sudo make test-kernels  packet tests and traffic on Debian kernels 6.1 and 6.12 in a VM' \
+		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
+		'make lint          shellcheck, clang-format, direction of includes' \
+		'make clean         remove build/'
+
+.PHONY: all clean help man direction lint tests demo test test-kernels run-demo run-test run-test-kernels
+.SECONDARY:

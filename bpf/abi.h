@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the XDP program and lbd share: map layouts, limits, and the meaning of every word.
+ *
+ * This is the only contract between the two. A change to any layout or meaning here raises
+ * LB_ABI_VERSION, which is pinned beside the maps. All integers are in host order unless the type
+ * says __be16/__be32. Every array marked "mmapped" is edited by lbd with plain atomic stores while
+ * packets flow; each such field is at most 8 bytes and naturally aligned, so a reader sees the old
+ * or the new value, never a mixture.
+ */
+#ifndef LB_ABI_H
+#define LB_ABI_H
+
+#include <linux/types.h>
+#include "verdicts.h"
+
+#define LB_ABI_VERSION 1
+
+/* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
+#define LB_VIPS_MAX 65536
+#define LB_MEMBERS_MAX 65534    /* member numbers 0 … 65,533; 0xffff is LB_NONE */
+#define LB_NEXTHOPS_MAX 4096    /* number 0 is LB_NEXTHOP_UNRESOLVED */
+#define LB_SLOTS_MAX (1u << 28) /* over all VIPs */
+#define LB_FLOWS_MAX (1u << 28)
+#define LB_TABLE_SIZE_MIN 251u
+#define LB_TABLE_SIZE_MAX 1048573u
+#define LB_TABLE_SIZE_DEFAULT 65537u
+#define LB_EGRESS_MAX 256 /* interfaces in the device map */
+
+#define LB_NONE 0xffffu /* no member */
+
+/* --- verdicts: per-CPU array "verdicts" of __u64, indexed by enum lb_verdict --- */
+enum lb_verdict {
+#define LB_VERDICT_ENUM(id, name, action, meaning) LB_##id,
+	LB_VERDICT_LIST(LB_VERDICT_ENUM)
+#undef LB_VERDICT_ENUM
+		LB_VERDICT_COUNT
+};
+
+/* --- VIPs: hash maps "vips4" and "vips6" ---
+ * Port 0 stands for every port. {port 0, protocol 0} is the address-only entry: it says that the
+ * address has a VIP at all, so that malformed packets, fragments and ICMP can be told from
+ * traffic that is none of our business. There is one for each VIP address.
+ * Two maps, since an 8-byte key hashes faster than a 20-byte one.
+ */
+struct lb_vip4_key {
+	__be32 address;
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
+struct lb_vip6_key {
+	__u8 address[16];
+	__be16 port;
+	__u8 protocol;
+	__u8 pad;
+};
+
+#define LB_VIP_ADDRESS_ONLY (1u << 0)
+
+struct lb_vip_value {
+	__u32 number;
+	__u32 slots_start; /* index of its first word in "slots" */
+	__u32 slots_size;  /* how many; 0 in an address-only entry */
+	__u32 flags;       /* LB_VIP_* */
+};
+
+/* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
+ * The kernel rounds array values up to 8 bytes, so the words stand in lines of 16; to lbd they are
+ * one contiguous array of words. previous == current: SETTLED. previous == LB_NONE: TRACKED.
+ * Otherwise MOVING. A slot without any member is LB_NONE in both halves.
+ */
+#define LB_SLOT_LINE 16u
+
+struct lb_slot_line {
+	__u32 word[LB_SLOT_LINE];
+};
+
+static inline __u32 lb_slot_word(__u16 current_member, __u16 previous_member)
+{
+	return (__u32)previous_member << 16 | current_member;
+}
+
+static inline __u16 lb_slot_current(__u32 word)
+{
+	return (__u16)word;
+}
+
+static inline __u16 lb_slot_previous(__u32 word)
+{
+	return (__u16)(word >> 16);
+}
+
+static inline __u32 lb_slot_settled(__u16 member)
+{
+	return lb_slot_word(member, member);
+}
+
+static inline int lb_slot_is_settled(__u32 word)
+{
+	return (__u16)word == word >> 16;
+}
+
+/* --- members: mmapped array "members", one cache line each --- */
+#define LB_MEMBER_VALID (1u << 0)  /* the number is in use */
+#define LB_MEMBER_NEW (1u << 1)    /* takes new flows */
+#define LB_MEMBER_OLD (1u << 2)    /* keeps its old flows */
+#define LB_MEMBER_OUTER6 (1u << 3) /* outer header is IPv6, else IPv4 */
+
+struct lb_member {
+	__u32 flags;   /* LB_MEMBER_* */
+	__u32 nexthop; /* index in "nexthops"; LB_NEXTHOP_UNRESOLVED while unknown */
+	/* Outer addresses in wire order; an IPv4 address stands in the first four bytes. */
+	__be32 daddr[4];
+	__be32 saddr[4];
+	/* Bits of the last word of saddr that the flow hash fills in (0: saddr is used as it is).
+	 */
+	__be32 saddr_mask;
+	/* IPv4 outer only: sum, not folded, of the header's constant 16-bit words as they lie in
+	 * memory: version/IHL with TOS 0, id 0, DF, TTL with protocol 0, and daddr. TOS, length,
+	 * protocol and saddr are added per packet, so that saddr can change with one store. */
+	__u32 csum;
+	__u32 pad[4];
+};
+
+/* --- next hops: mmapped array "nexthops" --- */
+#define LB_NEXTHOP_UNRESOLVED 0u /* number 0 never leads anywhere */
+
+struct lb_nexthop {
+	__u8 dst_mac[6];
+	__u16 valid; /* in the same 8-byte word as dst_mac: 1 when both addresses are right */
+	__u8 src_mac[6];
+	__u16 pad;
+	__u32 ifindex;
+	__u32 mtu; /* of the egress interface or route: the most an outer IP packet may have */
+	__u32 pad2[2];
+};
+
+/* --- counters: per-CPU array "counters", indexed by member --- */
+struct lb_counter {
+	__u64 packets;
+	__u64 bytes; /* of the clients' IP packets, without Ethernet and outer headers */
+};
+
+/* --- flow table: mmapped array "flows" of buckets; see docs/design.md --- */
+struct lb_flow_bucket {
+	__u64 word[8];
+};
+
+/* --- configuration: const volatile rodata "config", set before the program is loaded --- */
+struct lb_program_config {
+	__u64 seed[2];      /* keys the flow hash (bpf/hash.h) */
+	__u32 flow_buckets; /* power of two; 0: no flow table */
+	__u32 pad;
+};
+
+#define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
+LB_ASSERT_SIZE(lb_vip4_key, 8);
+LB_ASSERT_SIZE(lb_vip6_key, 20);
+LB_ASSERT_SIZE(lb_vip_value, 16);
+LB_ASSERT_SIZE(lb_slot_line, 64);
+LB_ASSERT_SIZE(lb_member, 64);
+LB_ASSERT_SIZE(lb_nexthop, 32);
+LB_ASSERT_SIZE(lb_counter, 16);
+LB_ASSERT_SIZE(lb_flow_bucket, 64);
+LB_ASSERT_SIZE(lb_program_config, 24);
+
+#endif

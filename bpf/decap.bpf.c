@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* How does a backend without an ipip device get the client's packet back? This program takes the
+ * outer IP header off in XDP, before the backend's stack sees the frame:
+ *
+ *	[Ethernet][outer IPv4 or IPv6][inner IPv4 or IPv6][…]  ->  [Ethernet][inner IPv4 or IPv6][…]
+ *
+ * Attach it with iproute2, no daemon needed:
+ *
+ *	ip link set dev eth0 xdpdrv obj decap.bpf.o sec xdp.frags	(xdpgeneric: any driver)
+ *	bpftool map dump name decap_stats
+ *
+ * It believes whoever sends to it, as an ipip device does, but the host's own firewall sees only
+ * the inner packet. Let the network in front pass protocols 4 and 41 from the balancers only, or
+ * put their prefix into decap_sources: other senders' packets then go to the stack as they came.
+ *
+ * Whatever is not a tunnel packet, or not a sound one, goes to the stack untouched. So do outer
+ * fragments and outer headers with options or extensions: lbd never sends those.
+ */
+#include <stdbool.h>
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
+
+/* Packets, one count each; read with `bpftool map dump name decap_stats`. */
+struct decap_stats {
+	__u64 ipv4_in_ipv4; /* decapsulated */
+	__u64 ipv6_in_ipv4;
+	__u64 ipv4_in_ipv6;
+	__u64 ipv6_in_ipv6;
+	__u64 malformed;    /* a length or version is wrong: passed on untouched */
+	__u64 other_source; /* not from decap_sources: passed on untouched */
+	__u64 ecn_dropped;  /* congestion was marked on the way, the sender cannot be told: dropped
+			     */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct decap_stats);
+} decap_stats SEC(".maps");
+
+/* The senders that are believed: outer source & mask == address. IPv4 stands in the last word.
+ * All zero, as it is at first, believes everybody. */
+struct decap_source {
+	__be32 address[4];
+	__be32 mask[4];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2); /* 0: IPv4 outer header, 1: IPv6 */
+	__type(key, __u32);
+	__type(value, struct decap_source);
+} decap_sources SEC(".maps");
+
+enum outcome { NOT_A_TUNNEL, DECAPSULATED, MALFORMED, OTHER_SOURCE, ECN_DROPPED, SOUND };
+
+/* What the outer header said. */
+struct outer {
+	__u32 header;  /* bytes to take off; 0: not a tunnel packet */
+	__u32 payload; /* bytes behind it */
+	__be32 source[4];
+	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6 */
+	__u8 ecn;
+};
+
+static __always_inline bool is_tunnel(__u8 protocol)
+{
+	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
+}
+
+static __always_inline enum outcome parse_outer4(void *at, void *end, __u32 length,
+						 struct outer *out)
+{
+	struct iphdr *ip = at;
+	__u32 total;
+
+	if ((void *)(ip + 1) > end || !is_tunnel(ip->protocol) || ip->ihl != 5 ||
+	    ip->frag_off & bpf_htons(IP_FRAGMENT))
+		return NOT_A_TUNNEL;
+	total = bpf_ntohs(ip->tot_len);
+	if (ip->version != 4 || total < sizeof(*ip) || total > length)
+		return MALFORMED;
+	out->header = sizeof(*ip);
+	out->payload = total - sizeof(*ip);
+	out->source[3] = ip->saddr;
+	out->protocol = ip->protocol;
+	out->ecn = ip->tos & 3;
+	return SOUND;
+}
+
+static __always_inline enum outcome parse_outer6(void *at, void *end, __u32 length,
+						 struct outer *out)
+{
+	struct ipv6hdr *ip = at;
+	__u32 payload;
+
+	if ((void *)(ip + 1) > end || !is_tunnel(ip->nexthdr))
+		return NOT_A_TUNNEL;
+	payload = bpf_ntohs(ip->payload_len);
+	if (ip->version != 6 || sizeof(*ip) + payload > length)
+		return MALFORMED;
+	out->header = sizeof(*ip);
+	out->payload = payload;
+	__builtin_memcpy(out->source, &ip->saddr, sizeof(out->source));
+	out->protocol = ip->nexthdr;
+	out->ecn = ip->flow_lbl[0] >> 4 & 3;
+	return SOUND;
+}
+
+static __always_inline bool source_is_believed(const struct outer *outer)
+{
+	__u32 key = outer->header == sizeof(struct ipv6hdr);
+	struct decap_source *source = bpf_map_lookup_elem(&decap_sources, &key);
+	__be32 differ = 0;
+
+	if (!source)
+		return false;
+	for (int i = 0; i < 4; i++)
+		differ |= (outer->source[i] & source->mask[i]) ^ source->address[i];
+	return !differ;
+}
+
+/* RFC 6040 section 4.2: what the inner ECN field becomes; -1: drop the packet. */
+static __always_inline int ecn_combine(__u8 inner, __u8 outer)
+{
+	enum { NOT_ECT, ECT_1, ECT_0, CE };
+
+	if (outer == CE)
+		return inner == NOT_ECT ? -1 : CE;
+	if (outer == ECT_1 && inner == ECT_0)
+		return ECT_1;
+	return inner;
+}
+
+/* The first 16 bits of the header (version, IHL, TOS) change; RFC 1624, equation 3. */
+static __always_inline void ecn_set4(struct iphdr *ip, __u8 ecn)
+{
+	__be16 *word = (__be16 *)ip;
+	__u32 sum = (__u16)~ip->check + (__u16) ~*word;
+
+	ip->tos = (ip->tos & ~3) | ecn;
+	sum += *word;
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	ip->check = ~sum;
+}
+
+static __always_inline enum outcome ready_inner4(void *at, void *end, const struct outer *outer)
+{
+	struct iphdr *ip = at;
+	__u32 total;
+	int ecn;
+
+	if ((void *)(ip + 1) > end || ip->version != 4 || ip->ihl < 5)
+		return MALFORMED;
+	total = bpf_ntohs(ip->tot_len);
+	if (total < ip->ihl * 4u || total > outer->payload)
+		return MALFORMED;
+	ecn = ecn_combine(ip->tos & 3, outer->ecn);
+	if (ecn < 0)
+		return ECN_DROPPED;
+	if (ecn != (ip->tos & 3))
+		ecn_set4(ip, ecn);
+	return SOUND;
+}
+
+static __always_inline enum outcome ready_inner6(void *at, void *end, const struct outer *outer)
+{
+	struct ipv6hdr *ip = at;
+	int ecn;
+
+	if ((void *)(ip + 1) > end || ip->version != 6 ||
+	    sizeof(*ip) + bpf_ntohs(ip->payload_len) > outer->payload)
+		return MALFORMED;
+	ecn = ecn_combine(ip->flow_lbl[0] >> 4 & 3, outer->ecn);
+	if (ecn < 0)
+		return ECN_DROPPED;
+	ip->flow_lbl[0] = (ip->flow_lbl[0] & ~0x30) | ecn << 4;
+	return SOUND;
+}
+
+/* Moves the Ethernet header up against the inner one. */
+static __always_inline enum outcome strip(struct xdp_md *ctx, const struct outer *outer)
+{
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	struct ethhdr kept;
+
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return MALFORMED;
+	kept = *eth;
+	kept.h_proto = bpf_htons(outer->protocol == IPPROTO_IPIP ? ETH_P_IP : ETH_P_IPV6);
+	if (bpf_xdp_adjust_head(ctx, outer->header))
+		return MALFORMED;
+	eth = (void *)(long)ctx->data;
+	if ((void *)(eth + 1) > (void *)(long)ctx->data_end)
+		return MALFORMED;
+	*eth = kept;
+	return DECAPSULATED;
+}
+
+static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer *outer)
+{
+	void *end = (void *)(long)ctx->data_end;
+	struct ethhdr *eth = (void *)(long)ctx->data;
+	__u32 length = bpf_xdp_get_buff_len(ctx) - sizeof(*eth);
+	enum outcome outcome = NOT_A_TUNNEL;
+	void *inner;
+
+	if ((void *)(eth + 1) > end)
+		return NOT_A_TUNNEL;
+	if (eth->h_proto == bpf_htons(ETH_P_IP))
+		outcome = parse_outer4(eth + 1, end, length, outer);
+	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
+		outcome = parse_outer6(eth + 1, end, length, outer);
+	if (outcome != SOUND)
+		return outcome;
+	if (!source_is_believed(outer))
+		return OTHER_SOURCE;
+
+	inner = (void *)(eth + 1) + outer->header;
+	if (outer->protocol == IPPROTO_IPIP)
+		outcome = ready_inner4(inner, end, outer);
+	else
+		outcome = ready_inner6(inner, end, outer);
+	return outcome == SOUND ? strip(ctx, outer) : outcome;
+}
+
+static __always_inline void count_decapsulated(struct decap_stats *stats, const struct outer *outer)
+{
+	if (outer->header == sizeof(struct iphdr))
+		++*(outer->protocol == IPPROTO_IPIP ? &stats->ipv4_in_ipv4 : &stats->ipv6_in_ipv4);
+	else
+		++*(outer->protocol == IPPROTO_IPIP ? &stats->ipv4_in_ipv6 : &stats->ipv6_in_ipv6);
+}
+
+SEC("xdp.frags")
+int decap(struct xdp_md *ctx)
+{
+	struct outer outer = {};
+	struct decap_stats *stats;
+	enum outcome outcome;
+	__u32 zero = 0;
+
+	stats = bpf_map_lookup_elem(&decap_stats, &zero);
+	if (!stats)
+		return XDP_PASS;
+	outcome = decapsulate(ctx, &outer);
+	if (outcome == DECAPSULATED)
+		count_decapsulated(stats, &outer);
+	else if (outcome == MALFORMED)
+		stats->malformed++;
+	else if (outcome == OTHER_SOURCE)
+		stats->other_source++;
+	else if (outcome == ECN_DROPPED)
+		stats->ecn_dropped++;
+	return outcome == ECN_DROPPED ? XDP_DROP : XDP_PASS;
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The flow hash: 64 bits over the 5-tuple, keyed by a 128-bit seed. Also compiled into lbd, which
+ * must give the answers that the program gives.
+ *
+ * Multiply and fold, word by word, with the 64-bit finaliser of MurmurHash3 (A. Appleby, public
+ * domain) at the end: every input bit reaches every output bit. The seed keeps a stranger from
+ * choosing the slot of his flows in advance; it is no message authentication code. Addresses and
+ * ports are taken as they lie in memory, so that nodes of one tier must be of one byte order.
+ */
+#ifndef LB_HASH_H
+#define LB_HASH_H
+
+#include <linux/types.h>
+
+static inline __attribute__((always_inline)) __u64 lb_hash_word(__u64 hash, __u64 word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+	return hash ^ hash >> 32;
+}
+
+static inline __attribute__((always_inline)) __u64 lb_hash_end(__u64 hash, __u64 seed)
+{
+	hash ^= seed;
+	hash *= 0xff51afd7ed558ccdull;
+	hash ^= hash >> 33;
+	hash *= 0xc4ceb9fe1a85ec53ull;
+	return hash ^ hash >> 33;
+}
+
+/* The ports as they lie in the packet, source first, and the protocol above them. */
+static inline __attribute__((always_inline)) __u64 lb_hash_l4(__be32 ports, __u8 protocol)
+{
+	return (__u64)protocol << 32 | ports;
+}
+
+static inline __attribute__((always_inline)) __u64
+lb_hash_ipv4(const volatile __u64 seed[2], __be32 source, __be32 destination, __u64 l4)
+{
+	__u64 hash = lb_hash_word(seed[0], (__u64)source << 32 | destination);
+
+	return lb_hash_end(lb_hash_word(hash, l4), seed[1]);
+}
+
+/* Addresses as pairs of words, in memory order. */
+static inline __attribute__((always_inline)) __u64 lb_hash_ipv6(const volatile __u64 seed[2],
+								const __u64 source[2],
+								const __u64 destination[2],
+								__u64 l4)
+{
+	__u64 hash = lb_hash_word(seed[0], source[0]);
+
+	hash = lb_hash_word(hash + seed[1], source[1]);
+	hash = lb_hash_word(hash + seed[0], destination[0]);
+	hash = lb_hash_word(hash, destination[1]);
+	return lb_hash_end(lb_hash_word(hash, l4), seed[1]);
+}
+
+/* High half of the hash -> slot, without a division. */
+static inline __attribute__((always_inline)) __u32 lb_hash_slot(__u64 hash, __u32 size)
+{
+	return (hash >> 32) * size >> 32;
+}
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* The balancer: what becomes of a packet.
+ *
+ * parse -> VIP -> hash -> slot -> member and next hop -> encapsulate -> send
+ *
+ * Every way out is a verdict (verdicts.h), and all of them are counted in lb() and nowhere else.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "abi.h"
+#include "maps.h"
+#include "parse.h"
+#include "vip.h"
+#include "backend.h"
+#include "encap.h"
+
+static __always_inline void count_member(const struct packet *packet, const struct choice *choice)
+{
+	struct lb_counter *counter = bpf_map_lookup_elem(&counters, &choice->number);
+
+	if (counter) {
+		counter->packets++;
+		counter->bytes += packet->length;
+	}
+}
+
+static __always_inline int send(struct xdp_md *ctx, const struct lb_nexthop *nexthop)
+{
+	__u32 ifindex = nexthop->ifindex;
+
+	if (ifindex == ctx->ingress_ifindex)
+		return LB_TX;
+	if (bpf_redirect_map(&egress, ifindex, XDP_DROP) != XDP_REDIRECT)
+		return LB_DROP_NO_EGRESS;
+	return LB_REDIRECT;
+}
+
+static __always_inline int balance(struct xdp_md *ctx)
+{
+	struct packet packet = {};
+	struct choice choice = {};
+	struct lb_vip_value *vip = NULL;
+	int verdict;
+
+	verdict = parse(ctx, &packet);
+	if (verdict != LB_NEXT)
+		return verdict;
+	verdict = vip_find(&packet, &vip);
+	if (verdict != LB_NEXT || !vip)
+		return verdict;
+	choice.hash = flow_hash(&packet);
+	verdict = choose_member(vip, &choice);
+	if (verdict != LB_NEXT)
+		return verdict;
+	verdict = choose_nexthop(&choice);
+	if (verdict != LB_NEXT)
+		return verdict;
+	verdict = encap(ctx, &packet, &choice);
+	if (verdict != LB_NEXT)
+		return verdict;
+	verdict = send(ctx, choice.nexthop);
+	if (verdict == LB_TX || verdict == LB_REDIRECT)
+		count_member(&packet, &choice);
+	return verdict;
+}
+
+enum { ACTION_PASS, ACTION_FORWARD, ACTION_DROP };
+
+#define MASK_OF(wanted, id, action) | ((__u64)(ACTION_##action == (wanted)) << LB_##id)
+#define PASS_BIT(id, name, action, meaning) MASK_OF(ACTION_PASS, id, action)
+static const __u64 pass_mask = 0 LB_VERDICT_LIST(PASS_BIT);
+_Static_assert(LB_VERDICT_COUNT <= 64, "verdicts fit the mask");
+
+static __always_inline int action_of(int verdict)
+{
+	if (verdict == LB_TX)
+		return XDP_TX;
+	if (verdict == LB_REDIRECT)
+		return XDP_REDIRECT;
+	return 1ull << verdict & pass_mask ? XDP_PASS : XDP_DROP;
+}
+
+SEC("xdp.frags")
+int lb(struct xdp_md *ctx)
+{
+	__u32 verdict = balance(ctx);
+	__u64 *count = bpf_map_lookup_elem(&verdicts, &verdict);
+
+	if (!count)
+		return XDP_ABORTED;
+	++*count;
+	return action_of(verdict);
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

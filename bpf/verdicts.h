@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What can become of a packet. One list feeds the program, lbctl, metrics and the manual.
+ *
+ * X(enumerator, name, action, meaning): `name` is what lbctl and JSON show; `action` is PASS (to
+ * the kernel's stack, unchanged), FORWARD (to a backend) or DROP. Numbers are part of the ABI: new
+ * verdicts go at the end of the list.
+ */
+#ifndef LB_VERDICTS_H
+#define LB_VERDICTS_H
+
+#define LB_VERDICT_LIST(X)                                                                         \
+	X(PASS_NOT_IP, "pass_not_ip", PASS, "neither IPv4 nor IPv6 (ARP, LLDP, VLAN-tagged, …)")   \
+	X(PASS_RUNT, "pass_runt", PASS, "frame too short to hold an IP header")                    \
+	X(PASS_NOT_VIP, "pass_not_vip", PASS, "for no VIP")                                        \
+	X(PASS_ICMP, "pass_icmp", PASS, "ICMP or ICMPv6 to the address of a VIP")                  \
+	X(TX, "tx", FORWARD, "to a backend, out of the interface it came in by")                   \
+	X(REDIRECT, "redirect", FORWARD, "to a backend, out of another interface")                 \
+	X(DROP_BAD_VERSION, "drop_bad_version", DROP,                                              \
+	  "to a VIP: IP version does not match the frame's type")                                  \
+	X(DROP_BAD_HEADER, "drop_bad_header", DROP,                                                \
+	  "to a VIP: IP header length below 20 or beyond the frame")                               \
+	X(DROP_BAD_LENGTH, "drop_bad_length", DROP,                                                \
+	  "to a VIP: IP total length below the header's or beyond the frame")                      \
+	X(DROP_TTL, "drop_ttl", DROP, "to a VIP: TTL or hop limit is 0")                           \
+	X(DROP_TRUNCATED, "drop_truncated", DROP,                                                  \
+	  "to a VIP: TCP or UDP header cut off by the IP length")                                  \
+	X(DROP_FRAGMENT, "drop_fragment", DROP, "to a VIP: IP fragment")                           \
+	X(DROP_EXTENSION, "drop_extension", DROP,                                                  \
+	  "to a VIP: IPv6 extension header before the transport header")                           \
+	X(DROP_NO_BACKEND, "drop_no_backend", DROP, "the VIP has no backend that takes the flow")  \
+	X(DROP_UNRESOLVED, "drop_unresolved", DROP,                                                \
+	  "the backend's next hop has no route or no resolved neighbour")                          \
+	X(DROP_TOO_BIG, "drop_too_big", DROP,                                                      \
+	  "larger than the MTU towards the backend once encapsulated")                             \
+	X(DROP_NO_HEADROOM, "drop_no_headroom", DROP,                                              \
+	  "the driver left no room for the outer header")                                          \
+	X(DROP_NO_EGRESS, "drop_no_egress", DROP, "the egress interface is not in the device map") \
+	X(DROP_INTERNAL, "drop_internal", DROP, "tables disagree: a defect, please report it")
+
+#endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How is lbd asked? One request, one reply, over its Unix socket. */
+#ifndef LBCTL_CLIENT_H
+#define LBCTL_CLIENT_H
+
+#include <jansson.h>
+#include "../lbd/api/err.h"
+
+#define CLIENT_TIMEOUT_S 30
+#define CLIENT_REPLY_MAX (64u << 20)
+
+/* params may be NULL. 0 and *result (new reference), or -EINVAL and either the error that lbd
+ * replied with, or LB_ERR_UNREACHABLE when there was no proper reply within timeout_s of silence.
+ */
+int client_call(const char *path, int timeout_s, const char *method, const json_t *params,
+		json_t **result, struct lb_err *err);
+
+#endif

@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which commands are there? This is the one place that knows. */
+#include <string.h>
+#include "args.h"
+#include "call.h"
+#include "command.h"
+#include "help.h"
+#include "params.h"
+#include "view.h"
+
+#define TABLE_KINDS "rendezvous|maglev"
+
+const struct option_spec global_options[] = {
+	{.name = "socket", .value = "PATH", .summary = "lbd's socket (" LB_SOCKET_DEFAULT ")"},
+	{.name = "json",
+	 .summary = "print what lbd replied as JSON, and errors as an object with the field error"},
+	{.name = "help", .summary = "explain the command instead; also -h"},
+	{0},
+};
+
+const struct exit_code_spec exit_codes[] = {
+	{EXIT_DONE, "done"},
+	{EXIT_REFUSED, "refused by lbd or by the system"},
+	{EXIT_USAGE, "the command line is wrong"},
+	{EXIT_UNREACHABLE, "lbd could not be reached or did not reply properly"},
+	{EXIT_DIFFERS, "status: some backend cannot be reached"},
+	{0},
+};
+
+const struct command commands[] = {
+	{
+		.object = "status",
+		.summary = "interfaces, limits, next hops and what should be mended",
+		.detail = "This is what lbctl does when it is given no command.",
+		.examples = {"lbctl status", "lbctl"},
+		.method = "status",
+		.view = view_status,
+		.judge = view_status_judge,
+	},
+	{
+		.object = "vip",
+		.verb = "add",
+		.arguments = {{.name = "ADDRESS:PORT/PROTO"}},
+		.options =
+			{
+				{.name = "name",
+				 .value = "NAME",
+				 .summary = "what to call it (its address)"},
+				{.name = "table",
+				 .value = TABLE_KINDS,
+				 .summary = "how slots are given to backends (rendezvous)"},
+				{.name = "table-size",
+				 .value = "N",
+				 .summary = "slots, a prime from 251 to 1048573 (65537)"},
+			},
+		.summary = "add a VIP",
+		.detail = "PROTO is tcp or udp; port 0 is every port; an IPv6 address stands in "
+			  "brackets. The table size cannot be changed later.",
+		.examples =
+			{"lbctl vip add 192.0.2.10:443/tcp --name web",
+			 "lbctl vip add [2001:db8::10]:53/udp --table maglev --table-size 1021"},
+		.method = "vip.add",
+		.params = params_vip_add,
+		.view = view_change,
+	},
+	{
+		.object = "vip",
+		.verb = "set",
+		.arguments = {{.name = "VIP"}},
+		.options =
+			{
+				{.name = "name", .value = "NAME", .summary = "another name"},
+				{.name = "table",
+				 .value = TABLE_KINDS,
+				 .summary = "another way to give slots to backends"},
+			},
+		.needs_option = true,
+		.summary = "change a VIP",
+		.examples = {"lbctl vip set web --name shop", "lbctl vip set web --table maglev"},
+		.method = "vip.set",
+		.params = params_vip_set,
+		.view = view_change,
+	},
+	{
+		.object = "vip",
+		.verb = "show",
+		.arguments = {{.name = "VIP"}},
+		.summary = "show a VIP with its backends and the digest of its table",
+		.detail = "Two nodes send every flow to the same backend exactly when their "
+			  "digests are equal.",
+		.examples = {"lbctl vip show web", "lbctl vip show 192.0.2.10:443/tcp"},
+		.method = "vip.show",
+		.params = params_vip_reference,
+		.view = view_vip,
+	},
+	{
+		.object = "vip",
+		.verb = "list",
+		.summary = "list the VIPs",
+		.examples = {"lbctl vip list"},
+		.method = "vip.list",
+		.view = view_vips,
+	},
+	{
+		.object = "vip",
+		.verb = "del",
+		.arguments = {{.name = "VIP"}},
+		.summary = "remove a VIP and its backends",
+		.examples = {"lbctl vip del web"},
+		.method = "vip.del",
+		.params = params_vip_reference,
+		.view = view_change,
+	},
+	{
+		.object = "backend",
+		.verb = "add",
+		.arguments = {{.name = "VIP"}, {.name = "ADDRESS"}},
+		.options =
+			{
+				{.name = "weight",
+				 .value = "N",
+				 .summary = "0 to 10000 (1); 0 takes no new flows"},
+			},
+		.summary = "add a backend to a VIP",
+		.examples = {"lbctl backend add web 10.0.0.2 --weight 10"},
+		.method = "backend.add",
+		.params = params_backend_add,
+		.view = view_change,
+	},
+	{
+		.object = "backend",
+		.verb = "set",
+		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.options =
+			{
+				{.name = "weight",
+				 .value = "N",
+				 .summary = "0 to 10000; 0 takes no new flows",
+				 .required = true},
+			},
+		.summary = "change the weight of a backend",
+		.examples = {"lbctl backend set web 10.0.0.2 --weight 5"},
+		.method = "backend.set",
+		.params = params_backend_set,
+		.view = view_change,
+	},
+	{
+		.object = "backend",
+		.verb = "list",
+		.arguments = {{.name = "VIP", .optional = true}},
+		.summary = "list the backends of a VIP, or of all",
+		.examples = {"lbctl backend list", "lbctl backend list web"},
+		.method = "backend.list",
+		.params = params_vip_reference,
+		.view = view_backends,
+	},
+	{
+		.object = "backend",
+		.verb = "del",
+		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.summary = "remove a backend from a VIP",
+		.examples = {"lbctl backend del web 10.0.0.2"},
+		.method = "backend.del",
+		.params = params_backend_del,
+		.view = view_change,
+	},
+	{
+		.object = "stats",
+		.arguments = {{.name = "VIP", .optional = true}},
+		.options =
+			{
+				{.name = "all",
+				 .summary = "also the verdicts that no packet has had"},
+			},
+		.summary = "count packets and bytes, and what became of packets",
+		.examples = {"lbctl stats", "lbctl stats web"},
+		.method = "stats",
+		.params = params_vip_reference,
+		.view = view_stats,
+	},
+	{
+		.object = "config",
+		.verb = "check",
+		.arguments = {{.name = "FILE"}},
+		.summary = "say what applying a service document would do",
+		.detail = "FILE - is standard input. Nothing is changed.",
+		.examples = {"lbctl config check service.json"},
+		.method = "config.check",
+		.params = params_document,
+		.view = view_plan,
+		.root = "document",
+	},
+	{
+		.object = "config",
+		.verb = "apply",
+		.arguments = {{.name = "FILE"}},
+		.summary = "make a service document the one in force, as a whole or not at all",
+		.detail = "FILE - is standard input. VIPs and backends that the document does not "
+			  "name are removed.",
+		.examples = {"lbctl config apply service.json",
+			     "lbctl config export | jq 'del(.vips[0])' | lbctl config apply -"},
+		.method = "config.apply",
+		.params = params_document,
+		.view = view_change,
+		.root = "document",
+	},
+	{
+		.object = "config",
+		.verb = "export",
+		.summary = "print the service document in force",
+		.examples = {"lbctl config export > service.json"},
+		.method = "config.export",
+		.view = view_document,
+	},
+	{
+		.object = "version",
+		.summary = "print the versions of lbctl, lbd and the kernel",
+		.examples = {"lbctl version"},
+		.method = "version",
+		.view = view_version,
+		.run = call_version,
+	},
+	{
+		.object = "help",
+		.arguments = {{.name = "COMMAND", .optional = true},
+			      {.name = "COMMAND", .optional = true}},
+		.options =
+			{
+				{.name = "man",
+				 .summary = "print the manual page, roff",
+				 .hidden = true},
+			},
+		.summary = "explain a command, or list all",
+		.examples = {"lbctl help", "lbctl help vip add"},
+		.run = help_run,
+	},
+	{
+		.object = "completion",
+		.arguments = {{.name = "bash"}},
+		.summary = "print a completion script for the shell",
+		.examples = {"source <(lbctl completion bash)"},
+		.run = completion_run,
+	},
+	{0},
+};
+
+const struct command *command_find(const char *object, const char *verb)
+{
+	for (const struct command *command = commands; command->object; command++) {
+		if (strcmp(command->object, object) != 0)
+			continue;
+		if (!command->verb || (verb && strcmp(command->verb, verb) == 0))
+			return command;
+	}
+	return NULL;
+}
+
+bool command_is_object(const char *word)
+{
+	for (const struct command *command = commands; command->object; command++)
+		if (strcmp(command->object, word) == 0)
+			return true;
+	return false;
+}
+
+static void print_option(FILE *out, const struct option_spec *option)
+{
+	fprintf(out, option->required ? " --%s" : " [--%s", option->name);
+	if (option->value)
+		fprintf(out, " %s", option->value);
+	if (!option->required)
+		fputc(']', out);
+}
+
+char *command_usage(const struct command *command, char *out, size_t size)
+{
+	FILE *stream = fmemopen(out, size, "w");
+
+	out[0] = '\0';
+	if (!stream)
+		return out;
+	fprintf(stream, "%s%s%s", command->object, command->verb ? " " : "",
+		command->verb ? command->verb : "");
+	for (size_t i = 0; i < ARGUMENTS_MAX && command->arguments[i].name; i++)
+		fprintf(stream, command->arguments[i].optional ? " [%s]" : " %s",
+			command->arguments[i].name);
+	for (size_t i = 0; i < OPTIONS_MAX && command->options[i].name; i++)
+		if (!command->options[i].hidden)
+			print_option(stream, &command->options[i]);
+	fclose(stream);
+	out[size - 1] = '\0';
+	return out;
+}

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where do results and errors go? */
+#include "output.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "args.h"
+
+struct output_format {
+	void (*result)(FILE *out, const struct invocation *invocation, const json_t *result);
+	void (*error)(FILE *out, const struct invocation *invocation, const struct lb_err *err);
+};
+
+static void text_result(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	invocation->command->view(out, invocation, result);
+}
+
+static void text_error(FILE *out, const struct invocation *invocation, const struct lb_err *err)
+{
+	char usage[USAGE_TEXT];
+
+	(void)out;
+	fprintf(stderr, "lbctl: %s", err->message);
+	if (err->path[0])
+		fprintf(stderr, " (at %s)", err->path);
+	fputc('\n', stderr);
+	if (err->hint[0])
+		fprintf(stderr, "  hint: %s\n", err->hint);
+	if (err->code == LB_ERR_USAGE && invocation->command)
+		fprintf(stderr, "  usage: lbctl %s\n",
+			command_usage(invocation->command, usage, sizeof(usage)));
+}
+
+/* 15 digits give back any decimal number of up to 15 digits as it was received; jansson's 17
+ * turn 33.33 into 33.329999999999998. */
+static void print_json(FILE *out, const json_t *value)
+{
+	json_dumpf(value, out, JSON_INDENT(2) | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY);
+	fputc('\n', out);
+}
+
+static void json_result(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	(void)invocation;
+	print_json(out, result);
+}
+
+static void json_error(FILE *out, const struct invocation *invocation, const struct lb_err *err)
+{
+	struct lb_err shown = *err;
+	char usage[USAGE_TEXT];
+	json_auto_t
+	*object = NULL;
+
+	if (err->code == LB_ERR_USAGE && invocation->command && !err->hint[0])
+		lb_err_hint(&shown, "usage: lbctl %s",
+			    command_usage(invocation->command, usage, sizeof(usage)));
+	object = json_pack("{s:o*}", "error", lb_err_to_json(&shown));
+	print_json(out, object);
+}
+
+static const struct output_format text_format = {text_result, text_error};
+static const struct output_format json_format = {json_result, json_error};
+
+int output_open(struct output *output, bool json)
+{
+	output->format = json ? &json_format : &text_format;
+	output->out = open_memstream(&output->text, &output->size);
+	if (output->out)
+		return 0;
+	fprintf(stderr, "lbctl: out of memory\n");
+	return -ENOMEM;
+}
+
+void output_result(struct output *output, const struct invocation *invocation, const json_t *result)
+{
+	output->format->result(output->out, invocation, result);
+}
+
+enum exit_code output_error(struct output *output, const struct invocation *invocation,
+			    const struct lb_err *err)
+{
+	output->format->error(output->out, invocation, err);
+	if (err->code == LB_ERR_USAGE)
+		return EXIT_USAGE;
+	return err->code == LB_ERR_UNREACHABLE ? EXIT_UNREACHABLE : EXIT_REFUSED;
+}
+
+static int write_all(int fd, const char *bytes, size_t length)
+{
+	while (length > 0) {
+		ssize_t written = write(fd, bytes, length);
+
+		if (written < 0 && errno == EINTR)
+			continue;
+		if (written < 0)
+			return -errno;
+		bytes += written;
+		length -= (size_t)written;
+	}
+	return 0;
+}
+
+enum exit_code output_close(struct output *output, enum exit_code code)
+{
+	int status;
+
+	if (!output->out)
+		return code;
+	status =
+		fclose(output->out) ? -errno : write_all(STDOUT_FILENO, output->text, output->size);
+	free(output->text);
+	if (status == 0 || status == -EPIPE)
+		return code;
+	fprintf(stderr, "lbctl: cannot write to standard output: %s\n", strerror(-status));
+	return EXIT_REFUSED;
+}

@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is sent to lbd for a command? */
+#include "params.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "../lbd/api/rpc.h"
+
+/* json_pack refuses nothing of ours but text that is not UTF-8. */
+static int give(json_t *made, json_t **params, struct lb_err *err)
+{
+	*params = made;
+	return made ? 0 : lb_err_set(err, LB_ERR_USAGE, "", "an argument is not valid UTF-8");
+}
+
+/* *out stays NULL where the option was not given. Whether the number makes sense is for lbd to say.
+ */
+static int integer_option(const struct invocation *invocation, const char *name, json_t **out,
+			  struct lb_err *err)
+{
+	const char *text = invocation_option(invocation, name);
+	long long value;
+	char *end;
+
+	*out = NULL;
+	if (!text)
+		return 0;
+	errno = 0;
+	value = strtoll(text, &end, 10);
+	if (text[strspn(text, "-0123456789")] != '\0' || end == text || *end != '\0' || errno)
+		return lb_err_set(err, LB_ERR_USAGE, "", "--%s must be a whole number, not \"%s\"",
+				  name, text);
+	*out = json_integer(value);
+	return 0;
+}
+
+int params_vip_reference(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	return give(json_pack("{s:s*}", "vip", invocation->arguments[0]), params, err);
+}
+
+int params_vip_add(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	json_t *size;
+
+	if (integer_option(invocation, "table-size", &size, err))
+		return -EINVAL;
+	return give(json_pack("{s:{s:s, s:s*, s:s*, s:o*}}", "vip", "address",
+			      invocation->arguments[0], "name",
+			      invocation_option(invocation, "name"), "table",
+			      invocation_option(invocation, "table"), "table_size", size),
+		    params, err);
+}
+
+int params_vip_set(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	return give(json_pack("{s:s, s:{s:s*, s:s*}}", "vip", invocation->arguments[0], "set",
+			      "name", invocation_option(invocation, "name"), "table",
+			      invocation_option(invocation, "table")),
+		    params, err);
+}
+
+int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	json_t *weight;
+
+	if (integer_option(invocation, "weight", &weight, err))
+		return -EINVAL;
+	return give(json_pack("{s:s, s:{s:s, s:o*}}", "vip", invocation->arguments[0], "backend",
+			      "address", invocation->arguments[1], "weight", weight),
+		    params, err);
+}
+
+int params_backend_set(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	json_t *weight;
+
+	if (integer_option(invocation, "weight", &weight, err))
+		return -EINVAL;
+	return give(json_pack("{s:s, s:s, s:{s:o*}}", "vip", invocation->arguments[0], "address",
+			      invocation->arguments[1], "set", "weight", weight),
+		    params, err);
+}
+
+int params_backend_del(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	return give(json_pack("{s:s, s:s}", "vip", invocation->arguments[0], "address",
+			      invocation->arguments[1]),
+		    params, err);
+}
+
+/* Reads to the end, but no more than a request can carry. The number of bytes, or -errno. */
+static ssize_t read_all(int fd, char *bytes, size_t size)
+{
+	size_t length = 0;
+
+	while (length < size) {
+		ssize_t got = read(fd, bytes + length, size - length);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return -errno;
+		if (got == 0)
+			return (ssize_t)length;
+		length += (size_t)got;
+	}
+	return -EFBIG;
+}
+
+static int parse_document(const char *name, const char *bytes, size_t length, json_t **document,
+			  struct lb_err *err)
+{
+	json_error_t fault;
+
+	*document = json_loadb(bytes, length, JSON_REJECT_DUPLICATES, &fault);
+	if (*document)
+		return 0;
+	return lb_err_set(err, LB_ERR_PARSE, "", "%s:%d:%d: not JSON: %s", name, fault.line,
+			  fault.column, fault.text);
+}
+
+static int read_document(const char *file, json_t **document, struct lb_err *err)
+{
+	bool standard_input = strcmp(file, "-") == 0;
+	const char *name = standard_input ? "standard input" : file;
+	int fd = standard_input ? dup(STDIN_FILENO) : open(file, O_RDONLY | O_CLOEXEC);
+	char *bytes = malloc(LB_REQUEST_MAX);
+	ssize_t length = fd < 0 ? -errno : bytes ? read_all(fd, bytes, LB_REQUEST_MAX) : -ENOMEM;
+	int status;
+
+	if (length < 0)
+		status = lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", name,
+				    strerror((int)-length));
+	else
+		status = parse_document(name, bytes, (size_t)length, document, err);
+	free(bytes);
+	if (fd >= 0)
+		close(fd);
+	return status;
+}
+
+int params_document(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	json_t *document = NULL;
+
+	if (read_document(invocation->arguments[0], &document, err))
+		return -EINVAL;
+	return give(json_pack("{s:o}", "document", document), params, err);
+}

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is sent to lbd for a command? Params of docs/protocol.md, as new references. lbd judges
+ * them; refused here is only what cannot be put into JSON. */
+#ifndef LBCTL_PARAMS_H
+#define LBCTL_PARAMS_H
+
+#include "args.h"
+
+int params_vip_reference(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_vip_add(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_vip_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_backend_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_backend_del(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_document(const struct invocation *invocation, json_t **params, struct lb_err *err);
+
+#endif

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does text show a result? One function a shape of docs/protocol.md. What a result lacks is
+ * shown as "?" or 0. */
+#ifndef LBCTL_VIEW_H
+#define LBCTL_VIEW_H
+
+#include "args.h"
+
+void view_status(FILE *out, const struct invocation *invocation, const json_t *result);
+enum exit_code
+view_status_judge(const json_t *result); /* EXIT_DIFFERS: a backend cannot be reached */
+void view_version(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_stats(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_vip(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_vips(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_backends(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_change(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_plan(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_document(FILE *out, const struct invocation *invocation, const json_t *result);
+
+/* Fields of objects, whatever they hold. */
+const char *view_text(const json_t *object, const char *field);  /* "?" when there is none */
+long long view_integer(const json_t *object, const char *field); /* 0 when there is none */
+double view_number(const json_t *object, const char *field);
+
+#endif

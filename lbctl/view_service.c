@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does text show VIPs, backends, and what a change did to them? */
+#include <string.h>
+#include "columns.h"
+#include "units.h"
+#include "view.h"
+
+static void print_next_hop(FILE *out, const json_t *next_hop)
+{
+	if (strcmp(view_text(next_hop, "state"), "resolved") == 0)
+		fprintf(out, "via %s on %s", view_text(next_hop, "gateway"),
+			view_text(next_hop, "interface"));
+	else
+		fprintf(out, "%s: %s", view_text(next_hop, "state"), view_text(next_hop, "reason"));
+}
+
+static void print_backend(FILE *out, const json_t *backend)
+{
+	const json_t *share = json_object_get(backend, "share");
+	char slots[UNITS_TEXT], expected[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
+
+	fprintf(out, "%s\tweight %lld\t%s of slots (expected %s)\t%s\t%s\t",
+		view_text(backend, "address"), view_integer(backend, "weight"),
+		units_percent(view_number(share, "slots"), slots),
+		units_percent(view_number(share, "expected"), expected),
+		units_count(view_integer(backend, "packets"), "packet", packets),
+		units_bytes(view_integer(backend, "bytes"), bytes));
+	print_next_hop(out, json_object_get(backend, "next_hop"));
+	fputc('\n', out);
+}
+
+static void print_backends(FILE *out, const json_t *backends, int indent)
+{
+	struct columns columns;
+	const json_t *backend;
+	size_t i;
+
+	if (json_array_size(backends) == 0) {
+		fprintf(out, "%*sno backends\n", indent, "");
+		return;
+	}
+	columns_open(&columns);
+	json_array_foreach (backends, i, backend)
+		print_backend(columns.rows, backend);
+	columns_close(&columns, out, indent, "lllrr");
+}
+
+/* A VIP without a name is called by its address; saying that twice helps nobody. */
+static const char *other_address(const json_t *vip)
+{
+	const char *address = view_text(vip, "address");
+
+	return strcmp(address, view_text(vip, "name")) == 0 ? "" : address;
+}
+
+static void print_heading(FILE *out, const json_t *vip)
+{
+	const char *address = other_address(vip);
+
+	fprintf(out, "%s%s%s\n", view_text(vip, "name"), *address ? "  " : "", address);
+}
+
+void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	char packets[UNITS_TEXT], bytes[UNITS_TEXT];
+
+	(void)invocation;
+	print_heading(out, result);
+	fprintf(out, "  table     %s, %lld slots, digest %s\n", view_text(result, "table"),
+		view_integer(result, "table_size"), view_text(result, "digest"));
+	fprintf(out, "  traffic   %s, %s\n",
+		units_count(view_integer(result, "packets"), "packet", packets),
+		units_bytes(view_integer(result, "bytes"), bytes));
+	fprintf(out, "  backends  %zu\n", json_array_size(json_object_get(result, "backends")));
+	print_backends(out, json_object_get(result, "backends"), 4);
+}
+
+void view_vips(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	const json_t *vips = json_object_get(result, "vips");
+	char backends[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
+	struct columns columns;
+	const json_t *vip;
+	size_t i;
+
+	(void)invocation;
+	if (json_array_size(vips) == 0) {
+		fprintf(out, "no VIPs\n");
+		return;
+	}
+	columns_open(&columns);
+	json_array_foreach (vips, i, vip)
+		fprintf(columns.rows, "%s\t%s\t%s %lld\t%s\t%s\t%s\n", view_text(vip, "name"),
+			other_address(vip), view_text(vip, "table"),
+			view_integer(vip, "table_size"),
+			units_count((long long)json_array_size(json_object_get(vip, "backends")),
+				    "backend", backends),
+			units_count(view_integer(vip, "packets"), "packet", packets),
+			units_bytes(view_integer(vip, "bytes"), bytes));
+	columns_close(&columns, out, 0, "lllrrr");
+}
+
+void view_backends(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	const json_t *vips = json_object_get(result, "vips");
+	const json_t *vip;
+	size_t i;
+
+	(void)invocation;
+	if (json_array_size(vips) == 0)
+		fprintf(out, "no VIPs\n");
+	json_array_foreach (vips, i, vip) {
+		print_heading(out, vip);
+		print_backends(out, json_object_get(vip, "backends"), 2);
+	}
+}
+
+static void print_moved(FILE *out, const json_t *moved, const char *move)
+{
+	char percent[UNITS_TEXT], ideal[UNITS_TEXT];
+
+	fprintf(out, "%s %s of slots (ideal %s)\n", move,
+		units_percent(view_number(moved, "percent"), percent),
+		units_percent(view_number(moved, "ideal_percent"), ideal));
+}
+
+/* One line a VIP; `would` says that nothing has been done yet. */
+static void print_change(FILE *out, const json_t *vip, bool would)
+{
+	const json_t *moved = json_object_get(vip, "moved");
+	const char *what = view_text(vip, "what");
+
+	fprintf(out, "vip %s: ", view_text(vip, "name"));
+	if (strcmp(what, "changed") == 0 && view_integer(moved, "slots") > 0)
+		print_moved(out, moved, would ? "would move" : "moved");
+	else
+		fprintf(out, "%s%s%s\n", would ? "would be " : "", what,
+			strcmp(what, "changed") == 0 ? ", no slot moved" : "");
+}
+
+static void print_changes(FILE *out, const json_t *result, bool would)
+{
+	const json_t *vip;
+	size_t i;
+
+	if (!json_is_true(json_object_get(result, "changed"))) {
+		fprintf(out, "nothing to change\n");
+		return;
+	}
+	json_array_foreach (json_object_get(result, "vips"), i, vip)
+		print_change(out, vip, would);
+}
+
+void view_change(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	(void)invocation;
+	print_changes(out, result, false);
+}
+
+void view_plan(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	(void)invocation;
+	print_changes(out, result, true);
+}
+
+/* The document is what one exports for, so text is it alone, ready for `config apply`. */
+void view_document(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	(void)invocation;
+	json_dumpf(json_object_get(result, "document"), out, JSON_INDENT(2));
+	fputc('\n', out);
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does text show the state of lbd and of the machine? Warnings come last, where they are seen.
+ */
+#include <string.h>
+#include "columns.h"
+#include "units.h"
+#include "view.h"
+
+static bool is_resolved(const json_t *next_hop)
+{
+	return strcmp(view_text(next_hop, "state"), "resolved") == 0;
+}
+
+void view_version(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	(void)invocation;
+	fprintf(out, "lbd %s, abi %lld, kernel %s\n", view_text(result, "version"),
+		view_integer(result, "abi"), view_text(result, "kernel"));
+}
+
+static void print_interfaces(FILE *out, const json_t *interfaces)
+{
+	const json_t *interface;
+	struct columns columns;
+	size_t i;
+
+	fprintf(out, "interfaces\n");
+	columns_open(&columns);
+	json_array_foreach (interfaces, i, interface) {
+		const char *reason = json_string_value(json_object_get(interface, "reason"));
+
+		fprintf(columns.rows, "%s\t%s XDP%s%s\n", view_text(interface, "name"),
+			view_text(interface, "xdp_mode"), reason && *reason ? ": " : "",
+			reason ? reason : "");
+	}
+	columns_close(&columns, out, 2, "");
+}
+
+static void print_limits(FILE *out, const json_t *limits)
+{
+	const char *name;
+	json_t *limit;
+	struct columns columns;
+
+	fprintf(out, "limits\n");
+	columns_open(&columns);
+	/* jansson takes no const object for going through its fields. */
+	json_object_foreach ((json_t *)limits, name, limit) {
+		fprintf(columns.rows, "%s\t", name);
+		if (json_object_get(limit, "used"))
+			fprintf(columns.rows, "%lld\tof ", view_integer(limit, "used"));
+		else
+			fprintf(columns.rows, "\t");
+		fprintf(columns.rows, "%lld\n", view_integer(limit, "max"));
+	}
+	columns_close(&columns, out, 2, "lr");
+}
+
+static void print_next_hops(FILE *out, const json_t *next_hops)
+{
+	const json_t *hop;
+	struct columns columns;
+	char backends[UNITS_TEXT];
+	size_t i;
+
+	if (json_array_size(next_hops) == 0)
+		return;
+	fprintf(out, "next hops\n");
+	columns_open(&columns);
+	json_array_foreach (next_hops, i, hop)
+		fprintf(columns.rows, "%s\tvia %s\t%s -> %s\tmtu %lld\t%s\t%s%s%s\n",
+			view_text(hop, "interface"), view_text(hop, "gateway"),
+			view_text(hop, "source_mac"), view_text(hop, "destination_mac"),
+			view_integer(hop, "mtu"),
+			units_count(view_integer(hop, "backends"), "backend", backends),
+			view_text(hop, "state"), is_resolved(hop) ? "" : ": ",
+			is_resolved(hop) ? "" : view_text(hop, "reason"));
+	columns_close(&columns, out, 2, "llllr");
+}
+
+static void print_unroutable(FILE *out, const json_t *unroutable)
+{
+	const json_t *backend;
+	struct columns columns;
+	size_t i;
+
+	if (json_array_size(unroutable) == 0)
+		return;
+	fprintf(out, "backends without a route\n");
+	columns_open(&columns);
+	json_array_foreach (unroutable, i, backend)
+		fprintf(columns.rows, "%s\t%s\n", view_text(backend, "address"),
+			view_text(backend, "reason"));
+	columns_close(&columns, out, 2, "");
+}
+
+static void print_warnings(FILE *out, const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach (warnings, i, warning)
+		fprintf(out, "warning: %s\n",
+			json_is_string(warning) ? json_string_value(warning) : "?");
+}
+
+void view_status(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	const json_t *seed = json_object_get(result, "hash_seed");
+	char uptime[UNITS_TEXT], memory[UNITS_TEXT];
+
+	(void)invocation;
+	fprintf(out, "lbd %s, abi %lld, kernel %s, pid %lld, up %s\n", view_text(result, "version"),
+		view_integer(result, "abi"), view_text(result, "kernel"),
+		view_integer(result, "pid"),
+		units_duration(view_integer(result, "uptime_s"), uptime));
+	print_interfaces(out, json_object_get(result, "interfaces"));
+	print_limits(out, json_object_get(result, "limits"));
+	fprintf(out, "map memory  %s\n", units_bytes(view_integer(result, "memory_bytes"), memory));
+	fprintf(out, "hash seed   %s, digest %s\n",
+		json_is_true(json_object_get(seed, "configured")) ? "configured"
+								  : "of this node only",
+		view_text(seed, "digest"));
+	print_next_hops(out, json_object_get(result, "next_hops"));
+	print_unroutable(out, json_object_get(result, "unroutable"));
+	print_warnings(out, json_object_get(result, "warnings"));
+}
+
+enum exit_code view_status_judge(const json_t *result)
+{
+	const json_t *hop;
+	size_t i;
+
+	if (json_array_size(json_object_get(result, "unroutable")) > 0)
+		return EXIT_DIFFERS;
+	json_array_foreach (json_object_get(result, "next_hops"), i, hop)
+		if (!is_resolved(hop) && view_integer(hop, "backends") > 0)
+			return EXIT_DIFFERS;
+	return EXIT_DONE;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How do addresses, endpoints and prefixes become bytes, and bytes text again? */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+#include "addr.h"
+
+static const uint8_t zeros[16];
+
+/* --- addresses --- */
+
+/* What to do about text that is not an address: guesses what was meant. */
+static void address_hint(const char *text, struct lb_err *err)
+{
+	size_t ipv4_like = strspn(text, "0123456789.");
+
+	if (text[0] == '\0')
+		lb_err_hint(err, "write an address, for example 192.0.2.10 or 2001:db8::10");
+	else if (text[strcspn(text, " \t\r\n")])
+		lb_err_hint(err, "remove the white space");
+	else if (strchr(text, '%'))
+		lb_err_hint(err, "an address with a scope (%%interface) cannot be used");
+	else if (strchr(text, '/'))
+		lb_err_hint(err, "write one address, without \"/\"");
+	else if (text[0] == '[')
+		lb_err_hint(err, "write the address without brackets");
+	else if (text[ipv4_like] == ':' && !strchr(text + ipv4_like + 1, ':'))
+		lb_err_hint(err, "write the address alone, without a port");
+	else if (text[ipv4_like] == '\0')
+		lb_err_hint(err, "an IPv4 address has four numbers, 0 to 255, without leading "
+				 "zeros");
+	else if (!strchr(text, ':'))
+		lb_err_hint(err, "host names are not looked up: write the address itself");
+}
+
+int lb_addr_parse(const char *text, struct lb_addr *out, struct lb_err *err)
+{
+	struct lb_addr address = {0};
+
+	if (inet_pton(AF_INET, text, address.bytes) == 1)
+		address.family = 4;
+	else if (inet_pton(AF_INET6, text, address.bytes) == 1)
+		address.family = 6;
+	if (!address.family) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "not an IPv4 or IPv6 address: \"%s\"", text);
+		address_hint(text, err);
+		return -EINVAL;
+	}
+	*out = address;
+	return 0;
+}
+
+char *lb_addr_format(const struct lb_addr *address, char *out)
+{
+	if (address->family == 4)
+		inet_ntop(AF_INET, address->bytes, out, LB_ADDR_TEXT);
+	else if (address->family == 6)
+		inet_ntop(AF_INET6, address->bytes, out, LB_ADDR_TEXT);
+	else
+		strcpy(out, "none");
+	return out;
+}
+
+int lb_addr_compare(const struct lb_addr *a, const struct lb_addr *b)
+{
+	if (a->family != b->family)
+		return a->family < b->family ? -1 : 1;
+	return memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+bool lb_addr_equal(const struct lb_addr *a, const struct lb_addr *b)
+{
+	return lb_addr_compare(a, b) == 0;
+}
+
+static const char *unusable4(const uint8_t *bytes)
+{
+	static const uint8_t broadcast[4] = {255, 255, 255, 255};
+
+	if (!memcmp(bytes, zeros, 4))
+		return "is the unspecified address";
+	if (!memcmp(bytes, broadcast, 4))
+		return "is a broadcast address";
+	if (bytes[0] == 127)
+		return "is a loopback address";
+	if (bytes[0] == 169 && bytes[1] == 254)
+		return "is a link-local address";
+	if (bytes[0] >= 224 && bytes[0] < 240)
+		return "is a multicast address";
+	return NULL;
+}
+
+static const char *unusable6(const uint8_t *bytes)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+	if (!memcmp(bytes, zeros, 16))
+		return "is the unspecified address";
+	if (!memcmp(bytes, zeros, 15) && bytes[15] == 1)
+		return "is a loopback address";
+	if (bytes[0] == 0xff)
+		return "is a multicast address";
+	if (bytes[0] == 0xfe && (bytes[1] & 0xc0) == 0x80)
+		return "is a link-local address";
+	if (!memcmp(bytes, mapped, sizeof(mapped)))
+		return "is an IPv4-mapped IPv6 address";
+	return NULL;
+}
+
+const char *lb_addr_unusable(const struct lb_addr *address)
+{
+	if (address->family == 4)
+		return unusable4(address->bytes);
+	if (address->family == 6)
+		return unusable6(address->bytes);
+	return "is not set";
+}
+
+/* --- endpoints: ADDRESS:PORT/PROTOCOL --- */
+
+/* The pieces of an endpoint's text; port and protocol are NULL where it ends before them. */
+struct endpoint_text {
+	char host[LB_ENDPOINT_TEXT];
+	char port[LB_ENDPOINT_TEXT];
+	const char *protocol;
+	bool bracketed, has_port;
+};
+
+const char *lb_protocol_name(uint8_t protocol)
+{
+	if (protocol == IPPROTO_TCP)
+		return "tcp";
+	return protocol == IPPROTO_UDP ? "udp" : NULL;
+}
+
+/* Copies the text before any character of `stop`; an over-long piece is cut, and invalid as such.
+ * Returns where it stopped. */
+static const char *take_until(const char *text, const char *stop, char *out, size_t size)
+{
+	size_t length = strcspn(text, stop);
+
+	snprintf(out, size, "%.*s", (int)(length < size ? length : size), text);
+	return text + length;
+}
+
+static void endpoint_split(const char *text, struct endpoint_text *out)
+{
+	const char *end = strchr(text, '/');
+	const char *colon = strchr(text, ':');
+
+	memset(out, 0, sizeof(*out));
+	out->bracketed = text[0] == '[';
+	if (out->bracketed) {
+		text = take_until(text + 1, "]", out->host, sizeof(out->host));
+		text += *text == ']';
+	} else if (colon && strchr(colon + 1, ':') && (!end || strchr(colon + 1, ':') < end)) {
+		text = take_until(text, "/", out->host,
+				  sizeof(out->host)); /* a bare IPv6 address */
+	} else {
+		text = take_until(text, ":/", out->host, sizeof(out->host));
+	}
+	if (*text == ':') {
+		out->has_port = true;
+		text = take_until(text + 1, "/", out->port, sizeof(out->port));
+	}
+	if (*text == '/')
+		out->protocol = text + 1;
+}
+
+static int port_parse(const char *text, uint16_t *out, struct lb_err *err)
+{
+	unsigned int port = 0;
+
+	if (!text[0] || text[strspn(text, "0123456789")] || (text[0] == '0' && text[1]))
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "port must be a number, 0 to 65535, not \"%s\"", text);
+	for (const char *digit = text; *digit && port <= 65535; digit++)
+		port = port * 10 + (unsigned int)(*digit - '0');
+	if (port > 65535)
+		return lb_err_set(err, LB_ERR_PARAMS, "", "port must be 0 to 65535, not %s", text);
+	*out = (uint16_t)port;
+	return 0;
+}
+
+static int protocol_parse(const char *text, uint8_t *out, struct lb_err *err)
+{
+	if (!strcmp(text, "tcp"))
+		*out = IPPROTO_TCP;
+	else if (!strcmp(text, "udp"))
+		*out = IPPROTO_UDP;
+	else
+		return lb_err_set(err, LB_ERR_PARAMS, "", "protocol must be tcp or udp, not \"%s\"",
+				  text);
+	return 0;
+}
+
+/* The address is right and something after it is missing: show the text completed. */
+static int endpoint_incomplete(const char *text, const struct lb_endpoint *known, const char *what,
+			       struct lb_err *err)
+{
+	struct lb_endpoint example = *known;
+	char shown[LB_ENDPOINT_TEXT];
+
+	example.protocol = IPPROTO_TCP;
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s is missing in \"%s\"", what, text);
+	return lb_err_hint(err, "write it as %s, for example; port 0 stands for every port",
+			   lb_endpoint_format(&example, shown));
+}
+
+static int endpoint_address(const char *text, const struct endpoint_text *parts,
+			    struct lb_endpoint *out, struct lb_err *err)
+{
+	if (!parts->bracketed && strchr(parts->host, ':')) {
+		lb_err_set(err, LB_ERR_PARAMS, "",
+			   "an IPv6 address stands in brackets before its port: \"%s\"", text);
+		return lb_err_hint(err, "write it as [2001:db8::10]:443/tcp, for example");
+	}
+	if (lb_addr_parse(parts->host, &out->address, err))
+		return -EINVAL;
+	if (parts->bracketed && out->address.family == 4)
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "brackets are for IPv6 addresses only: \"%s\"", text);
+	return 0;
+}
+
+int lb_endpoint_parse(const char *text, struct lb_endpoint *out, struct lb_err *err)
+{
+	struct lb_endpoint endpoint = {.port = 443};
+	struct endpoint_text parts;
+
+	endpoint_split(text, &parts);
+	if (endpoint_address(text, &parts, &endpoint, err))
+		return -EINVAL;
+	if (!parts.has_port)
+		return endpoint_incomplete(text, &endpoint, "port", err);
+	if (port_parse(parts.port, &endpoint.port, err))
+		return -EINVAL;
+	if (!parts.protocol)
+		return endpoint_incomplete(text, &endpoint, "protocol", err);
+	if (protocol_parse(parts.protocol, &endpoint.protocol, err))
+		return -EINVAL;
+	*out = endpoint;
+	return 0;
+}
+
+char *lb_endpoint_format(const struct lb_endpoint *endpoint, char *out)
+{
+	const char *protocol = lb_protocol_name(endpoint->protocol);
+	bool bracketed = endpoint->address.family == 6;
+	char address[LB_ADDR_TEXT], number[4];
+
+	snprintf(number, sizeof(number), "%u", endpoint->protocol);
+	snprintf(out, LB_ENDPOINT_TEXT, "%s%s%s:%u/%s", bracketed ? "[" : "",
+		 lb_addr_format(&endpoint->address, address), bracketed ? "]" : "", endpoint->port,
+		 protocol ? protocol : number);
+	return out;
+}
+
+int lb_endpoint_compare(const struct lb_endpoint *a, const struct lb_endpoint *b)
+{
+	int order = lb_addr_compare(&a->address, &b->address);
+
+	if (order)
+		return order;
+	if (a->port != b->port)
+		return a->port < b->port ? -1 : 1;
+	return (int)a->protocol - (int)b->protocol;
+}
+
+/* --- prefixes: ADDRESS/LENGTH --- */
+
+static int length_parse(const char *text, unsigned int most, uint8_t *out, struct lb_err *err)
+{
+	unsigned int length = 0;
+
+	if (text[0] && !text[strspn(text, "0123456789")] && strlen(text) <= 3 &&
+	    !(text[0] == '0' && text[1])) {
+		sscanf(text, "%u", &length);
+		if (length <= most) {
+			*out = (uint8_t)length;
+			return 0;
+		}
+	}
+	return lb_err_set(err, LB_ERR_PARAMS, "",
+			  "length of the prefix must be 0 to %u, not \"%s\"", most, text);
+}
+
+/* Clears the bits after the first `length`. */
+static void mask_host_bits(struct lb_addr *address, unsigned int length)
+{
+	for (unsigned int i = 0; i < sizeof(address->bytes); i++) {
+		unsigned int fixed = length > i * 8 ? length - i * 8 : 0;
+
+		if (fixed < 8)
+			address->bytes[i] &= (uint8_t)(0xff00u >> fixed);
+	}
+}
+
+int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err)
+{
+	struct lb_prefix prefix, masked;
+	char host[LB_ENDPOINT_TEXT], shown[LB_PREFIX_TEXT];
+	const char *slash = take_until(text, "/", host, sizeof(host));
+	unsigned int most;
+
+	if (lb_addr_parse(host, &prefix.address, err))
+		return -EINVAL;
+	most = prefix.address.family == 4 ? 32 : 128;
+	prefix.length = (uint8_t)most;
+	if (*slash && length_parse(slash + 1, most, &prefix.length, err))
+		return -EINVAL;
+	masked = prefix;
+	mask_host_bits(&masked.address, masked.length);
+	if (!lb_addr_equal(&masked.address, &prefix.address)) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "bits beyond the length are set in \"%s\"",
+			   text);
+		return lb_err_hint(err, "did you mean %s?", lb_prefix_format(&masked, shown));
+	}
+	*out = prefix;
+	return 0;
+}
+
+char *lb_prefix_format(const struct lb_prefix *prefix, char *out)
+{
+	char address[LB_ADDR_TEXT];
+
+	snprintf(out, LB_PREFIX_TEXT, "%s/%u", lb_addr_format(&prefix->address, address),
+		 prefix->length);
+	return out;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Addresses as text and as bytes: one spelling in, one canonical spelling out (RFC 5952 for IPv6).
+ */
+#ifndef LB_ADDR_H
+#define LB_ADDR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "err.h"
+
+struct lb_addr {
+	uint8_t family;    /* 4 or 6; 0: unset */
+	uint8_t bytes[16]; /* wire order; IPv4 in the first four, the rest zero */
+};
+
+/* Where a VIP listens. Port 0: every port. */
+struct lb_endpoint {
+	struct lb_addr address;
+	uint16_t port;    /* host order */
+	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+};
+
+/* An address with the number of leading bits that are fixed, host bits zero. */
+struct lb_prefix {
+	struct lb_addr address;
+	uint8_t length;
+};
+
+#define LB_ADDR_TEXT 46     /* longest IPv6 text and the final 0 */
+#define LB_ENDPOINT_TEXT 64 /* "[" address "]:65535/sctp" and the final 0 */
+#define LB_PREFIX_TEXT 50
+
+/* Parsing. Each returns 0, or -EINVAL with *err saying what is wrong (path left ""; callers prefix
+ * it). Not taken: host names, IPv4 with leading zeros or fewer than four parts, scope ids, white
+ * space. */
+int lb_addr_parse(const char *text, struct lb_addr *out, struct lb_err *err);
+int lb_endpoint_parse(const char *text, struct lb_endpoint *out, struct lb_err *err);
+/* "10.0.0.0/8"; an address alone is a full-length prefix; host bits set is an error. */
+int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err);
+
+/* Formatting; `out` has room for LB_*_TEXT. Returns out. 192.0.2.1:443/tcp, [2001:db8::1]:443/tcp
+ */
+char *lb_addr_format(const struct lb_addr *address, char *out);
+char *lb_endpoint_format(const struct lb_endpoint *endpoint, char *out);
+char *lb_prefix_format(const struct lb_prefix *prefix, char *out);
+
+bool lb_addr_equal(const struct lb_addr *a, const struct lb_addr *b);
+int lb_addr_compare(const struct lb_addr *a,
+		    const struct lb_addr *b); /* total order: family, bytes */
+int lb_endpoint_compare(const struct lb_endpoint *a, const struct lb_endpoint *b);
+
+/* Why an address cannot be a VIP or a backend ("is a multicast address", "is the unspecified
+ * address", "is a loopback address", "is a broadcast address", "is a link-local address", "is an
+ * IPv4-mapped IPv6 address"), or NULL when it can. */
+const char *lb_addr_unusable(const struct lb_addr *address);
+
+const char *lb_protocol_name(uint8_t protocol); /* "tcp", "udp"; NULL for others */
+
+#endif

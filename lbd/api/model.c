@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is a service document in memory, and how is it looked up and edited? (As JSON: model_json.c)
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include "model.h"
+
+/* --- making, copying, freeing --- */
+
+struct lb_service *lb_service_new(void)
+{
+	return calloc(1, sizeof(struct lb_service));
+}
+
+void lb_vip_clear(struct lb_vip *vip)
+{
+	free(vip->backends);
+	memset(vip, 0, sizeof(*vip));
+}
+
+void lb_service_free(struct lb_service *service)
+{
+	if (!service)
+		return;
+	for (size_t i = 0; i < service->vip_count; i++)
+		lb_vip_clear(&service->vips[i]);
+	free(service->vips);
+	free(service);
+}
+
+static int vip_copy(const struct lb_vip *from, struct lb_vip *to)
+{
+	*to = *from;
+	to->backends = NULL;
+	if (!from->backend_count)
+		return 0;
+	to->backends = calloc(from->backend_count, sizeof(*to->backends));
+	if (!to->backends)
+		return -ENOMEM;
+	memcpy(to->backends, from->backends, from->backend_count * sizeof(*to->backends));
+	return 0;
+}
+
+struct lb_service *lb_service_copy(const struct lb_service *service)
+{
+	struct lb_service *copy = lb_service_new();
+
+	if (!copy || !service->vip_count)
+		return copy;
+	copy->vips = calloc(service->vip_count, sizeof(*copy->vips));
+	if (!copy->vips)
+		goto fail;
+	for (; copy->vip_count < service->vip_count; copy->vip_count++)
+		if (vip_copy(&service->vips[copy->vip_count], &copy->vips[copy->vip_count]))
+			goto fail;
+	return copy;
+fail:
+	lb_service_free(copy);
+	return NULL;
+}
+
+/* --- names --- */
+
+static const char *const table_kind_names[] = {
+	[LB_TABLE_RENDEZVOUS] = "rendezvous",
+	[LB_TABLE_MAGLEV] = "maglev",
+	NULL,
+};
+
+const char *lb_table_kind_name(enum lb_table_kind kind)
+{
+	return table_kind_names[kind];
+}
+
+int lb_table_kind_parse(const char *text, enum lb_table_kind *out, struct lb_err *err)
+{
+	const char *nearest;
+
+	for (size_t i = 0; table_kind_names[i]; i++) {
+		if (!strcmp(text, table_kind_names[i])) {
+			*out = (enum lb_table_kind)i;
+			return 0;
+		}
+	}
+	lb_err_set(err, LB_ERR_PARAMS, "", "table must be rendezvous or maglev, not \"%s\"", text);
+	nearest = lb_nearest(text, table_kind_names);
+	if (nearest)
+		lb_err_hint(err, "did you mean \"%s\"?", nearest);
+	return -EINVAL;
+}
+
+static bool looks_like_address(const char *text)
+{
+	struct lb_endpoint endpoint;
+	struct lb_addr address;
+
+	return lb_addr_parse(text, &address, NULL) == 0 ||
+	       lb_endpoint_parse(text, &endpoint, NULL) == 0;
+}
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+int lb_name_check(const char *text, struct lb_err *err)
+{
+	size_t length = strlen(text);
+
+	if (looks_like_address(text)) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "name must not be an address: \"%s\"", text);
+		return lb_err_hint(err, "a VIP without a name goes by its address");
+	}
+	if (length < 1 || length > LB_NAME_MAX)
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "name must have 1 to %d characters, not %zu", LB_NAME_MAX,
+				  length);
+	if (text[strspn(text, LETTERS "0123456789._-")])
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "name may hold only letters, digits, '.', '_' and '-': \"%s\"",
+				  text);
+	if (!strchr(LETTERS, text[0]))
+		return lb_err_set(err, LB_ERR_PARAMS, "", "name must start with a letter: \"%s\"",
+				  text);
+	return 0;
+}
+
+/* --- look-up --- */
+
+/* Where the endpoint stands, or would stand, among the VIPs. */
+static size_t vip_position(const struct lb_service *service, const struct lb_endpoint *endpoint,
+			   bool *found)
+{
+	size_t low = 0, high = service->vip_count;
+
+	*found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = lb_endpoint_compare(&service->vips[middle].endpoint, endpoint);
+
+		*found |= order == 0;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static size_t backend_position(const struct lb_vip *vip, const struct lb_addr *address, bool *found)
+{
+	size_t low = 0, high = vip->backend_count;
+
+	*found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = lb_addr_compare(&vip->backends[middle].address, address);
+
+		*found |= order == 0;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+static struct lb_vip *find_by_endpoint(const struct lb_service *service,
+				       const struct lb_endpoint *endpoint)
+{
+	bool found;
+	size_t position = vip_position(service, endpoint, &found);
+
+	return found ? &service->vips[position] : NULL;
+}
+
+static struct lb_vip *find_by_name(const struct lb_service *service, const char *name)
+{
+	for (size_t i = 0; i < service->vip_count; i++)
+		if (!strcmp(service->vips[i].name, name))
+			return &service->vips[i];
+	return NULL;
+}
+
+struct lb_vip *lb_service_find(const struct lb_service *service, const char *reference)
+{
+	struct lb_endpoint endpoint;
+
+	if (lb_endpoint_parse(reference, &endpoint, NULL) == 0)
+		return find_by_endpoint(service, &endpoint);
+	return find_by_name(service, reference);
+}
+
+static const char *nearest_name(const struct lb_service *service, const char *reference)
+{
+	const char **names = calloc(service->vip_count + 1, sizeof(*names));
+	const char *nearest;
+
+	if (!names)
+		return NULL;
+	for (size_t i = 0; i < service->vip_count; i++)
+		names[i] = service->vips[i].name;
+	nearest = lb_nearest(reference, names);
+	free(names);
+	return nearest;
+}
+
+int lb_service_get(const struct lb_service *service, const char *reference, struct lb_vip **out,
+		   struct lb_err *err)
+{
+	struct lb_addr address;
+	const char *nearest;
+
+	*out = lb_service_find(service, reference);
+	if (*out)
+		return 0;
+	lb_err_set(err, LB_ERR_NOT_FOUND, "", "no VIP \"%s\"", reference);
+	nearest = nearest_name(service, reference);
+	if (nearest)
+		lb_err_hint(err, "did you mean \"%s\"?", nearest);
+	else if (!service->vip_count)
+		lb_err_hint(err, "there is no VIP yet");
+	else if (lb_addr_parse(reference, &address, NULL) == 0)
+		lb_err_hint(err, "a VIP's address has a port and a protocol: 192.0.2.10:443/tcp");
+	return -EINVAL;
+}
+
+struct lb_backend *lb_vip_find_backend(const struct lb_vip *vip, const struct lb_addr *address)
+{
+	bool found;
+	size_t position = backend_position(vip, address, &found);
+
+	return found ? &vip->backends[position] : NULL;
+}
+
+/* --- edits --- */
+
+/* Why the VIP cannot be added, if so. */
+static int check_vip_is_new(const struct lb_service *service, const struct lb_vip *vip,
+			    struct lb_err *err)
+{
+	char text[LB_ENDPOINT_TEXT];
+	const struct lb_vip *other = find_by_endpoint(service, &vip->endpoint);
+
+	if (other)
+		return lb_err_set(err, LB_ERR_EXISTS, "address",
+				  "address %s is taken by VIP \"%s\"",
+				  lb_endpoint_format(&vip->endpoint, text), other->name);
+	other = find_by_name(service, vip->name);
+	if (other)
+		return lb_err_set(err, LB_ERR_EXISTS, "name", "name \"%s\" is taken by VIP %s",
+				  vip->name, lb_endpoint_format(&other->endpoint, text));
+	return 0;
+}
+
+int lb_service_add_vip(struct lb_service *service, struct lb_vip *vip, struct lb_err *err)
+{
+	struct lb_vip *vips;
+	size_t position;
+	bool found;
+
+	if (!vip->name[0])
+		lb_endpoint_format(&vip->endpoint, vip->name);
+	if (check_vip_is_new(service, vip, err))
+		return -EINVAL;
+	vips = realloc(service->vips, (service->vip_count + 1) * sizeof(*vips));
+	if (!vips)
+		return lb_err_no_memory(err);
+	service->vips = vips;
+	position = vip_position(service, &vip->endpoint, &found);
+	memmove(vips + position + 1, vips + position,
+		(service->vip_count - position) * sizeof(*vips));
+	vips[position] = *vip;
+	service->vip_count++;
+	memset(vip, 0, sizeof(*vip));
+	return 0;
+}
+
+int lb_service_del_vip(struct lb_service *service, const char *reference, struct lb_err *err)
+{
+	struct lb_vip *vip;
+	size_t after;
+
+	if (lb_service_get(service, reference, &vip, err))
+		return -EINVAL;
+	lb_vip_clear(vip);
+	after = (size_t)(service->vips + service->vip_count - (vip + 1));
+	memmove(vip, vip + 1, after * sizeof(*vip));
+	service->vip_count--;
+	return 0;
+}
+
+int lb_vip_add_backend(struct lb_vip *vip, const struct lb_backend *backend, struct lb_err *err)
+{
+	struct lb_backend *backends;
+	char text[LB_ADDR_TEXT];
+	bool found;
+	size_t position = backend_position(vip, &backend->address, &found);
+
+	if (found) {
+		lb_err_set(err, LB_ERR_EXISTS, "address", "VIP \"%s\" has backend %s already",
+			   vip->name, lb_addr_format(&backend->address, text));
+		return lb_err_hint(err, "set its weight instead");
+	}
+	backends = realloc(vip->backends, (vip->backend_count + 1) * sizeof(*backends));
+	if (!backends)
+		return lb_err_no_memory(err);
+	vip->backends = backends;
+	memmove(backends + position + 1, backends + position,
+		(vip->backend_count - position) * sizeof(*backends));
+	backends[position] = *backend;
+	vip->backend_count++;
+	return 0;
+}
+
+int lb_vip_del_backend(struct lb_vip *vip, const struct lb_addr *address, struct lb_err *err)
+{
+	char text[LB_ADDR_TEXT];
+	bool found;
+	size_t position = backend_position(vip, address, &found);
+
+	if (!found)
+		return lb_err_set(err, LB_ERR_NOT_FOUND, "address", "VIP \"%s\" has no backend %s",
+				  vip->name, lb_addr_format(address, text));
+	vip->backend_count--;
+	memmove(vip->backends + position, vip->backends + position + 1,
+		(vip->backend_count - position) * sizeof(*vip->backends));
+	return 0;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The service document: what is balanced. The same shape in files, on the socket and in `lbctl
+ * --json`.
+ *
+ *   {"vips": [{"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous", "table_size":
+ * 65537, "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
+ *
+ * name may be left out (the address is the name then), table and table_size too (rendezvous,
+ * 65537), weight too (1). Parsing is strict: an unknown field, a wrong type, a value out of range,
+ * a duplicate or a null is an error that carries the JSON path. Nothing here does I/O or depends on
+ * what the node can do (limits are lbd's).
+ */
+#ifndef LB_MODEL_H
+#define LB_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <jansson.h>
+#include "addr.h"
+#include "err.h"
+
+#define LB_NAME_MAX 63 /* characters of a name: letters, digits, '.', '_', '-'; first a letter */
+#define LB_WEIGHT_MAX 10000u /* 0: takes no new flows */
+#define LB_WEIGHT_DEFAULT 1u
+
+enum lb_table_kind { LB_TABLE_RENDEZVOUS, LB_TABLE_MAGLEV };
+
+struct lb_backend {
+	struct lb_addr address;
+	uint32_t weight;
+};
+
+struct lb_vip {
+	char name[LB_ENDPOINT_TEXT > LB_NAME_MAX ? LB_ENDPOINT_TEXT : LB_NAME_MAX + 1];
+	struct lb_endpoint endpoint;
+	enum lb_table_kind table;
+	uint32_t table_size; /* a prime, LB_TABLE_SIZE_MIN … LB_TABLE_SIZE_MAX (bpf/abi.h) */
+	struct lb_backend *backends; /* sorted by address; owned */
+	size_t backend_count;
+};
+
+struct lb_service {
+	struct lb_vip *vips; /* sorted by endpoint; owned */
+	size_t vip_count;
+};
+
+/* --- whole documents --- */
+struct lb_service *lb_service_new(void); /* empty; NULL without memory */
+void lb_service_free(struct lb_service *service);
+struct lb_service *lb_service_copy(const struct lb_service *service);
+/* 0 and a new service in *out, or -EINVAL. */
+int lb_service_from_json(const json_t *document, struct lb_service **out, struct lb_err *err);
+/* VIPs and backends in their sorted order, every field written out but for a name that is the VIP's
+ * own address. A new reference; NULL without memory. */
+json_t *lb_service_to_json(const struct lb_service *service);
+
+/* --- parts: the same parsers, for requests --- */
+int lb_vip_from_json(const json_t *object, struct lb_vip *out,
+		     struct lb_err *err); /* out: lb_vip_clear */
+/* Every field, with the name even where it is the VIP's own address; lb_vip_from_json takes it
+ * back. */
+json_t *lb_vip_to_json(const struct lb_vip *vip);
+void lb_vip_clear(struct lb_vip *vip); /* frees what it owns, not vip itself */
+int lb_backend_from_json(const json_t *object, struct lb_backend *out, struct lb_err *err);
+json_t *lb_backend_to_json(const struct lb_backend *backend);
+const char *lb_table_kind_name(enum lb_table_kind kind);
+int lb_table_kind_parse(const char *text, enum lb_table_kind *out, struct lb_err *err);
+int lb_name_check(const char *text, struct lb_err *err); /* is this a valid explicit name? */
+
+/* --- look-up: `reference` is a name or an endpoint's text in any spelling --- */
+struct lb_vip *lb_service_find(const struct lb_service *service, const char *reference);
+/* As above, but with an LB_ERR_NOT_FOUND error ("no VIP \"wbe\"", hint: did you mean "web"?). */
+int lb_service_get(const struct lb_service *service, const char *reference, struct lb_vip **out,
+		   struct lb_err *err);
+struct lb_backend *lb_vip_find_backend(const struct lb_vip *vip, const struct lb_addr *address);
+
+/* --- edits, each whole or not at all; pointers into the service are invalid afterwards --- */
+/* Takes over what *vip owns on success (and empties it). LB_ERR_EXISTS when name or endpoint is
+ * taken. */
+int lb_service_add_vip(struct lb_service *service, struct lb_vip *vip, struct lb_err *err);
+int lb_service_del_vip(struct lb_service *service, const char *reference, struct lb_err *err);
+int lb_vip_add_backend(struct lb_vip *vip, const struct lb_backend *backend, struct lb_err *err);
+int lb_vip_del_backend(struct lb_vip *vip, const struct lb_addr *address, struct lb_err *err);
+
+/* --- strict reading of JSON objects, for every parser of ours --- */
+enum lb_json_kind {
+	LB_JSON_STRING,
+	LB_JSON_INTEGER,
+	LB_JSON_BOOLEAN,
+	LB_JSON_OBJECT,
+	LB_JSON_ARRAY,
+	LB_JSON_ANY, /* even null; the caller looks */
+};
+struct lb_json_field {
+	const char *name;
+	enum lb_json_kind kind;
+	bool required;
+	const json_t **value; /* borrowed; NULL when the field is absent. Set by lb_json_fields. */
+};
+/* Checks that `object` is an object with these fields and no others (fields ends with name NULL).
+ */
+int lb_json_fields(const json_t *object, const struct lb_json_field *fields, struct lb_err *err);
+/* An integer in [min, max]; path is the field's name. */
+int lb_json_integer(const json_t *value, const char *path, int64_t min, int64_t max, int64_t *out,
+		    struct lb_err *err);
+
+#endif

@@ -1,0 +1,557 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who gets served, when: the clients of the control socket, their lines and their replies.
+ *
+ * Everything happens in "turns": a turn takes one line of one client, has it carried out and queues
+ * its reply. While a client has more lines waiting, its next turn is a timer of 0 ms, so that the
+ * event loop sees to everybody else in between. A turn is the only place that decides what a client
+ * may do next, and client_free is called last by whoever calls it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+#include <event2/buffer.h>
+#include <event2/bufferevent.h>
+#include <event2/event.h>
+#include <event2/listener.h>
+#include "control.h"
+
+#define IDLE_MS_DEFAULT 30000u
+#define REPLIES_MAX (1u << 20) /* bytes waiting for one client, above which it is not read from */
+#define CLIENTS_MAX                                                                                \
+	768 /* leaves descriptors to the rest of lbd; the others wait to be accepted               \
+	     */
+#define BACKLOG 1024
+#define ACCEPT_RETRY_MS 100
+
+struct client {
+	LIST_ENTRY(client) entry;
+	struct control *control;
+	struct bufferevent *stream;
+	struct event *turn;
+	size_t searched; /* bytes at the start of the input that hold no newline */
+	bool eof;        /* it sends nothing more; it may still read */
+	bool refused;    /* what it sends is thrown away, since it is no line */
+};
+
+struct control {
+	struct event_base *base;
+	struct evconnlistener *listener;
+	struct event *accept_again;
+	struct sockaddr_un address;
+	struct stat file; /* the socket's, so that only our own is removed */
+	control_call call;
+	void *user;
+	struct timeval idle;
+	LIST_HEAD(, client) clients;
+	size_t client_count;
+};
+
+/* --- clients --- */
+
+static void client_free(struct client *client)
+{
+	struct control *control = client->control;
+
+	LIST_REMOVE(client, entry);
+	control->client_count--;
+	bufferevent_free(client->stream);
+	event_free(client->turn);
+	free(client);
+	/* There is a free descriptor now. */
+	if (control->listener)
+		evconnlistener_enable(control->listener);
+}
+
+static void turn_again(struct client *client)
+{
+	const struct timeval at_once = {0};
+
+	evtimer_add(client->turn, &at_once);
+}
+
+static void free_line(const void *line, size_t length, void *unused)
+{
+	(void)length;
+	(void)unused;
+	free((void *)line);
+}
+
+/* Takes over `line`. */
+static int client_send(struct client *client, char *line)
+{
+	struct evbuffer *output = bufferevent_get_output(client->stream);
+
+	if (line && !evbuffer_add_reference(output, line, strlen(line), free_line, NULL))
+		return 0;
+	free(line);
+	return -ENOMEM;
+}
+
+static int send_error(struct client *client, const json_t *id, const struct lb_err *err)
+{
+	return client_send(client, lb_error_line(id, err));
+}
+
+static int carry_out(struct client *client, const struct lb_request *request)
+{
+	struct lb_err err = {0};
+	json_auto_t
+	*result = NULL;
+	int ret = client->control->call(client->control->user, request, &result, &err);
+
+	if (!request->id)
+		return 0;
+	if (ret)
+		return send_error(client, request->id, &err);
+	return client_send(client, lb_result_line(request->id, result));
+}
+
+/* Takes the first `length` bytes of the input and `end` more (the newline) as a request. */
+static int take_line(struct client *client, size_t length, size_t end)
+{
+	struct evbuffer *input = bufferevent_get_input(client->stream);
+	struct lb_request request = {0};
+	struct lb_err err = {0};
+	const char *line = length ? (const char *)evbuffer_pullup(input, (ssize_t)length) : "";
+	int ret;
+
+	if (!line)
+		return -ENOMEM;
+	ret = lb_request_parse(line, length, &request, &err);
+	evbuffer_drain(input, length + end);
+	client->searched = 0;
+	if (ret)
+		ret = send_error(client, request.id, &err);
+	else
+		ret = carry_out(client, &request);
+	lb_request_clear(&request);
+	return ret;
+}
+
+/* Answers with an error, then throws away what still comes: a client that is cut off in the middle
+ * of writing would see only that, not the reason. Ends after the idle time at the latest. */
+static int refuse(struct client *client)
+{
+	struct evbuffer *input = bufferevent_get_input(client->stream);
+	struct lb_err err = {0};
+
+	client->refused = true;
+	evbuffer_drain(input, evbuffer_get_length(input));
+	bufferevent_setwatermark(client->stream, EV_READ, 0, 0);
+	bufferevent_enable(client->stream, EV_READ);
+	evtimer_add(client->turn, &client->control->idle);
+	lb_err_set(&err, LB_ERR_REQUEST, "", "a request is longer than %u bytes", LB_REQUEST_MAX);
+	lb_err_hint(&err, "make smaller changes, each in its own request");
+	return send_error(client, NULL, &err);
+}
+
+enum line { LINE_WHOLE, LINE_PART, LINE_TOO_LONG };
+
+/* Where the first line of the input ends. Bytes already searched are not searched again. */
+static enum line find_line(struct client *client, size_t *length)
+{
+	struct evbuffer *input = bufferevent_get_input(client->stream);
+	size_t have = evbuffer_get_length(input);
+	struct evbuffer_ptr from, end;
+
+	evbuffer_ptr_set(input, &from, client->searched, EVBUFFER_PTR_SET);
+	end = evbuffer_search_eol(input, &from, NULL, EVBUFFER_EOL_LF);
+	if (end.pos >= LB_REQUEST_MAX || (end.pos < 0 && have >= LB_REQUEST_MAX))
+		return LINE_TOO_LONG;
+	client->searched = have;
+	*length = end.pos < 0 ? have : (size_t)end.pos;
+	return end.pos < 0 ? LINE_PART : LINE_WHOLE;
+}
+
+/* No whole line is there. At the end of its input a client's last line need not have a newline.
+ * Returns false when the client is done with. */
+static bool wait_for_more(struct client *client, size_t part)
+{
+	const struct timeval *idle = &client->control->idle;
+
+	if (client->eof && part) {
+		turn_again(client);
+		return !take_line(client, part, 0);
+	}
+	if (client->eof)
+		return evbuffer_get_length(bufferevent_get_output(client->stream)) > 0;
+	/* Half a line must go on; between lines a client may be silent as long as it likes. */
+	bufferevent_set_timeouts(client->stream, part ? idle : NULL, idle);
+	bufferevent_enable(client->stream, EV_READ);
+	return true;
+}
+
+/* Returns false when the client is to be freed. */
+static bool client_step(struct client *client)
+{
+	struct evbuffer *output = bufferevent_get_output(client->stream);
+	size_t length = 0;
+
+	if (evbuffer_get_length(output) > REPLIES_MAX) {
+		bufferevent_disable(client->stream, EV_READ); /* until on_written */
+		return true;
+	}
+	switch (find_line(client, &length)) {
+	case LINE_WHOLE:
+		turn_again(client);
+		return !take_line(client, length, 1);
+	case LINE_TOO_LONG:
+		return !refuse(client);
+	case LINE_PART:
+		break;
+	}
+	return wait_for_more(client, length);
+}
+
+static void on_turn(evutil_socket_t unused, short what, void *arg)
+{
+	struct client *client = arg;
+
+	(void)unused;
+	(void)what;
+	/* A refused client has had its time. */
+	if (client->refused || !client_step(client))
+		client_free(client);
+}
+
+static void on_read(struct bufferevent *stream, void *arg)
+{
+	struct client *client = arg;
+	struct evbuffer *input = bufferevent_get_input(stream);
+
+	if (client->refused)
+		evbuffer_drain(input, evbuffer_get_length(input));
+	else if (!evtimer_pending(client->turn, NULL) && !client_step(client))
+		client_free(client);
+}
+
+/* Every reply so far was written. */
+static void on_written(struct bufferevent *stream, void *arg)
+{
+	struct client *client = arg;
+
+	if (!client->refused)
+		turn_again(client);
+	else if (client->eof)
+		client_free(client);
+	else
+		shutdown(bufferevent_getfd(stream), SHUT_WR);
+}
+
+/* End of input, an error, or a time that ran out. */
+static void on_event(struct bufferevent *stream, short what, void *arg)
+{
+	struct client *client = arg;
+	size_t unsent = evbuffer_get_length(bufferevent_get_output(stream));
+
+	if (!(what & BEV_EVENT_EOF) || (client->refused && !unsent)) {
+		client_free(client);
+		return;
+	}
+	client->eof = true;
+	if (!client->refused)
+		turn_again(client);
+}
+
+/* Takes over `fd`, also when it fails. */
+static struct client *client_new(struct control *control, evutil_socket_t fd)
+{
+	struct client *client = calloc(1, sizeof(*client));
+	struct bufferevent *stream =
+		bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE);
+	struct event *turn = evtimer_new(control->base, on_turn, client);
+
+	if (client && stream && turn) {
+		client->control = control;
+		client->stream = stream;
+		client->turn = turn;
+		LIST_INSERT_HEAD(&control->clients, client, entry);
+		control->client_count++;
+		return client;
+	}
+	if (stream)
+		bufferevent_free(stream);
+	else
+		close(fd);
+	if (turn)
+		event_free(turn);
+	free(client);
+	return NULL;
+}
+
+/* --- accepting --- */
+
+static void accept_later(struct control *control)
+{
+	const struct timeval later = {.tv_usec = ACCEPT_RETRY_MS * 1000};
+
+	evconnlistener_disable(control->listener);
+	evtimer_add(control->accept_again, &later);
+}
+
+static void on_accept_again(evutil_socket_t unused, short what, void *arg)
+{
+	struct control *control = arg;
+
+	(void)unused;
+	(void)what;
+	if (control->client_count < CLIENTS_MAX)
+		evconnlistener_enable(control->listener);
+	/* Else client_free does it. */
+}
+
+static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
+		      int length, void *arg)
+{
+	struct control *control = arg;
+	struct client *client = client_new(control, fd);
+
+	(void)peer;
+	(void)length;
+	if (!client)
+		return;
+	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
+	bufferevent_setwatermark(client->stream, EV_READ, 0, LB_REQUEST_MAX);
+	bufferevent_set_timeouts(client->stream, NULL, &control->idle);
+	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+	if (control->client_count >= CLIENTS_MAX)
+		evconnlistener_disable(listener);
+}
+
+/* No descriptors or memory: the listener would be called again and again, so it rests a while. */
+static void on_accept_error(struct evconnlistener *listener, void *arg)
+{
+	(void)listener;
+	accept_later(arg);
+}
+
+/* --- the socket's file --- */
+
+static int system_error(struct lb_err *err, int fault, const char *what, const char *path)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "control.path", "cannot %s %s: %s", what, path,
+		   strerror(fault));
+	return -fault;
+}
+
+static int make_folder(const char *path, struct lb_err *err)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	snprintf(folder, sizeof(folder), "%s", path);
+	slash = strrchr(folder, '/');
+	if (!slash || slash == folder)
+		return 0;
+	*slash = 0;
+	if (mkdir(folder, 0755) && errno != EEXIST)
+		return system_error(err, errno, "make the folder", folder);
+	return 0;
+}
+
+/* Whether somebody listens at the address: 0 nobody, 1 somebody, or -errno. */
+static int somebody_answers(const struct sockaddr_un *address)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), fault = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)))
+		fault = errno;
+	close(fd);
+	if (!fault || fault == EAGAIN) /* EAGAIN: its queue is full */
+		return 1;
+	return fault == ECONNREFUSED || fault == ENOENT ? 0 : -fault;
+}
+
+static int make_room(const struct sockaddr_un *address, struct lb_err *err)
+{
+	const char *path = address->sun_path;
+	struct stat file;
+	int ret;
+
+	if (lstat(path, &file))
+		return errno == ENOENT ? 0 : system_error(err, errno, "look at", path);
+	if (!S_ISSOCK(file.st_mode)) {
+		lb_err_set(err, LB_ERR_REFUSED, "control.path", "%s exists and is not a socket",
+			   path);
+		lb_err_hint(err, "move it away, or configure another path");
+		return -EEXIST;
+	}
+	ret = somebody_answers(address);
+	if (ret < 0)
+		return system_error(err, -ret, "connect to", path);
+	if (ret) {
+		lb_err_set(err, LB_ERR_REFUSED, "control.path", "another lbd answers at %s", path);
+		lb_err_hint(err, "stop it first, or configure another path");
+		return -EADDRINUSE;
+	}
+	if (unlink(path) && errno != ENOENT)
+		return system_error(err, errno, "remove the stale", path);
+	return 0;
+}
+
+/* A group that is missing is no error when it is only the default: then root alone may connect. */
+static int set_group(const struct control_options *options, char *warning, size_t warning_size,
+		     struct lb_err *err)
+{
+	const struct group *group;
+
+	if (!options->group || !*options->group)
+		return 0;
+	group = getgrnam(options->group);
+	if (!group && options->group_required) {
+		lb_err_set(err, LB_ERR_NOT_FOUND, "control.group", "no group \"%s\"",
+			   options->group);
+		lb_err_hint(err, "make it with: groupadd --system %s", options->group);
+		return -ENOENT;
+	}
+	if (!group) {
+		snprintf(warning, warning_size,
+			 "no group \"%s\": only root may use %s; groupadd --system %s, then "
+			 "restart lbd",
+			 options->group, options->path, options->group);
+		return 0;
+	}
+	if (chown(options->path, (uid_t)-1, group->gr_gid))
+		return system_error(err, errno, "set the group of", options->path);
+	return 0;
+}
+
+/* The descriptor of a bound socket, or -errno. Nobody but its owner can connect until all is set.
+ */
+static int bind_socket(const struct sockaddr_un *address, struct lb_err *err)
+{
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), fault;
+
+	if (fd < 0)
+		return system_error(err, errno, "make the socket", address->sun_path);
+	if (!fchmod(fd, 0600) && !bind(fd, (const struct sockaddr *)address, sizeof(*address)))
+		return fd;
+	fault = errno;
+	close(fd);
+	return system_error(err, fault, "bind", address->sun_path);
+}
+
+static int open_file(struct control *control, const struct control_options *options, char *warning,
+		     size_t warning_size, struct lb_err *err)
+{
+	const char *path = control->address.sun_path;
+	int fd, ret = make_folder(path, err);
+
+	if (!ret)
+		ret = make_room(&control->address, err);
+	if (ret)
+		return ret;
+	fd = bind_socket(&control->address, err);
+	if (fd < 0)
+		return fd;
+	ret = set_group(options, warning, warning_size, err);
+	if (!ret && (chmod(path, 0660) || lstat(path, &control->file)))
+		ret = system_error(err, errno, "set the mode of", path);
+	if (!ret)
+		return fd;
+	unlink(path);
+	close(fd);
+	return ret;
+}
+
+static void remove_file(const struct control *control)
+{
+	const char *path = control->address.sun_path;
+	struct stat now;
+
+	if (!lstat(path, &now) && now.st_dev == control->file.st_dev &&
+	    now.st_ino == control->file.st_ino)
+		unlink(path);
+}
+
+/* --- the whole --- */
+
+/* Takes over `fd`, also when it fails. */
+static int listen_on(struct control *control, int fd)
+{
+	control->accept_again = evtimer_new(control->base, on_accept_again, control);
+	if (control->accept_again)
+		control->listener = evconnlistener_new(
+			control->base, on_accept, control,
+			LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
+	if (control->listener) {
+		evconnlistener_set_error_cb(control->listener, on_accept_error);
+		return 0;
+	}
+	close(fd);
+	return -ENOMEM;
+}
+
+static struct control *control_new(struct event_base *base, const struct control_options *options)
+{
+	struct control *control = calloc(1, sizeof(*control));
+	unsigned int idle_ms = options->idle_ms ? options->idle_ms : IDLE_MS_DEFAULT;
+
+	if (!control)
+		return NULL;
+	control->base = base;
+	control->call = options->call;
+	control->user = options->user;
+	control->idle.tv_sec = idle_ms / 1000;
+	control->idle.tv_usec = idle_ms % 1000 * 1000;
+	LIST_INIT(&control->clients);
+	return control;
+}
+
+int control_open(struct event_base *base, const struct control_options *options,
+		 struct control **out, char *warning, size_t warning_size, struct lb_err *err)
+{
+	struct control *control;
+	int fd;
+
+	if (strlen(options->path) >= sizeof(control->address.sun_path))
+		return lb_err_set(err, LB_ERR_PARAMS, "control.path", "%s is too long for a socket",
+				  options->path);
+	control = control_new(base, options);
+	if (!control)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	control->address.sun_family = AF_UNIX;
+	strcpy(control->address.sun_path, options->path);
+	/* A client that goes away while it is written to is an error of that write, no signal. */
+	signal(SIGPIPE, SIG_IGN);
+	fd = open_file(control, options, warning, warning_size, err);
+	if (fd < 0) {
+		free(control);
+		return fd;
+	}
+	if (listen_on(control, fd)) {
+		control_close(control);
+		return lb_err_set(err, LB_ERR_SYSTEM, "control.path", "cannot listen at %s",
+				  options->path);
+	}
+	*out = control;
+	return 0;
+}
+
+void control_close(struct control *control)
+{
+	struct client *client;
+
+	if (!control)
+		return;
+	if (control->listener)
+		evconnlistener_free(control->listener);
+	control->listener = NULL;
+	while ((client = LIST_FIRST(&control->clients)))
+		client_free(client);
+	if (control->accept_again)
+		event_free(control->accept_again);
+	remove_file(control);
+	free(control);
+}

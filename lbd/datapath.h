@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The loaded XDP program and its maps. The only module that touches libbpf; knows nothing of
+ * services. */
+#ifndef LB_DATAPATH_H
+#define LB_DATAPATH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "../bpf/abi.h"
+#include "api/addr.h"
+#include "api/err.h"
+
+struct datapath;
+
+struct datapath_options {
+	uint32_t vips, members, slots, flows; /* sizes; flows is rounded up to a power of two */
+	uint64_t seed[2];
+	const char *pin_dir; /* a folder on a bpffs, made if missing; NULL: nothing is pinned */
+};
+
+enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
+
+struct datapath_attachment {
+	uint32_t ifindex;
+	enum xdp_mode mode; /* NATIVE or GENERIC: what is in force */
+	char reason[160];   /* why generic when auto was asked for; else "" */
+};
+
+/* Loads the program and makes its maps. Pins of an earlier run in pin_dir are replaced. */
+int datapath_open(const struct datapath_options *options, struct datapath **out,
+		  struct lb_err *err);
+/* Detaches from every interface, removes the pins, frees. */
+void datapath_close(struct datapath *datapath);
+
+/* Attaches to an interface. Fails when another XDP program is there. */
+int datapath_attach(struct datapath *datapath, const char *interface, enum xdp_mode mode,
+		    struct datapath_attachment *out, struct lb_err *err);
+
+/* The mmapped arrays: edited in place, each field by one atomic store. */
+uint32_t *datapath_slots(struct datapath *datapath);
+struct lb_member *datapath_members(struct datapath *datapath);
+struct lb_nexthop *datapath_nexthops(struct datapath *datapath);
+
+/* VIP entries. protocol 0 and port 0 is the address-only entry. */
+int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		     const struct lb_vip_value *value, struct lb_err *err);
+int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		     struct lb_err *err);
+
+/* The device map: interfaces that packets may be redirected to. */
+int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use);
+
+/* Sums over all CPUs. */
+int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out);
+int datapath_counters_reset(struct datapath *datapath, uint32_t member);
+int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT]);
+
+uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps */
+int datapath_program_fd(const struct datapath *datapath);        /* for BPF_PROG_TEST_RUN */
+
+#endif

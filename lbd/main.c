@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lbd: reads its configuration, checks the machine, loads the program, restores the services,
+ * attaches, and then answers on its socket until it is told to stop. */
+#include <errno.h>
+#include <event2/event.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "config.h"
+#include "control.h"
+#include "datapath.h"
+#include "members.h"
+#include "methods.h"
+#include "preflight.h"
+#include "service.h"
+#include "state.h"
+
+#define CONFIG_DEFAULT "/etc/lbd/lbd.json"
+
+enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
+
+struct daemon {
+	struct config config;
+	json_t *warnings;
+	struct event_base *base;
+	struct event *stop_signals[2];
+	struct control *control;
+	struct datapath *datapath;
+	struct service *service;
+	struct datapath_attachment attachments[LB_INTERFACES_MAX];
+	struct methods_context methods;
+};
+
+static const char usage[] =
+	"usage: lbd [--config FILE] [--check]\n"
+	"       lbd --version | --help\n"
+	"\n"
+	"  --config FILE  how lbd runs (" CONFIG_DEFAULT " unless given); see lbd.json(5)\n"
+	"  --check        only say whether FILE is valid; needs no privileges\n"
+	"\n"
+	"What is balanced is changed with lbctl(8) while lbd runs.\n";
+
+static void print_error(const struct lb_err *err)
+{
+	fprintf(stderr, "lbd: %s", err->message);
+	if (err->path[0])
+		fprintf(stderr, " (at %s)", err->path);
+	fputc('\n', stderr);
+	if (err->hint[0])
+		fprintf(stderr, "  hint: %s\n", err->hint);
+}
+
+static void on_stop(evutil_socket_t signal_number, short events, void *user)
+{
+	(void)signal_number;
+	(void)events;
+	event_base_loopbreak(user);
+}
+
+/* --- start, step by step; each says by itself what is wrong --- */
+
+static int start_loop(struct daemon *daemon, struct lb_err *err)
+{
+	static const int signals[] = {SIGTERM, SIGINT};
+	size_t i;
+
+	signal(SIGPIPE, SIG_IGN);
+	daemon->base = event_base_new();
+	if (!daemon->base)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make an event loop");
+	for (i = 0; i < 2; i++) {
+		daemon->stop_signals[i] =
+			evsignal_new(daemon->base, signals[i], on_stop, daemon->base);
+		if (!daemon->stop_signals[i] || evsignal_add(daemon->stop_signals[i], NULL))
+			return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot handle signals");
+	}
+	return 0;
+}
+
+/* Bound before the data plane is touched, so that a second lbd refuses before it can do harm.
+ * Nobody is answered before the loop runs. */
+static int start_control(struct daemon *daemon, struct lb_err *err)
+{
+	const struct control_options options = {
+		.path = daemon->config.control_path,
+		.group = daemon->config.control_group,
+		.group_required = daemon->config.control_group_configured,
+		.call = methods_call,
+		.user = &daemon->methods,
+	};
+	char warning[256] = "";
+	int error = control_open(daemon->base, &options, &daemon->control, warning, sizeof(warning),
+				 err);
+
+	if (!error && warning[0])
+		json_array_append_new(daemon->warnings, json_string(warning));
+	return error;
+}
+
+static int start_seed(struct config *config, struct lb_err *err)
+{
+	return config->seed_configured ? 0 : state_load_seed(config->state_dir, config->seed, err);
+}
+
+static int start_datapath(struct daemon *daemon, struct lb_err *err)
+{
+	const struct config *config = &daemon->config;
+	const struct datapath_options options = {
+		.vips = config->vips,
+		.members = members_capacity(config),
+		.slots = config->slots,
+		.flows = config->flows,
+		.seed = {config->seed[0], config->seed[1]},
+		.pin_dir = config->pin_dir,
+	};
+
+	return datapath_open(&options, &daemon->datapath, err);
+}
+
+static int attach_all(struct daemon *daemon, struct lb_err *err)
+{
+	const struct config *config = &daemon->config;
+	size_t i;
+
+	for (i = 0; i < config->interface_count; i++) {
+		struct datapath_attachment *attachment = &daemon->attachments[i];
+		int error = datapath_attach(daemon->datapath, config->interfaces[i],
+					    config->xdp_mode, attachment, err);
+
+		if (error) {
+			lb_err_prefix(err, "interfaces[%zu]", i);
+			return error;
+		}
+		if (attachment->reason[0])
+			fprintf(stderr, "lbd: %s runs in generic mode, which is slower: %s\n",
+				config->interfaces[i], attachment->reason);
+	}
+	return 0;
+}
+
+static time_t seconds_now(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec;
+}
+
+static int start(struct daemon *daemon, struct lb_err *err)
+{
+	int error = preflight_check(&daemon->config, daemon->warnings, err);
+
+	if (!error)
+		error = start_loop(daemon, err);
+	if (!error)
+		error = start_control(daemon, err);
+	if (!error)
+		error = start_seed(&daemon->config, err);
+	if (!error)
+		error = start_datapath(daemon, err);
+	if (!error)
+		error = service_open(&daemon->config, daemon->datapath, daemon->base,
+				     &daemon->service, err);
+	if (!error) /* last: the first packet finds every VIP in place */
+		error = attach_all(daemon, err);
+	daemon->methods = (struct methods_context){
+		.config = &daemon->config,
+		.datapath = daemon->datapath,
+		.service = daemon->service,
+		.attachments = daemon->attachments,
+		.warnings = daemon->warnings,
+		.started = seconds_now(),
+	};
+	return error;
+}
+
+static void stop(struct daemon *daemon)
+{
+	size_t i;
+
+	control_close(daemon->control);
+	service_close(daemon->service);
+	datapath_close(daemon->datapath);
+	for (i = 0; i < 2; i++)
+		if (daemon->stop_signals[i])
+			event_free(daemon->stop_signals[i]);
+	if (daemon->base)
+		event_base_free(daemon->base);
+	json_decref(daemon->warnings);
+	libevent_global_shutdown();
+}
+
+static void announce(const struct daemon *daemon)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach (daemon->warnings, i, warning)
+		fprintf(stderr, "lbd: warning: %s\n", json_string_value(warning));
+	fprintf(stderr, "lbd: %zu VIPs in place, answering on %s\n",
+		service_document(daemon->service)->vip_count, daemon->config.control_path);
+}
+
+static int run(struct daemon *daemon)
+{
+	struct lb_err err = {0};
+	int status = EXIT_SUCCESS;
+
+	daemon->warnings = json_array();
+	if (start(daemon, &err)) {
+		print_error(&err);
+		status = EXIT_REFUSED;
+	} else {
+		announce(daemon);
+		event_base_dispatch(daemon->base);
+	}
+	stop(daemon);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"check", no_argument, NULL, 'k'},
+		{"version", no_argument, NULL, 'v'},
+		{"help", no_argument, NULL, 'h'},
+		{NULL, 0, NULL, 0},
+	};
+	static struct daemon daemon;
+	const char *path = CONFIG_DEFAULT;
+	struct lb_err err = {0};
+	int option, check = 0;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			path = optarg;
+			break;
+		case 'k':
+			check = 1;
+			break;
+		case 'v':
+			puts("lbd " LB_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "lbd: unexpected argument \"%s\"\n%s", argv[optind], usage);
+		return EXIT_USAGE;
+	}
+	if (config_load(path, &daemon.config, &err)) {
+		print_error(&err);
+		return EXIT_REFUSED;
+	}
+	if (check) {
+		printf("%s: ok\n", path);
+		return EXIT_SUCCESS;
+	}
+	return run(&daemon);
+}

@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does a backend's address become an entry that the program can send by? */
+#include "members.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "numbers.h"
+
+#define NOBODY UINT32_MAX
+
+/* A backend's address and every member that has it: all share one route. */
+struct destination {
+	struct lb_addr address; /* first: the key of the tree */
+	struct nexthop_route route;
+	uint32_t first; /* member, or NOBODY */
+};
+
+/* What is known of a member beside its entry in the data plane. */
+struct place {
+	struct destination *destination; /* NULL: the number is free */
+	uint32_t next;                   /* member of the same destination, or NOBODY */
+};
+
+struct members {
+	const struct config *config;
+	struct lb_member *entries; /* mmapped */
+	struct datapath *datapath;
+	struct numbers *numbers;
+	struct place *places;
+	struct nexthops *nexthops;
+	void *destinations; /* tsearch tree of struct destination */
+};
+
+uint32_t members_capacity(const struct config *config)
+{
+	return config->members > LB_MEMBERS_MAX / 2 ? LB_MEMBERS_MAX : config->members * 2;
+}
+
+static int compare_destinations(const void *a, const void *b)
+{
+	return lb_addr_compare(a, b);
+}
+
+static struct destination *destination_find(const struct members *members,
+					    const struct lb_addr *address)
+{
+	void *node = tfind(address, &members->destinations, compare_destinations);
+
+	return node ? *(struct destination **)node : NULL;
+}
+
+/* --- entries --- */
+
+/* The constant part of the outer header's checksum; see struct lb_member. */
+static uint32_t partial_checksum(const struct lb_addr *destination)
+{
+	uint16_t words[2];
+
+	memcpy(words, destination->bytes, sizeof(words));
+	return htons(0x4500) + htons(0x4000) + htons(64 << 8) + words[0] + words[1];
+}
+
+static const struct lb_prefix *configured_source(const struct members *members, uint8_t family)
+{
+	return family == 4 ? &members->config->source4 : &members->config->source6;
+}
+
+static void entry_fill(struct members *members, struct lb_member *entry,
+		       const struct lb_addr *address)
+{
+	const struct lb_prefix *source = configured_source(members, address->family);
+
+	*entry = (struct lb_member){.nexthop = LB_NEXTHOP_UNRESOLVED};
+	memcpy(entry->daddr, address->bytes, sizeof(entry->daddr));
+	if (address->family == 4)
+		entry->csum = partial_checksum(address);
+	if (source->address.family) {
+		unsigned int host_bits = (address->family == 4 ? 32 : 128) - source->length;
+
+		memcpy(entry->saddr, source->address.bytes, sizeof(entry->saddr));
+		entry->saddr_mask = htonl((uint32_t)((1ull << host_bits) - 1));
+	}
+	__atomic_store_n(&entry->flags,
+			 LB_MEMBER_VALID | LB_MEMBER_NEW | LB_MEMBER_OLD |
+				 (address->family == 6 ? LB_MEMBER_OUTER6 : 0),
+			 __ATOMIC_RELEASE);
+}
+
+/* Follows the route: the automatic source first, then the way. Packets may be using the entry. */
+static void entry_set_route(struct members *members, uint32_t number,
+			    const struct destination *destination)
+{
+	struct lb_member *entry = &members->entries[number];
+	const struct lb_addr *source = &destination->route.source;
+	uint32_t words[4];
+	int i;
+
+	if (!configured_source(members, destination->address.family)->address.family &&
+	    source->family == destination->address.family) {
+		memcpy(words, source->bytes, sizeof(words));
+		for (i = 0; i < 4; i++)
+			__atomic_store_n(&entry->saddr[i], words[i], __ATOMIC_RELAXED);
+	}
+	__atomic_store_n(&entry->nexthop, destination->route.number, __ATOMIC_RELEASE);
+}
+
+static void route_changed(void *user, const struct lb_addr *address,
+			  const struct nexthop_route *route)
+{
+	struct members *members = user;
+	struct destination *destination = destination_find(members, address);
+	uint32_t number;
+
+	if (!destination)
+		return;
+	destination->route = *route;
+	for (number = destination->first; number != NOBODY; number = members->places[number].next)
+		entry_set_route(members, number, destination);
+}
+
+static void egress_changed(void *user, uint32_t ifindex, bool in_use)
+{
+	const struct members *members = user;
+
+	/* Only an interface that is gone can fail here; drop_no_egress counts what that costs. */
+	datapath_egress_set(members->datapath, ifindex, in_use);
+}
+
+/* --- life --- */
+
+static int no_memory(struct lb_err *err)
+{
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+}
+
+int members_open(const struct config *config, struct datapath *datapath, struct event_base *base,
+		 struct members **out, struct lb_err *err)
+{
+	struct members *members = calloc(1, sizeof(*members));
+	const struct nexthops_options options = {
+		.array = datapath_nexthops(datapath),
+		.array_size = LB_NEXTHOPS_MAX,
+		.changed = route_changed,
+		.egress = egress_changed,
+		.user = members,
+	};
+
+	if (!members)
+		return no_memory(err);
+	members->config = config;
+	members->datapath = datapath;
+	members->entries = datapath_members(datapath);
+	members->numbers = numbers_new(members_capacity(config));
+	members->places = calloc(members_capacity(config), sizeof(*members->places));
+	if (!members->numbers || !members->places) {
+		members_close(members);
+		return no_memory(err);
+	}
+	members->nexthops = nexthops_new(base, &options, err);
+	if (!members->nexthops) {
+		members_close(members);
+		return -EINVAL;
+	}
+	*out = members;
+	return 0;
+}
+
+void members_close(struct members *members)
+{
+	if (!members)
+		return;
+	nexthops_free(members->nexthops);
+	tdestroy(members->destinations, free);
+	numbers_free(members->numbers);
+	free(members->places);
+	free(members);
+}
+
+static struct destination *destination_new(struct members *members, const struct lb_addr *address)
+{
+	struct destination *destination = calloc(1, sizeof(*destination));
+
+	if (!destination)
+		return NULL;
+	destination->address = *address;
+	destination->first = NOBODY;
+	if (!tsearch(destination, &members->destinations, compare_destinations)) {
+		free(destination);
+		return NULL;
+	}
+	return destination;
+}
+
+static void destination_free(struct members *members, struct destination *destination)
+{
+	tdelete(destination, &members->destinations, compare_destinations);
+	free(destination);
+}
+
+/* The destination of a member to be, watched once for all its members. */
+static int destination_get(struct members *members, const struct lb_addr *address,
+			   struct destination **out, struct lb_err *err)
+{
+	struct destination *destination = destination_find(members, address);
+	int error;
+
+	*out = destination;
+	if (destination)
+		return 0;
+	*out = destination = destination_new(members, address);
+	if (!destination)
+		return no_memory(err);
+	error = nexthops_watch(members->nexthops, address, err);
+	if (error)
+		destination_free(members, destination);
+	return error;
+}
+
+int members_add(struct members *members, const struct lb_addr *address, uint16_t *number,
+		struct lb_err *err)
+{
+	struct destination *destination;
+	uint32_t taken;
+	int error;
+
+	error = destination_get(members, address, &destination, err);
+	if (error)
+		return error;
+	if (!numbers_take(members->numbers, &taken)) {
+		if (destination->first == NOBODY) {
+			nexthops_unwatch(members->nexthops, address);
+			destination_free(members, destination);
+		}
+		return lb_err_set(err, LB_ERR_LIMIT, "", "no member number is free");
+	}
+	members->places[taken] =
+		(struct place){.destination = destination, .next = destination->first};
+	destination->first = taken;
+	datapath_counters_reset(members->datapath, taken);
+	entry_fill(members, &members->entries[taken], address);
+	entry_set_route(members, taken, destination);
+	*number = taken;
+	return 0;
+}
+
+static void unlink_place(struct members *members, uint32_t number)
+{
+	uint32_t *link = &members->places[number].destination->first;
+
+	while (*link != number)
+		link = &members->places[*link].next;
+	*link = members->places[number].next;
+}
+
+void members_del(struct members *members, uint16_t number)
+{
+	struct destination *destination = members->places[number].destination;
+
+	unlink_place(members, number);
+	members->places[number] = (struct place){0};
+	__atomic_store_n(&members->entries[number].flags, 0, __ATOMIC_RELEASE);
+	numbers_give_back(members->numbers, number);
+	if (destination->first != NOBODY)
+		return;
+	nexthops_unwatch(members->nexthops, &destination->address);
+	destination_free(members, destination);
+}
+
+/* --- reports --- */
+
+static json_t *address_json(const struct lb_addr *address)
+{
+	char text[LB_ADDR_TEXT];
+
+	return json_string(lb_addr_format(address, text));
+}
+
+static json_t *mac_json(const uint8_t mac[6])
+{
+	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+			    mac[5]);
+}
+
+static void set_state(json_t *object, bool resolved, const char *reason)
+{
+	json_object_set_new(object, "state", json_string(resolved ? "resolved" : "unresolved"));
+	if (!resolved && reason[0])
+		json_object_set_new(object, "reason", json_string(reason));
+}
+
+static void append_next_hop(void *user, const struct nexthop_info *info)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "interface", json_string(info->interface));
+	json_object_set_new(object, "gateway", address_json(&info->gateway));
+	set_state(object, info->resolved, info->reason);
+	json_object_set_new(object, "source_mac", mac_json(info->src_mac));
+	json_object_set_new(object, "destination_mac",
+			    info->resolved ? mac_json(info->dst_mac) : json_null());
+	json_object_set_new(object, "mtu", json_integer(info->mtu));
+	json_object_set_new(object, "backends", json_integer(info->destinations));
+	json_array_append_new(user, object);
+}
+
+json_t *members_next_hops(const struct members *members)
+{
+	json_t *array = json_array();
+
+	nexthops_each(members->nexthops, append_next_hop, array);
+	return array;
+}
+
+static void append_unroutable(void *user, const struct lb_addr *destination, const char *reason)
+{
+	json_array_append_new(user, json_pack("{s:o,s:s}", "address", address_json(destination),
+					      "reason", reason));
+}
+
+json_t *members_unroutable(const struct members *members)
+{
+	json_t *array = json_array();
+
+	nexthops_each_unroutable(members->nexthops, append_unroutable, array);
+	return array;
+}
+
+json_t *members_next_hop(const struct members *members, uint16_t number)
+{
+	const struct destination *destination = members->places[number].destination;
+	json_t *object = json_object();
+	struct nexthop_info info;
+	const char *reason = "";
+
+	if (nexthops_get(members->nexthops, destination->route.number, &info)) {
+		set_state(object, info.resolved, info.reason);
+		json_object_set_new(object, "interface", json_string(info.interface));
+		json_object_set_new(object, "gateway", address_json(&info.gateway));
+	} else {
+		reason = nexthops_unroutable_reason(members->nexthops, &destination->address);
+		set_state(object, false, reason);
+	}
+	return object;
+}

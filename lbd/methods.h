@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The methods of docs/protocol.md: one table from name to handler. */
+#ifndef LB_METHODS_H
+#define LB_METHODS_H
+
+#include <jansson.h>
+#include <time.h>
+#include "api/rpc.h"
+#include "api/version.h"
+#include "config.h"
+#include "datapath.h"
+#include "service.h"
+
+struct methods_context {
+	const struct config *config;
+	struct datapath *datapath;
+	struct service *service;
+	const struct datapath_attachment *attachments; /* one for each interface of config */
+	json_t *warnings;                              /* array of strings, from start */
+	time_t started;                                /* CLOCK_MONOTONIC seconds */
+};
+
+/* A control_call; user is a struct methods_context. */
+int methods_call(void *user, const struct lb_request *request, json_t **result, struct lb_err *err);
+
+#endif

@@ -1,0 +1,753 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How is each backend reached right now?
+ *
+ * Three activities, each in bounded steps from the event loop:
+ *   - notifications of the kernel (nexthop_netlink.c) go into the table (nexthop_table.c) and say
+ * what to ask again;
+ *   - the pass asks for the route of every destination, some time after anything that routes depend
+ * on has changed;
+ *   - tending asks the kernel to resolve the neighbours that are due.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <event2/event.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include "nexthop.h"
+#include "nexthop_netlink.h"
+#include "nexthop_table.h"
+
+#define STEP 256 /* kernel requests in a row, about 2 ms */
+
+/* The pass waits a little, since changes come in bursts, and after one that was long it rests: so
+ * that endless changes cost a fifth of a processor. The refresh is for what the kernel does not
+ * announce, such as sysctls. */
+#define PASS_DELAY_MS 30
+#define PASS_REST_SHARE 4 /* of the time it worked */
+#define PASS_REST_MAX_MS 400
+#define PASS_REFRESH_MS 60000
+
+/* Between two requests for one neighbour: at least; when the kernel refused, or a probe of ours
+ * found no answer; and between our probes of a resolved one, where the kernel does not manage. */
+#define ASK_GAP_MS 200
+#define ASK_FAILED_MS 1000
+#define ASK_PROBE_MS 5000
+
+#define DESTINATION_BUCKETS 4096u
+
+struct destination {
+	struct destination *in_bucket;       /* next */
+	struct destination *previous, *next; /* of all */
+	struct lb_addr address;
+	uint32_t watchers;
+	struct hop *hop; /* NULL: unroutable, and reason says why */
+	struct lb_addr source;
+	uint32_t last_ifindex; /* of its last route, 0 before the first */
+	char reason[96];
+};
+
+struct nexthops {
+	struct nexthops_options options;
+	struct netlink *netlink;
+	struct hops hops;
+	struct destination *buckets[DESTINATION_BUCKETS];
+	struct destination *first;
+	bool manages;   /* the kernel has shown that it keeps neighbours resolved for us */
+	bool unmanaged; /* it cannot: we probe */
+
+	struct event *pass_timer;
+	struct destination *pass_next; /* the next to ask; NULL: no pass under way */
+	bool pass_again;               /* something changed since this pass began */
+	int64_t pass_began_cpu_ms, pass_rest_until_ms;
+
+	struct event *tend_timer;
+	uint32_t tend_next; /* number of the next hop to look at; 1: no round under way */
+	bool tend_again;
+};
+
+static int64_t clock_ms(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int64_t now_ms(void)
+{
+	return clock_ms(CLOCK_MONOTONIC);
+}
+
+static void timer_set(struct event *timer, int64_t delay_ms)
+{
+	struct timeval delay = {delay_ms / 1000, (delay_ms % 1000) * 1000};
+
+	evtimer_add(timer, &delay);
+}
+
+/* Has every destination's route asked for again, before long. */
+static void pass_soon(struct nexthops *nexthops)
+{
+	int64_t now = now_ms(), delay = PASS_DELAY_MS;
+
+	if (nexthops->pass_again)
+		return;
+	nexthops->pass_again = true;
+	if (nexthops->pass_next)
+		return;
+	if (now + delay < nexthops->pass_rest_until_ms)
+		delay = nexthops->pass_rest_until_ms - now;
+	timer_set(nexthops->pass_timer, delay);
+}
+
+/* --- neighbours: having the kernel resolve them --- */
+
+static void tend_soon(struct nexthops *nexthops, struct hop_neighbour *neighbour)
+{
+	neighbour->due = true;
+	nexthops->tend_again = true;
+	timer_set(nexthops->tend_timer, 0);
+}
+
+static void neighbour_refused(struct nexthops *nexthops, struct hop_neighbour *neighbour,
+			      int status)
+{
+	const char *words = netlink_reason(nexthops->netlink);
+	char problem[sizeof(neighbour->problem)];
+
+	if (status == -ENOBUFS)
+		words = "the kernel's neighbour table is full (see gc_thresh3)";
+	snprintf(problem, sizeof(problem), "%s", words[0] ? words : strerror(-status));
+	hops_neighbour_problem(&nexthops->hops, neighbour, problem);
+	neighbour->due = true;
+	neighbour->not_before_ms = now_ms() + ASK_FAILED_MS;
+}
+
+/* Reads the entry: 0, -ENOENT when there is none, or another -errno. */
+static int neighbour_read(struct nexthops *nexthops, struct hop_neighbour *neighbour)
+{
+	struct netlink_neighbour is;
+	int status = netlink_neighbour_get(nexthops->netlink, neighbour->is.ifindex,
+					   &neighbour->is.address, &is);
+
+	if (!status && !is.address.family)
+		status = -ENOENT;
+	if (!status || status == -ENOENT)
+		hops_neighbour_set(&nexthops->hops, neighbour, &is, status == -ENOENT);
+	return status;
+}
+
+/* Nothing to ask for: an entry that somebody else sees to (the operator's permanent one, another
+ * program's managed one), or ours while it does well. */
+static bool neighbour_is_kept(const struct netlink_neighbour *is)
+{
+	if (is->state & (NUD_PERMANENT | NUD_NOARP))
+		return true;
+	return is->managed && (!is->ours || !(is->state & NUD_FAILED));
+}
+
+/* Sets when to look next. A kernel that does not know our flag takes the request in silence: does
+ * it show it now? */
+static void neighbour_asked(struct nexthops *nexthops, struct hop_neighbour *neighbour)
+{
+	if (neighbour->is.managed)
+		nexthops->manages = true;
+	else if (!nexthops->manages)
+		nexthops->unmanaged = true;
+	neighbour->due = !neighbour->is.managed;
+	if (nexthops->unmanaged)
+		neighbour->not_before_ms =
+			now_ms() + (neighbour->usable ? ASK_PROBE_MS : ASK_FAILED_MS);
+}
+
+/* Entries that exist are read first, and new ones made only if still missing, since asking would
+ * turn a permanent entry into an ordinary one. */
+static void neighbour_ask(struct nexthops *nexthops, struct hop_neighbour *neighbour)
+{
+	int status = neighbour_read(nexthops, neighbour);
+	bool fresh = status == -ENOENT;
+
+	neighbour->due = false;
+	neighbour->not_before_ms = now_ms() + ASK_GAP_MS;
+	if (!status && neighbour_is_kept(&neighbour->is))
+		return;
+	if (!status || fresh)
+		status = netlink_neighbour_ask(nexthops->netlink, neighbour->is.ifindex,
+					       &neighbour->is.address, !nexthops->unmanaged, fresh);
+	if (status == -EOPNOTSUPP && !nexthops->unmanaged) {
+		nexthops->unmanaged = true;
+		neighbour->due = true;
+		return;
+	}
+	if (status == -EEXIST) {
+		neighbour->due = true;
+		return;
+	}
+	if (!status)
+		status = neighbour_read(nexthops, neighbour);
+	if (status && status != -ENOENT)
+		neighbour_refused(nexthops, neighbour, status);
+	else if (!status)
+		neighbour_asked(nexthops, neighbour);
+	else
+		neighbour->due = true;
+}
+
+static bool neighbour_tend(struct nexthops *nexthops, struct hop_neighbour *neighbour)
+{
+	if (!neighbour->due || !neighbour->link->present || !neighbour->link->is.up ||
+	    now_ms() < neighbour->not_before_ms)
+		return false;
+	neighbour_ask(nexthops, neighbour);
+	return true;
+}
+
+static void tend_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct nexthops *nexthops = arg;
+	struct hops *hops = &nexthops->hops;
+	struct hop *hop;
+	uint32_t asked = 0;
+
+	(void)fd;
+	(void)what;
+	if (nexthops->tend_next == 1)
+		nexthops->tend_again = false;
+	for (; nexthops->tend_next < hops->array_size && asked < STEP; nexthops->tend_next++) {
+		hop = hops->by_number[nexthops->tend_next];
+		if (!hop)
+			continue;
+		asked += neighbour_tend(nexthops, hop->neighbour);
+		/* Those of a link that is down become due again when it comes up. */
+		if (hop->neighbour->due && hop->neighbour->link->is.up)
+			nexthops->tend_again = true;
+	}
+	if (nexthops->tend_next < hops->array_size) {
+		timer_set(nexthops->tend_timer, 0);
+		return;
+	}
+	nexthops->tend_next = 1;
+	if (nexthops->tend_again)
+		timer_set(nexthops->tend_timer, ASK_GAP_MS);
+}
+
+/* --- routes: which way to a destination --- */
+
+static const char *refusal_text(int status)
+{
+	switch (status) {
+	case -ENETUNREACH:
+		return "network is unreachable";
+	case -EHOSTUNREACH:
+		return "host is unreachable";
+	case -EACCES:
+		return "a route prohibits it";
+	case -EINVAL:
+		return "a blackhole route discards it";
+	default:
+		return strerror(-status);
+	}
+}
+
+static const char *route_type_text(uint8_t type)
+{
+	switch (type) {
+	case RTN_LOCAL:
+		return "is an address of this machine";
+	case RTN_ANYCAST:
+		return "is an anycast address of this machine";
+	case RTN_BROADCAST:
+		return "is a broadcast address";
+	case RTN_MULTICAST:
+		return "is a multicast address";
+	case RTN_BLACKHOLE:
+		return "a blackhole route discards it";
+	case RTN_UNREACHABLE:
+		return "host is unreachable";
+	case RTN_PROHIBIT:
+		return "a route prohibits it";
+	default:
+		return "the route is of a kind that cannot be followed";
+	}
+}
+
+/* A route that vanished with its link is more usefully told as that. */
+static void say_refused(const struct nexthops *nexthops, struct destination *destination,
+			int status)
+{
+	struct hop_link *link = NULL;
+
+	if (destination->last_ifindex)
+		link = hops_link_find(&nexthops->hops, destination->last_ifindex);
+	if (status == -ENETUNREACH && link && link->present && !link->is.up)
+		snprintf(destination->reason, sizeof(destination->reason), "%s: link %s is down",
+			 refusal_text(status), link->is.name);
+	else
+		snprintf(destination->reason, sizeof(destination->reason), "%s",
+			 refusal_text(status));
+}
+
+/* True when the program can send along the route; else the reason says why not. */
+static bool route_usable(struct destination *destination, const struct netlink_route *route,
+			 const struct hop_link *link)
+{
+	const char *reason = NULL;
+
+	if (route->type != RTN_UNICAST)
+		reason = route_type_text(route->type);
+	else if (route->encap)
+		reason = "the route encapsulates";
+	else if (!link || !link->present)
+		reason = "the interface is not known yet";
+	if (reason)
+		snprintf(destination->reason, sizeof(destination->reason), "%s", reason);
+	else if (!link->is.ethernet)
+		snprintf(destination->reason, sizeof(destination->reason),
+			 "leads through %s, which is not an Ethernet interface", link->is.name);
+	return !reason && link->is.ethernet;
+}
+
+/* No answer about the route, but a failure to get one. */
+static bool is_transient(int status)
+{
+	return status == -EAGAIN || status == -ENOBUFS || status == -ENOMEM || status == -EINTR;
+}
+
+/* Asks for the route and takes hold of its next hop. 0 with *hop NULL when there is no way; -EAGAIN
+ * when the kernel could not be asked; -ENOSPC or -ENOMEM when the next hop cannot be had. */
+static int route_ask(struct nexthops *nexthops, struct destination *destination, struct hop **hop,
+		     struct lb_addr *source)
+{
+	struct netlink_route route;
+	const struct lb_addr *gateway;
+	struct hop_link *link;
+	uint32_t mtu;
+	int status = netlink_route_get(nexthops->netlink, &destination->address, &route);
+
+	*hop = NULL;
+	memset(source, 0, sizeof(*source));
+	destination->reason[0] = 0;
+	if (status) {
+		say_refused(nexthops, destination, status);
+		return is_transient(status) ? -EAGAIN : 0;
+	}
+	link = hops_link_find(&nexthops->hops, route.ifindex);
+	if (!route_usable(destination, &route, link))
+		return 0;
+	*source = route.source;
+	destination->last_ifindex = route.ifindex;
+	gateway = route.gateway.family ? &route.gateway : &destination->address;
+	mtu = route.mtu && route.mtu < link->is.mtu ? route.mtu : link->is.mtu;
+	status = hops_acquire(&nexthops->hops, link, gateway, mtu, hop);
+	if (status)
+		snprintf(destination->reason, sizeof(destination->reason), "%s",
+			 status == -ENOSPC ? "no next hop number is free" : strerror(-status));
+	return status;
+}
+
+static uint32_t hop_number(const struct hop *hop)
+{
+	return hop ? hop->number : LB_NEXTHOP_UNRESOLVED;
+}
+
+static void tell(const struct nexthops *nexthops, const struct destination *destination)
+{
+	const struct lb_addr address = destination->address;
+	const struct nexthop_route route = {
+		.number = hop_number(destination->hop),
+		.source = destination->source,
+	};
+
+	nexthops->options.changed(nexthops->options.user, &address, &route);
+}
+
+/* The old next hop is let go only after the change was told, so that its number is not somebody
+ * else's by then. The callback may end the watch: `destination` is not touched after it. */
+static void destination_ask(struct nexthops *nexthops, struct destination *destination)
+{
+	struct hop *old = destination->hop, *hop;
+	struct lb_addr source;
+	bool changed;
+
+	if (route_ask(nexthops, destination, &hop, &source) == -EAGAIN) {
+		pass_soon(nexthops);
+		return;
+	}
+	if (hop && hop->neighbour->due)
+		tend_soon(nexthops, hop->neighbour);
+	changed = hop != old || !lb_addr_equal(&source, &destination->source);
+	destination->hop = hop;
+	destination->source = source;
+	if (changed)
+		tell(nexthops, destination);
+	hops_release(&nexthops->hops, old);
+}
+
+/* --- the pass over all destinations --- */
+
+static void pass_end(struct nexthops *nexthops)
+{
+	int64_t worked_ms = clock_ms(CLOCK_THREAD_CPUTIME_ID) - nexthops->pass_began_cpu_ms;
+	int64_t rest_ms = PASS_REST_SHARE * worked_ms;
+
+	nexthops->pass_rest_until_ms =
+		now_ms() + (rest_ms < PASS_REST_MAX_MS ? rest_ms : PASS_REST_MAX_MS);
+	if (nexthops->pass_again) {
+		nexthops->pass_again = false;
+		pass_soon(nexthops);
+	} else {
+		timer_set(nexthops->pass_timer, PASS_REFRESH_MS);
+	}
+}
+
+static void pass_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct nexthops *nexthops = arg;
+	struct destination *destination;
+	int i;
+
+	(void)fd;
+	(void)what;
+	if (!nexthops->pass_next) {
+		nexthops->pass_next = nexthops->first;
+		nexthops->pass_again = false;
+		nexthops->pass_began_cpu_ms = clock_ms(CLOCK_THREAD_CPUTIME_ID);
+	}
+	for (i = 0; i < STEP && nexthops->pass_next; i++) {
+		destination = nexthops->pass_next;
+		nexthops->pass_next = destination->next;
+		destination_ask(nexthops, destination);
+	}
+	if (nexthops->pass_next)
+		timer_set(nexthops->pass_timer, 0);
+	else
+		pass_end(nexthops);
+}
+
+/* --- what the kernel announces --- */
+
+static void link_ask_neighbours(struct nexthops *nexthops, uint32_t ifindex)
+{
+	struct hop *hop;
+	uint32_t number;
+
+	for (number = 1; number < nexthops->hops.array_size; number++) {
+		hop = nexthops->hops.by_number[number];
+		if (!hop || hop->neighbour->link->is.ifindex != ifindex)
+			continue;
+		hop->neighbour->not_before_ms = 0;
+		tend_soon(nexthops, hop->neighbour);
+	}
+}
+
+static void on_link(void *user, const struct netlink_link *link, bool gone)
+{
+	struct nexthops *nexthops = user;
+	int change = hops_link_set(&nexthops->hops, link, gone);
+
+	/* Out of memory: the link stays unknown until it is announced again. */
+	if (change > HOP_LINK_SAME)
+		pass_soon(nexthops);
+	if (change == HOP_LINK_CAME_UP)
+		link_ask_neighbours(nexthops, link->ifindex);
+}
+
+static void on_neighbour(void *user, const struct netlink_neighbour *is, bool gone)
+{
+	struct nexthops *nexthops = user;
+	struct hop_neighbour *neighbour =
+		hops_neighbour_find(&nexthops->hops, is->ifindex, &is->address);
+
+	if (!neighbour)
+		return;
+	hops_neighbour_set(&nexthops->hops, neighbour, is, gone);
+	/* One that failed is asked again at once: what was lost with it may be only an old MAC. */
+	if (nexthops->unmanaged && (gone || (is->state & NUD_FAILED)))
+		neighbour->not_before_ms = now_ms() + ASK_GAP_MS;
+	if (!neighbour_is_kept(&neighbour->is))
+		tend_soon(nexthops, neighbour);
+}
+
+static void on_routes(void *user)
+{
+	pass_soon(user);
+}
+
+static void on_lost(void *user)
+{
+	struct nexthops *nexthops = user;
+	struct hop *hop;
+	uint32_t number;
+
+	hops_links_start(&nexthops->hops);
+	if (!netlink_links(nexthops->netlink))
+		hops_links_expire(&nexthops->hops);
+	pass_soon(nexthops);
+	for (number = 1; number < nexthops->hops.array_size; number++) {
+		hop = nexthops->hops.by_number[number];
+		if (hop)
+			tend_soon(nexthops, hop->neighbour);
+	}
+}
+
+/* Leaves the kernel's entry as it would be without us. */
+static void on_forget(void *user, const struct hop_neighbour *neighbour)
+{
+	const struct nexthops *nexthops = user;
+
+	if (neighbour->is.managed && neighbour->is.ours)
+		netlink_neighbour_release(nexthops->netlink, &neighbour->is);
+}
+
+static void on_egress(void *user, uint32_t ifindex, bool in_use)
+{
+	const struct nexthops *nexthops = user;
+
+	if (nexthops->options.egress)
+		nexthops->options.egress(nexthops->options.user, ifindex, in_use);
+}
+
+/* --- opening and closing --- */
+
+static int timers_make(struct nexthops *nexthops, struct event_base *base)
+{
+	nexthops->pass_timer = evtimer_new(base, pass_step, nexthops);
+	nexthops->tend_timer = evtimer_new(base, tend_step, nexthops);
+	return nexthops->pass_timer && nexthops->tend_timer ? 0 : -ENOMEM;
+}
+
+static int nexthops_open(struct nexthops *nexthops, struct event_base *base, struct lb_err *err)
+{
+	const struct netlink_events events = {
+		.link = on_link,
+		.neighbour = on_neighbour,
+		.routes = on_routes,
+		.lost = on_lost,
+		.user = nexthops,
+	};
+	const struct nexthops_options *options = &nexthops->options;
+	int status = hops_init(&nexthops->hops, options->array, options->array_size);
+
+	if (!status)
+		status = timers_make(nexthops, base);
+	if (status) {
+		lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return status;
+	}
+	nexthops->hops.egress = on_egress;
+	nexthops->hops.forget = on_forget;
+	nexthops->hops.user = nexthops;
+	nexthops->tend_next = 1;
+	timer_set(nexthops->pass_timer, PASS_REFRESH_MS);
+	status = netlink_open(base, &events, &nexthops->netlink, err);
+	if (status)
+		return status;
+	status = netlink_links(nexthops->netlink);
+	if (status)
+		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot list the network interfaces: %s",
+			   strerror(-status));
+	return status;
+}
+
+struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_options *options,
+			      struct lb_err *err)
+{
+	struct nexthops *nexthops = calloc(1, sizeof(*nexthops));
+
+	if (!nexthops) {
+		lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return NULL;
+	}
+	nexthops->options = *options;
+	if (nexthops_open(nexthops, base, err)) {
+		nexthops_free(nexthops);
+		return NULL;
+	}
+	return nexthops;
+}
+
+static void release_all(struct nexthops *nexthops)
+{
+	struct hop_neighbour *neighbour;
+	uint32_t i;
+
+	for (i = 0; i < HOP_BUCKETS; i++)
+		for (neighbour = nexthops->hops.neighbours[i]; neighbour;
+		     neighbour = neighbour->next)
+			on_forget(nexthops, neighbour);
+}
+
+void nexthops_free(struct nexthops *nexthops)
+{
+	struct destination *destination;
+
+	if (!nexthops)
+		return;
+	release_all(nexthops);
+	while ((destination = nexthops->first)) {
+		nexthops->first = destination->next;
+		free(destination);
+	}
+	hops_clear(&nexthops->hops);
+	netlink_close(nexthops->netlink);
+	if (nexthops->pass_timer)
+		event_free(nexthops->pass_timer);
+	if (nexthops->tend_timer)
+		event_free(nexthops->tend_timer);
+	free(nexthops);
+}
+
+/* --- destinations --- */
+
+static struct destination **bucket_of(struct nexthops *nexthops, const struct lb_addr *address)
+{
+	uint32_t hash = 2166136261u; /* FNV-1a */
+	size_t i;
+
+	for (i = 0; i < sizeof(address->bytes); i++)
+		hash = (hash ^ address->bytes[i]) * 16777619u;
+	return &nexthops->buckets[(hash ^ hash >> 16) % DESTINATION_BUCKETS];
+}
+
+static struct destination *destination_find(struct nexthops *nexthops,
+					    const struct lb_addr *address)
+{
+	struct destination *destination = *bucket_of(nexthops, address);
+
+	while (destination && !lb_addr_equal(&destination->address, address))
+		destination = destination->in_bucket;
+	return destination;
+}
+
+/* At the head: a pass under way does not ask a new one twice. */
+static struct destination *destination_make(struct nexthops *nexthops,
+					    const struct lb_addr *address)
+{
+	struct destination **bucket = bucket_of(nexthops, address);
+	struct destination *destination = calloc(1, sizeof(*destination));
+
+	if (!destination)
+		return NULL;
+	destination->address = *address;
+	destination->in_bucket = *bucket;
+	*bucket = destination;
+	destination->next = nexthops->first;
+	if (nexthops->first)
+		nexthops->first->previous = destination;
+	nexthops->first = destination;
+	return destination;
+}
+
+static void destination_free(struct nexthops *nexthops, struct destination *destination)
+{
+	struct destination **at = bucket_of(nexthops, &destination->address);
+
+	while (*at != destination)
+		at = &(*at)->in_bucket;
+	*at = destination->in_bucket;
+	if (destination->previous)
+		destination->previous->next = destination->next;
+	else
+		nexthops->first = destination->next;
+	if (destination->next)
+		destination->next->previous = destination->previous;
+	if (nexthops->pass_next == destination)
+		nexthops->pass_next = destination->next;
+	free(destination);
+}
+
+static int watch_failed(int status, uint32_t array_size, struct lb_err *err)
+{
+	if (status == -ENOSPC)
+		lb_err_set(err, LB_ERR_LIMIT, "", "all %u next hops are in use", array_size - 1);
+	else
+		lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	return status;
+}
+
+int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *address, struct lb_err *err)
+{
+	struct destination *destination = destination_find(nexthops, address);
+	int status;
+
+	if (!destination) {
+		destination = destination_make(nexthops, address);
+		if (!destination)
+			return watch_failed(-ENOMEM, 0, err);
+		status = route_ask(nexthops, destination, &destination->hop, &destination->source);
+		if (status == -EAGAIN) {
+			pass_soon(nexthops);
+		} else if (status) {
+			destination_free(nexthops, destination);
+			return watch_failed(status, nexthops->hops.array_size, err);
+		}
+		/* Asked now, the answer is mostly there before the first packet. */
+		if (destination->hop)
+			neighbour_tend(nexthops, destination->hop->neighbour);
+		if (destination->hop && destination->hop->neighbour->due)
+			tend_soon(nexthops, destination->hop->neighbour);
+	}
+	destination->watchers++;
+	tell(nexthops, destination);
+	return 0;
+}
+
+void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *address)
+{
+	struct destination *destination = destination_find(nexthops, address);
+	struct hop *hop;
+
+	if (!destination || --destination->watchers)
+		return;
+	hop = destination->hop;
+	destination_free(nexthops, destination);
+	hops_release(&nexthops->hops, hop);
+}
+
+/* --- status --- */
+
+void nexthops_each(const struct nexthops *nexthops,
+		   void (*each)(void *user, const struct nexthop_info *info), void *user)
+{
+	struct nexthop_info info;
+	uint32_t number;
+
+	for (number = 1; number < nexthops->hops.array_size; number++) {
+		if (!nexthops->hops.by_number[number])
+			continue;
+		hop_describe(nexthops->hops.by_number[number], &info);
+		each(user, &info);
+	}
+}
+
+void nexthops_each_unroutable(const struct nexthops *nexthops,
+			      void (*each)(void *user, const struct lb_addr *destination,
+					   const char *reason),
+			      void *user)
+{
+	const struct destination *destination;
+
+	for (destination = nexthops->first; destination; destination = destination->next)
+		if (!destination->hop)
+			each(user, &destination->address, destination->reason);
+}
+
+bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out)
+{
+	if (number >= nexthops->hops.array_size || !nexthops->hops.by_number[number])
+		return false;
+	hop_describe(nexthops->hops.by_number[number], out);
+	return true;
+}
+
+const char *nexthops_unroutable_reason(const struct nexthops *nexthops,
+				       const struct lb_addr *address)
+{
+	const struct destination *destination =
+		destination_find((struct nexthops *)nexthops, address);
+
+	return destination ? destination->reason : "";
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Next hops: how to reach each backend, kept up to date from the kernel's routes, neighbours and
+ * links over netlink.
+ *
+ * One `struct nexthops` follows any number of destinations (outer addresses of backends). For each
+ * it asks the kernel's route (RTM_GETROUTE), then keeps the neighbour (the gateway, or the
+ * destination when it is on-link) resolved: NTF_EXT_MANAGED where the kernel knows it (5.16 and
+ * later), else by re-probing. Destinations behind the same (interface, gateway) share one next hop
+ * number. Changes of routes, neighbours, addresses and links are followed by multicast groups; a
+ * lost message (ENOBUFS) leads to a full re-read.
+ */
+#ifndef LB_NEXTHOP_H
+#define LB_NEXTHOP_H
+
+#include <stdint.h>
+#include <stdbool.h>
+#include <net/if.h>
+#include "../bpf/abi.h"
+#include "api/addr.h"
+#include "api/err.h"
+
+struct event_base;
+struct nexthops;
+
+/* What became known about a destination. */
+struct nexthop_route {
+	uint32_t number; /* index in the next hop array; LB_NEXTHOP_UNRESOLVED when there is no
+			    route */
+	struct lb_addr source; /* the kernel's choice of source address towards it; family 0: none
+				  of that family */
+};
+
+/* Called from the event loop whenever a destination's route changed (number or source), and once
+ * from nexthops_watch itself before it returns. `user` is nexthops_new's. It may watch and unwatch.
+ */
+typedef void (*nexthops_changed)(void *user, const struct lb_addr *destination,
+				 const struct nexthop_route *route);
+
+struct nexthops_options {
+	struct lb_nexthop *array; /* mmapped; this module is its only writer */
+	uint32_t array_size;
+	nexthops_changed changed;
+	/* An interface begins (true) or ceases (false) to be the egress of some next hop. May be
+	 * NULL; must not call back into this module. */
+	void (*egress)(void *user, uint32_t ifindex, bool in_use);
+	void *user;
+};
+
+/* Opens netlink in the calling thread's network namespace and joins `base`. */
+struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_options *options,
+			      struct lb_err *err);
+/* Calls nothing back and leaves the array as it stands: packets may still flow. Takes our flags off
+ * the kernel's neighbour entries. */
+void nexthops_free(struct nexthops *nexthops);
+
+/* Counted: watching a destination twice needs unwatching twice. -ENOMEM or -ENOSPC (array full)
+ * otherwise 0: a destination without a route is not an error, it is unresolved and followed. */
+int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *destination,
+		   struct lb_err *err);
+void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *destination);
+
+/* For status: every next hop in use, in order of number. */
+struct nexthop_info {
+	uint32_t number;
+	char interface[IF_NAMESIZE];
+	uint32_t ifindex;
+	struct lb_addr gateway; /* whose MAC it is */
+	uint8_t dst_mac[6], src_mac[6];
+	uint32_t mtu;
+	bool resolved;
+	char reason[96]; /* when not resolved: "neighbour does not answer", "link is down", … */
+	uint32_t destinations;
+};
+void nexthops_each(const struct nexthops *nexthops,
+		   void (*each)(void *user, const struct nexthop_info *info), void *user);
+/* The next hop of a number; false for LB_NEXTHOP_UNRESOLVED and numbers not in use. */
+bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out);
+/* Why a watched destination has no route; "" when it has one. Valid until the next event. */
+const char *nexthops_unroutable_reason(const struct nexthops *nexthops,
+				       const struct lb_addr *destination);
+/* Destinations without a route, with the kernel's reason ("network is unreachable", "is a local
+ * address", …). */
+void nexthops_each_unroutable(const struct nexthops *nexthops,
+			      void (*each)(void *user, const struct lb_addr *destination,
+					   const char *reason),
+			      void *user);
+
+#endif

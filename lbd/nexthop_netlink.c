@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does lbd ask the kernel about links, routes and neighbours, and hear of their changes?
+ *
+ * Two sockets, so that a burst of notifications cannot crowd out an answer: one for requests, one
+ * for multicast.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <net/if_arp.h>
+#include <sys/socket.h>
+#include <event2/event.h>
+#include <libmnl/libmnl.h>
+#include <linux/neighbour.h>
+#include <linux/rtnetlink.h>
+#include "nexthop_netlink.h"
+
+#define BUFFER_BYTES 32768 /* the kernel fills no larger one */
+#define EVENTS_RCVBUF (4 << 20)
+#define RECEIVES_A_TURN 64 /* then other events get their turn */
+#define DUMP_TRIES 3
+
+/* Marks the neighbour entries that we made managed ("ip neigh" shows it as "proto 76"), so that
+ * those of other programs are never touched. Free in the kernel's list of RTPROT_*. */
+#define OUR_PROTOCOL 76
+
+struct netlink {
+	struct mnl_socket *requests, *notices;
+	struct event *readable;
+	struct netlink_events events;
+	bool lost; /* messages were lost, and this is still to be told */
+	uint32_t sequence;
+	char reason[96];
+	char answer[BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	char notice[BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+};
+
+/* --- attributes --- */
+
+struct attributes {
+	const struct nlattr **table;
+	uint16_t max;
+};
+
+static int attribute_collect(const struct nlattr *attr, void *data)
+{
+	const struct attributes *attributes = data;
+	uint16_t type = mnl_attr_get_type(attr);
+
+	if (type <= attributes->max)
+		attributes->table[type] = attr;
+	return MNL_CB_OK;
+}
+
+static void attributes_parse(const struct nlmsghdr *message, size_t header_bytes,
+			     const struct nlattr **table, uint16_t max)
+{
+	struct attributes attributes = {table, max};
+
+	mnl_attr_parse(message, header_bytes, attribute_collect, &attributes);
+}
+
+static uint32_t attribute_u32(const struct nlattr *attr)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
+}
+
+static bool attribute_mac(const struct nlattr *attr, uint8_t mac[6])
+{
+	if (!attr || mnl_attr_get_payload_len(attr) != 6)
+		return false;
+	memcpy(mac, mnl_attr_get_payload(attr), 6);
+	return true;
+}
+
+static void address_set(struct lb_addr *address, int family, const void *bytes, size_t length)
+{
+	static const struct lb_addr unset;
+
+	*address = unset;
+	if (!(family == AF_INET && length == 4) && !(family == AF_INET6 && length == 16))
+		return;
+	address->family = family == AF_INET ? 4 : 6;
+	memcpy(address->bytes, bytes, length);
+}
+
+static void attribute_address(const struct nlattr *attr, int family, struct lb_addr *address)
+{
+	if (attr)
+		address_set(address, family, mnl_attr_get_payload(attr),
+			    mnl_attr_get_payload_len(attr));
+	else
+		address_set(address, family, NULL, 0);
+}
+
+static int address_family(const struct lb_addr *address)
+{
+	return address->family == 4 ? AF_INET : AF_INET6;
+}
+
+static void put_address(struct nlmsghdr *message, uint16_t type, const struct lb_addr *address)
+{
+	mnl_attr_put(message, type, address->family == 4 ? 4 : 16, address->bytes);
+}
+
+/* --- messages --- */
+
+/* False for what is no link of ours to follow: bridges announce their ports under family AF_BRIDGE,
+ * and a port that leaves its bridge as "deleted". */
+static bool link_parse(const struct nlmsghdr *message, struct netlink_link *out)
+{
+	const struct nlattr *table[IFLA_MAX + 1] = {NULL};
+	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*header) || header->ifi_family != AF_UNSPEC)
+		return false;
+	attributes_parse(message, sizeof(*header), table, IFLA_MAX);
+	memset(out, 0, sizeof(*out));
+	out->ifindex = (uint32_t)header->ifi_index;
+	if (table[IFLA_IFNAME])
+		strncpy(out->name, mnl_attr_get_str(table[IFLA_IFNAME]), sizeof(out->name) - 1);
+	out->mtu = attribute_u32(table[IFLA_MTU]);
+	out->ethernet =
+		attribute_mac(table[IFLA_ADDRESS], out->mac) && header->ifi_type == ARPHRD_ETHER;
+	out->up = (header->ifi_flags & IFF_UP) && (header->ifi_flags & IFF_RUNNING);
+	return true;
+}
+
+/* The MTU of the route. One that expires was learned from an ICMP message: nobody would tell us
+ * when it ends, or that it began, so it is not followed. */
+static uint32_t route_mtu(const struct nlattr *const *table)
+{
+	const struct nlattr *metrics[RTAX_MAX + 1] = {NULL};
+	struct attributes attributes = {metrics, RTAX_MAX};
+	const struct nlattr *cache = table[RTA_CACHEINFO];
+	struct rta_cacheinfo info;
+
+	if (!table[RTA_METRICS])
+		return 0;
+	if (cache && mnl_attr_get_payload_len(cache) >= sizeof(info)) {
+		memcpy(&info, mnl_attr_get_payload(cache), sizeof(info));
+		if (info.rta_expires)
+			return 0;
+	}
+	mnl_attr_parse_nested(table[RTA_METRICS], attribute_collect, &attributes);
+	return attribute_u32(metrics[RTAX_MTU]);
+}
+
+/* An IPv4 route may have an IPv6 gateway; that stands in RTA_VIA (RFC 5549). */
+static void route_gateway(const struct nlattr *const *table, int family, struct lb_addr *gateway)
+{
+	const struct nlattr *via = table[RTA_VIA];
+	const struct rtvia *hop;
+	size_t length;
+
+	attribute_address(table[RTA_GATEWAY], family, gateway);
+	if (!via || mnl_attr_get_payload_len(via) < sizeof(*hop))
+		return;
+	hop = mnl_attr_get_payload(via);
+	length = mnl_attr_get_payload_len(via) - sizeof(*hop);
+	address_set(gateway, hop->rtvia_family, hop->rtvia_addr, length);
+}
+
+static void route_parse(const struct nlmsghdr *message, void *data)
+{
+	const struct nlattr *table[RTA_MAX + 1] = {NULL};
+	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+	struct netlink_route *out = data;
+
+	if (message->nlmsg_type != RTM_NEWROUTE ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*header))
+		return;
+	attributes_parse(message, sizeof(*header), table, RTA_MAX);
+	out->type = header->rtm_type;
+	out->encap = table[RTA_ENCAP_TYPE] != NULL;
+	out->ifindex = attribute_u32(table[RTA_OIF]);
+	out->mtu = route_mtu(table);
+	route_gateway(table, header->rtm_family, &out->gateway);
+	attribute_address(table[RTA_PREFSRC], header->rtm_family, &out->source);
+}
+
+static bool neighbour_parse(const struct nlmsghdr *message, struct netlink_neighbour *out)
+{
+	const struct nlattr *table[NDA_MAX + 1] = {NULL};
+	const struct ndmsg *header = mnl_nlmsg_get_payload(message);
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*header) || (header->ndm_flags & NTF_PROXY))
+		return false;
+	attributes_parse(message, sizeof(*header), table, NDA_MAX);
+	memset(out, 0, sizeof(*out));
+	out->ifindex = (uint32_t)header->ndm_ifindex;
+	attribute_address(table[NDA_DST], header->ndm_family, &out->address);
+	out->state = header->ndm_state;
+	out->has_mac = attribute_mac(table[NDA_LLADDR], out->mac);
+	out->managed = attribute_u32(table[NDA_FLAGS_EXT]) & NTF_EXT_MANAGED;
+	out->ours = table[NDA_PROTOCOL] && mnl_attr_get_payload_len(table[NDA_PROTOCOL]) == 1 &&
+		    mnl_attr_get_u8(table[NDA_PROTOCOL]) == OUR_PROTOCOL;
+	return out->address.family != 0;
+}
+
+/* --- receiving --- */
+
+/* Bytes received, 0 for a datagram to skip, or -errno. Only the kernel is listened to. */
+static ssize_t receive(struct mnl_socket *from, char *buffer)
+{
+	struct sockaddr_nl sender = {.nl_family = AF_NETLINK};
+	struct iovec iov = {buffer, BUFFER_BYTES};
+	struct msghdr header = {
+		.msg_name = &sender,
+		.msg_namelen = sizeof(sender),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+	};
+	ssize_t length;
+
+	do {
+		length = recvmsg(mnl_socket_get_fd(from), &header, MSG_DONTWAIT);
+	} while (length < 0 && errno == EINTR);
+	if (length < 0)
+		return -errno;
+	if (sender.nl_pid != 0)
+		return 0;
+	return header.msg_flags & MSG_TRUNC ? -ENOBUFS : length;
+}
+
+/* The words of the kernel's extended acknowledgement; without the request's copy, as
+ * NETLINK_CAP_ACK asks. */
+static void reason_keep(struct netlink *netlink, const struct nlmsghdr *message)
+{
+	const struct nlattr *table[NLMSGERR_ATTR_MSG + 1] = {NULL};
+	const struct nlattr *words;
+
+	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS) || !(message->nlmsg_flags & NLM_F_CAPPED))
+		return;
+	attributes_parse(message, sizeof(struct nlmsgerr), table, NLMSGERR_ATTR_MSG);
+	words = table[NLMSGERR_ATTR_MSG];
+	if (words && mnl_attr_validate(words, MNL_TYPE_NUL_STRING) >= 0)
+		strncpy(netlink->reason, mnl_attr_get_str(words), sizeof(netlink->reason) - 1);
+}
+
+/* True when this message ends the answer; *status is then the outcome. */
+static bool answer_ends(struct netlink *netlink, const struct nlmsghdr *message, int *status)
+{
+	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+		*status = -EINTR;
+	if (message->nlmsg_type == NLMSG_DONE)
+		return true;
+	if (message->nlmsg_type != NLMSG_ERROR)
+		return false;
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(struct nlmsgerr)) {
+		*status = -EBADMSG;
+		return true;
+	}
+	*status = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(message))->error;
+	reason_keep(netlink, message);
+	return true;
+}
+
+/* Sends a request and hands each message of its answer to `each`. 0, or the kernel's -errno. */
+static int transact(struct netlink *netlink, struct nlmsghdr *request,
+		    void (*each)(const struct nlmsghdr *message, void *data), void *data)
+{
+	const struct nlmsghdr *message;
+	int length, status = 0;
+
+	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
+	request->nlmsg_seq = ++netlink->sequence;
+	netlink->reason[0] = 0;
+	if (mnl_socket_sendto(netlink->requests, request, request->nlmsg_len) < 0)
+		return -errno;
+	for (;;) {
+		length = (int)receive(netlink->requests, netlink->answer);
+		if (length < 0)
+			return length;
+		message = (const struct nlmsghdr *)netlink->answer;
+		for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+			if (message->nlmsg_seq != netlink->sequence)
+				continue;
+			if (answer_ends(netlink, message, &status))
+				return status;
+			if (each)
+				each(message, data);
+		}
+	}
+}
+
+/* --- requests --- */
+
+static void link_answer(const struct nlmsghdr *message, void *data)
+{
+	const struct netlink *netlink = data;
+	struct netlink_link link;
+
+	if (message->nlmsg_type == RTM_NEWLINK && link_parse(message, &link))
+		netlink->events.link(netlink->events.user, &link, false);
+}
+
+int netlink_links(struct netlink *netlink)
+{
+	char buffer[64] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct nlmsghdr *request;
+	int tries, status = -EINTR;
+
+	/* -EINTR: the list changed while it was read. */
+	for (tries = 0; tries < DUMP_TRIES && status == -EINTR; tries++) {
+		request = mnl_nlmsg_put_header(buffer);
+		request->nlmsg_type = RTM_GETLINK;
+		request->nlmsg_flags = NLM_F_DUMP;
+		mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
+		status = transact(netlink, request, link_answer, netlink);
+	}
+	return status;
+}
+
+int netlink_route_get(struct netlink *netlink, const struct lb_addr *destination,
+		      struct netlink_route *out)
+{
+	char buffer[128] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct rtmsg *header;
+
+	request->nlmsg_type = RTM_GETROUTE;
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	header->rtm_family = (unsigned char)address_family(destination);
+	header->rtm_dst_len = destination->family == 4 ? 32 : 128;
+	put_address(request, RTA_DST, destination);
+	memset(out, 0, sizeof(*out));
+	return transact(netlink, request, route_parse, out);
+}
+
+static struct nlmsghdr *neighbour_request(char *buffer, uint16_t type, uint32_t ifindex,
+					  const struct lb_addr *address, struct ndmsg **header)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+
+	request->nlmsg_type = type;
+	*header = mnl_nlmsg_put_extra_header(request, sizeof(**header));
+	(*header)->ndm_family = (unsigned char)address_family(address);
+	(*header)->ndm_ifindex = (int)ifindex;
+	put_address(request, NDA_DST, address);
+	return request;
+}
+
+static void neighbour_answer(const struct nlmsghdr *message, void *data)
+{
+	struct netlink_neighbour *out = data;
+
+	if (message->nlmsg_type == RTM_NEWNEIGH)
+		neighbour_parse(message, out);
+}
+
+int netlink_neighbour_get(struct netlink *netlink, uint32_t ifindex, const struct lb_addr *address,
+			  struct netlink_neighbour *out)
+{
+	char buffer[128] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct ndmsg *header;
+	struct nlmsghdr *request =
+		neighbour_request(buffer, RTM_GETNEIGH, ifindex, address, &header);
+
+	memset(out, 0, sizeof(*out));
+	return transact(netlink, request, neighbour_answer, out);
+}
+
+int netlink_neighbour_ask(struct netlink *netlink, uint32_t ifindex, const struct lb_addr *address,
+			  bool managed, bool fresh)
+{
+	char buffer[128] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct ndmsg *header;
+	struct nlmsghdr *request =
+		neighbour_request(buffer, RTM_NEWNEIGH, ifindex, address, &header);
+
+	request->nlmsg_flags = NLM_F_CREATE | (fresh ? NLM_F_EXCL : 0);
+	/* Managing implies the use; a kernel that does not know of managing must not take this for
+	 * a reset. */
+	header->ndm_flags = NTF_USE;
+	if (managed) {
+		mnl_attr_put_u8(request, NDA_PROTOCOL, OUR_PROTOCOL);
+		mnl_attr_put_u32(request, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
+	}
+	return transact(netlink, request, NULL, NULL);
+}
+
+int netlink_neighbour_release(struct netlink *netlink, const struct netlink_neighbour *neighbour)
+{
+	char buffer[128] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct ndmsg *header;
+	struct nlmsghdr *request;
+	uint16_t type = neighbour->has_mac ? RTM_NEWNEIGH : RTM_DELNEIGH;
+
+	request = neighbour_request(buffer, type, neighbour->ifindex, &neighbour->address, &header);
+	if (neighbour->has_mac) {
+		/* An update that does not name the flag takes it off. The mark goes too: left
+		 * behind, it would claim the entry if another program came to manage it. */
+		mnl_attr_put_u8(request, NDA_PROTOCOL, RTPROT_KERNEL);
+		request->nlmsg_flags = NLM_F_REPLACE;
+		header->ndm_state = NUD_STALE;
+		mnl_attr_put(request, NDA_LLADDR, sizeof(neighbour->mac), neighbour->mac);
+	}
+	return transact(netlink, request, NULL, NULL);
+}
+
+const char *netlink_reason(const struct netlink *netlink)
+{
+	return netlink->reason;
+}
+
+/* --- notifications --- */
+
+static void notice_link(const struct netlink_events *events, const struct nlmsghdr *message)
+{
+	struct netlink_link link;
+
+	if (link_parse(message, &link))
+		events->link(events->user, &link, message->nlmsg_type == RTM_DELLINK);
+}
+
+static void notice_neighbour(const struct netlink_events *events, const struct nlmsghdr *message)
+{
+	struct netlink_neighbour neighbour;
+
+	if (neighbour_parse(message, &neighbour))
+		events->neighbour(events->user, &neighbour, message->nlmsg_type == RTM_DELNEIGH);
+}
+
+static void notice(const struct netlink_events *events, const struct nlmsghdr *message)
+{
+	switch (message->nlmsg_type) {
+	case RTM_NEWLINK:
+	case RTM_DELLINK:
+		notice_link(events, message);
+		break;
+	case RTM_NEWNEIGH:
+	case RTM_DELNEIGH:
+		notice_neighbour(events, message);
+		break;
+	default:
+		events->routes(events->user);
+	}
+}
+
+/* False when there is nothing left to read. */
+static bool notices_receive(struct netlink *netlink)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)netlink->notice;
+	int length = (int)receive(netlink->notices, netlink->notice);
+
+	if (length == -EAGAIN)
+		return false;
+	if (length < 0)
+		netlink->lost = true;
+	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length))
+		notice(&netlink->events, message);
+	return true;
+}
+
+/* A loss is told when all that was queued before it has been read: what is asked for on it must not
+ * be overwritten by older messages. */
+static void notices_read(evutil_socket_t fd, short what, void *arg)
+{
+	struct netlink *netlink = arg;
+	int i;
+
+	(void)fd;
+	(void)what;
+	for (i = 0; i < RECEIVES_A_TURN; i++) {
+		if (notices_receive(netlink))
+			continue;
+		if (netlink->lost)
+			netlink->events.lost(netlink->events.user);
+		netlink->lost = false;
+		return;
+	}
+	if (netlink->lost) /* the queue may be empty just now, and then nothing would call */
+		event_active(netlink->readable, EV_READ, 0);
+}
+
+/* --- opening --- */
+
+static int socket_open(struct mnl_socket **out)
+{
+	*out = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!*out || mnl_socket_bind(*out, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	return 0;
+}
+
+static int requests_open(struct netlink *netlink)
+{
+	static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK};
+	int on = 1, status = socket_open(&netlink->requests);
+	size_t i;
+
+	for (i = 0; !status && i < sizeof(options) / sizeof(options[0]); i++)
+		if (mnl_socket_setsockopt(netlink->requests, options[i], &on, sizeof(on)) < 0)
+			status = -errno;
+	return status;
+}
+
+static int notices_open(struct netlink *netlink)
+{
+	static const int groups[] = {
+		RTNLGRP_LINK,       RTNLGRP_NEIGH,       RTNLGRP_IPV4_ROUTE,
+		RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
+		RTNLGRP_IPV4_RULE,  RTNLGRP_IPV6_RULE,   RTNLGRP_NEXTHOP,
+	};
+	int group, size = EVENTS_RCVBUF, status = socket_open(&netlink->notices);
+	size_t i;
+
+	if (status)
+		return status;
+	/* More room than the usual limit needs the privilege; with less, lost messages only cost a
+	 * re-read. */
+	if (setsockopt(mnl_socket_get_fd(netlink->notices), SOL_SOCKET, SO_RCVBUFFORCE, &size,
+		       sizeof(size)) < 0)
+		setsockopt(mnl_socket_get_fd(netlink->notices), SOL_SOCKET, SO_RCVBUF, &size,
+			   sizeof(size));
+	for (i = 0; !status && i < sizeof(groups) / sizeof(groups[0]); i++) {
+		group = groups[i];
+		if (mnl_socket_setsockopt(netlink->notices, NETLINK_ADD_MEMBERSHIP, &group,
+					  sizeof(group)) < 0)
+			status = -errno;
+	}
+	return status;
+}
+
+static int readable_add(struct netlink *netlink, struct event_base *base)
+{
+	int fd = mnl_socket_get_fd(netlink->notices);
+
+	netlink->readable = event_new(base, fd, EV_READ | EV_PERSIST, notices_read, netlink);
+	if (!netlink->readable || event_add(netlink->readable, NULL))
+		return -ENOMEM;
+	return 0;
+}
+
+int netlink_open(struct event_base *base, const struct netlink_events *events, struct netlink **out,
+		 struct lb_err *err)
+{
+	struct netlink *netlink = calloc(1, sizeof(*netlink));
+	int status = netlink ? 0 : -ENOMEM;
+
+	if (netlink) {
+		netlink->events = *events;
+		status = requests_open(netlink);
+	}
+	if (!status)
+		status = notices_open(netlink);
+	if (!status)
+		status = readable_add(netlink, base);
+	if (status) {
+		netlink_close(netlink);
+		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open netlink: %s", strerror(-status));
+		return status;
+	}
+	*out = netlink;
+	return 0;
+}
+
+void netlink_close(struct netlink *netlink)
+{
+	if (!netlink)
+		return;
+	if (netlink->readable)
+		event_free(netlink->readable);
+	if (netlink->notices)
+		mnl_socket_close(netlink->notices);
+	if (netlink->requests)
+		mnl_socket_close(netlink->requests);
+	free(netlink);
+}

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which numbers and ranges of the shared arrays are free? */
+#include "numbers.h"
+
+#include <stdlib.h>
+
+/* A ring of free numbers: taken at the head, given back at the tail. */
+struct numbers {
+	uint32_t size, free_count, head;
+	uint32_t ring[];
+};
+
+struct numbers *numbers_new(uint32_t size)
+{
+	struct numbers *numbers = malloc(sizeof(*numbers) + (size_t)size * sizeof(uint32_t));
+	uint32_t i;
+
+	if (!numbers)
+		return NULL;
+	numbers->size = numbers->free_count = size;
+	numbers->head = 0;
+	for (i = 0; i < size; i++)
+		numbers->ring[i] = i;
+	return numbers;
+}
+
+void numbers_free(struct numbers *numbers)
+{
+	free(numbers);
+}
+
+bool numbers_take(struct numbers *numbers, uint32_t *out)
+{
+	if (!numbers->free_count)
+		return false;
+	*out = numbers->ring[numbers->head];
+	numbers->head = (numbers->head + 1) % numbers->size;
+	numbers->free_count--;
+	return true;
+}
+
+void numbers_give_back(struct numbers *numbers, uint32_t number)
+{
+	numbers->ring[(numbers->head + numbers->free_count++) % numbers->size] = number;
+}
+
+uint32_t numbers_used(const struct numbers *numbers)
+{
+	return numbers->size - numbers->free_count;
+}
+
+/* Free holes in order of start, none empty, no two adjacent. */
+struct hole {
+	uint32_t start, length;
+	struct hole *next;
+};
+
+struct ranges {
+	uint32_t used;
+	struct hole *holes;
+	struct hole *spare; /* holes to reuse, so that giving back cannot run out of memory */
+};
+
+static struct hole *hole_new(struct ranges *ranges)
+{
+	struct hole *hole = ranges->spare;
+
+	if (!hole)
+		return calloc(1, sizeof(*hole));
+	ranges->spare = hole->next;
+	return hole;
+}
+
+static void hole_retire(struct ranges *ranges, struct hole *hole)
+{
+	hole->next = ranges->spare;
+	ranges->spare = hole;
+}
+
+struct ranges *ranges_new(uint32_t size)
+{
+	struct ranges *ranges = calloc(1, sizeof(*ranges));
+
+	if (!ranges)
+		return NULL;
+	ranges->holes = hole_new(ranges);
+	if (!ranges->holes) {
+		free(ranges);
+		return NULL;
+	}
+	*ranges->holes = (struct hole){.length = size};
+	return ranges;
+}
+
+static void holes_free(struct hole *hole)
+{
+	while (hole) {
+		struct hole *next = hole->next;
+
+		free(hole);
+		hole = next;
+	}
+}
+
+void ranges_free(struct ranges *ranges)
+{
+	if (!ranges)
+		return;
+	holes_free(ranges->holes);
+	holes_free(ranges->spare);
+	free(ranges);
+}
+
+bool ranges_take(struct ranges *ranges, uint32_t length, uint32_t *start)
+{
+	struct hole **link, *spare;
+
+	/* Each range taken brings the hole that its return may need. */
+	spare = calloc(1, sizeof(*spare));
+	if (!spare)
+		return false;
+	hole_retire(ranges, spare);
+	for (link = &ranges->holes; *link; link = &(*link)->next) {
+		struct hole *hole = *link;
+
+		if (hole->length < length)
+			continue;
+		*start = hole->start;
+		hole->start += length;
+		hole->length -= length;
+		if (!hole->length) {
+			*link = hole->next;
+			hole_retire(ranges, hole);
+		}
+		ranges->used += length;
+		return true;
+	}
+	return false;
+}
+
+static void merge_with_next(struct ranges *ranges, struct hole *hole)
+{
+	struct hole *next = hole->next;
+
+	if (!next || hole->start + hole->length != next->start)
+		return;
+	hole->length += next->length;
+	hole->next = next->next;
+	hole_retire(ranges, next);
+}
+
+void ranges_give_back(struct ranges *ranges, uint32_t start, uint32_t length)
+{
+	struct hole **link = &ranges->holes, *before = NULL, *hole = hole_new(ranges);
+
+	if (!hole)
+		return; /* cannot be: see ranges_take */
+	while (*link && (*link)->start < start) {
+		before = *link;
+		link = &before->next;
+	}
+	*hole = (struct hole){.start = start, .length = length, .next = *link};
+	*link = hole;
+	ranges->used -= length;
+	merge_with_next(ranges, hole);
+	if (before)
+		merge_with_next(ranges, before);
+}
+
+uint32_t ranges_used(const struct ranges *ranges)
+{
+	return ranges->used;
+}

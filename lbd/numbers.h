@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Numbers and ranges that name things in shared arrays. Pure. */
+#ifndef LB_NUMBERS_H
+#define LB_NUMBERS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Single numbers 0 … size-1. A freed number comes up again as late as possible, since the program
+ * may hold it for a moment longer. */
+struct numbers;
+
+struct numbers *numbers_new(uint32_t size);
+void numbers_free(struct numbers *numbers);
+bool numbers_take(struct numbers *numbers, uint32_t *out); /* false: none left */
+void numbers_give_back(struct numbers *numbers, uint32_t number);
+uint32_t numbers_used(const struct numbers *numbers);
+
+/* Ranges within 0 … size-1: first fit, freed neighbours merge. */
+struct ranges;
+
+struct ranges *ranges_new(uint32_t size);
+void ranges_free(struct ranges *ranges);
+bool ranges_take(struct ranges *ranges, uint32_t length, uint32_t *start);
+void ranges_give_back(struct ranges *ranges, uint32_t start, uint32_t length);
+uint32_t ranges_used(const struct ranges *ranges);
+
+#endif

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Can lbd run on this machine, and what should its operator mend? Judges the facts; gathering them
+ * is preflight_facts.c's. */
+#include <errno.h>
+#include <linux/capability.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "preflight.h"
+
+#define KERNEL_MAJOR_MIN 6u
+#define KERNEL_MINOR_MIN 1u
+#define CLIENT_PACKET_MAX 1500u /* what clients on the Internet send */
+#define HEADERS_BYTES 60u       /* IPv6 and TCP, inside */
+#define OUTER4_BYTES 20u
+#define OUTER6_BYTES 40u
+
+__attribute__((format(printf, 2, 3))) static void warn(json_t *warnings, const char *format, ...)
+{
+	char text[512];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	json_array_append_new(warnings, json_string(text));
+}
+
+/* --- one interface --- */
+
+static void warn_if_down(const struct preflight_link *link, json_t *warnings)
+{
+	if (!link->up)
+		warn(warnings, "%s is down and receives nothing: ip link set dev %s up", link->name,
+		     link->name);
+	else if (!link->carrier)
+		warn(warnings, "%s has no carrier: look at its cable or at its other end",
+		     link->name);
+}
+
+static void warn_if_no_ethernet(const struct preflight_link *link, json_t *warnings)
+{
+	if (!link->ethernet)
+		warn(warnings, "%s does not carry Ethernet frames: its packets go to the stack",
+		     link->name);
+}
+
+static void warn_of_lro(const struct preflight_link *link, json_t *warnings)
+{
+	if (link->lro)
+		warn(warnings,
+		     "%s merges packets in hardware (LRO), which keeps XDP from its native mode: "
+		     "ethtool -K %s lro off",
+		     link->name, link->name);
+}
+
+static void warn_of_mtu(const struct preflight_link *link, json_t *warnings)
+{
+	if (link->mtu >= CLIENT_PACKET_MAX + OUTER6_BYTES)
+		return;
+	warn(warnings,
+	     "%s has an MTU of %u: a client's packet of %u bytes does not fit once encapsulated "
+	     "(%u "
+	     "bytes more towards an IPv4 backend, %u towards an IPv6 one) and is dropped as "
+	     "drop_too_big; raise the MTU to %u along the way to the backends, or lower the MSS "
+	     "that the backends announce (ip route change … advmss %u)",
+	     link->name, link->mtu, CLIENT_PACKET_MAX, OUTER4_BYTES, OUTER6_BYTES,
+	     CLIENT_PACKET_MAX + OUTER6_BYTES, link->mtu - OUTER6_BYTES - HEADERS_BYTES);
+}
+
+static void (*const link_warnings[])(const struct preflight_link *, json_t *) = {
+	warn_if_down,
+	warn_if_no_ethernet,
+	warn_of_lro,
+	warn_of_mtu,
+};
+
+static int unknown_interface(const struct preflight_facts *facts, const char *name,
+			     struct lb_err *err)
+{
+	const char **names = calloc(facts->link_count + 1, sizeof(*names));
+	const char *meant;
+
+	for (size_t i = 0; names && i < facts->link_count; i++)
+		names[i] = facts->links[i].name;
+	meant = names ? lb_nearest(name, names) : NULL;
+	lb_err_set(err, LB_ERR_NOT_FOUND, "", "no interface \"%s\"", name);
+	if (meant)
+		lb_err_hint(err, "did you mean \"%s\"?", meant);
+	else
+		lb_err_hint(err, "\"ip link\" lists the interfaces; lbd sees those of its own "
+				 "network namespace");
+	free(names);
+	return -ENODEV;
+}
+
+static int other_program(const struct preflight_link *link, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_REFUSED, "",
+		   "%s already has an XDP program, number %u, that is "
+		   "not this lbd's",
+		   link->name, link->xdp_program);
+	lb_err_hint(
+		err,
+		"is another lbd running? \"bpftool prog show id %u\" shows the program; it leaves "
+		"with the process that holds it, or by \"ip link set dev %s xdp off\"",
+		link->xdp_program, link->name);
+	return -EBUSY;
+}
+
+static int judge_interface(const struct preflight_facts *facts, const char *name, json_t *warnings,
+			   struct lb_err *err)
+{
+	const struct preflight_link *link = facts->links, *end = link + facts->link_count;
+
+	while (link < end && strcmp(link->name, name))
+		link++;
+	if (link == end)
+		return unknown_interface(facts, name, err);
+	if (link->xdp_program)
+		return other_program(link, err);
+	for (size_t i = 0; i < sizeof(link_warnings) / sizeof(*link_warnings); i++)
+		link_warnings[i](link, warnings);
+	return 0;
+}
+
+/* --- the machine --- */
+
+static int judge_capabilities(const struct config *config, const struct preflight_facts *facts,
+			      json_t *warnings, struct lb_err *err)
+{
+	static const struct {
+		const char *name;
+		int number;
+		bool in_sys_admin;
+	} needed[] = {
+		{"CAP_BPF", CAP_BPF, true},
+		{"CAP_NET_ADMIN", CAP_NET_ADMIN, false},
+		{"CAP_PERFMON", CAP_PERFMON, true},
+	};
+	bool sys_admin = facts->capabilities >> CAP_SYS_ADMIN & 1;
+	char missing[64] = "";
+
+	(void)config;
+	(void)warnings;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		size_t used = strlen(missing);
+
+		if (!(facts->capabilities >> needed[i].number & 1) &&
+		    !(sys_admin && needed[i].in_sys_admin))
+			snprintf(missing + used, sizeof(missing) - used, "%s%s", used ? ", " : "",
+				 needed[i].name);
+	}
+	if (!*missing)
+		return 0;
+	lb_err_set(err, LB_ERR_SYSTEM, "", "lbd lacks %s", missing);
+	lb_err_hint(err,
+		    facts->root
+			    ? "root lacks it here, as in most containers: start the container "
+			      "with --cap-add for each"
+			    : "run lbd as root, or give its service AmbientCapabilities=CAP_BPF "
+			      "CAP_NET_ADMIN CAP_PERFMON");
+	return -EPERM;
+}
+
+static int judge_kernel(const struct config *config, const struct preflight_facts *facts,
+			json_t *warnings, struct lb_err *err)
+{
+	(void)config;
+	(void)err;
+	if (facts->kernel_major < KERNEL_MAJOR_MIN ||
+	    (facts->kernel_major == KERNEL_MAJOR_MIN && facts->kernel_minor < KERNEL_MINOR_MIN))
+		warn(warnings, "this is Linux %u.%u: lbd is tested on %u.%u and later",
+		     facts->kernel_major, facts->kernel_minor, KERNEL_MAJOR_MIN, KERNEL_MINOR_MIN);
+	if (!facts->jit)
+		warn(warnings,
+		     "the kernel's BPF compiler is off, so that every packet costs several "
+		     "times as much: sysctl -w net.core.bpf_jit_enable=1");
+	if (!facts->btf)
+		warn(warnings, "the kernel has no BTF (/sys/kernel/btf/vmlinux): lbd does without, "
+			       "tools such as bpftool show less");
+	return 0;
+}
+
+static int judge_interfaces(const struct config *config, const struct preflight_facts *facts,
+			    json_t *warnings, struct lb_err *err)
+{
+	for (size_t i = 0; i < config->interface_count; i++) {
+		int ret = judge_interface(facts, config->interfaces[i], warnings, err);
+
+		if (ret) {
+			lb_err_prefix(err, "interfaces[%zu]", i);
+			return ret;
+		}
+	}
+	return 0;
+}
+
+static int judge_pin_dir(const struct config *config, const struct preflight_facts *facts,
+			 json_t *warnings, struct lb_err *err)
+{
+	(void)warnings;
+	if (!facts->pin_dir_fault)
+		return 0;
+	if (facts->pin_dir_fault == ENOTSUP) {
+		lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "%s is not on a BPF file system",
+			   config->pin_dir);
+		lb_err_hint(err, "configure a folder under /sys/fs/bpf, or mount one: mount -t bpf "
+				 "bpf FOLDER");
+	} else {
+		lb_err_set(err, LB_ERR_SYSTEM, "pin_dir",
+			   "cannot mount the BPF file system at /sys/fs/bpf: %s",
+			   strerror(facts->pin_dir_fault));
+		lb_err_hint(err, "mount it before lbd starts: mount -t bpf bpf /sys/fs/bpf");
+	}
+	return -facts->pin_dir_fault;
+}
+
+static int judge_state_dir(const struct config *config, const struct preflight_facts *facts,
+			   json_t *warnings, struct lb_err *err)
+{
+	(void)warnings;
+	if (!facts->state_dir_fault)
+		return 0;
+	lb_err_set(err, LB_ERR_SYSTEM, "state_dir", "cannot write in %s: %s", config->state_dir,
+		   strerror(facts->state_dir_fault));
+	lb_err_hint(err, "lbd keeps its VIPs there: make the folder and let lbd write in it");
+	return -facts->state_dir_fault;
+}
+
+/* What stops lbd in the order in which an operator would look for it. */
+static int (*const judgements[])(const struct config *, const struct preflight_facts *, json_t *,
+				 struct lb_err *) = {
+	judge_capabilities, judge_kernel, judge_interfaces, judge_pin_dir, judge_state_dir,
+};
+
+int preflight_judge(const struct config *config, const struct preflight_facts *facts,
+		    json_t *warnings, struct lb_err *err)
+{
+	for (size_t i = 0; i < sizeof(judgements) / sizeof(*judgements); i++) {
+		int ret = judgements[i](config, facts, warnings, err);
+
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int preflight_check(const struct config *config, json_t *warnings, struct lb_err *err)
+{
+	struct preflight_facts facts;
+	int ret = preflight_look(config, &facts, err);
+
+	if (ret)
+		return ret;
+	ret = preflight_judge(config, &facts, warnings, err);
+	preflight_facts_clear(&facts);
+	return ret;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is wrong with this machine, in plain words, before anything is loaded. */
+#ifndef LB_PREFLIGHT_H
+#define LB_PREFLIGHT_H
+
+#include <jansson.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include "config.h"
+
+/* Appends a sentence to `warnings` for everything that works but should be mended (JIT off, no BTF,
+ * LRO on, interface down, an MTU that leaves no room for the outer header, …). Fails, with what to
+ * do in err->hint, where lbd cannot run: a capability is missing, an interface does not exist,
+ * another XDP program is attached, no bpffs at pin_dir and it cannot be mounted. */
+int preflight_check(const struct config *config, json_t *warnings, struct lb_err *err);
+
+/* --- its two halves: looking (preflight_facts.c) and judging (preflight.c, pure) --- */
+
+struct preflight_link {
+	char name[IF_NAMESIZE];
+	uint32_t mtu;
+	uint32_t xdp_program; /* its id; 0: none is attached */
+	bool up, carrier, ethernet;
+	bool lro; /* known only for configured interfaces */
+};
+
+struct preflight_facts {
+	uint64_t capabilities; /* effective, 1 << CAP_* */
+	bool root;             /* user 0, which need not mean much in a container */
+	int jit;               /* bpf_jit_enable; -1: unknown */
+	bool btf;
+	unsigned int kernel_major, kernel_minor;
+	struct preflight_link *links; /* all of this network namespace; owned */
+	size_t link_count;
+	int pin_dir_fault;   /* 0: it is, or can be made, on a bpffs; ENOTSUP: on something else;
+				other errno: of the mount */
+	int state_dir_fault; /* 0: lbd can write there; else errno */
+};
+
+/* Looks, and on the way makes what lbd needs and can make: state_dir, a bpffs at /sys/fs/bpf. */
+int preflight_look(const struct config *config, struct preflight_facts *out, struct lb_err *err);
+void preflight_facts_clear(struct preflight_facts *facts);
+int preflight_judge(const struct config *config, const struct preflight_facts *facts,
+		    json_t *warnings, struct lb_err *err);
+
+#endif

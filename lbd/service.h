@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The live service: the document in force and what it means in the data plane. Every change goes
+ * through service_apply: given a whole new document it validates limits, writes the document to
+ * disk, plans, and edits the data plane; or refuses and changes nothing. */
+#ifndef LB_SERVICE_H
+#define LB_SERVICE_H
+
+#include <jansson.h>
+#include "api/model.h"
+#include "config.h"
+#include "datapath.h"
+
+struct event_base;
+struct service;
+
+/* Restores the document kept in the state directory, if there is one. */
+int service_open(const struct config *config, struct datapath *datapath, struct event_base *base,
+		 struct service **out, struct lb_err *err);
+void service_close(struct service *service);
+
+/* The document in force. Borrowed; gone after the next change. To change it: copy, edit, apply. */
+const struct lb_service *service_document(const struct service *service);
+
+/* Takes over `next` in every case. *change: the CHANGE object of docs/protocol.md, a new reference.
+ * With dry_run nothing is changed and *change says what would be. */
+int service_apply(struct service *service, struct lb_service *next, bool dry_run, json_t **change,
+		  struct lb_err *err);
+
+/* Objects of docs/protocol.md; new references. */
+json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */
+json_t *service_backend_states(struct service *service, const struct lb_vip *vip);
+json_t *service_vip_stats(struct service *service,
+			  const struct lb_vip *vip); /* an entry of stats.vips */
+json_t *service_limits(struct service *service);     /* status.limits */
+json_t *service_next_hops(struct service *service);  /* status.next_hops */
+json_t *service_unroutable(struct service *service); /* status.unroutable */
+
+#endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What does the live service look like in JSON? (docs/protocol.md) */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "service_live.h"
+
+static const struct live_vip *live_of(const struct service *service, const struct lb_vip *vip)
+{
+	return &service->live[vip - service->document->vips];
+}
+
+static json_t *address_json(const struct lb_addr *address)
+{
+	char text[LB_ADDR_TEXT];
+
+	return json_string(lb_addr_format(address, text));
+}
+
+static json_t *percent_json(double part, double whole)
+{
+	return json_real(whole > 0 ? round(part / whole * 10000) / 100 : 0);
+}
+
+static void set_counter(json_t *object, const struct lb_counter *counter)
+{
+	json_object_set_new(object, "packets", json_integer(counter->packets));
+	json_object_set_new(object, "bytes", json_integer(counter->bytes));
+}
+
+/* --- shares --- */
+
+/* How many slots each backend owns, by its place in the VIP; to be freed. */
+static uint32_t *count_slots(const struct live_vip *live)
+{
+	uint32_t *by_number = calloc(LB_NONE + 1, sizeof(*by_number));
+	uint32_t *counts = calloc(live->backend_count + 1, sizeof(*counts));
+	const uint16_t *owners = table_owners(live->table);
+	size_t i;
+
+	for (i = 0; by_number && i < live->slots_size; i++)
+		by_number[owners[i]]++;
+	for (i = 0; by_number && counts && i < live->backend_count; i++)
+		counts[i] = by_number[live->backends[i].number];
+	free(by_number);
+	return counts;
+}
+
+static uint64_t total_weight(const struct live_vip *live)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < live->backend_count; i++)
+		sum += live->backends[i].weight;
+	return sum;
+}
+
+/* --- states --- */
+
+static json_t *backend_state(struct service *service, const struct live_vip *live,
+			     const struct table_member *backend, uint32_t slots)
+{
+	json_t *object = json_object(), *share = json_object();
+	struct lb_counter counter;
+
+	json_object_set_new(share, "expected", percent_json(backend->weight, total_weight(live)));
+	json_object_set_new(share, "slots", percent_json(slots, live->slots_size));
+	json_object_set_new(object, "address", address_json(&backend->address));
+	json_object_set_new(object, "weight", json_integer(backend->weight));
+	json_object_set_new(object, "share", share);
+	datapath_counters(service->datapath, backend->number, &counter);
+	set_counter(object, &counter);
+	json_object_set_new(object, "next_hop",
+			    members_next_hop(service->members, backend->number));
+	return object;
+}
+
+json_t *service_backend_states(struct service *service, const struct lb_vip *vip)
+{
+	const struct live_vip *live = live_of(service, vip);
+	uint32_t *slots = count_slots(live);
+	json_t *array = json_array();
+	size_t i;
+
+	for (i = 0; slots && i < live->backend_count; i++)
+		json_array_append_new(array,
+				      backend_state(service, live, &live->backends[i], slots[i]));
+	free(slots);
+	return array;
+}
+
+static struct lb_counter vip_counter(struct service *service, const struct live_vip *live)
+{
+	struct lb_counter sum = {0}, counter;
+	size_t i;
+
+	for (i = 0; i < live->backend_count; i++) {
+		datapath_counters(service->datapath, live->backends[i].number, &counter);
+		sum.packets += counter.packets;
+		sum.bytes += counter.bytes;
+	}
+	return sum;
+}
+
+static json_t *digest_json(const struct service *service, const struct live_vip *live)
+{
+	uint64_t digest = table_digest(table_owners(live->table), live->slots_size, live->backends,
+				       live->backend_count, service->config->seed);
+
+	return json_sprintf("%016" PRIx64, digest);
+}
+
+static json_t *vip_head(const struct lb_vip *vip)
+{
+	char address[LB_ENDPOINT_TEXT];
+
+	return json_pack("{s:s,s:s}", "name", vip->name, "address",
+			 lb_endpoint_format(&vip->endpoint, address));
+}
+
+json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
+{
+	const struct live_vip *live = live_of(service, vip);
+	const struct lb_counter sum = vip_counter(service, live);
+	json_t *object = vip_head(vip);
+
+	json_object_set_new(object, "table", json_string(lb_table_kind_name(vip->table)));
+	json_object_set_new(object, "table_size", json_integer(vip->table_size));
+	json_object_set_new(object, "digest", digest_json(service, live));
+	set_counter(object, &sum);
+	json_object_set_new(object, "backends", service_backend_states(service, vip));
+	return object;
+}
+
+json_t *service_vip_stats(struct service *service, const struct lb_vip *vip)
+{
+	const struct live_vip *live = live_of(service, vip);
+	const struct lb_counter sum = vip_counter(service, live);
+	json_t *object = vip_head(vip), *backends = json_array();
+	size_t i;
+
+	set_counter(object, &sum);
+	for (i = 0; i < live->backend_count; i++) {
+		json_t *backend = json_object();
+		struct lb_counter counter;
+
+		datapath_counters(service->datapath, live->backends[i].number, &counter);
+		json_object_set_new(backend, "address", address_json(&live->backends[i].address));
+		set_counter(backend, &counter);
+		json_array_append_new(backends, backend);
+	}
+	json_object_set_new(object, "backends", backends);
+	return object;
+}
+
+/* --- status --- */
+
+static json_t *limit_json(uint32_t used, uint32_t max)
+{
+	return json_pack("{s:i,s:i}", "used", (int)used, "max", (int)max);
+}
+
+json_t *service_limits(struct service *service)
+{
+	const struct config *config = service->config;
+
+	return json_pack("{s:o,s:o,s:o,s:{s:i}}", "vips",
+			 limit_json(service->document->vip_count, config->vips), "members",
+			 limit_json(service->backend_count, config->members), "slots",
+			 limit_json(ranges_used(service->slot_ranges), config->slots), "flows",
+			 "max", (int)config->flows);
+}
+
+json_t *service_next_hops(struct service *service)
+{
+	return members_next_hops(service->members);
+}
+
+json_t *service_unroutable(struct service *service)
+{
+	return members_unroutable(service->members);
+}

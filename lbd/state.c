@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does what lbd was told survive lbd? */
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "config.h"
+
+#define PATH_MAX_OURS 512
+
+static int path_of(const char *dir, const char *name, char out[PATH_MAX_OURS], struct lb_err *err)
+{
+	if (snprintf(out, PATH_MAX_OURS, "%s/%s", dir, name) < PATH_MAX_OURS)
+		return 0;
+	return lb_err_set(err, LB_ERR_SYSTEM, "state_dir", "the path of %s is too long", name);
+}
+
+/* --- writing: whole and on disk, or not at all --- */
+
+static int write_all(int fd, const char *text, size_t length)
+{
+	while (length) {
+		ssize_t n = write(fd, text, length);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		length -= n;
+	}
+	return 0;
+}
+
+static int sync_folder(const char *dir)
+{
+	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error;
+
+	if (fd < 0)
+		return -errno;
+	error = fsync(fd) ? -errno : 0;
+	close(fd);
+	return error;
+}
+
+static int write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), error;
+
+	if (fd < 0)
+		return -errno;
+	error = write_all(fd, text, strlen(text));
+	if (!error && fsync(fd))
+		error = -errno;
+	if (close(fd) && !error)
+		error = -errno;
+	return error;
+}
+
+static int replace_file(const char *dir, const char *name, const char *text, struct lb_err *err)
+{
+	char path[PATH_MAX_OURS], temporary[PATH_MAX_OURS + 8];
+	int error = path_of(dir, name, path, err);
+
+	if (error)
+		return error;
+	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	if (mkdir(dir, 0750) && errno != EEXIST)
+		error = -errno;
+	if (!error)
+		error = write_file(temporary, text);
+	if (!error && rename(temporary, path))
+		error = -errno;
+	if (error)
+		unlink(temporary);
+	else
+		error = sync_folder(dir);
+	if (!error)
+		return 0;
+	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write %s: %s", path, strerror(-error));
+	return lb_err_hint(err,
+			   "nothing was changed; make room or mend the folder, then try again");
+}
+
+/* --- the service document --- */
+
+static int damaged(const char *path, struct lb_err *err)
+{
+	return lb_err_hint(err, "%s was left as it is: mend it, or move it away to start empty",
+			   path);
+}
+
+static int read_state(const char *path, const json_t *root, struct lb_service **out,
+		      struct lb_err *err)
+{
+	const json_t *format, *document;
+	const struct lb_json_field fields[] = {
+		{"format", LB_JSON_INTEGER, true, &format},
+		{"document", LB_JSON_OBJECT, true, &document},
+		{NULL, 0, false, NULL},
+	};
+	int error = lb_json_fields(root, fields, err);
+
+	if (!error && json_integer_value(format) != LB_STATE_FORMAT)
+		error = lb_err_set(err, LB_ERR_SYSTEM, "format",
+				   "this lbd reads format %d, not %" JSON_INTEGER_FORMAT,
+				   LB_STATE_FORMAT, json_integer_value(format));
+	if (!error) {
+		error = lb_service_from_json(document, out, err);
+		if (error)
+			lb_err_prefix(err, "document");
+	}
+	if (error)
+		damaged(path, err);
+	return error;
+}
+
+int state_load_service(const char *state_dir, struct lb_service **out, struct lb_err *err)
+{
+	char path[PATH_MAX_OURS];
+	json_error_t where;
+	json_t *root;
+	int error = path_of(state_dir, "service.json", path, err);
+
+	if (error)
+		return error;
+	if (access(path, F_OK) && errno == ENOENT) {
+		*out = lb_service_new();
+		return *out ? 0 : lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	}
+	root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
+	if (!root) {
+		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: line %d: %s", path, where.line,
+			   where.text);
+		return damaged(path, err);
+	}
+	error = read_state(path, root, out, err);
+	json_decref(root);
+	return error;
+}
+
+int state_save_service(const char *state_dir, const struct lb_service *service, struct lb_err *err)
+{
+	json_t *document = lb_service_to_json(service);
+	json_t *root =
+		document ? json_pack("{s:i,s:o}", "format", LB_STATE_FORMAT, "document", document)
+			 : NULL;
+	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	int error;
+
+	json_decref(root);
+	if (!text)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	error = replace_file(state_dir, "service.json", text, err);
+	free(text);
+	return error;
+}
+
+/* --- the seed --- */
+
+static int new_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
+{
+	char text[40];
+
+	if (getrandom(seed, 2 * sizeof(*seed), 0) != 2 * sizeof(*seed))
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot get random bytes: %s",
+				  strerror(errno));
+	snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64 "\n", seed[0], seed[1]);
+	return replace_file(state_dir, "hash_seed", text, err);
+}
+
+int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
+{
+	char path[PATH_MAX_OURS], text[40] = "";
+	FILE *file;
+	int error = path_of(state_dir, "hash_seed", path, err);
+
+	if (error)
+		return error;
+	file = fopen(path, "re");
+	if (!file && errno == ENOENT)
+		return new_seed(state_dir, seed, err);
+	if (!file)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", path,
+				  strerror(errno));
+	if (fgets(text, sizeof(text), file))
+		text[strcspn(text, "\n")] = '\0';
+	fclose(file);
+	if (!config_parse_seed(text, seed))
+		return 0;
+	lb_err_set(err, LB_ERR_SYSTEM, "", "%s does not hold 32 hex digits", path);
+	return lb_err_hint(err, "it was left as it is; without it every flow would be hashed anew: "
+				"restore it, or remove it to have a new one made");
+}

@@ -1,0 +1,196 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause
+"""What does lbctl do with this reply? A scripted lbd: canned replies in the shapes of docs/protocol.md.
+
+fake_lbd.py FOLDER listens on one socket a behaviour in FOLDER, writes each request as a line into FOLDER/requests,
+and makes FOLDER/ready once it can be asked. It ends when its standard input does.
+"""
+
+import json
+import os
+import socket
+import sys
+import threading
+import time
+
+
+def backend(address, weight, slots, packets, size, **next_hop):
+    next_hop = next_hop or {"state": "resolved", "interface": "eth1", "gateway": "10.0.0.1"}
+    return {"address": address, "weight": weight, "share": {"expected": 33.33, "slots": slots},
+            "packets": packets, "bytes": size, "next_hop": next_hop}
+
+
+WEB = {"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous", "table_size": 65537,
+       "backends": [backend("10.0.0.2", 10, 33.34, 1234567, 1288490188),
+                    backend("10.0.0.3", 10, 33.33, 9, 980),
+                    backend("2001:db8:1::4", 0, 0.0, 0, 0, state="unresolved",
+                            reason="neighbour does not answer", interface="eth1", gateway="fe80::1")],
+       "digest": "0123456789abcdef", "packets": 1234576, "bytes": 1288491168}
+DNS = {"name": "[2001:db8::10]:53/udp", "address": "[2001:db8::10]:53/udp", "table": "maglev",
+       "table_size": 1021, "backends": [], "digest": "fedcba9876543210", "packets": 1, "bytes": 64}
+
+STATUS = {
+    "version": "0.1.0", "abi": 1, "kernel": "6.1.0", "pid": 4321, "uptime_s": 273906,
+    "interfaces": [
+        {"name": "eth0", "ifindex": 2, "xdp_mode": "native"},
+        {"name": "wlan0", "ifindex": 3, "xdp_mode": "generic", "reason": "the driver has no XDP"}],
+    "limits": {"vips": {"used": 2, "max": 1024}, "members": {"used": 3, "max": 4096},
+               "slots": {"used": 66558, "max": 2097152}, "flows": {"max": 1048576}},
+    "memory_bytes": 17825792,
+    "next_hops": [
+        {"interface": "eth1", "gateway": "10.0.0.1", "source_mac": "02:00:00:00:00:01",
+         "destination_mac": "02:00:00:00:00:02", "mtu": 1500, "state": "resolved", "backends": 2}],
+    "unroutable": [], "hash_seed": {"configured": True, "digest": "00112233445566aa"},
+    "warnings": []}
+
+ILL = dict(STATUS, next_hops=STATUS["next_hops"] + [
+    {"interface": "eth1", "gateway": "fe80::1", "source_mac": "02:00:00:00:00:01",
+     "destination_mac": "00:00:00:00:00:00", "mtu": 9000, "state": "unresolved",
+     "reason": "neighbour does not answer", "backends": 1}],
+    unroutable=[{"address": "10.9.9.9", "reason": "network is unreachable"}],
+    hash_seed={"configured": False, "digest": "00112233445566aa"},
+    warnings=["the BPF JIT is off: sysctl -w net.core.bpf_jit_enable=1"])
+
+VERDICTS = [
+    {"name": "pass_not_vip", "action": "pass", "packets": 17, "meaning": "for no VIP"},
+    {"name": "tx", "action": "forward", "packets": 1234577,
+     "meaning": "to a backend, out of the interface it came in by"},
+    {"name": "drop_ttl", "action": "drop", "packets": 0, "meaning": "to a VIP: TTL or hop limit is 0"},
+    {"name": "drop_fragment", "action": "drop", "packets": 1, "meaning": "to a VIP: IP fragment"}]
+
+
+def counters(vip):
+    fields = ("address", "packets", "bytes")
+    return dict({f: vip[f] for f in ("name",) + fields},
+                backends=[{f: b[f] for f in fields} for b in vip["backends"]])
+
+
+def change(what, slots=0, percent=0.0, ideal=0.0, name="web"):
+    return {"name": name, "address": "192.0.2.10:443/tcp", "what": what, "moved": {
+        "slots": slots, "of": 65537, "percent": percent, "ideal_slots": slots, "ideal_percent": ideal}}
+
+
+def changes(*vips):
+    return {"changed": bool(vips), "vips": list(vips)}
+
+
+NOT_FOUND = {"code": 1, "message": "no VIP \"wbe\"", "data": {"path": "vip", "hint": "did you mean \"web\"?"}}
+DOCUMENT = {"vips": [{"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous",
+                      "table_size": 65537, "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
+
+REPLIES = {
+    "version": {"version": "0.1.0", "abi": 1, "kernel": "6.1.0"},
+    "status": STATUS,
+    "vip.add": changes(change("added")),
+    "vip.set": changes(change("changed", name="shop")),
+    "vip.del": changes(change("removed")),
+    "vip.list": {"vips": [WEB, DNS]},
+    "vip.show": WEB,
+    "backend.add": changes(change("changed", 656, 1.0, 1.0)),
+    "backend.set": changes(change("changed", 2, 0.003, 0.05)),
+    "backend.del": changes(),
+    "backend.list": {"vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
+    "stats": {"vips": [counters(WEB), counters(DNS)], "verdicts": VERDICTS},
+    "config.check": changes(change("changed", 656, 1.0, 1.0), change("added", name="dns"),
+                            change("removed", name="old"), change("changed", name="same")),
+    "config.apply": changes(change("changed", 656, 1.0, 1.0), change("added", name="dns"),
+                            change("removed", name="old"), change("changed", name="same")),
+    "config.export": {"document": DOCUMENT},
+}
+
+EMPTY = {"vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,
+         "stats": {"vips": [], "verdicts": []}, "status": ILL, "config.check": changes(),
+         "config.export": {"document": {"vips": []}}}
+
+
+def answer(request):
+    """The reply's one field besides jsonrpc and id."""
+    params = request.get("params", {})
+    if params.get("vip") == "wbe":
+        return {"error": NOT_FOUND}
+    if request["method"] == "stats" and "vip" in params:
+        return {"result": {"vips": [counters(WEB)]}}
+    if request["method"] == "backend.list" and "vip" in params:
+        return {"result": {"vips": REPLIES["backend.list"]["vips"][:1]}}
+    return {"result": REPLIES[request["method"]]}
+
+
+def bad_document(_request):
+    return {"error": {"code": -32602, "message": "weight must be 0 to 10000", "data": {
+        "path": "document.vips[0].backends[2].weight", "hint": "0 takes no new flows"}}}
+
+
+def big(_request):
+    return {"result": {"vips": [dict(DNS, name="vip%d" % i) for i in range(30000)]}}
+
+
+def line(request, make):
+    return (json.dumps({"jsonrpc": "2.0", "id": request["id"], **make(request)}) + "\n").encode()
+
+
+def in_pieces(connection, reply):
+    for byte in range(0, len(reply), 7):
+        connection.sendall(reply[byte:byte + 7])
+        if byte % 70 == 0:
+            time.sleep(0.001)
+
+
+def endless(connection, _reply):
+    while True:
+        connection.sendall(b"x" * 1048576)
+
+
+# How a connection is answered, given the proper reply. It is closed afterwards.
+SEND = {
+    "lbd": lambda c, reply: c.sendall(reply),
+    "pieces": in_pieces,
+    "cut": lambda c, reply: c.sendall(reply[:len(reply) // 2]),
+    "garbage": lambda c, _: c.sendall(b"\x00\xffHTTP/1.1 400 Bad Request\r\n\r\n"),
+    "notreply": lambda c, _: c.sendall(b"[1, 2]\n"),
+    "noresult": lambda c, _: c.sendall(b'{"jsonrpc":"2.0","id":1}\n'),
+    "otherid": lambda c, reply: c.sendall(reply.replace(b'"id": 1', b'"id": 7')),
+    "odd": lambda c, _: c.sendall(b'{"jsonrpc":"2.0","id":1,"result":{"vips":[{"name":5},"x",null]}}\n'),
+    "hangup": lambda c, _: None,
+    "silent": lambda c, _: c.recv(1),
+    "endless": endless,
+    "empty": lambda c, reply: c.sendall(reply),
+    "document": lambda c, reply: c.sendall(reply),
+    "big": lambda c, reply: c.sendall(reply),
+}
+MAKE = {"empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big}
+
+
+def serve(connection, behaviour, log):
+    with connection:
+        request = json.loads(connection.makefile("rb").readline())
+        log.write(json.dumps({"method": request["method"], **(
+            {"params": request["params"]} if "params" in request else {})}) + "\n")
+        log.flush()
+        try:
+            SEND[behaviour](connection, line(request, MAKE.get(behaviour, answer)))
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+
+
+def listen(folder, behaviour, log):
+    server = socket.socket(socket.AF_UNIX)
+    server.bind(os.path.join(folder, behaviour + ".sock"))
+    server.listen()
+    while True:
+        connection, _ = server.accept()
+        threading.Thread(target=serve, args=(connection, behaviour, log), daemon=True).start()
+
+
+def main():
+    folder = sys.argv[1]
+    with open(os.path.join(folder, "requests"), "a") as log:
+        for behaviour in SEND:
+            threading.Thread(target=listen, args=(folder, behaviour, log), daemon=True).start()
+        while not all(os.path.exists(os.path.join(folder, b + ".sock")) for b in SEND):
+            time.sleep(0.01)
+        open(os.path.join(folder, "ready"), "w").close()
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,362 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does lbctl say and send what it should, whatever lbd answers? Against scripted servers (fake_lbd.py), no root needed.
+#
+#   LBCTL=PATH     the lbctl to test (build/lbctl/lbctl)
+#   UPDATE=1       write golden/*.txt and docs/man/lbctl.8 anew instead of comparing; look at the difference
+
+HERE=$(cd "$(dirname "$0")" && pwd)
+ROOT=$(cd "$HERE/../.." && pwd)
+# shellcheck source=tests/lib/check.sh
+source "$HERE/../lib/check.sh"
+
+LBCTL=$(realpath "${LBCTL:-$ROOT/build/lbctl/lbctl}")
+FOLDER=$(mktemp -d)
+at_exit rm -rf "$FOLDER"
+chmod 755 "$FOLDER"
+cd "$FOLDER" || exit 1
+mkdir bin
+cp "$LBCTL" bin/lbctl
+PATH=$FOLDER/bin:$PATH
+
+# The servers end when this shell does, by the end of their standard input.
+exec 9> >(exec /usr/bin/python3 "$HERE/fake_lbd.py" "$FOLDER" >"$FOLDER/server.log" 2>&1)
+if ! wait_for 10 test -e ready; then
+	cat server.log
+	exit 1
+fi
+
+# record WORDS…: what lbctl printed, its exit code, and what it asked of the server $SERVER.
+SERVER=lbd
+record() {
+	local status
+	: >requests
+	lbctl --socket "$SERVER.sock" "$@" >out 2>err
+	status=$?
+	echo "\$ lbctl $*"
+	cat out
+	[ ! -s err ] || echo "--- standard error"
+	cat err
+	echo "--- exit code $status"
+	sed 's/^/--- request /' requests
+}
+
+# same_as FILE PROMISE: FILE holds what ./actual does
+same_as() {
+	[ -z "${UPDATE:-}" ] || cp actual "$1"
+	check "$2" diff -u "$1" actual
+}
+
+# golden NAME PROMISE: runs the command lines of standard input and compares with golden/NAME.txt
+golden() {
+	local line words
+	while read -r line; do
+		read -ra words <<<"$line"
+		record "${words[@]}"
+		echo
+	done >actual
+	same_as "$HERE/golden/$1.txt" "$2"
+}
+
+# exits CODE WORDS…
+# shellcheck disable=SC2317 # called through check
+exits() {
+	local expected=$1
+	shift
+	"$@" </dev/null >out 2>err
+	[ "$?" = "$expected" ] || {
+		cat out err
+		return 1
+	}
+}
+
+# --- a server that never answers takes half a minute, so it is asked first and looked at last ---
+lbctl --socket silent.sock status >silent.out 2>&1 &
+SILENT=$!
+
+# --- every command, text and JSON ---
+golden status "status shows interfaces, limits, memory, seed and next hops, and is what lbctl does alone" <<'END'
+status
+
+--json status
+END
+SERVER=empty golden status_ill "status with a backend out of reach exits 4 and ends with the warnings" <<'END'
+status
+status --json
+END
+golden vip_list "vip list is a table, or the list as lbd sent it" <<'END'
+vip list
+--json vip list
+END
+golden vip_show "vip show tells a VIP's table, traffic and backends" <<'END'
+vip show web
+vip show web --json
+END
+golden backend_list "backend list takes a VIP or none" <<'END'
+backend list
+backend list web
+backend list web --json
+END
+golden stats "stats shows verdicts that some packet had; --all shows each" <<'END'
+stats
+stats --all
+stats web
+stats --json
+END
+golden change "changes send what was given, and say what they did to flows" <<'END'
+vip add 192.0.2.10:443/tcp
+vip add 192.0.2.10:443/tcp --name web --table maglev --table-size 65537
+vip add [2001:db8::10]:0/udp --name=dns --json
+vip set web --name shop
+vip set web --table rendezvous --name shop
+vip del web
+backend add web 10.0.0.2
+backend add web 10.0.0.2 --weight 10
+backend set web 10.0.0.2 --weight 5
+backend set web 10.0.0.2 --weight 0 --json
+backend set web 10.0.0.2 --weight -1
+backend del web 10.0.0.2
+END
+echo '{"vips": [{"address": "192.0.2.10:443/tcp"}]}' >service.json
+golden config "config check says what would be done, apply what was; export prints the document alone" <<'END'
+config check service.json
+config apply service.json
+config apply service.json --json
+config export
+config export --json
+END
+SERVER=empty golden empty "nothing to show is said in words" <<'END'
+vip list
+vip show x
+backend list
+stats
+config check service.json
+config export
+END
+golden version "version names lbctl, lbd and the kernel" <<'END'
+version
+version --json
+END
+SERVER=odd golden odd "a result without its fields is shown as far as it goes" <<'END'
+vip list
+vip show x
+status
+stats
+backend list
+vip add x
+config export
+END
+golden help "help lists the commands, those of an object, or explains one" <<'END'
+help
+help vip
+vip --help
+-h
+help help vip
+END
+sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
+	sed 's/^/help /' >commands
+golden help_each "every command has its usage, its options and an example" <commands
+check_equal "the help knows of 17 commands" 17 "$(wc -l <commands)"
+
+# --- errors ---
+golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
+vip show wbe
+vip del wbe --json
+END
+SERVER=document golden refused_document "paths of errors in a file are paths within the file" <<'END'
+config check service.json
+config apply service.json --json
+END
+printf '{"vips": [\n  {"address": 1,}]}' >broken.json
+printf '{"vips": [], "vips": []}' >twice.json
+: >nothing.json
+mkdir folder
+golden files "a file that cannot be used is named, with line and column, and nothing is sent" <<'END'
+config check broken.json
+config check broken.json --json
+config apply twice.json
+config apply nothing.json
+config apply missing.json
+config apply folder
+END
+golden usage "a wrong command line says what is wrong, shows the usage, exits 2 and sends nothing" <<'END'
+vpi list
+frobnicate
+vip
+vip lst
+vip frobnicate
+vip add
+vip set web
+vip set
+vip show
+vip show web shop
+vip list web
+vip del
+vip add x --table-size many
+vip add x --table-size 1e3
+vip add x --table-size 99999999999999999999
+vip add x --name
+vip add x --name --json
+vip add x --name a --name b
+vip add x --wieght 5
+vip add x --weight 5
+vip add x --naem=y
+vip add x -n y
+backend add web
+backend add
+backend add web x --weight 5x
+backend add web x --weight=
+backend set web x
+backend set web --weight 5
+backend del web
+backend list web x
+stats a b
+stats --all=yes
+config
+config check
+config aply x
+config export x
+version x
+status --jsn
+status --json=yes
+--socket
+completion
+completion fish
+help vpi
+help vip ad
+help status x
+vpi --help
+vip add --help --frobnicate
+--json vpi
+--json vip show
+a b c d e f g h i j k l m n o p q
+END
+SERVER=nobody golden unreachable "no socket: which, why, and what to do; exit 3" <<'END'
+status
+vip list --json
+version
+END
+/usr/bin/python3 -c 'import socket; socket.socket(socket.AF_UNIX).bind("stale.sock")'
+SERVER=stale golden stale "a socket that nobody listens at exits 3" <<'END'
+status
+END
+SERVER=$(printf 'x%.0s' {1..200}) golden long_path "a path too long for a socket is refused" <<'END'
+status
+END
+for server in cut hangup garbage notreply noresult otherid endless; do
+	SERVER=$server golden "reply_$server" "no proper reply ($server) exits 3" <<'END'
+vip list
+vip list --json
+END
+done
+check_equal "\\xff in an argument is an error, not a crash" \
+	"lbctl: an argument is not valid UTF-8" "$(lbctl --socket lbd.sock vip show $'\xff' 2>&1 | head -1)"
+if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
+	chgrp daemon lbd.sock
+	chmod 660 lbd.sock
+	as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups lbctl "$@"; }
+	check "a socket one may not use exits 3" exits 3 as_nobody --socket lbd.sock status
+	check_equal "a socket one may not use: its group is named" \
+		"  hint: the socket belongs to group daemon: run lbctl as root or as one of it" \
+		"$(as_nobody --socket lbd.sock status 2>&1 | tail -1)"
+else
+	skip "a socket one may not use: its group is named" "root, or setpriv"
+fi
+
+# --- the line and its options ---
+sent_by() {
+	: >requests
+	lbctl "$@" >/dev/null && cat requests
+}
+expected=$(sent_by --socket lbd.sock backend add web 10.0.0.2 --weight 10)
+check_equal "options may stand before the command" "$expected" \
+	"$(sent_by --weight 10 --socket lbd.sock backend add web 10.0.0.2)"
+check_equal "options may stand between words, with =" "$expected" \
+	"$(sent_by backend --socket=lbd.sock add --weight=10 web 10.0.0.2)"
+check_equal "-- ends the options" "$expected" \
+	"$(sent_by --weight 10 --socket lbd.sock -- backend add web 10.0.0.2)"
+check_equal "what follows -- is no option" '{"method": "vip.show", "params": {"vip": "--json"}}' \
+	"$(sent_by --socket lbd.sock vip show -- --json)"
+check_equal "FILE - is standard input" '{"method": "config.apply", "params": {"document": {"vips": []}}}' \
+	"$(echo '{"vips":[]}' | sent_by --socket lbd.sock config apply -)"
+lbctl --socket lbd.sock config export >exported.json
+check_equal "what config export prints, config apply takes" \
+	"$(lbctl --socket lbd.sock --json config export | jq -c .)" \
+	"$(sent_by --socket lbd.sock config apply exported.json | jq -c .params)"
+
+# --- replies and output of any size, in any pieces ---
+check_equal "a reply in small pieces is the reply" "$(lbctl --socket lbd.sock vip list)" \
+	"$(lbctl --socket pieces.sock vip list)"
+check_equal "a reply of several MiB arrives whole" 30000 \
+	"$(lbctl --socket big.sock --json vip list | jq '.vips | length')"
+check_equal "a table of 30,000 VIPs has 30,000 lines" 30000 "$(lbctl --socket big.sock vip list | wc -l)"
+head -c 9000000 /dev/zero | tr '\0' ' ' >large.json
+check_equal "a document larger than a request is refused before it is sent" \
+	"lbctl: cannot read large.json: File too large" \
+	"$(lbctl --socket lbd.sock config apply large.json 2>&1)"
+lbctl --socket big.sock vip list 2>err | head -1 >/dev/null
+check_equal "a reader who leaves is no error" "0 0" "${PIPESTATUS[*]}"
+check_equal "a reader who leaves: nothing is said" "" "$(cat err)"
+# shellcheck disable=SC2317 # called through exits
+full() { lbctl --socket lbd.sock "$@" >/dev/full; }
+check "output that cannot be written exits 1" exits 1 full vip list
+check_equal "output that cannot be written is said" \
+	"lbctl: cannot write to standard output: No space left on device" \
+	"$(lbctl --socket lbd.sock --json vip list 2>&1 >/dev/full)"
+# shellcheck disable=SC2317
+closed() { lbctl --socket lbd.sock "$@" >&-; }
+check "closed standard output exits 1" exits 1 closed vip list
+
+# --- completion and manual ---
+# complete_line TEXT: what bash would offer for the line TEXT with the cursor at its end
+complete_line() {
+	bash -c 'source <(lbctl completion bash); COMP_LINE=$1 COMP_POINT=${#1}; _lbctl; echo "${COMPREPLY[*]}"' - "$1"
+}
+completes() {
+	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
+}
+completes "lbctl " "status vip backend stats config version help completion"
+completes "lbctl v" "vip version"
+completes "lbctl vip " "add set show list del"
+completes "lbctl vip s" "set show"
+completes "lbctl --json --socket lbd.sock vip s" "set show"
+completes "lbctl vip add 192.0.2.1:80/tcp --t" "--table --table-size"
+completes "lbctl vip add 192.0.2.1:80/tcp --table " "rendezvous maglev"
+completes "lbctl vip add 192.0.2.1:80/tcp --table=m" "maglev"
+completes "lbctl vip add 192.0.2.1:80/tcp --so" "--socket"
+completes "lbctl --socket lbd.sock vip show " "web [2001:db8::10]:53/udp"
+completes "lbctl --socket=lbd.sock vip show w" "web"
+completes "lbctl --socket lbd.sock vip show [2001:db8::1" "10]:53/udp"
+completes "lbctl --socket lbd.sock backend set web 10" "10.0.0.2 10.0.0.3"
+completes "lbctl --socket lbd.sock backend set web 2001:db8:1" "1::4"
+completes "lbctl --socket lbd.sock backend add web " ""
+completes "lbctl --socket nobody.sock vip show " ""
+completes "lbctl --socket garbage.sock vip show " ""
+completes "lbctl --socket lbd.sock backend set wbe " ""
+completes "lbctl vip list " ""
+completes "lbctl help vip s" "set show"
+completes "lbctl help --" "--socket --json --help"
+completes "lbctl completion " "bash"
+completes "lbctl frobnicate " ""
+completes "lbctl config apply " ""
+check_equal "files are left to the shell" "<file>" "$(lbctl __complete config apply s)"
+check_equal "completion without a word offers commands" status "$(lbctl __complete | head -1)"
+lbctl completion bash >completion.bash
+if command -v shellcheck >/dev/null; then
+	check "the completion script passes shellcheck" shellcheck -s bash -e SC2207 completion.bash
+else
+	skip "the completion script passes shellcheck" "shellcheck"
+fi
+lbctl help --man >actual
+same_as "$ROOT/docs/man/lbctl.8" "docs/man/lbctl.8 is what lbctl help --man prints"
+if command -v groff >/dev/null; then
+	check_equal "the manual page formats without a warning" "" "$(groff -man -ww -z -Tutf8 actual 2>&1)"
+else
+	skip "the manual page formats without a warning" "groff"
+fi
+
+wait "$SILENT"
+check_equal "a server that never answers is given up after 30 s with exit code 3" 3 $?
+check_equal "a server that never answers: what is said" \
+	"lbctl: lbd does not answer at silent.sock: nothing came for 30 s" "$(head -1 silent.out)"
+finish

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Frames from short descriptions, and what the balancer owes for each of them.
+ *
+ * Written from the RFCs and docs/design.md alone: nothing here may include or call what the XDP
+ * program is made of, or both could be wrong in the same way. Buffers are byte arrays in wire
+ * order; integers are in host order.
+ */
+#ifndef FRAME_H
+#define FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAME_MAX 10240
+#define ETH 14 /* where the IP header begins: for pokes */
+
+struct frame {
+	size_t length;
+	uint8_t bytes[FRAME_MAX];
+};
+
+/* An extension header before the transport header of an IPv6 packet; its number may be 0. */
+#define EXTENSION(number) (0x100 | (number))
+
+/* One byte of the finished frame changed, checksums left as they were. */
+struct poke {
+	uint16_t at; /* 0: none */
+	uint8_t value;
+};
+
+/* A packet. What is left out is 0, but for the TTL, which is 61 then. */
+struct spec {
+	uint8_t family;   /* 4 or 6 */
+	uint8_t protocol; /* IPPROTO_* of what follows the IP header and its extensions */
+	const char *source, *destination;
+	uint16_t sport, dport;
+	uint8_t tos;         /* DSCP and ECN */
+	uint8_t ttl;         /* or hop limit */
+	uint32_t label;      /* IPv6: flow label */
+	uint16_t fragment;   /* the 16 bits of flags and offset: IPv4 header or fragment header */
+	uint8_t options;     /* IPv4: bytes of options, a multiple of 4 */
+	uint16_t extension;  /* IPv6: EXTENSION(number) of a header of eight bytes */
+	uint8_t tcp_options; /* bytes, a multiple of 4 */
+	uint8_t tcp_flags;   /* 0: ACK */
+	uint16_t payload;    /* bytes after the transport header */
+	uint16_t l4_length;  /* the IP packet ends so many bytes into the transport header */
+	uint16_t padding;    /* bytes after the IP packet */
+	struct poke poke[4];
+};
+
+void frame_build(const struct spec *spec, struct frame *frame);
+
+/* A frame of any Ethernet type with `length` bytes after its header. */
+void frame_raw(uint16_t type, const void *bytes, size_t length, struct frame *frame);
+
+/* "4500 001c …" into frame->bytes from `at` on; the frame ends there. */
+void frame_hex(struct frame *frame, size_t at, const char *hex);
+
+void frame_append(struct frame *frame, const void *bytes, size_t length);
+
+/* Says on stderr where they differ. */
+bool frame_equal(const struct frame *expected, const struct frame *actual);
+void frame_dump(const char *title, const struct frame *frame, size_t from);
+
+/* RFC 1071: the complement of the one's complement sum. */
+uint16_t frame_checksum(const uint8_t *bytes, size_t length);
+
+/* What tells one flow from another, with the addresses' bytes as in the packet. */
+struct flow {
+	uint8_t family, protocol;
+	uint8_t source[16], destination[16];
+	uint16_t sport, dport;
+	size_t ip_length; /* of the packet it was read from */
+};
+
+/* True for a whole, sound TCP or UDP packet: what the balancer may forward, and nothing else. */
+bool frame_flow(const struct frame *frame, struct flow *flow);
+
+/* What the destination would be, in flow->family and flow->destination, whatever else is wrong with
+ * the packet. False where no whole IP header can be there. */
+bool frame_destination(const struct frame *frame, struct flow *flow);
+
+/* The keyed hash of docs/design.md, computed from bytes. */
+uint64_t flow_hash(const struct flow *flow, const uint64_t seed[2]);
+uint32_t flow_slot(uint64_t hash, uint32_t size);
+
+/* What goes around a packet on its way to a backend. */
+struct wrap {
+	uint8_t family;
+	const char *source, *destination;
+	uint32_t source_mask; /* low bits of the source's last 32 that the hash fills in */
+	uint8_t dst_mac[6], src_mac[6];
+};
+
+/* The frame that the backend's next hop must get. */
+void frame_wrap(const struct frame *in, const struct wrap *wrap, uint64_t hash, struct frame *out);
+
+#endif

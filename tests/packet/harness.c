@@ -1,0 +1,364 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How does a test run one frame through the XDP program and see everything that came of it? */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <net/if.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <bpf/bpf.h>
+#include "../../lbd/datapath.h"
+#include "harness.h"
+
+#define LOOPBACK 1 /* where BPF_PROG_TEST_RUN has its frames come in */
+#define EGRESS "lbtest0"
+#define METADATA_MAX 256
+
+const uint64_t harness_seed[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+
+static const struct {
+	const char *endpoint;
+	uint32_t size; /* different ones, so that a look-up in the wrong VIP goes astray */
+} vips[VIP_COUNT] = {
+	[WEB4] = {"192.0.2.10:443/tcp", 65537},   [DNS4] = {"192.0.2.10:53/udp", 251},
+	[DNS_TCP4] = {"192.0.2.10:53/tcp", 257},  [EVERY4] = {"192.0.2.11:0/tcp", 509},
+	[EVERYUDP4] = {"192.0.2.11:0/udp", 521},  [ONE4] = {"192.0.2.11:80/tcp", 1021},
+	[QUIC4] = {"192.0.2.12:443/udp", 2039},   [WEB6] = {"[2001:db8::10]:443/tcp", 65537},
+	[DNS6] = {"[2001:db8::10]:53/udp", 251},  [DNS_TCP6] = {"[2001:db8::10]:53/tcp", 257},
+	[EVERY6] = {"[2001:db8::11]:0/tcp", 509}, [EVERYUDP6] = {"[2001:db8::11]:0/udp", 521},
+	[ONE6] = {"[2001:db8::11]:80/tcp", 1021}, [QUIC6] = {"[2001:db8::12]:443/udp", 2039},
+};
+
+enum nexthop_index { HOP_NONE, HOP_BACK, HOP_AWAY, HOP_LOST, HOP_DEAF, HOP_BIG };
+#define HOP_BEYOND 5000 /* more than there are */
+
+#define SOURCE4 "10.1.0.1"
+#define PREFIX4 "10.2.0.0"
+#define SOURCE6 "2001:db8:1::1"
+#define PREFIX6 "2001:db8:2::"
+#define PREFIX7 "2001:db8:3::1:5:80"
+
+static const struct {
+	uint8_t family;
+	const char *source, *destination;
+	uint32_t source_mask;
+	uint32_t nexthop;
+} members[MEMBER_COUNT] = {
+	[DECOY] = {4, SOURCE4, "10.0.0.100", 0, HOP_BACK},
+	[TO4] = {4, SOURCE4, "10.0.0.1", 0, HOP_BACK},
+	[TO4_PREFIX] = {4, PREFIX4, "10.0.0.2", 0x0000ffff, HOP_BACK},
+	[TO6] = {6, SOURCE6, "2001:db8:b::3", 0, HOP_BACK},
+	[TO6_PREFIX] = {6, PREFIX6, "2001:db8:b::4", 0xffffffff, HOP_BACK},
+	[TO6_PREFIX7] = {6, PREFIX7, "2001:db8:b::5", 0x0000007f, HOP_BACK},
+	[AWAY4] = {4, SOURCE4, "10.250.38.195", 0, HOP_AWAY},
+	[AWAY6] = {6, SOURCE6, "2001:db8:b::7", 0, HOP_AWAY},
+	[BIG4] = {4, SOURCE4, "10.0.0.8", 0, HOP_BIG},
+	[BIG6] = {6, SOURCE6, "2001:db8:b::9", 0, HOP_BIG},
+	[LOST4] = {4, SOURCE4, "10.0.0.10", 0, HOP_LOST},
+	[NO_ROUTE4] = {4, SOURCE4, "10.0.0.11", 0, HOP_NONE},
+	[NO_NEIGHBOUR4] = {4, SOURCE4, "10.0.0.12", 0, HOP_DEAF},
+	[GONE4] = {4, SOURCE4, "10.0.0.13", 0, HOP_BACK},
+	[STRAY4] = {4, SOURCE4, "10.0.0.14", 0, HOP_BEYOND},
+};
+
+static struct datapath *datapath;
+static struct lb_endpoint endpoints[VIP_COUNT];
+static struct lb_vip_value values[VIP_COUNT];
+static const uint8_t hop_mac[6] = {0x06, 0xb0, 0xb1, 0xb2, 0xb3, 0}; /* the last byte: which hop */
+static const uint8_t own_mac[6] = {0x06, 0xa0, 0xa1, 0xa2, 0xa3, 0};
+
+static int fail(const char *what, const char *why)
+{
+	fprintf(stderr, "packet tests cannot run: %s: %s\n", what, why);
+	return -1;
+}
+
+static int make_namespace(uint32_t *egress)
+{
+	if (unshare(CLONE_NEWNET))
+		return fail("new network namespace (needs root)", strerror(errno));
+	if (system("ip link add " EGRESS " mtu 9000 type veth peer name lbtest1 mtu 9000"))
+		return fail("veth pair", "\"ip link add\" failed");
+	*egress = if_nametoindex(EGRESS);
+	return *egress ? 0 : fail(EGRESS, strerror(errno));
+}
+
+static int set_vips(void)
+{
+	uint32_t start = 0;
+	struct lb_err err = {0};
+	int i;
+
+	for (i = 1; i < VIP_COUNT; i++) {
+		const struct lb_vip_value only = {.number = i, .flags = LB_VIP_ADDRESS_ONLY};
+		struct lb_endpoint address;
+
+		if (lb_endpoint_parse(vips[i].endpoint, &endpoints[i], &err))
+			return fail(vips[i].endpoint, err.message);
+		values[i] = (struct lb_vip_value){
+			.number = i, .slots_start = start, .slots_size = vips[i].size};
+		start += vips[i].size;
+		address = (struct lb_endpoint){.address = endpoints[i].address};
+		if (datapath_vip_set(datapath, &endpoints[i], &values[i], &err) ||
+		    datapath_vip_set(datapath, &address, &only, &err))
+			return fail(vips[i].endpoint, err.message);
+	}
+	return 0;
+}
+
+static void set_nexthop(uint32_t number, uint32_t ifindex, uint32_t mtu, bool valid)
+{
+	struct lb_nexthop hop = {.valid = valid, .ifindex = ifindex, .mtu = mtu};
+
+	memcpy(hop.dst_mac, hop_mac, 5);
+	memcpy(hop.src_mac, own_mac, 5);
+	hop.dst_mac[5] = hop.src_mac[5] = number;
+	datapath_nexthops(datapath)[number] = hop;
+}
+
+static void set_nexthops(uint32_t egress)
+{
+	set_nexthop(HOP_BACK, LOOPBACK, MTU, true);
+	set_nexthop(HOP_AWAY, egress, MTU, true);
+	set_nexthop(HOP_LOST, egress + 1000, MTU, true);
+	set_nexthop(HOP_DEAF, LOOPBACK, MTU, false);
+	set_nexthop(HOP_BIG, LOOPBACK, MTU_BIG, true);
+}
+
+/* The constant part of an outer IPv4 header, as struct lb_member wants it summed. */
+static uint32_t constant_sum(__be32 daddr)
+{
+	uint8_t header[20] = {[0] = 0x45, [6] = 0x40, [8] = 64};
+	uint32_t sum = 0;
+	uint16_t word;
+	size_t i;
+
+	memcpy(header + 16, &daddr, sizeof(daddr));
+	for (i = 0; i < sizeof(header); i += 2) {
+		memcpy(&word, header + i, sizeof(word));
+		sum += word;
+	}
+	return sum;
+}
+
+static void set_member(uint32_t number)
+{
+	const int family = members[number].family == 4 ? AF_INET : AF_INET6;
+	struct lb_member member = {
+		.flags = LB_MEMBER_NEW | LB_MEMBER_OLD,
+		.nexthop = members[number].nexthop,
+		.saddr_mask = htonl(members[number].source_mask),
+	};
+
+	if (number != GONE4)
+		member.flags |= LB_MEMBER_VALID;
+	if (family == AF_INET6)
+		member.flags |= LB_MEMBER_OUTER6;
+	inet_pton(family, members[number].source, member.saddr);
+	inet_pton(family, members[number].destination, member.daddr);
+	if (family == AF_INET)
+		member.csum = constant_sum(member.daddr[0]);
+	datapath_members(datapath)[number] = member;
+}
+
+int harness_open(void)
+{
+	struct datapath_options options = {.vips = VIP_COUNT, .members = MEMBER_COUNT};
+	struct lb_err err = {0};
+	uint32_t egress = 0;
+	int i;
+
+	memcpy(options.seed, harness_seed, sizeof(options.seed));
+	for (i = 0; i < VIP_COUNT; i++)
+		options.slots += vips[i].size;
+	if (make_namespace(&egress))
+		return -1;
+	if (datapath_open(&options, &datapath, &err))
+		return fail(err.message, err.hint);
+	if (set_vips())
+		return -1;
+	set_nexthops(egress);
+	for (i = 0; i < MEMBER_COUNT; i++)
+		set_member(i);
+	harness_slots_decoy();
+	if (datapath_egress_set(datapath, egress, true))
+		return fail("device map", strerror(errno));
+	return 0;
+}
+
+int harness_attach(void)
+{
+	struct datapath_attachment attachment;
+	struct lb_err err = {0};
+
+	if (datapath_attach(datapath, EGRESS, XDP_MODE_NATIVE, &attachment, &err))
+		return fail(EGRESS, err.message);
+	return 0;
+}
+
+void harness_close(void)
+{
+	datapath_close(datapath);
+	datapath = NULL;
+}
+
+/* --- VIPs and slots --- */
+
+uint32_t harness_vip_size(enum vip_index vip)
+{
+	return vips[vip].size;
+}
+
+bool harness_is_vip_address(const struct flow *flow)
+{
+	int i;
+
+	for (i = 1; i < VIP_COUNT; i++) {
+		const struct lb_addr *own = &endpoints[i].address;
+
+		if (own->family == flow->family && !memcmp(own->bytes, flow->destination, 16))
+			return true;
+	}
+	return false;
+}
+
+enum vip_index harness_vip_of(const struct flow *flow)
+{
+	enum vip_index every = NO_VIP;
+	int i;
+
+	for (i = 1; i < VIP_COUNT; i++) {
+		const struct lb_endpoint *own = &endpoints[i];
+
+		if (own->protocol != flow->protocol || own->address.family != flow->family ||
+		    memcmp(own->address.bytes, flow->destination, 16))
+			continue;
+		if (own->port == flow->dport)
+			return i;
+		if (!own->port)
+			every = i;
+	}
+	return every;
+}
+
+void harness_slot_set(enum vip_index vip, uint32_t slot, uint16_t member)
+{
+	datapath_slots(datapath)[values[vip].slots_start + slot] = lb_slot_settled(member);
+}
+
+uint16_t harness_slot_get(enum vip_index vip, uint32_t slot)
+{
+	return lb_slot_current(datapath_slots(datapath)[values[vip].slots_start + slot]);
+}
+
+void harness_slots_decoy(void)
+{
+	uint32_t slot;
+	int i;
+
+	for (i = 1; i < VIP_COUNT; i++) {
+		for (slot = 0; slot < vips[i].size; slot++)
+			harness_slot_set(i, slot, DECOY);
+	}
+}
+
+void harness_wrap(const struct frame *in, enum member_index member, uint64_t hash,
+		  struct frame *out)
+{
+	struct wrap wrap = {
+		.family = members[member].family,
+		.source = members[member].source,
+		.destination = members[member].destination,
+		.source_mask = members[member].source_mask,
+	};
+
+	memcpy(wrap.dst_mac, hop_mac, 5);
+	memcpy(wrap.src_mac, own_mac, 5);
+	wrap.dst_mac[5] = wrap.src_mac[5] = members[member].nexthop;
+	frame_wrap(in, &wrap, hash, out);
+}
+
+int harness_member_action(uint16_t member, size_t ip_length)
+{
+	size_t outer_length;
+
+	if (member == NOBODY || member == GONE4)
+		return XDP_DROP;
+	outer_length = ip_length + (members[member].family == 4 ? 20 : 40);
+	switch (members[member].nexthop) {
+	case HOP_BACK:
+		return outer_length > MTU ? XDP_DROP : XDP_TX;
+	case HOP_AWAY:
+		return outer_length > MTU ? XDP_DROP : XDP_REDIRECT;
+	case HOP_BIG:
+		return outer_length > MTU_BIG ? XDP_DROP : XDP_TX;
+	}
+	return XDP_DROP;
+}
+
+/* --- running --- */
+
+int harness_run(const struct frame *in, unsigned int metadata, struct frame *out)
+{
+	static uint8_t before[METADATA_MAX + FRAME_MAX], after[METADATA_MAX + FRAME_MAX];
+	struct xdp_md context = {.data = metadata, .data_end = metadata + in->length};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = before, .data_out = after,
+		    .data_size_in = metadata + in->length, .data_size_out = sizeof(after),
+		    .repeat = 1);
+	int error;
+
+	memset(before, 0x5a, metadata);
+	memcpy(before + metadata, in->bytes, in->length);
+	if (metadata) {
+		options.ctx_in = &context;
+		options.ctx_size_in = sizeof(context);
+	}
+	error = bpf_prog_test_run_opts(datapath_program_fd(datapath), &options);
+	if (error)
+		return error;
+	out->length = 0;
+	if (memcmp(after, before, metadata))
+		return -EILSEQ; /* the metadata must travel with the frame */
+	frame_append(out, after + metadata, options.data_size_out - metadata);
+	return options.retval;
+}
+
+void harness_counts(struct counts *counts)
+{
+	uint32_t i;
+
+	datapath_verdicts(datapath, counts->verdict);
+	for (i = 0; i < MEMBER_COUNT; i++)
+		datapath_counters(datapath, i, &counts->member[i]);
+}
+
+/* --- verdicts --- */
+
+enum { PASS, FORWARD, DROP };
+
+static const struct {
+	const char *name;
+	int action;
+} verdicts[] = {
+#define DESCRIBE(id, verdict, kind, meaning) [LB_##id] = {verdict, kind},
+	LB_VERDICT_LIST(DESCRIBE)
+#undef DESCRIBE
+};
+
+const char *harness_verdict_name(unsigned int verdict)
+{
+	return verdict < LB_VERDICT_COUNT ? verdicts[verdict].name : "?";
+}
+
+int harness_verdict_action(unsigned int verdict)
+{
+	switch (verdicts[verdict].action) {
+	case PASS:
+		return XDP_PASS;
+	case FORWARD:
+		return verdict == LB_TX ? XDP_TX : XDP_REDIRECT;
+	}
+	return XDP_DROP;
+}

@@ -1,0 +1,813 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Does the control socket serve everybody, whatever a client does? The server runs in a child; the
+ * tests are its clients. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "../../lbd/control.h"
+
+#define ANSWER_MS 20000 /* longer than anything that should come takes on a busy machine */
+#define SILENCE_MS 150
+
+static char folder[] = "/tmp/control_test.XXXXXX";
+static char path[64];
+static pid_t server;
+
+/* --- the server --- */
+
+static int calls;
+
+static json_t *text_of_size(json_int_t size)
+{
+	char *text = malloc((size_t)size);
+	json_t *value;
+
+	assert_non_null(text);
+	memset(text, 'x', (size_t)size);
+	value = json_stringn(text, (size_t)size);
+	free(text);
+	return value;
+}
+
+static int carry_out(void *user, const struct lb_request *request, json_t **result,
+		     struct lb_err *err)
+{
+	const char *method = request->method;
+
+	(void)user;
+	calls++;
+	if (!strcmp(method, "echo"))
+		*result = json_incref((json_t *)request->params);
+	else if (!strcmp(method, "big"))
+		*result =
+			text_of_size(json_integer_value(json_object_get(request->params, "size")));
+	else if (!strcmp(method, "count"))
+		*result = json_integer(calls);
+	else
+		return lb_err_set(err, LB_ERR_METHOD, "", "no method \"%s\"", method);
+	return 0;
+}
+
+static void on_signal(evutil_socket_t number, short what, void *base)
+{
+	(void)number;
+	(void)what;
+	event_base_loopbreak(base);
+}
+
+static int serve(const struct control_options *options, int ready)
+{
+	struct event_base *base = event_base_new();
+	struct event *end = evsignal_new(base, SIGTERM, on_signal, base);
+	struct control *control;
+	char warning[256] = "";
+	struct lb_err err;
+
+	event_add(end, NULL);
+	if (control_open(base, options, &control, warning, sizeof(warning), &err)) {
+		fprintf(stderr, "%s\n", err.message);
+		return 1;
+	}
+	close(ready);
+	event_base_dispatch(base);
+	control_close(control);
+	event_free(end);
+	event_base_free(base);
+	libevent_global_shutdown();
+	return 0;
+}
+
+static void start_server(unsigned int idle_ms, rlim_t descriptors)
+{
+	const struct control_options options = {
+		.path = path, .idle_ms = idle_ms, .call = carry_out};
+	const struct rlimit limit = {descriptors, descriptors};
+	int ready[2];
+	char byte;
+
+	assert_int_equal(pipe(ready), 0);
+	fflush(NULL);
+	server = fork();
+	assert_true(server >= 0);
+	if (!server) {
+		close(ready[0]);
+		if (descriptors && setrlimit(RLIMIT_NOFILE, &limit))
+			exit(1);
+		exit(serve(&options, ready[1]));
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 0); /* its end is closed once it listens */
+	close(ready[0]);
+}
+
+/* Also sees that the server is alive, and (with a sanitizer) that it leaks nothing. */
+static void stop_server(void)
+{
+	int status;
+
+	assert_int_equal(kill(server, SIGTERM), 0);
+	assert_int_equal(waitpid(server, &status, 0), server);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+	server = 0;
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* --- a client --- */
+
+static int try_connect(void)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct timeval patience = {.tv_sec = ANSWER_MS / 1000};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_true(fd >= 0);
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", path);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int client(void)
+{
+	int fd = try_connect();
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void say(int fd, const char *text, size_t length)
+{
+	while (length) {
+		ssize_t sent = send(fd, text, length, MSG_NOSIGNAL);
+
+		assert_true(sent > 0);
+		text += sent;
+		length -= (size_t)sent;
+	}
+}
+
+static void say_text(int fd, const char *text)
+{
+	say(fd, text, strlen(text));
+}
+
+static bool hear(int fd, char *out, size_t size)
+{
+	size_t length = 0;
+
+	while (length + 1 < size) {
+		if (recv(fd, out + length, 1, 0) != 1)
+			return false;
+		if (out[length++] == '\n')
+			break;
+	}
+	out[length] = 0;
+	return true;
+}
+
+static void expect(int fd, const char *line)
+{
+	char heard[1024];
+
+	assert_true(hear(fd, heard, sizeof(heard)));
+	assert_string_equal(heard, line);
+}
+
+/* The other end was closed; what is still to be read is passed over. */
+static void expect_end(int fd)
+{
+	char bytes[4096];
+	ssize_t got;
+
+	do
+		got = recv(fd, bytes, sizeof(bytes), 0);
+	while (got > 0);
+	assert_true(got == 0 || errno == ECONNRESET);
+}
+
+static bool is_silent(int fd)
+{
+	struct pollfd poller = {.fd = fd, .events = POLLIN};
+
+	return poll(&poller, 1, SILENCE_MS) == 0;
+}
+
+/* The other end was closed; nothing is read meanwhile. */
+static bool is_hung_up(int fd)
+{
+	struct pollfd poller = {.fd = fd};
+
+	return poll(&poller, 1, ANSWER_MS) == 1;
+}
+
+static const char echo[] =
+	"{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"echo\",\"params\":{\"a\":1}}\n";
+static const char echoed[] = "{\"jsonrpc\":\"2.0\",\"id\":7,\"result\":{\"a\":1}}\n";
+
+static const char count_request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"count\"}\n";
+
+static int hear_count(int fd)
+{
+	char line[256];
+	int count = -1;
+
+	assert_true(hear(fd, line, sizeof(line)));
+	assert_int_equal(sscanf(line, "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":%d}", &count), 1);
+	return count;
+}
+
+static int count_calls(int fd)
+{
+	say_text(fd, count_request);
+	return hear_count(fd);
+}
+
+/* --- lines and replies --- */
+
+static void pipelined_requests_are_answered_in_order(void **state)
+{
+	enum { COUNT = 1000 };
+	static char requests[COUNT * 64];
+	size_t length = 0;
+	int fd;
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++)
+		length +=
+			(size_t)sprintf(requests + length,
+					"{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"echo\"}\n", i);
+	start_server(0, 0);
+	fd = client();
+	say(fd, requests, length);
+	for (int i = 0; i < COUNT; i++) {
+		char line[64];
+
+		snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}\n", i);
+		expect(fd, line);
+	}
+	close(fd);
+	stop_server();
+}
+
+static void line_in_pieces_is_one_request(void **state)
+{
+	int fd, other;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	other = client();
+	for (const char *byte = echo; *byte; byte++) {
+		say(fd, byte, 1);
+		count_calls(other); /* so that the server has read the byte */
+	}
+	expect(fd, echoed);
+	close(fd);
+	close(other);
+	stop_server();
+}
+
+static void notification_is_carried_out_and_gets_no_reply(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say_text(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"echo\"}\n");
+	say_text(fd, "{\"jsonrpc\":\"2.0\",\"method\":\"unknown\"}\n");
+	assert_int_equal(count_calls(fd), 3);
+	close(fd);
+	stop_server();
+}
+
+static void error_carries_the_id_where_there_is_one(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say_text(fd, "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"ecco\"}\n");
+	expect(fd, "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"error\":{\"code\":-32601,"
+		   "\"message\":\"no method \\\"ecco\\\"\"}}\n");
+	say_text(fd, "{\"jsonrpc\":\"2.0\",\"id\":5,\"method\":5}\n");
+	expect(fd, "{\"jsonrpc\":\"2.0\",\"id\":5,\"error\":{\"code\":-32600,"
+		   "\"message\":\"method must be a string, not an integer\"}}\n");
+	say_text(fd, "[]\n");
+	expect(fd, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
+		   "\"message\":\"batches are not supported\","
+		   "\"data\":{\"hint\":\"send one request a line\"}}}\n");
+	say_text(fd, echo); /* and the connection goes on */
+	expect(fd, echoed);
+	close(fd);
+	stop_server();
+}
+
+static void half_closed_client_gets_its_replies(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say_text(fd, echo);
+	say_text(fd, echo);
+	say(fd, echo, sizeof(echo) - 2); /* the last line needs no newline */
+	shutdown(fd, SHUT_WR);
+	expect(fd, echoed);
+	expect(fd, echoed);
+	expect(fd, echoed);
+	expect_end(fd);
+	close(fd);
+	stop_server();
+}
+
+static void request_cut_off_by_the_end_is_an_error(void **state)
+{
+	char line[512];
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say(fd, echo, sizeof(echo) - 3);
+	shutdown(fd, SHUT_WR);
+	assert_true(hear(fd, line, sizeof(line)));
+	assert_non_null(strstr(line, "\"code\":-32700"));
+	expect_end(fd);
+	close(fd);
+	stop_server();
+}
+
+/* --- sizes --- */
+
+/* A request of `length` bytes with its newline, blanks in the middle. */
+static char *long_request(size_t length)
+{
+	static const char start[] = "{\"jsonrpc\":\"2.0\",\"id\":7,";
+	static const char end[] = "\"method\":\"echo\",\"params\":{\"a\":1}}\n";
+	char *text = malloc(length);
+
+	assert_non_null(text);
+	memset(text, ' ', length);
+	memcpy(text, start, sizeof(start) - 1);
+	memcpy(text + length - (sizeof(end) - 1), end, sizeof(end) - 1);
+	return text;
+}
+
+static const char too_long[] =
+	"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,"
+	"\"message\":\"a request is longer than 8388608 bytes\",\"data\":{\"hint\":"
+	"\"make smaller changes, each in its own request\"}}}\n";
+
+static void longest_request_is_served_and_one_byte_more_is_refused(void **state)
+{
+	char *text = long_request(LB_REQUEST_MAX + 1);
+	int fd, again;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say(fd, text, LB_REQUEST_MAX + 1);
+	expect(fd, too_long);
+	expect_end(fd);
+	close(fd);
+	free(text);
+
+	text = long_request(LB_REQUEST_MAX);
+	again = client();
+	say(again, text, LB_REQUEST_MAX);
+	expect(again, echoed);
+	say_text(again, echo);
+	expect(again, echoed);
+	close(again);
+	free(text);
+	stop_server();
+}
+
+static void endless_line_is_refused_and_its_sender_sees_why(void **state)
+{
+	static const char blanks[1 << 16];
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	for (int i = 0; i < 512; i++)
+		say(fd, blanks, sizeof(blanks));
+	expect(fd, too_long);
+	expect_end(fd);
+	close(fd);
+	stop_server();
+}
+
+static void refused_client_that_stays_is_closed(void **state)
+{
+	char *text = long_request(LB_REQUEST_MAX + 1);
+	int fd, other;
+
+	(void)state;
+	start_server(300, 0);
+	fd = client();
+	other = client();
+	say(fd, text, LB_REQUEST_MAX + 1);
+	expect(fd, too_long);
+	expect_end(fd);
+	/* Only now the server's end is closed for writing as well: EPIPE. */
+	while (send(fd, text, 1, MSG_NOSIGNAL) == 1)
+		count_calls(other);
+	assert_int_equal(errno, EPIPE);
+	close(fd);
+	close(other);
+	free(text);
+	stop_server();
+}
+
+/* --- clients that stop --- */
+
+static void half_a_line_then_silence_is_closed_and_idle_clients_are_not(void **state)
+{
+	int half, idle;
+
+	(void)state;
+	start_server(300, 0);
+	idle = client();
+	half = client();
+	say_text(half, echo);
+	expect(half, echoed);
+	say(half, echo, 20);
+	expect_end(half);
+	say_text(idle, echo);
+	expect(idle, echoed);
+	close(half);
+	close(idle);
+	stop_server();
+}
+
+/* As much as the server takes from a client that does not read. */
+static int say_until_blocked(int fd, const char *request)
+{
+	int sent = 0;
+
+	for (;;) {
+		struct pollfd poller = {.fd = fd, .events = POLLOUT};
+
+		if (poll(&poller, 1, SILENCE_MS) != 1)
+			return sent;
+		if (send(fd, request, strlen(request), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+			return errno == EAGAIN ? sent : -1;
+		sent++;
+	}
+}
+
+static void client_that_never_reads_is_not_read_from_then_closed(void **state)
+{
+	static const char big[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"big\","
+				  "\"params\":{\"size\":100000}}\n";
+	int deaf, other, sent, served;
+
+	(void)state;
+	start_server(2000, 0);
+	other = client();
+	deaf = client();
+	sent = say_until_blocked(deaf, big);
+	served = count_calls(other);
+	assert_true(sent > served);
+	assert_in_range(served, 10, 24); /* 1 MiB of replies, and what the socket holds */
+	assert_true(is_hung_up(deaf));
+	close(deaf);
+	close(other);
+	stop_server();
+}
+
+static void client_that_reads_late_gets_every_reply(void **state)
+{
+	enum { COUNT = 200, SIZE = 100000 };
+	char *line = malloc(SIZE + 100), request[128];
+	int fd;
+
+	(void)state;
+	assert_non_null(line);
+	start_server(0, 0);
+	fd = client();
+	for (int i = 0; i < COUNT; i++) {
+		snprintf(request, sizeof(request),
+			 "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"big\","
+			 "\"params\":{\"size\":%d}}\n",
+			 i, SIZE);
+		say_text(fd, request);
+	}
+	for (int i = 0; i < COUNT; i++) {
+		int id = -1;
+		ssize_t got;
+
+		assert_true(hear(fd, line, 40));
+		assert_int_equal(sscanf(line, "{\"jsonrpc\":\"2.0\",\"id\":%d,", &id), 1);
+		assert_int_equal(id, i);
+		do
+			got = recv(fd, line, strlen("\n") + SIZE, MSG_PEEK);
+		while (got > 0 && !memchr(line, '\n', (size_t)got) &&
+		       recv(fd, line, (size_t)got, 0));
+		assert_true(got > 0);
+		got = (char *)memchr(line, '\n', (size_t)got) - line + 1;
+		assert_int_equal(recv(fd, line, (size_t)got, 0), got);
+	}
+	close(fd);
+	free(line);
+	stop_server();
+}
+
+static void long_pipeline_does_not_delay_others(void **state)
+{
+	enum { COUNT = 1000, LENGTH = sizeof(echo) - 1 };
+	static char requests[COUNT * LENGTH];
+	int fd[3], status; /* the one in the middle is busy */
+
+	(void)state;
+	for (int i = 0; i < COUNT; i++)
+		memcpy(requests + i * LENGTH, echo, LENGTH);
+	start_server(0, 0);
+	for (int i = 0; i < 3; i++) {
+		fd[i] = client();
+		say_text(fd[i], echo);
+		expect(fd[i], echoed);
+	}
+	/* Stopped, so that it finds the requests of all at once, in whatever order. */
+	kill(server, SIGSTOP);
+	assert_int_equal(waitpid(server, &status, WUNTRACED), server);
+	say_text(fd[0], count_request);
+	say(fd[1], requests, sizeof(requests));
+	say_text(fd[2], count_request);
+	kill(server, SIGCONT);
+	assert_in_range(hear_count(fd[0]), 4, 20);
+	assert_in_range(hear_count(fd[2]), 4, 20);
+	for (int i = 0; i < 3; i++)
+		close(fd[i]);
+	stop_server();
+}
+
+static void client_that_goes_away_leaves_the_others_alone(void **state)
+{
+	int other;
+
+	(void)state;
+	start_server(0, 0);
+	other = client();
+	for (int i = 0; i < 50; i++) {
+		int fd = client();
+
+		for (int j = 0; j < i; j++)
+			say_text(fd, echo);
+		say(fd, echo, (size_t)i);
+		close(fd);
+		say_text(other, echo);
+		expect(other, echoed);
+	}
+	close(other);
+	stop_server();
+}
+
+/* --- many clients --- */
+
+static void five_hundred_clients_at_once_are_all_answered(void **state)
+{
+	enum { COUNT = 500 };
+	int fd[COUNT];
+
+	(void)state;
+	start_server(0, 0);
+	for (int i = 0; i < COUNT; i++)
+		fd[i] = client();
+	for (int i = 0; i < COUNT; i++)
+		say_text(fd[i], echo);
+	for (int i = COUNT - 1; i >= 0; i--)
+		expect(fd[i], echoed);
+	for (int i = 0; i < COUNT; i++)
+		close(fd[i]);
+	stop_server();
+}
+
+static double cpu_seconds_of_children(void)
+{
+	struct rusage usage;
+
+	getrusage(RUSAGE_CHILDREN, &usage);
+	return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+	       (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+static void clients_beyond_the_descriptors_wait_their_turn_without_a_busy_loop(void **state)
+{
+	enum { COUNT = 60 };
+	double before = cpu_seconds_of_children();
+	int fd[COUNT];
+
+	(void)state;
+	start_server(0, 40);
+	for (int i = 0; i < COUNT; i++) {
+		fd[i] = client();
+		say_text(fd[i], echo);
+	}
+	expect(fd[0], echoed);
+	for (int i = 0; i < 10; i++)
+		assert_true(is_silent(fd[COUNT - 1]));
+	for (int i = 1; i < COUNT; i++) {
+		close(fd[i - 1]);
+		expect(fd[i], echoed);
+	}
+	close(fd[COUNT - 1]);
+	stop_server();
+	/* It waited for 1.5 s; spinning costs a good part of that. */
+	assert_true(cpu_seconds_of_children() - before < 0.1);
+}
+
+/* --- the file --- */
+
+static int try_open(const struct control_options *options, struct lb_err *err, char *warning,
+		    size_t size)
+{
+	struct event_base *base = event_base_new();
+	struct control *control;
+	int ret = control_open(base, options, &control, warning, size, err);
+
+	if (!ret)
+		control_close(control);
+	event_base_free(base);
+	return ret;
+}
+
+static void live_socket_is_refused_and_goes_on(void **state)
+{
+	const struct control_options options = {.path = path, .call = carry_out};
+	char message[256], warning[256] = "";
+	struct lb_err err;
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	assert_int_not_equal(try_open(&options, &err, warning, sizeof(warning)), 0);
+	snprintf(message, sizeof(message), "another lbd answers at %s", path);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	assert_string_equal(err.message, message);
+	fd = client();
+	say_text(fd, echo);
+	expect(fd, echoed);
+	close(fd);
+	stop_server();
+}
+
+static void stale_socket_is_replaced(void **state)
+{
+	int status, fd;
+
+	(void)state;
+	start_server(0, 0);
+	kill(server, SIGKILL);
+	assert_int_equal(waitpid(server, &status, 0), server);
+	assert_int_equal(access(path, F_OK), 0);
+	start_server(0, 0);
+	fd = client();
+	say_text(fd, echo);
+	expect(fd, echoed);
+	close(fd);
+	stop_server();
+}
+
+static void other_file_is_left_alone(void **state)
+{
+	const struct control_options options = {.path = path, .call = carry_out};
+	FILE *file = fopen(path, "w");
+	char warning[256] = "";
+	struct lb_err err;
+
+	(void)state;
+	assert_non_null(file);
+	fclose(file);
+	assert_int_not_equal(try_open(&options, &err, warning, sizeof(warning)), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	assert_non_null(strstr(err.message, "is not a socket"));
+	assert_int_equal(unlink(path), 0);
+}
+
+static void folder_is_made_and_the_socket_is_for_owner_and_group(void **state)
+{
+	char inner[96], warning[256] = "";
+	struct control_options options = {.path = inner, .call = carry_out};
+	struct event_base *base = event_base_new();
+	mode_t mask = umask(0077);
+	struct control *control;
+	struct lb_err err;
+	struct stat file;
+
+	(void)state;
+	snprintf(inner, sizeof(inner), "%s/run/lbd.sock", folder);
+	assert_int_equal(control_open(base, &options, &control, warning, sizeof(warning), &err), 0);
+	umask(mask);
+	assert_int_equal(stat(inner, &file), 0);
+	assert_int_equal(file.st_mode, S_IFSOCK | 0660);
+	control_close(control);
+	event_base_free(base);
+	assert_int_equal(access(inner, F_OK), -1);
+	*strrchr(inner, '/') = 0;
+	assert_int_equal(rmdir(inner), 0);
+}
+
+static void missing_group_is_an_error_only_where_it_was_asked_for(void **state)
+{
+	struct control_options options = {
+		.path = path, .group = "no-such-group", .call = carry_out};
+	char warning[256] = "";
+	struct lb_err err;
+
+	(void)state;
+	assert_int_equal(try_open(&options, &err, warning, sizeof(warning)), 0);
+	assert_non_null(strstr(warning, "no group \"no-such-group\""));
+	options.group_required = true;
+	assert_int_not_equal(try_open(&options, &err, warning, sizeof(warning)), 0);
+	assert_string_equal(err.path, "control.group");
+	assert_string_equal(err.message, "no group \"no-such-group\"");
+	assert_int_equal(access(path, F_OK), -1);
+}
+
+/* --- all --- */
+
+static int make_folder(void **state)
+{
+	(void)state;
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(path, sizeof(path), "%s/lbd.sock", folder);
+	return 0;
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	return rmdir(folder);
+}
+
+/* After a failed test. */
+static int end_server(void **state)
+{
+	(void)state;
+	if (server > 0) {
+		kill(server, SIGKILL);
+		waitpid(server, NULL, 0);
+		server = 0;
+	}
+	unlink(path);
+	return 0;
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_teardown(name, end_server)
+	const struct CMUnitTest tests[] = {
+		TEST(pipelined_requests_are_answered_in_order),
+		TEST(line_in_pieces_is_one_request),
+		TEST(notification_is_carried_out_and_gets_no_reply),
+		TEST(error_carries_the_id_where_there_is_one),
+		TEST(half_closed_client_gets_its_replies),
+		TEST(request_cut_off_by_the_end_is_an_error),
+		TEST(longest_request_is_served_and_one_byte_more_is_refused),
+		TEST(endless_line_is_refused_and_its_sender_sees_why),
+		TEST(refused_client_that_stays_is_closed),
+		TEST(half_a_line_then_silence_is_closed_and_idle_clients_are_not),
+		TEST(client_that_never_reads_is_not_read_from_then_closed),
+		TEST(client_that_reads_late_gets_every_reply),
+		TEST(long_pipeline_does_not_delay_others),
+		TEST(client_that_goes_away_leaves_the_others_alone),
+		TEST(five_hundred_clients_at_once_are_all_answered),
+		TEST(clients_beyond_the_descriptors_wait_their_turn_without_a_busy_loop),
+		TEST(live_socket_is_refused_and_goes_on),
+		TEST(stale_socket_is_replaced),
+		TEST(other_file_is_left_alone),
+		TEST(folder_is_made_and_the_socket_is_for_owner_and_group),
+		TEST(missing_group_is_an_error_only_where_it_was_asked_for),
+	};
+
+	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+}

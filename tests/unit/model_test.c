@@ -1,0 +1,909 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Does the service document accept what is right, name every fault with its path, and come back as
+ * it went? */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+#include "../../lbd/api/model.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+#define NAME63 "n23456789012345678901234567890123456789012345678901234567890123"
+
+static json_t *parse_json(const char *text)
+{
+	json_t *json = json_loads(text, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+
+	if (!json)
+		fail_msg("the test's own JSON is wrong: %s", text);
+	return json;
+}
+
+static struct lb_service *parse_service(const char *text)
+{
+	json_auto_t
+	*document = parse_json(text);
+	struct lb_service *service;
+	struct lb_err err;
+
+	if (lb_service_from_json(document, &service, &err))
+		fail_msg("%s: %s", err.path, err.message);
+	return service;
+}
+
+static void assert_services_equal(const struct lb_service *a, const struct lb_service *b)
+{
+	assert_int_equal(a->vip_count, b->vip_count);
+	for (size_t i = 0; i < a->vip_count; i++) {
+		const struct lb_vip *left = &a->vips[i], *right = &b->vips[i];
+
+		assert_string_equal(left->name, right->name);
+		assert_int_equal(lb_endpoint_compare(&left->endpoint, &right->endpoint), 0);
+		assert_int_equal(left->table, right->table);
+		assert_int_equal(left->table_size, right->table_size);
+		assert_int_equal(left->backend_count, right->backend_count);
+		for (size_t j = 0; j < left->backend_count; j++) {
+			assert_true(lb_addr_equal(&left->backends[j].address,
+						  &right->backends[j].address));
+			assert_int_equal(left->backends[j].weight, right->backends[j].weight);
+		}
+	}
+}
+
+/* --- documents that are right --- */
+
+static void what_is_left_out_gets_its_default(void **state)
+{
+	struct lb_service *service = parse_service(
+		"{\"vips\":[{\"address\":\"[2001:DB8::1]:0/udp\","
+		"\"backends\":[{\"address\":\"10.0.0.2\"}]},{\"address\":\"192.0.2.1:1/tcp\"}]}");
+
+	(void)state;
+	assert_int_equal(service->vip_count, 2);
+	assert_string_equal(service->vips[0].name, "192.0.2.1:1/tcp");
+	assert_int_equal(service->vips[0].backend_count, 0);
+	assert_string_equal(service->vips[1].name, "[2001:db8::1]:0/udp");
+	assert_int_equal(service->vips[1].table, LB_TABLE_RENDEZVOUS);
+	assert_int_equal(service->vips[1].table_size, 65537);
+	assert_int_equal(service->vips[1].backends[0].weight, 1);
+	lb_service_free(service);
+}
+
+static void documents_that_are_right_are_accepted(void **state)
+{
+	static const char *const rows[] = {
+		"{\"vips\":[]}",
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"backends\":[]}]}",
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"" NAME63 "\"}]}",
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"A.b_c-9\"}]}",
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"fe80\"}]}",
+		/* its own address as a name, in any spelling: as good as none */
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"192.0.2.1:1/tcp\"}]}",
+		"{\"vips\":[{\"address\":\"[2001:db8::1]:1/tcp\",\"name\":\"[2001:DB8:0::1]:1/"
+		"tcp\"}]}",
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"table_size\":251}]}",
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/"
+		"tcp\",\"table_size\":1048573,\"table\":\"maglev\"}]}",
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"backends\":["
+		"{\"address\":\"10.0.0.1\",\"weight\":0},{\"address\":\"10.0.0.2\",\"weight\":"
+		"10000},"
+		"{\"address\":\"2001:db8::2\"}]}]}",
+		/* a VIP on every port and one on a port of the same address */
+		"{\"vips\":[{\"address\":\"192.0.2.1:0/tcp\"},{\"address\":\"192.0.2.1:80/tcp\"},"
+		"{\"address\":\"192.0.2.1:80/udp\"}]}",
+		/* one backend in two VIPs */
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/"
+		"tcp\",\"backends\":[{\"address\":\"10.0.0.1\"}]},"
+		"{\"address\":\"192.0.2.2:1/tcp\",\"backends\":[{\"address\":\"10.0.0.1\"}]}]}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		lb_service_free(parse_service(rows[i]));
+}
+
+static void a_document_is_written_sorted_and_in_full(void **state)
+{
+	struct lb_service *service = parse_service(
+		"{\"vips\":[{\"address\":\"192.0.2.2:1/tcp\",\"name\":\"b\",\"table\":\"maglev\","
+		"\"table_size\":251},{\"address\":\"192.0.2.1:1/tcp\",\"backends\":["
+		"{\"address\":\"2001:db8::1\"},{\"address\":\"10.0.0.2\",\"weight\":0},"
+		"{\"address\":\"9.0.0.2\",\"weight\":7}]}]}");
+	json_auto_t
+	*document = lb_service_to_json(service);
+	char *text = json_dumps(document, JSON_COMPACT);
+
+	(void)state;
+	assert_string_equal(
+		text, "{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"table\":\"rendezvous\","
+		      "\"table_size\":65537,\"backends\":[{\"address\":\"9.0.0.2\",\"weight\":7},"
+		      "{\"address\":\"10.0.0.2\",\"weight\":0},{\"address\":\"2001:db8::1\","
+		      "\"weight\":1}]},"
+		      "{\"name\":\"b\",\"address\":\"192.0.2.2:1/tcp\",\"table\":\"maglev\","
+		      "\"table_size\":251,\"backends\":[]}]}");
+	free(text);
+	lb_service_free(service);
+}
+
+static void a_vip_alone_shows_its_name_and_can_be_read_back(void **state)
+{
+	struct lb_service *service =
+		parse_service("{\"vips\":[{\"address\":\"192.0.2.2:1/tcp\"}]}");
+	json_auto_t
+	*object = lb_vip_to_json(&service->vips[0]);
+	struct lb_vip vip;
+
+	(void)state;
+	assert_string_equal(json_string_value(json_object_get(object, "name")), "192.0.2.2:1/tcp");
+	assert_int_equal(lb_vip_from_json(object, &vip, NULL), 0);
+	assert_string_equal(vip.name, "192.0.2.2:1/tcp");
+	lb_vip_clear(&vip);
+	lb_service_free(service);
+}
+
+/* --- documents that are wrong --- */
+
+struct bad_row {
+	const char *json;
+	enum lb_err_code code;
+	const char *path, *message, *hint;
+};
+
+#define VIP(fields) "{\"vips\":[{\"address\":\"192.0.2.1:443/tcp\"," fields "}]}"
+#define BACKEND(fields) VIP("\"backends\":[{\"address\":\"10.0.0.1\"},{" fields "}]")
+#define ADDRESS(text) "{\"vips\":[{\"address\":\"" text "\"}]}"
+#define EMPTY "an empty document is {\"vips\": []}"
+#define SIZE_RANGE(not ) "table_size must be 251 to 1048573, not " not
+#define VIP_UNICAST "the address of a VIP must be a routable unicast address"
+#define BACKEND_UNICAST "the address of a backend must be a routable unicast address"
+#define EVERY_PORT ", for example; port 0 stands for every port"
+#define NAME_CHARACTERS "name may hold only letters, digits, '.', '_' and '-': "
+#define PARAMS LB_ERR_PARAMS
+#define EXISTS LB_ERR_EXISTS
+
+static const struct bad_row bad_documents[] = {
+	/* shape */
+	{"null", PARAMS, "", "must be an object, not null", EMPTY},
+	{"[]", PARAMS, "", "must be an object, not an array", EMPTY},
+	{"true", PARAMS, "", "must be an object, not true", EMPTY},
+	{"\"vips\"", PARAMS, "", "must be an object, not a string", EMPTY},
+	{"{}", PARAMS, "vips", "vips is missing", EMPTY},
+	{"{\"vips\":null}", PARAMS, "vips", "vips must be an array, not null", EMPTY},
+	{"{\"vips\":{}}", PARAMS, "vips", "vips must be an array, not an object", EMPTY},
+	{"{\"vip\":[]}", PARAMS, "vip", "unknown field \"vip\"", "did you mean \"vips\"?"},
+	{"{\"vips\":[],\"version\":1}", PARAMS, "version", "unknown field \"version\"",
+	 "the fields are: vips"},
+	{"{\"vips\":[],\"a\\u001bb\":1}", PARAMS, "a?b", "unknown field \"a?b\"",
+	 "the fields are: vips"},
+	/* VIPs */
+	{"{\"vips\":[7]}", PARAMS, "vips[0]", "must be an object, not an integer", ""},
+	{"{\"vips\":[null]}", PARAMS, "vips[0]", "must be an object, not null", ""},
+	{"{\"vips\":[{}]}", PARAMS, "vips[0].address", "address is missing", ""},
+	{VIP("\"nmae\":\"web\""), PARAMS, "vips[0].nmae", "unknown field \"nmae\"",
+	 "did you mean \"name\"?"},
+	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
+	 "the fields are: name, address, table, table_size, backends"},
+	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
+	 "unknown field \"adress\"", "did you mean \"address\"?"},
+	/* addresses of VIPs */
+	{"{\"vips\":[{\"address\":7}]}", PARAMS, "vips[0].address",
+	 "address must be a string, not an integer", ""},
+	{"{\"vips\":[{\"address\":null}]}", PARAMS, "vips[0].address",
+	 "address must be a string, not null", ""},
+	{"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\\u0000\"}]}", PARAMS, "vips[0].address",
+	 "address must not hold the character NUL", ""},
+	{ADDRESS(""), PARAMS, "vips[0].address", "not an IPv4 or IPv6 address: \"\"",
+	 "write an address, for example 192.0.2.10 or 2001:db8::10"},
+	{ADDRESS("192.0.2.1"), PARAMS, "vips[0].address", "port is missing in \"192.0.2.1\"",
+	 "write it as 192.0.2.1:443/tcp" EVERY_PORT},
+	{ADDRESS("192.0.2.1:80"), PARAMS, "vips[0].address",
+	 "protocol is missing in \"192.0.2.1:80\"", "write it as 192.0.2.1:80/tcp" EVERY_PORT},
+	{ADDRESS("192.0.2.1:80/sctp"), PARAMS, "vips[0].address",
+	 "protocol must be tcp or udp, not \"sctp\"", ""},
+	{ADDRESS("192.0.2.1:70000/tcp"), PARAMS, "vips[0].address",
+	 "port must be 0 to 65535, not 70000", ""},
+	{ADDRESS("0.0.0.0:1/tcp"), PARAMS, "vips[0].address", "0.0.0.0 is the unspecified address",
+	 VIP_UNICAST},
+	{ADDRESS("224.0.0.1:1/udp"), PARAMS, "vips[0].address", "224.0.0.1 is a multicast address",
+	 VIP_UNICAST},
+	{ADDRESS("[::FFFF:192.0.2.1]:1/udp"), PARAMS, "vips[0].address",
+	 "::ffff:192.0.2.1 is an IPv4-mapped IPv6 address", VIP_UNICAST},
+	/* names */
+	{VIP("\"name\":7"), PARAMS, "vips[0].name", "name must be a string, not an integer", ""},
+	{VIP("\"name\":null"), PARAMS, "vips[0].name", "name must be a string, not null", ""},
+	{VIP("\"name\":\"\""), PARAMS, "vips[0].name", "name must have 1 to 63 characters, not 0",
+	 ""},
+	{VIP("\"name\":\"" NAME63 "x\""), PARAMS, "vips[0].name",
+	 "name must have 1 to 63 characters, not 64", ""},
+	{VIP("\"name\":\"9web\""), PARAMS, "vips[0].name",
+	 "name must start with a letter: \"9web\"", ""},
+	{VIP("\"name\":\"-web\""), PARAMS, "vips[0].name",
+	 "name must start with a letter: \"-web\"", ""},
+	{VIP("\"name\":\"we b\""), PARAMS, "vips[0].name", NAME_CHARACTERS "\"we b\"", ""},
+	{VIP("\"name\":\"wéb\""), PARAMS, "vips[0].name", NAME_CHARACTERS "\"wéb\"", ""},
+	{VIP("\"name\":\"web\\n\""), PARAMS, "vips[0].name", NAME_CHARACTERS "\"web?\"", ""},
+	{VIP("\"name\":\"web\\u0000x\""), PARAMS, "vips[0].name",
+	 "name must not hold the character NUL", ""},
+	{VIP("\"name\":\"10.0.0.1\""), PARAMS, "vips[0].name",
+	 "name must not be an address: \"10.0.0.1\"", "a VIP without a name goes by its address"},
+	{VIP("\"name\":\"dead::beef\""), PARAMS, "vips[0].name",
+	 "name must not be an address: \"dead::beef\"", "a VIP without a name goes by its address"},
+	{VIP("\"name\":\"192.0.2.1:80/tcp\""), PARAMS, "vips[0].name",
+	 "name must not be an address: \"192.0.2.1:80/tcp\"",
+	 "a VIP without a name goes by its address"},
+	/* tables */
+	{VIP("\"table\":1"), PARAMS, "vips[0].table", "table must be a string, not an integer", ""},
+	{VIP("\"table\":\"Maglev\""), PARAMS, "vips[0].table",
+	 "table must be rendezvous or maglev, not \"Maglev\"", "did you mean \"maglev\"?"},
+	{VIP("\"table\":\"\""), PARAMS, "vips[0].table",
+	 "table must be rendezvous or maglev, not \"\"", ""},
+	{VIP("\"table_size\":\"251\""), PARAMS, "vips[0].table_size",
+	 "table_size must be an integer, not a string", ""},
+	{VIP("\"table_size\":251.0"), PARAMS, "vips[0].table_size",
+	 "table_size must be an integer, not a real number", ""},
+	{VIP("\"table_size\":250"), PARAMS, "vips[0].table_size", SIZE_RANGE("250"),
+	 "the nearest prime is 251"},
+	{VIP("\"table_size\":-65537"), PARAMS, "vips[0].table_size", SIZE_RANGE("-65537"),
+	 "the nearest prime is 251"},
+	{VIP("\"table_size\":1048574"), PARAMS, "vips[0].table_size", SIZE_RANGE("1048574"),
+	 "the nearest prime is 1048573"},
+	{VIP("\"table_size\":9223372036854775807"), PARAMS, "vips[0].table_size",
+	 SIZE_RANGE("9223372036854775807"), "the nearest prime is 1048573"},
+	{VIP("\"table_size\":252"), PARAMS, "vips[0].table_size",
+	 "table_size must be a prime, not 252", "the nearest primes are 251 and 257"},
+	{VIP("\"table_size\":65536"), PARAMS, "vips[0].table_size",
+	 "table_size must be a prime, not 65536", "the nearest primes are 65521 and 65537"},
+	{VIP("\"table_size\":1018081"), PARAMS, "vips[0].table_size", /* 1009 squared */
+	 "table_size must be a prime, not 1018081", "the nearest primes are 1018057 and 1018091"},
+	{VIP("\"table_size\":1048572"), PARAMS, "vips[0].table_size",
+	 "table_size must be a prime, not 1048572", "the nearest primes are 1048571 and 1048573"},
+	/* backends */
+	{VIP("\"backends\":{}"), PARAMS, "vips[0].backends",
+	 "backends must be an array, not an object", ""},
+	{VIP("\"backends\":null"), PARAMS, "vips[0].backends",
+	 "backends must be an array, not null", ""},
+	{VIP("\"backends\":[[]]"), PARAMS, "vips[0].backends[0]", "must be an object, not an array",
+	 ""},
+	{VIP("\"backends\":[\"10.0.0.1\"]"), PARAMS, "vips[0].backends[0]",
+	 "must be an object, not a string", ""},
+	{BACKEND(""), PARAMS, "vips[0].backends[1].address", "address is missing", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"wieght\":1"), PARAMS, "vips[0].backends[1].wieght",
+	 "unknown field \"wieght\"", "did you mean \"weight\"?"},
+	{BACKEND("\"address\":\"10.0.0.2\",\"port\":1"), PARAMS, "vips[0].backends[1].port",
+	 "unknown field \"port\"", "the fields are: address, weight"},
+	{BACKEND("\"address\":\"10.0.0.2:80\""), PARAMS, "vips[0].backends[1].address",
+	 "not an IPv4 or IPv6 address: \"10.0.0.2:80\"", "write the address alone, without a port"},
+	{BACKEND("\"address\":\"127.0.0.1\""), PARAMS, "vips[0].backends[1].address",
+	 "127.0.0.1 is a loopback address", BACKEND_UNICAST},
+	{BACKEND("\"address\":\"fe80::1\""), PARAMS, "vips[0].backends[1].address",
+	 "fe80::1 is a link-local address", BACKEND_UNICAST},
+	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":70000"), PARAMS, "vips[0].backends[1].weight",
+	 "weight must be 0 to 10000, not 70000", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":10001"), PARAMS, "vips[0].backends[1].weight",
+	 "weight must be 0 to 10000, not 10001", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":-1"), PARAMS, "vips[0].backends[1].weight",
+	 "weight must be 0 to 10000, not -1", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":4294967297"), PARAMS,
+	 "vips[0].backends[1].weight", "weight must be 0 to 10000, not 4294967297", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":1.0"), PARAMS, "vips[0].backends[1].weight",
+	 "weight must be an integer, not a real number", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":\"1\""), PARAMS, "vips[0].backends[1].weight",
+	 "weight must be an integer, not a string", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":true"), PARAMS, "vips[0].backends[1].weight",
+	 "weight must be an integer, not true", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":null"), PARAMS, "vips[0].backends[1].weight",
+	 "weight must be an integer, not null", ""},
+	/* duplicates */
+	{BACKEND("\"address\":\"10.0.0.1\",\"weight\":5"), EXISTS, "vips[0].backends[1].address",
+	 "same address as backends[0]", ""},
+	{VIP("\"backends\":[{\"address\":\"2001:db8::2\"},{\"address\":\"10.0.0.1\"},"
+	     "{\"address\":\"10.0.0.9\"},{\"address\":\"10.0.0.1\"},{\"address\":\"2001:DB8::2\"},"
+	     "{\"address\":\"10.0.0.1\"}]"),
+	 EXISTS, "vips[0].backends[3].address", "same address as backends[1]", ""},
+	{"{\"vips\":[{\"address\":\"[2001:db8::1]:1/tcp\"},{\"address\":\"192.0.2.1:1/tcp\"},"
+	 "{\"address\":\"[2001:DB8:0::1]:1/tcp\"}]}",
+	 EXISTS, "vips[2].address", "same address as vips[0]", ""},
+	{"{\"vips\":[{\"address\":\"192.0.2.3:1/tcp\",\"name\":\"b\"},"
+	 "{\"address\":\"192.0.2.2:1/tcp\",\"name\":\"web\"},"
+	 "{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"web\"},"
+	 "{\"address\":\"192.0.2.0:1/tcp\",\"name\":\"web\"}]}",
+	 EXISTS, "vips[2].name", "same name as vips[1]", ""},
+};
+
+static void every_fault_is_named_with_its_path(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad_documents); i++) {
+		const struct bad_row *row = &bad_documents[i];
+		json_auto_t
+		*document = parse_json(row->json);
+		struct lb_service *service = (struct lb_service *)row;
+		struct lb_err err;
+
+		if (lb_service_from_json(document, &service, &err) != -EINVAL)
+			fail_msg("accepted: %s", row->json);
+		assert_null(service);
+		assert_string_equal(err.message, row->message);
+		assert_string_equal(err.path, row->path);
+		assert_string_equal(err.hint, row->hint);
+		assert_int_equal(err.code, row->code);
+		/* nobody has to be told */
+		assert_int_equal(lb_service_from_json(document, &service, NULL), -EINVAL);
+	}
+}
+
+static void no_document_at_all_is_an_error(void **state)
+{
+	struct lb_service *service;
+	struct lb_err err;
+
+	(void)state;
+	assert_int_equal(lb_service_from_json(NULL, &service, &err), -EINVAL);
+	assert_string_equal(err.message, "must be an object, not nothing");
+}
+
+/* --- reading objects --- */
+
+static void fields_that_are_absent_are_null_and_of_any_kind_when_asked(void **state)
+{
+	const json_t *any, *flag, *object, *absent = (const json_t *)1;
+	const struct lb_json_field fields[] = {
+		{"any", LB_JSON_ANY, true, &any},
+		{"flag", LB_JSON_BOOLEAN, true, &flag},
+		{"object", LB_JSON_OBJECT, false, &object},
+		{"absent", LB_JSON_STRING, false, &absent},
+		{0},
+	};
+	json_auto_t
+	*good = parse_json("{\"any\":null,\"flag\":false,\"object\":{}}");
+	json_auto_t
+	*bad = parse_json("{\"any\":1,\"flag\":0}");
+	struct lb_err err;
+
+	(void)state;
+	assert_int_equal(lb_json_fields(good, fields, &err), 0);
+	assert_true(json_is_null(any) && json_is_false(flag) && json_is_object(object));
+	assert_null(absent);
+	assert_int_equal(lb_json_fields(bad, fields, &err), -EINVAL);
+	assert_string_equal(err.message, "flag must be true or false, not an integer");
+}
+
+static void an_object_without_fields_says_so(void **state)
+{
+	const struct lb_json_field fields[] = {{0}};
+	json_auto_t
+	*object = parse_json("{\"x\":1}");
+	struct lb_err err;
+
+	(void)state;
+	assert_int_equal(lb_json_fields(object, fields, &err), -EINVAL);
+	assert_string_equal(err.hint, "there are no fields here: write {}");
+}
+
+static void integers_are_checked_against_both_ends(void **state)
+{
+	static const struct {
+		const char *json, *message;
+	} rows[] = {
+		{"-5", NULL},
+		{"5", NULL},
+		{"-6", "n must be -5 to 5, not -6"},
+		{"6", "n must be -5 to 5, not 6"},
+		{"-9223372036854775808", "n must be -5 to 5, not -9223372036854775808"},
+		{"1e0", "n must be an integer, -5 to 5, not a real number"},
+		{"\"1\"", "n must be an integer, -5 to 5, not a string"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		json_auto_t
+		*value = parse_json(rows[i].json);
+		int64_t number = 77;
+		struct lb_err err;
+		int status = lb_json_integer(value, "n", -5, 5, &number, &err);
+
+		assert_int_equal(status, rows[i].message ? -EINVAL : 0);
+		assert_int_equal(number, rows[i].message ? 77 : json_integer_value(value));
+		if (rows[i].message)
+			assert_string_equal(err.message, rows[i].message);
+	}
+}
+
+/* --- look-up --- */
+
+#define TWO_VIPS                                                                                   \
+	"{\"vips\":[{\"address\":\"192.0.2.10:443/tcp\",\"name\":\"web\",\"backends\":["           \
+	"{\"address\":\"10.0.0.3\"},{\"address\":\"10.0.0.1\"}]},"                                 \
+	"{\"address\":\"[2001:db8::1]:53/udp\"}]}"
+
+static void a_vip_is_found_by_name_or_address_in_any_spelling(void **state)
+{
+	static const struct {
+		const char *reference, *name;
+	} rows[] = {
+		{"web", "web"},
+		{"192.0.2.10:443/tcp", "web"},
+		{"[2001:db8::1]:53/udp", "[2001:db8::1]:53/udp"},
+		{"[2001:DB8:0:0::0001]:53/udp", "[2001:db8::1]:53/udp"},
+	};
+	struct lb_service *service = parse_service(TWO_VIPS);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lb_vip *vip = lb_service_find(service, rows[i].reference);
+
+		assert_non_null(vip);
+		assert_string_equal(vip->name, rows[i].name);
+	}
+	lb_service_free(service);
+}
+
+static void a_vip_that_is_not_there_is_not_found(void **state)
+{
+	static const struct {
+		const char *reference, *message, *hint;
+	} rows[] = {
+		{"wbe", "no VIP \"wbe\"", "did you mean \"web\"?"},
+		{"", "no VIP \"\"", ""},
+		{"mail", "no VIP \"mail\"", ""},
+		{"192.0.2.10", "no VIP \"192.0.2.10\"",
+		 "a VIP's address has a port and a protocol: 192.0.2.10:443/tcp"},
+		{"192.0.2.10:80/tcp", "no VIP \"192.0.2.10:80/tcp\"", ""},
+		{"[2001:db8::1]:53/tcp", "no VIP \"[2001:db8::1]:53/tcp\"",
+		 "did you mean \"[2001:db8::1]:53/udp\"?"},
+		{"w\x1b]b", "no VIP \"w?]b\"", ""},
+	};
+	struct lb_service *service = parse_service(TWO_VIPS);
+	struct lb_service *empty = lb_service_new();
+	struct lb_vip *vip = (struct lb_vip *)1;
+	struct lb_err err;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(lb_service_get(service, rows[i].reference, &vip, &err), -EINVAL);
+		assert_null(vip);
+		assert_int_equal(err.code, LB_ERR_NOT_FOUND);
+		assert_string_equal(err.path, "");
+		assert_string_equal(err.message, rows[i].message);
+		assert_string_equal(err.hint, rows[i].hint);
+	}
+	assert_int_equal(lb_service_get(empty, "web", &vip, &err), -EINVAL);
+	assert_string_equal(err.hint, "there is no VIP yet");
+	lb_service_free(empty);
+	lb_service_free(service);
+}
+
+/* --- edits --- */
+
+static struct lb_vip make_vip(const char *json)
+{
+	json_auto_t
+	*object = parse_json(json);
+	struct lb_vip vip;
+	struct lb_err err;
+
+	if (lb_vip_from_json(object, &vip, &err))
+		fail_msg("%s: %s", err.path, err.message);
+	return vip;
+}
+
+static struct lb_backend make_backend(const char *address, uint32_t weight)
+{
+	struct lb_backend backend = {.weight = weight};
+
+	assert_int_equal(lb_addr_parse(address, &backend.address, NULL), 0);
+	return backend;
+}
+
+static void a_taken_name_or_address_is_refused_and_nothing_changes(void **state)
+{
+	static const struct {
+		const char *json, *path, *message;
+	} rows[] = {
+		{"{\"address\":\"192.0.2.11:443/tcp\",\"name\":\"web\"}", "name",
+		 "name \"web\" is taken by VIP 192.0.2.10:443/tcp"},
+		{"{\"address\":\"192.0.2.10:443/tcp\",\"name\":\"new\"}", "address",
+		 "address 192.0.2.10:443/tcp is taken by VIP \"web\""},
+		{"{\"address\":\"[2001:db8::1]:53/udp\",\"backends\":[{\"address\":\"10.0.0.1\"}]}",
+		 "address",
+		 "address [2001:db8::1]:53/udp is taken by VIP \"[2001:db8::1]:53/udp\""},
+	};
+	struct lb_service *service = parse_service(TWO_VIPS);
+	struct lb_service *before = lb_service_copy(service);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lb_vip vip = make_vip(rows[i].json);
+		struct lb_err err;
+
+		assert_int_equal(lb_service_add_vip(service, &vip, &err), -EINVAL);
+		assert_int_equal(err.code, LB_ERR_EXISTS);
+		assert_string_equal(err.path, rows[i].path);
+		assert_string_equal(err.message, rows[i].message);
+		assert_services_equal(service, before);
+		lb_vip_clear(&vip); /* still the caller's */
+	}
+	lb_service_free(before);
+	lb_service_free(service);
+}
+
+static void an_added_vip_belongs_to_the_service(void **state)
+{
+	struct lb_service *service = lb_service_new();
+	struct lb_vip vip = make_vip(
+		"{\"address\":\"192.0.2.1:1/tcp\",\"backends\":[{\"address\":\"10.0.0.1\"}]}");
+
+	(void)state;
+	vip.name[0] = '\0'; /* built by hand: gets its address as a name */
+	assert_int_equal(lb_service_add_vip(service, &vip, NULL), 0);
+	assert_null(vip.backends);
+	assert_int_equal(vip.backend_count, 0);
+	assert_string_equal(service->vips[0].name, "192.0.2.1:1/tcp");
+	assert_int_equal(service->vips[0].backend_count, 1);
+	lb_vip_clear(&vip);
+	lb_service_free(service);
+}
+
+static void vips_are_deleted_by_reference(void **state)
+{
+	struct lb_service *service = parse_service(TWO_VIPS);
+	struct lb_err err;
+
+	(void)state;
+	assert_int_equal(lb_service_del_vip(service, "wbe", &err), -EINVAL);
+	assert_string_equal(err.hint, "did you mean \"web\"?");
+	assert_int_equal(service->vip_count, 2);
+	assert_int_equal(lb_service_del_vip(service, "web", &err), 0);
+	assert_int_equal(service->vip_count, 1);
+	assert_null(lb_service_find(service, "web"));
+	assert_int_equal(lb_service_del_vip(service, "[2001:DB8::1]:53/udp", &err), 0);
+	assert_int_equal(service->vip_count, 0);
+	lb_service_free(service);
+}
+
+static void backends_are_added_sorted_and_once(void **state)
+{
+	struct lb_service *service = parse_service(TWO_VIPS);
+	struct lb_vip *web = lb_service_find(service, "web");
+	struct lb_backend two = make_backend("10.0.0.2", 5), three = make_backend("10.0.0.3", 5);
+	struct lb_err err;
+
+	(void)state;
+	assert_int_equal(lb_vip_add_backend(web, &two, &err), 0);
+	assert_int_equal(web->backend_count, 3);
+	assert_true(lb_addr_equal(&web->backends[1].address, &two.address));
+	assert_int_equal(web->backends[1].weight, 5);
+	assert_int_equal(lb_vip_add_backend(web, &three, &err), -EINVAL);
+	assert_int_equal(err.code, LB_ERR_EXISTS);
+	assert_string_equal(err.path, "address");
+	assert_string_equal(err.message, "VIP \"web\" has backend 10.0.0.3 already");
+	assert_string_equal(err.hint, "set its weight instead");
+	assert_int_equal(lb_vip_find_backend(web, &three.address)->weight, 1);
+	lb_service_free(service);
+}
+
+static void backends_are_deleted_by_address(void **state)
+{
+	struct lb_service *service = parse_service(TWO_VIPS);
+	struct lb_vip *web = lb_service_find(service, "web");
+	struct lb_backend one = make_backend("10.0.0.1", 1), two = make_backend("10.0.0.2", 1);
+	struct lb_err err;
+
+	(void)state;
+	assert_int_equal(lb_vip_del_backend(web, &two.address, &err), -EINVAL);
+	assert_int_equal(err.code, LB_ERR_NOT_FOUND);
+	assert_string_equal(err.path, "address");
+	assert_string_equal(err.message, "VIP \"web\" has no backend 10.0.0.2");
+	assert_int_equal(lb_vip_del_backend(web, &one.address, &err), 0);
+	assert_int_equal(web->backend_count, 1);
+	assert_null(lb_vip_find_backend(web, &one.address));
+	lb_service_free(service);
+}
+
+static void nothing_can_be_freed_twice_over(void **state)
+{
+	struct lb_vip vip = {0};
+
+	(void)state;
+	lb_service_free(NULL);
+	lb_vip_clear(&vip);
+	lb_vip_clear(&vip);
+}
+
+/* --- random documents --- */
+
+static json_t *random_backends(void)
+{
+	json_t *backends = json_array();
+	char text[64];
+
+	for (int i = 0, count = rand() % 12; i < count; i++) {
+		json_t *backend = json_object();
+
+		/* i keeps addresses apart; the random part stands in front, so their order is mixed
+		 */
+		snprintf(text, sizeof(text), rand() % 2 ? "10.%d.0.%d" : "2001:DB8:%x::%x",
+			 rand() % 256, i);
+		json_object_set_new(backend, "address", json_string(text));
+		if (rand() % 2)
+			json_object_set_new(backend, "weight", json_integer(rand() % 10001));
+		json_array_append_new(backends, backend);
+	}
+	return backends;
+}
+
+static json_t *random_vip(int i)
+{
+	static const int sizes[] = {251, 257, 65537, 1048573};
+	json_t *vip = json_object();
+	char text[64];
+
+	snprintf(text, sizeof(text), rand() % 2 ? "10.%d.0.%d:%d/%s" : "[2001:db8:%x:0::%x]:%d/%s",
+		 rand() % 256, i, rand() % 65536, rand() % 2 ? "tcp" : "udp");
+	json_object_set_new(vip, "address", json_string(text));
+	snprintf(text, sizeof(text), "%c%d-name", 'a' + rand() % 26, i);
+	if (rand() % 2)
+		json_object_set_new(vip, "name", json_string(text));
+	if (rand() % 2)
+		json_object_set_new(vip, "table",
+				    json_string(rand() % 2 ? "maglev" : "rendezvous"));
+	if (rand() % 2)
+		json_object_set_new(vip, "table_size", json_integer(sizes[rand() % 4]));
+	if (rand() % 4)
+		json_object_set_new(vip, "backends", random_backends());
+	return vip;
+}
+
+static json_t *random_document(void)
+{
+	json_t *vips = json_array();
+
+	for (int i = 0, count = rand() % 12; i < count; i++)
+		json_array_append_new(vips, random_vip(i));
+	return json_pack("{s:o}", "vips", vips);
+}
+
+static void random_documents_survive_a_round_trip(void **state)
+{
+	(void)state;
+	srand(2);
+	for (int round = 0; round < 2000; round++) {
+		json_auto_t
+		*document = random_document();
+		struct lb_service *service, *again, *copy;
+
+		assert_int_equal(lb_service_from_json(document, &service, NULL), 0);
+		copy = lb_service_copy(service);
+		assert_non_null(copy);
+		assert_services_equal(service, copy);
+		json_auto_t
+		*written = lb_service_to_json(service);
+		assert_int_equal(lb_service_from_json(written, &again, NULL), 0);
+		assert_services_equal(service, again);
+		json_auto_t
+		*written_again = lb_service_to_json(copy);
+		assert_true(json_equal(written, written_again));
+		lb_service_free(service);
+		lb_service_free(again);
+		lb_service_free(copy);
+	}
+}
+
+static void shuffle(json_t *array)
+{
+	for (size_t i = json_array_size(array); i > 1; i--) {
+		json_t *moved = json_incref(json_array_get(array, (size_t)rand() % i));
+		json_t *last = json_incref(json_array_get(array, i - 1));
+
+		for (size_t j = 0; j < i; j++) {
+			if (json_array_get(array, j) == moved) {
+				json_array_set_new(array, j, last);
+				break;
+			}
+		}
+		json_array_set_new(array, i - 1, moved);
+	}
+}
+
+static void the_order_in_which_a_document_is_written_does_not_matter(void **state)
+{
+	(void)state;
+	srand(3);
+	for (int round = 0; round < 500; round++) {
+		json_auto_t
+		*document = random_document();
+		json_t *vips = json_object_get(document, "vips"), *vip;
+		struct lb_service *service, *shuffled;
+		size_t i;
+
+		assert_int_equal(lb_service_from_json(document, &service, NULL), 0);
+		shuffle(vips);
+		json_array_foreach (vips, i, vip)
+			shuffle(json_object_get(vip, "backends"));
+		assert_int_equal(lb_service_from_json(document, &shuffled, NULL), 0);
+		assert_services_equal(service, shuffled);
+		lb_service_free(service);
+		lb_service_free(shuffled);
+	}
+}
+
+/* Adds one by one what `whole` has, in random order, then takes it all away again. */
+static void rebuild_by_edits(const struct lb_service *whole, struct lb_service *built)
+{
+	struct lb_service *left = lb_service_copy(whole);
+
+	while (left->vip_count) {
+		struct lb_vip *from = &left->vips[(size_t)rand() % left->vip_count];
+		struct lb_vip vip = *from;
+
+		vip.backends = NULL;
+		vip.backend_count = 0;
+		while (from->backend_count) {
+			struct lb_backend backend =
+				from->backends[(size_t)rand() % from->backend_count];
+
+			assert_int_equal(lb_vip_add_backend(&vip, &backend, NULL), 0);
+			assert_int_equal(lb_vip_del_backend(from, &backend.address, NULL), 0);
+		}
+		assert_int_equal(lb_service_add_vip(built, &vip, NULL), 0);
+		assert_int_equal(lb_service_del_vip(left, from->name, NULL), 0);
+	}
+	lb_service_free(left);
+}
+
+static void edits_in_any_order_give_the_same_as_the_whole_document(void **state)
+{
+	(void)state;
+	srand(4);
+	for (int round = 0; round < 500; round++) {
+		json_auto_t
+		*document = random_document();
+		struct lb_service *whole, *built = lb_service_new();
+
+		assert_int_equal(lb_service_from_json(document, &whole, NULL), 0);
+		rebuild_by_edits(whole, built);
+		assert_services_equal(whole, built);
+		lb_service_free(whole);
+		lb_service_free(built);
+	}
+}
+
+/* Any value in any place: refused or accepted, never a crash; and an error always has a text. */
+static void random_damage_is_refused_or_accepted(void **state)
+{
+	static const char *const values[] = {"null",       "true", "-1", "1.5",  "\"\"",
+					     "\"x\"",      "[]",   "{}", "[[]]", "{\"address\":{}}",
+					     "99999999999"};
+	int refused = 0;
+
+	(void)state;
+	srand(5);
+	for (int round = 0; round < 3000; round++) {
+		json_auto_t
+		*document = random_document();
+		char *text = json_dumps(document, JSON_COMPACT);
+		size_t length = strlen(text), start = (size_t)rand() % length;
+		char *damaged = malloc(length + 32);
+		struct lb_service *service;
+		struct lb_err err = {0};
+
+		assert_non_null(damaged);
+		start = strcspn(text + start, ":[{") + start; /* replace one value */
+		start += start < length;
+		snprintf(damaged, length + 32, "%.*s%s%s", (int)start, text,
+			 values[(size_t)rand() % ARRAY_SIZE(values)],
+			 text + start + strcspn(text + start, ",]}"));
+		json_auto_t
+		*json = json_loads(damaged, JSON_DECODE_ANY, NULL);
+		if (json && lb_service_from_json(json, &service, &err)) {
+			assert_string_not_equal(err.message, "");
+			refused++;
+		} else if (json) {
+			lb_service_free(service);
+		}
+		free(damaged);
+		free(text);
+	}
+	assert_true(refused > 500);
+}
+
+/* --- time --- */
+
+static json_t *big_document(int vips, int backends)
+{
+	json_t *list = json_array();
+	char text[64];
+
+	for (int i = 0; i < vips; i++) {
+		json_t *members = json_array();
+
+		for (int j = 0; j < backends; j++) {
+			snprintf(text, sizeof(text), "10.%d.%d.%d", j % 250, j / 250 % 250,
+				 j / 62500);
+			json_array_append_new(members, json_pack("{s:s s:i}", "address", text,
+								 "weight", j % 100));
+		}
+		snprintf(text, sizeof(text), "11.%d.%d.1:443/tcp", i % 250, i / 250);
+		json_array_append_new(list,
+				      json_pack("{s:s s:o}", "address", text, "backends", members));
+	}
+	return json_pack("{s:o}", "vips", list);
+}
+
+static double cpu_ms(void)
+{
+	return (double)clock() * 1000 / CLOCKS_PER_SEC;
+}
+
+/* Milliseconds of CPU that it takes to read the document as JSON, and then as a service. */
+static void time_reading(int vips, int backends, double *json_ms, double *service_ms)
+{
+	json_auto_t
+	*document = big_document(vips, backends);
+	char *text = json_dumps(document, JSON_COMPACT);
+	struct lb_service *service;
+	double start = cpu_ms();
+	json_auto_t
+	*read = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+
+	*json_ms = cpu_ms() - start;
+	start = cpu_ms();
+	assert_int_equal(lb_service_from_json(read, &service, NULL), 0);
+	*service_ms = cpu_ms() - start;
+	print_message("%d VIPs of %d backends: %.1f ms as JSON, %.1f ms as a service\n", vips,
+		      backends, *json_ms, *service_ms);
+	lb_service_free(service);
+	free(text);
+}
+
+/* Against the time that jansson takes for the same text, so that neither a slow machine nor a
+ * sanitizer matters; comparing each backend or VIP with every other would take a hundred times as
+ * long. */
+static void reading_time_grows_with_the_size_of_the_document_not_its_square(void **state)
+{
+	double json_ms, service_ms;
+
+	(void)state;
+	time_reading(1000, 20, &json_ms, &service_ms);
+	assert_true(service_ms < 10 * json_ms + 1);
+	time_reading(1, 50000, &json_ms, &service_ms);
+	assert_true(service_ms < 10 * json_ms + 1);
+	time_reading(50000, 0, &json_ms, &service_ms);
+	assert_true(service_ms < 10 * json_ms + 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_left_out_gets_its_default),
+		cmocka_unit_test(documents_that_are_right_are_accepted),
+		cmocka_unit_test(a_document_is_written_sorted_and_in_full),
+		cmocka_unit_test(a_vip_alone_shows_its_name_and_can_be_read_back),
+		cmocka_unit_test(every_fault_is_named_with_its_path),
+		cmocka_unit_test(no_document_at_all_is_an_error),
+		cmocka_unit_test(fields_that_are_absent_are_null_and_of_any_kind_when_asked),
+		cmocka_unit_test(an_object_without_fields_says_so),
+		cmocka_unit_test(integers_are_checked_against_both_ends),
+		cmocka_unit_test(a_vip_is_found_by_name_or_address_in_any_spelling),
+		cmocka_unit_test(a_vip_that_is_not_there_is_not_found),
+		cmocka_unit_test(a_taken_name_or_address_is_refused_and_nothing_changes),
+		cmocka_unit_test(an_added_vip_belongs_to_the_service),
+		cmocka_unit_test(vips_are_deleted_by_reference),
+		cmocka_unit_test(backends_are_added_sorted_and_once),
+		cmocka_unit_test(backends_are_deleted_by_address),
+		cmocka_unit_test(nothing_can_be_freed_twice_over),
+		cmocka_unit_test(random_documents_survive_a_round_trip),
+		cmocka_unit_test(the_order_in_which_a_document_is_written_does_not_matter),
+		cmocka_unit_test(edits_in_any_order_give_the_same_as_the_whole_document),
+		cmocka_unit_test(random_damage_is_refused_or_accepted),
+		cmocka_unit_test(reading_time_grows_with_the_size_of_the_document_not_its_square),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
