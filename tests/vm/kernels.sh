@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does it work on the kernels it claims to work on? What "make test-kernels" runs, as root.
+#
+#   kernels.sh BUILD [SERIES…]        6.1 and 6.12 unless given
+#
+# Runs suite.sh on the newest kernel of each series that Debian offers, each in a VM of its own.
+# Kernels are kept in $VM_CACHE (BUILD/vm unless set), logs of the last run in BUILD/vm/log.
+set -u
+
+build=$(cd "${1:?BUILD is missing}" && pwd) || exit
+shift
+[ $# -gt 0 ] || set -- 6.1 6.12
+cache=$(realpath -m "${VM_CACHE:-$build/vm}")
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+
+runs=(load packets traffic)
+table=$(mktemp)
+vm=
+at_exit rm -f "$table"
+at_exit stop_vm
+
+# shellcheck disable=SC2317 # called at exit
+stop_vm() {
+	[ -z "$vm" ] || { kill "$vm" && wait "$vm"; }
+}
+
+show_console() {
+	echo "      | the last lines of $1:"
+	tail -n 30 "$1" | tr -d '\r' | sed 's/^/      | /'
+}
+
+# Each run counts, also when the VM ended before it came to it.
+count_runs() {
+	local release=$1 report=$2 run result
+	for run in "${runs[@]}"; do
+		result=$(awk -v run="$run" '$1 == "run" && $2 == run { print $3 }' "$report")
+		check "$release: $run" test "${result:-not done}" = pass
+	done
+}
+
+test_series() {
+	local series=$1 logs=$build/vm/log/$1 kernel release status=0
+	mkdir -p "$logs"
+	: > "$logs/report"
+	kernel=$(tests/vm/kernel.sh "$series" "$cache") || {
+		count_runs "no kernel $series" "$logs/report"
+		return
+	}
+	release=$(basename "$kernel")
+	echo "=== $release"
+	SECONDS=0
+	tests/vm/run.sh -t 480 "$kernel" "$logs" tests/vm/suite.sh "$build" &
+	vm=$!
+	wait "$vm" || status=$?
+	vm=
+	[ "$status" = 0 ] || show_console "$logs/console"
+	count_runs "$release" "$logs/report"
+	awk -v kernel="$release" -v seconds="$SECONDS" \
+		'$1 == "program" { print kernel, $2, $3, $4, $5, seconds }' "$logs/report" \
+		>> "$table"
+}
+
+show_table() {
+	echo
+	printf '%-30s %-10s %14s %13s %12s %8s\n' kernel program verified_insns xlated_bytes \
+		jited_bytes seconds
+	while read -r kernel program verified xlated jited seconds; do
+		printf '%-30s %-10s %14s %13s %12s %8s\n' "$kernel" "$program" "$verified" \
+			"$xlated" "$jited" "$seconds"
+	done < "$table"
+	echo
+}
+
+for series in "$@"; do
+	test_series "$series"
+done
+show_table
+finish
