@@ -30,7 +30,7 @@ UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c))
 
-PACKET_OBJ := $(addprefix $(O)/tests/packet/,frame.o harness.o)
+PACKET_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out %_test.c,$(wildcard tests/packet/*.c)))
 
 ifeq ($(V),)
 Q := @
@@ -67,11 +67,12 @@ $(O)/lib/%.a:
 
 $(O)/lbd/lbd: $(O)/lbd/main.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
-$(O)/tests/packet/packet_test $(O)/tests/packet/random_test: $(PACKET_OBJ)
-$(UNIT) $(PACKET) $(TOOLS): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
+$(O)/lib/libpacket.a: $(PACKET_OBJ)
+$(PACKET): %: %.o $(O)/lib/libpacket.a
+$(UNIT) $(PACKET) $(TOOLS) $(O)/tests/bench/figures: %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: LDLIBS = -ljansson
 $(UNIT) $(PACKET): LDLIBS += -lcmocka
-$(O)/lbd/lbd $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS):
+$(O)/lbd/lbd $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS) $(O)/tests/bench/figures:
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 
@@ -127,6 +128,10 @@ KERNELS := 6.1 6.12
 run-test-kernels: tests
 	@tests/vm/kernels.sh $(O) $(KERNELS)
 
+# What changes of backends cost, in slots and in broken flows; needs no root.
+figures: $(O)/tests/bench/figures
+	@$<
+
 clean:
 	rm -rf build
 
@@ -136,9 +141,10 @@ help:
 		'sudo make demo     a lab of network namespaces with real traffic, explained as it goes' \
 		'sudo make test     every test; installs what it needs' \
 		'sudo make test-kernels  packet tests and traffic on Debian kernels 6.1 and 6.12 in a VM' \
+		'make figures       what changes of backends cost, in slots and in broken flows' \
 		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean help man direction lint tests demo test test-kernels run-demo run-test run-test-kernels
+.PHONY: all clean figures help man direction lint tests demo test test-kernels run-demo run-test run-test-kernels
 .SECONDARY:

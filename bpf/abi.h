@@ -68,7 +68,8 @@ struct lb_vip_value {
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
  * The kernel rounds array values up to 8 bytes, so the words stand in lines of 16; to lbd they are
  * one contiguous array of words. previous == current: SETTLED. previous == LB_NONE: TRACKED.
- * Otherwise MOVING. A slot without any member is LB_NONE in both halves.
+ * Otherwise MOVING. A slot without any member is LB_NONE in both halves, and may have recorded
+ * flows like a TRACKED one.
  */
 #define LB_SLOT_LINE 16u
 
@@ -120,7 +121,8 @@ struct lb_member {
 	 * memory: version/IHL with TOS 0, id 0, DF, TTL with protocol 0, and daddr. TOS, length,
 	 * protocol and saddr are added per packet, so that saddr can change with one store. */
 	__u32 csum;
-	__u32 pad[4];
+	__u32 vip; /* number of the VIP it belongs to */
+	__u32 pad[3];
 };
 
 /* --- next hops: mmapped array "nexthops" --- */
@@ -142,16 +144,54 @@ struct lb_counter {
 	__u64 bytes; /* of the clients' IP packets, without Ethernet and outer headers */
 };
 
-/* --- flow table: mmapped array "flows" of buckets; see docs/design.md --- */
+/* --- flow table: mmapped array "flows" of buckets, one cache line each ---
+ * Eight words of 64 bits; bpf/flow.h says what is in one and who may change it.
+ */
+#define LB_FLOW_WAYS 8
+
 struct lb_flow_bucket {
-	__u64 word[8];
+	__u64 word[LB_FLOW_WAYS];
+};
+
+/* What the flow table did, per-CPU array "flow_counts" of __u64: X(enumerator, name, meaning). */
+#define LB_FLOW_COUNT_LIST(X)                                                                      \
+	X(HIT, "hits", "packets that followed their record")                                       \
+	X(MISSED, "misses", "packets without a record")                                            \
+	X(INSERTED, "inserted", "flows recorded in an empty word")                                 \
+	X(EVICTED, "evicted", "flows recorded in the place of an unconfirmed or idle one")         \
+	X(REFUSED, "refused", "flows not recorded: eight live confirmed ones in their bucket")     \
+	X(OVER_BUDGET, "over_budget",                                                              \
+	  "packets other than SYNs not recorded: too many in this time unit (4.3 s)")              \
+	X(RACED, "raced", "flows not recorded: another CPU took the word; their next packet is")   \
+	X(REPLACED, "replaced", "records whose backend no longer takes the flow")                  \
+	X(CONFIRMED, "confirmed",                                                                  \
+	  "records written again: confirmed, or their time brought up to date")
+
+enum lb_flow_count {
+#define LB_FLOW_COUNT_ENUM(id, name, meaning) LB_FLOW_##id,
+	LB_FLOW_COUNT_LIST(LB_FLOW_COUNT_ENUM)
+#undef LB_FLOW_COUNT_ENUM
+		LB_FLOW_COUNT_COUNT
+};
+
+/* --- per-CPU array "budget", one element: evictions by packets other than SYNs in this time unit
+ * --- */
+struct lb_budget {
+	__u32 time;
+	__u32 used;
+};
+
+/* --- mmapped array "tuning", one element --- */
+struct lb_tuning {
+	__u32 flow_idle; /* time units after which a confirmed word of any VIP is dead */
+	__u32 pad;
 };
 
 /* --- configuration: const volatile rodata "config", set before the program is loaded --- */
 struct lb_program_config {
 	__u64 seed[2];      /* keys the flow hash (bpf/hash.h) */
-	__u32 flow_buckets; /* power of two; 0: no flow table */
-	__u32 pad;
+	__u32 flow_buckets; /* power of two */
+	__u32 flow_budget;  /* evictions by packets other than SYNs, per CPU and time unit */
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
@@ -163,6 +203,8 @@ LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);
 LB_ASSERT_SIZE(lb_counter, 16);
 LB_ASSERT_SIZE(lb_flow_bucket, 64);
+LB_ASSERT_SIZE(lb_budget, 8);
+LB_ASSERT_SIZE(lb_tuning, 8);
 LB_ASSERT_SIZE(lb_program_config, 24);
 
 #endif

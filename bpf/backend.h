@@ -3,9 +3,17 @@
 #ifndef LB_BACKEND_H
 #define LB_BACKEND_H
 
+#include <linux/tcp.h>
 #include "hash.h"
 #include "maps.h"
 #include "packet.h"
+
+struct flow;
+static __always_inline __u32 flow_member_flags(const struct flow *flow, __u32 number);
+static __always_inline int flow_may_evict(const struct flow *flow);
+static __always_inline void flow_count(enum lb_flow_count what);
+
+#include "flow.h"
 
 struct choice {
 	__u64 hash;
@@ -23,15 +31,86 @@ static __always_inline __u64 flow_hash(const struct packet *packet)
 	return lb_hash_ipv6(config.seed, packet->source, packet->destination, l4);
 }
 
-static __always_inline int choose_member(const struct lb_vip_value *vip, struct choice *choice)
+/* --- what flow.h asks for --- */
+
+static __always_inline __u32 flow_member_flags(const struct flow *flow, __u32 number)
+{
+	struct lb_member *member = bpf_map_lookup_elem(&members, &number);
+
+	return member && member->vip == flow->vip ? *(volatile __u32 *)&member->flags : 0;
+}
+
+static __always_inline void flow_count(enum lb_flow_count what)
+{
+	__u32 key = what;
+	__u64 *count = bpf_map_lookup_elem(&flow_counts, &key);
+
+	if (count)
+		++*count;
+}
+
+/* Packets that are not SYNs push out each other's records, and those of new connections before
+ * their first ACK, only so fast: a flood of them must not keep connections from being made. */
+static __always_inline int flow_may_evict(const struct flow *flow)
+{
+	__u32 zero = 0;
+	struct lb_budget *spent = bpf_map_lookup_elem(&budget, &zero);
+
+	if (!spent)
+		return 0;
+	if (spent->time != flow->time) {
+		spent->time = flow->time;
+		spent->used = 0;
+	}
+	if (spent->used >= config.flow_budget)
+		return 0;
+	spent->used++;
+	return 1;
+}
+
+/* --- the slot, and where it is not SETTLED the flow table --- */
+
+#define TCP_SYN 0x02
+#define TCP_ACK 0x10
+
+static __always_inline int opens_connection(const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_TCP &&
+	       (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+}
+
+/* Out of line: the common path has no use for its registers. */
+static __noinline __u32 unsettled_member(__u64 hash, __u32 slot, __u32 vip, int syn)
+{
+	__u32 bucket = hash & (config.flow_buckets - 1), zero = 0;
+	struct lb_tuning *tuned = bpf_map_lookup_elem(&tuning, &zero);
+	struct flow flow = {
+		.bucket = bpf_map_lookup_elem(&flows, &bucket),
+		.tag = hash >> 32,
+		.time = (bpf_ktime_get_coarse_ns() >> LB_FLOW_TIME_SHIFT) & LB_FLOW_TIME_MASK,
+		.idle = tuned ? *(volatile __u32 *)&tuned->flow_idle : LB_FLOW_TIME_MASK,
+		.vip = vip,
+		.syn = syn,
+	};
+
+	return flow.bucket ? flow_route(&flow, slot) : lb_slot_current(slot);
+}
+
+static __always_inline int choose_member(const struct packet *packet,
+					 const struct lb_vip_value *vip, struct choice *choice)
 {
 	__u32 index = vip->slots_start + lb_hash_slot(choice->hash, vip->slots_size);
 	__u32 line_index = index / LB_SLOT_LINE;
 	volatile struct lb_slot_line *line = bpf_map_lookup_elem(&slots, &line_index);
+	__u32 word;
 
 	if (!line)
 		return LB_DROP_INTERNAL;
-	choice->number = lb_slot_current(line->word[index % LB_SLOT_LINE]);
+	word = line->word[index % LB_SLOT_LINE];
+	choice->number = lb_slot_current(word);
+	if (!lb_slot_is_settled(word) || choice->number == LB_NONE)
+		choice->number =
+			unsettled_member(choice->hash, word, vip->number, opens_connection(packet));
 	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* The balancer: what becomes of a packet.
  *
- * parse -> VIP -> hash -> slot -> member and next hop -> encapsulate -> send
+ * parse -> VIP -> hash -> slot -> (flow table, unless the slot is SETTLED) -> member and next hop
+ * -> encapsulate -> send
  *
  * Every way out is a verdict (verdicts.h), and all of them are counted in lb() and nowhere else.
  */
@@ -49,7 +50,7 @@ static __always_inline int balance(struct xdp_md *ctx)
 	if (verdict != LB_NEXT || !vip)
 		return verdict;
 	choice.hash = flow_hash(&packet);
-	verdict = choose_member(vip, &choice);
+	verdict = choose_member(&packet, vip, &choice);
 	if (verdict != LB_NEXT)
 		return verdict;
 	verdict = choose_nexthop(&choice);

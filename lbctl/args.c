@@ -264,6 +264,7 @@ static int check_options(const struct invocation *out, struct lb_err *err)
 {
 	const struct option_spec *specs = out->command->options;
 	const char *names[OPTIONS_MAX + 1] = {0};
+	size_t count = 0;
 	bool any = false;
 	char list[128];
 
@@ -271,8 +272,10 @@ static int check_options(const struct invocation *out, struct lb_err *err)
 		if (specs[i].required && !out->values[i])
 			return lb_err_set(err, LB_ERR_USAGE, "", "--%s %s is missing",
 					  specs[i].name, specs[i].value);
+		if (specs[i].manner)
+			continue;
 		any = any || out->values[i];
-		names[i] = specs[i].name;
+		names[count++] = specs[i].name;
 	}
 	if (any || !out->command->needs_option)
 		return 0;

@@ -17,7 +17,7 @@
 #include "../lbd/api/version.h"
 
 #define ARGUMENTS_MAX 3
-#define OPTIONS_MAX 4
+#define OPTIONS_MAX 8
 #define EXAMPLES_MAX 3
 
 struct invocation;
@@ -43,6 +43,7 @@ struct option_spec {
 	const char *summary;
 	bool required;
 	bool hidden; /* neither in help nor in completion */
+	bool manner; /* says how, not what: does not satisfy needs_option */
 };
 
 /* Unused places of the arrays are zero. */
@@ -83,6 +84,6 @@ bool command_is_object(const char *word);
 
 /* "vip add ADDRESS:PORT/PROTO [--name NAME] …", cut off at `size`. Returns out. */
 char *command_usage(const struct command *command, char *out, size_t size);
-#define USAGE_TEXT 160
+#define USAGE_TEXT 224
 
 #endif

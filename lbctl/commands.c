@@ -4,11 +4,33 @@
 #include "args.h"
 #include "call.h"
 #include "command.h"
+#include "drain.h"
 #include "help.h"
 #include "params.h"
 #include "view.h"
 
 #define TABLE_KINDS "rendezvous|maglev"
+
+/* What every change takes. */
+#define CHANGE_OPTIONS                                                                             \
+	{.name = "dry-run", .summary = "say what it would do, and do nothing", .manner = true},    \
+	{                                                                                          \
+		.name = "max-moved", .value = "P%",                                                \
+		.summary = "refuse to move more of a VIP's slots (100%)", .manner = true           \
+	}
+
+#define TRANSITION_OPTION(otherwise)                                                               \
+	{                                                                                          \
+		.name = "transition", .value = "DURATION",                                         \
+		.summary = "how long a slot that changed its backend looks for recorded "          \
+			   "flows" otherwise                                                       \
+	}
+
+#define FLOW_IDLE_OPTION(otherwise)                                                                \
+	{                                                                                          \
+		.name = "flow-idle", .value = "DURATION",                                          \
+		.summary = "how long a recorded flow lives without a packet" otherwise             \
+	}
 
 const struct option_spec global_options[] = {
 	{.name = "socket", .value = "PATH", .summary = "lbd's socket (" LB_SOCKET_DEFAULT ")"},
@@ -23,14 +45,18 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_REFUSED, "refused by lbd or by the system"},
 	{EXIT_USAGE, "the command line is wrong"},
 	{EXIT_UNREACHABLE, "lbd could not be reached or did not reply properly"},
-	{EXIT_DIFFERS, "status: some backend cannot be reached"},
+	{EXIT_DIFFERS, "status: some backend cannot be reached; drain --wait: not drained in time"},
 	{0},
 };
 
 const struct command commands[] = {
 	{
 		.object = "status",
-		.summary = "interfaces, limits, next hops and what should be mended",
+		.options =
+			{
+				{.name = "all", .summary = "also every count of the flow table"},
+			},
+		.summary = "interfaces, limits, flow table, next hops and what should be mended",
 		.detail = "This is what lbctl does when it is given no command.",
 		.examples = {"lbctl status", "lbctl"},
 		.method = "status",
@@ -52,10 +78,14 @@ const struct command commands[] = {
 				{.name = "table-size",
 				 .value = "N",
 				 .summary = "slots, a prime from 251 to 1048573 (65537)"},
+				TRANSITION_OPTION(" (15m, udp 1m)"),
+				FLOW_IDLE_OPTION(" (the transition)"),
+				CHANGE_OPTIONS,
 			},
 		.summary = "add a VIP",
 		.detail = "PROTO is tcp or udp; port 0 is every port; an IPv6 address stands in "
-			  "brackets. The table size cannot be changed later.",
+			  "brackets. The table size cannot be changed later. "
+			  "DURATION is 90, 90s, 15m or 2h.",
 		.examples =
 			{"lbctl vip add 192.0.2.10:443/tcp --name web",
 			 "lbctl vip add [2001:db8::10]:53/udp --table maglev --table-size 1021"},
@@ -73,10 +103,17 @@ const struct command commands[] = {
 				{.name = "table",
 				 .value = TABLE_KINDS,
 				 .summary = "another way to give slots to backends"},
+				TRANSITION_OPTION(""),
+				FLOW_IDLE_OPTION(""),
+				CHANGE_OPTIONS,
 			},
 		.needs_option = true,
 		.summary = "change a VIP",
-		.examples = {"lbctl vip set web --name shop", "lbctl vip set web --table maglev"},
+		.detail = "DURATION is 90, 90s, 15m or 2h. An established connection keeps its "
+			  "backend if it sends a packet at least once per transition.",
+		.examples = {"lbctl vip set web --name shop",
+			     "lbctl vip set web --table maglev --dry-run",
+			     "lbctl vip set web --transition 15m --flow-idle 30m"},
 		.method = "vip.set",
 		.params = params_vip_set,
 		.view = view_change,
@@ -105,6 +142,7 @@ const struct command commands[] = {
 		.object = "vip",
 		.verb = "del",
 		.arguments = {{.name = "VIP"}},
+		.options = {CHANGE_OPTIONS},
 		.summary = "remove a VIP and its backends",
 		.examples = {"lbctl vip del web"},
 		.method = "vip.del",
@@ -120,9 +158,11 @@ const struct command commands[] = {
 				{.name = "weight",
 				 .value = "N",
 				 .summary = "0 to 10000 (1); 0 takes no new flows"},
+				CHANGE_OPTIONS,
 			},
 		.summary = "add a backend to a VIP",
-		.examples = {"lbctl backend add web 10.0.0.2 --weight 10"},
+		.examples = {"lbctl backend add web 10.0.0.2 --weight 10",
+			     "lbctl backend add web 10.0.0.9 --max-moved 2%"},
 		.method = "backend.add",
 		.params = params_backend_add,
 		.view = view_change,
@@ -137,11 +177,49 @@ const struct command commands[] = {
 				 .value = "N",
 				 .summary = "0 to 10000; 0 takes no new flows",
 				 .required = true},
+				CHANGE_OPTIONS,
 			},
 		.summary = "change the weight of a backend",
 		.examples = {"lbctl backend set web 10.0.0.2 --weight 5"},
 		.method = "backend.set",
 		.params = params_backend_set,
+		.view = view_change,
+	},
+	{
+		.object = "backend",
+		.verb = "drain",
+		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.options =
+			{
+				{.name = "wait",
+				 .value = "DURATION",
+				 .summary = "until it is drained, but no longer than this",
+				 .manner = true},
+				CHANGE_OPTIONS,
+			},
+		.summary = "give a backend no new flows, and keep its established ones",
+		.detail = "It is drained once none of its slots is in transition any more and no "
+			  "flow is on record as its own; then backend del breaks nothing. --wait "
+			  "says what remains whenever that changes, and exits 0 when the backend "
+			  "is drained, 4 when the time is up. Ctrl-C ends the waiting, not the "
+			  "draining. DURATION is 90, 90s, 15m or 2h. With --json the reply gets a "
+			  "field backend: its state at the end.",
+		.examples = {"lbctl backend drain web 10.0.0.2",
+			     "lbctl backend drain web 10.0.0.2 --wait 1h"},
+		.method = "backend.drain",
+		.params = params_backend_reference,
+		.view = view_change,
+		.run = drain_run,
+	},
+	{
+		.object = "backend",
+		.verb = "undrain",
+		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.options = {CHANGE_OPTIONS},
+		.summary = "give a backend that drains new flows again",
+		.examples = {"lbctl backend undrain web 10.0.0.2"},
+		.method = "backend.undrain",
+		.params = params_backend_reference,
 		.view = view_change,
 	},
 	{
@@ -158,8 +236,17 @@ const struct command commands[] = {
 		.object = "backend",
 		.verb = "del",
 		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.options =
+			{
+				{.name = "force",
+				 .summary = "even if it has flows, which then end",
+				 .manner = true},
+				CHANGE_OPTIONS,
+			},
 		.summary = "remove a backend from a VIP",
-		.examples = {"lbctl backend del web 10.0.0.2"},
+		.detail = "Drain it first, or its established connections break.",
+		.examples = {"lbctl backend del web 10.0.0.2",
+			     "lbctl backend del web 10.0.0.2 --force"},
 		.method = "backend.del",
 		.params = params_backend_del,
 		.view = view_change,
@@ -194,6 +281,7 @@ const struct command commands[] = {
 		.object = "config",
 		.verb = "apply",
 		.arguments = {{.name = "FILE"}},
+		.options = {CHANGE_OPTIONS},
 		.summary = "make a service document the one in force, as a whole or not at all",
 		.detail = "FILE - is standard input. VIPs and backends that the document does not "
 			  "name are removed.",

@@ -103,17 +103,27 @@ static int write_all(int fd, const char *bytes, size_t length)
 	return 0;
 }
 
+void output_flush(struct output *output)
+{
+	int status = fflush(output->out) ? -errno : 0;
+
+	if (status == 0)
+		status = write_all(STDOUT_FILENO, output->text + output->written,
+				   output->size - output->written);
+	output->written = output->size;
+	if (output->error == 0)
+		output->error = status;
+}
+
 enum exit_code output_close(struct output *output, enum exit_code code)
 {
-	int status;
-
 	if (!output->out)
 		return code;
-	status =
-		fclose(output->out) ? -errno : write_all(STDOUT_FILENO, output->text, output->size);
+	output_flush(output);
+	fclose(output->out);
 	free(output->text);
-	if (status == 0 || status == -EPIPE)
+	if (output->error == 0 || output->error == -EPIPE)
 		return code;
-	fprintf(stderr, "lbctl: cannot write to standard output: %s\n", strerror(-status));
+	fprintf(stderr, "lbctl: cannot write to standard output: %s\n", strerror(-output->error));
 	return EXIT_REFUSED;
 }

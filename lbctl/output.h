@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Where do results and errors go? One interface, text and JSON behind it.
  *
- * Standard output is collected and written at the end in one go, so that a failed write is seen
- * with its reason.
+ * Standard output is collected and written in one go, at the end or where a command makes the
+ * operator wait, so that a failed write is seen with its reason.
  */
 #ifndef LBCTL_OUTPUT_H
 #define LBCTL_OUTPUT_H
@@ -18,6 +18,8 @@ struct output {
 	FILE *out; /* what shall appear on standard output */
 	char *text;
 	size_t size;
+	size_t written;
+	int error; /* the first one of writing; 0: none */
 };
 
 int output_open(struct output *output, bool json);
@@ -26,7 +28,9 @@ void output_result(struct output *output, const struct invocation *invocation,
 /* Says what went wrong and returns the exit code that goes with it. */
 enum exit_code output_error(struct output *output, const struct invocation *invocation,
 			    const struct lb_err *err);
-/* Writes standard output. Returns `code`, or EXIT_REFUSED when that failed for another reason than
+/* Writes what there is of standard output by now. */
+void output_flush(struct output *output);
+/* Writes the rest of it. Returns `code`, or EXIT_REFUSED when that failed for another reason than
  * a reader who left. */
 enum exit_code output_close(struct output *output, enum exit_code code);
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../lbd/api/rpc.h"
+#include "units.h"
 
 /* json_pack refuses nothing of ours but text that is not UTF-8. */
 static int give(json_t *made, json_t **params, struct lb_err *err)
@@ -36,6 +37,65 @@ static int integer_option(const struct invocation *invocation, const char *name,
 	return 0;
 }
 
+int params_duration(const struct invocation *invocation, const char *name, long long *seconds,
+		    struct lb_err *err)
+{
+	const char *text = invocation_option(invocation, name);
+
+	if (!text || units_parse_period(text, seconds) == 0)
+		return 0;
+	return lb_err_set(err, LB_ERR_USAGE, "",
+			  "--%s must be a duration such as 90s, 15m or 2h, not \"%s\"", name, text);
+}
+
+/* *out stays NULL where the option was not given. */
+static int duration_option(const struct invocation *invocation, const char *name, json_t **out,
+			   struct lb_err *err)
+{
+	long long seconds = 0;
+
+	*out = NULL;
+	if (params_duration(invocation, name, &seconds, err))
+		return -EINVAL;
+	if (invocation_option(invocation, name))
+		*out = json_integer(seconds);
+	return 0;
+}
+
+/* --transition and --flow-idle into `object`. */
+static int add_times(const struct invocation *invocation, json_t *object, struct lb_err *err)
+{
+	json_t *transition, *idle;
+
+	if (duration_option(invocation, "transition", &transition, err))
+		return -EINVAL;
+	if (transition)
+		json_object_set_new(object, "transition_s", transition);
+	if (duration_option(invocation, "flow-idle", &idle, err))
+		return -EINVAL;
+	if (idle)
+		json_object_set_new(object, "flow_idle_s", idle);
+	return 0;
+}
+
+int params_add_manner(const struct invocation *invocation, json_t *params, struct lb_err *err)
+{
+	const char *max_moved = invocation_option(invocation, "max-moved");
+	double percent;
+
+	if (invocation_option(invocation, "dry-run"))
+		json_object_set_new(params, "dry_run", json_true());
+	if (!max_moved)
+		return 0;
+	if (units_parse_percent(max_moved, &percent))
+		return lb_err_set(
+			err, LB_ERR_USAGE, "",
+			"--max-moved must be a percentage such as 2%% or 0.5%%, not \"%s\"",
+			max_moved);
+	json_object_set_new(params, "max_moved_percent", json_real(percent));
+	return 0;
+}
+
 int params_vip_reference(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
 	return give(json_pack("{s:s*}", "vip", invocation->arguments[0]), params, err);
@@ -47,19 +107,22 @@ int params_vip_add(const struct invocation *invocation, json_t **params, struct 
 
 	if (integer_option(invocation, "table-size", &size, err))
 		return -EINVAL;
-	return give(json_pack("{s:{s:s, s:s*, s:s*, s:o*}}", "vip", "address",
-			      invocation->arguments[0], "name",
-			      invocation_option(invocation, "name"), "table",
-			      invocation_option(invocation, "table"), "table_size", size),
-		    params, err);
+	if (give(json_pack("{s:{s:s, s:s*, s:s*, s:o*}}", "vip", "address",
+			   invocation->arguments[0], "name", invocation_option(invocation, "name"),
+			   "table", invocation_option(invocation, "table"), "table_size", size),
+		 params, err))
+		return -EINVAL;
+	return add_times(invocation, json_object_get(*params, "vip"), err);
 }
 
 int params_vip_set(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
-	return give(json_pack("{s:s, s:{s:s*, s:s*}}", "vip", invocation->arguments[0], "set",
-			      "name", invocation_option(invocation, "name"), "table",
-			      invocation_option(invocation, "table")),
-		    params, err);
+	if (give(json_pack("{s:s, s:{s:s*, s:s*}}", "vip", invocation->arguments[0], "set", "name",
+			   invocation_option(invocation, "name"), "table",
+			   invocation_option(invocation, "table")),
+		 params, err))
+		return -EINVAL;
+	return add_times(invocation, json_object_get(*params, "set"), err);
 }
 
 int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err)
@@ -84,11 +147,21 @@ int params_backend_set(const struct invocation *invocation, json_t **params, str
 		    params, err);
 }
 
-int params_backend_del(const struct invocation *invocation, json_t **params, struct lb_err *err)
+int params_backend_reference(const struct invocation *invocation, json_t **params,
+			     struct lb_err *err)
 {
 	return give(json_pack("{s:s, s:s}", "vip", invocation->arguments[0], "address",
 			      invocation->arguments[1]),
 		    params, err);
+}
+
+int params_backend_del(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	if (params_backend_reference(invocation, params, err))
+		return -EINVAL;
+	if (invocation_option(invocation, "force"))
+		json_object_set_new(*params, "force", json_true());
+	return 0;
 }
 
 /* Reads to the end, but no more than a request can carry. The number of bytes, or -errno. */

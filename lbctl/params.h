@@ -11,7 +11,16 @@ int params_vip_add(const struct invocation *invocation, json_t **params, struct 
 int params_vip_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_backend_reference(const struct invocation *invocation, json_t **params,
+			     struct lb_err *err);
 int params_backend_del(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_document(const struct invocation *invocation, json_t **params, struct lb_err *err);
+
+/* Adds to params what every change can be told (--dry-run, --max-moved), where it was. */
+int params_add_manner(const struct invocation *invocation, json_t *params, struct lb_err *err);
+
+/* --name DURATION in seconds; *seconds stays as it is where it was not given. */
+int params_duration(const struct invocation *invocation, const char *name, long long *seconds,
+		    struct lb_err *err);
 
 #endif

@@ -1,11 +1,39 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How does lbctl write quantities? */
+/* How does lbctl write and read quantities? */
 #include "units.h"
+#include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Of the units of a period, in letters, and how many of the next lower one each has. */
+static const char letters[] = "smh";
+#define STEP 60
+#define PERIOD_MAX INT32_MAX /* 68 years are for ever */
+
+/* A comma before each group of three digits but the first. */
+char *units_number(long long number, char *out)
+{
+	char digits[UNITS_TEXT];
+	size_t length, sign = number < 0, at = 0;
+
+	length = (size_t)snprintf(digits, sizeof(digits), "%lld", number);
+	for (size_t i = 0; i < length; i++) {
+		if (i > sign && (length - i) % 3 == 0)
+			out[at++] = ',';
+		out[at++] = digits[i];
+	}
+	out[at] = '\0';
+	return out;
+}
 
 char *units_count(long long count, const char *noun, char *out)
 {
-	snprintf(out, UNITS_TEXT, "%lld %s%s", count, noun, count == 1 ? "" : "s");
+	char number[UNITS_TEXT];
+
+	snprintf(out, UNITS_TEXT, "%.30s %.15s%s", units_number(count, number), noun,
+		 count == 1 ? "" : "s");
 	return out;
 }
 
@@ -48,4 +76,47 @@ char *units_duration(long long seconds, char *out)
 	else
 		snprintf(out, UNITS_TEXT, "%lld s", seconds);
 	return out;
+}
+
+/* In the largest unit that loses nothing. */
+char *units_period(long long seconds, char *out)
+{
+	size_t unit = 0;
+
+	while (seconds != 0 && seconds % STEP == 0 && letters[unit + 1] != '\0') {
+		seconds /= STEP;
+		unit++;
+	}
+	snprintf(out, UNITS_TEXT, "%lld%c", seconds, letters[unit]);
+	return out;
+}
+
+int units_parse_period(const char *text, long long *seconds)
+{
+	size_t digits = strspn(text, "0123456789");
+	const char *unit = text[digits] ? strchr(letters, text[digits]) : letters;
+	long long value;
+
+	if (digits == 0 || !unit || (text[digits] && text[digits + 1]))
+		return -EINVAL;
+	value = strtoll(text, NULL, 10);
+	for (; unit > letters && value <= PERIOD_MAX; unit--)
+		value *= STEP;
+	if (value > PERIOD_MAX)
+		return -EINVAL;
+	*seconds = value;
+	return 0;
+}
+
+int units_parse_percent(const char *text, double *percent)
+{
+	char *end;
+
+	/* strtod takes much more than a percentage: inf, 0x10, 1e3, leading blanks. */
+	if (text[strspn(text, "0123456789.%")] != '\0')
+		return -EINVAL;
+	*percent = strtod(text, &end);
+	if (end == text)
+		return -EINVAL;
+	return *end == '\0' || strcmp(end, "%") == 0 ? 0 : -EINVAL;
 }

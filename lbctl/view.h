@@ -16,6 +16,9 @@ void view_vips(FILE *out, const struct invocation *invocation, const json_t *res
 void view_backends(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_change(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_plan(FILE *out, const struct invocation *invocation, const json_t *result);
+/* What keeps a backend (BACKEND-STATE) from being drained: "2 flows on record, 7 slots still in
+ * transition"; nothing when nothing does. */
+void view_remaining(FILE *out, const json_t *backend);
 void view_document(FILE *out, const struct invocation *invocation, const json_t *result);
 
 /* Fields of objects, whatever they hold. */

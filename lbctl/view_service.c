@@ -14,6 +14,36 @@ static void print_next_hop(FILE *out, const json_t *next_hop)
 		fprintf(out, "%s: %s", view_text(next_hop, "state"), view_text(next_hop, "reason"));
 }
 
+void view_remaining(FILE *out, const json_t *backend)
+{
+	long long flows = view_integer(backend, "recorded_flows");
+	long long slots = view_integer(backend, "leaving_slots");
+	char text[UNITS_TEXT];
+
+	if (flows)
+		fprintf(out, "%s on record", units_count(flows, "flow", text));
+	if (slots)
+		fprintf(out, "%s%s still in transition", flows ? ", " : "",
+			units_count(slots, "slot", text));
+}
+
+static bool remains(const json_t *backend)
+{
+	return view_integer(backend, "recorded_flows") || view_integer(backend, "leaving_slots");
+}
+
+/* Only what is out of the ordinary. */
+static void print_state(FILE *out, const json_t *backend)
+{
+	const char *state = json_string_value(json_object_get(backend, "state"));
+	bool ordinary = !state || strcmp(state, "active") == 0;
+
+	if (ordinary && !remains(backend))
+		return;
+	fprintf(out, "; %s%s", ordinary ? "" : state, !ordinary && remains(backend) ? ": " : "");
+	view_remaining(out, backend);
+}
+
 static void print_backend(FILE *out, const json_t *backend)
 {
 	const json_t *share = json_object_get(backend, "share");
@@ -26,6 +56,7 @@ static void print_backend(FILE *out, const json_t *backend)
 		units_count(view_integer(backend, "packets"), "packet", packets),
 		units_bytes(view_integer(backend, "bytes"), bytes));
 	print_next_hop(out, json_object_get(backend, "next_hop"));
+	print_state(out, backend);
 	fputc('\n', out);
 }
 
@@ -60,18 +91,43 @@ static void print_heading(FILE *out, const json_t *vip)
 	fprintf(out, "%s%s%s\n", view_text(vip, "name"), *address ? "  " : "", address);
 }
 
+/* How many slots are in which state; none of them is not worth a word. */
+static void print_slots(FILE *out, const json_t *slots)
+{
+	static const char *const states[] = {"settled", "moving", "tracked"};
+	const char *before = "  slots       ";
+	char number[UNITS_TEXT];
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		long long count = view_integer(slots, states[i]);
+
+		if (!count)
+			continue;
+		fprintf(out, "%s%s %s", before, units_number(count, number), states[i]);
+		before = ", ";
+	}
+	if (*before == ',')
+		fputc('\n', out);
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
-	char packets[UNITS_TEXT], bytes[UNITS_TEXT];
+	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
+	char transition[UNITS_TEXT], idle[UNITS_TEXT];
 
 	(void)invocation;
 	print_heading(out, result);
-	fprintf(out, "  table     %s, %lld slots, digest %s\n", view_text(result, "table"),
-		view_integer(result, "table_size"), view_text(result, "digest"));
-	fprintf(out, "  traffic   %s, %s\n",
+	fprintf(out, "  table       %s, %s, digest %s\n", view_text(result, "table"),
+		units_count(view_integer(result, "table_size"), "slot", size),
+		view_text(result, "digest"));
+	print_slots(out, json_object_get(result, "slots"));
+	fprintf(out, "  transition  %s, flow idle %s\n",
+		units_period(view_integer(result, "transition_s"), transition),
+		units_period(view_integer(result, "flow_idle_s"), idle));
+	fprintf(out, "  traffic     %s, %s\n",
 		units_count(view_integer(result, "packets"), "packet", packets),
 		units_bytes(view_integer(result, "bytes"), bytes));
-	fprintf(out, "  backends  %zu\n", json_array_size(json_object_get(result, "backends")));
+	fprintf(out, "  backends    %zu\n", json_array_size(json_object_get(result, "backends")));
 	print_backends(out, json_object_get(result, "backends"), 4);
 }
 
@@ -115,6 +171,21 @@ void view_backends(FILE *out, const struct invocation *invocation, const json_t 
 	}
 }
 
+/* Whose established flows the change ends. */
+static void print_at_risk(FILE *out, const json_t *at_risk)
+{
+	char flows[UNITS_TEXT], slots[UNITS_TEXT];
+	const json_t *backend;
+	size_t i;
+
+	json_array_foreach (at_risk, i, backend)
+		fprintf(out, "  at risk: backend %s: %s on record, %s: %s\n",
+			view_text(backend, "backend"),
+			units_count(view_integer(backend, "recorded_flows"), "flow", flows),
+			units_count(view_integer(backend, "slots"), "slot", slots),
+			view_text(backend, "reason"));
+}
+
 static void print_moved(FILE *out, const json_t *moved, const char *move)
 {
 	char percent[UNITS_TEXT], ideal[UNITS_TEXT];
@@ -124,7 +195,8 @@ static void print_moved(FILE *out, const json_t *moved, const char *move)
 		units_percent(view_number(moved, "ideal_percent"), ideal));
 }
 
-/* One line a VIP; `would` says that nothing has been done yet. */
+/* One line a VIP, and one a backend that loses flows; `would` says that nothing has been done yet.
+ */
 static void print_change(FILE *out, const json_t *vip, bool would)
 {
 	const json_t *moved = json_object_get(vip, "moved");
@@ -136,6 +208,7 @@ static void print_change(FILE *out, const json_t *vip, bool would)
 	else
 		fprintf(out, "%s%s%s\n", would ? "would be " : "", what,
 			strcmp(what, "changed") == 0 ? ", no slot moved" : "");
+	print_at_risk(out, json_object_get(vip, "at_risk"));
 }
 
 static void print_changes(FILE *out, const json_t *result, bool would)
@@ -153,8 +226,7 @@ static void print_changes(FILE *out, const json_t *result, bool would)
 
 void view_change(FILE *out, const struct invocation *invocation, const json_t *result)
 {
-	(void)invocation;
-	print_changes(out, result, false);
+	print_changes(out, result, invocation_option(invocation, "dry-run"));
 }
 
 void view_plan(FILE *out, const struct invocation *invocation, const json_t *result)

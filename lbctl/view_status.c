@@ -41,6 +41,7 @@ static void print_limits(FILE *out, const json_t *limits)
 	const char *name;
 	json_t *limit;
 	struct columns columns;
+	char number[UNITS_TEXT];
 
 	fprintf(out, "limits\n");
 	columns_open(&columns);
@@ -48,11 +49,45 @@ static void print_limits(FILE *out, const json_t *limits)
 	json_object_foreach ((json_t *)limits, name, limit) {
 		fprintf(columns.rows, "%s\t", name);
 		if (json_object_get(limit, "used"))
-			fprintf(columns.rows, "%lld\tof ", view_integer(limit, "used"));
+			fprintf(columns.rows, "%s\tof ",
+				units_number(view_integer(limit, "used"), number));
 		else
 			fprintf(columns.rows, "\t");
-		fprintf(columns.rows, "%lld\n", view_integer(limit, "max"));
+		fprintf(columns.rows, "%s\n", units_number(view_integer(limit, "max"), number));
 	}
+	columns_close(&columns, out, 2, "lr");
+}
+
+/* A count that says that there is, or was, less room than flows to record. */
+static bool is_concern(const json_t *count)
+{
+	static const char *const names[] = {"refused", "over_budget", "evicted"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(view_text(count, "name"), names[i]) == 0)
+			return view_integer(count, "count") != 0;
+	return false;
+}
+
+static void print_flow_table(FILE *out, const json_t *table, bool all)
+{
+	char recorded[UNITS_TEXT], room[UNITS_TEXT];
+	struct columns columns;
+	const json_t *count;
+	size_t i;
+
+	if (!table)
+		return;
+	fprintf(out, "flow table  %s of %s on record, %lld bytes each\n",
+		units_number(view_integer(table, "recorded"), recorded),
+		units_count(view_integer(table, "room"), "flow", room),
+		view_integer(table, "bytes_per_flow"));
+	columns_open(&columns);
+	json_array_foreach (json_object_get(table, "counts"), i, count)
+		if (all || is_concern(count))
+			fprintf(columns.rows, "%s\t%s\t%s\n", view_text(count, "name"),
+				units_number(view_integer(count, "count"), recorded),
+				view_text(count, "meaning"));
 	columns_close(&columns, out, 2, "lr");
 }
 
@@ -109,13 +144,14 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 	const json_t *seed = json_object_get(result, "hash_seed");
 	char uptime[UNITS_TEXT], memory[UNITS_TEXT];
 
-	(void)invocation;
 	fprintf(out, "lbd %s, abi %lld, kernel %s, pid %lld, up %s\n", view_text(result, "version"),
 		view_integer(result, "abi"), view_text(result, "kernel"),
 		view_integer(result, "pid"),
 		units_duration(view_integer(result, "uptime_s"), uptime));
 	print_interfaces(out, json_object_get(result, "interfaces"));
 	print_limits(out, json_object_get(result, "limits"));
+	print_flow_table(out, json_object_get(result, "flow_table"),
+			 invocation_option(invocation, "all"));
 	fprintf(out, "map memory  %s\n", units_bytes(view_integer(result, "memory_bytes"), memory));
 	fprintf(out, "hash seed   %s, digest %s\n",
 		json_is_true(json_object_get(seed, "configured")) ? "configured"

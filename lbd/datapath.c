@@ -30,7 +30,7 @@ struct attachment {
 
 struct datapath {
 	struct lb_bpf *skeleton;
-	struct mapping slots, members, nexthops;
+	struct mapping slots, members, nexthops, flows, tuning;
 	struct attachment *attachments;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int cpus;
@@ -53,8 +53,13 @@ static uint32_t round_up_power_of_two(uint32_t value)
 	return power;
 }
 
+/* Of the words, how many a CPU may take away in a time unit for packets that are not SYNs. */
+#define FLOW_BUDGET_SHARE 16
+
 static void set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options)
 {
+	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
+
 	/* Each VIP may have an address of its own, hence an address-only entry beside it. */
 	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 2);
 	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 2);
@@ -62,9 +67,11 @@ static void set_sizes(struct lb_bpf *skeleton, const struct datapath_options *op
 				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
 	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
+	bpf_map__set_max_entries(skeleton->maps.flows, buckets);
 	skeleton->rodata->config.seed[0] = options->seed[0];
 	skeleton->rodata->config.seed[1] = options->seed[1];
-	skeleton->rodata->config.flow_buckets = round_up_power_of_two(options->flows / 8);
+	skeleton->rodata->config.flow_buckets = buckets;
+	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
 }
 
 static int load(struct datapath *datapath, const struct datapath_options *options,
@@ -117,7 +124,9 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 
 	if (map_array(skeleton->maps.slots, &datapath->slots, err) ||
 	    map_array(skeleton->maps.members, &datapath->members, err) ||
-	    map_array(skeleton->maps.nexthops, &datapath->nexthops, err))
+	    map_array(skeleton->maps.nexthops, &datapath->nexthops, err) ||
+	    map_array(skeleton->maps.flows, &datapath->flows, err) ||
+	    map_array(skeleton->maps.tuning, &datapath->tuning, err))
 		return -EINVAL;
 	memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE everywhere */
 	return 0;
@@ -218,6 +227,8 @@ void datapath_close(struct datapath *datapath)
 	unmap(&datapath->slots);
 	unmap(&datapath->members);
 	unmap(&datapath->nexthops);
+	unmap(&datapath->flows);
+	unmap(&datapath->tuning);
 	lb_bpf__destroy(datapath->skeleton);
 	free(datapath->pin_dir);
 	free(datapath->percpu);
@@ -319,6 +330,17 @@ struct lb_nexthop *datapath_nexthops(struct datapath *datapath)
 	return datapath->nexthops.start;
 }
 
+struct lb_tuning *datapath_tuning(struct datapath *datapath)
+{
+	return datapath->tuning.start;
+}
+
+struct lb_flow_bucket *datapath_flows(struct datapath *datapath, uint32_t *bucket_count)
+{
+	*bucket_count = bpf_map__max_entries(datapath->skeleton->maps.flows);
+	return datapath->flows.start;
+}
+
 /* The map and the key of an endpoint. */
 struct vip_entry {
 	int fd;
@@ -405,23 +427,34 @@ int datapath_counters_reset(struct datapath *datapath, uint32_t member)
 				   datapath->percpu, BPF_ANY);
 }
 
-int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT])
+/* Sums of a per-CPU array of __u64. */
+static int read_sums(struct datapath *datapath, const struct bpf_map *map, uint32_t count,
+		     uint64_t *out)
 {
-	const int fd = bpf_map__fd(datapath->skeleton->maps.verdicts);
-	const uint64_t *counts = datapath->percpu;
-	uint32_t verdict;
+	const uint64_t *values = datapath->percpu;
+	uint32_t key;
 	int i;
 
-	memset(out, 0, LB_VERDICT_COUNT * sizeof(*out));
-	for (verdict = 0; verdict < LB_VERDICT_COUNT; verdict++) {
-		int error = bpf_map_lookup_elem(fd, &verdict, datapath->percpu);
+	for (key = 0; key < count; key++) {
+		int error = bpf_map_lookup_elem(bpf_map__fd(map), &key, datapath->percpu);
 
 		if (error)
 			return error;
+		out[key] = 0;
 		for (i = 0; i < datapath->cpus; i++)
-			out[verdict] += counts[i];
+			out[key] += values[i];
 	}
 	return 0;
+}
+
+int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT])
+{
+	return read_sums(datapath, datapath->skeleton->maps.verdicts, LB_VERDICT_COUNT, out);
+}
+
+int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT])
+{
+	return read_sums(datapath, datapath->skeleton->maps.flow_counts, LB_FLOW_COUNT_COUNT, out);
 }
 
 /* As the kernel accounts for them, in /proc/self/fdinfo. */

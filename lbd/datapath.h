@@ -41,6 +41,10 @@ int datapath_attach(struct datapath *datapath, const char *interface, enum xdp_m
 uint32_t *datapath_slots(struct datapath *datapath);
 struct lb_member *datapath_members(struct datapath *datapath);
 struct lb_nexthop *datapath_nexthops(struct datapath *datapath);
+struct lb_tuning *datapath_tuning(struct datapath *datapath);
+
+/* The flow table, mmapped too; words change by compare-and-swap (bpf/flow_word.h). */
+struct lb_flow_bucket *datapath_flows(struct datapath *datapath, uint32_t *bucket_count);
 
 /* VIP entries. protocol 0 and port 0 is the address-only entry. */
 int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
@@ -55,6 +59,7 @@ int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use
 int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out);
 int datapath_counters_reset(struct datapath *datapath, uint32_t member);
 int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT]);
+int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 
 uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps */
 int datapath_program_fd(const struct datapath *datapath);        /* for BPF_PROG_TEST_RUN */

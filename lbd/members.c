@@ -70,11 +70,11 @@ static const struct lb_prefix *configured_source(const struct members *members, 
 }
 
 static void entry_fill(struct members *members, struct lb_member *entry,
-		       const struct lb_addr *address)
+		       const struct lb_addr *address, uint32_t vip)
 {
 	const struct lb_prefix *source = configured_source(members, address->family);
 
-	*entry = (struct lb_member){.nexthop = LB_NEXTHOP_UNRESOLVED};
+	*entry = (struct lb_member){.nexthop = LB_NEXTHOP_UNRESOLVED, .vip = vip};
 	memcpy(entry->daddr, address->bytes, sizeof(entry->daddr));
 	if (address->family == 4)
 		entry->csum = partial_checksum(address);
@@ -85,7 +85,7 @@ static void entry_fill(struct members *members, struct lb_member *entry,
 		entry->saddr_mask = htonl((uint32_t)((1ull << host_bits) - 1));
 	}
 	__atomic_store_n(&entry->flags,
-			 LB_MEMBER_VALID | LB_MEMBER_NEW | LB_MEMBER_OLD |
+			 LB_MEMBER_VALID | LB_MEMBER_OLD |
 				 (address->family == 6 ? LB_MEMBER_OUTER6 : 0),
 			 __ATOMIC_RELEASE);
 }
@@ -220,8 +220,8 @@ static int destination_get(struct members *members, const struct lb_addr *addres
 	return error;
 }
 
-int members_add(struct members *members, const struct lb_addr *address, uint16_t *number,
-		struct lb_err *err)
+int members_add(struct members *members, const struct lb_addr *address, uint32_t vip,
+		uint16_t *number, struct lb_err *err)
 {
 	struct destination *destination;
 	uint32_t taken;
@@ -235,13 +235,15 @@ int members_add(struct members *members, const struct lb_addr *address, uint16_t
 			nexthops_unwatch(members->nexthops, address);
 			destination_free(members, destination);
 		}
-		return lb_err_set(err, LB_ERR_LIMIT, "", "no member number is free");
+		lb_err_set(err, LB_ERR_LIMIT, "", "every member number is still in use");
+		return lb_err_hint(err, "those of removed backends come free within seconds, when "
+					"the flow table was searched for them: try again");
 	}
 	members->places[taken] =
 		(struct place){.destination = destination, .next = destination->first};
 	destination->first = taken;
 	datapath_counters_reset(members->datapath, taken);
-	entry_fill(members, &members->entries[taken], address);
+	entry_fill(members, &members->entries[taken], address, vip);
 	entry_set_route(members, taken, destination);
 	*number = taken;
 	return 0;
@@ -256,14 +258,26 @@ static void unlink_place(struct members *members, uint32_t number)
 	*link = members->places[number].next;
 }
 
-void members_del(struct members *members, uint16_t number)
+void members_set_new(struct members *members, uint16_t number, bool takes_new)
+{
+	uint32_t flags = members->entries[number].flags & ~LB_MEMBER_NEW;
+
+	__atomic_store_n(&members->entries[number].flags, takes_new ? flags | LB_MEMBER_NEW : flags,
+			 __ATOMIC_RELEASE);
+}
+
+void members_free_number(struct members *members, uint16_t number)
+{
+	numbers_give_back(members->numbers, number);
+}
+
+void members_retire(struct members *members, uint16_t number)
 {
 	struct destination *destination = members->places[number].destination;
 
 	unlink_place(members, number);
 	members->places[number] = (struct place){0};
 	__atomic_store_n(&members->entries[number].flags, 0, __ATOMIC_RELEASE);
-	numbers_give_back(members->numbers, number);
 	if (destination->first != NOBODY)
 		return;
 	nexthops_unwatch(members->nexthops, &destination->address);

@@ -23,10 +23,14 @@ uint32_t members_capacity(const struct config *config);
 
 /* Takes a number, fills its entry and follows the way to `address`. Nothing leads to the number
  * yet. */
-int members_add(struct members *members, const struct lb_addr *address, uint16_t *number,
-		struct lb_err *err);
-/* No slot may name the number any more. */
-void members_del(struct members *members, uint16_t number);
+int members_add(struct members *members, const struct lb_addr *address, uint32_t vip,
+		uint16_t *number, struct lb_err *err);
+/* Whether the member takes new flows; old ones it always does. */
+void members_set_new(struct members *members, uint16_t number, bool takes_new);
+/* Ends a member: packets on record as its flows no longer reach it. No slot may name it any more;
+ * flow words may, so that its number stays taken until members_free_number. */
+void members_retire(struct members *members, uint16_t number);
+void members_free_number(struct members *members, uint16_t number);
 
 /* BACKEND-STATE.next_hop, status.next_hops and status.unroutable of docs/protocol.md; new
  * references. */

@@ -17,7 +17,8 @@ static bool same_backends(const struct lb_vip *a, const struct lb_vip *b)
 		return false;
 	for (i = 0; i < a->backend_count; i++)
 		if (!lb_addr_equal(&a->backends[i].address, &b->backends[i].address) ||
-		    a->backends[i].weight != b->backends[i].weight)
+		    a->backends[i].weight != b->backends[i].weight ||
+		    a->backends[i].drain != b->backends[i].drain)
 			return false;
 	return true;
 }
@@ -25,7 +26,8 @@ static bool same_backends(const struct lb_vip *a, const struct lb_vip *b)
 static bool same_vip(const struct lb_vip *a, const struct lb_vip *b)
 {
 	return !strcmp(a->name, b->name) && a->table == b->table &&
-	       a->table_size == b->table_size && same_backends(a, b);
+	       a->table_size == b->table_size && a->transition_s == b->transition_s &&
+	       a->flow_idle_s == b->flow_idle_s && same_backends(a, b);
 }
 
 /* The step for the lower of the two next VIPs; moves on whichever it took. */
@@ -87,7 +89,7 @@ static uint64_t total_weight(const struct lb_vip *vip)
 	size_t i;
 
 	for (i = 0; i < vip->backend_count; i++)
-		sum += vip->backends[i].weight;
+		sum += lb_backend_share(&vip->backends[i]);
 	return sum;
 }
 
@@ -100,10 +102,10 @@ uint32_t plan_ideal(const struct lb_vip *before, const struct lb_vip *after)
 	for (i = 0; total_before && i < before->backend_count; i++) {
 		const struct lb_backend *old = &before->backends[i];
 		const struct lb_backend *new = lb_vip_find_backend(after, &old->address);
-		double share = (double)old->weight / total_before;
+		double share = (double)lb_backend_share(old) / total_before;
 
 		if (new &&total_after)
-			share -= (double)new->weight / total_after;
+			share -= (double)lb_backend_share(new) / total_after;
 		if (share > 0)
 			lost += share;
 	}

@@ -21,6 +21,7 @@ struct step {
 	struct live_vip next; /* what it becomes, unless removed or unchanged */
 	bool prepared, published;
 	uint32_t moved, ideal; /* slots */
+	json_t *at_risk;       /* flows that the change ends */
 };
 
 struct change {
@@ -29,6 +30,7 @@ struct change {
 	struct step *steps;
 	size_t step_count;
 	uint32_t backend_count;
+	uint64_t *gone; /* bit n: member n leaves the VIP of the step under way */
 };
 
 static int no_memory(struct lb_err *err)
@@ -39,11 +41,6 @@ static int no_memory(struct lb_err *err)
 static const struct live_vip *live_before(const struct change *change, const struct step *step)
 {
 	return &change->service->live[step->plan.before_index];
-}
-
-static uint32_t *slots_of(const struct service *service, const struct live_vip *live)
-{
-	return datapath_slots(service->datapath) + live->slots_start;
 }
 
 /* --- limits --- */
@@ -93,15 +90,47 @@ static const struct table_member *find_kept(const struct live_vip *before, size_
 	return NULL;
 }
 
-/* Gives the members that `a` has and `b` has not back. */
-static void del_members_not_in(struct service *service, const struct live_vip *a,
-			       const struct live_vip *b)
+/* Calls `each` for the members that `a` has and `b` has not. */
+static void each_not_in(struct change *change, const struct live_vip *a, const struct live_vip *b,
+			void (*each)(struct change *change, uint16_t number))
 {
 	size_t i, from = 0;
 
 	for (i = 0; i < a->backend_count; i++)
 		if (!find_kept(b, &from, &a->backends[i].address))
-			members_del(service->members, a->backends[i].number);
+			each(change, a->backends[i].number);
+}
+
+/* A member that nothing has led to. */
+static void member_undo(struct change *change, uint16_t number)
+{
+	members_retire(change->service->members, number);
+	members_free_number(change->service->members, number);
+}
+
+/* A member that flows may be on record for. */
+static void member_end(struct change *change, uint16_t number)
+{
+	struct service *service = change->service;
+
+	if (!service->flows_possible) {
+		sweep_member_clear(service->sweep, number);
+		member_undo(change, number);
+		return;
+	}
+	members_retire(service->members, number);
+	sweep_member_gone(service->sweep, number);
+	clock_start(service);
+}
+
+static void member_mark(struct change *change, uint16_t number)
+{
+	change->gone[number / 64] |= 1ull << number % 64;
+}
+
+static void member_unmark(struct change *change, uint16_t number)
+{
+	change->gone[number / 64] &= ~(1ull << number % 64);
 }
 
 /* next->backends, with the numbers of those that were there before, and new ones. */
@@ -121,12 +150,12 @@ static int prepare_backends(struct service *service, const struct lb_vip *vip,
 		int error = 0;
 
 		*member = (struct table_member){.address = backend->address,
-						.weight = backend->weight};
+						.weight = lb_backend_share(backend)};
 		if (kept)
 			member->number = kept->number;
 		else
-			error = members_add(service->members, &backend->address, &member->number,
-					    err);
+			error = members_add(service->members, &backend->address, next->number,
+					    &member->number, err);
 		if (error)
 			return error;
 		next->backend_count++;
@@ -149,25 +178,96 @@ static int prepare_table(struct service *service, const struct plan_step *plan,
 	return 0;
 }
 
+/* Takes a range of slots, all without owner. */
+static int take_slots(struct service *service, uint32_t size, struct live_vip *next,
+		      struct lb_err *err)
+{
+	next->slots = calloc(1, sizeof(*next->slots));
+	if (!next->slots)
+		return no_memory(err);
+	if (!ranges_take(service->slot_ranges, size, &next->slots_start)) {
+		lb_err_set(err, LB_ERR_LIMIT, "", "no room in one piece for a table of %u slots",
+			   size);
+		return lb_err_hint(err, "raise limits.slots in lbd.json, or remove VIPs first");
+	}
+	if (!slots_init(next->slots, datapath_slots(service->datapath) + next->slots_start, size))
+		return 0;
+	ranges_give_back(service->slot_ranges, next->slots_start, size);
+	return no_memory(err);
+}
+
 static int take_place(struct service *service, const struct lb_vip *vip, struct live_vip *next,
 		      struct lb_err *err)
 {
+	int error;
+
 	if (!numbers_take(service->vip_numbers, &next->number))
 		return lb_err_set(err, LB_ERR_LIMIT, "", "no VIP number is free");
-	if (ranges_take(service->slot_ranges, vip->table_size, &next->slots_start)) {
-		next->slots_size = vip->table_size;
-		return 0;
+	error = take_slots(service, vip->table_size, next, err);
+	if (error) {
+		free(next->slots);
+		numbers_give_back(service->vip_numbers, next->number);
 	}
-	numbers_give_back(service->vip_numbers, next->number);
-	lb_err_set(err, LB_ERR_LIMIT, "", "no room in one piece for a table of %u slots",
-		   vip->table_size);
-	return lb_err_hint(err, "raise limits.slots in lbd.json, or remove VIPs first");
+	return error;
 }
 
 static void leave_place(struct service *service, const struct live_vip *live)
 {
-	ranges_give_back(service->slot_ranges, live->slots_start, live->slots_size);
+	ranges_give_back(service->slot_ranges, live->slots_start, live->slots->size);
 	numbers_give_back(service->vip_numbers, live->number);
+	slots_clear(live->slots);
+	free(live->slots);
+}
+
+/* --- flows at risk --- */
+
+static uint32_t count_owned(const struct live_vip *live, uint16_t number)
+{
+	uint32_t owned = 0, i;
+
+	for (i = 0; i < live->slots->size; i++)
+		owned += lb_slot_current(live->slots->words[i]) == number;
+	return owned;
+}
+
+/* The flows of a backend that is removed. Those in the slots that it owns are not on record: how
+ * many there are nobody knows, unless it has never had a packet. NULL: none. */
+static json_t *removed_flows(const struct service *service, const struct live_vip *before,
+			     const struct table_member *backend)
+{
+	uint32_t owned = count_owned(before, backend->number);
+	uint32_t leaving = slots_leaving(before->slots, backend->number);
+	uint32_t recorded = sweep_flows(service->sweep, backend->number);
+	struct lb_counter counter = {0};
+	char address[LB_ADDR_TEXT];
+
+	datapath_counters(service->datapath, backend->number, &counter);
+	if (!counter.packets || (!recorded && !owned && !leaving && !before->slots->unswept))
+		return NULL;
+	return json_pack("{s:s,s:i,s:i,s:s}", "backend", lb_addr_format(&backend->address, address),
+			 "recorded_flows", (int)recorded, "slots", (int)(owned + leaving), "reason",
+			 owned ? "it is removed while it takes new flows; its flows are not counted"
+			 : leaving || before->slots->unswept
+				 ? "it is removed while its flows are still being recorded"
+				 : "it is removed, and its recorded flows end");
+}
+
+static json_t *flows_at_risk(struct change *change, const struct live_vip *before,
+			     const struct live_vip *next)
+{
+	json_t *at_risk = json_array();
+	size_t i, from = 0;
+
+	for (i = 0; i < before->backend_count; i++) {
+		const struct table_member *backend = &before->backends[i];
+		json_t *lost = NULL;
+
+		if (!find_kept(next, &from, &backend->address))
+			lost = removed_flows(change->service, before, backend);
+		if (lost)
+			json_array_append_new(at_risk, lost);
+	}
+	return at_risk;
 }
 
 static int check_table_size(const struct plan_step *plan, struct lb_err *err)
@@ -191,7 +291,7 @@ static void undo_prepare(struct change *change, struct step *step)
 		table_update(before->table, before->backends, before->backend_count);
 	else
 		table_free(next->table);
-	del_members_not_in(service, next, before);
+	each_not_in(change, next, before, member_undo);
 	free(next->backends);
 	if (!before)
 		leave_place(service, next);
@@ -208,7 +308,7 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 	if (before) {
 		next->number = before->number;
 		next->slots_start = before->slots_start;
-		next->slots_size = before->slots_size;
+		next->slots = before->slots;
 		error = check_table_size(plan, err);
 	} else {
 		error = take_place(service, plan->after, next, err);
@@ -221,30 +321,27 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 		error = prepare_table(service, plan, before, next, err);
 	if (error || !before)
 		return error;
-	step->moved =
-		plan_moved(slots_of(service, next), table_owners(next->table), next->slots_size);
+	step->moved = plan_moved(next->slots->words, table_owners(next->table), next->slots->size);
 	step->ideal = plan_ideal(plan->before, plan->after);
+	step->at_risk = flows_at_risk(change, before, next);
 	return 0;
 }
 
 /* --- publishing new VIPs: complete before the first packet finds them --- */
 
-static void write_slots(struct service *service, const struct live_vip *live)
+/* Flags and sweep of members follow the document. */
+static void set_members(struct service *service, const struct lb_vip *vip,
+			const struct live_vip *live)
 {
-	const uint16_t *owners = table_owners(live->table);
-	uint32_t *words = slots_of(service, live), i;
+	size_t i;
 
-	for (i = 0; i < live->slots_size; i++)
-		if (words[i] != lb_slot_settled(owners[i]))
-			__atomic_store_n(&words[i], lb_slot_settled(owners[i]), __ATOMIC_RELEASE);
-}
+	for (i = 0; i < live->backend_count; i++) {
+		const struct table_member *backend = &live->backends[i];
 
-static void clear_slots(struct service *service, const struct live_vip *live)
-{
-	uint32_t *words = slots_of(service, live), i;
-
-	for (i = 0; i < live->slots_size; i++)
-		__atomic_store_n(&words[i], lb_slot_settled(LB_NONE), __ATOMIC_RELEASE);
+		members_set_new(service->members, backend->number, backend->weight > 0);
+		sweep_member_set(service->sweep, backend->number, live->slots, vip->transition_s,
+				 vip->flow_idle_s);
+	}
 }
 
 static struct lb_endpoint address_only(const struct lb_endpoint *endpoint)
@@ -271,7 +368,7 @@ static void withdraw_vip(struct service *service, const struct lb_vip *vip,
 	datapath_vip_del(service->datapath, &vip->endpoint, NULL);
 	if (!address_in_use(remaining, &vip->endpoint.address))
 		datapath_vip_del(service->datapath, &address, NULL);
-	clear_slots(service, live);
+	slots_reset(live->slots);
 }
 
 static int publish_vip(struct service *service, const struct lb_vip *vip,
@@ -282,11 +379,12 @@ static int publish_vip(struct service *service, const struct lb_vip *vip,
 	const struct lb_vip_value value = {
 		.number = live->number,
 		.slots_start = live->slots_start,
-		.slots_size = live->slots_size,
+		.slots_size = live->slots->size,
 	};
 	int error;
 
-	write_slots(service, live);
+	set_members(service, vip, live);
+	slots_settle(live->slots, table_owners(live->table));
 	error = datapath_vip_set(service->datapath, &address, &known, err);
 	if (!error)
 		error = datapath_vip_set(service->datapath, &vip->endpoint, &value, err);
@@ -344,13 +442,24 @@ static void live_clear(struct live_vip *live)
 	free(live->backends);
 }
 
+/* New owners take flows before slots lead to them, old ones refuse them afterwards: a SYN in
+ * between is at home with either. */
 static void commit_changed(struct change *change, struct step *step)
 {
-	struct live_vip *before = &change->service->live[step->plan.before_index];
+	struct service *service = change->service;
+	struct live_vip *before = &service->live[step->plan.before_index], *next = &step->next;
 
-	write_slots(change->service, &step->next);
-	del_members_not_in(change->service, before, &step->next);
-	if (before->table == step->next.table)
+	set_members(service, step->plan.after, next);
+	each_not_in(change, before, next, member_mark);
+	slots_change(next->slots, table_owners(next->table), change->gone, clock_now_s(),
+		     step->plan.after->transition_s);
+	each_not_in(change, before, next, member_unmark);
+	if (next->slots->moving)
+		clock_start(service);
+	if (!service->flows_possible)
+		slots_settle_tracked(next->slots);
+	each_not_in(change, before, next, member_end);
+	if (before->table == next->table)
 		before->table = NULL;
 	live_clear(before);
 }
@@ -360,9 +469,21 @@ static void commit_removed(struct change *change, struct step *step)
 	struct live_vip *before = &change->service->live[step->plan.before_index];
 
 	withdraw_vip(change->service, step->plan.before, before, change->document);
-	del_members_not_in(change->service, before, NULL);
+	each_not_in(change, before, NULL, member_end);
 	leave_place(change->service, before);
 	live_clear(before);
+}
+
+/* What the program must take a confirmed word for alive by: it does not know whose it is. */
+static uint32_t longest_idle(const struct lb_service *document)
+{
+	uint32_t longest = 0;
+	size_t i;
+
+	for (i = 0; i < document->vip_count; i++)
+		if (document->vips[i].flow_idle_s > longest)
+			longest = document->vips[i].flow_idle_s;
+	return sweep_units(longest);
 }
 
 /* Cannot fail any more. `live` has room for every VIP of the next document. */
@@ -391,6 +512,7 @@ static void commit(struct change *change, struct live_vip *live)
 	}
 	free(service->live);
 	service->live = live;
+	datapath_tuning(service->datapath)->flow_idle = longest_idle(change->document);
 	service->backend_count = change->backend_count;
 	lb_service_free(service->document);
 	service->document = change->document;
@@ -410,11 +532,12 @@ static json_t *step_json(const struct step *step)
 	const struct lb_vip *vip = step->plan.after ? step->plan.after : step->plan.before;
 	char address[LB_ENDPOINT_TEXT];
 
-	return json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:f,s:i,s:f}}", "name", vip->name, "address",
+	return json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*}", "name", vip->name, "address",
 			 lb_endpoint_format(&vip->endpoint, address), "what", what[step->plan.what],
 			 "moved", "slots", (int)step->moved, "of", (int)vip->table_size, "percent",
 			 percent(step->moved, vip->table_size), "ideal_slots", (int)step->ideal,
-			 "ideal_percent", percent(step->ideal, vip->table_size));
+			 "ideal_percent", percent(step->ideal, vip->table_size), "at_risk",
+			 step->at_risk);
 }
 
 static json_t *change_json(const struct change *change)
@@ -444,6 +567,15 @@ static int make_steps(struct change *change, struct lb_err *err)
 	return change->steps ? 0 : no_memory(err);
 }
 
+static void free_steps(struct change *change)
+{
+	size_t i;
+
+	for (i = 0; change->steps && i < change->step_count; i++)
+		json_decref(change->steps[i].at_risk);
+	free(change->steps);
+}
+
 static bool differs(const struct change *change)
 {
 	size_t i;
@@ -456,13 +588,65 @@ static bool differs(const struct change *change)
 
 enum apply_mode { APPLY, APPLY_DRY, APPLY_RESTORE };
 
-static int apply_steps(struct change *change, enum apply_mode mode, json_t **reply,
-		       struct lb_err *err)
+static const char *name_of(const struct step *step)
+{
+	return step->plan.after ? step->plan.after->name : step->plan.before->name;
+}
+
+static int too_much_moves(const struct step *step, const struct apply_options *options,
+			  struct lb_err *err)
+{
+	uint32_t size = step->next.slots->size;
+
+	lb_err_set(err, LB_ERR_REFUSED, "", "this would move %.2f %% of the slots of VIP %s",
+		   percent(step->moved, size), name_of(step));
+	return lb_err_hint(err, "at most %g %% are allowed; %.2f %% would be the least possible",
+			   options->max_moved_percent, percent(step->ideal, size));
+}
+
+static int flows_would_break(const struct step *step, struct lb_err *err)
+{
+	const json_t *lost = json_array_get(step->at_risk, 0);
+	const char *backend = json_string_value(json_object_get(lost, "backend"));
+
+	lb_err_set(err, LB_ERR_REFUSED, "",
+		   "this breaks connections through backend %s of VIP %s (%d on record): %s",
+		   backend, name_of(step),
+		   (int)json_integer_value(json_object_get(lost, "recorded_flows")),
+		   json_string_value(json_object_get(lost, "reason")));
+	return lb_err_hint(err,
+			   "drain it first (lbctl backend drain %s %s --wait 1h), or use "
+			   "--force",
+			   name_of(step), backend);
+}
+
+/* What the operator allows of a change, against what it would do. */
+static int check_allowed(const struct change *change, const struct apply_options *options,
+			 struct lb_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < change->step_count; i++) {
+		const struct step *step = &change->steps[i];
+		uint32_t of = step->next.slots ? step->next.slots->size : 1;
+
+		if (100.0 * step->moved / of > options->max_moved_percent)
+			return too_much_moves(step, options, err);
+		if (!options->force && json_array_size(step->at_risk))
+			return flows_would_break(step, err);
+	}
+	return 0;
+}
+
+static int apply_steps(struct change *change, enum apply_mode mode,
+		       const struct apply_options *options, json_t **reply, struct lb_err *err)
 {
 	struct service *service = change->service;
 	struct live_vip *live = NULL;
 	int error = each_step(change, prepare_step, err);
 
+	if (!error && mode == APPLY)
+		error = check_allowed(change, options, err);
 	if (!error) {
 		*reply = change_json(change);
 		live = calloc(change->document->vip_count + 1, sizeof(*live));
@@ -482,9 +666,10 @@ static int apply_steps(struct change *change, enum apply_mode mode, json_t **rep
 }
 
 static int apply(struct service *service, struct lb_service *next, enum apply_mode mode,
-		 json_t **reply, struct lb_err *err)
+		 const struct apply_options *options, json_t **reply, struct lb_err *err)
 {
-	struct change change = {.service = service, .document = next};
+	static uint64_t gone[(LB_NONE + 1) / 64]; /* all clear between changes */
+	struct change change = {.service = service, .document = next, .gone = gone};
 	int error;
 
 	*reply = NULL;
@@ -492,8 +677,8 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 	if (!error)
 		error = make_steps(&change, err);
 	if (!error)
-		error = apply_steps(&change, mode, reply, err);
-	free(change.steps);
+		error = apply_steps(&change, mode, options, reply, err);
+	free_steps(&change);
 	lb_service_free(change.document);
 	if (error) {
 		json_decref(*reply);
@@ -502,10 +687,10 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 	return error;
 }
 
-int service_apply(struct service *service, struct lb_service *next, bool dry_run, json_t **change,
-		  struct lb_err *err)
+int service_apply(struct service *service, struct lb_service *next,
+		  const struct apply_options *options, json_t **change, struct lb_err *err)
 {
-	return apply(service, next, dry_run ? APPLY_DRY : APPLY, change, err);
+	return apply(service, next, options->dry_run ? APPLY_DRY : APPLY, options, change, err);
 }
 
 /* --- life --- */
@@ -518,7 +703,7 @@ static int restore(struct service *service, struct lb_err *err)
 
 	if (error)
 		return error;
-	error = apply(service, kept, APPLY_RESTORE, &change, err);
+	error = apply(service, kept, APPLY_RESTORE, NULL, &change, err);
 	json_decref(change);
 	return error;
 }
@@ -541,6 +726,8 @@ int service_open(const struct config *config, struct datapath *datapath, struct 
 	else
 		error = members_open(config, datapath, base, &service->members, err);
 	if (!error)
+		error = clock_open(service, base, err);
+	if (!error)
 		error = restore(service, err);
 	if (error) {
 		service_close(service);
@@ -556,8 +743,12 @@ void service_close(struct service *service)
 
 	if (!service)
 		return;
-	for (i = 0; service->live && i < service->document->vip_count; i++)
+	clock_close(service);
+	for (i = 0; service->live && i < service->document->vip_count; i++) {
+		slots_clear(service->live[i].slots);
+		free(service->live[i].slots);
 		live_clear(&service->live[i]);
+	}
 	free(service->live);
 	members_close(service->members);
 	numbers_free(service->vip_numbers);

@@ -21,10 +21,16 @@ void service_close(struct service *service);
 /* The document in force. Borrowed; gone after the next change. To change it: copy, edit, apply. */
 const struct lb_service *service_document(const struct service *service);
 
+struct apply_options {
+	bool dry_run;             /* change nothing; *change says what would be */
+	bool force;               /* even if connections break */
+	double max_moved_percent; /* of the slots of any VIP */
+};
+
 /* Takes over `next` in every case. *change: the CHANGE object of docs/protocol.md, a new reference.
- * With dry_run nothing is changed and *change says what would be. */
-int service_apply(struct service *service, struct lb_service *next, bool dry_run, json_t **change,
-		  struct lb_err *err);
+ */
+int service_apply(struct service *service, struct lb_service *next,
+		  const struct apply_options *options, json_t **change, struct lb_err *err);
 
 /* Objects of docs/protocol.md; new references. */
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */
@@ -32,6 +38,7 @@ json_t *service_backend_states(struct service *service, const struct lb_vip *vip
 json_t *service_vip_stats(struct service *service,
 			  const struct lb_vip *vip); /* an entry of stats.vips */
 json_t *service_limits(struct service *service);     /* status.limits */
+json_t *service_flow_table(struct service *service); /* status.flow_table */
 json_t *service_next_hops(struct service *service);  /* status.next_hops */
 json_t *service_unroutable(struct service *service); /* status.unroutable */
 

@@ -39,7 +39,7 @@ static uint32_t *count_slots(const struct live_vip *live)
 	const uint16_t *owners = table_owners(live->table);
 	size_t i;
 
-	for (i = 0; by_number && i < live->slots_size; i++)
+	for (i = 0; by_number && i < live->slots->size; i++)
 		by_number[owners[i]]++;
 	for (i = 0; by_number && counts && i < live->backend_count; i++)
 		counts[i] = by_number[live->backends[i].number];
@@ -59,16 +59,33 @@ static uint64_t total_weight(const struct live_vip *live)
 
 /* --- states --- */
 
-static json_t *backend_state(struct service *service, const struct live_vip *live,
-			     const struct table_member *backend, uint32_t slots)
+/* Draining until its slots have left it for good and no flow is on record as its own. */
+static const char *drain_state(const struct lb_backend *backend, const struct slots *slots,
+			       uint32_t leaving, uint32_t flows)
 {
+	if (!backend->drain)
+		return "active";
+	return leaving || flows || slots->unswept ? "draining" : "drained";
+}
+
+static json_t *backend_state(struct service *service, const struct lb_vip *vip,
+			     const struct live_vip *live, size_t i, uint32_t slots)
+{
+	const struct table_member *backend = &live->backends[i];
+	uint32_t leaving = slots_leaving(live->slots, backend->number);
+	uint32_t flows = sweep_flows(service->sweep, backend->number);
 	json_t *object = json_object(), *share = json_object();
 	struct lb_counter counter;
 
 	json_object_set_new(share, "expected", percent_json(backend->weight, total_weight(live)));
-	json_object_set_new(share, "slots", percent_json(slots, live->slots_size));
+	json_object_set_new(share, "slots", percent_json(slots, live->slots->size));
 	json_object_set_new(object, "address", address_json(&backend->address));
-	json_object_set_new(object, "weight", json_integer(backend->weight));
+	json_object_set_new(object, "weight", json_integer(vip->backends[i].weight));
+	json_object_set_new(
+		object, "state",
+		json_string(drain_state(&vip->backends[i], live->slots, leaving, flows)));
+	json_object_set_new(object, "recorded_flows", json_integer(flows));
+	json_object_set_new(object, "leaving_slots", json_integer(leaving));
 	json_object_set_new(object, "share", share);
 	datapath_counters(service->datapath, backend->number, &counter);
 	set_counter(object, &counter);
@@ -85,8 +102,7 @@ json_t *service_backend_states(struct service *service, const struct lb_vip *vip
 	size_t i;
 
 	for (i = 0; slots && i < live->backend_count; i++)
-		json_array_append_new(array,
-				      backend_state(service, live, &live->backends[i], slots[i]));
+		json_array_append_new(array, backend_state(service, vip, live, i, slots[i]));
 	free(slots);
 	return array;
 }
@@ -106,7 +122,7 @@ static struct lb_counter vip_counter(struct service *service, const struct live_
 
 static json_t *digest_json(const struct service *service, const struct live_vip *live)
 {
-	uint64_t digest = table_digest(table_owners(live->table), live->slots_size, live->backends,
+	uint64_t digest = table_digest(table_owners(live->table), live->slots->size, live->backends,
 				       live->backend_count, service->config->seed);
 
 	return json_sprintf("%016" PRIx64, digest);
@@ -120,6 +136,13 @@ static json_t *vip_head(const struct lb_vip *vip)
 			 lb_endpoint_format(&vip->endpoint, address));
 }
 
+static json_t *slots_json(const struct slots *slots)
+{
+	return json_pack("{s:i,s:i,s:i}", "settled",
+			 (int)(slots->size - slots->moving - slots->tracked), "moving",
+			 (int)slots->moving, "tracked", (int)slots->tracked);
+}
+
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_vip *live = live_of(service, vip);
@@ -128,6 +151,9 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 
 	json_object_set_new(object, "table", json_string(lb_table_kind_name(vip->table)));
 	json_object_set_new(object, "table_size", json_integer(vip->table_size));
+	json_object_set_new(object, "transition_s", json_integer(vip->transition_s));
+	json_object_set_new(object, "flow_idle_s", json_integer(vip->flow_idle_s));
+	json_object_set_new(object, "slots", slots_json(live->slots));
 	json_object_set_new(object, "digest", digest_json(service, live));
 	set_counter(object, &sum);
 	json_object_set_new(object, "backends", service_backend_states(service, vip));
@@ -181,4 +207,27 @@ json_t *service_next_hops(struct service *service)
 json_t *service_unroutable(struct service *service)
 {
 	return members_unroutable(service->members);
+}
+
+json_t *service_flow_table(struct service *service)
+{
+	static const struct {
+		const char *name, *meaning;
+	} texts[] = {
+#define FLOW_COUNT_TEXT(id, name, meaning) {name, meaning},
+		LB_FLOW_COUNT_LIST(FLOW_COUNT_TEXT)
+#undef FLOW_COUNT_TEXT
+	};
+	uint64_t counts[LB_FLOW_COUNT_COUNT] = {0};
+	json_t *array = json_array();
+	int i;
+
+	datapath_flow_counts(service->datapath, counts);
+	for (i = 0; i < LB_FLOW_COUNT_COUNT; i++)
+		json_array_append_new(array, json_pack("{s:s,s:I,s:s}", "name", texts[i].name,
+						       "count", (json_int_t)counts[i], "meaning",
+						       texts[i].meaning));
+	return json_pack("{s:I,s:I,s:i,s:o}", "recorded", (json_int_t)sweep_total(service->sweep),
+			 "room", (json_int_t)service->bucket_count * LB_FLOW_WAYS, "bytes_per_flow",
+			 (int)sizeof(uint64_t), "counts", array);
 }

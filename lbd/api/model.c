@@ -60,6 +60,11 @@ fail:
 	return NULL;
 }
 
+uint32_t lb_backend_share(const struct lb_backend *backend)
+{
+	return backend->drain ? 0 : backend->weight;
+}
+
 /* --- names --- */
 
 static const char *const table_kind_names[] = {

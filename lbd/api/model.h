@@ -23,18 +23,25 @@
 #define LB_NAME_MAX 63 /* characters of a name: letters, digits, '.', '_', '-'; first a letter */
 #define LB_WEIGHT_MAX 10000u /* 0: takes no new flows */
 #define LB_WEIGHT_DEFAULT 1u
+#define LB_TRANSITION_TCP_S 900u
+#define LB_TRANSITION_UDP_S 60u
+#define LB_FLOW_IDLE_MAX_S 86400u /* the time in a flow word wraps after 39 hours */
 
 enum lb_table_kind { LB_TABLE_RENDEZVOUS, LB_TABLE_MAGLEV };
 
 struct lb_backend {
 	struct lb_addr address;
 	uint32_t weight;
+	bool drain; /* takes no new flows, whatever its weight, and keeps its old ones */
 };
 
 struct lb_vip {
 	char name[LB_ENDPOINT_TEXT > LB_NAME_MAX ? LB_ENDPOINT_TEXT : LB_NAME_MAX + 1];
 	struct lb_endpoint endpoint;
 	enum lb_table_kind table;
+	/* For how long a slot that has changed its owner is MOVING; and how long a recorded flow
+	 * lives without a packet, which is no less. Seconds, 1 … LB_FLOW_IDLE_MAX_S. */
+	uint32_t transition_s, flow_idle_s;
 	uint32_t table_size; /* a prime, LB_TABLE_SIZE_MIN … LB_TABLE_SIZE_MAX (bpf/abi.h) */
 	struct lb_backend *backends; /* sorted by address; owned */
 	size_t backend_count;
@@ -61,9 +68,15 @@ int lb_vip_from_json(const json_t *object, struct lb_vip *out,
 /* Every field, with the name even where it is the VIP's own address; lb_vip_from_json takes it
  * back. */
 json_t *lb_vip_to_json(const struct lb_vip *vip);
+/* Changes the times of a VIP, either of which may be NULL: left as it is, or raised to the
+ * transition. */
+int lb_vip_times_from_json(const json_t *transition, const json_t *flow_idle, struct lb_vip *vip,
+			   struct lb_err *err);
 void lb_vip_clear(struct lb_vip *vip); /* frees what it owns, not vip itself */
 int lb_backend_from_json(const json_t *object, struct lb_backend *out, struct lb_err *err);
 json_t *lb_backend_to_json(const struct lb_backend *backend);
+/* The weight that counts for new flows: 0 while it drains. */
+uint32_t lb_backend_share(const struct lb_backend *backend);
 const char *lb_table_kind_name(enum lb_table_kind kind);
 int lb_table_kind_parse(const char *text, enum lb_table_kind *out, struct lb_err *err);
 int lb_name_check(const char *text, struct lb_err *err); /* is this a valid explicit name? */

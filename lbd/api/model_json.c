@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How does JSON become a service document, strictly, and how is one written as JSON? */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include "../../bpf/abi.h"
@@ -92,10 +93,11 @@ static int backend_address(const json_t *value, struct lb_addr *out, struct lb_e
 
 int lb_backend_from_json(const json_t *object, struct lb_backend *out, struct lb_err *err)
 {
-	const json_t *address, *weight;
+	const json_t *address, *weight, *drain;
 	const struct lb_json_field fields[] = {
 		{"address", LB_JSON_STRING, true, &address},
 		{"weight", LB_JSON_INTEGER, false, &weight},
+		{"drain", LB_JSON_BOOLEAN, false, &drain},
 		{0},
 	};
 	struct lb_backend backend = {0};
@@ -108,6 +110,7 @@ int lb_backend_from_json(const json_t *object, struct lb_backend *out, struct lb
 	if (weight && lb_json_integer(weight, "weight", 0, LB_WEIGHT_MAX, &number, err))
 		return -EINVAL;
 	backend.weight = (uint32_t)number;
+	backend.drain = json_is_true(drain);
 	*out = backend;
 	return 0;
 }
@@ -116,8 +119,8 @@ json_t *lb_backend_to_json(const struct lb_backend *backend)
 {
 	char text[LB_ADDR_TEXT];
 
-	return json_pack("{s:s s:I}", "address", lb_addr_format(&backend->address, text), "weight",
-			 (json_int_t)backend->weight);
+	return json_pack("{s:s s:I s:b}", "address", lb_addr_format(&backend->address, text),
+			 "weight", (json_int_t)backend->weight, "drain", backend->drain);
 }
 
 static int backends_unique(const struct lb_vip *vip, struct lb_err *err)
@@ -232,14 +235,48 @@ static int vip_table(const json_t *kind, const json_t *size, struct lb_vip *vip,
 	return size ? table_size_from_json(size, &vip->table_size, err) : 0;
 }
 
+int lb_vip_times_from_json(const json_t *transition, const json_t *flow_idle, struct lb_vip *vip,
+			   struct lb_err *err)
+{
+	int64_t moving = vip->transition_s, idle = vip->flow_idle_s;
+
+	if (transition &&
+	    lb_json_integer(transition, "transition_s", 1, LB_FLOW_IDLE_MAX_S, &moving, err))
+		return -EINVAL;
+	if (!flow_idle && idle < moving)
+		idle = moving;
+	if (flow_idle &&
+	    lb_json_integer(flow_idle, "flow_idle_s", 1, LB_FLOW_IDLE_MAX_S, &idle, err))
+		return -EINVAL;
+	if (idle < moving) {
+		lb_err_set(err, LB_ERR_PARAMS, "flow_idle_s",
+			   "flow_idle_s must be at least transition_s, %d", (int)moving);
+		return lb_err_hint(err,
+				   "a flow that sends once per transition must stay on record");
+	}
+	vip->transition_s = (uint32_t)moving;
+	vip->flow_idle_s = (uint32_t)idle;
+	return 0;
+}
+
+static int vip_times(const json_t *transition, const json_t *flow_idle, struct lb_vip *vip,
+		     struct lb_err *err)
+{
+	vip->transition_s =
+		vip->endpoint.protocol == IPPROTO_TCP ? LB_TRANSITION_TCP_S : LB_TRANSITION_UDP_S;
+	return lb_vip_times_from_json(transition, flow_idle, vip, err);
+}
+
 int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *err)
 {
-	const json_t *name, *address, *table, *table_size, *backends;
+	const json_t *name, *address, *table, *table_size, *transition, *flow_idle, *backends;
 	const struct lb_json_field fields[] = {
 		{"name", LB_JSON_STRING, false, &name},
 		{"address", LB_JSON_STRING, true, &address},
 		{"table", LB_JSON_STRING, false, &table},
 		{"table_size", LB_JSON_INTEGER, false, &table_size},
+		{"transition_s", LB_JSON_INTEGER, false, &transition},
+		{"flow_idle_s", LB_JSON_INTEGER, false, &flow_idle},
 		{"backends", LB_JSON_ARRAY, false, &backends},
 		{0},
 	};
@@ -248,7 +285,8 @@ int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *er
 	if (lb_json_fields(object, fields, err))
 		return -EINVAL;
 	if (vip_address(address, &out->endpoint, err) || vip_name(name, out, err) ||
-	    vip_table(table, table_size, out, err) || backends_from_json(backends, out, err)) {
+	    vip_table(table, table_size, out, err) || vip_times(transition, flow_idle, out, err) ||
+	    backends_from_json(backends, out, err)) {
 		lb_vip_clear(out);
 		return -EINVAL;
 	}
@@ -270,10 +308,11 @@ json_t *lb_vip_to_json(const struct lb_vip *vip)
 {
 	char address[LB_ENDPOINT_TEXT];
 
-	return json_pack("{s:s s:s s:s s:I s:o}", "name", vip->name, "address",
+	return json_pack("{s:s s:s s:s s:I s:I s:I s:o}", "name", vip->name, "address",
 			 lb_endpoint_format(&vip->endpoint, address), "table",
 			 lb_table_kind_name(vip->table), "table_size", (json_int_t)vip->table_size,
-			 "backends", backends_to_json(vip));
+			 "transition_s", (json_int_t)vip->transition_s, "flow_idle_s",
+			 (json_int_t)vip->flow_idle_s, "backends", backends_to_json(vip));
 }
 
 /* --- whole documents --- */

@@ -128,7 +128,7 @@ done
 ip -n "$NETNS" address add 10.0.0.1/24 dev e0
 
 start_lbd first '{"interfaces": ["e0"], "control": {"path": "'"$SOCKET"'", "group": ""},
-	"state_dir": "'"$DIR"'/state", "pin_dir": "'"$PINS"'",
+	"state_dir": "'"$DIR"'/state", "hash_seed": "000102030405060708090a0b0c0d0e0f", "pin_dir": "'"$PINS"'",
 	"limits": {"vips": 2, "members": 3, "slots": 600, "flows": 64}}' 2>"$DIR/log" &
 LBD_PID=$!
 at_exit rm -rf "$PINS"

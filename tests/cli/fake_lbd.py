@@ -14,20 +14,27 @@ import threading
 import time
 
 
-def backend(address, weight, slots, packets, size, **next_hop):
+def backend(address, weight, slots, packets, size, state="active", flows=0, leaving=0, next_hop=None):
     next_hop = next_hop or {"state": "resolved", "interface": "eth1", "gateway": "10.0.0.1"}
-    return {"address": address, "weight": weight, "share": {"expected": 33.33, "slots": slots},
+    return {"address": address, "weight": weight, "state": state, "recorded_flows": flows,
+            "leaving_slots": leaving, "share": {"expected": 33.33, "slots": slots},
             "packets": packets, "bytes": size, "next_hop": next_hop}
 
 
 WEB = {"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous", "table_size": 65537,
+       "transition_s": 900, "flow_idle_s": 5400,
+       "slots": {"settled": 64882, "moving": 512, "tracked": 143},
        "backends": [backend("10.0.0.2", 10, 33.34, 1234567, 1288490188),
-                    backend("10.0.0.3", 10, 33.33, 9, 980),
-                    backend("2001:db8:1::4", 0, 0.0, 0, 0, state="unresolved",
-                            reason="neighbour does not answer", interface="eth1", gateway="fe80::1")],
+                    backend("10.0.0.3", 10, 33.33, 9, 980, flows=12),
+                    backend("10.0.0.4", 10, 0.0, 5000, 64000, "draining", 1234, 512),
+                    backend("10.0.0.5", 10, 0.0, 5000, 64000, "drained"),
+                    backend("2001:db8:1::4", 0, 0.0, 0, 0, next_hop={
+                        "state": "unresolved", "reason": "neighbour does not answer", "interface": "eth1",
+                        "gateway": "fe80::1"})],
        "digest": "0123456789abcdef", "packets": 1234576, "bytes": 1288491168}
 DNS = {"name": "[2001:db8::10]:53/udp", "address": "[2001:db8::10]:53/udp", "table": "maglev",
-       "table_size": 1021, "backends": [], "digest": "fedcba9876543210", "packets": 1, "bytes": 64}
+       "table_size": 1021, "transition_s": 61, "flow_idle_s": 7200,
+       "slots": {"settled": 1021, "moving": 0, "tracked": 0}, "backends": [], "digest": "fedcba9876543210", "packets": 1, "bytes": 64}
 
 STATUS = {
     "version": "0.1.0", "abi": 1, "kernel": "6.1.0", "pid": 4321, "uptime_s": 273906,
@@ -36,6 +43,10 @@ STATUS = {
         {"name": "wlan0", "ifindex": 3, "xdp_mode": "generic", "reason": "the driver has no XDP"}],
     "limits": {"vips": {"used": 2, "max": 1024}, "members": {"used": 3, "max": 4096},
                "slots": {"used": 66558, "max": 2097152}, "flows": {"max": 1048576}},
+    "flow_table": {"recorded": 1234, "room": 1048576, "bytes_per_flow": 8, "counts": [
+        {"name": "hits", "count": 123456789, "meaning": "packets that followed their record"},
+        {"name": "evicted", "count": 3, "meaning": "flows recorded in the place of an idle one"},
+        {"name": "refused", "count": 0, "meaning": "flows not recorded"}]},
     "memory_bytes": 17825792,
     "next_hops": [
         {"interface": "eth1", "gateway": "10.0.0.1", "source_mac": "02:00:00:00:00:01",
@@ -49,6 +60,9 @@ ILL = dict(STATUS, next_hops=STATUS["next_hops"] + [
      "reason": "neighbour does not answer", "backends": 1}],
     unroutable=[{"address": "10.9.9.9", "reason": "network is unreachable"}],
     hash_seed={"configured": False, "digest": "00112233445566aa"},
+    flow_table={"recorded": 0, "room": 1, "bytes_per_flow": 8, "counts": [
+        {"name": "refused", "count": 70000, "meaning": "flows not recorded"},
+        {"name": "over_budget", "count": 1, "meaning": "packets not recorded"}]},
     warnings=["the BPF JIT is off: sysctl -w net.core.bpf_jit_enable=1"])
 
 VERDICTS = [
@@ -65,18 +79,22 @@ def counters(vip):
                 backends=[{f: b[f] for f in fields} for b in vip["backends"]])
 
 
-def change(what, slots=0, percent=0.0, ideal=0.0, name="web"):
-    return {"name": name, "address": "192.0.2.10:443/tcp", "what": what, "moved": {
-        "slots": slots, "of": 65537, "percent": percent, "ideal_slots": slots, "ideal_percent": ideal}}
+def change(what, slots=0, percent=0.0, ideal=0.0, name="web", at_risk=()):
+    return dict({"name": name, "address": "192.0.2.10:443/tcp", "what": what, "moved": {
+        "slots": slots, "of": 65537, "percent": percent, "ideal_slots": slots, "ideal_percent": ideal}},
+        **({"at_risk": list(at_risk)} if what == "changed" else {}))
 
 
 def changes(*vips):
     return {"changed": bool(vips), "vips": list(vips)}
 
 
+AT_RISK = [
+    {"backend": "10.0.0.2", "recorded_flows": 1234, "slots": 656, "reason": "it is removed while it takes new flows"},
+    {"backend": "2001:db8:1::4", "recorded_flows": 1, "slots": 0, "reason": "it is removed"}]
 NOT_FOUND = {"code": 1, "message": "no VIP \"wbe\"", "data": {"path": "vip", "hint": "did you mean \"web\"?"}}
 DOCUMENT = {"vips": [{"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous",
-                      "table_size": 65537, "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
+                      "table_size": 65537, "transition_s": 900, "flow_idle_s": 5400, "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
 
 REPLIES = {
     "version": {"version": "0.1.0", "abi": 1, "kernel": "6.1.0"},
@@ -88,12 +106,14 @@ REPLIES = {
     "vip.show": WEB,
     "backend.add": changes(change("changed", 656, 1.0, 1.0)),
     "backend.set": changes(change("changed", 2, 0.003, 0.05)),
-    "backend.del": changes(),
+    "backend.del": changes(change("changed", 656, 1.0, 1.0, at_risk=AT_RISK)),
+    "backend.drain": changes(change("changed", 656, 1.0, 1.0)),
+    "backend.undrain": changes(),
     "backend.list": {"vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
     "stats": {"vips": [counters(WEB), counters(DNS)], "verdicts": VERDICTS},
     "config.check": changes(change("changed", 656, 1.0, 1.0), change("added", name="dns"),
                             change("removed", name="old"), change("changed", name="same")),
-    "config.apply": changes(change("changed", 656, 1.0, 1.0), change("added", name="dns"),
+    "config.apply": changes(change("changed", 656, 1.0, 1.0, at_risk=AT_RISK), change("added", name="dns"),
                             change("removed", name="old"), change("changed", name="same")),
     "config.export": {"document": DOCUMENT},
 }
@@ -113,6 +133,28 @@ def answer(request):
     if request["method"] == "backend.list" and "vip" in params:
         return {"result": {"vips": REPLIES["backend.list"]["vips"][:1]}}
     return {"result": REPLIES[request["method"]]}
+
+
+# What backend.list says of 10.0.0.2 while it drains, by the behaviour of the server: one after the other, the last for
+# ever. Each is {state, flows, leaving}; None: it is not there any more.
+DRAINS = {
+    "drains": [("draining", 1234, 512), ("draining", 1234, 512), ("draining", 1, 0), ("drained", 0, 0)],
+    "stuck": [("draining", 0, 512)],
+    "removed": [None],
+    "undrained": [("active", 0, 0)],
+}
+
+
+def draining(behaviour):
+    steps = list(DRAINS[behaviour])
+
+    def make(request):
+        if request["method"] != "backend.list":
+            return answer(request)
+        step = steps.pop(0) if len(steps) > 1 else steps[0]
+        shown = [backend("10.0.0.2", 10, 0.0, 5000, 64000, *step)] if step else []
+        return {"result": {"vips": [{"name": "web", "address": WEB["address"], "backends": shown}]}}
+    return make
 
 
 def bad_document(_request):
@@ -156,8 +198,9 @@ SEND = {
     "empty": lambda c, reply: c.sendall(reply),
     "document": lambda c, reply: c.sendall(reply),
     "big": lambda c, reply: c.sendall(reply),
+    **{behaviour: lambda c, reply: c.sendall(reply) for behaviour in DRAINS},
 }
-MAKE = {"empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big}
+MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big}
 
 
 def serve(connection, behaviour, log):

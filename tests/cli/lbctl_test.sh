@@ -75,9 +75,11 @@ lbctl --socket silent.sock status >silent.out 2>&1 &
 SILENT=$!
 
 # --- every command, text and JSON ---
+echo '{"vips": [{"address": "192.0.2.10:443/tcp"}]}' >service.json
 golden status "status shows interfaces, limits, memory, seed and next hops, and is what lbctl does alone" <<'END'
 status
 
+status --all
 --json status
 END
 SERVER=empty golden status_ill "status with a backend out of reach exits 4 and ends with the warnings" <<'END'
@@ -109,6 +111,9 @@ vip add 192.0.2.10:443/tcp --name web --table maglev --table-size 65537
 vip add [2001:db8::10]:0/udp --name=dns --json
 vip set web --name shop
 vip set web --table rendezvous --name shop
+vip add 192.0.2.10:443/tcp --transition 90 --flow-idle 90s
+vip set web --transition 15m
+vip set web --flow-idle 2h
 vip del web
 backend add web 10.0.0.2
 backend add web 10.0.0.2 --weight 10
@@ -116,8 +121,35 @@ backend set web 10.0.0.2 --weight 5
 backend set web 10.0.0.2 --weight 0 --json
 backend set web 10.0.0.2 --weight -1
 backend del web 10.0.0.2
+backend del web 10.0.0.2 --force
+backend del web 10.0.0.2 --json
+backend drain web 10.0.0.2
+backend undrain web 10.0.0.2
 END
-echo '{"vips": [{"address": "192.0.2.10:443/tcp"}]}' >service.json
+golden manner "--dry-run says what a change would do; --max-moved is sent as a number; both with every change" <<'END'
+vip add 192.0.2.10:443/tcp --dry-run --max-moved 2%
+vip set web --name shop --dry-run --max-moved 2
+vip del web --dry-run --max-moved 0.5%
+backend add web 10.0.0.2 --dry-run --max-moved 100%
+backend set web 10.0.0.2 --weight 5 --dry-run --max-moved 0
+backend del web 10.0.0.2 --dry-run --max-moved .5
+backend drain web 10.0.0.2 --dry-run --max-moved 2.%
+backend undrain web 10.0.0.2 --dry-run --max-moved 101
+config apply service.json --dry-run --max-moved 2%
+END
+SERVER=drains golden drain "drain --wait says what remains when that changes, and ends when nothing does" <<'END'
+backend drain web 10.0.0.2 --wait 1h
+END
+SERVER=stuck golden drain_stuck "drain --wait exits 4 with what remains when the time is up" <<'END'
+backend drain web 10.0.0.2 --wait 0
+--json backend drain web 10.0.0.2 --wait 0s
+END
+SERVER=removed golden drain_removed "drain --wait ends when the backend is removed meanwhile" <<'END'
+backend drain web 10.0.0.2 --wait 1h
+END
+SERVER=undrained golden drain_undrained "drain --wait ends when the backend is undrained meanwhile" <<'END'
+backend drain web 10.0.0.2 --wait 1h --json
+END
 golden config "config check says what would be done, apply what was; export prints the document alone" <<'END'
 config check service.json
 config apply service.json
@@ -156,7 +188,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 17 commands" 17 "$(wc -l <commands)"
+check_equal "the help knows of 19 commands" 19 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -195,6 +227,28 @@ vip del
 vip add x --table-size many
 vip add x --table-size 1e3
 vip add x --table-size 99999999999999999999
+vip add x --transition
+vip add x --transition soon
+vip add x --transition 15min
+vip add x --transition m
+vip add x --transition -5
+vip add x --flow-idle 1.5h
+vip add x --flow-idle 1h30m
+vip add x --flow-idle 596524h
+vip add x --flow-idle 99999999999999999999
+vip set web --transition=
+vip set web --dry-run
+vip set web --max-moved 2%
+backend drain web
+backend drain web x --wait 5m
+backend drain web 10.0.0.2 --wait long
+backend drain web 10.0.0.2 --wait 5m --dry-run
+backend del web 10.0.0.2 --max-moved few
+backend del web 10.0.0.2 --max-moved %
+backend del web 10.0.0.2 --max-moved -1%
+backend del web 10.0.0.2 --max-moved 1e1
+backend del web 10.0.0.2 --max-moved 2%%
+backend del web 10.0.0.2 --max-moved=
 vip add x --name
 vip add x --name --json
 vip add x --name a --name b
@@ -307,6 +361,33 @@ check_equal "output that cannot be written is said" \
 closed() { lbctl --socket lbd.sock "$@" >&-; }
 check "closed standard output exits 1" exits 1 closed vip list
 
+# --- waiting for a drain ---
+lbctl --socket stuck.sock backend drain web 2001:DB8:1::4 --wait 0 >out 2>&1
+check_equal "drain --wait looks for a backend in lbd's spelling" \
+	"lbctl: 2001:db8:1::4 was removed meanwhile" "$(sed -n 2p out)"
+# Whoever starts it in the background has SIGINT ignored, so not this shell.
+interrupted() {
+	/usr/bin/python3 - <<-'END'
+		import signal, subprocess
+		lbctl = subprocess.Popen("lbctl --socket stuck.sock backend drain web 10.0.0.2 --wait 1h".split(),
+		                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+		print(lbctl.stdout.readline() + lbctl.stdout.readline(), end="")
+		lbctl.send_signal(signal.SIGINT)
+		print(lbctl.communicate(timeout=10)[1].strip())
+		print("signal", -lbctl.returncode)
+	END
+}
+check_equal "Ctrl-C ends the waiting, says that the drain goes on, and counts as Ctrl-C" \
+	"vip web: moved 1.0 % of slots (ideal 1.0 %)
+10.0.0.2: 512 slots still in transition (up to 15m)
+lbctl: no longer waiting; 10.0.0.2 goes on draining
+signal 2" "$(interrupted)"
+# shellcheck disable=SC2317
+full_wait() { lbctl --socket drains.sock backend drain web 10.0.0.2 --wait 1h >/dev/full; }
+check "output that cannot be written while waiting exits 1" exits 1 full_wait
+lbctl --socket drains.sock backend drain web 10.0.0.2 --wait 1h 2>err | :
+check_equal "a reader who leaves while lbctl waits is no error" "0 " "${PIPESTATUS[0]} $(cat err)"
+
 # --- completion and manual ---
 # complete_line TEXT: what bash would offer for the line TEXT with the cursor at its end
 complete_line() {
@@ -320,14 +401,18 @@ completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip s" "set show"
 completes "lbctl --json --socket lbd.sock vip s" "set show"
-completes "lbctl vip add 192.0.2.1:80/tcp --t" "--table --table-size"
+completes "lbctl vip add 192.0.2.1:80/tcp --t" "--table --table-size --transition"
 completes "lbctl vip add 192.0.2.1:80/tcp --table " "rendezvous maglev"
 completes "lbctl vip add 192.0.2.1:80/tcp --table=m" "maglev"
 completes "lbctl vip add 192.0.2.1:80/tcp --so" "--socket"
 completes "lbctl --socket lbd.sock vip show " "web [2001:db8::10]:53/udp"
 completes "lbctl --socket=lbd.sock vip show w" "web"
 completes "lbctl --socket lbd.sock vip show [2001:db8::1" "10]:53/udp"
-completes "lbctl --socket lbd.sock backend set web 10" "10.0.0.2 10.0.0.3"
+completes "lbctl --socket lbd.sock backend set web 10" "10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5"
+completes "lbctl --socket lbd.sock backend drain web 20" "2001:db8:1::4"
+completes "lbctl backend un" "undrain"
+completes "lbctl backend drain web 10.0.0.2 --" "--wait --dry-run --max-moved --socket --json --help"
+completes "lbctl backend drain web 10.0.0.2 --wait " ""
 completes "lbctl --socket lbd.sock backend set web 2001:db8:1" "1::4"
 completes "lbctl --socket lbd.sock backend add web " ""
 completes "lbctl --socket nobody.sock vip show " ""

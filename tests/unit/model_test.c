@@ -47,6 +47,8 @@ static void assert_services_equal(const struct lb_service *a, const struct lb_se
 		assert_int_equal(lb_endpoint_compare(&left->endpoint, &right->endpoint), 0);
 		assert_int_equal(left->table, right->table);
 		assert_int_equal(left->table_size, right->table_size);
+		assert_int_equal(left->transition_s, right->transition_s);
+		assert_int_equal(left->flow_idle_s, right->flow_idle_s);
 		assert_int_equal(left->backend_count, right->backend_count);
 		for (size_t j = 0; j < left->backend_count; j++) {
 			assert_true(lb_addr_equal(&left->backends[j].address,
@@ -111,9 +113,11 @@ static void documents_that_are_right_are_accepted(void **state)
 static void a_document_is_written_sorted_and_in_full(void **state)
 {
 	struct lb_service *service = parse_service(
-		"{\"vips\":[{\"address\":\"192.0.2.2:1/tcp\",\"name\":\"b\",\"table\":\"maglev\","
-		"\"table_size\":251},{\"address\":\"192.0.2.1:1/tcp\",\"backends\":["
-		"{\"address\":\"2001:db8::1\"},{\"address\":\"10.0.0.2\",\"weight\":0},"
+		"{\"vips\":[{\"address\":\"192.0.2.2:1/udp\",\"name\":\"b\",\"table\":\"maglev\","
+		"\"flow_idle_s\":120,\"table_size\":251},{\"address\":\"192.0.2.1:1/"
+		"tcp\",\"backends\":["
+		"{\"address\":\"2001:db8::1\"},{\"address\":\"10.0.0.2\",\"weight\":0,\"drain\":"
+		"true},"
 		"{\"address\":\"9.0.0.2\",\"weight\":7}]}]}");
 	json_auto_t
 	*document = lb_service_to_json(service);
@@ -121,12 +125,14 @@ static void a_document_is_written_sorted_and_in_full(void **state)
 
 	(void)state;
 	assert_string_equal(
-		text, "{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"table\":\"rendezvous\","
-		      "\"table_size\":65537,\"backends\":[{\"address\":\"9.0.0.2\",\"weight\":7},"
-		      "{\"address\":\"10.0.0.2\",\"weight\":0},{\"address\":\"2001:db8::1\","
-		      "\"weight\":1}]},"
-		      "{\"name\":\"b\",\"address\":\"192.0.2.2:1/tcp\",\"table\":\"maglev\","
-		      "\"table_size\":251,\"backends\":[]}]}");
+		text,
+		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"table\":\"rendezvous\","
+		"\"table_size\":65537,\"transition_s\":900,\"flow_idle_s\":900,"
+		"\"backends\":[{\"address\":\"9.0.0.2\",\"weight\":7,\"drain\":false},"
+		"{\"address\":\"10.0.0.2\",\"weight\":0,\"drain\":true},"
+		"{\"address\":\"2001:db8::1\",\"weight\":1,\"drain\":false}]},"
+		"{\"name\":\"b\",\"address\":\"192.0.2.2:1/udp\",\"table\":\"maglev\","
+		"\"table_size\":251,\"transition_s\":60,\"flow_idle_s\":120,\"backends\":[]}]}");
 	free(text);
 	lb_service_free(service);
 }
@@ -188,7 +194,7 @@ static const struct bad_row bad_documents[] = {
 	{VIP("\"nmae\":\"web\""), PARAMS, "vips[0].nmae", "unknown field \"nmae\"",
 	 "did you mean \"name\"?"},
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
-	 "the fields are: name, address, table, table_size, backends"},
+	 "the fields are: name, address, table, table_size, transition_s, flow_idle_s, backends"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
 	 "unknown field \"adress\"", "did you mean \"address\"?"},
 	/* addresses of VIPs */
@@ -243,6 +249,22 @@ static const struct bad_row bad_documents[] = {
 	 "table must be rendezvous or maglev, not \"Maglev\"", "did you mean \"maglev\"?"},
 	{VIP("\"table\":\"\""), PARAMS, "vips[0].table",
 	 "table must be rendezvous or maglev, not \"\"", ""},
+	{VIP("\"transition_s\":\"15m\""), PARAMS, "vips[0].transition_s",
+	 "transition_s must be an integer, not a string", ""},
+	{VIP("\"transition_s\":0"), PARAMS, "vips[0].transition_s",
+	 "transition_s must be 1 to 86400, not 0", ""},
+	{VIP("\"transition_s\":86401"), PARAMS, "vips[0].transition_s",
+	 "transition_s must be 1 to 86400, not 86401", ""},
+	{VIP("\"flow_idle_s\":86401"), PARAMS, "vips[0].flow_idle_s",
+	 "flow_idle_s must be 1 to 86400, not 86401", ""},
+	{VIP("\"transition_s\":60,\"flow_idle_s\":59"), PARAMS, "vips[0].flow_idle_s",
+	 "flow_idle_s must be at least transition_s, 60",
+	 "a flow that sends once per transition must stay on record"},
+	{VIP("\"flow_idle_s\":899"), PARAMS, "vips[0].flow_idle_s",
+	 "flow_idle_s must be at least transition_s, 900",
+	 "a flow that sends once per transition must stay on record"},
+	{VIP("\"backends\":[{\"address\":\"10.0.0.1\",\"drain\":1}]"), PARAMS,
+	 "vips[0].backends[0].drain", "drain must be true or false, not an integer", ""},
 	{VIP("\"table_size\":\"251\""), PARAMS, "vips[0].table_size",
 	 "table_size must be an integer, not a string", ""},
 	{VIP("\"table_size\":251.0"), PARAMS, "vips[0].table_size",
@@ -276,7 +298,7 @@ static const struct bad_row bad_documents[] = {
 	{BACKEND("\"address\":\"10.0.0.2\",\"wieght\":1"), PARAMS, "vips[0].backends[1].wieght",
 	 "unknown field \"wieght\"", "did you mean \"weight\"?"},
 	{BACKEND("\"address\":\"10.0.0.2\",\"port\":1"), PARAMS, "vips[0].backends[1].port",
-	 "unknown field \"port\"", "the fields are: address, weight"},
+	 "unknown field \"port\"", "the fields are: address, weight, drain"},
 	{BACKEND("\"address\":\"10.0.0.2:80\""), PARAMS, "vips[0].backends[1].address",
 	 "not an IPv4 or IPv6 address: \"10.0.0.2:80\"", "write the address alone, without a port"},
 	{BACKEND("\"address\":\"127.0.0.1\""), PARAMS, "vips[0].backends[1].address",

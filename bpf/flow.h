@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Which member takes a packet whose slot is not SETTLED? The flow table's look-up, insert and
+ * victim rule.
+ *
+ * Compiled three times: into the program, into lbd (the sweep) and into tests. What differs between
+ * them, the look-up of a member's flags and the counting, is given by whoever includes it:
+ *
+ *   static __u32 flow_member_flags(const struct flow *, __u32 member);  LB_MEMBER_*; 0 when it is
+ * not this VIP's static void flow_count(enum lb_flow_count); static int flow_may_evict(const struct
+ * flow *);                     the budget of packets that are not SYNs
+ *
+ * Words change by compare-and-swap only: who loses the race has lost.
+ */
+#ifndef LB_FLOW_H
+#define LB_FLOW_H
+
+#include "flow_word.h"
+
+/* One packet's look-up. */
+struct flow {
+	struct lb_flow_bucket *bucket;
+	__u32 tag;
+	__u32 time;
+	__u32 idle; /* units after which a confirmed word of any VIP is dead */
+	__u32 vip;  /* its number */
+	int syn;    /* opens a TCP connection */
+};
+
+LB_FLOW_INLINE __u64 flow_read(const struct flow *flow, int way)
+{
+	return *(volatile __u64 *)&flow->bucket->word[way & (LB_FLOW_WAYS - 1)];
+}
+
+LB_FLOW_INLINE int flow_write(const struct flow *flow, int way, __u64 old, __u64 word)
+{
+	return __sync_val_compare_and_swap(&flow->bucket->word[way & (LB_FLOW_WAYS - 1)], old,
+					   word) == old;
+}
+
+/* The way of this flow's word, or -1. */
+LB_FLOW_INLINE int flow_find(const struct flow *flow, __u64 *word)
+{
+	int way;
+
+#pragma unroll
+	for (way = 0; way < LB_FLOW_WAYS; way++) {
+		*word = flow_read(flow, way);
+		if (*word && flow_word_tag(*word) == flow->tag)
+			return way;
+	}
+	return -1;
+}
+
+/* How readily a word is given up: more is sooner, 0 is never. */
+LB_FLOW_INLINE __u32 flow_victim_rank(const struct flow *flow, __u64 word)
+{
+	__u32 age = flow_word_age(word, flow->time);
+
+	if (!word)
+		return ~0u;
+	if (!(word & LB_FLOW_CONFIRMED_BIT))
+		return 1u << 16 | age;
+	return age > flow->idle ? age : 0;
+}
+
+/* The way to write a new word to, or -1. Ties are broken by where the search starts, which differs
+ * from flow to flow: else a flood would always hit the newest word. */
+LB_FLOW_INLINE int flow_victim(const struct flow *flow, __u64 *old)
+{
+	__u32 best_rank = 0, rank;
+	int best = -1, i;
+
+#pragma unroll
+	for (i = 0; i < LB_FLOW_WAYS; i++) {
+		int way = (flow->tag + i) & (LB_FLOW_WAYS - 1);
+		__u64 word = flow_read(flow, way);
+
+		rank = flow_victim_rank(flow, word);
+		if (rank > best_rank) {
+			best_rank = rank;
+			best = way;
+			*old = word;
+		}
+	}
+	return best;
+}
+
+/* Records that `member` has the flow. 0, or -1 when the table refuses. */
+LB_FLOW_INLINE int flow_insert(const struct flow *flow, __u32 member)
+{
+	__u64 old = 0;
+	int way = flow_victim(flow, &old);
+
+	if (way < 0) {
+		flow_count(LB_FLOW_REFUSED);
+		return -1;
+	}
+	if (old && !flow->syn && !flow_may_evict(flow)) {
+		flow_count(LB_FLOW_OVER_BUDGET);
+		return -1;
+	}
+	if (!flow_write(flow, way, old, flow_word(flow->tag, member, 0, flow->time))) {
+		flow_count(LB_FLOW_RACED);
+		return -1;
+	}
+	flow_count(old ? LB_FLOW_EVICTED : LB_FLOW_INSERTED);
+	return 0;
+}
+
+/* Its word lives on. A packet that is no SYN proves that the flow is there; a SYN only keeps the
+ * word from ending before its flow has begun. Written once a unit. */
+LB_FLOW_INLINE void flow_confirm(const struct flow *flow, int way, __u64 word)
+{
+	__u32 confirmed = flow->syn ? word & LB_FLOW_CONFIRMED_BIT : LB_FLOW_CONFIRMED_BIT;
+	__u64 fresh = flow_word(flow->tag, flow_word_member(word), confirmed, flow->time);
+
+	if (fresh == word)
+		return;
+	flow_write(flow, way, word, fresh);
+	flow_count(LB_FLOW_CONFIRMED);
+}
+
+LB_FLOW_INLINE int flow_member_takes(const struct flow *flow, __u32 member, __u32 wanted)
+{
+	return member != LB_NONE && flow_member_flags(flow, member) & wanted;
+}
+
+/* Whether the packet may be of a flow from before the slot's first change, which is on no record.
+ */
+LB_FLOW_INLINE int flow_is_previous(const struct flow *flow, __u32 slot)
+{
+	return !flow->syn && flow_member_takes(flow, lb_slot_previous(slot), LB_MEMBER_OLD);
+}
+
+/* Where a packet without a record goes while the slot is MOVING. */
+LB_FLOW_INLINE __u32 flow_route_moving(const struct flow *flow, __u32 slot)
+{
+	__u32 current = lb_slot_current(slot), previous = lb_slot_previous(slot);
+
+	if (flow_is_previous(flow, slot)) {
+		flow_insert(
+			flow,
+			previous); /* refused or not: until the transition ends a miss leads here */
+		return previous;
+	}
+	if (current == LB_NONE)
+		return LB_NONE;
+	if (flow_insert(flow, current) && flow_member_takes(flow, previous, LB_MEMBER_NEW))
+		return previous; /* unrecorded, its later packets will miss and go there */
+	return current;
+}
+
+/* The backend on record no longer takes the packet: its flow begins anew, at the slot's owner. Or
+ * the record is what a removed backend left behind, and the tuple has had an unrecorded flow since:
+ * the packet goes where it would go without a record. */
+LB_FLOW_INLINE __u32 flow_replace(const struct flow *flow, int way, __u64 word, __u32 slot)
+{
+	__u32 owner = flow_is_previous(flow, slot) ? lb_slot_previous(slot) : lb_slot_current(slot);
+
+	flow_write(flow, way, word,
+		   owner == LB_NONE ? 0 : flow_word(flow->tag, owner, 0, flow->time));
+	flow_count(LB_FLOW_REPLACED);
+	return owner;
+}
+
+/* The member for a packet, LB_NONE when none takes it. `slot` is not SETTLED, or has no owner. */
+LB_FLOW_INLINE __u32 flow_route(const struct flow *flow, __u32 slot)
+{
+	__u64 word = 0;
+	int way = flow_find(flow, &word);
+
+	if (way >= 0) {
+		__u32 member = flow_word_member(word);
+
+		if (flow_member_takes(flow, member, flow->syn ? LB_MEMBER_NEW : LB_MEMBER_OLD)) {
+			flow_count(LB_FLOW_HIT);
+			flow_confirm(flow, way, word);
+			return member;
+		}
+		return flow_replace(flow, way, word, slot);
+	}
+	flow_count(LB_FLOW_MISSED);
+	return lb_slot_previous(slot) == LB_NONE ? lb_slot_current(slot)
+						 : flow_route_moving(flow, slot);
+}
+
+#endif

@@ -1,0 +1,375 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does a request change what is balanced? Always so: copy the document, edit the copy, apply it
+ * whole. */
+#include "methods_change.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "api/model.h"
+
+/* Edits *next, a copy of the document in force, or replaces it. */
+typedef int (*change_edit)(struct lb_service **next, const json_t *params, struct lb_err *err);
+
+/* Puts the name of the parameter at fault before the path. */
+static int at_param(int ret, struct lb_err *err, const char *param)
+{
+	if (ret)
+		lb_err_prefix(err, "%s", param);
+	return ret;
+}
+
+static int find_vip(const struct lb_service *service, const json_t *reference, struct lb_vip **out,
+		    struct lb_err *err)
+{
+	return at_param(lb_service_get(service, json_string_value(reference), out, err), err,
+			"vip");
+}
+
+static int find_backend(const struct lb_vip *vip, const json_t *value, struct lb_backend **out,
+			struct lb_err *err)
+{
+	struct lb_addr address;
+	char text[LB_ADDR_TEXT];
+
+	if (lb_addr_parse(json_string_value(value), &address, err))
+		return at_param(-EINVAL, err, "address");
+	*out = lb_vip_find_backend(vip, &address);
+	if (*out)
+		return 0;
+	lb_err_set(err, LB_ERR_NOT_FOUND, "address", "VIP \"%s\" has no backend %s", vip->name,
+		   lb_addr_format(&address, text));
+	return lb_err_hint(err, "see: lbctl backend list %s", vip->name);
+}
+
+/* --- VIPs --- */
+
+static int vip_add(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	struct lb_vip vip = {0};
+	const json_t *object;
+	const struct lb_json_field fields[] = {{"vip", LB_JSON_OBJECT, true, &object}, {0}};
+	int ret = lb_json_fields(params, fields, err);
+
+	if (ret)
+		return ret;
+	ret = lb_vip_from_json(object, &vip, err);
+	if (!ret)
+		ret = lb_service_add_vip(*next, &vip, err);
+	lb_vip_clear(&vip);
+	return at_param(ret, err, "vip");
+}
+
+static int rename_vip(const struct lb_service *service, struct lb_vip *vip, const char *name,
+		      struct lb_err *err)
+{
+	const struct lb_vip *other;
+	char text[LB_ENDPOINT_TEXT];
+
+	if (lb_name_check(name, err))
+		return at_param(-EINVAL, err, "name");
+	other = lb_service_find(service, name);
+	if (other && other != vip)
+		return lb_err_set(err, LB_ERR_EXISTS, "name", "name \"%s\" is taken by VIP %s",
+				  name, lb_endpoint_format(&other->endpoint, text));
+	snprintf(vip->name, sizeof(vip->name), "%s", name);
+	return 0;
+}
+
+/* "set" of vip.set. */
+static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const json_t *set,
+		    struct lb_err *err)
+{
+	const json_t *name, *table, *transition, *flow_idle;
+	const struct lb_json_field fields[] = {
+		{"name", LB_JSON_STRING, false, &name},
+		{"table", LB_JSON_STRING, false, &table},
+		{"transition_s", LB_JSON_INTEGER, false, &transition},
+		{"flow_idle_s", LB_JSON_INTEGER, false, &flow_idle},
+		{0},
+	};
+	int ret = lb_json_fields(set, fields, err);
+
+	if (!ret && !json_object_size(set))
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "nothing to set: give name, table, transition_s or flow_idle_s");
+	if (!ret && name)
+		ret = rename_vip(service, vip, json_string_value(name), err);
+	if (!ret && table)
+		ret = at_param(lb_table_kind_parse(json_string_value(table), &vip->table, err), err,
+			       "table");
+	return ret ? ret : lb_vip_times_from_json(transition, flow_idle, vip, err);
+}
+
+static int vip_set(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	struct lb_vip *vip;
+	const json_t *reference, *set;
+	const struct lb_json_field fields[] = {
+		{"vip", LB_JSON_STRING, true, &reference},
+		{"set", LB_JSON_OBJECT, true, &set},
+		{0},
+	};
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret)
+		ret = find_vip(*next, reference, &vip, err);
+	return ret ? ret : at_param(edit_vip(*next, vip, set, err), err, "set");
+}
+
+static int vip_del(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	const json_t *reference;
+	const struct lb_json_field fields[] = {{"vip", LB_JSON_STRING, true, &reference}, {0}};
+	int ret = lb_json_fields(params, fields, err);
+
+	if (ret)
+		return ret;
+	return at_param(lb_service_del_vip(*next, json_string_value(reference), err), err, "vip");
+}
+
+/* --- backends --- */
+
+static int backend_add(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	struct lb_vip *vip;
+	struct lb_backend backend;
+	const json_t *reference, *object;
+	const struct lb_json_field fields[] = {
+		{"vip", LB_JSON_STRING, true, &reference},
+		{"backend", LB_JSON_OBJECT, true, &object},
+		{0},
+	};
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret)
+		ret = find_vip(*next, reference, &vip, err);
+	if (ret)
+		return ret;
+	ret = lb_backend_from_json(object, &backend, err);
+	if (!ret)
+		ret = lb_vip_add_backend(vip, &backend, err);
+	return at_param(ret, err, "backend");
+}
+
+/* The backend that {"vip", "address"} and one more field, unless `more` is NULL, are about. */
+static int backend_param(struct lb_service *next, const json_t *params, const char *more,
+			 const json_t **more_value, struct lb_vip **vip,
+			 struct lb_backend **backend, struct lb_err *err)
+{
+	const json_t *reference, *address;
+	const struct lb_json_field fields[] = {
+		{"vip", LB_JSON_STRING, true, &reference},
+		{"address", LB_JSON_STRING, true, &address},
+		{more, LB_JSON_OBJECT, true, more_value},
+		{0},
+	};
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret)
+		ret = find_vip(next, reference, vip, err);
+	return ret ? ret : find_backend(*vip, address, backend, err);
+}
+
+static int backend_set(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	struct lb_vip *vip;
+	struct lb_backend *backend;
+	const json_t *set, *value;
+	const struct lb_json_field fields[] = {{"weight", LB_JSON_INTEGER, true, &value}, {0}};
+	int64_t weight;
+	int ret = backend_param(*next, params, "set", &set, &vip, &backend, err);
+
+	if (ret)
+		return ret;
+	ret = lb_json_fields(set, fields, err);
+	if (!ret)
+		ret = lb_json_integer(value, "weight", 0, LB_WEIGHT_MAX, &weight, err);
+	if (!ret)
+		backend->weight = (uint32_t)weight;
+	return at_param(ret, err, "set");
+}
+
+static int backend_del(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	struct lb_vip *vip;
+	struct lb_backend *backend;
+	struct lb_addr gone;
+	int ret = backend_param(*next, params, NULL, NULL, &vip, &backend, err);
+
+	if (ret)
+		return ret;
+	gone = backend->address;
+	return at_param(lb_vip_del_backend(vip, &gone, err), err, "address");
+}
+
+static int set_drain(struct lb_service *next, const json_t *params, bool drain, struct lb_err *err)
+{
+	struct lb_vip *vip;
+	struct lb_backend *backend;
+	int ret = backend_param(next, params, NULL, NULL, &vip, &backend, err);
+
+	if (!ret)
+		backend->drain = drain;
+	return ret;
+}
+
+static int backend_drain(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	return set_drain(*next, params, true, err);
+}
+
+static int backend_undrain(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	return set_drain(*next, params, false, err);
+}
+
+/* --- whole documents --- */
+
+static int config_document(struct lb_service **next, const json_t *params, struct lb_err *err)
+{
+	const json_t *document;
+	const struct lb_json_field fields[] = {{"document", LB_JSON_OBJECT, true, &document}, {0}};
+	struct lb_service *service;
+	int ret = lb_json_fields(params, fields, err);
+
+	if (ret)
+		return ret;
+	ret = lb_service_from_json(document, &service, err);
+	if (ret)
+		return at_param(ret, err, "document");
+	lb_service_free(*next);
+	*next = service;
+	return 0;
+}
+
+/* --- carrying them out --- */
+
+/* What a change must not break without being told so: a document says by itself what is to be, and
+ * removing a VIP cannot be meant otherwise. */
+static const struct change_method {
+	const char *name;
+	change_edit edit;
+	/* The parameter that faults found in the whole document, which the client did not send, are
+	 * laid at the door of; NULL: the client did send it. */
+	const char *blame;
+	bool guarded; /* connections that would break want "force" */
+	bool dry_run; /* always */
+} changes[] = {
+	{"vip.add", vip_add, "vip", false, false},
+	{"vip.set", vip_set, "set", false, false},
+	{"vip.del", vip_del, "vip", false, false},
+	{"backend.add", backend_add, "backend", false, false},
+	{"backend.set", backend_set, "set", false, false},
+	{"backend.del", backend_del, "address", true, false},
+	{"backend.drain", backend_drain, "address", false, false},
+	{"backend.undrain", backend_undrain, "address", false, false},
+	{"config.check", config_document, NULL, false, true},
+	{"config.apply", config_document, NULL, false, false},
+};
+
+#define CHANGE_COUNT (sizeof(changes) / sizeof(*changes))
+_Static_assert(CHANGE_COUNT <= METHODS_CHANGE_MAX, "the names of all changes fit");
+
+void methods_change_names(const char **names)
+{
+	for (size_t i = 0; i < CHANGE_COUNT; i++)
+		names[i] = changes[i].name;
+}
+
+static int percent_option(const json_t *value, double *out, struct lb_err *err)
+{
+	if (!value)
+		return 0;
+	if (!json_is_number(value) || json_number_value(value) < 0 ||
+	    json_number_value(value) > 100)
+		return lb_err_set(err, LB_ERR_PARAMS, "max_moved_percent",
+				  "max_moved_percent must be a number from 0 to 100");
+	*out = json_number_value(value);
+	return 0;
+}
+
+static int boolean_option(const json_t *value, const char *name, bool *out, struct lb_err *err)
+{
+	if (!value)
+		return 0;
+	if (!json_is_boolean(value))
+		return lb_err_set(err, LB_ERR_PARAMS, name, "%s must be true or false", name);
+	*out = json_is_true(value);
+	return 0;
+}
+
+/* Takes the fields that every change understands out of `params`. */
+static int take_options(json_t *params, struct apply_options *options, struct lb_err *err)
+{
+	int ret = boolean_option(json_object_get(params, "dry_run"), "dry_run", &options->dry_run,
+				 err);
+
+	if (!ret)
+		ret = boolean_option(json_object_get(params, "force"), "force", &options->force,
+				     err);
+	if (!ret)
+		ret = percent_option(json_object_get(params, "max_moved_percent"),
+				     &options->max_moved_percent, err);
+	json_object_del(params, "dry_run");
+	json_object_del(params, "force");
+	json_object_del(params, "max_moved_percent");
+	return ret;
+}
+
+static void blame(const char *param, struct lb_err *err)
+{
+	if (!err->path[0])
+		return;
+	if (param)
+		snprintf(err->path, sizeof(err->path), "%s", param);
+	else
+		lb_err_prefix(err, "document");
+}
+
+static int carry_out(struct service *service, const struct change_method *change, json_t *params,
+		     json_t **result, struct lb_err *err)
+{
+	struct apply_options options = {
+		.dry_run = change->dry_run,
+		.force = !change->guarded,
+		.max_moved_percent = 100,
+	};
+	struct lb_service *next = NULL;
+	int ret = take_options(params, &options, err);
+
+	if (ret)
+		return ret;
+	next = lb_service_copy(service_document(service));
+	if (!next)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	ret = change->edit(&next, params, err);
+	if (ret) {
+		lb_service_free(next);
+		return ret;
+	}
+	ret = service_apply(service, next, &options, result, err);
+	if (ret)
+		blame(change->blame, err);
+	return ret;
+}
+
+int methods_change(struct service *service, const char *method, const json_t *params,
+		   json_t **result, struct lb_err *err)
+{
+	for (size_t i = 0; i < CHANGE_COUNT; i++) {
+		json_t *copy;
+		int ret;
+
+		if (strcmp(method, changes[i].name))
+			continue;
+		copy = json_copy((json_t *)params);
+		if (!copy)
+			return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		ret = carry_out(service, &changes[i], copy, result, err);
+		json_decref(copy);
+		return ret;
+	}
+	return -ENOSYS;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The methods of docs/protocol.md that change what is balanced. Private to methods.c. */
+#ifndef LB_METHODS_CHANGE_H
+#define LB_METHODS_CHANGE_H
+
+#include <jansson.h>
+#include "api/err.h"
+#include "service.h"
+
+#define METHODS_CHANGE_MAX 16
+
+/* -ENOSYS when `method` is none of them; otherwise 0 and *result, or non-zero and *err. */
+int methods_change(struct service *service, const char *method, const json_t *params,
+		   json_t **result, struct lb_err *err);
+
+/* Their names, at most METHODS_CHANGE_MAX. */
+void methods_change_names(const char **names);
+
+#endif

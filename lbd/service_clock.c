@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What happens to the live service as time passes? Transitions end, the flow table is swept, slots
+ * settle, and the numbers of members that are gone come free. While nothing has moved there is
+ * nothing to do, and no timer runs. */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../bpf/flow_word.h"
+#include "service_live.h"
+
+#define TICK_MS 100
+#define TICKS_A_PASS 32     /* a large table is swept in 3 s */
+#define BUCKETS_A_TICK 1024 /* at least: a small one at once */
+
+static uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint32_t clock_now_s(void)
+{
+	return clock_now_ns() / 1000000000;
+}
+
+static bool any_unsettled(const struct service *service, bool moving_only)
+{
+	size_t i;
+
+	for (i = 0; i < service->document->vip_count; i++) {
+		const struct slots *slots = service->live[i].slots;
+
+		if (slots->moving || (!moving_only && slots->tracked))
+			return true;
+	}
+	return false;
+}
+
+/* A pass without a word, during which nothing could be recorded, leaves no reason to go on. */
+static void end_pass(struct service *service)
+{
+	uint16_t number;
+	size_t i;
+
+	for (i = 0; i < service->document->vip_count; i++)
+		slots_sweep_end(service->live[i].slots);
+	while (sweep_take_free(service->sweep, &number))
+		members_free_number(service->members, number);
+	service->flows_possible = service->moved_in_pass || sweep_total(service->sweep) ||
+				  sweep_gone(service->sweep) || any_unsettled(service, false);
+	service->moved_in_pass = any_unsettled(service, true);
+}
+
+static void schedule(struct service *service)
+{
+	const struct timeval delay = {.tv_usec = TICK_MS * 1000};
+
+	if (service->flows_possible && !evtimer_pending(service->tick, NULL))
+		evtimer_add(service->tick, &delay);
+}
+
+/* A backend that has never had a packet has no flows to keep: what it gives away, as all but one do
+ * when a VIP is being set up, needs no transition. */
+static void release_unused(struct service *service, const struct live_vip *live)
+{
+	struct lb_counter counter;
+	size_t i;
+
+	if (!slots_take_changed(live->slots))
+		return;
+	for (i = 0; i < live->backend_count; i++)
+		if (!datapath_counters(service->datapath, live->backends[i].number, &counter) &&
+		    !counter.packets)
+			slots_release(live->slots, live->backends[i].number);
+}
+
+static void tick(evutil_socket_t fd, short events, void *user)
+{
+	struct service *service = user;
+	uint32_t slice = service->bucket_count / TICKS_A_PASS;
+	size_t i;
+
+	(void)fd;
+	(void)events;
+	for (i = 0; i < service->document->vip_count; i++) {
+		release_unused(service, &service->live[i]);
+		slots_expire(service->live[i].slots, clock_now_s());
+	}
+	if (slice < BUCKETS_A_TICK)
+		slice = BUCKETS_A_TICK;
+	if (sweep_step(service->sweep, slice, clock_now_ns() >> LB_FLOW_TIME_SHIFT))
+		end_pass(service);
+	schedule(service);
+}
+
+void clock_start(struct service *service)
+{
+	service->flows_possible = service->moved_in_pass = true;
+	schedule(service);
+}
+
+int clock_open(struct service *service, struct event_base *base, struct lb_err *err)
+{
+	struct lb_flow_bucket *buckets = datapath_flows(service->datapath, &service->bucket_count);
+
+	service->sweep =
+		sweep_new(buckets, service->bucket_count, members_capacity(service->config));
+	service->tick = evtimer_new(base, tick, service);
+	if (service->sweep && service->tick)
+		return 0;
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+}
+
+void clock_close(struct service *service)
+{
+	if (service->tick)
+		event_free(service->tick);
+	sweep_free(service->sweep);
+}

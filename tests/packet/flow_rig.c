@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How does a test send the packets of many flows through the program, fast, and see who got them?
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+#include "../../bpf/flow_word.h"
+#include "../../lbd/datapath.h"
+#include "flow_rig.h"
+#include "frame.h"
+
+#define LOOPBACK 1 /* where BPF_PROG_TEST_RUN has its frames come in */
+#define HOP 1
+#define HEADROOM_OUT 128 /* for what the program puts before a frame */
+
+/* Where things lie in the frames of frame_build. */
+#define SOURCE4 (ETH + 12)
+#define SOURCE6 (ETH + 8 + 12) /* the last four bytes of it */
+#define L4_4 (ETH + 20)
+#define L4_6 (ETH + 40)
+#define TCP_FLAGS 13
+
+struct place {
+	struct rig_vip vip;
+	uint32_t slots_start;
+	bool ipv6;
+	struct frame frame; /* of client 0; the others' is patched */
+	struct flow flow;
+};
+
+static struct {
+	struct datapath *datapath;
+	struct place places[RIG_VIPS_MAX];
+	size_t count;
+	struct lb_flow_bucket *buckets;
+	uint32_t bucket_count;
+	uint64_t seed[2];
+	uint64_t drops; /* for want of a backend, so far */
+} rig;
+
+static int fail(const char *what, const char *why)
+{
+	fprintf(stderr, "flow tests cannot run: %s: %s\n", what, why);
+	return -1;
+}
+
+static void pin_to_this_cpu(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		fail("sched_setaffinity", strerror(errno));
+}
+
+static void build_frame(struct place *place, const struct lb_endpoint *endpoint)
+{
+	const struct spec spec = {
+		.family = place->ipv6 ? 6 : 4,
+		.protocol = endpoint->protocol,
+		.source = place->ipv6 ? "2001:db8:c::" : "198.18.0.0",
+		.destination = place->vip.address,
+		.dport = endpoint->port ? endpoint->port : 4433,
+		.payload = 12,
+	};
+
+	frame_build(&spec, &place->frame);
+	frame_flow(&place->frame, &place->flow);
+}
+
+static int set_vip(uint32_t number, uint32_t *start)
+{
+	struct place *place = &rig.places[number];
+	struct lb_endpoint endpoint;
+	struct lb_err err = {0};
+	struct lb_vip_value value = {
+		.number = number, .slots_start = *start, .slots_size = place->vip.size};
+
+	if (lb_endpoint_parse(place->vip.endpoint, &endpoint, &err) ||
+	    datapath_vip_set(rig.datapath, &endpoint, &value, &err))
+		return fail(place->vip.endpoint, err.message);
+	place->slots_start = *start;
+	place->ipv6 = endpoint.address.family == 6;
+	build_frame(place, &endpoint);
+	*start += place->vip.size;
+	return 0;
+}
+
+int rig_open(const struct rig_vip *vips, size_t count, uint32_t members, uint32_t flows,
+	     const uint64_t seed[2])
+{
+	struct datapath_options options = {
+		.vips = count, .members = members, .flows = flows, .seed = {seed[0], seed[1]}};
+	const struct lb_nexthop hop = {.valid = 1, .ifindex = LOOPBACK, .mtu = 1500};
+	struct lb_err err = {0};
+	uint32_t start = 0;
+	size_t i;
+
+	rig.drops = 0;
+	pin_to_this_cpu();
+	memcpy(rig.seed, seed, sizeof(rig.seed));
+	for (i = 0; i < count; i++) {
+		rig.places[i].vip = vips[i];
+		options.slots += vips[i].size;
+	}
+	if (datapath_open(&options, &rig.datapath, &err))
+		return fail(err.message, err.hint);
+	rig.count = count;
+	rig.buckets = datapath_flows(rig.datapath, &rig.bucket_count);
+	datapath_nexthops(rig.datapath)[HOP] = hop;
+	for (i = 0; i < count; i++)
+		if (set_vip(i, &start))
+			return -1;
+	rig_idle(LB_FLOW_TIME_MASK);
+	return 0;
+}
+
+void rig_close(void)
+{
+	datapath_close(rig.datapath);
+	rig.datapath = NULL;
+}
+
+uint32_t *rig_slots(uint32_t vip)
+{
+	return datapath_slots(rig.datapath) + rig.places[vip].slots_start;
+}
+
+struct lb_flow_bucket *rig_buckets(uint32_t *count)
+{
+	*count = rig.bucket_count;
+	return rig.buckets;
+}
+
+void rig_idle(uint32_t units)
+{
+	datapath_tuning(rig.datapath)->flow_idle = units;
+}
+
+/* --- members: every second backend is reached by IPv6 --- */
+
+void rig_member_set(uint16_t number, uint32_t vip, uint32_t backend, uint32_t flags)
+{
+	struct lb_member member = {.nexthop = HOP, .vip = vip, .flags = LB_MEMBER_VALID | flags};
+	const bool ipv6 = backend % 2;
+
+	if (ipv6) {
+		member.flags |= LB_MEMBER_OUTER6;
+		member.daddr[0] = member.saddr[0] = htonl(0x20010db8);
+		member.daddr[3] = htonl(backend);
+	} else {
+		member.saddr[0] = htonl(0x0a000001);
+		member.daddr[0] = htonl(0x0b000000 | backend);
+	}
+	if (!flags)
+		member.flags = 0;
+	datapath_members(rig.datapath)[number] = member;
+}
+
+void rig_member_flags(uint16_t number, uint32_t flags)
+{
+	struct lb_member *member = &datapath_members(rig.datapath)[number];
+
+	member->flags = (member->flags & ~(LB_MEMBER_NEW | LB_MEMBER_OLD)) | flags;
+}
+
+/* --- sending --- */
+
+static void patch32(uint8_t *at, uint32_t value)
+{
+	value = htonl(value);
+	memcpy(at, &value, sizeof(value));
+}
+
+/* The checksums of the inner packet are left as they were: the balancer does not look at them. */
+static void patch_client(const struct place *place, const struct client *client, uint8_t tcp_flags,
+			 uint8_t *bytes)
+{
+	uint8_t *l4 = bytes + (place->ipv6 ? L4_6 : L4_4);
+
+	patch32(bytes + (place->ipv6 ? SOURCE6 : SOURCE4), 0xc6120000 + client->source);
+	l4[0] = client->port >> 8;
+	l4[1] = client->port & 0xff;
+	if (place->vip.tcp)
+		l4[TCP_FLAGS] = tcp_flags;
+}
+
+static uint32_t backend_of(const uint8_t *bytes)
+{
+	const bool ipv6 = bytes[12] == 0x86;
+	uint32_t last;
+
+	memcpy(&last, bytes + ETH + (ipv6 ? 24 + 12 : 16), sizeof(last));
+	return ipv6 ? ntohl(last) : ntohl(last) & 0xffffff;
+}
+
+static uint64_t drops_for_no_backend(void)
+{
+	uint64_t verdicts[LB_VERDICT_COUNT];
+
+	datapath_verdicts(rig.datapath, verdicts);
+	return verdicts[LB_DROP_NO_BACKEND];
+}
+
+uint32_t rig_send(const struct client *client, uint8_t tcp_flags)
+{
+	const struct place *place = &rig.places[client->vip];
+	uint8_t in[256], out[256 + HEADROOM_OUT];
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in, .data_out = out,
+		    .data_size_in = place->frame.length, .data_size_out = sizeof(out), .repeat = 1);
+	int error;
+
+	memcpy(in, place->frame.bytes, place->frame.length);
+	patch_client(place, client, tcp_flags, in);
+	error = bpf_prog_test_run_opts(datapath_program_fd(rig.datapath), &options);
+	if (!error && options.retval == XDP_TX)
+		return backend_of(out);
+	if (!error && options.retval == XDP_DROP && drops_for_no_backend() == rig.drops + 1) {
+		rig.drops++;
+		return RIG_DROPPED;
+	}
+	fprintf(stderr, "a packet was neither sent nor dropped for want of a backend: %s, XDP %u\n",
+		strerror(-error), options.retval);
+	abort();
+}
+
+/* --- where it looks --- */
+
+uint64_t rig_hash(const struct client *client)
+{
+	const struct place *place = &rig.places[client->vip];
+	struct flow flow = place->flow;
+
+	patch32(flow.source + (place->ipv6 ? 12 : 0), 0xc6120000 + client->source);
+	flow.sport = client->port;
+	return flow_hash(&flow, rig.seed);
+}
+
+uint32_t *rig_slot(uint64_t hash, uint32_t vip)
+{
+	return rig_slots(vip) + flow_slot(hash, rig.places[vip].vip.size);
+}
+
+struct lb_flow_bucket *rig_bucket(uint64_t hash)
+{
+	return &rig.buckets[hash % rig.bucket_count];
+}
+
+int rig_way(const struct lb_flow_bucket *bucket, uint64_t hash)
+{
+	int way;
+
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		if (bucket->word[way] && flow_word_tag(bucket->word[way]) == hash >> 32)
+			return way;
+	return -1;
+}
+
+void rig_counts(uint64_t out[LB_FLOW_COUNT_COUNT])
+{
+	if (datapath_flow_counts(rig.datapath, out)) {
+		fprintf(stderr, "flow_counts cannot be read\n");
+		abort();
+	}
+}
+
+const char *rig_count_name(unsigned int which)
+{
+#define COUNT_NAME(id, name, meaning) name,
+	static const char *const names[] = {LB_FLOW_COUNT_LIST(COUNT_NAME)};
+#undef COUNT_NAME
+
+	return names[which];
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint32_t rig_time(void)
+{
+	return (now_ns() >> LB_FLOW_TIME_SHIFT) & LB_FLOW_TIME_MASK;
+}
+
+void rig_await_time_unit(void)
+{
+	const uint64_t unit_ns = 1ull << LB_FLOW_TIME_SHIFT, room_ns = unit_ns / 4;
+
+	while (unit_ns - now_ns() % unit_ns < room_ns)
+		usleep(10000);
+}

@@ -1,0 +1,1242 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Does an established connection keep its backend, whatever happens to the backends?
+ *
+ * A model that remembers every flow, and the backend it is on, runs beside the real slots, sweep
+ * and flow table through random packets, floods, changes and time. Everything follows from one
+ * seed: PROMISE_SEED in the environment is another one, PROMISE_STEPS the steps of each run. What
+ * lbd does around the modules (service.c, service_clock.c) is done here in the same order.
+ *
+ * The promise ends for a flow when its backend is removed. Where the flow table had no room for it
+ * (its last packet's word was refused, or pushed out before it was confirmed) it may move when what
+ * is not on record begins to go elsewhere, and not before.
+ */
+#include <inttypes.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <cmocka.h>
+#include "../../bpf/abi.h"
+#include "../../bpf/hash.h"
+#include "../../lbd/numbers.h"
+#include "../../lbd/slots.h"
+#include "../../lbd/sweep.h"
+#include "../../lbd/table.h"
+
+/* What flow.h asks for. */
+struct flow;
+static __u32 flow_member_flags(const struct flow *flow, __u32 number);
+static int flow_may_evict(const struct flow *flow);
+static void flow_count(enum lb_flow_count what);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunknown-pragmas" /* "unroll" is clang's */
+#include "../../bpf/flow.h"
+#pragma GCC diagnostic pop
+
+#if defined(__SANITIZE_ADDRESS__)
+#define STEPS 100000
+#else
+#define STEPS 500000
+#endif
+#define RUNS 4 /* each calm and under floods: 4,000,000 steps in all */
+
+#define VIPS 4
+#define BACKENDS 9       /* at most, in a VIP */
+#define NUMBERS 80       /* of members: few, so that they are soon used again */
+#define BUCKETS 2048u    /* room */
+#define FEW_BUCKETS 128u /* for fewer words than there are flows */
+#define TICK_NS 100000000ull
+#define TICKS_A_PASS 16
+#define SECOND 1000000000ull
+#define FLOWS 1500 /* kept up, about */
+#define FLOWS_MAX 4000
+#define ENDED 256
+#define EVENTS 262144
+
+struct backend {
+	uint32_t identity; /* 0: not configured */
+	uint32_t weight;
+	uint16_t number;
+	bool drain, unhealthy;
+	uint32_t left_in_pass; /* the pass in which the last slot stopped leading to it; 0: none yet
+				*/
+};
+
+struct vip {
+	/* for good */
+	uint32_t size, transition_s, flow_idle_s;
+	uint8_t protocol;
+	enum lb_table_kind kind;
+	/* while it is there */
+	bool there;
+	uint32_t number;
+	uint32_t *words;
+	struct slots slots;
+	struct table *table;
+	struct backend backends[BACKENDS]; /* the place stands for the address */
+	TAILQ_HEAD(due, model_flow) due;   /* who has been silent for longest comes first */
+};
+
+/* The reference: what a balancer that remembers every flow would know. */
+struct model_flow {
+	TAILQ_ENTRY(model_flow) due;
+	LIST_ENTRY(model_flow) near; /* of the same bucket */
+	struct vip *vip;
+	uint64_t hash;
+	uint64_t sent_ns; /* the last packet, or the first SYN */
+	uint32_t backend; /* identity */
+	uint32_t place;   /* in live[] */
+	/* Bit n: for reason n of enum lb_flow_count it is not on record. No excuse while what is
+	 * not on record goes to `unless`, an identity; 0: none. */
+	uint32_t failed, unless;
+	bool established;
+	bool confirmed; /* its record has led a packet that was no SYN */
+	bool lazy;      /* sends only when it must */
+};
+
+/* A tuple whose flow has ended, to be used again. */
+struct ended {
+	struct vip *vip;
+	uint64_t hash;
+};
+
+struct event {
+	uint64_t ns, hash;
+	const char *what;
+	const struct vip *vip;
+	uint32_t word, counted;
+	uint16_t member;
+};
+
+static struct {
+	uint64_t seed[2], random, start_seed;
+	uint64_t now_ns, next_tick_ns;
+	bool floods;
+	/* the data plane */
+	struct lb_flow_bucket *buckets;
+	uint32_t bucket_count;
+	struct lb_member members[NUMBERS];
+	uint32_t identities[NUMBERS]; /* by number: whose it is */
+	uint32_t idle, budget_time, budget_used;
+	uint32_t counted; /* by the packet under way, bit n: counter n */
+	uint64_t counts[LB_FLOW_COUNT_COUNT];
+	/* lbd */
+	struct vip vips[VIPS];
+	struct sweep *sweep;
+	struct numbers *numbers, *vip_numbers;
+	bool flows_possible, moved_in_pass;
+	uint32_t pass, next_identity;
+	/* the model */
+	struct model_flow pool[FLOWS_MAX], *live[FLOWS_MAX];
+	uint32_t live_count;
+	LIST_HEAD(near, model_flow) near[BUCKETS];
+	struct ended ended[ENDED];
+	/* the story */
+	struct event events[EVENTS];
+	uint64_t event_count, step, packets, unsettled, changes, ends[2], handshakes;
+	uint64_t established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
+} run;
+
+#define FAILURES (1u << LB_FLOW_REFUSED | 1u << LB_FLOW_OVER_BUDGET | 1u << LB_FLOW_RACED)
+
+static void end_flow(struct model_flow *flow);
+static void send_due(struct model_flow *flow);
+
+/* --- chance --- */
+
+static uint64_t random_next(void)
+{
+	uint64_t z = run.random += 0x9e3779b97f4a7c15ull;
+
+	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
+	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
+	return z ^ z >> 31;
+}
+
+static uint32_t random_below(uint32_t limit)
+{
+	return (random_next() >> 32) * limit >> 32;
+}
+
+static bool one_in(uint32_t n)
+{
+	return random_below(n) == 0;
+}
+
+/* --- the story, told when a test fails --- */
+
+static void tell(const char *what, const struct vip *vip, uint64_t hash, uint32_t word,
+		 uint16_t member)
+{
+	run.events[run.event_count++ % EVENTS] = (struct event){
+		.ns = run.now_ns,
+		.hash = hash,
+		.what = what,
+		.vip = vip,
+		.word = word,
+		.counted = run.counted,
+		.member = member,
+	};
+}
+
+static void print_event(const struct event *event)
+{
+	static const char *const names[] = {
+#define COUNT_NAME(id, name, meaning) name,
+		LB_FLOW_COUNT_LIST(COUNT_NAME)
+#undef COUNT_NAME
+	};
+	uint32_t i;
+
+	printf("%12.3f s  %-22s slot %04x|%04x  member %04x", event->ns / 1e9, event->what,
+	       lb_slot_current(event->word), lb_slot_previous(event->word), event->member);
+	for (i = 0; i < LB_FLOW_COUNT_COUNT; i++)
+		if (event->counted >> i & 1)
+			printf("  %s", names[i]);
+	printf("\n");
+}
+
+/* Everything kept about this flow's tuple, and the changes of its VIP meanwhile. */
+static void print_history(const struct vip *vip, uint64_t hash)
+{
+	uint64_t i = run.event_count > EVENTS ? run.event_count - EVENTS : 0;
+	bool begun = false;
+
+	printf("seed %" PRIu64 ", step %" PRIu64 ", VIP %d, hash %016" PRIx64 "\n", run.start_seed,
+	       run.step, (int)(vip - run.vips), hash);
+	for (; i < run.event_count; i++) {
+		const struct event *event = &run.events[i % EVENTS];
+
+		begun |= event->hash == hash;
+		if (begun && event->vip == vip && (!event->hash || event->hash == hash))
+			print_event(event);
+	}
+	fflush(stdout);
+}
+
+static void break_promise(const struct model_flow *flow, const char *what, uint32_t now_on)
+{
+	print_history(flow->vip, flow->hash);
+	fail_msg("%s: was on backend %u, now on %u", what, flow->backend, now_on);
+}
+
+/* --- the program around flow.h (bpf/backend.h) --- */
+
+static __u32 flow_member_flags(const struct flow *flow, __u32 number)
+{
+	assert_true(number < NUMBERS);
+	return run.members[number].vip == flow->vip ? run.members[number].flags : 0;
+}
+
+static void flow_count(enum lb_flow_count what)
+{
+	run.counts[what]++;
+	run.counted |= 1u << what;
+}
+
+static int flow_may_evict(const struct flow *flow)
+{
+	if (run.budget_time != flow->time) {
+		run.budget_time = flow->time;
+		run.budget_used = 0;
+	}
+	return run.budget_used++ < run.bucket_count * LB_FLOW_WAYS / 16;
+}
+
+static uint32_t time_units(void)
+{
+	return run.now_ns >> LB_FLOW_TIME_SHIFT & LB_FLOW_TIME_MASK;
+}
+
+static uint32_t *slot_of(const struct vip *vip, uint64_t hash)
+{
+	return &vip->words[lb_hash_slot(hash, vip->size)];
+}
+
+static uint32_t bucket_of(uint64_t hash)
+{
+	return hash & (run.bucket_count - 1);
+}
+
+static struct model_flow *find_flow(uint32_t bucket, uint32_t tag)
+{
+	struct model_flow *flow;
+
+	LIST_FOREACH(flow, &run.near[bucket], near)
+	if (flow->hash >> 32 == tag)
+		return flow;
+	return NULL;
+}
+
+static uint32_t identity_of(uint32_t number)
+{
+	return number == LB_NONE ? 0 : run.identities[number];
+}
+
+/* The member that gets what is not on record. */
+static uint32_t home_of(const struct vip *vip, uint64_t hash)
+{
+	uint32_t slot = *slot_of(vip, hash);
+
+	return lb_slot_previous(slot) == LB_NONE ? lb_slot_current(slot) : lb_slot_previous(slot);
+}
+
+/* Nothing goes while a word is empty, nor a confirmed one while one is not; and who goes is the
+ * oldest unconfirmed one, or idle. */
+static void check_victim(const struct lb_flow_bucket *bucket, uint64_t victim)
+{
+	uint32_t age = flow_word_age(victim, time_units());
+	int way;
+
+	for (way = 0; way < LB_FLOW_WAYS; way++) {
+		uint64_t word = bucket->word[way];
+
+		assert_int_not_equal(word, 0);
+		if (!(word & LB_FLOW_CONFIRMED_BIT)) {
+			assert_false(victim & LB_FLOW_CONFIRMED_BIT);
+			assert_true(flow_word_age(word, time_units()) <= age);
+		}
+	}
+	assert_true(!(victim & LB_FLOW_CONFIRMED_BIT) || age > run.idle);
+}
+
+/* The flow whose word was pushed out has an excuse, unless that word must have been confirmed. */
+static void note_eviction(uint32_t bucket, uint64_t word)
+{
+	struct model_flow *flow = find_flow(bucket, flow_word_tag(word));
+
+	if (!flow)
+		return;
+	tell("evicted", flow->vip, flow->hash, *slot_of(flow->vip, flow->hash),
+	     flow_word_member(word));
+	if (flow->confirmed || identity_of(flow_word_member(word)) != flow->backend)
+		return;
+	flow->failed |= 1u << LB_FLOW_EVICTED;
+	flow->unless = flow->backend;
+}
+
+/* What one packet did to its bucket: pushed out another word, or changed the one it has found. */
+static void check_bucket(const struct flow *flow, const struct lb_flow_bucket *before)
+{
+	int way;
+
+	for (way = 0; way < LB_FLOW_WAYS; way++) {
+		uint64_t old = before->word[way], word = flow->bucket->word[way];
+
+		if (old == word)
+			continue;
+		if (old && flow_word_tag(old) != flow->tag) {
+			check_victim(before, old);
+			note_eviction(flow->bucket - run.buckets, old);
+		} else if (flow->syn) {
+			assert_true(!(word & LB_FLOW_CONFIRMED_BIT) || old & LB_FLOW_CONFIRMED_BIT);
+		}
+	}
+}
+
+/* What became of the packet under way, of this flow. A refused SYN belongs with what is not on
+ * record, where that takes new flows. */
+static void note_outcome(struct model_flow *flow, bool syn)
+{
+	uint32_t home = home_of(flow->vip, flow->hash);
+
+	if (!(run.counted & 1u << LB_FLOW_HIT))
+		flow->confirmed = false;
+	else if (!syn)
+		flow->confirmed = true;
+
+	flow->failed = run.counted & FAILURES;
+	flow->unless = 0;
+	if (home != LB_NONE && run.members[home].flags & (syn ? LB_MEMBER_NEW : LB_MEMBER_OLD))
+		flow->unless = identity_of(home);
+}
+
+static bool is_excused(const struct model_flow *flow)
+{
+	return flow->failed &&
+	       (!flow->unless || identity_of(home_of(flow->vip, flow->hash)) != flow->unless);
+}
+
+static uint32_t route_unsettled(const struct vip *vip, uint64_t hash, uint32_t slot, bool syn)
+{
+	uint32_t bucket = bucket_of(hash), member;
+	const struct lb_flow_bucket before = run.buckets[bucket];
+	const struct flow flow = {
+		.bucket = &run.buckets[bucket],
+		.tag = hash >> 32,
+		.time = time_units(),
+		.idle = run.idle,
+		.vip = vip->number,
+		.syn = syn,
+	};
+
+	run.unsettled++;
+	member = flow_route(&flow, slot);
+	check_bucket(&flow, &before);
+	if (lb_slot_previous(slot) == LB_NONE)
+		assert_false(run.counted & (1u << LB_FLOW_INSERTED | 1u << LB_FLOW_EVICTED));
+	return member;
+}
+
+/* The identity of the backend that gets the packet; 0: nobody. */
+static uint32_t packet(const struct vip *vip, uint64_t hash, bool syn)
+{
+	uint32_t slot = *slot_of(vip, hash), number = lb_slot_current(slot);
+
+	run.packets++;
+	run.counted = 0;
+	if (!lb_slot_is_settled(slot) || number == LB_NONE)
+		number = route_unsettled(vip, hash, slot, syn);
+	tell(syn ? "SYN" : "packet", vip, hash, slot, number);
+	run.counted &= ~(1u << LB_FLOW_MISSED);
+	if (number != LB_NONE && !(run.members[number].flags & LB_MEMBER_VALID)) {
+		print_history(vip, hash);
+		fail_msg("a packet was sent to a backend that is gone");
+	}
+	return identity_of(number);
+}
+
+/* --- what lbd does as time passes (service_clock.c) --- */
+
+static bool any_unsettled(bool moving_only)
+{
+	int i;
+
+	for (i = 0; i < VIPS; i++)
+		if (run.vips[i].there &&
+		    (run.vips[i].slots.moving || (!moving_only && run.vips[i].slots.tracked)))
+			return true;
+	return false;
+}
+
+/* A number comes back: nothing may name it any more. */
+static void take_number_back(uint16_t number)
+{
+	uint32_t i, slot;
+	int way;
+
+	for (i = 0; i < VIPS; i++)
+		for (slot = 0; slot < run.vips[i].size; slot++) {
+			assert_int_not_equal(lb_slot_current(run.vips[i].words[slot]), number);
+			assert_int_not_equal(lb_slot_previous(run.vips[i].words[slot]), number);
+		}
+	for (i = 0; i < run.bucket_count; i++)
+		for (way = 0; way < LB_FLOW_WAYS; way++)
+			assert_int_not_equal(flow_word_member(run.buckets[i].word[way]), number);
+	numbers_give_back(run.numbers, number);
+}
+
+static void end_pass(void)
+{
+	uint16_t number;
+	int i;
+
+	run.pass++;
+	for (i = 0; i < VIPS; i++)
+		if (run.vips[i].there)
+			slots_sweep_end(&run.vips[i].slots);
+	while (sweep_take_free(run.sweep, &number))
+		take_number_back(number);
+	run.flows_possible = run.moved_in_pass || sweep_total(run.sweep) || sweep_gone(run.sweep) ||
+			     any_unsettled(false);
+	run.moved_in_pass = any_unsettled(true);
+}
+
+static void tick(uint32_t buckets)
+{
+	int i;
+
+	for (i = 0; i < VIPS; i++)
+		if (run.vips[i].there)
+			slots_expire(&run.vips[i].slots, run.now_ns / SECOND);
+	if (sweep_step(run.sweep, buckets, run.now_ns >> LB_FLOW_TIME_SHIFT))
+		end_pass();
+	run.next_tick_ns = run.now_ns + TICK_NS;
+}
+
+static void clock_start(void)
+{
+	if (!run.flows_possible)
+		run.next_tick_ns = run.now_ns + TICK_NS;
+	run.flows_possible = run.moved_in_pass = true;
+}
+
+/* The flow that must send first, so that it has sent once a transition. */
+static struct model_flow *next_due(uint64_t *due_ns)
+{
+	struct model_flow *next = NULL, *flow;
+	int i;
+
+	for (i = 0; i < VIPS; i++) {
+		uint64_t due;
+
+		flow = TAILQ_FIRST(&run.vips[i].due);
+		due = flow ? flow->sent_ns + run.vips[i].transition_s * SECOND : UINT64_MAX;
+		if (due < *due_ns) {
+			*due_ns = due;
+			next = flow;
+		}
+	}
+	return next;
+}
+
+/* Flows that must send do so at the last moment, after what lbd does at that very moment. */
+static void pass_time(uint64_t ns)
+{
+	uint64_t end_ns = run.now_ns + ns;
+
+	for (;;) {
+		uint64_t due_ns = end_ns;
+		struct model_flow *flow = next_due(&due_ns);
+
+		if (run.flows_possible && run.next_tick_ns <= due_ns) {
+			run.now_ns = run.next_tick_ns;
+			tick(run.bucket_count / TICKS_A_PASS);
+		} else if (flow) {
+			run.now_ns = due_ns;
+			send_due(flow);
+		} else {
+			run.now_ns = end_ns;
+			return;
+		}
+	}
+}
+
+/* --- changes (service.c) --- */
+
+static uint32_t share_of(const struct backend *backend)
+{
+	return backend->identity && !backend->drain && !backend->unhealthy ? backend->weight : 0;
+}
+
+static void update_table(struct vip *vip)
+{
+	struct table_member members[BACKENDS];
+	size_t count = 0, i;
+
+	for (i = 0; i < BACKENDS; i++)
+		if (vip->backends[i].identity)
+			members[count++] = (struct table_member){
+				.address = {.family = 4, .bytes = {10, 0, vip - run.vips, i + 1}},
+				.weight = share_of(&vip->backends[i]),
+				.number = vip->backends[i].number,
+			};
+	assert_int_equal(table_update(vip->table, members, count), 0);
+}
+
+static void set_members(struct vip *vip)
+{
+	int i;
+
+	for (i = 0; i < BACKENDS; i++) {
+		const struct backend *backend = &vip->backends[i];
+
+		if (!backend->identity)
+			continue;
+		run.members[backend->number] = (struct lb_member){
+			.flags = LB_MEMBER_VALID | LB_MEMBER_OLD |
+				 (share_of(backend) ? LB_MEMBER_NEW : 0),
+			.vip = vip->number,
+		};
+		sweep_member_set(run.sweep, backend->number, &vip->slots, vip->transition_s,
+				 vip->flow_idle_s);
+	}
+}
+
+static void end_member(uint16_t number)
+{
+	run.members[number].flags = 0;
+	if (run.flows_possible) {
+		sweep_member_gone(run.sweep, number);
+		clock_start();
+	} else {
+		sweep_member_clear(run.sweep, number);
+		take_number_back(number);
+	}
+}
+
+/* `gone`: the number of the backend that is no longer configured, or LB_NONE. */
+static void commit(struct vip *vip, uint16_t gone, const char *what)
+{
+	uint64_t marks[NUMBERS / 64 + 1] = {0};
+
+	run.changes++;
+	tell(what, vip, 0, 0, gone);
+	if (gone != LB_NONE)
+		marks[gone / 64] |= 1ull << gone % 64;
+	update_table(vip);
+	set_members(vip);
+	slots_change(&vip->slots, table_owners(vip->table), marks, run.now_ns / SECOND,
+		     vip->transition_s);
+	if (vip->slots.moving)
+		clock_start();
+	if (!run.flows_possible)
+		slots_settle_tracked(&vip->slots);
+	if (gone != LB_NONE)
+		end_member(gone);
+}
+
+static bool configure(struct backend *backend)
+{
+	uint32_t number;
+
+	if (!numbers_take(run.numbers, &number))
+		return false; /* those of removed ones are not back yet */
+	*backend = (struct backend){
+		.identity = ++run.next_identity,
+		.weight = one_in(8) ? 0 : 1 + random_below(10),
+		.number = number,
+	};
+	run.identities[number] = backend->identity;
+	return true;
+}
+
+static void longest_idle(void)
+{
+	uint32_t longest = 0;
+	int i;
+
+	for (i = 0; i < VIPS; i++)
+		if (run.vips[i].there && run.vips[i].flow_idle_s > longest)
+			longest = run.vips[i].flow_idle_s;
+	run.idle = sweep_units(longest);
+}
+
+static void add_vip(struct vip *vip)
+{
+	int i, count = 2 + random_below(5);
+
+	assert_true(numbers_take(run.vip_numbers, &vip->number));
+	memset(vip->backends, 0, sizeof(vip->backends));
+	assert_int_equal(slots_init(&vip->slots, vip->words, vip->size), 0);
+	for (i = 0; i < count; i++)
+		configure(&vip->backends[i]);
+	vip->table = table_new(vip->kind, vip->size, run.seed);
+	assert_non_null(vip->table);
+	update_table(vip);
+	set_members(vip);
+	slots_settle(&vip->slots, table_owners(vip->table));
+	vip->there = true;
+	longest_idle();
+	tell("VIP added", vip, 0, 0, LB_NONE);
+}
+
+/* Flows of this backend, or of any (0), lose the promise. Their clients come back soon. */
+static void break_flows(const struct vip *vip, uint32_t identity)
+{
+	uint32_t i = 0;
+
+	while (i < run.live_count) {
+		if (run.live[i]->vip == vip && (!identity || run.live[i]->backend == identity))
+			end_flow(run.live[i]);
+		else
+			i++;
+	}
+}
+
+static void remove_vip(struct vip *vip)
+{
+	int i;
+
+	tell("VIP removed", vip, 0, 0, LB_NONE);
+	run.changes++;
+	run.ends[1]++;
+	break_flows(vip, 0);
+	slots_reset(&vip->slots);
+	vip->there = false;
+	for (i = 0; i < BACKENDS; i++)
+		if (vip->backends[i].identity)
+			end_member(vip->backends[i].number);
+	numbers_give_back(run.vip_numbers, vip->number);
+	slots_clear(&vip->slots);
+	table_free(vip->table);
+	vip->table = NULL;
+	longest_idle();
+}
+
+/* Drained: no slot leads to it, a whole pass of the sweep has begun since, and found no flow. */
+static bool is_drained(const struct vip *vip, struct backend *backend)
+{
+	if (share_of(backend) || slots_leaving(&vip->slots, backend->number)) {
+		backend->left_in_pass = 0;
+		return false;
+	}
+	if (!backend->left_in_pass)
+		backend->left_in_pass = run.pass;
+	return (!run.flows_possible || run.pass >= backend->left_in_pass + 2) &&
+	       !sweep_flows(run.sweep, backend->number);
+}
+
+static void remove_backend(struct vip *vip, struct backend *backend, const char *what)
+{
+	uint16_t number = backend->number;
+
+	break_flows(vip, backend->identity);
+	*backend = (struct backend){0};
+	commit(vip, number, what);
+}
+
+static void remove_drained(struct vip *vip, struct backend *backend)
+{
+	uint32_t i;
+
+	for (i = 0; i < run.live_count; i++)
+		if (run.live[i]->backend == backend->identity && !run.live[i]->failed &&
+		    run.live[i]->established)
+			break_promise(run.live[i], "its backend is said to have no flow", 0);
+	run.ends[0]++;
+	remove_backend(vip, backend, "removed, drained");
+}
+
+/* Every so often lbctl asks how far the drain is. */
+static void remove_what_is_drained(void)
+{
+	int v, i;
+
+	for (v = 0; v < VIPS; v++)
+		for (i = 0; run.vips[v].there && i < BACKENDS; i++) {
+			struct backend *backend = &run.vips[v].backends[i];
+
+			if (backend->identity && is_drained(&run.vips[v], backend) && one_in(8))
+				remove_drained(&run.vips[v], backend);
+		}
+}
+
+static void change_backend(struct vip *vip, struct backend *backend)
+{
+	switch (random_below(12)) {
+	case 0:
+		run.ends[1]++;
+		remove_backend(vip, backend, "removed by force");
+		return;
+	case 1:
+	case 2:
+	case 3:
+		backend->weight = one_in(4) ? 0 : 1 + random_below(10);
+		commit(vip, LB_NONE, "weight");
+		return;
+	case 4:
+	case 5:
+	case 6:
+		backend->drain = !backend->drain;
+		commit(vip, LB_NONE, backend->drain ? "drain" : "undrain");
+		return;
+	default:
+		backend->unhealthy = !backend->unhealthy;
+		commit(vip, LB_NONE, backend->unhealthy ? "unhealthy" : "healthy");
+	}
+}
+
+static void change_vip(struct vip *vip)
+{
+	struct backend *backend = &vip->backends[random_below(BACKENDS)];
+
+	if (!vip->there) {
+		if (one_in(4))
+			add_vip(vip);
+	} else if (one_in(60)) {
+		remove_vip(vip);
+		if (one_in(2))
+			add_vip(vip);
+	} else if (backend->identity) {
+		change_backend(vip, backend);
+	} else if (configure(backend)) {
+		commit(vip, LB_NONE, "added");
+	}
+}
+
+/* --- flows --- */
+
+static void sent(struct model_flow *flow)
+{
+	flow->sent_ns = run.now_ns;
+	TAILQ_REMOVE(&flow->vip->due, flow, due);
+	TAILQ_INSERT_TAIL(&flow->vip->due, flow, due);
+}
+
+/* Another live flow with the same 32 bits in the same bucket would share its record: the design
+ * takes that one chance in 2^32 for each word of a bucket; here it is avoided. */
+static struct model_flow *new_flow(struct vip *vip, uint64_t hash)
+{
+	struct model_flow *flow;
+
+	if (run.live_count == FLOWS_MAX || find_flow(bucket_of(hash), hash >> 32))
+		return NULL;
+	flow = run.live[run.live_count];
+	flow->vip = vip;
+	flow->hash = hash;
+	flow->sent_ns = run.now_ns;
+	flow->place = run.live_count++;
+	flow->established = flow->confirmed = false;
+	flow->lazy = one_in(3);
+	TAILQ_INSERT_TAIL(&vip->due, flow, due);
+	LIST_INSERT_HEAD(&run.near[bucket_of(hash)], flow, near);
+	return flow;
+}
+
+static void end_flow(struct model_flow *flow)
+{
+	struct model_flow *last = run.live[--run.live_count];
+
+	run.ended[random_below(ENDED)] = (struct ended){.vip = flow->vip, .hash = flow->hash};
+	tell("ends", flow->vip, flow->hash, 0, LB_NONE);
+	TAILQ_REMOVE(&flow->vip->due, flow, due);
+	LIST_REMOVE(flow, near);
+	run.live[flow->place] = last;
+	last->place = flow->place;
+	run.live[run.live_count] = flow;
+}
+
+static void exempt(struct model_flow *flow)
+{
+	int i;
+
+	run.exempt_count++;
+	for (i = 0; i < LB_FLOW_COUNT_COUNT; i++)
+		run.exempt[i] += flow->failed >> i & 1;
+	end_flow(flow);
+}
+
+static void moved(struct model_flow *flow, uint32_t to)
+{
+	if (is_excused(flow))
+		exempt(flow);
+	else
+		break_promise(flow,
+			      flow->established ? "an established flow has moved"
+						: "the first packet after the SYN went elsewhere",
+			      to);
+}
+
+/* Every packet but the first: it must go where the flow is. */
+static void send_packet(struct model_flow *flow)
+{
+	uint32_t backend = packet(flow->vip, flow->hash, false);
+
+	if (backend != flow->backend) {
+		moved(flow, backend);
+		return;
+	}
+	run.established += !flow->established;
+	flow->established = true;
+	note_outcome(flow, false);
+	sent(flow);
+}
+
+static void send_due(struct model_flow *flow)
+{
+	send_packet(flow);
+}
+
+static bool takes_new(const struct vip *vip, uint32_t identity)
+{
+	int i;
+
+	for (i = 0; i < BACKENDS; i++)
+		if (vip->backends[i].identity == identity)
+			return share_of(&vip->backends[i]) > 0;
+	return false;
+}
+
+/* The first SYN and those sent again: the flow is where the last one went. */
+static void send_syn(struct model_flow *flow)
+{
+	flow->backend = packet(flow->vip, flow->hash, true);
+	if (flow->backend && !takes_new(flow->vip, flow->backend))
+		break_promise(flow, "a new connection went to a backend that takes none", 0);
+	note_outcome(flow, true);
+	run.handshakes++;
+	if (!flow->backend)
+		end_flow(flow);
+}
+
+static uint64_t random_hash(const struct vip *vip)
+{
+	const __u64 seed[2] = {run.seed[0], run.seed[1]}, client = random_next();
+
+	return lb_hash_ipv4(seed, client >> 32, 1 + (vip - run.vips),
+			    lb_hash_l4(client, vip->protocol));
+}
+
+static void begin_flow(struct vip *vip, uint64_t hash)
+{
+	struct model_flow *flow = vip->there ? new_flow(vip, hash) : NULL;
+
+	if (!flow)
+		return;
+	if (vip->protocol == 6) {
+		send_syn(flow);
+		return;
+	}
+	flow->backend = packet(vip, flow->hash, false);
+	note_outcome(flow, false);
+	flow->established = true;
+	run.established++;
+	if (!flow->backend)
+		end_flow(flow);
+}
+
+static void some_flow_begins(void)
+{
+	const struct ended *ended = &run.ended[random_below(ENDED)];
+	struct vip *vip = &run.vips[random_below(VIPS)];
+
+	if (ended->vip && one_in(3))
+		begin_flow(ended->vip, ended->hash);
+	else
+		begin_flow(vip, random_hash(vip));
+}
+
+/* Clients whose connections were cut come back at once, some as who they were. */
+static void clients_come_back(void)
+{
+	int i;
+
+	for (i = 0; i < ENDED; i++)
+		if (run.ended[i].vip)
+			begin_flow(run.ended[i].vip, run.ended[i].hash);
+}
+
+static void some_flow_sends(void)
+{
+	struct model_flow *flow = run.live_count ? run.live[random_below(run.live_count)] : NULL;
+
+	if (!flow)
+		return;
+	if (!flow->established && one_in(4))
+		send_syn(flow);
+	else if (!flow->lazy || one_in(16))
+		send_packet(flow);
+}
+
+static void some_flow_ends(void)
+{
+	if (run.live_count)
+		end_flow(run.live[random_below(run.live_count)]);
+}
+
+/* Packets of nobody's: SYNs, or others, of which some come twice. */
+static void flood(uint32_t count, bool syn)
+{
+	struct vip *vip = &run.vips[random_below(VIPS)];
+
+	for (; vip->there && count; count--) {
+		uint64_t hash = random_hash(vip);
+
+		if (find_flow(bucket_of(hash), hash >> 32))
+			continue;
+		packet(vip, hash, syn && vip->protocol == 6);
+		if (one_in(50))
+			packet(vip, hash, syn && vip->protocol == 6 && one_in(2));
+	}
+}
+
+/* --- a run --- */
+
+static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
+{
+	static const struct vip vips[VIPS] = {
+		{.size = 251, .transition_s = 20, .flow_idle_s = 20, .protocol = 6},
+		{.size = 509, .transition_s = 30, .flow_idle_s = 90, .protocol = 6},
+		{.size = 251, .transition_s = 10, .flow_idle_s = 15, .protocol = 17},
+		{.size = 1021,
+		 .transition_s = 45,
+		 .flow_idle_s = 60,
+		 .protocol = 6,
+		 .kind = LB_TABLE_MAGLEV},
+	};
+	uint32_t i;
+
+	memset(&run, 0, sizeof(run));
+	run.start_seed = run.random = seed;
+	run.floods = floods;
+	run.seed[0] = random_next();
+	run.seed[1] = random_next();
+	/* The time of flow words wraps after some 300 s. */
+	run.now_ns = ((1ull << 15) << LB_FLOW_TIME_SHIFT) - 300 * SECOND + random_below(SECOND);
+	run.bucket_count = bucket_count;
+	run.buckets = calloc(bucket_count, sizeof(*run.buckets));
+	run.sweep = sweep_new(run.buckets, bucket_count, NUMBERS);
+	run.numbers = numbers_new(NUMBERS);
+	run.vip_numbers = numbers_new(VIPS + 1);
+	for (i = 0; i < FLOWS_MAX; i++)
+		run.live[i] = &run.pool[i];
+	for (i = 0; i < VIPS; i++) {
+		run.vips[i] = vips[i];
+		TAILQ_INIT(&run.vips[i].due);
+		run.vips[i].words = malloc(vips[i].size * sizeof(uint32_t));
+		memset(run.vips[i].words, 0xff, vips[i].size * sizeof(uint32_t));
+		add_vip(&run.vips[i]);
+	}
+}
+
+static void tear_down(void)
+{
+	int i;
+
+	for (i = 0; i < VIPS; i++)
+		free(run.vips[i].words);
+	numbers_free(run.numbers);
+	numbers_free(run.vip_numbers);
+	sweep_free(run.sweep);
+	free(run.buckets);
+}
+
+static void some_time_passes(void)
+{
+	uint64_t most = one_in(400) ? 8 * SECOND : one_in(10) ? SECOND / 4 : SECOND / 50;
+
+	pass_time(random_below(most));
+}
+
+static void some_changes(void)
+{
+	struct vip *vip;
+
+	do {
+		uint64_t cut = run.ends[1];
+
+		vip = &run.vips[random_below(VIPS)];
+		change_vip(vip);
+		if (run.ends[1] == cut)
+			continue;
+		clients_come_back();
+		pass_time(random_below(3 * SECOND));
+		if (one_in(2))
+			change_vip(vip);
+	} while (one_in(3));
+}
+
+/* All is quiet until shortly before the time of flow words wraps once more. */
+static void long_silence(void)
+{
+	const uint64_t wrap = 1ull << 15 << LB_FLOW_TIME_SHIFT;
+
+	while (run.live_count)
+		end_flow(run.live[0]);
+	pass_time(200 * SECOND);
+	assert_false(run.flows_possible);
+	run.now_ns += wrap - run.now_ns % wrap - 60 * SECOND;
+}
+
+/* Two thirds of the time changes come thick and fast, the rest is calm enough for slots to settle.
+ */
+static void one_step(void)
+{
+	bool restless = run.step / 8192 % 3 < 2, flooded = run.step / 2048 % 2;
+	uint32_t what = random_below(100);
+
+	if (run.floods && flooded && one_in(4))
+		flood(16, run.step / 4096 % 2);
+	if (one_in(restless ? 300 : 20000))
+		some_changes();
+	if (one_in(100))
+		remove_what_is_drained();
+	if (one_in(200000))
+		long_silence();
+	if (what < 55)
+		some_flow_sends();
+	else if (what < 70)
+		some_flow_begins();
+	else if (what < 85)
+		some_time_passes();
+	else if (run.live_count > random_below(2 * FLOWS))
+		some_flow_ends();
+}
+
+/* --- what must hold when nothing has changed for long --- */
+
+/* So that every slot has an owner. */
+static void add_missing(void)
+{
+	int i;
+
+	for (i = 0; i < VIPS; i++) {
+		struct backend *backend = &run.vips[i].backends[0];
+
+		if (!run.vips[i].there)
+			add_vip(&run.vips[i]);
+		if (!backend->identity)
+			assert_true(configure(backend));
+		backend->drain = backend->unhealthy = false;
+		backend->weight = 3;
+		commit(&run.vips[i], LB_NONE, "the last change");
+	}
+}
+
+static void whole_pass(void)
+{
+	uint32_t pass = run.pass;
+
+	while (run.pass == pass)
+		tick(run.bucket_count);
+}
+
+/* What a live flow's place on record must be: TRACKED is every slot with a flow that is elsewhere,
+ * and no other. */
+static void check_slots(void)
+{
+	static uint8_t elsewhere[LB_TABLE_SIZE_MAX];
+	uint32_t v, i;
+
+	for (v = 0; v < VIPS; v++) {
+		struct vip *vip = &run.vips[v];
+
+		memset(elsewhere, 0, vip->size);
+		for (i = 0; i < run.live_count; i++) {
+			struct model_flow *flow = run.live[i];
+			uint32_t word = *slot_of(flow->vip, flow->hash);
+
+			if (flow->vip == vip && identity_of(lb_slot_current(word)) != flow->backend)
+				elsewhere[lb_hash_slot(flow->hash, vip->size)] = !flow->failed;
+		}
+		assert_int_equal(vip->slots.moving, 0);
+		for (i = 0; i < vip->size; i++)
+			assert_int_equal(elsewhere[i], !lb_slot_is_settled(vip->words[i]));
+	}
+}
+
+/* The sweep's counts are those of the words, and every flow away from its slot's owner is counted;
+ * no count is larger than the flows of TRACKED slots. */
+static void check_counts(void)
+{
+	uint32_t words[NUMBERS] = {0}, least[NUMBERS] = {0}, most[NUMBERS] = {0}, i, n;
+	uint64_t total = 0;
+	int way;
+
+	whole_pass();
+	whole_pass();
+	for (i = 0; i < run.bucket_count; i++)
+		for (way = 0; way < LB_FLOW_WAYS; way++)
+			if (run.buckets[i].word[way])
+				words[flow_word_member(run.buckets[i].word[way])]++;
+	for (n = 0; n < NUMBERS; n++)
+		for (i = 0; i < run.live_count; i++) {
+			struct model_flow *flow = run.live[i];
+			uint32_t slot = *slot_of(flow->vip, flow->hash);
+			bool mine = run.identities[n] == flow->backend;
+
+			least[n] += mine && lb_slot_current(slot) != n && !flow->failed;
+			most[n] += mine && !lb_slot_is_settled(slot);
+		}
+	for (n = 0; n < NUMBERS; n++) {
+		assert_int_equal(sweep_flows(run.sweep, n), words[n]);
+		assert_in_range(words[n], least[n], most[n]);
+		total += words[n];
+	}
+	assert_int_equal(sweep_total(run.sweep), total);
+}
+
+static void packets_to_settled_slots_write_nothing(void)
+{
+	uint64_t counts[LB_FLOW_COUNT_COUNT], i;
+	int way;
+
+	memcpy(counts, run.counts, sizeof(counts));
+	flood(20000, true);
+	flood(20000, false);
+	for (i = 0; i < 2000; i++) {
+		some_flow_begins();
+		some_flow_sends();
+	}
+	assert_memory_equal(counts, run.counts, sizeof(counts));
+	for (i = 0; i < run.bucket_count; i++)
+		for (way = 0; way < LB_FLOW_WAYS; way++)
+			assert_int_equal(run.buckets[i].word[way], 0);
+}
+
+static void check_steady_state(void)
+{
+	uint32_t configured = 0, v, i;
+
+	add_missing();
+	pass_time(47 * SECOND); /* the longest transition */
+	pass_time(200 *
+		  SECOND); /* ended flows die, their slots settle, what is on record there dies */
+	check_slots();
+	check_counts();
+	while (run.live_count)
+		end_flow(run.live[0]);
+	pass_time(110 * SECOND);
+	assert_false(run.flows_possible);
+	assert_false(any_unsettled(false));
+	packets_to_settled_slots_write_nothing();
+	for (v = 0; v < VIPS; v++)
+		for (i = 0; i < BACKENDS; i++)
+			configured += run.vips[v].backends[i].identity != 0;
+	assert_int_equal(numbers_used(run.numbers), configured);
+	for (v = 0; v < VIPS; v++)
+		remove_vip(&run.vips[v]);
+	assert_int_equal(numbers_used(run.numbers), 0);
+	assert_int_equal(numbers_used(run.vip_numbers), 0);
+}
+
+static void print_run(void)
+{
+	printf("seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64 " packets (%" PRIu64
+	       " unsettled), %" PRIu64 " changes (%" PRIu64 " removals drained, %" PRIu64
+	       " forced), %" PRIu64 " established; exempt %" PRIu64 " (refused %" PRIu64
+	       ", over budget %" PRIu64 ", evicted %" PRIu64 ")\n",
+	       run.start_seed, run.step, run.packets, run.unsettled, run.changes, run.ends[0],
+	       run.ends[1], run.established, run.exempt_count, run.exempt[LB_FLOW_REFUSED],
+	       run.exempt[LB_FLOW_OVER_BUDGET], run.exempt[LB_FLOW_EVICTED]);
+	fflush(stdout);
+}
+
+static uint64_t from_environment(const char *name, uint64_t otherwise)
+{
+	const char *text = getenv(name);
+
+	return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+/* At most one in `exempt_of` established flows may be exempt; 0: any number. */
+static void run_all(bool floods, uint32_t bucket_count, uint32_t exempt_of)
+{
+	uint64_t seed = from_environment("PROMISE_SEED", 1), i;
+	uint64_t steps = from_environment("PROMISE_STEPS", STEPS);
+
+	for (i = 0; i < RUNS; i++) {
+		set_up(seed + i, floods, bucket_count);
+		for (; run.step < steps; run.step++)
+			one_step();
+		print_run();
+		assert_true(run.exempt_count * exempt_of <= run.established);
+		check_steady_state();
+		tear_down();
+	}
+}
+
+static void established_flows_keep_their_backend(void **state)
+{
+	(void)state;
+	run_all(false, BUCKETS, 1000);
+}
+
+static void established_flows_keep_their_backend_under_spoofed_floods(void **state)
+{
+	(void)state;
+	run_all(true, BUCKETS, 50);
+}
+
+static void without_room_only_flows_move_that_the_table_refused_or_gave_up(void **state)
+{
+	(void)state;
+	run_all(true, FEW_BUCKETS, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(established_flows_keep_their_backend),
+		cmocka_unit_test(established_flows_keep_their_backend_under_spoofed_floods),
+		cmocka_unit_test(without_room_only_flows_move_that_the_table_refused_or_gave_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Do slots go from state to state as lbd/slots.h says, and do their counts and deadlines hold? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+#include "../../bpf/hash.h"
+#include "../../lbd/slots.h"
+
+#define SIZE 6u
+#define NONE LB_NONE
+
+enum { A = 3, B = 64, C = 65533 }; /* members, at the ends of the words of a bitmap */
+
+#define MOVING(current, previous) ((uint32_t)(previous) << 16 | (current))
+#define SETTLED(a) MOVING(a, a)
+#define TRACKED(a) MOVING(a, NONE)
+
+enum { ALL_STAY, CURRENT_GONE, PREVIOUS_GONE, BOTH_GONE };
+
+static const struct {
+	const char *what;
+	uint32_t word;
+	uint16_t owner;
+	int gone;
+	uint32_t next;
+} RULES[] = {
+	{"settled, same owner", SETTLED(A), A, ALL_STAY, SETTLED(A)},
+	{"settled, another owner", SETTLED(A), B, ALL_STAY, MOVING(B, A)},
+	{"settled, no owner", SETTLED(A), NONE, ALL_STAY, MOVING(NONE, A)},
+	{"settled on a removed one", SETTLED(A), B, BOTH_GONE, SETTLED(B)},
+	{"settled on the last one, removed", SETTLED(A), NONE, BOTH_GONE, SETTLED(NONE)},
+
+	{"no owner, still none", SETTLED(NONE), NONE, ALL_STAY, SETTLED(NONE)},
+	{"no owner, then one", SETTLED(NONE), A, ALL_STAY, TRACKED(A)},
+
+	{"tracked, same owner", TRACKED(A), A, ALL_STAY, TRACKED(A)},
+	{"tracked, another owner", TRACKED(A), B, ALL_STAY, MOVING(B, A)},
+	{"tracked, no owner", TRACKED(A), NONE, ALL_STAY, MOVING(NONE, A)},
+	{"tracked on a removed one", TRACKED(A), B, CURRENT_GONE, TRACKED(B)},
+	{"tracked on the last one, removed", TRACKED(A), NONE, CURRENT_GONE, SETTLED(NONE)},
+
+	{"moving, same owner", MOVING(B, A), B, ALL_STAY, MOVING(B, A)},
+	{"moving, another owner", MOVING(B, A), C, ALL_STAY, MOVING(C, A)},
+	{"moving, no owner", MOVING(B, A), NONE, ALL_STAY, MOVING(NONE, A)},
+	{"moving, back to the previous owner", MOVING(B, A), A, ALL_STAY, TRACKED(A)},
+	{"moving, owner removed, a third", MOVING(B, A), C, CURRENT_GONE, MOVING(C, A)},
+	{"moving, owner removed, back", MOVING(B, A), A, CURRENT_GONE, TRACKED(A)},
+	{"moving, owner removed, no other", MOVING(B, A), NONE, CURRENT_GONE, MOVING(NONE, A)},
+	{"moving, previous removed", MOVING(B, A), B, PREVIOUS_GONE, TRACKED(B)},
+	{"moving, previous removed, a third", MOVING(B, A), C, PREVIOUS_GONE, TRACKED(C)},
+	{"moving, both removed", MOVING(B, A), C, BOTH_GONE, TRACKED(C)},
+	{"moving, both removed, no other", MOVING(B, A), NONE, BOTH_GONE, SETTLED(NONE)},
+
+	{"moving to nobody, still", MOVING(NONE, A), NONE, ALL_STAY, MOVING(NONE, A)},
+	{"moving to nobody, then to one", MOVING(NONE, A), B, ALL_STAY, MOVING(B, A)},
+	{"moving to nobody, then back", MOVING(NONE, A), A, ALL_STAY, TRACKED(A)},
+	{"moving to nobody, previous removed", MOVING(NONE, A), NONE, PREVIOUS_GONE, SETTLED(NONE)},
+};
+
+static const uint64_t NOBODY[1024];
+
+static uint32_t words[SIZE];
+static struct slots slots;
+
+static int set_up(void **state)
+{
+	(void)state;
+	memset(words, 0xff, sizeof(words));
+	return slots_init(&slots, words, SIZE);
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	slots_clear(&slots);
+	return 0;
+}
+
+/* What has been counted along the way is what a count finds. */
+static void check_counts(void)
+{
+	uint32_t moving = 0, tracked = 0, i;
+
+	for (i = 0; i < slots.size; i++) {
+		bool settled = lb_slot_is_settled(slots.words[i]);
+
+		tracked += !settled && lb_slot_previous(slots.words[i]) == NONE;
+		moving += !settled && lb_slot_previous(slots.words[i]) != NONE;
+	}
+	assert_int_equal(slots.moving, moving);
+	assert_int_equal(slots.tracked, tracked);
+}
+
+static void check_word(uint32_t slot, uint32_t word)
+{
+	assert_int_equal(words[slot], word);
+	check_counts();
+}
+
+static void settle_all(uint16_t owner)
+{
+	uint16_t owners[SIZE];
+	uint32_t i;
+
+	for (i = 0; i < SIZE; i++)
+		owners[i] = owner;
+	slots_settle(&slots, owners);
+}
+
+/* Slot 0 gets an owner, the others stay as they are. `gone` may be NONE. */
+static void change(uint16_t owner, uint16_t gone, uint32_t now, uint32_t transition)
+{
+	uint64_t marks[1024] = {0};
+	uint16_t owners[SIZE];
+	uint32_t i;
+
+	for (i = 0; i < SIZE; i++)
+		owners[i] = lb_slot_current(words[i]);
+	owners[0] = owner;
+	if (gone != NONE)
+		marks[gone / 64] = 1ull << gone % 64;
+	slots_change(&slots, owners, marks, now, transition);
+	check_counts();
+}
+
+static void whole_pass(void)
+{
+	slots_sweep_end(&slots);
+	check_counts();
+}
+
+/* A tag whose slot is this one. */
+static uint32_t tag_of(uint32_t slot)
+{
+	uint32_t tag = ((uint64_t)slot << 32) / SIZE + 1;
+
+	assert_int_equal(lb_hash_slot((uint64_t)tag << 32, SIZE), slot);
+	return tag;
+}
+
+static void every_state_and_event_leads_where_the_rules_say(void **state)
+{
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(RULES) / sizeof(RULES[0]); i++) {
+		uint32_t next =
+			slot_next_word(RULES[i].word, RULES[i].owner, RULES[i].gone & CURRENT_GONE,
+				       RULES[i].gone & PREVIOUS_GONE);
+
+		if (next != RULES[i].next)
+			fail_msg("%s: %08x, not %08x", RULES[i].what, next, RULES[i].next);
+	}
+}
+
+static void a_change_touches_no_slot_that_keeps_its_owner(void **state)
+{
+	(void)state;
+	settle_all(A);
+	change(B, NONE, 100, 10);
+	check_word(0, MOVING(B, A));
+	check_word(1, SETTLED(A));
+	assert_int_equal(slots.moving, 1);
+}
+
+static void a_new_vip_has_only_settled_slots(void **state)
+{
+	(void)state;
+	settle_all(A);
+	check_word(0, SETTLED(A));
+	assert_int_equal(slots.moving + slots.tracked, 0);
+	assert_int_equal(slots.next_deadline, SLOTS_NEVER);
+}
+
+/* `now` has lost up to a second, so that a transition of 10 s ends with the eleventh. */
+static void a_transition_is_never_shorter_than_asked_for(void **state)
+{
+	(void)state;
+	settle_all(A);
+	change(B, NONE, 100, 10);
+	slots_expire(&slots, 110);
+	check_word(0, MOVING(B, A));
+	slots_expire(&slots, 111);
+	check_word(0, TRACKED(B));
+	assert_int_equal(slots.next_deadline, SLOTS_NEVER);
+}
+
+static void a_further_change_keeps_the_first_deadline(void **state)
+{
+	(void)state;
+	settle_all(A);
+	change(B, NONE, 100, 10);
+	change(C, NONE, 105, 10);
+	change(NONE, NONE, 106, 10);
+	change(B, NONE, 107, 10);
+	check_word(0, MOVING(B, A));
+	slots_expire(&slots, 110);
+	check_word(0, MOVING(B, A));
+	slots_expire(&slots, 111);
+	check_word(0, TRACKED(B));
+}
+
+static void a_change_of_a_tracked_slot_has_a_deadline_of_its_own(void **state)
+{
+	(void)state;
+	settle_all(A);
+	change(B, NONE, 100, 10);
+	change(A, NONE, 105, 10);
+	check_word(0, TRACKED(A));
+	change(C, NONE, 108, 10);
+	slots_expire(&slots, 118);
+	check_word(0, MOVING(C, A));
+	slots_expire(&slots, 119);
+	check_word(0, TRACKED(C));
+}
+
+static void released_slots_need_no_transition(void **state)
+{
+	const uint16_t before[SIZE] = {A, A, A, B, B, B}, after[SIZE] = {C, C, B, B, C, C};
+
+	(void)state;
+	slots_settle(&slots, before);
+	assert_false(slots_take_changed(&slots));
+	slots_change(&slots, after, NOBODY, 0, 60);
+	assert_int_equal(slots.moving, 5);
+	assert_false(slots_take_changed(&slots)); /* packets may still go by the old words */
+	assert_true(slots_take_changed(&slots));
+	assert_false(slots_take_changed(&slots));
+	slots_release(&slots, A);
+	assert_int_equal(words[0], TRACKED(C));
+	assert_int_equal(words[2], TRACKED(B));
+	assert_int_equal(words[3], SETTLED(B));
+	assert_int_equal(words[4], MOVING(C, B));
+	assert_int_equal(slots.moving, 2);
+	assert_int_equal(slots.tracked, 3);
+}
+
+static void each_slot_expires_at_its_own_deadline(void **state)
+{
+	uint16_t owners[SIZE] = {B, A, A, A, A, B};
+
+	(void)state;
+	settle_all(A);
+	change(B, NONE, 100, 10);
+	slots_change(&slots, owners, NOBODY, 105, 10);
+	assert_int_equal(slots.moving, 2);
+	slots_expire(&slots, 111);
+	check_word(0, TRACKED(B));
+	check_word(5, MOVING(B, A));
+	slots_expire(&slots, 115);
+	check_word(5, MOVING(B, A));
+	slots_expire(&slots, 116);
+	check_word(5, TRACKED(B));
+}
+
+static void a_removed_member_is_named_by_no_slot(void **state)
+{
+	static const uint16_t members[] = {A, B, C};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < 3; i++) {
+		uint16_t gone = members[i], other = members[(i + 1) % 3];
+
+		settle_all(gone);
+		change(other, NONE, 100, 10);
+		check_word(0, MOVING(other, gone));
+		change(other, gone, 101, 10);
+		check_word(0, TRACKED(other));
+		change(gone, NONE, 102, 10);
+		change(other, gone, 103, 10);
+		check_word(0, TRACKED(other));
+	}
+}
+
+static void leaving_counts_what_moves_away_from_a_member(void **state)
+{
+	const uint16_t owners[SIZE] = {B, B, C, A, A, A};
+
+	(void)state;
+	settle_all(A);
+	assert_int_equal(slots_leaving(&slots, A), 0);
+	slots_change(&slots, owners, NOBODY, 100, 10);
+	assert_int_equal(slots_leaving(&slots, A), 3);
+	assert_int_equal(slots_leaving(&slots, B), 0);
+	slots_expire(&slots, 111);
+	assert_int_equal(slots_leaving(&slots, A), 0);
+}
+
+static void track_slot_0(void)
+{
+	settle_all(A);
+	change(B, NONE, 100, 10);
+	slots_expire(&slots, 111);
+	check_word(0, TRACKED(B));
+}
+
+static void a_tracked_slot_settles_after_a_whole_pass_without_a_stray_flow(void **state)
+{
+	(void)state;
+	track_slot_0();
+	whole_pass(); /* began before the slot was TRACKED */
+	check_word(0, TRACKED(B));
+	slots_seen(&slots, tag_of(0), B); /* where the owner is: no reason to wait */
+	slots_seen(&slots, tag_of(1), B); /* another slot */
+	whole_pass();
+	check_word(0, SETTLED(B));
+}
+
+static void a_stray_flow_keeps_its_slot_tracked(void **state)
+{
+	int i;
+
+	(void)state;
+	track_slot_0();
+	for (i = 0; i < 5; i++) {
+		slots_seen(&slots, tag_of(0), A);
+		slots_seen(&slots, tag_of(0), B);
+		whole_pass();
+		check_word(0, TRACKED(B));
+	}
+	whole_pass();
+	check_word(0, SETTLED(B));
+}
+
+static void a_slot_that_is_tracked_anew_waits_for_a_whole_pass_again(void **state)
+{
+	(void)state;
+	track_slot_0();
+	whole_pass();
+	change(A, NONE, 120, 10);
+	change(B, NONE, 121, 10); /* flows of A may be behind the sweep */
+	check_word(0, TRACKED(B));
+	whole_pass();
+	check_word(0, TRACKED(B));
+	whole_pass();
+	check_word(0, SETTLED(B));
+}
+
+static void the_sweep_settles_only_tracked_slots(void **state)
+{
+	(void)state;
+	settle_all(A);
+	change(B, NONE, 100, 10);
+	whole_pass();
+	whole_pass();
+	check_word(0, MOVING(B, A));
+	change(NONE, NONE, 101, 10);
+	slots_expire(&slots, 111);
+	check_word(0, SETTLED(NONE));
+	whole_pass();
+	check_word(0, SETTLED(NONE));
+}
+
+static void without_a_flow_on_record_tracked_slots_settle_at_once(void **state)
+{
+	const uint16_t owners[SIZE] = {B, C, A, A, A, A};
+
+	(void)state;
+	track_slot_0();
+	slots_change(&slots, owners, NOBODY, 120, 10);
+	slots_settle_tracked(&slots);
+	check_word(0, SETTLED(B));
+	check_word(1, MOVING(C, A));
+}
+
+static void a_reset_forgets_everything(void **state)
+{
+	uint32_t i;
+
+	(void)state;
+	track_slot_0();
+	change(A, NONE, 120, 10);
+	slots_reset(&slots);
+	for (i = 0; i < SIZE; i++)
+		check_word(i, SETTLED(NONE));
+	assert_int_equal(slots.next_deadline, SLOTS_NEVER);
+}
+
+/* Deadlines far from each other, random owners and removals: what is counted along the way holds,
+ * and nothing moves for longer than its transition. */
+static void counts_hold_through_random_changes(void **state)
+{
+	static const uint16_t members[] = {A, B, C, NONE};
+	uint64_t random = 1;
+	uint32_t now = 1000, step;
+
+	(void)state;
+	for (step = 0; step < 20000; step++) {
+		uint16_t gone = NONE, owner;
+
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		owner = members[random >> 40 & 3];
+		if ((random >> 42 & 7) == 0)
+			gone = members[random >> 45 & 3];
+		if (gone != owner)
+			change(owner, gone, now, 1 + (random >> 48 & 15));
+		now += random >> 52 & 3;
+		slots_expire(&slots, now);
+		check_counts();
+		if ((random >> 54 & 7) == 0)
+			whole_pass();
+		assert_true(!slots.moving || slots.next_deadline > now);
+		assert_true(!slots.moving || slots.next_deadline <= now + 17);
+	}
+}
+
+#define test_of_slots(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_state_and_event_leads_where_the_rules_say),
+		test_of_slots(a_new_vip_has_only_settled_slots),
+		test_of_slots(a_change_touches_no_slot_that_keeps_its_owner),
+		test_of_slots(a_transition_is_never_shorter_than_asked_for),
+		test_of_slots(a_further_change_keeps_the_first_deadline),
+		test_of_slots(a_change_of_a_tracked_slot_has_a_deadline_of_its_own),
+		test_of_slots(released_slots_need_no_transition),
+		test_of_slots(each_slot_expires_at_its_own_deadline),
+		test_of_slots(a_removed_member_is_named_by_no_slot),
+		test_of_slots(leaving_counts_what_moves_away_from_a_member),
+		test_of_slots(a_tracked_slot_settles_after_a_whole_pass_without_a_stray_flow),
+		test_of_slots(a_stray_flow_keeps_its_slot_tracked),
+		test_of_slots(a_slot_that_is_tracked_anew_waits_for_a_whole_pass_again),
+		test_of_slots(the_sweep_settles_only_tracked_slots),
+		test_of_slots(without_a_flow_on_record_tracked_slots_settle_at_once),
+		test_of_slots(a_reset_forgets_everything),
+		test_of_slots(counts_hold_through_random_changes),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
