@@ -51,6 +51,10 @@ for script in tests/net/*_test.sh; do
 	runner "net/$(basename "$script")" env O="$build" "$script"
 done
 
+for example in examples/*/run.sh; do
+	runner "$(dirname "$example")" env O="$build" "$example"
+done
+
 echo
 for name in "${failed[@]}"; do
 	echo "FAILED: $name"

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What flood_tool tells flood.bpf.c, as rodata "flood_config". */
+#ifndef TESTS_FLOOD_H
+#define TESTS_FLOOD_H
+
+#include <linux/types.h>
+
+enum flood_kind { FLOOD_SYN, FLOOD_ACK, FLOOD_MIX };
+
+struct flood_config {
+	__u8 dst_mac[6];
+	__u16 kind; /* enum flood_kind */
+	__be32 dst_address;
+	__be16 dst_port;
+	__u16 pad;
+	__u32 sources; /* how many different flows; 0: any of 2^32 */
+};
+
+#endif
