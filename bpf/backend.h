@@ -18,6 +18,7 @@ static __always_inline void flow_count(enum lb_flow_count what);
 struct choice {
 	__u64 hash;
 	__u32 number; /* of the member */
+	__u32 flags;  /* the member's, read once: lbd may be changing them */
 	struct lb_member *member;
 	struct lb_nexthop *nexthop;
 };
@@ -119,7 +120,10 @@ static __always_inline int choose_nexthop(struct choice *choice)
 	__u32 number;
 
 	choice->member = bpf_map_lookup_elem(&members, &choice->number);
-	if (!choice->member || !(choice->member->flags & LB_MEMBER_VALID))
+	if (!choice->member)
+		return LB_DROP_INTERNAL;
+	choice->flags = *(volatile __u32 *)&choice->member->flags;
+	if (!(choice->flags & LB_MEMBER_VALID))
 		return LB_DROP_INTERNAL;
 	number = *(volatile __u32 *)&choice->member->nexthop;
 	choice->nexthop = bpf_map_lookup_elem(&nexthops, &number);

@@ -111,7 +111,7 @@ static __always_inline void encap_ipv6(struct ipv6hdr *ip, const struct packet *
 static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet,
 				 const struct choice *choice)
 {
-	const int outer6 = choice->member->flags & LB_MEMBER_OUTER6;
+	const int outer6 = choice->flags & LB_MEMBER_OUTER6;
 	const __u32 outer = outer6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
 	struct macs macs;
 	void *data, *end;

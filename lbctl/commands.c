@@ -45,7 +45,8 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_REFUSED, "refused by lbd or by the system"},
 	{EXIT_USAGE, "the command line is wrong"},
 	{EXIT_UNREACHABLE, "lbd could not be reached or did not reply properly"},
-	{EXIT_DIFFERS, "status: some backend cannot be reached; drain --wait: not drained in time"},
+	{EXIT_DIFFERS, "status: an interface is gone or a backend cannot be reached; drain --wait: "
+		       "not drained in time"},
 	{0},
 };
 

@@ -119,7 +119,11 @@ static void print_remaining(const struct wait *wait, FILE *out)
 {
 	char transition[UNITS_TEXT];
 
-	view_remaining(out, wait->backend);
+	if (view_integer(wait->backend, "leaving_slots") ||
+	    view_integer(wait->backend, "recorded_flows"))
+		view_remaining(out, wait->backend);
+	else
+		fputs("its last flows are being counted", out);
 	if (view_integer(wait->backend, "leaving_slots"))
 		fprintf(out, " (up to %s)", units_period(wait->transition_s, transition));
 	fputc('\n', out);

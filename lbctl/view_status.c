@@ -18,6 +18,11 @@ void view_version(FILE *out, const struct invocation *invocation, const json_t *
 		view_integer(result, "abi"), view_text(result, "kernel"));
 }
 
+static bool is_detached(const json_t *interface)
+{
+	return strcmp(view_text(interface, "xdp_mode"), "detached") == 0;
+}
+
 static void print_interfaces(FILE *out, const json_t *interfaces)
 {
 	const json_t *interface;
@@ -29,9 +34,9 @@ static void print_interfaces(FILE *out, const json_t *interfaces)
 	json_array_foreach (interfaces, i, interface) {
 		const char *reason = json_string_value(json_object_get(interface, "reason"));
 
-		fprintf(columns.rows, "%s\t%s XDP%s%s\n", view_text(interface, "name"),
-			view_text(interface, "xdp_mode"), reason && *reason ? ": " : "",
-			reason ? reason : "");
+		fprintf(columns.rows, "%s\t%s%s%s%s\n", view_text(interface, "name"),
+			view_text(interface, "xdp_mode"), is_detached(interface) ? "" : " XDP",
+			reason && *reason ? ": " : "", reason ? reason : "");
 	}
 	columns_close(&columns, out, 2, "");
 }
@@ -164,11 +169,14 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 
 enum exit_code view_status_judge(const json_t *result)
 {
-	const json_t *hop;
+	const json_t *hop, *interface;
 	size_t i;
 
 	if (json_array_size(json_object_get(result, "unroutable")) > 0)
 		return EXIT_DIFFERS;
+	json_array_foreach (json_object_get(result, "interfaces"), i, interface)
+		if (is_detached(interface))
+			return EXIT_DIFFERS;
 	json_array_foreach (json_object_get(result, "next_hops"), i, hop)
 		if (!is_resolved(hop) && view_integer(hop, "backends") > 0)
 			return EXIT_DIFFERS;

@@ -60,9 +60,10 @@ static void set_sizes(struct lb_bpf *skeleton, const struct datapath_options *op
 {
 	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
 
-	/* Each VIP may have an address of its own, hence an address-only entry beside it. */
-	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 2);
-	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 2);
+	/* Each VIP may have an address of its own, hence an address-only entry beside it; and a
+	 * change adds before it removes. */
+	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 4);
+	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 4);
 	bpf_map__set_max_entries(skeleton->maps.slots,
 				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
@@ -268,7 +269,8 @@ static int attach_error(const char *interface, int error, struct lb_err *err)
 			   interface);
 		return lb_err_hint(err,
 				   "\"bpftool net show dev %s\" shows it; it leaves with the "
-				   "program that holds it, or by \"ip link set dev %s xdp off\"",
+				   "process that holds it, or if none does, by \"ip link set dev "
+				   "%s xdp off\"",
 				   interface, interface);
 	}
 	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot attach to %s: %s", interface,

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,7 +28,8 @@ struct daemon {
 	struct config config;
 	json_t *warnings;
 	struct event_base *base;
-	struct event *stop_signals[2];
+	struct event *stop_signals[3];
+	struct event *look_timer;
 	struct control *control;
 	struct datapath *datapath;
 	struct service *service;
@@ -65,14 +67,14 @@ static void on_stop(evutil_socket_t signal_number, short events, void *user)
 
 static int start_loop(struct daemon *daemon, struct lb_err *err)
 {
-	static const int signals[] = {SIGTERM, SIGINT};
+	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
 	daemon->base = event_base_new();
 	if (!daemon->base)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make an event loop");
-	for (i = 0; i < 2; i++) {
+	for (i = 0; i < 3; i++) {
 		daemon->stop_signals[i] =
 			evsignal_new(daemon->base, signals[i], on_stop, daemon->base);
 		if (!daemon->stop_signals[i] || evsignal_add(daemon->stop_signals[i], NULL))
@@ -142,6 +144,50 @@ static int attach_all(struct daemon *daemon, struct lb_err *err)
 	return 0;
 }
 
+/* An interface that is deleted takes the program along; when it is back, so is the program. */
+static void look_at_interfaces(evutil_socket_t fd, short events, void *user)
+{
+	struct daemon *daemon = user;
+	const struct config *config = &daemon->config;
+	size_t i;
+
+	(void)fd;
+	(void)events;
+	for (i = 0; i < config->interface_count; i++) {
+		struct datapath_attachment *attachment = &daemon->attachments[i];
+		const char *name = config->interfaces[i];
+		uint32_t ifindex = if_nametoindex(name);
+		struct lb_err err = {0};
+
+		if (ifindex == attachment->ifindex)
+			continue;
+		if (attachment->ifindex)
+			fprintf(stderr, "lbd: %s is gone\n", name);
+		attachment->ifindex = 0;
+		snprintf(attachment->reason, sizeof(attachment->reason),
+			 "the interface is gone; lbd attaches again when it is back");
+		if (!ifindex)
+			continue;
+		if (datapath_attach(daemon->datapath, name, config->xdp_mode, attachment, &err)) {
+			attachment->ifindex = 0;
+			snprintf(attachment->reason, sizeof(attachment->reason), "%.150s",
+				 err.message);
+		} else {
+			fprintf(stderr, "lbd: %s is back and attached\n", name);
+		}
+	}
+}
+
+static int start_looking(struct daemon *daemon, struct lb_err *err)
+{
+	const struct timeval second = {.tv_sec = 1};
+
+	daemon->look_timer = event_new(daemon->base, -1, EV_PERSIST, look_at_interfaces, daemon);
+	if (!daemon->look_timer || event_add(daemon->look_timer, &second))
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make a timer");
+	return 0;
+}
+
 static time_t seconds_now(void)
 {
 	struct timespec now;
@@ -167,6 +213,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 				     &daemon->service, err);
 	if (!error) /* last: the first packet finds every VIP in place */
 		error = attach_all(daemon, err);
+	if (!error)
+		error = start_looking(daemon, err);
 	daemon->methods = (struct methods_context){
 		.config = &daemon->config,
 		.datapath = daemon->datapath,
@@ -185,9 +233,11 @@ static void stop(struct daemon *daemon)
 	control_close(daemon->control);
 	service_close(daemon->service);
 	datapath_close(daemon->datapath);
-	for (i = 0; i < 2; i++)
+	for (i = 0; i < 3; i++)
 		if (daemon->stop_signals[i])
 			event_free(daemon->stop_signals[i]);
+	if (daemon->look_timer)
+		event_free(daemon->look_timer);
 	if (daemon->base)
 		event_base_free(daemon->base);
 	json_decref(daemon->warnings);

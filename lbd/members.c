@@ -268,6 +268,7 @@ void members_set_new(struct members *members, uint16_t number, bool takes_new)
 
 void members_free_number(struct members *members, uint16_t number)
 {
+	__atomic_store_n(&members->entries[number].flags, 0, __ATOMIC_RELEASE);
 	numbers_give_back(members->numbers, number);
 }
 
@@ -277,7 +278,10 @@ void members_retire(struct members *members, uint16_t number)
 
 	unlink_place(members, number);
 	members->places[number] = (struct place){0};
-	__atomic_store_n(&members->entries[number].flags, 0, __ATOMIC_RELEASE);
+	/* The rest of the entry stays right for packets that have come as far as it. */
+	__atomic_store_n(&members->entries[number].flags,
+			 members->entries[number].flags & ~(LB_MEMBER_NEW | LB_MEMBER_OLD),
+			 __ATOMIC_RELEASE);
 	if (destination->first != NOBODY)
 		return;
 	nexthops_unwatch(members->nexthops, &destination->address);

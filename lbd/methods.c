@@ -268,6 +268,13 @@ static json_t *describe_seed(const struct config *config)
 	return json_pack("{s:b, s:s}", "configured", config->seed_configured, "digest", digest);
 }
 
+static const char *mode_name(const struct datapath_attachment *at)
+{
+	if (!at->ifindex)
+		return "detached";
+	return at->mode == XDP_MODE_NATIVE ? "native" : "generic";
+}
+
 static json_t *describe_interfaces(const struct methods_context *context)
 {
 	json_t *interfaces = json_array();
@@ -278,8 +285,7 @@ static json_t *describe_interfaces(const struct methods_context *context)
 		json_array_append_new(interfaces,
 				      json_pack("{s:s, s:I, s:s, s:s*}", "name",
 						context->config->interfaces[i], "ifindex",
-						(json_int_t)at->ifindex, "xdp_mode",
-						at->mode == XDP_MODE_NATIVE ? "native" : "generic",
+						(json_int_t)at->ifindex, "xdp_mode", mode_name(at),
 						"reason", *at->reason ? at->reason : NULL));
 	}
 	return interfaces;

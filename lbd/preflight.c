@@ -104,7 +104,8 @@ static int other_program(const struct preflight_link *link, struct lb_err *err)
 	lb_err_hint(
 		err,
 		"is another lbd running? \"bpftool prog show id %u\" shows the program; it leaves "
-		"with the process that holds it, or by \"ip link set dev %s xdp off\"",
+		"with the process that holds it, or if none does, by \"ip link set dev %s xdp "
+		"off\"",
 		link->xdp_program, link->name);
 	return -EBUSY;
 }

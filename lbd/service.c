@@ -73,6 +73,45 @@ static int check_limits(struct change *change, struct lb_err *err)
 	return 0;
 }
 
+/* Whether some VIP has the address: they are sorted by it. */
+static bool address_in_use(const struct lb_service *document, const struct lb_addr *address)
+{
+	size_t low = 0, high = document->vip_count;
+
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = lb_addr_compare(&document->vips[middle].endpoint.address, address);
+
+		if (!order)
+			return true;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return false;
+}
+
+/* Packets for a backend at a VIP's address would come back to the balancers. */
+static int check_backends(const struct lb_service *document, struct lb_err *err)
+{
+	char text[LB_ADDR_TEXT];
+	size_t i, j;
+
+	for (i = 0; i < document->vip_count; i++)
+		for (j = 0; j < document->vips[i].backend_count; j++) {
+			const struct lb_addr *address = &document->vips[i].backends[j].address;
+
+			if (!address_in_use(document, address))
+				continue;
+			lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has the address of a VIP",
+				   lb_addr_format(address, text));
+			lb_err_prefix(err, "vips[%zu].backends[%zu]", i, j);
+			return lb_err_hint(err, "packets for it would come back to the balancer");
+		}
+	return 0;
+}
+
 /* --- preparing: nothing that packets use is touched --- */
 
 /* The backend at `address` in the VIP as it is, or NULL. Both lists are sorted; *from moves on. */
@@ -347,16 +386,6 @@ static void set_members(struct service *service, const struct lb_vip *vip,
 static struct lb_endpoint address_only(const struct lb_endpoint *endpoint)
 {
 	return (struct lb_endpoint){.address = endpoint->address};
-}
-
-static bool address_in_use(const struct lb_service *document, const struct lb_addr *address)
-{
-	size_t i;
-
-	for (i = 0; i < document->vip_count; i++)
-		if (lb_addr_equal(&document->vips[i].endpoint.address, address))
-			return true;
-	return false;
 }
 
 /* Takes a VIP out of the data plane, and its address when no VIP of `remaining` has it. */
@@ -674,6 +703,8 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 
 	*reply = NULL;
 	error = check_limits(&change, err);
+	if (!error)
+		error = check_backends(next, err);
 	if (!error)
 		error = make_steps(&change, err);
 	if (!error)

@@ -10,6 +10,7 @@
 #include "service_live.h"
 
 #define TICK_MS 100
+#define RELEASE_MS 10
 #define TICKS_A_PASS 32     /* a large table is swept in 3 s */
 #define BUCKETS_A_TICK 1024 /* at least: a small one at once */
 
@@ -77,6 +78,18 @@ static void release_unused(struct service *service, const struct live_vip *live)
 			slots_release(live->slots, live->backends[i].number);
 }
 
+/* Some time after the last change: no packet is on its way by the words of before. */
+static void on_release(evutil_socket_t fd, short events, void *user)
+{
+	struct service *service = user;
+	size_t i;
+
+	(void)fd;
+	(void)events;
+	for (i = 0; i < service->document->vip_count; i++)
+		release_unused(service, &service->live[i]);
+}
+
 static void tick(evutil_socket_t fd, short events, void *user)
 {
 	struct service *service = user;
@@ -85,10 +98,8 @@ static void tick(evutil_socket_t fd, short events, void *user)
 
 	(void)fd;
 	(void)events;
-	for (i = 0; i < service->document->vip_count; i++) {
-		release_unused(service, &service->live[i]);
+	for (i = 0; i < service->document->vip_count; i++)
 		slots_expire(service->live[i].slots, clock_now_s());
-	}
 	if (slice < BUCKETS_A_TICK)
 		slice = BUCKETS_A_TICK;
 	if (sweep_step(service->sweep, slice, clock_now_ns() >> LB_FLOW_TIME_SHIFT))
@@ -98,7 +109,10 @@ static void tick(evutil_socket_t fd, short events, void *user)
 
 void clock_start(struct service *service)
 {
+	const struct timeval delay = {.tv_usec = RELEASE_MS * 1000};
+
 	service->flows_possible = service->moved_in_pass = true;
+	evtimer_add(service->release, &delay);
 	schedule(service);
 }
 
@@ -109,7 +123,8 @@ int clock_open(struct service *service, struct event_base *base, struct lb_err *
 	service->sweep =
 		sweep_new(buckets, service->bucket_count, members_capacity(service->config));
 	service->tick = evtimer_new(base, tick, service);
-	if (service->sweep && service->tick)
+	service->release = evtimer_new(base, on_release, service);
+	if (service->sweep && service->tick && service->release)
 		return 0;
 	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
 }
@@ -118,5 +133,7 @@ void clock_close(struct service *service)
 {
 	if (service->tick)
 		event_free(service->tick);
+	if (service->release)
+		event_free(service->release);
 	sweep_free(service->sweep);
 }

@@ -32,7 +32,8 @@ struct service {
 	uint32_t backend_count; /* over all VIPs */
 
 	struct sweep *sweep;
-	struct event *tick; /* pending while the flow table may hold a word */
+	struct event *release; /* pending for a moment after owners have changed */
+	struct event *tick;    /* pending while the flow table may hold a word */
 	uint32_t bucket_count;
 	bool flows_possible; /* false: no slot is unsettled and no word is left */
 	bool moved_in_pass;  /* a slot was MOVING at some time since this pass of the sweep began */

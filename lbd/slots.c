@@ -125,13 +125,16 @@ void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *g
 				slots->next_deadline = slots->deadlines[slot];
 		}
 		store(slots, slot, next);
-		slots->changed = 2;
+		slots->changed = true;
 	}
 }
 
 bool slots_take_changed(struct slots *slots)
 {
-	return slots->changed && !--slots->changed;
+	bool changed = slots->changed;
+
+	slots->changed = false;
+	return changed;
 }
 
 void slots_release(struct slots *slots, uint16_t member)

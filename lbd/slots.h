@@ -39,7 +39,7 @@ struct slots {
 	uint8_t *busy;            /* TRACKED slots that this pass of the sweep must leave TRACKED */
 	uint32_t next_deadline;   /* not later than the earliest; SLOTS_NEVER: no slot is MOVING */
 	uint32_t moving, tracked; /* how many are */
-	uint8_t changed;          /* see slots_take_changed */
+	bool changed;             /* see slots_take_changed */
 	/* Passes of the sweep to wait for until every flow recorded in a transition that has ended
 	 * is counted. */
 	uint8_t unswept;
@@ -58,12 +58,10 @@ void slots_settle(struct slots *slots, const uint16_t *owners);
 void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *gone, uint32_t now,
 		  uint32_t transition);
 
-/* Once after owners have changed: true at the second call, so that a caller who calls at intervals
- * knows that one has passed. */
+/* Has an owner changed since the last call? */
 bool slots_take_changed(struct slots *slots);
 /* No packet has ever gone to `member`, so that none of its flows is left in the slots that it had:
- * they are TRACKED. Safe only some time after the slots were changed, when every packet goes by the
- * new words. */
+ * they are TRACKED. Safe when every packet goes by the new words, some time after the change. */
 void slots_release(struct slots *slots, uint16_t member);
 
 /* Ends the transitions whose deadline has come: MOVING -> TRACKED. */

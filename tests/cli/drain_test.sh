@@ -140,9 +140,9 @@ test_wait_too_short() {
 		"$(a vip show web | grep '^  transition')"
 	check "a wait that is too short exits 4" exits 4 a backend drain web 10.0.0.3 --wait 1s
 	check "and says what remains" grep -qE \
-		'^10\.0\.0\.3: still draining after 1s: [0-9,]+ slots still in transition \(up to 15m\)$' \
+		'^10\.0\.0\.3: still draining after 1s: ([0-9,]+ slots still in transition \(up to 15m\)|its last flows are being counted)$' \
 		"$DIR/out"
-	check "the drain goes on" backend_is a 10.0.0.3 '.state == "draining" and .leaving_slots > 0'
+	check "the drain goes on" backend_is a 10.0.0.3 '.state == "draining"'
 	check "an undrain during the transition takes back what the drain gave away" \
 		exits 0 a backend undrain web 10.0.0.3
 	check "and all slots are settled again" wait_for 20 settled
