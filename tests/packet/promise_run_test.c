@@ -94,7 +94,7 @@ static struct {
 	/* What came of it. */
 	uint64_t expected[LB_FLOW_COUNT_COUNT]; /* what the program must have counted */
 	uint64_t packets, established, unmade, no_room, removed;
-	uint32_t changes[8];
+	uint32_t changes[9];
 } run;
 
 static uint64_t first_seed, random_state;
@@ -457,6 +457,39 @@ static void flood(uint32_t count)
 	}
 }
 
+/* --- draining --- */
+
+/* As lbctl shows it. */
+static bool is_drained(uint32_t vip, const struct backend *backend)
+{
+	const struct slots *slots = &run.vips[vip].slots;
+
+	return backend->drain && !slots->unswept && !slots_leaving(slots, backend->number) &&
+	       !sweep_flows(run.sweep, backend->number);
+}
+
+static void fail_not_drained(const struct session *session)
+{
+	print_history(session);
+	fail_msg("seed %llu: lbd said that no flow was left on backend %u",
+		 (unsigned long long)first_seed, session->backend);
+}
+
+/* Where lbd says that no flow is left, there is none but those that were not recorded. */
+static void check_drained(void)
+{
+	int i;
+
+	for (i = 0; i < SESSIONS; i++) {
+		const struct session *session = &run.sessions[i];
+		const struct backend *backend = find_backend(session->client.vip, session->backend);
+
+		if (backend && backend->drain && !session->unrecorded &&
+		    is_drained(session->client.vip, backend))
+			fail_not_drained(session);
+	}
+}
+
 /* --- time --- */
 
 static uint32_t units(uint32_t seconds)
@@ -539,13 +572,24 @@ static void pass_time(uint32_t seconds)
 			while (run.sessions[i].due_s <= run.now_s + now)
 				session_send(&run.sessions[i]);
 		step(now);
+		check_drained();
 		seconds -= now;
 	}
 }
 
 /* --- changes --- */
 
-enum change { ADD, DRAIN, UNDRAIN, DELETE_DRAINED, DELETE_FORCED, REWEIGHT, FLAP_HEALTH, FLAP };
+enum change {
+	ADD,
+	DRAIN,
+	UNDRAIN,
+	DELETE_DRAINED,
+	DELETE_FORCED,
+	REWEIGHT,
+	FLAP_HEALTH,
+	FLAP,
+	OUTAGE
+};
 static const char *const change_names[] = {"added",
 					   "drained",
 					   "undrained",
@@ -553,7 +597,8 @@ static const char *const change_names[] = {"added",
 					   "deleted by force",
 					   "reweighted",
 					   "flapped (health)",
-					   "flapped (removed, added back)"};
+					   "flapped (removed, added back)",
+					   "all flapped together"};
 
 /* Its flows are excused; but where lbd says that there is none left, there must be none. */
 static void remove_backend(uint32_t vip, struct backend *backend, bool by_force)
@@ -569,11 +614,8 @@ static void remove_backend(uint32_t vip, struct backend *backend, bool by_force)
 
 		if (session->client.vip != vip || session->backend != gone.id)
 			continue;
-		if (!by_force && !session->unrecorded) {
-			print_history(session);
-			fail_msg("seed %llu: lbd said that no flow was left on backend %u",
-				 (unsigned long long)first_seed, gone.id);
-		}
+		if (!by_force && !session->unrecorded)
+			fail_not_drained(session);
 		run.removed++;
 		begin(session, one_in(2));
 	}
@@ -590,12 +632,6 @@ static void drain_backend(uint32_t vip, struct backend *backend)
 		if (run.sessions[i].client.vip == vip && run.sessions[i].backend == backend->id &&
 		    run.sessions[i].left > 2)
 			run.sessions[i].left = 1 + random_below(2);
-}
-
-static bool is_drained(uint32_t vip, const struct backend *backend)
-{
-	return backend->drain && !slots_leaving(&run.vips[vip].slots, backend->number) &&
-	       !sweep_flows(run.sweep, backend->number);
 }
 
 static void flap(uint32_t vip, struct backend *backend, bool by_removal)
@@ -615,6 +651,23 @@ static void flap(uint32_t vip, struct backend *backend, bool by_removal)
 	apply(vip, NULL);
 }
 
+/* All backends of a VIP take no new flows for a while, then come back one after the other. */
+static void suffer_outage(uint32_t vip)
+{
+	struct vip *live = &run.vips[vip];
+	size_t i;
+
+	for (i = 0; i < live->count; i++)
+		live->backends[i].drain = true;
+	apply(vip, NULL);
+	pass_time(random_below(2 * plans[vip].transition_s));
+	for (i = 0; i < live->count; i++) {
+		live->backends[i].drain = false;
+		apply(vip, NULL);
+		pass_time(random_below(20));
+	}
+}
+
 static bool can(enum change change, uint32_t vip, const struct backend *backend)
 {
 	switch (change) {
@@ -631,6 +684,7 @@ static bool can(enum change change, uint32_t vip, const struct backend *backend)
 	case FLAP:
 		return backend && run.vips[vip].count > 3;
 	case REWEIGHT:
+	case OUTAGE:
 		return backend;
 	}
 	return false;
@@ -659,6 +713,9 @@ static void carry_out(enum change change, uint32_t vip, struct backend *backend)
 	case FLAP:
 		flap(vip, backend, change == FLAP);
 		return;
+	case OUTAGE:
+		suffer_outage(vip);
+		return;
 	}
 	apply(vip, NULL);
 }
@@ -678,14 +735,15 @@ static void change_something(void)
 					    UNDRAIN,
 					    DELETE_DRAINED,
 					    DELETE_DRAINED,
-					    REWEIGHT,
-					    REWEIGHT,
 					    DELETE_DRAINED,
 					    DELETE_DRAINED,
 					    DELETE_DRAINED,
 					    DELETE_FORCED,
+					    REWEIGHT,
+					    REWEIGHT,
 					    FLAP,
-					    FLAP_HEALTH};
+					    FLAP_HEALTH,
+					    OUTAGE};
 
 	for (;;) {
 		const uint32_t vip = random_below(VIPS);
