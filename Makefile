@@ -13,13 +13,14 @@ BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpf
 LIBS := libbpf jansson libmnl libevent_core
 CPPFLAGS += -D_GNU_SOURCE -I$(O)
 CFLAGS += -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
+CFLAGS += -ffile-prefix-map=$(CURDIR)=. # a build does not tell where it was made
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lelf -lz
 ifdef SAN
 O := build/san
 CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
 LDFLAGS += -fsanitize=address,undefined
 endif
-BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -mcpu=v3 \
+BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -mcpu=v3 -ffile-prefix-map=$(CURDIR)=. \
 	-I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
 
 API_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/api/*.c))
@@ -29,6 +30,12 @@ BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bp
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c))
+
+# Each fuzzer twice: with replay.c for its main, by any compiler; and with libFuzzer, by clang.
+REPLAY := $(patsubst %_fuzz.c,$(O)/%_replay,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
+FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
+FUZZ_SECONDS := 60
 
 PACKET_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out %_test.c,$(wildcard tests/packet/*.c)))
 
@@ -55,8 +62,8 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-# Only datapath.c includes the skeleton; its dependency file knows of it after the first build.
-$(O)/lbd/datapath.o: | $(O)/bpf/lb.skel.h
+# Only datapath*.c include the skeleton; its dependency file knows of it after the first build.
+$(O)/lbd/datapath.o $(O)/lbd/datapath_pin.o $(O)/lbd/datapath_attach.o: | $(O)/bpf/lb.skel.h
 
 $(O)/lib/libapi.a: $(API_OBJ)
 $(O)/lib/liblbd.a: $(LBD_OBJ)
@@ -73,6 +80,22 @@ $(UNIT) $(PACKET) $(TOOLS) $(O)/tests/bench/figures: %: %.o $(O)/lib/liblbd.a $(
 $(O)/lbctl/lbctl: LDLIBS = -ljansson
 $(UNIT) $(PACKET): LDLIBS += -lcmocka
 $(O)/lbd/lbd $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS) $(O)/tests/bench/figures:
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
+
+# What is fuzzed is compiled again, by clang and with its coverage, below $(O)/fuzz.
+FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) lbd/config.c lbd/state.c)
+$(O)/fuzz/%.o: %.c
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(CPPFLAGS) $(FUZZ_CFLAGS) -fsanitize=fuzzer-no-link -MMD -MP -c $< -o $@
+
+$(FUZZ): $(O)/%: $(O)/fuzz/%.o $(FUZZED)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -ljansson -o $@
+
+$(REPLAY): %_replay: %_fuzz.o $(O)/tests/fuzz/replay.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 
@@ -94,12 +117,14 @@ direction:
 	@! grep -nE '#include "\.\./(bpf|tests)/|#include "\.\./lbd/[^a]' lbctl/*.[ch]
 
 lint: direction
-	shellcheck -x $$(git ls-files '*.sh' .ci/run)
+	shellcheck -x $$(git ls-files '*.sh' .ci/run) lbd/package/{postinst,prerm,postrm}
 	clang-format-14 --dry-run --Werror $$(git ls-files '*.c' '*.h')
 
 # --- packages of Debian 12, by purpose. None of them starts a service. ---
 BUILD_PKGS := gcc libc6-dev linux-libc-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev \
 	zlib1g-dev libjansson-dev libevent-dev libmnl-dev
+FUZZ_PKGS := libclang-rt-14-dev
+DEB_PKGS := dpkg-dev
 LAB_PKGS := iproute2 ethtool iputils-ping curl jq procps util-linux
 TEST_PKGS := $(LAB_PKGS) libcmocka-dev iperf3 socat python3 python3-scapy shellcheck groff-base
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
@@ -107,18 +132,20 @@ VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
 # Each of these installs what is missing, then starts a make that sees it: this one has read the
 # Makefile, and with it asked gcc and pkg-config, when they may not have been there.
 demo: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
-test: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
+test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(FUZZ_PKGS) $(DEB_PKGS)
+fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
+deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
-demo test test-kernels:
+demo test test-kernels fuzz deb:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
 run-demo: all $(TOOLS)
 	@O=$(O) examples/01-demo/run.sh
 
-tests: all $(UNIT) $(PACKET) $(TOOLS)
+tests: all $(UNIT) $(PACKET) $(TOOLS) $(REPLAY)
 
-run-test: direction tests
+run-test: direction tests $(FUZZ)
 	+@$(MAKE) --no-print-directory SAN=1 tests
 	@tests/run.sh $(O) build/san
 
@@ -132,6 +159,40 @@ run-test-kernels: tests
 figures: $(O)/tests/bench/figures
 	@$<
 
+# What is found is kept in $(O)/fuzz/found.
+run-fuzz: $(FUZZ)
+	@tests/fuzz/run.sh $(O) $(FUZZ_SECONDS)
+
+# --- installing ---
+PREFIX := /usr/local
+DESTDIR :=
+SHARE = $(DESTDIR)$(PREFIX)/share
+BASH_COMPLETIONS = $(SHARE)/bash-completion/completions
+
+# An lbd.json that is there already stays as it is.
+install: all
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)install -d -m 755 $(DESTDIR)/etc/lbd $(BASH_COMPLETIONS) \
+		$(addprefix $(DESTDIR)$(PREFIX)/,sbin lib/lbd lib/systemd/system) $(SHARE)/man/man5 $(SHARE)/man/man8
+	$(Q)install -m 755 $(O)/lbd/lbd $(O)/lbctl/lbctl $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 644 $(O)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/lib/lbd
+	$(Q)install -m 644 docs/man/*.5 $(SHARE)/man/man5
+	$(Q)install -m 644 docs/man/*.8 $(SHARE)/man/man8
+	$(Q)sed 's,/usr/sbin/,$(PREFIX)/sbin/,' lbd/package/lbd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/lbd.service
+	$(Q)chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/lbd.service
+	$(Q)$(O)/lbctl/lbctl completion bash > $(BASH_COMPLETIONS)/lbctl
+	$(Q)chmod 644 $(BASH_COMPLETIONS)/lbctl
+	$(Q)test -e $(DESTDIR)/etc/lbd/lbd.json || install -m 640 lbd/package/lbd.json $(DESTDIR)/etc/lbd
+
+VERSION := $(shell sed -n 's/^.define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)
+DEB = $(O)/lbd_$(VERSION)_$(shell dpkg --print-architecture).deb
+
+run-deb: all
+	$(Q)rm -rf $(O)/deb
+	+$(Q)$(MAKE) --no-print-directory install DESTDIR=$(abspath $(O)/deb) PREFIX=/usr
+	$(call say,DEB,$(DEB))
+	$(Q)lbd/package/deb.sh $(O)/deb $(DEB)
+
 clean:
 	rm -rf build
 
@@ -142,6 +203,9 @@ help:
 		'sudo make test     every test; installs what it needs' \
 		'sudo make test-kernels  packet tests and traffic on Debian kernels 6.1 and 6.12 in a VM' \
 		'make figures       what changes of backends cost, in slots and in broken flows' \
+		'make fuzz          60 s of each fuzzer, or FUZZ_SECONDS=N' \
+		'sudo make install  below PREFIX=/usr/local; DESTDIR=FOLDER for a staged one' \
+		'make deb           a Debian package into build/' \
 		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'

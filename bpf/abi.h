@@ -103,9 +103,12 @@ static inline int lb_slot_is_settled(__u32 word)
 }
 
 /* --- members: mmapped array "members", one cache line each --- */
-#define LB_MEMBER_VALID (1u << 0)  /* the number is in use */
-#define LB_MEMBER_NEW (1u << 1)    /* takes new flows */
-#define LB_MEMBER_OLD (1u << 2)    /* keeps its old flows */
+#define LB_MEMBER_VALID (1u << 0) /* the number is in use */
+#define LB_MEMBER_NEW (1u << 1)   /* takes new flows */
+#define LB_MEMBER_OLD (1u << 2)   /* keeps its old flows */
+#define LB_MEMBER_GONE                                                                             \
+	(1u << 4)                  /* removed: kept for packets on their way, taken over by nobody \
+				    */
 #define LB_MEMBER_OUTER6 (1u << 3) /* outer header is IPv6, else IPv4 */
 
 struct lb_member {
@@ -187,6 +190,14 @@ struct lb_tuning {
 	__u32 pad;
 };
 
+/* --- array "abi", one element, pinned with the rest: what a later lbd must find equal to adopt
+ * them --- */
+struct lb_stamp {
+	__u32 abi;  /* LB_ABI_VERSION */
+	__u32 size; /* of this struct */
+	__u64 seed; /* the flow hash of nothing: tells one seed from another */
+};
+
 /* --- configuration: const volatile rodata "config", set before the program is loaded --- */
 struct lb_program_config {
 	__u64 seed[2];      /* keys the flow hash (bpf/hash.h) */
@@ -203,6 +214,7 @@ LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);
 LB_ASSERT_SIZE(lb_counter, 16);
 LB_ASSERT_SIZE(lb_flow_bucket, 64);
+LB_ASSERT_SIZE(lb_stamp, 16);
 LB_ASSERT_SIZE(lb_budget, 8);
 LB_ASSERT_SIZE(lb_tuning, 8);
 LB_ASSERT_SIZE(lb_program_config, 24);

@@ -98,12 +98,11 @@ struct {
 	__type(value, struct lb_tuning);
 } tuning SEC(".maps");
 
-/* One word, LB_ABI_VERSION: pinned with the rest, so that a later lbd knows what it finds. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u32);
+	__type(value, struct lb_stamp);
 } abi SEC(".maps");
 
 #endif

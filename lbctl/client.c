@@ -18,6 +18,7 @@
 struct reply {
 	char *bytes;
 	size_t length; /* of the line, without its newline, once it is complete */
+	size_t filled; /* that, and what came after it */
 	size_t size;
 };
 
@@ -26,24 +27,29 @@ static int unreachable(const char *path, const char *why, struct lb_err *err)
 	return lb_err_set(err, LB_ERR_UNREACHABLE, "", "lbd does not answer at %s: %s", path, why);
 }
 
+/* Whose socket it is, and where one may look without being one of them. */
 static void hint_permission(const char *path, struct lb_err *err)
 {
+	const char *otherwise = access(LB_SOCKET_READ_ONLY, W_OK)
+					? ""
+					: "; to look only: --socket " LB_SOCKET_READ_ONLY;
 	const struct group *group;
 	struct stat status;
 
 	if (stat(path, &status)) {
-		lb_err_hint(err, "run lbctl as root or as a member of the socket's group");
+		lb_err_hint(err, "run lbctl as root or as a member of the socket's group%s",
+			    otherwise);
 		return;
 	}
 	group = getgrgid(status.st_gid);
 	if (group)
 		lb_err_hint(err,
-			    "the socket belongs to group %s: run lbctl as root or as one of it",
-			    group->gr_name);
+			    "the socket belongs to group %s: run lbctl as root or as one of it%s",
+			    group->gr_name, otherwise);
 	else
 		lb_err_hint(err,
-			    "the socket belongs to group %u: run lbctl as root or as one of it",
-			    (unsigned int)status.st_gid);
+			    "the socket belongs to group %u: run lbctl as root or as one of it%s",
+			    (unsigned int)status.st_gid, otherwise);
 }
 
 static int connect_failed(const char *path, int why, struct lb_err *err)
@@ -112,17 +118,26 @@ static int reply_grow(struct reply *reply)
 	return 0;
 }
 
+/* Whether a line is complete; the bytes before `searched` hold no newline. */
+static bool find_line(struct reply *reply, size_t searched)
+{
+	const char *newline = memchr(reply->bytes + searched, '\n', reply->filled - searched);
+
+	reply->length = newline ? (size_t)(newline - reply->bytes) : reply->filled;
+	return newline;
+}
+
 /* Reads once. 1 when the line is complete, 0 when not yet, or -EINVAL. */
 static int read_some(int fd, const char *path, int timeout_s, struct reply *reply,
 		     struct lb_err *err)
 {
-	const char *newline;
+	size_t before = reply->filled;
 	char why[64];
 	ssize_t got;
 
-	if (reply->length == reply->size && reply_grow(reply))
+	if (reply->filled == reply->size && reply_grow(reply))
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-	got = recv(fd, reply->bytes + reply->length, reply->size - reply->length, 0);
+	got = recv(fd, reply->bytes + before, reply->size - before, 0);
 	if (got < 0 && errno == EINTR)
 		return 0;
 	if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
@@ -132,11 +147,9 @@ static int read_some(int fd, const char *path, int timeout_s, struct reply *repl
 	if (got < 0)
 		return unreachable(path, strerror(errno), err);
 	if (got == 0)
-		return unreachable(path, reply->length ? "the reply is cut off" : "it hung up",
-				   err);
-	newline = memchr(reply->bytes + reply->length, '\n', (size_t)got);
-	reply->length = newline ? (size_t)(newline - reply->bytes) : reply->length + (size_t)got;
-	return newline ? 1 : 0;
+		return unreachable(path, before ? "the reply is cut off" : "it hung up", err);
+	reply->filled += (size_t)got;
+	return find_line(reply, before);
 }
 
 static int read_reply(int fd, const char *path, int timeout_s, struct reply *reply,
@@ -162,45 +175,119 @@ static bool carries_error(const struct reply *reply)
 	return json_is_object(json_object_get(root, "error"));
 }
 
-static int exchange(int fd, const char *path, int timeout_s, const char *request, json_t **result,
-		    struct lb_err *err)
+/* Sends the request and takes its reply; what came after that stays in *reply, whose bytes are to
+ * be freed. */
+static int exchange(int fd, const char *path, int timeout_s, const char *request,
+		    struct reply *reply, json_t **result, struct lb_err *err)
 {
-	struct reply reply = {0};
 	int status;
 
 	send_all(fd, request, strlen(request));
-	status = read_reply(fd, path, timeout_s, &reply, err);
-	if (status == 0) {
-		status = lb_reply_parse(reply.bytes, reply.length, REQUEST_ID, result, err);
-		if (status && !carries_error(&reply)) {
-			unreachable(path, "the reply is not one of lbd's protocol", err);
-			lb_err_hint(err, "is this lbd's socket?");
-		}
+	status = read_reply(fd, path, timeout_s, reply, err);
+	if (status)
+		return status;
+	status = lb_reply_parse(reply->bytes, reply->length, REQUEST_ID, result, err);
+	if (status && !carries_error(reply)) {
+		unreachable(path, "the reply is not one of lbd's protocol", err);
+		lb_err_hint(err, "is this lbd's socket?");
 	}
-	free(reply.bytes);
 	return status;
+}
+
+/* The line of a request that lbd takes, to be freed, or NULL and *err. */
+static char *make_request(const char *method, const json_t *params, struct lb_err *err)
+{
+	char *request = lb_request_line(REQUEST_ID, method, params);
+
+	if (!request)
+		lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	if (!request || strlen(request) <= LB_REQUEST_MAX)
+		return request;
+	lb_err_set(err, LB_ERR_PARAMS, "", "the request has %zu bytes, lbd takes %u at most",
+		   strlen(request), LB_REQUEST_MAX);
+	free(request);
+	return NULL;
 }
 
 int client_call(const char *path, int timeout_s, const char *method, const json_t *params,
 		json_t **result, struct lb_err *err)
 {
-	char *request = lb_request_line(REQUEST_ID, method, params);
-	int status = -EINVAL;
-	int fd;
+	char *request = make_request(method, params, err);
+	struct reply reply = {0};
+	int status = -EINVAL, fd;
 
 	if (!request)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-	if (strlen(request) > LB_REQUEST_MAX) {
-		lb_err_set(err, LB_ERR_PARAMS, "",
-			   "the request has %zu bytes, lbd takes %u at most", strlen(request),
-			   LB_REQUEST_MAX);
-	} else {
-		fd = connect_to(path, timeout_s, err);
-		if (fd >= 0) {
-			status = exchange(fd, path, timeout_s, request, result, err);
-			close(fd);
-		}
+		return -EINVAL;
+	fd = connect_to(path, timeout_s, err);
+	if (fd >= 0) {
+		status = exchange(fd, path, timeout_s, request, &reply, result, err);
+		close(fd);
 	}
+	free(reply.bytes);
+	free(request);
+	return status;
+}
+
+/* --- notifications --- */
+
+/* Waits for the next line as long as it takes. 0, or -EINVAL when lbd has ended. */
+static int next_line(int fd, const char *path, struct reply *reply, struct lb_err *err)
+{
+	int status;
+
+	reply->filled -= reply->length + 1;
+	memmove(reply->bytes, reply->bytes + reply->length + 1, reply->filled);
+	status = find_line(reply, 0);
+	while (status == 0 && reply->length < CLIENT_REPLY_MAX)
+		status = read_some(fd, path, 0, reply, err);
+	if (status > 0)
+		return 0;
+	if (status == 0)
+		unreachable(path, "an event is longer than 64 MiB", err);
+	else if (err->code == LB_ERR_UNREACHABLE)
+		lb_err_set(err, LB_ERR_UNREACHABLE, "", "lbd at %s has ended, or has hung up",
+			   path);
+	return -EINVAL;
+}
+
+static int follow(int fd, const char *path, struct reply *reply,
+		  bool (*each)(void *user, const json_t *params), void *user, struct lb_err *err)
+{
+	const struct timeval never = {0};
+	bool more = true;
+
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
+	while (more) {
+		json_auto_t
+		*root = NULL;
+
+		if (next_line(fd, path, reply, err))
+			return -EINVAL;
+		root = json_loadb(reply->bytes, reply->length, 0, NULL);
+		more = each(user, json_object_get(root, "params"));
+	}
+	return 0;
+}
+
+int client_stream(const char *path, int timeout_s, const char *method,
+		  bool (*each)(void *user, const json_t *params), void *user, struct lb_err *err)
+{
+	char *request = make_request(method, NULL, err);
+	json_auto_t
+	*result = NULL;
+	struct reply reply = {0};
+	int status = -EINVAL, fd;
+
+	if (!request)
+		return -EINVAL;
+	fd = connect_to(path, timeout_s, err);
+	if (fd >= 0) {
+		status = exchange(fd, path, timeout_s, request, &reply, &result, err);
+		if (!status)
+			status = follow(fd, path, &reply, each, user, err);
+		close(fd);
+	}
+	free(reply.bytes);
 	free(request);
 	return status;
 }

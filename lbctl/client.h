@@ -3,6 +3,7 @@
 #ifndef LBCTL_CLIENT_H
 #define LBCTL_CLIENT_H
 
+#include <stdbool.h>
 #include <jansson.h>
 #include "../lbd/api/err.h"
 
@@ -14,5 +15,11 @@
  */
 int client_call(const char *path, int timeout_s, const char *method, const json_t *params,
 		json_t **result, struct lb_err *err);
+
+/* The same request, but after its reply lbd sends notifications until either side ends that: `each`
+ * gets the params of every one, and returns whether it wants more. 0 when it did not, or -EINVAL as
+ * above; LB_ERR_UNREACHABLE also when lbd has ended. */
+int client_stream(const char *path, int timeout_s, const char *method,
+		  bool (*each)(void *user, const json_t *params), void *user, struct lb_err *err);
 
 #endif

@@ -8,6 +8,7 @@
 #include "help.h"
 #include "params.h"
 #include "view.h"
+#include "watch.h"
 
 #define TABLE_KINDS "rendezvous|maglev"
 
@@ -46,7 +47,7 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_USAGE, "the command line is wrong"},
 	{EXIT_UNREACHABLE, "lbd could not be reached or did not reply properly"},
 	{EXIT_DIFFERS, "status: an interface is gone or a backend cannot be reached; drain --wait: "
-		       "not drained in time"},
+		       "not drained in time; config diff: it differs"},
 	{0},
 };
 
@@ -280,18 +281,59 @@ const struct command commands[] = {
 	},
 	{
 		.object = "config",
+		.verb = "diff",
+		.arguments = {{.name = "FILE"}},
+		.summary = "show field by field what applying a service document would change",
+		.detail = "FILE - is standard input. Nothing is changed. Exits 4 when something "
+			  "differs.",
+		.examples = {"lbctl config diff service.json"},
+		.method = "config.diff",
+		.params = params_document,
+		.view = view_diff,
+		.judge = view_diff_judge,
+		.root = "document",
+	},
+	{
+		.object = "config",
 		.verb = "apply",
 		.arguments = {{.name = "FILE"}},
-		.options = {CHANGE_OPTIONS},
+		.options =
+			{
+				{.name = "confirm",
+				 .value = "DURATION",
+				 .summary = "revert by itself after so long, unless confirmed",
+				 .manner = true},
+				CHANGE_OPTIONS,
+			},
 		.summary = "make a service document the one in force, as a whole or not at all",
-		.detail = "FILE - is standard input. VIPs and backends that the document does not "
-			  "name are removed.",
+		.detail =
+			"FILE - is standard input. VIPs and backends that the document does not "
+			"name are removed. With --confirm no other change is made until this one "
+			"is kept (config confirm) or taken back (config revert); DURATION is 1s to "
+			"24h.",
 		.examples = {"lbctl config apply service.json",
+			     "lbctl config apply service.json --confirm 60s",
 			     "lbctl config export | jq 'del(.vips[0])' | lbctl config apply -"},
 		.method = "config.apply",
-		.params = params_document,
+		.params = params_apply,
 		.view = view_change,
 		.root = "document",
+	},
+	{
+		.object = "config",
+		.verb = "confirm",
+		.summary = "keep what was applied with --confirm",
+		.examples = {"lbctl config confirm"},
+		.method = "config.confirm",
+		.view = view_confirmed,
+	},
+	{
+		.object = "config",
+		.verb = "revert",
+		.summary = "take back at once what was applied with --confirm",
+		.examples = {"lbctl config revert"},
+		.method = "config.revert",
+		.view = view_change,
 	},
 	{
 		.object = "config",
@@ -300,6 +342,17 @@ const struct command commands[] = {
 		.examples = {"lbctl config export > service.json"},
 		.method = "config.export",
 		.view = view_document,
+	},
+	{
+		.object = "watch",
+		.summary = "print what happens as it happens, until interrupted",
+		.detail = "Changes, drains that are done, next hops that come and go, health, and "
+			  "changes taken back. With --json each event is one line. Ends with exit "
+			  "code 3 when lbd ends.",
+		.examples = {"lbctl watch", "lbctl watch --json | jq -c 'select(.event == "
+					    "\"health\")'"},
+		.method = "watch",
+		.run = watch_run,
 	},
 	{
 		.object = "version",

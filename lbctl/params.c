@@ -223,3 +223,18 @@ int params_document(const struct invocation *invocation, json_t **params, struct
 		return -EINVAL;
 	return give(json_pack("{s:o}", "document", document), params, err);
 }
+
+int params_apply(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	json_t *seconds;
+
+	if (duration_option(invocation, "confirm", &seconds, err))
+		return -EINVAL;
+	if (params_document(invocation, params, err)) {
+		json_decref(seconds);
+		return -EINVAL;
+	}
+	if (seconds)
+		json_object_set_new(*params, "confirm_s", seconds);
+	return 0;
+}

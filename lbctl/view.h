@@ -19,6 +19,14 @@ void view_plan(FILE *out, const struct invocation *invocation, const json_t *res
 /* What keeps a backend (BACKEND-STATE) from being drained: "2 flows on record, 7 slots still in
  * transition"; nothing when nothing does. */
 void view_remaining(FILE *out, const json_t *backend);
+void view_diff(FILE *out, const struct invocation *invocation, const json_t *result);
+enum exit_code view_diff_judge(const json_t *result); /* EXIT_DIFFERS: it does */
+void view_confirmed(FILE *out, const struct invocation *invocation, const json_t *result);
+/* One line of `watch`; event: the params of the notification. */
+void view_event(FILE *out, const json_t *event);
+/* What a change did to a VIP, an entry of CHANGE: one line, and one a backend that loses flows;
+ * `would` says that nothing has been done yet. */
+void view_vip_change(FILE *out, const json_t *vip, bool would);
 void view_document(FILE *out, const struct invocation *invocation, const json_t *result);
 
 /* Fields of objects, whatever they hold. */

@@ -195,9 +195,7 @@ static void print_moved(FILE *out, const json_t *moved, const char *move)
 		units_percent(view_number(moved, "ideal_percent"), ideal));
 }
 
-/* One line a VIP, and one a backend that loses flows; `would` says that nothing has been done yet.
- */
-static void print_change(FILE *out, const json_t *vip, bool would)
+void view_vip_change(FILE *out, const json_t *vip, bool would)
 {
 	const json_t *moved = json_object_get(vip, "moved");
 	const char *what = view_text(vip, "what");
@@ -221,18 +219,36 @@ static void print_changes(FILE *out, const json_t *result, bool would)
 		return;
 	}
 	json_array_foreach (json_object_get(result, "vips"), i, vip)
-		print_change(out, vip, would);
+		view_vip_change(out, vip, would);
+}
+
+/* How to keep a change that goes back by itself. */
+static void print_unconfirmed(FILE *out, const json_t *unconfirmed)
+{
+	char period[UNITS_TEXT];
+
+	if (unconfirmed)
+		fprintf(out, "reverts in %s unless kept: lbctl config confirm\n",
+			units_period(view_integer(unconfirmed, "reverts_in_s"), period));
 }
 
 void view_change(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	print_changes(out, result, invocation_option(invocation, "dry-run"));
+	print_unconfirmed(out, json_object_get(result, "unconfirmed"));
 }
 
 void view_plan(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	(void)invocation;
 	print_changes(out, result, true);
+}
+
+void view_confirmed(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	(void)invocation;
+	(void)result;
+	fprintf(out, "the change is kept\n");
 }
 
 /* The document is what one exports for, so text is it alone, ready for `config apply`. */

@@ -134,6 +134,17 @@ static void print_unroutable(FILE *out, const json_t *unroutable)
 	columns_close(&columns, out, 2, "");
 }
 
+static void print_unconfirmed(FILE *out, const json_t *unconfirmed)
+{
+	char period[UNITS_TEXT];
+
+	if (unconfirmed)
+		fprintf(out,
+			"unconfirmed change, reverts in %s: keep it with lbctl config confirm, "
+			"take it back with lbctl config revert\n",
+			units_period(view_integer(unconfirmed, "reverts_in_s"), period));
+}
+
 static void print_warnings(FILE *out, const json_t *warnings)
 {
 	const json_t *warning;
@@ -164,6 +175,7 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 		view_text(seed, "digest"));
 	print_next_hops(out, json_object_get(result, "next_hops"));
 	print_unroutable(out, json_object_get(result, "unroutable"));
+	print_unconfirmed(out, json_object_get(result, "unconfirmed"));
 	print_warnings(out, json_object_get(result, "warnings"));
 }
 

@@ -125,9 +125,10 @@ static int read_path(const json_t *value, const char *name, char *out, size_t si
 
 static int read_control(const json_t *object, struct config *out, struct lb_err *err)
 {
-	const json_t *path, *group;
+	const json_t *path, *read_only_path, *group;
 	const struct lb_json_field fields[] = {
 		{"path", LB_JSON_STRING, false, &path},
+		{"read_only_path", LB_JSON_STRING, false, &read_only_path},
 		{"group", LB_JSON_STRING, false, &group},
 		{0},
 	};
@@ -136,6 +137,11 @@ static int read_control(const json_t *object, struct config *out, struct lb_err 
 	if (ret)
 		return ret;
 	ret = read_path(path, "path", out->control_path, sizeof(out->control_path), err);
+	if (!ret)
+		ret = read_path(read_only_path, "read_only_path", out->control_read_only_path,
+				sizeof(out->control_read_only_path), err);
+	if (!ret && !strcmp(out->control_path, out->control_read_only_path))
+		ret = bad(err, "read_only_path", "read_only_path must not be path");
 	if (ret || !group)
 		return ret;
 	if (json_string_length(group) >= sizeof(out->control_group))

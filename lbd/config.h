@@ -2,10 +2,10 @@
 /* How lbd runs: lbd.json, read once at start. What it balances is the service document
  * (api/model.h). Pure but for config_load.
  *
- *   {"interfaces": ["eth0"], "xdp_mode": "auto", "control": {"path": "/run/lbd/lbd.sock", "group":
- * "lbd"}, "state_dir": "/var/lib/lbd", "pin_dir": "/sys/fs/bpf/lbd", "encap": {"source4": "auto",
- * "source6": "auto"}, "limits": {"vips": 1024, "members": 4096, "slots": 2097152, "flows":
- * 1048576}, "hash_seed": "32 hex digits"}
+ *   {"interfaces": ["eth0"], "xdp_mode": "auto", "control": {"path": "/run/lbd/lbd.sock",
+ * "read_only_path": "/run/lbd/lbd-ro.sock", "group": "lbd"}, "state_dir": "/var/lib/lbd",
+ * "pin_dir": "/sys/fs/bpf/lbd", "encap": {"source4": "auto", "source6": "auto"}, "limits": {"vips":
+ * 1024, "members": 4096, "slots": 2097152, "flows": 1048576}, "hash_seed": "32 hex digits"}
  */
 #ifndef LB_CONFIG_H
 #define LB_CONFIG_H
@@ -26,6 +26,8 @@ struct config {
 	size_t interface_count;
 	enum xdp_mode xdp_mode;
 	char control_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	/* Where anybody may look and nobody may change; "": nowhere. */
+	char control_read_only_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char control_group[64];        /* "": leave the group as it is */
 	bool control_group_configured; /* a missing group is an error when it was asked for by name
 					*/

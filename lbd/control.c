@@ -30,6 +30,7 @@
 	768 /* leaves descriptors to the rest of lbd; the others wait to be accepted               \
 	     */
 #define BACKLOG 1024
+#define MODE_DEFAULT 0660
 #define ACCEPT_RETRY_MS 100
 
 struct client {
@@ -40,6 +41,8 @@ struct client {
 	size_t searched; /* bytes at the start of the input that hold no newline */
 	bool eof;        /* it sends nothing more; it may still read */
 	bool refused;    /* what it sends is thrown away, since it is no line */
+	bool watching;   /* gets what is broadcast */
+	bool deaf;       /* did not read what was broadcast: its next turn is its last */
 };
 
 struct control {
@@ -49,6 +52,7 @@ struct control {
 	struct sockaddr_un address;
 	struct stat file; /* the socket's, so that only our own is removed */
 	control_call call;
+	const char *stream_method;
 	void *user;
 	struct timeval idle;
 	LIST_HEAD(, client) clients;
@@ -106,8 +110,11 @@ static int carry_out(struct client *client, const struct lb_request *request)
 	struct lb_err err = {0};
 	json_auto_t
 	*result = NULL;
-	int ret = client->control->call(client->control->user, request, &result, &err);
+	const struct control *control = client->control;
+	int ret = control->call(control->user, request, &result, &err);
 
+	if (!ret && control->stream_method && !strcmp(request->method, control->stream_method))
+		client->watching = true;
 	if (!request->id)
 		return 0;
 	if (ret)
@@ -219,7 +226,7 @@ static void on_turn(evutil_socket_t unused, short what, void *arg)
 	(void)unused;
 	(void)what;
 	/* A refused client has had its time. */
-	if (client->refused || !client_step(client))
+	if (client->refused || client->deaf || !client_step(client))
 		client_free(client);
 }
 
@@ -262,6 +269,33 @@ static void on_event(struct bufferevent *stream, short what, void *arg)
 		turn_again(client);
 }
 
+/* --- broadcasting --- */
+
+/* Whoever emits may be in the middle of a turn of any client, so none is freed here. */
+static void client_tell(struct client *client, const char *line, size_t length)
+{
+	struct evbuffer *output = bufferevent_get_output(client->stream);
+
+	if (!client->watching || client->deaf || client->refused)
+		return;
+	if (evbuffer_get_length(output) + length <= REPLIES_MAX &&
+	    !evbuffer_add(output, line, length))
+		return;
+	client->deaf = true;
+	turn_again(client);
+}
+
+void control_broadcast(void *arg, const char *line, size_t length)
+{
+	struct control *control = arg;
+	struct client *client;
+
+	LIST_FOREACH(client, &control->clients, entry)
+	client_tell(client, line, length);
+}
+
+/* --- accepting --- */
+
 /* Takes over `fd`, also when it fails. */
 static struct client *client_new(struct control *control, evutil_socket_t fd)
 {
@@ -287,8 +321,6 @@ static struct client *client_new(struct control *control, evutil_socket_t fd)
 	free(client);
 	return NULL;
 }
-
-/* --- accepting --- */
 
 static void accept_later(struct control *control)
 {
@@ -456,7 +488,8 @@ static int open_file(struct control *control, const struct control_options *opti
 	if (fd < 0)
 		return fd;
 	ret = set_group(options, warning, warning_size, err);
-	if (!ret && (chmod(path, 0660) || lstat(path, &control->file)))
+	if (!ret && (chmod(path, options->mode ? options->mode : MODE_DEFAULT) ||
+		     lstat(path, &control->file)))
 		ret = system_error(err, errno, "set the mode of", path);
 	if (!ret)
 		return fd;
@@ -502,6 +535,7 @@ static struct control *control_new(struct event_base *base, const struct control
 		return NULL;
 	control->base = base;
 	control->call = options->call;
+	control->stream_method = options->stream_method;
 	control->user = options->user;
 	control->idle.tv_sec = idle_ms / 1000;
 	control->idle.tv_usec = idle_ms % 1000 * 1000;
@@ -509,8 +543,9 @@ static struct control *control_new(struct event_base *base, const struct control
 	return control;
 }
 
-int control_open(struct event_base *base, const struct control_options *options,
-		 struct control **out, char *warning, size_t warning_size, struct lb_err *err)
+static int open_control(struct event_base *base, const struct control_options *options,
+			struct control **out, char *warning, size_t warning_size,
+			struct lb_err *err)
 {
 	struct control *control;
 	int fd;
@@ -537,6 +572,16 @@ int control_open(struct event_base *base, const struct control_options *options,
 	}
 	*out = control;
 	return 0;
+}
+
+int control_open(struct event_base *base, const struct control_options *options,
+		 struct control **out, char *warning, size_t warning_size, struct lb_err *err)
+{
+	int ret = open_control(base, options, out, warning, warning_size, err);
+
+	if (ret && options->path_name)
+		snprintf(err->path, sizeof(err->path), "%s", options->path_name);
+	return ret;
 }
 
 void control_close(struct control *control)

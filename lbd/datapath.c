@@ -1,41 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How does lbd load the program, attach it, and reach its maps? */
-#include "datapath.h"
+/* How does lbd load the program and reach its maps? Pins: datapath_pin.c; interfaces:
+ * datapath_attach.c. */
+#include "datapath_private.h"
 
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <linux/if_link.h>
-#include <net/if.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
-
-#include "bpf/lb.skel.h"
-
-struct mapping {
-	void *start;
-	size_t bytes;
-};
-
-struct attachment {
-	int link_fd;
-	struct attachment *next;
-};
-
-struct datapath {
-	struct lb_bpf *skeleton;
-	struct mapping slots, members, nexthops, flows, tuning;
-	struct attachment *attachments;
-	char *pin_dir; /* NULL: nothing is pinned */
-	int cpus;
-	void *percpu; /* room for one value of a per-CPU map, of every CPU */
-};
 
 /* --- loading --- */
 
@@ -56,7 +33,7 @@ static uint32_t round_up_power_of_two(uint32_t value)
 /* Of the words, how many a CPU may take away in a time unit for packets that are not SYNs. */
 #define FLOW_BUDGET_SHARE 16
 
-static void set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options)
+void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options)
 {
 	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
 
@@ -75,10 +52,17 @@ static void set_sizes(struct lb_bpf *skeleton, const struct datapath_options *op
 	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
 }
 
+static int load_error(int error, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "", "the kernel refuses the program: %s", strerror(-error));
+	return error == -EPERM
+		       ? lb_err_hint(err, "lbd needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+		       : lb_err_hint(err, "lines that begin with \"libbpf:\" above say why");
+}
+
 static int load(struct datapath *datapath, const struct datapath_options *options,
 		struct lb_err *err)
 {
-	const uint32_t zero = 0, version = LB_ABI_VERSION;
 	int error;
 
 	libbpf_set_print(print_warnings);
@@ -86,17 +70,12 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	if (!datapath->skeleton)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open the program: %s",
 				  strerror(errno));
-	set_sizes(datapath->skeleton, options);
+	datapath_set_sizes(datapath->skeleton, options);
+	error = pins_adopt(datapath, options, err);
+	if (error)
+		return error;
 	error = lb_bpf__load(datapath->skeleton);
-	if (!error)
-		error = bpf_map_update_elem(bpf_map__fd(datapath->skeleton->maps.abi), &zero,
-					    &version, BPF_ANY);
-	if (!error)
-		return 0;
-	lb_err_set(err, LB_ERR_SYSTEM, "", "the kernel refuses the program: %s", strerror(-error));
-	return error == -EPERM
-		       ? lb_err_hint(err, "lbd needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
-		       : lb_err_hint(err, "lines that begin with \"libbpf:\" above say why");
+	return error ? load_error(error, err) : 0;
 }
 
 static size_t mapped_bytes(const struct bpf_map *map)
@@ -129,51 +108,8 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	    map_array(skeleton->maps.flows, &datapath->flows, err) ||
 	    map_array(skeleton->maps.tuning, &datapath->tuning, err))
 		return -EINVAL;
-	memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE everywhere */
-	return 0;
-}
-
-/* --- pins: for bpftool --- */
-
-static bool pin_path(const struct datapath *datapath, const struct bpf_map *map, char *out,
-		     size_t size)
-{
-	return snprintf(out, size, "%s/%s", datapath->pin_dir, bpf_map__name(map)) < (int)size;
-}
-
-/* The maps worth looking at: not libbpf's own (".rodata"). */
-#define for_each_pin(map, datapath)                                                                \
-	bpf_object__for_each_map(map, (datapath)->skeleton->obj) if (!bpf_map__is_internal(map))
-
-static void unpin(struct datapath *datapath)
-{
-	struct bpf_map *map;
-	char path[512];
-
-	for_each_pin(map, datapath) if (pin_path(datapath, map, path, sizeof(path))) unlink(path);
-	rmdir(datapath->pin_dir);
-}
-
-static int pin(struct datapath *datapath, struct lb_err *err)
-{
-	struct bpf_map *map;
-	char path[512];
-
-	if (mkdir(datapath->pin_dir, 0700) && errno != EEXIST)
-		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot make %s: %s",
-				  datapath->pin_dir, strerror(errno));
-	for_each_pin(map, datapath)
-	{
-		int error = -ENAMETOOLONG;
-
-		if (pin_path(datapath, map, path, sizeof(path))) {
-			unlink(path); /* of a run that was killed */
-			error = bpf_obj_pin(bpf_map__fd(map), path);
-		}
-		if (error)
-			return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot pin %s/%s: %s",
-					  datapath->pin_dir, bpf_map__name(map), strerror(-error));
-	}
+	if (!datapath->adopted)
+		memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
 	return 0;
 }
 
@@ -184,6 +120,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 
 	if (!datapath)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	datapath->lock_fd = -1;
 	datapath->cpus = libbpf_num_possible_cpus();
 	if (datapath->cpus < 1)
 		datapath->cpus = 1;
@@ -196,8 +133,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 		error = load(datapath, options, err);
 	if (!error)
 		error = map_arrays(datapath, err);
-	if (!error && datapath->pin_dir)
-		error = pin(datapath, err);
+	if (!error)
+		error = pins_make(datapath, options->seed, err);
 	if (error) {
 		datapath_close(datapath);
 		return error;
@@ -216,103 +153,23 @@ void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
 		return;
-	while (datapath->attachments) {
-		struct attachment *attachment = datapath->attachments;
-
-		datapath->attachments = attachment->next;
-		close(attachment->link_fd); /* the link is not pinned: this detaches */
-		free(attachment);
-	}
-	if (datapath->pin_dir && datapath->skeleton)
-		unpin(datapath);
+	links_close(datapath);
 	unmap(&datapath->slots);
 	unmap(&datapath->members);
 	unmap(&datapath->nexthops);
 	unmap(&datapath->flows);
 	unmap(&datapath->tuning);
 	lb_bpf__destroy(datapath->skeleton);
+	if (datapath->lock_fd >= 0)
+		close(datapath->lock_fd);
 	free(datapath->pin_dir);
 	free(datapath->percpu);
 	free(datapath);
 }
 
-/* --- attaching --- */
-
-static int attach_in_mode(struct datapath *datapath, uint32_t ifindex, enum xdp_mode mode)
+bool datapath_adopted(const struct datapath *datapath)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, options,
-		    .flags = mode == XDP_MODE_NATIVE ? XDP_FLAGS_DRV_MODE : XDP_FLAGS_SKB_MODE);
-
-	return bpf_link_create(datapath_program_fd(datapath), ifindex, BPF_XDP, &options);
-}
-
-/* Why a driver refuses native mode, as far as the error number tells. */
-static const char *native_refusal(int error)
-{
-	switch (error) {
-	case EOPNOTSUPP:
-		return "its driver has no native XDP, or not with the offloads that are on (LRO)";
-	case ERANGE:
-	case EINVAL:
-		return "its driver refuses native XDP with this MTU or queue setting";
-	case ENOMEM:
-	case ENOSPC:
-		return "its driver has no queues left for XDP";
-	}
-	return strerror(error);
-}
-
-static int attach_error(const char *interface, int error, struct lb_err *err)
-{
-	if (error == EBUSY || error == EEXIST) {
-		lb_err_set(err, LB_ERR_REFUSED, "", "another XDP program is attached to %s",
-			   interface);
-		return lb_err_hint(err,
-				   "\"bpftool net show dev %s\" shows it; it leaves with the "
-				   "process that holds it, or if none does, by \"ip link set dev "
-				   "%s xdp off\"",
-				   interface, interface);
-	}
-	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot attach to %s: %s", interface,
-		   native_refusal(error));
-	return lb_err_hint(err, "\"xdp_mode\": \"auto\" falls back to generic mode, "
-				"which works everywhere and is slower");
-}
-
-static int keep_link(struct datapath *datapath, int link_fd, struct lb_err *err)
-{
-	struct attachment *attachment = calloc(1, sizeof(*attachment));
-
-	if (!attachment) {
-		close(link_fd);
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-	}
-	*attachment = (struct attachment){.link_fd = link_fd, .next = datapath->attachments};
-	datapath->attachments = attachment;
-	return 0;
-}
-
-int datapath_attach(struct datapath *datapath, const char *interface, enum xdp_mode mode,
-		    struct datapath_attachment *out, struct lb_err *err)
-{
-	uint32_t ifindex = if_nametoindex(interface);
-	int link_fd;
-
-	if (!ifindex)
-		return lb_err_set(err, LB_ERR_NOT_FOUND, "", "no interface \"%s\"", interface);
-	*out = (struct datapath_attachment){
-		.ifindex = ifindex,
-		.mode = mode == XDP_MODE_GENERIC ? XDP_MODE_GENERIC : XDP_MODE_NATIVE,
-	};
-	link_fd = attach_in_mode(datapath, ifindex, out->mode);
-	if (link_fd < 0 && mode == XDP_MODE_AUTO && link_fd != -EBUSY && link_fd != -EEXIST) {
-		snprintf(out->reason, sizeof(out->reason), "%s", native_refusal(-link_fd));
-		out->mode = XDP_MODE_GENERIC;
-		link_fd = attach_in_mode(datapath, ifindex, out->mode);
-	}
-	if (link_fd < 0)
-		return attach_error(interface, -link_fd, err);
-	return keep_link(datapath, link_fd, err);
+	return datapath->adopted;
 }
 
 /* --- maps --- */
@@ -393,6 +250,51 @@ int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoi
 	int error = bpf_map_delete_elem(entry.fd, &entry.key);
 
 	return error ? vip_error("delete", error, err) : 0;
+}
+
+static void each_vip4(const struct datapath *datapath,
+		      void (*each)(void *, const struct lb_endpoint *, const struct lb_vip_value *),
+		      void *user)
+{
+	const int fd = bpf_map__fd(datapath->skeleton->maps.vips4);
+	struct lb_vip4_key key, *previous = NULL;
+	struct lb_vip_value value;
+
+	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
+		struct lb_endpoint endpoint = {
+			.address.family = 4, .port = ntohs(key.port), .protocol = key.protocol};
+
+		memcpy(endpoint.address.bytes, &key.address, 4);
+		if (!bpf_map_lookup_elem(fd, &key, &value))
+			each(user, &endpoint, &value);
+	}
+}
+
+static void each_vip6(const struct datapath *datapath,
+		      void (*each)(void *, const struct lb_endpoint *, const struct lb_vip_value *),
+		      void *user)
+{
+	const int fd = bpf_map__fd(datapath->skeleton->maps.vips6);
+	struct lb_vip6_key key, *previous = NULL;
+	struct lb_vip_value value;
+
+	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
+		struct lb_endpoint endpoint = {
+			.address.family = 6, .port = ntohs(key.port), .protocol = key.protocol};
+
+		memcpy(endpoint.address.bytes, key.address, 16);
+		if (!bpf_map_lookup_elem(fd, &key, &value))
+			each(user, &endpoint, &value);
+	}
+}
+
+void datapath_each_vip(struct datapath *datapath,
+		       void (*each)(void *, const struct lb_endpoint *,
+				    const struct lb_vip_value *),
+		       void *user)
+{
+	each_vip4(datapath, each, user);
+	each_vip6(datapath, each, user);
 }
 
 int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use)

@@ -17,6 +17,7 @@ struct datapath_options {
 	uint32_t vips, members, slots, flows; /* sizes; flows is rounded up to a power of two */
 	uint64_t seed[2];
 	const char *pin_dir; /* a folder on a bpffs, made if missing; NULL: nothing is pinned */
+	bool reset;          /* replace pinned maps that do not fit instead of refusing them */
 };
 
 enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
@@ -27,15 +28,28 @@ struct datapath_attachment {
 	char reason[160];   /* why generic when auto was asked for; else "" */
 };
 
-/* Loads the program and makes its maps. Pins of an earlier run in pin_dir are replaced. */
+/* Loads the program. Maps that an earlier lbd has pinned are taken over, with all that is in them;
+ * datapath_adopted tells. Where they cannot be (another ABI, other sizes, another seed) that is
+ * LB_ERR_REFUSED, unless reset. The pin_dir is locked until datapath_close: there is one lbd to a
+ * data plane. */
 int datapath_open(const struct datapath_options *options, struct datapath **out,
 		  struct lb_err *err);
-/* Detaches from every interface, removes the pins, frees. */
+bool datapath_adopted(const struct datapath *datapath);
+/* Frees. What is pinned stays, and packets go on being forwarded. */
 void datapath_close(struct datapath *datapath);
 
-/* Attaches to an interface. Fails when another XDP program is there. */
+/* Attaches to an interface, or replaces the program there in one step when an earlier lbd has
+ * attached it. Fails when another XDP program is there. */
 int datapath_attach(struct datapath *datapath, const char *interface, enum xdp_mode mode,
 		    struct datapath_attachment *out, struct lb_err *err);
+/* Detaches from every interface that an earlier lbd was attached to and this one is not. */
+void datapath_detach_others(struct datapath *datapath);
+
+/* Without a datapath. Takes everything at pin_dir away: packets go to the stack from then on. 0 too
+ * when there is nothing. */
+int datapath_detach(const char *pin_dir, struct lb_err *err);
+/* The id of the program that a pinned link of ours holds on an interface; 0: none. */
+uint32_t datapath_pinned_program(const char *pin_dir, uint32_t ifindex);
 
 /* The mmapped arrays: edited in place, each field by one atomic store. */
 uint32_t *datapath_slots(struct datapath *datapath);
@@ -51,6 +65,11 @@ int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoi
 		     const struct lb_vip_value *value, struct lb_err *err);
 int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint,
 		     struct lb_err *err);
+/* Every entry; entries may not be changed meanwhile. */
+void datapath_each_vip(struct datapath *datapath,
+		       void (*each)(void *user, const struct lb_endpoint *endpoint,
+				    const struct lb_vip_value *value),
+		       void *user);
 
 /* The device map: interfaces that packets may be redirected to. */
 int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use);

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <net/if.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,9 +15,12 @@
 #include "config.h"
 #include "control.h"
 #include "datapath.h"
+#include "events.h"
 #include "members.h"
 #include "methods.h"
+#include "notify.h"
 #include "preflight.h"
+#include "privileges.h"
 #include "service.h"
 #include "state.h"
 
@@ -30,21 +34,30 @@ struct daemon {
 	struct event_base *base;
 	struct event *stop_signals[3];
 	struct event *look_timer;
-	struct control *control;
+	struct notify *notify;
+	struct events *events;
+	struct control *control, *read_only;
 	struct datapath *datapath;
 	struct service *service;
 	struct datapath_attachment attachments[LB_INTERFACES_MAX];
 	struct methods_context methods;
+	bool reset_flows;
+	int state_fd; /* holds the lock */
 };
 
 static const char usage[] =
-	"usage: lbd [--config FILE] [--check]\n"
+	"usage: lbd [--config FILE] [--check | --reset-flows | --detach]\n"
 	"       lbd --version | --help\n"
 	"\n"
 	"  --config FILE  how lbd runs (" CONFIG_DEFAULT " unless given); see lbd.json(5)\n"
 	"  --check        only say whether FILE is valid; needs no privileges\n"
+	"  --reset-flows  start although the pinned data plane does not fit: another ABI, other\n"
+	"                 limits or hash seed; recorded flows are lost\n"
+	"  --detach       take the data plane away: nothing is balanced from then on\n"
 	"\n"
-	"What is balanced is changed with lbctl(8) while lbd runs.\n";
+	"What is balanced is changed with lbctl(8) while lbd runs. Once started, the data plane "
+	"goes\n"
+	"on without lbd, and the next lbd takes it over, until --detach.\n";
 
 static void print_error(const struct lb_err *err)
 {
@@ -72,7 +85,8 @@ static int start_loop(struct daemon *daemon, struct lb_err *err)
 
 	signal(SIGPIPE, SIG_IGN);
 	daemon->base = event_base_new();
-	if (!daemon->base)
+	daemon->events = events_new();
+	if (!daemon->base || !daemon->events)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make an event loop");
 	for (i = 0; i < 3; i++) {
 		daemon->stop_signals[i] =
@@ -80,31 +94,56 @@ static int start_loop(struct daemon *daemon, struct lb_err *err)
 		if (!daemon->stop_signals[i] || evsignal_add(daemon->stop_signals[i], NULL))
 			return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot handle signals");
 	}
-	return 0;
+	return notify_open(daemon->base, &daemon->notify, err);
+}
+
+static int open_control(struct daemon *daemon, const struct control_options *options,
+			struct control **out, struct lb_err *err)
+{
+	char warning[256] = "";
+	int error = control_open(daemon->base, options, out, warning, sizeof(warning), err);
+
+	if (!error)
+		events_add_sink(daemon->events, control_broadcast, *out);
+	if (!error && warning[0])
+		json_array_append_new(daemon->warnings, json_string(warning));
+	return error;
 }
 
 /* Bound before the data plane is touched, so that a second lbd refuses before it can do harm.
  * Nobody is answered before the loop runs. */
 static int start_control(struct daemon *daemon, struct lb_err *err)
 {
+	const struct config *config = &daemon->config;
 	const struct control_options options = {
-		.path = daemon->config.control_path,
-		.group = daemon->config.control_group,
-		.group_required = daemon->config.control_group_configured,
+		.stream_method = METHOD_WATCH,
+		.path = config->control_path,
+		.group = config->control_group,
+		.group_required = config->control_group_configured,
 		.call = methods_call,
 		.user = &daemon->methods,
 	};
-	char warning[256] = "";
-	int error = control_open(daemon->base, &options, &daemon->control, warning, sizeof(warning),
-				 err);
+	const struct control_options read_only = {
+		.stream_method = METHOD_WATCH,
+		.path = config->control_read_only_path,
+		.path_name = "control.read_only_path",
+		.mode = 0666,
+		.call = methods_call_read_only,
+		.user = &daemon->methods,
+	};
+	int error = open_control(daemon, &options, &daemon->control, err);
 
-	if (!error && warning[0])
-		json_array_append_new(daemon->warnings, json_string(warning));
+	if (!error && *config->control_read_only_path)
+		error = open_control(daemon, &read_only, &daemon->read_only, err);
 	return error;
 }
 
-static int start_seed(struct config *config, struct lb_err *err)
+static int start_state(struct daemon *daemon, struct lb_err *err)
 {
+	struct config *config = &daemon->config;
+
+	if (state_lock(config->state_dir, &daemon->state_fd, err))
+		return -EINVAL;
 	return config->seed_configured ? 0 : state_load_seed(config->state_dir, config->seed, err);
 }
 
@@ -118,6 +157,7 @@ static int start_datapath(struct daemon *daemon, struct lb_err *err)
 		.flows = config->flows,
 		.seed = {config->seed[0], config->seed[1]},
 		.pin_dir = config->pin_dir,
+		.reset = daemon->reset_flows,
 	};
 
 	return datapath_open(&options, &daemon->datapath, err);
@@ -205,20 +245,25 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = start_control(daemon, err);
 	if (!error)
-		error = start_seed(&daemon->config, err);
+		error = start_state(daemon, err);
 	if (!error)
 		error = start_datapath(daemon, err);
 	if (!error)
 		error = service_open(&daemon->config, daemon->datapath, daemon->base,
-				     &daemon->service, err);
+				     daemon->events, &daemon->service, err);
 	if (!error) /* last: the first packet finds every VIP in place */
 		error = attach_all(daemon, err);
 	if (!error)
 		error = start_looking(daemon, err);
+	if (!error)
+		datapath_detach_others(daemon->datapath);
+	if (!error) /* pins, sockets and attachments are made; what is left needs little */
+		error = privileges_drop(false, err);
 	daemon->methods = (struct methods_context){
 		.config = &daemon->config,
 		.datapath = daemon->datapath,
 		.service = daemon->service,
+		.events = daemon->events,
 		.attachments = daemon->attachments,
 		.warnings = daemon->warnings,
 		.started = seconds_now(),
@@ -230,14 +275,17 @@ static void stop(struct daemon *daemon)
 {
 	size_t i;
 
-	control_close(daemon->control);
 	service_close(daemon->service);
+	control_close(daemon->control);
+	control_close(daemon->read_only);
+	events_free(daemon->events);
 	datapath_close(daemon->datapath);
 	for (i = 0; i < 3; i++)
 		if (daemon->stop_signals[i])
 			event_free(daemon->stop_signals[i]);
 	if (daemon->look_timer)
 		event_free(daemon->look_timer);
+	notify_close(daemon->notify);
 	if (daemon->base)
 		event_base_free(daemon->base);
 	json_decref(daemon->warnings);
@@ -251,8 +299,13 @@ static void announce(const struct daemon *daemon)
 
 	json_array_foreach (daemon->warnings, i, warning)
 		fprintf(stderr, "lbd: warning: %s\n", json_string_value(warning));
-	fprintf(stderr, "lbd: %zu VIPs in place, answering on %s\n",
-		service_document(daemon->service)->vip_count, daemon->config.control_path);
+	fprintf(stderr, "lbd: %zu VIPs in place%s, answering on %s\n",
+		service_document(daemon->service)->vip_count,
+		datapath_adopted(daemon->datapath) ? ", taken over as they were" : "",
+		daemon->config.control_path);
+	notify_status(daemon->notify, "%zu VIPs in place",
+		      service_document(daemon->service)->vip_count);
+	notify_ready(daemon->notify);
 }
 
 static int run(struct daemon *daemon)
@@ -267,55 +320,85 @@ static int run(struct daemon *daemon)
 	} else {
 		announce(daemon);
 		event_base_dispatch(daemon->base);
+		notify_stopping(daemon->notify);
 	}
 	stop(daemon);
 	return status;
 }
 
-int main(int argc, char **argv)
+enum action { ACTION_RUN, ACTION_CHECK, ACTION_DETACH, ACTION_DONE, ACTION_USAGE };
+
+/* What the command line asks for; version and help are answered here. */
+static enum action read_arguments(int argc, char **argv, const char **path, bool *reset_flows)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'},
+		{"reset-flows", no_argument, NULL, 'r'},
+		{"detach", no_argument, NULL, 'd'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
 	};
+	enum action action = ACTION_RUN;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option == 'c') {
+			*path = optarg;
+		} else if (option == 'k') {
+			action = ACTION_CHECK;
+		} else if (option == 'r') {
+			*reset_flows = true;
+		} else if (option == 'd') {
+			action = ACTION_DETACH;
+		} else if (option == 'v') {
+			puts("lbd " LB_VERSION);
+			return ACTION_DONE;
+		} else if (option == 'h') {
+			fputs(usage, stdout);
+			return ACTION_DONE;
+		} else {
+			return ACTION_USAGE;
+		}
+	}
+	if (optind == argc)
+		return action;
+	fprintf(stderr, "lbd: unexpected argument \"%s\"\n", argv[optind]);
+	return ACTION_USAGE;
+}
+
+static int detach(const struct config *config)
+{
+	struct lb_err err = {0};
+
+	if (!datapath_detach(config->pin_dir, &err))
+		return EXIT_SUCCESS;
+	print_error(&err);
+	return EXIT_REFUSED;
+}
+
+int main(int argc, char **argv)
+{
 	static struct daemon daemon;
 	const char *path = CONFIG_DEFAULT;
 	struct lb_err err = {0};
-	int option, check = 0;
+	enum action action = read_arguments(argc, argv, &path, &daemon.reset_flows);
 
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (option) {
-		case 'c':
-			path = optarg;
-			break;
-		case 'k':
-			check = 1;
-			break;
-		case 'v':
-			puts("lbd " LB_VERSION);
-			return EXIT_SUCCESS;
-		case 'h':
-			fputs(usage, stdout);
-			return EXIT_SUCCESS;
-		default:
-			fputs(usage, stderr);
-			return EXIT_USAGE;
-		}
-	}
-	if (optind < argc) {
-		fprintf(stderr, "lbd: unexpected argument \"%s\"\n%s", argv[optind], usage);
+	if (action == ACTION_DONE)
+		return EXIT_SUCCESS;
+	if (action == ACTION_USAGE) {
+		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
 	if (config_load(path, &daemon.config, &err)) {
 		print_error(&err);
 		return EXIT_REFUSED;
 	}
-	if (check) {
-		printf("%s: ok\n", path);
-		return EXIT_SUCCESS;
-	}
-	return run(&daemon);
+	if (action == ACTION_DETACH)
+		return detach(&daemon.config);
+	if (action == ACTION_RUN)
+		return run(&daemon);
+	printf("%s: ok\n", path);
+	return EXIT_SUCCESS;
 }

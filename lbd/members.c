@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "events.h"
 #include "numbers.h"
 
 #define NOBODY UINT32_MAX
@@ -32,6 +33,7 @@ struct members {
 	struct numbers *numbers;
 	struct place *places;
 	struct nexthops *nexthops;
+	struct events *events;
 	void *destinations; /* tsearch tree of struct destination */
 };
 
@@ -69,21 +71,31 @@ static const struct lb_prefix *configured_source(const struct members *members, 
 	return family == 4 ? &members->config->source4 : &members->config->source6;
 }
 
+/* Packets may be using the entry, when it was left by an earlier lbd. */
+static void entry_set_source(struct members *members, struct lb_member *entry, uint8_t family)
+{
+	const struct lb_prefix *source = configured_source(members, family);
+	unsigned int host_bits = (family == 4 ? 32 : 128) - source->length;
+	uint32_t words[4], mask = 0;
+	int i;
+
+	if (source->address.family) {
+		memcpy(words, source->address.bytes, sizeof(words));
+		for (i = 0; i < 4; i++)
+			__atomic_store_n(&entry->saddr[i], words[i], __ATOMIC_RELAXED);
+		mask = htonl((uint32_t)((1ull << host_bits) - 1));
+	}
+	__atomic_store_n(&entry->saddr_mask, mask, __ATOMIC_RELAXED);
+}
+
 static void entry_fill(struct members *members, struct lb_member *entry,
 		       const struct lb_addr *address, uint32_t vip)
 {
-	const struct lb_prefix *source = configured_source(members, address->family);
-
 	*entry = (struct lb_member){.nexthop = LB_NEXTHOP_UNRESOLVED, .vip = vip};
 	memcpy(entry->daddr, address->bytes, sizeof(entry->daddr));
 	if (address->family == 4)
 		entry->csum = partial_checksum(address);
-	if (source->address.family) {
-		unsigned int host_bits = (address->family == 4 ? 32 : 128) - source->length;
-
-		memcpy(entry->saddr, source->address.bytes, sizeof(entry->saddr));
-		entry->saddr_mask = htonl((uint32_t)((1ull << host_bits) - 1));
-	}
+	entry_set_source(members, entry, address->family);
 	__atomic_store_n(&entry->flags,
 			 LB_MEMBER_VALID | LB_MEMBER_OLD |
 				 (address->family == 6 ? LB_MEMBER_OUTER6 : 0),
@@ -130,6 +142,18 @@ static void egress_changed(void *user, uint32_t ifindex, bool in_use)
 	datapath_egress_set(members->datapath, ifindex, in_use);
 }
 
+static void state_changed(void *user, const struct nexthop_info *info)
+{
+	const struct members *members = user;
+	char gateway[LB_ADDR_TEXT];
+
+	events_emit(members->events,
+		    json_pack("{s:s, s:s, s:s, s:s, s:s*}", "event", "next_hop", "interface",
+			      info->interface, "gateway", lb_addr_format(&info->gateway, gateway),
+			      "state", info->resolved ? "resolved" : "unresolved", "reason",
+			      info->resolved ? NULL : info->reason));
+}
+
 /* --- life --- */
 
 static int no_memory(struct lb_err *err)
@@ -137,8 +161,21 @@ static int no_memory(struct lb_err *err)
 	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
 }
 
+/* The numbers of entries that an earlier lbd has left are taken. */
+static struct numbers *numbers_free_of(const struct lb_member *entries, uint32_t capacity)
+{
+	struct numbers *numbers = numbers_new(capacity);
+	uint32_t left, taken;
+
+	/* Each is taken in turn, and given back when nobody has it: that keeps them in order. */
+	for (left = capacity; numbers && left; left--)
+		if (numbers_take(numbers, &taken) && !(entries[taken].flags & LB_MEMBER_VALID))
+			numbers_give_back(numbers, taken);
+	return numbers;
+}
+
 int members_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		 struct members **out, struct lb_err *err)
+		 struct events *events, struct members **out, struct lb_err *err)
 {
 	struct members *members = calloc(1, sizeof(*members));
 	const struct nexthops_options options = {
@@ -146,6 +183,7 @@ int members_open(const struct config *config, struct datapath *datapath, struct 
 		.array_size = LB_NEXTHOPS_MAX,
 		.changed = route_changed,
 		.egress = egress_changed,
+		.state = state_changed,
 		.user = members,
 	};
 
@@ -153,8 +191,9 @@ int members_open(const struct config *config, struct datapath *datapath, struct 
 		return no_memory(err);
 	members->config = config;
 	members->datapath = datapath;
+	members->events = events;
 	members->entries = datapath_members(datapath);
-	members->numbers = numbers_new(members_capacity(config));
+	members->numbers = numbers_free_of(members->entries, members_capacity(config));
 	members->places = calloc(members_capacity(config), sizeof(*members->places));
 	if (!members->numbers || !members->places) {
 		members_close(members);
@@ -220,6 +259,21 @@ static int destination_get(struct members *members, const struct lb_addr *addres
 	return error;
 }
 
+static void link_place(struct members *members, uint32_t number, struct destination *destination)
+{
+	members->places[number] =
+		(struct place){.destination = destination, .next = destination->first};
+	destination->first = number;
+}
+
+static void destination_put(struct members *members, struct destination *destination)
+{
+	if (destination->first != NOBODY)
+		return;
+	nexthops_unwatch(members->nexthops, &destination->address);
+	destination_free(members, destination);
+}
+
 int members_add(struct members *members, const struct lb_addr *address, uint32_t vip,
 		uint16_t *number, struct lb_err *err)
 {
@@ -231,17 +285,12 @@ int members_add(struct members *members, const struct lb_addr *address, uint32_t
 	if (error)
 		return error;
 	if (!numbers_take(members->numbers, &taken)) {
-		if (destination->first == NOBODY) {
-			nexthops_unwatch(members->nexthops, address);
-			destination_free(members, destination);
-		}
+		destination_put(members, destination);
 		lb_err_set(err, LB_ERR_LIMIT, "", "every member number is still in use");
 		return lb_err_hint(err, "those of removed backends come free within seconds, when "
 					"the flow table was searched for them: try again");
 	}
-	members->places[taken] =
-		(struct place){.destination = destination, .next = destination->first};
-	destination->first = taken;
+	link_place(members, taken, destination);
 	datapath_counters_reset(members->datapath, taken);
 	entry_fill(members, &members->entries[taken], address, vip);
 	entry_set_route(members, taken, destination);
@@ -249,13 +298,58 @@ int members_add(struct members *members, const struct lb_addr *address, uint32_t
 	return 0;
 }
 
-static void unlink_place(struct members *members, uint32_t number)
-{
-	uint32_t *link = &members->places[number].destination->first;
+/* --- what an earlier lbd has left --- */
 
-	while (*link != number)
-		link = &members->places[*link].next;
-	*link = members->places[number].next;
+static struct lb_addr entry_address(const struct lb_member *entry)
+{
+	struct lb_addr address = {.family = entry->flags & LB_MEMBER_OUTER6 ? 6 : 4};
+
+	memcpy(address.bytes, entry->daddr, address.family == 6 ? 16 : 4);
+	return address;
+}
+
+void members_each_left(struct members *members,
+		       void (*each)(void *user, uint16_t number, uint32_t vip,
+				    const struct lb_addr *address),
+		       void *user)
+{
+	uint32_t number, capacity = members_capacity(members->config);
+
+	for (number = 0; number < capacity; number++) {
+		const struct lb_member *entry = &members->entries[number];
+		const struct lb_addr address = entry_address(entry);
+
+		if (entry->flags & LB_MEMBER_GONE)
+			members_drop_left(members, number);
+		else if (entry->flags & LB_MEMBER_VALID)
+			each(user, number, entry->vip, &address);
+	}
+}
+
+int members_adopt(struct members *members, uint16_t number, struct lb_err *err)
+{
+	struct lb_member *entry = &members->entries[number];
+	const struct lb_addr address = entry_address(entry);
+	struct destination *destination;
+	int error = destination_get(members, &address, &destination, err);
+
+	if (error)
+		return error;
+	link_place(members, number, destination);
+	entry_set_source(members, entry, address.family);
+	entry_set_route(members, number, destination);
+	return 0;
+}
+
+void members_drop_left(struct members *members, uint16_t number)
+{
+	__atomic_store_n(&members->entries[number].flags, 0, __ATOMIC_RELEASE);
+	numbers_give_back(members->numbers, number);
+}
+
+void members_adopted(struct members *members)
+{
+	nexthops_forget_left(members->nexthops);
 }
 
 void members_set_new(struct members *members, uint16_t number, bool takes_new)
@@ -272,20 +366,26 @@ void members_free_number(struct members *members, uint16_t number)
 	numbers_give_back(members->numbers, number);
 }
 
+static void unlink_place(struct members *members, uint32_t number)
+{
+	uint32_t *link = &members->places[number].destination->first;
+
+	while (*link != number)
+		link = &members->places[*link].next;
+	*link = members->places[number].next;
+}
+
 void members_retire(struct members *members, uint16_t number)
 {
 	struct destination *destination = members->places[number].destination;
+	uint32_t flags;
 
 	unlink_place(members, number);
 	members->places[number] = (struct place){0};
 	/* The rest of the entry stays right for packets that have come as far as it. */
-	__atomic_store_n(&members->entries[number].flags,
-			 members->entries[number].flags & ~(LB_MEMBER_NEW | LB_MEMBER_OLD),
-			 __ATOMIC_RELEASE);
-	if (destination->first != NOBODY)
-		return;
-	nexthops_unwatch(members->nexthops, &destination->address);
-	destination_free(members, destination);
+	flags = members->entries[number].flags & ~(LB_MEMBER_NEW | LB_MEMBER_OLD);
+	__atomic_store_n(&members->entries[number].flags, flags | LB_MEMBER_GONE, __ATOMIC_RELEASE);
+	destination_put(members, destination);
 }
 
 /* --- reports --- */

@@ -12,10 +12,12 @@
 #include "nexthop.h"
 
 struct event_base;
+struct events;
 struct members;
 
+/* `events`: told of next hops that become resolved or unresolved; may be NULL. */
 int members_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		 struct members **out, struct lb_err *err);
+		 struct events *events, struct members **out, struct lb_err *err);
 void members_close(struct members *members);
 
 /* Room for numbers: beyond limits.members, since a change adds before it removes. */
@@ -25,6 +27,17 @@ uint32_t members_capacity(const struct config *config);
  * yet. */
 int members_add(struct members *members, const struct lb_addr *address, uint32_t vip,
 		uint16_t *number, struct lb_err *err);
+/* What an earlier lbd has left: calls `each` for every entry in use. Each must then be adopted (the
+ * way to it is followed from now on) or dropped. */
+void members_each_left(struct members *members,
+		       void (*each)(void *user, uint16_t number, uint32_t vip,
+				    const struct lb_addr *address),
+		       void *user);
+void members_drop_left(struct members *members, uint16_t number);
+int members_adopt(struct members *members, uint16_t number, struct lb_err *err);
+/* After all that: next hops of an earlier lbd that nothing leads to any more are ended. */
+void members_adopted(struct members *members);
+
 /* Whether the member takes new flows; old ones it always does. */
 void members_set_new(struct members *members, uint16_t number, bool takes_new);
 /* Ends a member: packets on record as its flows no longer reach it. No slot may name it any more;

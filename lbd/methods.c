@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "api/model.h"
+#include "document_diff.h"
 #include "methods.h"
 #include "methods_change.h"
 
@@ -65,6 +66,61 @@ static int config_export(struct methods_context *context, const json_t *params, 
 	if (!ret)
 		*result = json_pack("{s:o}", "document",
 				    lb_service_to_json(service_document(context->service)));
+	return ret;
+}
+
+/* What config.apply would change, field by field. */
+static int config_diff(struct methods_context *context, const json_t *params, json_t **result,
+		       struct lb_err *err)
+{
+	json_auto_t
+	*before = NULL, *after = NULL;
+	const json_t *document;
+	const struct lb_json_field fields[] = {{"document", LB_JSON_OBJECT, true, &document}, {0}};
+	struct lb_service *service;
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret)
+		ret = at_param(lb_service_from_json(document, &service, err), err, "document");
+	if (ret)
+		return ret;
+	before = lb_service_to_json(service_document(context->service));
+	after = lb_service_to_json(service);
+	lb_service_free(service);
+	if (before && after)
+		*result = document_diff(before, after);
+	return 0;
+}
+
+static int config_confirm(struct methods_context *context, const json_t *params, json_t **result,
+			  struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	if (!ret)
+		ret = service_confirm(context->service, err);
+	if (!ret)
+		*result = json_pack("{s:b}", "confirmed", true);
+	return ret;
+}
+
+static int config_revert(struct methods_context *context, const json_t *params, json_t **result,
+			 struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	return ret ? ret : service_revert(context->service, result, err);
+}
+
+/* That the connection gets events from now on is the control socket's doing. */
+static int watch(struct methods_context *context, const json_t *params, json_t **result,
+		 struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	(void)context;
+	if (!ret)
+		*result = json_pack("{s:b}", "watching", true);
 	return ret;
 }
 
@@ -299,6 +355,20 @@ static json_int_t uptime_s(const struct methods_context *context)
 	return now.tv_sec - context->started;
 }
 
+/* Those from the start, and what has come up since. */
+static json_t *list_warnings(const struct methods_context *context)
+{
+	const char *fault = service_revert_fault(context->service);
+	json_t *warnings = json_copy(context->warnings);
+
+	if (*fault)
+		json_array_append_new(warnings,
+				      json_sprintf("the change that was not confirmed could not be "
+						   "taken back yet: %s",
+						   fault));
+	return warnings;
+}
+
 static int status(struct methods_context *context, const json_t *params, json_t **result,
 		  struct lb_err *err)
 {
@@ -307,14 +377,16 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 
 	if (ret)
 		return ret;
-	*result = json_pack(
-		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:O}", "version",
-		LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(), "pid", (int)getpid(),
-		"uptime_s", uptime_s(context), "interfaces", describe_interfaces(context), "limits",
-		service_limits(service), "flow_table", service_flow_table(service), "memory_bytes",
-		(json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
-		service_next_hops(service), "unroutable", service_unroutable(service), "hash_seed",
-		describe_seed(context->config), "warnings", context->warnings);
+	*result =
+		json_pack("{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o*, s:o}",
+			  "version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(),
+			  "pid", (int)getpid(), "uptime_s", uptime_s(context), "interfaces",
+			  describe_interfaces(context), "limits", service_limits(service),
+			  "flow_table", service_flow_table(service), "memory_bytes",
+			  (json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
+			  service_next_hops(service), "unroutable", service_unroutable(service),
+			  "hash_seed", describe_seed(context->config), "unconfirmed",
+			  service_unconfirmed(service), "warnings", list_warnings(context));
 	return 0;
 }
 
@@ -323,14 +395,19 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 static const struct method {
 	const char *name;
 	method_handler handler;
+	bool changes; /* refused on the read-only socket */
 } methods[] = {
-	{"version", version},
-	{"status", status},
-	{"vip.list", vip_list},
-	{"vip.show", vip_show},
-	{"backend.list", backend_list},
-	{"stats", stats},
-	{"config.export", config_export},
+	{"version", version, false},
+	{"status", status, false},
+	{"vip.list", vip_list, false},
+	{"vip.show", vip_show, false},
+	{"backend.list", backend_list, false},
+	{"stats", stats, false},
+	{"config.export", config_export, false},
+	{"config.diff", config_diff, false},
+	{"config.confirm", config_confirm, true},
+	{"config.revert", config_revert, true},
+	{METHOD_WATCH, watch, false},
 };
 
 #define METHOD_COUNT (sizeof(methods) / sizeof(*methods))
@@ -350,19 +427,48 @@ static int unknown_method(const char *name, struct lb_err *err)
 	return lb_err_hint(err, "docs/protocol.md lists the methods");
 }
 
+static const struct method *find_method(const char *name)
+{
+	for (size_t i = 0; i < METHOD_COUNT; i++)
+		if (!strcmp(name, methods[i].name))
+			return &methods[i];
+	return NULL;
+}
+
 int methods_call(void *user, const struct lb_request *request, json_t **result, struct lb_err *err)
 {
 	struct methods_context *context = user;
-	int ret = -ENOSYS;
+	const struct method *method = find_method(request->method);
+	int ret;
 
 	*result = NULL;
-	for (size_t i = 0; ret == -ENOSYS && i < METHOD_COUNT; i++)
-		if (!strcmp(request->method, methods[i].name))
-			ret = methods[i].handler(context, request->params, result, err);
-	if (ret == -ENOSYS)
-		ret = methods_change(context->service, request->method, request->params, result,
-				     err);
+	if (method)
+		ret = method->handler(context, request->params, result, err);
+	else
+		ret = methods_change(context, request->method, request->params, result, err);
 	if (ret == -ENOSYS)
 		return unknown_method(request->method, err);
 	return ret || *result ? ret : no_memory(err);
+}
+
+static int refuse_change(const struct config *config, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_REFUSED, "", "this socket is for looking only");
+	if (*config->control_group)
+		return lb_err_hint(err,
+				   "changes are made at %s, as root or as a member of group %s",
+				   config->control_path, config->control_group);
+	return lb_err_hint(err, "changes are made at %s, as whoever may use that",
+			   config->control_path);
+}
+
+int methods_call_read_only(void *user, const struct lb_request *request, json_t **result,
+			   struct lb_err *err)
+{
+	const struct methods_context *context = user;
+	const struct method *method = find_method(request->method);
+
+	if (method ? method->changes : methods_change_is(request->method))
+		return refuse_change(context->config, err);
+	return methods_call(user, request, result, err);
 }

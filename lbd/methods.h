@@ -9,18 +9,26 @@
 #include "api/version.h"
 #include "config.h"
 #include "datapath.h"
+#include "events.h"
 #include "service.h"
 
 struct methods_context {
 	const struct config *config;
 	struct datapath *datapath;
 	struct service *service;
+	struct events *events;
 	const struct datapath_attachment *attachments; /* one for each interface of config */
 	json_t *warnings;                              /* array of strings, from start */
 	time_t started;                                /* CLOCK_MONOTONIC seconds */
 };
 
+/* A connection that calls it gets events from then on. */
+#define METHOD_WATCH "watch"
+
 /* A control_call; user is a struct methods_context. */
 int methods_call(void *user, const struct lb_request *request, json_t **result, struct lb_err *err);
+/* The same for the read-only socket: methods that change something are refused. */
+int methods_call_read_only(void *user, const struct lb_request *request, json_t **result,
+			   struct lb_err *err);
 
 #endif

@@ -254,19 +254,22 @@ static const struct change_method {
 	/* The parameter that faults found in the whole document, which the client did not send, are
 	 * laid at the door of; NULL: the client did send it. */
 	const char *blame;
-	bool guarded; /* connections that would break want "force" */
-	bool dry_run; /* always */
+	enum {
+		GUARDED = 1, /* connections that would break want "force" */
+		ALWAYS_DRY = 2,
+		ON_TRIAL = 4, /* takes "confirm_s" */
+	} manner;
 } changes[] = {
-	{"vip.add", vip_add, "vip", false, false},
-	{"vip.set", vip_set, "set", false, false},
-	{"vip.del", vip_del, "vip", false, false},
-	{"backend.add", backend_add, "backend", false, false},
-	{"backend.set", backend_set, "set", false, false},
-	{"backend.del", backend_del, "address", true, false},
-	{"backend.drain", backend_drain, "address", false, false},
-	{"backend.undrain", backend_undrain, "address", false, false},
-	{"config.check", config_document, NULL, false, true},
-	{"config.apply", config_document, NULL, false, false},
+	{"vip.add", vip_add, "vip", 0},
+	{"vip.set", vip_set, "set", 0},
+	{"vip.del", vip_del, "vip", 0},
+	{"backend.add", backend_add, "backend", 0},
+	{"backend.set", backend_set, "set", 0},
+	{"backend.del", backend_del, "address", GUARDED},
+	{"backend.drain", backend_drain, "address", 0},
+	{"backend.undrain", backend_undrain, "address", 0},
+	{"config.check", config_document, NULL, ALWAYS_DRY},
+	{"config.apply", config_document, NULL, ON_TRIAL},
 };
 
 #define CHANGE_COUNT (sizeof(changes) / sizeof(*changes))
@@ -300,6 +303,20 @@ static int boolean_option(const json_t *value, const char *name, bool *out, stru
 	return 0;
 }
 
+/* Takes "confirm_s" out of `params`. */
+static int take_confirm(json_t *params, struct apply_options *options, struct lb_err *err)
+{
+	const json_t *value = json_object_get(params, "confirm_s");
+	int64_t seconds = 0;
+	int ret = 0;
+
+	if (value)
+		ret = lb_json_integer(value, "confirm_s", 1, SERVICE_CONFIRM_MAX_S, &seconds, err);
+	options->confirm_s = seconds;
+	json_object_del(params, "confirm_s");
+	return ret;
+}
+
 /* Takes the fields that every change understands out of `params`. */
 static int take_options(json_t *params, struct apply_options *options, struct lb_err *err)
 {
@@ -329,47 +346,73 @@ static void blame(const char *param, struct lb_err *err)
 }
 
 static int carry_out(struct service *service, const struct change_method *change, json_t *params,
-		     json_t **result, struct lb_err *err)
+		     struct apply_options *options, json_t **result, struct lb_err *err)
 {
-	struct apply_options options = {
-		.dry_run = change->dry_run,
-		.force = !change->guarded,
-		.max_moved_percent = 100,
-	};
 	struct lb_service *next = NULL;
-	int ret = take_options(params, &options, err);
+	int ret = take_options(params, options, err);
 
+	if (!ret && (change->manner & ON_TRIAL))
+		ret = take_confirm(params, options, err);
 	if (ret)
 		return ret;
 	next = lb_service_copy(service_document(service));
 	if (!next)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return lb_err_no_memory(err);
 	ret = change->edit(&next, params, err);
 	if (ret) {
 		lb_service_free(next);
 		return ret;
 	}
-	ret = service_apply(service, next, &options, result, err);
+	ret = service_apply(service, next, options, result, err);
 	if (ret)
 		blame(change->blame, err);
 	return ret;
 }
 
-int methods_change(struct service *service, const char *method, const json_t *params,
+static int call(struct methods_context *context, const struct change_method *change, json_t *params,
+		json_t **result, struct lb_err *err)
+{
+	struct apply_options options = {
+		.dry_run = change->manner & ALWAYS_DRY,
+		.force = !(change->manner & GUARDED),
+		.max_moved_percent = 100,
+	};
+	int ret = carry_out(context->service, change, params, &options, result, err);
+
+	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed")))
+		events_emit(context->events, json_pack("{s:s, s:s, s:O}", "event", "change",
+						       "method", change->name, "change", *result));
+	return ret;
+}
+
+static const struct change_method *find_change(const char *name)
+{
+	for (size_t i = 0; i < CHANGE_COUNT; i++)
+		if (!strcmp(name, changes[i].name))
+			return &changes[i];
+	return NULL;
+}
+
+bool methods_change_is(const char *method)
+{
+	const struct change_method *change = find_change(method);
+
+	return change && !(change->manner & ALWAYS_DRY);
+}
+
+int methods_change(struct methods_context *context, const char *method, const json_t *params,
 		   json_t **result, struct lb_err *err)
 {
-	for (size_t i = 0; i < CHANGE_COUNT; i++) {
-		json_t *copy;
-		int ret;
+	const struct change_method *change = find_change(method);
+	json_t *copy;
+	int ret;
 
-		if (strcmp(method, changes[i].name))
-			continue;
-		copy = json_copy((json_t *)params);
-		if (!copy)
-			return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-		ret = carry_out(service, &changes[i], copy, result, err);
-		json_decref(copy);
-		return ret;
-	}
-	return -ENOSYS;
+	if (!change)
+		return -ENOSYS;
+	copy = json_copy((json_t *)params);
+	if (!copy)
+		return lb_err_no_memory(err);
+	ret = call(context, change, copy, result, err);
+	json_decref(copy);
+	return ret;
 }

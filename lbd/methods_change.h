@@ -4,14 +4,18 @@
 #define LB_METHODS_CHANGE_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include "api/err.h"
-#include "service.h"
+#include "methods.h"
 
 #define METHODS_CHANGE_MAX 16
 
 /* -ENOSYS when `method` is none of them; otherwise 0 and *result, or non-zero and *err. */
-int methods_change(struct service *service, const char *method, const json_t *params,
+int methods_change(struct methods_context *context, const char *method, const json_t *params,
 		   json_t **result, struct lb_err *err);
+
+/* Whether a method changes anything, whatever its params say. */
+bool methods_change_is(const char *method);
 
 /* Their names, at most METHODS_CHANGE_MAX. */
 void methods_change_names(const char **names);

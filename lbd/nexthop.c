@@ -510,6 +510,17 @@ static void on_egress(void *user, uint32_t ifindex, bool in_use)
 		nexthops->options.egress(nexthops->options.user, ifindex, in_use);
 }
 
+static void on_state(void *user, const struct hop *hop)
+{
+	const struct nexthops *nexthops = user;
+	struct nexthop_info info;
+
+	if (!nexthops->options.state)
+		return;
+	hop_describe(hop, &info);
+	nexthops->options.state(nexthops->options.user, &info);
+}
+
 /* --- opening and closing --- */
 
 static int timers_make(struct nexthops *nexthops, struct event_base *base)
@@ -539,6 +550,7 @@ static int nexthops_open(struct nexthops *nexthops, struct event_base *base, str
 	}
 	nexthops->hops.egress = on_egress;
 	nexthops->hops.forget = on_forget;
+	nexthops->hops.state = on_state;
 	nexthops->hops.user = nexthops;
 	nexthops->tend_next = 1;
 	timer_set(nexthops->pass_timer, PASS_REFRESH_MS);
@@ -750,4 +762,9 @@ const char *nexthops_unroutable_reason(const struct nexthops *nexthops,
 		destination_find((struct nexthops *)nexthops, address);
 
 	return destination ? destination->reason : "";
+}
+
+void nexthops_forget_left(struct nexthops *nexthops)
+{
+	hops_forget_left(&nexthops->hops);
 }

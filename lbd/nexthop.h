@@ -21,6 +21,7 @@
 
 struct event_base;
 struct nexthops;
+struct nexthop_info;
 
 /* What became known about a destination. */
 struct nexthop_route {
@@ -43,6 +44,9 @@ struct nexthops_options {
 	/* An interface begins (true) or ceases (false) to be the egress of some next hop. May be
 	 * NULL; must not call back into this module. */
 	void (*egress)(void *user, uint32_t ifindex, bool in_use);
+	/* A next hop became resolved or unresolved, or is unresolved for another reason. Not called
+	 * for what a new one begins with. May be NULL; must not call back into this module. */
+	void (*state)(void *user, const struct nexthop_info *info);
 	void *user;
 };
 
@@ -52,6 +56,10 @@ struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_opt
 /* Calls nothing back and leaves the array as it stands: packets may still flow. Takes our flags off
  * the kernel's neighbour entries. */
 void nexthops_free(struct nexthops *nexthops);
+
+/* Ends what an earlier run has left in the array and no watch has taken over. Until then it stays
+ * as it was, and its numbers are used last. */
+void nexthops_forget_left(struct nexthops *nexthops);
 
 /* Counted: watching a destination twice needs unwatching twice. -ENOMEM or -ENOSPC (array full)
  * otherwise 0: a destination without a route is not an error, it is unresolved and followed. */

@@ -43,7 +43,7 @@ static const char *hop_problem(const struct hop *hop)
 
 /* A reader must never see valid beside another hop's interface or addresses: `valid` goes first
  * when it ends and last when it begins. */
-static void hop_store(struct hops *hops, const struct hop *hop)
+static void entry_store(struct hops *hops, const struct hop *hop)
 {
 	static const uint8_t none[6];
 	struct lb_nexthop *entry = &hops->array[hop->number];
@@ -57,6 +57,23 @@ static void hop_store(struct hops *hops, const struct hop *hop)
 	__atomic_store_n(&entry->ifindex, neighbour->link->is.ifindex, __ATOMIC_RELEASE);
 	__atomic_store_n(&entry->mtu, hop->mtu, __ATOMIC_RELEASE);
 	mac_store(entry->dst_mac, neighbour->is.mac, 1);
+}
+
+static bool hop_note(struct hop *hop)
+{
+	const char *problem = hop_problem(hop);
+	char before[sizeof(hop->told)];
+
+	memcpy(before, hop->told, sizeof(before));
+	snprintf(hop->told, sizeof(hop->told), "%s", problem ? problem : "");
+	return strcmp(before, hop->told) != 0;
+}
+
+static void hop_store(struct hops *hops, struct hop *hop)
+{
+	entry_store(hops, hop);
+	if (hop_note(hop))
+		hops->state(hops->user, hop);
 }
 
 static void number_clear(struct hops *hops, uint32_t number)
@@ -82,9 +99,23 @@ int hops_init(struct hops *hops, struct lb_nexthop *array, uint32_t array_size)
 		return -ENOMEM;
 	}
 	number_clear(hops, LB_NEXTHOP_UNRESOLVED);
+	/* Packets may still go by what an earlier run has left: those numbers come last. */
 	for (number = 1; number < array_size; number++)
-		hops->unused[hops->unused_count++] = number;
+		if (!array[number].valid)
+			hops->unused[hops->unused_count++] = number;
+	for (number = 1; number < array_size; number++)
+		if (array[number].valid)
+			hops->unused[hops->unused_count++] = number;
 	return 0;
+}
+
+void hops_forget_left(struct hops *hops)
+{
+	uint32_t number;
+
+	for (number = 1; number < hops->array_size; number++)
+		if (!hops->by_number[number] && hops->array[number].valid)
+			number_clear(hops, number);
 }
 
 void hops_clear(struct hops *hops)
@@ -359,7 +390,8 @@ static struct hop *hop_make(struct hops *hops, struct hop_neighbour *neighbour, 
 	hops->buckets[bucket] = hop;
 	hops->by_number[hop->number] = hop;
 	neighbour->hops++;
-	hop_store(hops, hop);
+	hop_note(hop);
+	entry_store(hops, hop);
 	if (neighbour->link->hops++ == 0)
 		hops->egress(hops->user, neighbour->link->is.ifindex, true);
 	return hop;

@@ -43,6 +43,7 @@ struct hop {
 	uint32_t number;
 	uint32_t mtu;
 	uint32_t destinations;
+	char told[96]; /* its problem as last told, or "" */
 };
 
 #define HOP_BUCKETS 1024u
@@ -60,6 +61,8 @@ struct hops {
 	struct hop *buckets[HOP_BUCKETS];
 	/* A link got its first hop or lost its last. */
 	void (*egress)(void *user, uint32_t ifindex, bool in_use);
+	/* Why a hop cannot be used, or that it can, is not what it was. */
+	void (*state)(void *user, const struct hop *hop);
 	/* A neighbour lost its last hop and is about to be freed. */
 	void (*forget)(void *user, const struct hop_neighbour *neighbour);
 	void *user;
@@ -68,6 +71,9 @@ struct hops {
 int hops_init(struct hops *hops, struct lb_nexthop *array, uint32_t array_size);
 /* Frees without calling hooks, and leaves the array as it is: packets go on flowing. */
 void hops_clear(struct hops *hops);
+
+/* Clears the entries of numbers that are not in use. */
+void hops_forget_left(struct hops *hops);
 
 enum hop_link_change {
 	HOP_LINK_SAME,

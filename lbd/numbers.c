@@ -39,6 +39,23 @@ bool numbers_take(struct numbers *numbers, uint32_t *out)
 	return true;
 }
 
+bool numbers_claim(struct numbers *numbers, uint32_t number)
+{
+	uint32_t i, next;
+
+	for (i = 0; i < numbers->free_count; i++)
+		if (numbers->ring[(numbers->head + i) % numbers->size] == number)
+			break;
+	if (i == numbers->free_count)
+		return false;
+	for (; i + 1 < numbers->free_count; i++) {
+		next = (numbers->head + i + 1) % numbers->size;
+		numbers->ring[(numbers->head + i) % numbers->size] = numbers->ring[next];
+	}
+	numbers->free_count--;
+	return true;
+}
+
 void numbers_give_back(struct numbers *numbers, uint32_t number)
 {
 	numbers->ring[(numbers->head + numbers->free_count++) % numbers->size] = number;
@@ -111,29 +128,74 @@ void ranges_free(struct ranges *ranges)
 	free(ranges);
 }
 
-bool ranges_take(struct ranges *ranges, uint32_t length, uint32_t *start)
+/* Each range taken brings the hole that its return may need. */
+static bool bring_spare(struct ranges *ranges)
 {
-	struct hole **link, *spare;
+	struct hole *spare = calloc(1, sizeof(*spare));
 
-	/* Each range taken brings the hole that its return may need. */
-	spare = calloc(1, sizeof(*spare));
-	if (!spare)
-		return false;
-	hole_retire(ranges, spare);
-	for (link = &ranges->holes; *link; link = &(*link)->next) {
-		struct hole *hole = *link;
+	if (spare)
+		hole_retire(ranges, spare);
+	return spare;
+}
 
-		if (hole->length < length)
-			continue;
-		*start = hole->start;
+/* Cuts the range out of the hole at *link, which contains it. */
+static bool cut(struct ranges *ranges, struct hole **link, uint32_t start, uint32_t length)
+{
+	struct hole *hole = *link, *rest;
+	uint32_t end = hole->start + hole->length;
+
+	if (start > hole->start && start + length < end) { /* the rest is a hole more */
+		rest = hole_new(ranges);
+		if (!rest)
+			return false;
+		*rest = (struct hole){.start = start + length,
+				      .length = end - start - length,
+				      .next = hole->next};
+		hole->next = rest;
+		hole->length = start - hole->start;
+	} else if (start > hole->start) {
+		hole->length -= length;
+	} else {
 		hole->start += length;
 		hole->length -= length;
-		if (!hole->length) {
-			*link = hole->next;
-			hole_retire(ranges, hole);
-		}
-		ranges->used += length;
-		return true;
+	}
+	if (!hole->length) {
+		*link = hole->next;
+		hole_retire(ranges, hole);
+	}
+	ranges->used += length;
+	return true;
+}
+
+bool ranges_take(struct ranges *ranges, uint32_t length, uint32_t *start)
+{
+	struct hole **link;
+
+	if (!bring_spare(ranges))
+		return false;
+	for (link = &ranges->holes; *link; link = &(*link)->next) {
+		if ((*link)->length < length)
+			continue;
+		*start = (*link)->start;
+		return cut(ranges, link, *start, length);
+	}
+	return false;
+}
+
+bool ranges_claim(struct ranges *ranges, uint32_t start, uint32_t length)
+{
+	struct hole **link;
+
+	/* One spare for the hole that the range may leave behind it, one for its return. */
+	if (!length || !bring_spare(ranges) || !bring_spare(ranges))
+		return false;
+	for (link = &ranges->holes; *link; link = &(*link)->next) {
+		const struct hole *hole = *link;
+
+		if (start < hole->start)
+			return false;
+		if (length <= hole->length && start - hole->start <= hole->length - length)
+			return cut(ranges, link, start, length);
 	}
 	return false;
 }

@@ -12,6 +12,8 @@
 struct numbers;
 
 struct numbers *numbers_new(uint32_t size);
+/* Takes this one, if it is free. Slow: for start. */
+bool numbers_claim(struct numbers *numbers, uint32_t number);
 void numbers_free(struct numbers *numbers);
 bool numbers_take(struct numbers *numbers, uint32_t *out); /* false: none left */
 void numbers_give_back(struct numbers *numbers, uint32_t number);
@@ -23,6 +25,8 @@ struct ranges;
 struct ranges *ranges_new(uint32_t size);
 void ranges_free(struct ranges *ranges);
 bool ranges_take(struct ranges *ranges, uint32_t length, uint32_t *start);
+/* Takes just this one, if it is free. */
+bool ranges_claim(struct ranges *ranges, uint32_t start, uint32_t length);
 void ranges_give_back(struct ranges *ranges, uint32_t start, uint32_t length);
 uint32_t ranges_used(const struct ranges *ranges);
 

@@ -20,7 +20,7 @@ int preflight_check(const struct config *config, json_t *warnings, struct lb_err
 struct preflight_link {
 	char name[IF_NAMESIZE];
 	uint32_t mtu;
-	uint32_t xdp_program; /* its id; 0: none is attached */
+	uint32_t xdp_program; /* its id; 0: none is attached, or the one of an earlier lbd */
 	bool up, carrier, ethernet;
 	bool lro; /* known only for configured interfaces */
 };

@@ -236,6 +236,19 @@ static int look_at_state_dir(const char *path)
 
 /* --- all of it --- */
 
+/* The program of an earlier lbd is no stranger: the next one takes its place. */
+static void know_our_own(const struct config *config, struct preflight_facts *facts)
+{
+	for (size_t i = 0; i < facts->link_count; i++) {
+		struct preflight_link *link = &facts->links[i];
+
+		if (link->xdp_program &&
+		    link->xdp_program ==
+			    datapath_pinned_program(config->pin_dir, if_nametoindex(link->name)))
+			link->xdp_program = 0;
+	}
+}
+
 int preflight_look(const struct config *config, struct preflight_facts *out, struct lb_err *err)
 {
 	int ret;
@@ -257,6 +270,7 @@ int preflight_look(const struct config *config, struct preflight_facts *out, str
 		return ret;
 	}
 	look_at_offloads(config, out);
+	know_our_own(config, out);
 	return 0;
 }
 

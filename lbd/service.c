@@ -29,6 +29,7 @@ struct change {
 	struct lb_service *document; /* the next one */
 	struct step *steps;
 	size_t step_count;
+	const struct state_revert *revert; /* goes to disk with it; NULL: nothing */
 	uint32_t backend_count;
 	uint64_t *gone; /* bit n: member n leaves the VIP of the step under way */
 };
@@ -208,7 +209,7 @@ static int prepare_table(struct service *service, const struct plan_step *plan,
 {
 	const struct lb_vip *vip = plan->after;
 
-	if (before && plan->before->table == vip->table)
+	if (before && before->table && plan->before->table == vip->table)
 		next->table = before->table;
 	else
 		next->table = table_new(vip->table, vip->table_size, service->config->seed);
@@ -326,7 +327,7 @@ static void undo_prepare(struct change *change, struct step *step)
 	const struct live_vip *before = step->plan.before ? live_before(change, step) : NULL;
 	struct live_vip *next = &step->next;
 
-	if (before && next->table == before->table)
+	if (before && before->table && next->table == before->table)
 		table_update(before->table, before->backends, before->backend_count);
 	else
 		table_free(next->table);
@@ -684,7 +685,8 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	if (!error && mode != APPLY_DRY)
 		error = each_step(change, publish_step, err);
 	if (!error && mode == APPLY && differs(change))
-		error = state_save_service(service->config->state_dir, change->document, err);
+		error = state_save_service(service->config->state_dir, change->document,
+					   change->revert, err);
 	if (!error && mode != APPLY_DRY) {
 		commit(change, live);
 		return 0;
@@ -695,10 +697,12 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 }
 
 static int apply(struct service *service, struct lb_service *next, enum apply_mode mode,
-		 const struct apply_options *options, json_t **reply, struct lb_err *err)
+		 const struct apply_options *options, const struct state_revert *revert,
+		 json_t **reply, struct lb_err *err)
 {
 	static uint64_t gone[(LB_NONE + 1) / 64]; /* all clear between changes */
-	struct change change = {.service = service, .document = next, .gone = gone};
+	struct change change = {
+		.service = service, .document = next, .revert = revert, .gone = gone};
 	int error;
 
 	*reply = NULL;
@@ -718,29 +722,97 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 	return error;
 }
 
+int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
+	      const struct state_revert *revert, json_t **change, struct lb_err *err)
+{
+	int error = apply(service, next, APPLY, options, revert, change, err);
+
+	if (!error)
+		drains_tell(service, false);
+	return error;
+}
+
 int service_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err)
 {
-	return apply(service, next, options->dry_run ? APPLY_DRY : APPLY, options, change, err);
+	if (options->dry_run)
+		return apply(service, next, APPLY_DRY, options, NULL, change, err);
+	if (confirm_check(service, err)) {
+		lb_service_free(next);
+		return -EINVAL;
+	}
+	if (options->confirm_s)
+		return confirm_apply(service, next, options, change, err);
+	return apply_now(service, next, options, NULL, change, err);
 }
 
 /* --- life --- */
 
-static int restore(struct service *service, struct lb_err *err)
+static int apply_quietly(struct service *service, struct lb_service *next, struct lb_err *err)
 {
-	struct lb_service *kept;
 	json_t *change = NULL;
-	int error = state_load_service(service->config->state_dir, &kept, err);
+	int error = apply(service, next, APPLY_RESTORE, NULL, NULL, &change, err);
 
-	if (error)
-		return error;
-	error = apply(service, kept, APPLY_RESTORE, NULL, &change, err);
 	json_decref(change);
 	return error;
 }
 
+/* A VIP whose table has another size in `kept` cannot become that one: it is dropped first. */
+static int drop_resized(struct service *service, const struct lb_service *kept, struct lb_err *err)
+{
+	struct lb_service *next = lb_service_copy(service->document);
+	bool dropped = false;
+	size_t i, n = 0;
+
+	if (!next)
+		return no_memory(err);
+	for (i = 0; i < next->vip_count; i++) {
+		const struct lb_vip *vip = lb_service_find(kept, next->vips[i].name);
+
+		if (!vip || vip->table_size == next->vips[i].table_size) {
+			next->vips[n++] = next->vips[i];
+			continue;
+		}
+		lb_vip_clear(&next->vips[i]);
+		dropped = true;
+	}
+	next->vip_count = n;
+	if (dropped)
+		return apply_quietly(service, next, err);
+	lb_service_free(next);
+	return 0;
+}
+
+static int restore(struct service *service, struct lb_err *err)
+{
+	struct state_revert revert;
+	struct lb_service *kept;
+	int error = state_load_service(service->config->state_dir, &kept, &revert, err);
+
+	if (error)
+		return error;
+	if (datapath_adopted(service->datapath)) {
+		error = service_adopt(service, kept, err);
+		if (!error)
+			error = drop_resized(service, kept, err);
+	}
+	if (error) {
+		lb_service_free(kept);
+		lb_service_free(revert.document);
+		return error;
+	}
+	error = apply_quietly(service, kept, err);
+	members_adopted(service->members);
+	drains_tell(service, true);
+	if (error)
+		lb_service_free(revert.document);
+	else
+		confirm_restore(service, &revert);
+	return error;
+}
+
 int service_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		 struct service **out, struct lb_err *err)
+		 struct events *events, struct service **out, struct lb_err *err)
 {
 	struct service *service = calloc(1, sizeof(*service));
 	int error;
@@ -749,15 +821,18 @@ int service_open(const struct config *config, struct datapath *datapath, struct 
 		return no_memory(err);
 	service->config = config;
 	service->datapath = datapath;
+	service->events = events;
 	service->vip_numbers = numbers_new(config->vips * 2);
 	service->slot_ranges = ranges_new(config->slots);
 	service->document = lb_service_new();
 	if (!service->vip_numbers || !service->slot_ranges || !service->document)
 		error = no_memory(err);
 	else
-		error = members_open(config, datapath, base, &service->members, err);
+		error = members_open(config, datapath, base, events, &service->members, err);
 	if (!error)
 		error = clock_open(service, base, err);
+	if (!error)
+		error = confirm_open(service, base, err);
 	if (!error)
 		error = restore(service, err);
 	if (error) {
@@ -774,9 +849,11 @@ void service_close(struct service *service)
 
 	if (!service)
 		return;
+	confirm_close(service);
 	clock_close(service);
 	for (i = 0; service->live && i < service->document->vip_count; i++) {
-		slots_clear(service->live[i].slots);
+		if (service->live[i].slots)
+			slots_clear(service->live[i].slots);
 		free(service->live[i].slots);
 		live_clear(&service->live[i]);
 	}

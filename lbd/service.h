@@ -11,11 +11,12 @@
 #include "datapath.h"
 
 struct event_base;
+struct events;
 struct service;
 
-/* Restores the document kept in the state directory, if there is one. */
+/* Restores the document kept in the state directory, if there is one. `events` may be NULL. */
 int service_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		 struct service **out, struct lb_err *err);
+		 struct events *events, struct service **out, struct lb_err *err);
 void service_close(struct service *service);
 
 /* The document in force. Borrowed; gone after the next change. To change it: copy, edit, apply. */
@@ -25,12 +26,23 @@ struct apply_options {
 	bool dry_run;             /* change nothing; *change says what would be */
 	bool force;               /* even if connections break */
 	double max_moved_percent; /* of the slots of any VIP */
+	uint32_t confirm_s;       /* revert after so long, unless confirmed; 0: for good */
 };
 
+#define SERVICE_CONFIRM_MAX_S 86400
+
 /* Takes over `next` in every case. *change: the CHANGE object of docs/protocol.md, a new reference.
- */
+ * While a change waits to be confirmed, no other is made. */
 int service_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err);
+
+/* Keeps the change that waits, or takes it back at once. */
+int service_confirm(struct service *service, struct lb_err *err);
+int service_revert(struct service *service, json_t **change, struct lb_err *err);
+/* status.unconfirmed, a new reference, or NULL when nothing waits; and why a change that should
+ * have been taken back could not be yet, or "". */
+json_t *service_unconfirmed(const struct service *service);
+const char *service_revert_fault(const struct service *service);
 
 /* Objects of docs/protocol.md; new references. */
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */

@@ -27,6 +27,11 @@ uint32_t clock_now_s(void)
 	return clock_now_ns() / 1000000000;
 }
 
+uint32_t clock_now_units(void)
+{
+	return clock_now_ns() >> LB_FLOW_TIME_SHIFT;
+}
+
 static bool any_unsettled(const struct service *service, bool moving_only)
 {
 	size_t i;
@@ -53,6 +58,7 @@ static void end_pass(struct service *service)
 	service->flows_possible = service->moved_in_pass || sweep_total(service->sweep) ||
 				  sweep_gone(service->sweep) || any_unsettled(service, false);
 	service->moved_in_pass = any_unsettled(service, true);
+	drains_tell(service, false);
 }
 
 static void schedule(struct service *service)
@@ -102,7 +108,7 @@ static void tick(evutil_socket_t fd, short events, void *user)
 		slots_expire(service->live[i].slots, clock_now_s());
 	if (slice < BUCKETS_A_TICK)
 		slice = BUCKETS_A_TICK;
-	if (sweep_step(service->sweep, slice, clock_now_ns() >> LB_FLOW_TIME_SHIFT))
+	if (sweep_step(service->sweep, slice, clock_now_units()))
 		end_pass(service);
 	schedule(service);
 }

@@ -8,6 +8,7 @@
 #include "numbers.h"
 #include "service.h"
 #include "slots.h"
+#include "state.h"
 #include "sweep.h"
 #include "table.h"
 
@@ -37,6 +38,14 @@ struct service {
 	uint32_t bucket_count;
 	bool flows_possible; /* false: no slot is unsettled and no word is left */
 	bool moved_in_pass;  /* a slot was MOVING at some time since this pass of the sweep began */
+
+	struct state_revert revert; /* with a document: the one in force waits to be confirmed */
+	uint32_t revert_at_s;       /* the same moment by clock_now_s() */
+	struct event *revert_timer;
+	char revert_fault[256]; /* why it could not be gone back to yet */
+
+	struct events *events;
+	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
 };
 
 /* service_clock.c: what happens as time passes. */
@@ -45,5 +54,31 @@ void clock_close(struct service *service);
 /* Slots are MOVING, or members are gone while flows may be on record as theirs. */
 void clock_start(struct service *service);
 uint32_t clock_now_s(void);
+uint32_t clock_now_units(void); /* of flow words */
+
+/* service.c: makes a change although another one waits to be confirmed. On disk `revert` (NULL:
+ * nothing) is what the next document goes back to. */
+int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
+	      const struct state_revert *revert, json_t **change, struct lb_err *err);
+
+/* service_confirm.c: changes that go back by themselves. */
+int confirm_open(struct service *service, struct event_base *base, struct lb_err *err);
+void confirm_close(struct service *service);
+/* A change waited when an earlier lbd ended: goes on waiting, or goes back now. Takes over
+ * revert->document. */
+void confirm_restore(struct service *service, const struct state_revert *revert);
+/* An error while a change waits. */
+int confirm_check(const struct service *service, struct lb_err *err);
+/* service_apply with options->confirm_s. */
+int confirm_apply(struct service *service, struct lb_service *next,
+		  const struct apply_options *options, json_t **change, struct lb_err *err);
+
+/* service_events.c: tells of backends that have become drained since it was last asked, unless
+ * `quietly`. */
+void drains_tell(struct service *service, bool quietly);
+
+/* service_adopt.c: makes what an earlier lbd has left in the maps the document in force. `kept`:
+ * the one from the disk. */
+int service_adopt(struct service *service, const struct lb_service *kept, struct lb_err *err);
 
 #endif

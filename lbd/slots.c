@@ -78,6 +78,23 @@ void slots_settle(struct slots *slots, const uint16_t *owners)
 		store(slots, slot, lb_slot_settled(owners[slot]));
 }
 
+void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < slots->size; slot++) {
+		uint32_t word = slots->words[slot];
+
+		count(slots, word, 1);
+		if (state_of(word) == TRACKED)
+			slots->busy[slot] = true;
+		if (state_of(word) == MOVING)
+			slots->deadlines[slot] = now + transition + 1;
+	}
+	if (slots->moving)
+		slots->next_deadline = now + transition + 1;
+}
+
 static uint32_t next_of_moving(uint32_t word, uint16_t owner, bool previous_gone)
 {
 	if (previous_gone || owner == lb_slot_previous(word))

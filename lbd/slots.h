@@ -45,9 +45,13 @@ struct slots {
 	uint8_t unswept;
 };
 
-/* 0 or -ENOMEM. The words must say "no owner" (all bits set). */
+/* 0 or -ENOMEM. The words must say "no owner" (all bits set), or be adopted next. */
 int slots_init(struct slots *slots, uint32_t *words, uint32_t size);
 void slots_clear(struct slots *slots); /* frees; leaves the words alone */
+
+/* For words that an earlier lbd has left: as they are. Transitions that were under way get a whole
+ * new one, nothing is known of when they began. */
+void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition);
 
 /* For a VIP that no packet has found yet: every slot SETTLED. */
 void slots_settle(struct slots *slots, const uint16_t *owners);

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -65,6 +67,29 @@ static int write_file(const char *path, const char *text)
 	return error;
 }
 
+/* Gives `path` what `temporary` holds. When that cannot be made durable it is taken back: whoever
+ * is told of an error must find what was there before, also after a restart. */
+static int swap_in(const char *dir, const char *path, const char *temporary)
+{
+	char before[PATH_MAX_OURS + 8];
+	bool existed;
+	int error;
+
+	snprintf(before, sizeof(before), "%s.old", path);
+	unlink(before);
+	existed = !link(path, before);
+	if (!existed && errno != ENOENT)
+		return -errno;
+	error = rename(temporary, path) ? -errno : sync_folder(dir);
+	if (!error)
+		unlink(before);
+	else if (existed)
+		rename(before, path);
+	else
+		unlink(path);
+	return error;
+}
+
 static int replace_file(const char *dir, const char *name, const char *text, struct lb_err *err)
 {
 	char path[PATH_MAX_OURS], temporary[PATH_MAX_OURS + 8];
@@ -77,17 +102,33 @@ static int replace_file(const char *dir, const char *name, const char *text, str
 		error = -errno;
 	if (!error)
 		error = write_file(temporary, text);
-	if (!error && rename(temporary, path))
-		error = -errno;
-	if (error)
-		unlink(temporary);
-	else
-		error = sync_folder(dir);
+	if (!error)
+		error = swap_in(dir, path, temporary);
 	if (!error)
 		return 0;
+	unlink(temporary);
 	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write %s: %s", path, strerror(-error));
 	return lb_err_hint(err,
 			   "nothing was changed; make room or mend the folder, then try again");
+}
+
+int state_lock(const char *state_dir, int *fd, struct lb_err *err)
+{
+	char path[PATH_MAX_OURS];
+	int error = path_of(state_dir, "lock", path, err);
+
+	if (error)
+		return error;
+	mkdir(state_dir, 0750); /* what is wrong with it, opening the file tells */
+	*fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (*fd < 0)
+		return lb_err_set(err, LB_ERR_SYSTEM, "state_dir", "cannot open %s: %s", path,
+				  strerror(errno));
+	if (!flock(*fd, LOCK_EX | LOCK_NB))
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "state_dir", "another lbd keeps its state in %s",
+		   state_dir);
+	return lb_err_hint(err, "stop it first, or give this one a state_dir of its own");
 }
 
 /* --- the service document --- */
@@ -98,38 +139,81 @@ static int damaged(const char *path, struct lb_err *err)
 			   path);
 }
 
-static int read_state(const char *path, const json_t *root, struct lb_service **out,
-		      struct lb_err *err)
+static int read_document(const json_t *object, struct lb_service **out, struct lb_err *err)
 {
-	const json_t *format, *document;
-	const struct lb_json_field fields[] = {
-		{"format", LB_JSON_INTEGER, true, &format},
-		{"document", LB_JSON_OBJECT, true, &document},
-		{NULL, 0, false, NULL},
-	};
-	int error = lb_json_fields(root, fields, err);
+	int error = lb_service_from_json(object, out, err);
 
-	if (!error && json_integer_value(format) != LB_STATE_FORMAT)
-		error = lb_err_set(err, LB_ERR_SYSTEM, "format",
-				   "this lbd reads format %d, not %" JSON_INTEGER_FORMAT,
-				   LB_STATE_FORMAT, json_integer_value(format));
-	if (!error) {
-		error = lb_service_from_json(document, out, err);
-		if (error)
-			lb_err_prefix(err, "document");
-	}
 	if (error)
-		damaged(path, err);
+		lb_err_prefix(err, "document");
 	return error;
 }
 
-int state_load_service(const char *state_dir, struct lb_service **out, struct lb_err *err)
+static int read_revert(const json_t *object, struct state_revert *out, struct lb_err *err)
+{
+	const json_t *document, *at;
+	const struct lb_json_field fields[] = {
+		{"document", LB_JSON_OBJECT, true, &document},
+		{"at", LB_JSON_INTEGER, true, &at},
+		{NULL, 0, false, NULL},
+	};
+	int error;
+
+	if (!object)
+		return 0;
+	error = lb_json_fields(object, fields, err);
+	if (!error)
+		error = lb_json_integer(at, "at", 0, INT64_MAX, &out->at_s, err);
+	if (!error)
+		error = read_document(document, &out->document, err);
+	if (error)
+		lb_err_prefix(err, "revert");
+	return error;
+}
+
+/* First of all: what else another format holds is not for this lbd to find fault with. */
+static int check_format(const json_t *format, struct lb_err *err)
+{
+	if (!json_is_integer(format) || json_integer_value(format) == LB_STATE_FORMAT)
+		return 0;
+	return lb_err_set(err, LB_ERR_SYSTEM, "format",
+			  "this lbd reads format %d, not %" JSON_INTEGER_FORMAT, LB_STATE_FORMAT,
+			  json_integer_value(format));
+}
+
+static int read_state(const json_t *root, struct lb_service **out, struct state_revert *revert,
+		      struct lb_err *err)
+{
+	const json_t *format, *document, *back;
+	const struct lb_json_field fields[] = {
+		{"format", LB_JSON_INTEGER, true, &format},
+		{"document", LB_JSON_OBJECT, true, &document},
+		{"revert", LB_JSON_OBJECT, false, &back},
+		{NULL, 0, false, NULL},
+	};
+	int error = check_format(json_object_get(root, "format"), err);
+
+	if (!error)
+		error = lb_json_fields(root, fields, err);
+	if (!error)
+		error = read_revert(back, revert, err);
+	if (!error)
+		error = read_document(document, out, err);
+	if (error) {
+		lb_service_free(revert->document);
+		revert->document = NULL;
+	}
+	return error;
+}
+
+int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+		       struct lb_err *err)
 {
 	char path[PATH_MAX_OURS];
 	json_error_t where;
 	json_t *root;
 	int error = path_of(state_dir, "service.json", path, err);
 
+	*revert = (struct state_revert){0};
 	if (error)
 		return error;
 	if (access(path, F_OK) && errno == ENOENT) {
@@ -142,21 +226,35 @@ int state_load_service(const char *state_dir, struct lb_service **out, struct lb
 			   where.text);
 		return damaged(path, err);
 	}
-	error = read_state(path, root, out, err);
+	error = read_state(root, out, revert, err);
 	json_decref(root);
-	return error;
+	return error ? damaged(path, err) : 0;
 }
 
-int state_save_service(const char *state_dir, const struct lb_service *service, struct lb_err *err)
+/* The text of the file, to be freed, or NULL. */
+static char *write_state(const struct lb_service *service, const struct state_revert *revert)
 {
-	json_t *document = lb_service_to_json(service);
-	json_t *root =
-		document ? json_pack("{s:i,s:o}", "format", LB_STATE_FORMAT, "document", document)
-			 : NULL;
-	char *text = root ? json_dumps(root, JSON_INDENT(1)) : NULL;
+	bool reverts = revert && revert->document;
+	json_t *root = json_pack("{s:i, s:o}", "format", LB_STATE_FORMAT, "document",
+				 lb_service_to_json(service));
+	json_t *back =
+		reverts ? json_pack("{s:o, s:I}", "document", lb_service_to_json(revert->document),
+				    "at", (json_int_t)revert->at_s)
+			: NULL;
+	char *text = NULL;
+
+	if (root && (!reverts || !json_object_set_new(root, "revert", back)))
+		text = json_dumps(root, JSON_INDENT(1));
+	json_decref(root);
+	return text;
+}
+
+int state_save_service(const char *state_dir, const struct lb_service *service,
+		       const struct state_revert *revert, struct lb_err *err)
+{
+	char *text = write_state(service, revert);
 	int error;
 
-	json_decref(root);
 	if (!text)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
 	error = replace_file(state_dir, "service.json", text, err);

@@ -7,12 +7,27 @@
 
 #include "api/model.h"
 
-#define LB_STATE_FORMAT 1 /* of service.json: {"format": 1, "document": SERVICE} */
+/* Of service.json: {"format": 1, "document": SERVICE, "revert": {"document": SERVICE, "at": N}}. */
+#define LB_STATE_FORMAT 1
 
-/* 0 and the document kept (an empty one where there is no file). A file that cannot be read, is
- * damaged or is of a newer format is an error that names it, and stays as it is. */
-int state_load_service(const char *state_dir, struct lb_service **out, struct lb_err *err);
-int state_save_service(const char *state_dir, const struct lb_service *service, struct lb_err *err);
+/* What to go back to unless the document is confirmed before. */
+struct state_revert {
+	struct lb_service *document; /* NULL: nothing waits to be confirmed */
+	int64_t at_s;                /* CLOCK_REALTIME */
+};
+
+/* Keeps every other lbd away from the folder, which is made when missing, for as long as *fd is
+ * open. */
+int state_lock(const char *state_dir, int *fd, struct lb_err *err);
+
+/* 0 and the document kept (an empty one where there is no file), with what it reverts to; both are
+ * the caller's. A file that cannot be read, is damaged or is of a newer format is an error that
+ * names it, and stays as it is. */
+int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+		       struct lb_err *err);
+/* `revert` may be NULL. */
+int state_save_service(const char *state_dir, const struct lb_service *service,
+		       const struct state_revert *revert, struct lb_err *err);
 
 /* The seed kept, or a new random one that is kept from now on. */
 int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);

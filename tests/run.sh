@@ -51,6 +51,9 @@ for script in tests/net/*_test.sh; do
 	runner "net/$(basename "$script")" env O="$build" "$script"
 done
 
+for script in tests/fuzz/*_test.sh; do
+	runner "fuzz/$(basename "$script")" env O="$build" "$script"
+done
 for example in examples/*/run.sh; do
 	runner "$(dirname "$example")" env O="$build" "$example"
 done

@@ -10,6 +10,8 @@
 
 #define LB_REQUEST_MAX (8u << 20) /* bytes of a request line with its newline */
 #define LB_SOCKET_DEFAULT "/run/lbd/lbd.sock"
+/* Where control.read_only_path is by convention. */
+#define LB_SOCKET_READ_ONLY "/run/lbd/lbd-ro.sock"
 
 struct lb_request {
 	json_t *root;     /* owns the rest */

@@ -31,6 +31,11 @@ run_lbd() {
 	exec nsenter --net="/run/netns/$ID-$1" "$LBD" --config "$DIR/$1.json" 2>"$DIR/$1.log"
 }
 
+end() {
+	kill "$1"
+	wait "$1"
+}
+
 # Not through check: that takes a subshell, at whose end everything would be taken down again.
 node_up() {
 	local node=$1
@@ -46,8 +51,8 @@ node_up() {
 		 "state_dir": "$DIR/$node", "pin_dir": "/sys/fs/bpf/$ID-$node", "hash_seed": "$SEED"}
 	END
 	run_lbd "$node" &
-	at_exit rm -rf "/sys/fs/bpf/$ID-$node"
-	at_exit kill $!
+	at_exit "$LBD" --config "$DIR/$node.json" --detach
+	at_exit end $!
 }
 
 # on NODE WORDS…: lbctl there; a WORDS…: on the first.

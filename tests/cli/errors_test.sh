@@ -65,6 +65,11 @@ start_lbd() {
 	exec nsenter --net="/run/netns/$NETNS" "$LBD" --config "$DIR/$1.json"
 }
 
+end() {
+	kill "$1"
+	wait "$1"
+}
+
 # What a start that must fail says, without what differs from run to run.
 failed_start() {
 	local output
@@ -131,8 +136,8 @@ start_lbd first '{"interfaces": ["e0"], "control": {"path": "'"$SOCKET"'", "grou
 	"state_dir": "'"$DIR"'/state", "hash_seed": "000102030405060708090a0b0c0d0e0f", "pin_dir": "'"$PINS"'",
 	"limits": {"vips": 2, "members": 3, "slots": 600, "flows": 64}}' 2>"$DIR/log" &
 LBD_PID=$!
-at_exit rm -rf "$PINS"
-at_exit kill $LBD_PID
+at_exit "$LBD" --config "$DIR/first.json" --detach
+at_exit end $LBD_PID
 
 check "lbd starts" wait_for 20 ask '{"jsonrpc":"2.0","id":1,"method":"version"}' || {
 	cat "$DIR/log"
@@ -167,4 +172,6 @@ kill $LBD_PID
 wait $LBD_PID
 check_equal "lbd ends in good order" 0 $?
 check_equal "and leaves no socket behind" "" "$(ls "$SOCKET" 2>/dev/null)"
+check "--detach takes away what lbd leaves" "$LBD" --config "$DIR/first.json" --detach
+check "and no pin remains" test ! -e "$PINS"
 finish

@@ -59,7 +59,7 @@ ILL = dict(STATUS, next_hops=STATUS["next_hops"] + [
      "destination_mac": "00:00:00:00:00:00", "mtu": 9000, "state": "unresolved",
      "reason": "neighbour does not answer", "backends": 1}],
     unroutable=[{"address": "10.9.9.9", "reason": "network is unreachable"}],
-    hash_seed={"configured": False, "digest": "00112233445566aa"},
+    hash_seed={"configured": False, "digest": "00112233445566aa"}, unconfirmed={"reverts_in_s": 75},
     flow_table={"recorded": 0, "room": 1, "bytes_per_flow": 8, "counts": [
         {"name": "refused", "count": 70000, "meaning": "flows not recorded"},
         {"name": "over_budget", "count": 1, "meaning": "packets not recorded"}]},
@@ -116,11 +116,37 @@ REPLIES = {
     "config.apply": changes(change("changed", 656, 1.0, 1.0, at_risk=AT_RISK), change("added", name="dns"),
                             change("removed", name="old"), change("changed", name="same")),
     "config.export": {"document": DOCUMENT},
+    "config.diff": {"differs": True, "vips": [
+        {"name": "web", "address": "192.0.2.10:443/tcp", "what": "changed", "differences": [
+            {"field": "name", "from": "shop", "to": "web"},
+            {"field": "backends[10.0.0.2].weight", "from": 10, "to": 5},
+            {"field": "backends[10.0.0.3]", "from": {"address": "10.0.0.3", "weight": 1, "drain": False}},
+            {"field": "backends[10.0.0.9]", "to": {"address": "10.0.0.9", "weight": 7, "drain": True}}]},
+        {"name": "[2001:db8::10]:53/udp", "address": "[2001:db8::10]:53/udp", "what": "added", "differences": [
+            {"field": "table", "to": "maglev"},
+            {"field": "backends[10.0.0.2]", "to": {"address": "10.0.0.2", "weight": 1, "drain": False}}]},
+        {"name": "old", "address": "192.0.2.11:80/tcp", "what": "removed", "differences": []}]},
+    "config.confirm": {"confirmed": True},
+    "config.revert": changes(change("changed", 656, 1.0, 1.0)),
+    "watch": {"watching": True},
 }
+
+EVENTS = [
+    {"event": "change", "method": "config.apply", "change": REPLIES["config.apply"]},
+    {"event": "revert", "reason": "not confirmed in time", "change": REPLIES["config.revert"]},
+    {"event": "drain", "vip": "web", "backend": "10.0.0.2", "state": "drained"},
+    {"event": "next_hop", "interface": "eth1", "gateway": "fe80::1", "state": "unresolved",
+     "reason": "neighbour does not answer"},
+    {"event": "next_hop", "interface": "eth1", "gateway": "fe80::1", "state": "resolved"},
+    {"event": "health", "vip": "web", "backend": "10.0.0.2", "state": "unhealthy", "since": "2026-01-31T12:00:00.000Z",
+     "error": "connection refused"},
+    {"event": "health", "vip": "web", "backend": "10.0.0.2", "state": "healthy", "since": "2026-01-31T12:00:01.000Z"},
+    {"event": "eclipse", "of": "the moon"}]
 
 EMPTY = {"vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,
          "stats": {"vips": [], "verdicts": []}, "status": ILL, "config.check": changes(),
-         "config.export": {"document": {"vips": []}}}
+         "config.export": {"document": {"vips": []}}, "config.diff": {"differs": False, "vips": []},
+         "watch": {"watching": True}}
 
 
 def answer(request):
@@ -132,6 +158,8 @@ def answer(request):
         return {"result": {"vips": [counters(WEB)]}}
     if request["method"] == "backend.list" and "vip" in params:
         return {"result": {"vips": REPLIES["backend.list"]["vips"][:1]}}
+    if "confirm_s" in params:
+        return {"result": dict(REPLIES["config.apply"], unconfirmed={"reverts_in_s": params["confirm_s"]})}
     return {"result": REPLIES[request["method"]]}
 
 
@@ -182,6 +210,15 @@ def endless(connection, _reply):
         connection.sendall(b"x" * 1048576)
 
 
+def stream(connection, reply):
+    """The reply and all events, in pieces that have nothing to do with lines."""
+    for number, event in enumerate(EVENTS):
+        params = {"time": "2026-01-31T12:00:00.%03dZ" % number, **event}
+        reply += (json.dumps({"jsonrpc": "2.0", "method": "event", "params": params}) + "\n").encode()
+    for byte in range(0, len(reply), 100):
+        connection.sendall(reply[byte:byte + 100])
+
+
 # How a connection is answered, given the proper reply. It is closed afterwards.
 SEND = {
     "lbd": lambda c, reply: c.sendall(reply),
@@ -195,6 +232,8 @@ SEND = {
     "hangup": lambda c, _: None,
     "silent": lambda c, _: c.recv(1),
     "endless": endless,
+    "stream": stream,
+    "half": lambda c, reply: c.sendall(reply + b'{"jsonrpc":"2.0","method":"ev'),
     "empty": lambda c, reply: c.sendall(reply),
     "document": lambda c, reply: c.sendall(reply),
     "big": lambda c, reply: c.sendall(reply),

@@ -150,10 +150,17 @@ END
 SERVER=undrained golden drain_undrained "drain --wait ends when the backend is undrained meanwhile" <<'END'
 backend drain web 10.0.0.2 --wait 1h --json
 END
-golden config "config check says what would be done, apply what was; export prints the document alone" <<'END'
+golden config "config check says what would be done, diff what differs, apply what was done; export prints the document alone" <<'END'
 config check service.json
+config diff service.json
+config diff service.json --json
 config apply service.json
 config apply service.json --json
+config apply service.json --confirm 15m
+config apply service.json --confirm 90 --json
+config confirm
+config confirm --json
+config revert
 config export
 config export --json
 END
@@ -163,7 +170,15 @@ vip show x
 backend list
 stats
 config check service.json
+config diff service.json
 config export
+END
+SERVER=stream golden watch "watch prints a line an event, or a line of JSON, and exits 3 when lbd ends" <<'END'
+watch
+watch --json
+END
+SERVER=half golden watch_half "an event that is cut off is none" <<'END'
+watch
 END
 golden version "version names lbctl, lbd and the kernel" <<'END'
 version
@@ -188,7 +203,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 19 commands" 19 "$(wc -l <commands)"
+check_equal "the help knows of 23 commands" 23 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -208,6 +223,8 @@ config check broken.json
 config check broken.json --json
 config apply twice.json
 config apply nothing.json
+config diff missing.json
+config apply missing.json --confirm 60s
 config apply missing.json
 config apply folder
 END
@@ -239,6 +256,12 @@ vip add x --flow-idle 99999999999999999999
 vip set web --transition=
 vip set web --dry-run
 vip set web --max-moved 2%
+config apply service.json --confirm
+config apply service.json --confirm soon
+config diff
+config confirm x
+config revert --dry-run
+watch web
 backend drain web
 backend drain web x --wait 5m
 backend drain web 10.0.0.2 --wait long
@@ -313,6 +336,12 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	check_equal "a socket one may not use: its group is named" \
 		"  hint: the socket belongs to group daemon: run lbctl as root or as one of it" \
 		"$(as_nobody --socket lbd.sock status 2>&1 | tail -1)"
+	# shellcheck disable=SC2016 # expands in the mount namespace
+	check_equal "where there is a read-only socket, it is named, too" \
+		"  hint: the socket belongs to group daemon: run lbctl as root or as one of it; to look only: --socket /run/lbd/lbd-ro.sock" \
+		"$(unshare --mount bash -c 'mount -t tmpfs tmpfs /run && mkdir /run/lbd && touch /run/lbd/lbd-ro.sock &&
+			chmod 666 /run/lbd/lbd-ro.sock && exec setpriv --reuid=65534 --regid=65534 --clear-groups \
+			lbctl --socket lbd.sock status' 2>&1 | tail -1)"
 else
 	skip "a socket one may not use: its group is named" "root, or setpriv"
 fi
@@ -396,7 +425,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip backend stats config version help completion"
+completes "lbctl " "status vip backend stats config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip s" "set show"
@@ -424,6 +453,8 @@ completes "lbctl help --" "--socket --json --help"
 completes "lbctl completion " "bash"
 completes "lbctl frobnicate " ""
 completes "lbctl config apply " ""
+completes "lbctl config apply s --c" "--confirm"
+completes "lbctl config " "check diff apply confirm revert export"
 check_equal "files are left to the shell" "<file>" "$(lbctl __complete config apply s)"
 check_equal "completion without a word offers commands" status "$(lbctl __complete | head -1)"
 lbctl completion bash >completion.bash

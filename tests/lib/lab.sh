@@ -244,14 +244,20 @@ lab_down() {
 	for pid in "${pids[@]}"; do
 		lab_end "$pid"
 	done
+	lab_detach
 	for node in "${LAB_NODES[@]}"; do
 		ip netns delete "$LAB_ID-$node"
 	done
-	rm -rf "$LAB_DIR" "/sys/fs/bpf/$LAB_ID" # pins, where lbd was killed
+	rm -rf "$LAB_DIR"
 	lab_nothing_remains "${pids[@]}"
 	local status=$?
 	LAB_ID=
 	return "$status"
+}
+
+# The data plane outlives lbd.
+lab_detach() {
+	[ ! -e "$LAB_DIR/lbd.json" ] || "$LBD" --config "$LAB_DIR/lbd.json" --detach
 }
 
 lab_nothing_remains() {

@@ -47,6 +47,21 @@ static json_t *text_of_size(json_int_t size)
 	return value;
 }
 
+static struct control *serving;
+
+/* Broadcasts a line of so many x. */
+static void tell(json_int_t size, json_t **result)
+{
+	char *line = malloc((size_t)size + 2);
+
+	assert_non_null(line);
+	memset(line, 'x', (size_t)size);
+	strcpy(line + size, "\n");
+	control_broadcast(serving, line, (size_t)size + 1);
+	free(line);
+	*result = json_true();
+}
+
 static int carry_out(void *user, const struct lb_request *request, json_t **result,
 		     struct lb_err *err)
 {
@@ -61,6 +76,10 @@ static int carry_out(void *user, const struct lb_request *request, json_t **resu
 			text_of_size(json_integer_value(json_object_get(request->params, "size")));
 	else if (!strcmp(method, "count"))
 		*result = json_integer(calls);
+	else if (!strcmp(method, "watch"))
+		*result = json_true();
+	else if (!strcmp(method, "tell"))
+		tell(json_integer_value(json_object_get(request->params, "size")), result);
 	else
 		return lb_err_set(err, LB_ERR_METHOD, "", "no method \"%s\"", method);
 	return 0;
@@ -86,6 +105,7 @@ static int serve(const struct control_options *options, int ready)
 		fprintf(stderr, "%s\n", err.message);
 		return 1;
 	}
+	serving = control;
 	close(ready);
 	event_base_dispatch(base);
 	control_close(control);
@@ -98,7 +118,7 @@ static int serve(const struct control_options *options, int ready)
 static void start_server(unsigned int idle_ms, rlim_t descriptors)
 {
 	const struct control_options options = {
-		.path = path, .idle_ms = idle_ms, .call = carry_out};
+		.path = path, .idle_ms = idle_ms, .call = carry_out, .stream_method = "watch"};
 	const struct rlimit limit = {descriptors, descriptors};
 	int ready[2];
 	char byte;
@@ -752,6 +772,178 @@ static void missing_group_is_an_error_only_where_it_was_asked_for(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* --- streams --- */
+
+static const char watch_request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"watch\"}\n";
+static const char yes[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}\n";
+
+static int watcher(void)
+{
+	int fd = client();
+
+	say_text(fd, watch_request);
+	expect(fd, yes);
+	return fd;
+}
+
+static void tell_all(int fd, int size)
+{
+	char request[128];
+
+	snprintf(request, sizeof(request),
+		 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tell\",\"params\":{\"size\":%d}}\n",
+		 size);
+	say_text(fd, request);
+	expect(fd, yes);
+}
+
+static void only_those_who_asked_get_what_is_broadcast(void **state)
+{
+	int first, second, other, teller;
+
+	(void)state;
+	start_server(0, 0);
+	first = watcher();
+	second = watcher();
+	other = client();
+	teller = client();
+	count_calls(other);
+	tell_all(teller, 3);
+	tell_all(teller, 4);
+	expect(first, "xxx\n");
+	expect(first, "xxxx\n");
+	expect(second, "xxx\n");
+	expect(second, "xxxx\n");
+	assert_true(is_silent(other));
+	close(first);
+	close(second);
+	close(other);
+	close(teller);
+	stop_server();
+}
+
+static void watcher_may_still_ask(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = watcher();
+	say_text(fd, echo);
+	expect(fd, echoed);
+	say_text(fd,
+		 "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tell\",\"params\":{\"size\":2}}\n");
+	expect(fd, "xx\n");
+	expect(fd, yes);
+	close(fd);
+	stop_server();
+}
+
+static void refused_watch_is_no_stream(void **state)
+{
+	int fd, teller;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say_text(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"watch \"}\n");
+	expect(fd,
+	       "{\"jsonrpc\":\"2.0\",\"id\":1,\"error\":{\"code\":-32601,\"message\":\"no method "
+	       "\\\"watch \\\"\"}}\n");
+	teller = client();
+	tell_all(teller, 3);
+	assert_true(is_silent(fd));
+	close(fd);
+	close(teller);
+	stop_server();
+}
+
+static void watcher_that_never_reads_is_closed_and_others_get_everything(void **state)
+{
+	enum { LINE = 65535, COUNT = 40 };
+	static char line[LINE + 2];
+	int deaf, reader, teller;
+
+	(void)state;
+	start_server(0, 0);
+	deaf = watcher();
+	reader = watcher();
+	teller = client();
+	for (int i = 0; i < COUNT; i++) {
+		tell_all(teller, LINE);
+		assert_true(hear(reader, line, sizeof(line)));
+		assert_int_equal(strlen(line), LINE + 1);
+	}
+	assert_true(is_hung_up(deaf));
+	tell_all(teller, 1);
+	expect(reader, "x\n");
+	close(deaf);
+	close(reader);
+	close(teller);
+	stop_server();
+}
+
+/* The one that tells is the one that never reads: it must outlive its own request. */
+static void watcher_may_drown_itself(void **state)
+{
+	int deaf, other;
+
+	(void)state;
+	start_server(0, 0);
+	deaf = watcher();
+	say_text(deaf, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tell\",\"params\":{\"size\":"
+		       "2000000}}\n");
+	expect_end(deaf);
+	other = client();
+	count_calls(other);
+	close(deaf);
+	close(other);
+	stop_server();
+}
+
+static void watcher_that_goes_away_leaves_the_others_alone(void **state)
+{
+	int gone, stays, teller;
+
+	(void)state;
+	start_server(0, 0);
+	gone = watcher();
+	stays = watcher();
+	teller = client();
+	close(gone);
+	tell_all(teller, 3);
+	tell_all(teller, 3);
+	expect(stays, "xxx\n");
+	expect(stays, "xxx\n");
+	close(stays);
+	close(teller);
+	stop_server();
+}
+
+static void socket_has_the_mode_asked_for_and_errors_the_name(void **state)
+{
+	const struct control_options options = {.path = path,
+						.path_name = "control.read_only_path",
+						.mode = 0666,
+						.call = carry_out};
+	struct event_base *base = event_base_new();
+	struct control *control, *second;
+	struct lb_err err = {0};
+	struct stat file;
+	char warning[64];
+
+	(void)state;
+	assert_int_equal(control_open(base, &options, &control, warning, sizeof(warning), &err), 0);
+	assert_int_equal(stat(path, &file), 0);
+	assert_int_equal(file.st_mode & 0777, 0666);
+	assert_int_not_equal(control_open(base, &options, &second, warning, sizeof(warning), &err),
+			     0);
+	assert_string_equal(err.path, "control.read_only_path");
+	control_close(control);
+	event_base_free(base);
+	libevent_global_shutdown();
+}
+
 /* --- all --- */
 
 static int make_folder(void **state)
@@ -807,6 +999,13 @@ int main(void)
 		TEST(other_file_is_left_alone),
 		TEST(folder_is_made_and_the_socket_is_for_owner_and_group),
 		TEST(missing_group_is_an_error_only_where_it_was_asked_for),
+		TEST(only_those_who_asked_get_what_is_broadcast),
+		TEST(watcher_may_still_ask),
+		TEST(refused_watch_is_no_stream),
+		TEST(watcher_that_never_reads_is_closed_and_others_get_everything),
+		TEST(watcher_may_drown_itself),
+		TEST(watcher_that_goes_away_leaves_the_others_alone),
+		TEST(socket_has_the_mode_asked_for_and_errors_the_name),
 	};
 
 	return cmocka_run_group_tests(tests, make_folder, remove_folder);

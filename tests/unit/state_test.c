@@ -5,6 +5,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,46 +59,144 @@ static char *read_file(const char *path)
 static void no_file_is_an_empty_document(void **state)
 {
 	struct lb_service *service;
+	struct state_revert revert;
 	struct lb_err err = {0};
 
 	(void)state;
-	assert_int_equal(state_load_service(dir, &service, &err), 0);
+	assert_int_equal(state_load_service(dir, &service, &revert, &err), 0);
 	assert_int_equal(service->vip_count, 0);
+	assert_null(revert.document);
 	lb_service_free(service);
 }
 
+static struct lb_service *make_service(const char *text)
+{
+	json_t *document = json_loads(text, 0, NULL);
+	struct lb_service *service = NULL;
+	struct lb_err err = {0};
+
+	assert_int_equal(lb_service_from_json(document, &service, &err), 0);
+	json_decref(document);
+	return service;
+}
+
+static void assert_same(const struct lb_service *a, const struct lb_service *b)
+{
+	json_t *first = lb_service_to_json(a), *second = lb_service_to_json(b);
+
+	assert_true(json_equal(first, second));
+	json_decref(first);
+	json_decref(second);
+}
+
+#define WEB                                                                                        \
+	"{\"vips\":[{\"name\":\"web\",\"address\":\"192.0.2.1:80/tcp\","                           \
+	"\"backends\":[{\"address\":\"10.0.0.1\",\"weight\":3}]}]}"
+#define DNS "{\"vips\":[{\"address\":\"192.0.2.2:53/udp\"}]}"
+
 static void a_document_comes_back_as_it_was(void **state)
 {
-	json_t *document =
-		json_loads("{\"vips\":[{\"name\":\"web\",\"address\":\"192.0.2.1:80/tcp\","
-			   "\"backends\":[{\"address\":\"10.0.0.1\",\"weight\":3}]}]}",
-			   0, NULL);
-	struct lb_service *service, *back;
+	struct lb_service *service = make_service(WEB), *back;
+	struct state_revert revert;
 	struct lb_err err = {0};
-	json_t *again;
 
 	(void)state;
-	assert_int_equal(lb_service_from_json(document, &service, &err), 0);
-	assert_int_equal(state_save_service(dir, service, &err), 0);
-	assert_int_equal(state_load_service(dir, &back, &err), 0);
-	json_decref(document);
-	document = lb_service_to_json(service);
-	again = lb_service_to_json(back);
-	assert_true(json_equal(document, again));
-	json_decref(document);
-	json_decref(again);
+	assert_int_equal(state_save_service(dir, service, NULL, &err), 0);
+	assert_int_equal(state_load_service(dir, &back, &revert, &err), 0);
+	assert_same(service, back);
+	assert_null(revert.document);
 	lb_service_free(service);
 	lb_service_free(back);
+}
+
+static void what_to_go_back_to_comes_back_until_it_is_not_saved(void **state)
+{
+	const struct state_revert revert = {.document = make_service(DNS), .at_s = 5000000000};
+	struct lb_service *service = make_service(WEB), *back;
+	struct state_revert kept;
+	struct lb_err err = {0};
+
+	(void)state;
+	assert_int_equal(state_save_service(dir, service, &revert, &err), 0);
+	assert_int_equal(state_load_service(dir, &back, &kept, &err), 0);
+	assert_same(service, back);
+	assert_same(revert.document, kept.document);
+	assert_int_equal(kept.at_s, revert.at_s);
+	lb_service_free(back);
+	lb_service_free(kept.document);
+	assert_int_equal(state_save_service(dir, service, NULL, &err), 0);
+	assert_int_equal(state_load_service(dir, &back, &kept, &err), 0);
+	assert_null(kept.document);
+	lb_service_free(back);
+	lb_service_free(service);
+	lb_service_free(revert.document);
+}
+
+/* --- a disk that fails --- */
+
+static int syncs_left = -1; /* so many succeed before one fails; -1: all do */
+
+/* In the place of libc's. */
+int fsync(int fd)
+{
+	if (syncs_left < 0 || syncs_left--)
+		return fdatasync(fd);
+	errno = EIO;
+	return -1;
+}
+
+static int count_files(void)
+{
+	struct dirent *entry;
+	DIR *folder = opendir(dir);
+	int count = 0;
+
+	assert_non_null(folder);
+	while ((entry = readdir(folder)))
+		count += entry->d_name[0] != '.';
+	closedir(folder);
+	return count;
+}
+
+/* Of the file (0) and of the folder (1), before and after there is a file. */
+static void a_failed_sync_leaves_what_was_there(void **state)
+{
+	struct lb_service *web = make_service(WEB), *dns = make_service(DNS), *back;
+	struct state_revert revert;
+	struct lb_err err = {0};
+
+	(void)state;
+	for (int when = 0; when < 2; when++) {
+		syncs_left = when;
+		assert_int_not_equal(state_save_service(dir, web, NULL, &err), 0);
+		assert_non_null(strstr(err.message, "Input/output error"));
+		assert_int_equal(count_files(), 0);
+	}
+	syncs_left = -1;
+	assert_int_equal(state_save_service(dir, web, NULL, &err), 0);
+	for (int when = 0; when < 2; when++) {
+		syncs_left = when;
+		assert_int_not_equal(state_save_service(dir, dns, NULL, &err), 0);
+		assert_int_equal(state_load_service(dir, &back, &revert, &err), 0);
+		assert_same(web, back);
+		lb_service_free(back);
+		assert_int_equal(count_files(), 1);
+	}
+	syncs_left = -1;
+	lb_service_free(web);
+	lb_service_free(dns);
 }
 
 /* Refused, with the path in words, and byte for byte the same afterwards. */
 static void assert_refused(const char *text, const char *complaint)
 {
 	struct lb_service *service = NULL;
+	struct state_revert revert;
 	struct lb_err err = {0};
 
 	write_file(file, text);
-	assert_int_not_equal(state_load_service(dir, &service, &err), 0);
+	assert_int_not_equal(state_load_service(dir, &service, &revert, &err), 0);
+	assert_null(revert.document);
 	assert_null(service);
 	if (!strstr(err.message, complaint))
 		fail_msg("\"%s\" does not say \"%s\"", err.message, complaint);
@@ -110,6 +210,15 @@ static void a_damaged_or_newer_file_is_refused_and_kept(void **state)
 	assert_refused("", "line 1");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": [", "line 1");
 	assert_refused("{\"format\": 2, \"document\": {\"vips\": []}}", "format 1, not 2");
+	assert_refused("{\"format\": 2, \"vips\": []}", "format 1, not 2");
+	assert_refused("{\"format\": 1, \"document\": {\"vips\": []}, \"revert\": {\"at\": 1}}",
+		       "document");
+	assert_refused("{\"format\": 1, \"document\": {\"vips\": [{}]}, \"revert\": {\"at\": 1, "
+		       "\"document\": {\"vips\": []}}}",
+		       "address");
+	assert_refused("{\"format\": 1, \"document\": {\"vips\": []}, \"revert\": {\"at\": -1, "
+		       "\"document\": {\"vips\": []}}}",
+		       "at must be");
 	assert_refused("{\"format\": 1}", "document");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": [{}]}}", "address");
 	assert_refused("{\"format\": 1, \"format\": 1, \"document\": {\"vips\": []}}", "line 1");
@@ -121,7 +230,7 @@ static void a_folder_that_cannot_be_written_is_an_error(void **state)
 	struct lb_err err = {0};
 
 	(void)state;
-	assert_int_not_equal(state_save_service("/proc/nowhere", service, &err), 0);
+	assert_int_not_equal(state_save_service("/proc/nowhere", service, NULL, &err), 0);
 	assert_int_equal(err.code, LB_ERR_SYSTEM);
 	lb_service_free(service);
 }
@@ -158,6 +267,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(no_file_is_an_empty_document),
 		TEST(a_document_comes_back_as_it_was),
+		TEST(what_to_go_back_to_comes_back_until_it_is_not_saved),
+		TEST(a_failed_sync_leaves_what_was_there),
 		TEST(a_damaged_or_newer_file_is_refused_and_kept),
 		TEST(a_folder_that_cannot_be_written_is_an_error),
 		TEST(a_new_seed_is_kept),

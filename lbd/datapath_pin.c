@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does the data plane outlive lbd, and how does the next lbd take it over?
+ *
+ * Every map and every link is pinned in pin_dir. The map "abi" says what the others are; it is
+ * pinned last and unpinned first, so that a folder with it is complete and one without it is not
+ * worth keeping.
+ */
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "../bpf/hash.h"
+#include "datapath_private.h"
+
+#define PIN_STAMP "abi"
+
+static void pin_path(const char *pin_dir, const char *name, char out[PIN_PATH_MAX])
+{
+	snprintf(out, PIN_PATH_MAX, "%s/%s", pin_dir, name); /* the length is checked on opening */
+}
+
+void pin_link_path(const char *pin_dir, uint32_t ifindex, char out[PIN_PATH_MAX])
+{
+	snprintf(out, PIN_PATH_MAX, "%s/" PIN_LINK "%u", pin_dir, ifindex);
+}
+
+static struct lb_stamp stamp_of(const uint64_t seed[2])
+{
+	return (struct lb_stamp){
+		.abi = LB_ABI_VERSION,
+		.size = sizeof(struct lb_stamp),
+		.seed = lb_hash_ipv4((const __u64 *)seed, 0, 0, 0),
+	};
+}
+
+/* --- one lbd to a folder --- */
+
+static int lock_dir(const char *pin_dir, int *fd, struct lb_err *err)
+{
+	if (strlen(pin_dir) + 32 > PIN_PATH_MAX)
+		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "the path is too long");
+	if (mkdir(pin_dir, 0700) && errno != EEXIST)
+		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot make %s: %s", pin_dir,
+				  strerror(errno));
+	*fd = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (*fd < 0)
+		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot open %s: %s", pin_dir,
+				  strerror(errno));
+	if (!flock(*fd, LOCK_EX | LOCK_NB))
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "pin_dir", "another lbd has its data plane at %s", pin_dir);
+	return lb_err_hint(err, "stop it first, or give this one a pin_dir of its own");
+}
+
+/* --- taking over --- */
+
+static int refuse(struct lb_err *err, const char *what, const char *pin_dir)
+{
+	lb_err_set(err, LB_ERR_REFUSED, "", "the data plane pinned at %s has %s", pin_dir, what);
+	return lb_err_hint(err,
+			   "restore that setting, or start lbd once with --reset-flows: recorded "
+			   "flows are lost, so connections in changed slots may move");
+}
+
+/* Does the stamp let its maps be used? */
+static int check_stamp(int fd, const struct datapath_options *options, struct lb_err *err)
+{
+	const struct lb_stamp wanted = stamp_of(options->seed);
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info), zero = 0;
+	struct lb_stamp stamp;
+
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.value_size != sizeof(stamp) ||
+	    bpf_map_lookup_elem(fd, &zero, &stamp) || stamp.abi != wanted.abi ||
+	    stamp.size != wanted.size)
+		return refuse(err, "another ABI than this lbd", options->pin_dir);
+	if (stamp.seed != wanted.seed)
+		return refuse(err, "another hash seed", options->pin_dir);
+	return 0;
+}
+
+/* Has the skeleton use a pinned map, when it is just what the skeleton would make. */
+static int adopt_map(struct bpf_map *map, const char *pin_dir, struct lb_err *err)
+{
+	char path[PIN_PATH_MAX], what[96];
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+	int fd, error;
+
+	pin_path(pin_dir, bpf_map__name(map), path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return refuse(err, "a map missing", pin_dir);
+	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.type != bpf_map__type(map) ||
+	    info.key_size != bpf_map__key_size(map) ||
+	    info.value_size != bpf_map__value_size(map)) {
+		snprintf(what, sizeof(what), "another kind of map \"%s\"", bpf_map__name(map));
+		error = refuse(err, what, pin_dir);
+	} else if (info.max_entries != bpf_map__max_entries(map)) {
+		snprintf(what, sizeof(what), "other limits (%u %s, not %u)", info.max_entries,
+			 bpf_map__name(map), bpf_map__max_entries(map));
+		error = refuse(err, what, pin_dir);
+	} else {
+		error = bpf_map__reuse_fd(map, fd);
+	}
+	close(fd);
+	return error;
+}
+
+/* The maps worth keeping: not libbpf's own (".rodata"). */
+#define for_each_pin(map, datapath)                                                                \
+	bpf_object__for_each_map(map, (datapath)->skeleton->obj) if (!bpf_map__is_internal(map))
+
+static int adopt_maps(struct datapath *datapath, struct lb_err *err)
+{
+	struct bpf_map *map;
+
+	for_each_pin(map, datapath)
+	{
+		int error = adopt_map(map, datapath->pin_dir, err);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* Starting over with a skeleton that uses no pinned map. */
+static int forget_maps(struct datapath *datapath, const struct datapath_options *options,
+		       struct lb_err *err)
+{
+	lb_bpf__destroy(datapath->skeleton);
+	datapath->skeleton = lb_bpf__open();
+	if (!datapath->skeleton)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open the program: %s",
+				  strerror(errno));
+	datapath_set_sizes(datapath->skeleton, options);
+	return 0;
+}
+
+int pins_adopt(struct datapath *datapath, const struct datapath_options *options,
+	       struct lb_err *err)
+{
+	char path[PIN_PATH_MAX];
+	int error, fd;
+
+	if (!datapath->pin_dir)
+		return 0;
+	error = lock_dir(datapath->pin_dir, &datapath->lock_fd, err);
+	if (error)
+		return error;
+	pin_path(datapath->pin_dir, PIN_STAMP, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return 0; /* nothing, or what a start that was cut off has left */
+	error = check_stamp(fd, options, err);
+	close(fd);
+	if (!error)
+		error = adopt_maps(datapath, err);
+	datapath->adopted = !error;
+	return error && options->reset ? forget_maps(datapath, options, err) : error;
+}
+
+/* --- pinning --- */
+
+static int pin_map(struct bpf_map *map, const char *pin_dir, struct lb_err *err)
+{
+	char path[PIN_PATH_MAX];
+	int error;
+
+	pin_path(pin_dir, bpf_map__name(map), path);
+	error = bpf_obj_pin(bpf_map__fd(map), path);
+	if (!error)
+		return 0;
+	return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot pin %s: %s", path,
+			  strerror(-error));
+}
+
+static void unpin_maps(struct datapath *datapath)
+{
+	struct bpf_map *map;
+	char path[PIN_PATH_MAX];
+
+	pin_path(datapath->pin_dir, PIN_STAMP, path);
+	unlink(path);
+	for_each_pin(map, datapath)
+	{
+		pin_path(datapath->pin_dir, bpf_map__name(map), path);
+		unlink(path);
+	}
+}
+
+static int write_stamp(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err)
+{
+	const struct lb_stamp stamp = stamp_of(seed);
+	const __u32 zero = 0;
+	int error = bpf_map_update_elem(bpf_map__fd(datapath->skeleton->maps.abi), &zero, &stamp,
+					BPF_ANY);
+
+	return error ? lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write to map \"abi\": %s",
+				  strerror(-error))
+		     : 0;
+}
+
+int pins_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err)
+{
+	struct bpf_map *map;
+	int error = write_stamp(datapath, seed, err);
+
+	if (error || !datapath->pin_dir || datapath->adopted)
+		return error;
+	unpin_maps(datapath);
+	for_each_pin(map, datapath)
+	{
+		if (map != datapath->skeleton->maps.abi)
+			error = pin_map(map, datapath->pin_dir, err);
+		if (error)
+			return error;
+	}
+	return pin_map(datapath->skeleton->maps.abi, datapath->pin_dir, err);
+}
+
+/* --- taking everything away --- */
+
+static void unlink_all(DIR *dir)
+{
+	struct dirent *entry;
+
+	unlinkat(dirfd(dir), PIN_STAMP, 0);
+	while ((entry = readdir(dir)))
+		if (entry->d_name[0] != '.')
+			unlinkat(dirfd(dir), entry->d_name, 0);
+}
+
+int datapath_detach(const char *pin_dir, struct lb_err *err)
+{
+	DIR *dir = opendir(pin_dir);
+	int lock_fd, error;
+
+	if (!dir && errno == ENOENT)
+		return 0;
+	if (!dir)
+		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot open %s: %s", pin_dir,
+				  strerror(errno));
+	error = lock_dir(pin_dir, &lock_fd, err);
+	if (!error) {
+		unlink_all(dir);
+		if (rmdir(pin_dir))
+			error = lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot remove %s: %s",
+					   pin_dir, strerror(errno));
+		close(lock_fd);
+	}
+	closedir(dir);
+	return error;
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Who is told of what happens? Whoever has something to tell emits it here; sinks (the control
+ * sockets) pass it on to those who watch. docs/protocol.md lists the events. */
+#ifndef LB_EVENTS_H
+#define LB_EVENTS_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <time.h>
+#include "api/addr.h"
+
+#define EVENTS_SINKS_MAX 2
+
+struct events;
+
+/* `line` is a whole notification with its newline. A sink must not emit. */
+typedef void (*events_sink)(void *user, const char *line, size_t length);
+
+struct events *events_new(void); /* NULL without memory */
+void events_free(struct events *events);
+/* At most EVENTS_SINKS_MAX of them. */
+void events_add_sink(struct events *events, events_sink sink, void *user);
+
+/* Takes over `event`, an object with the field "event"; the time is added. `events` may be NULL:
+ * nobody is told. What memory does not suffice for is not told either. */
+void events_emit(struct events *events, json_t *event);
+
+/* A health check has changed its mind. `error`: why, in plain words; NULL or "" when there is
+ * nothing wrong. `since`: when it did, CLOCK_REALTIME seconds. */
+void events_health(struct events *events, const char *vip, const struct lb_addr *backend,
+		   const char *state, time_t since, const char *error);
+
+#define EVENTS_TIME_TEXT sizeof("2038-01-19T03:14:07.000Z")
+
+/* RFC 3339, UTC, milliseconds. Returns `out`. */
+char *events_time(const struct timespec *time, char out[EVENTS_TIME_TEXT]);
+
+#endif

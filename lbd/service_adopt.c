@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What was an earlier lbd balancing when it ended?
+ *
+ * All of it is in the maps: VIP entries say where their slots are, members say whose they are and
+ * where they lead, slot words say what is under way. From these a document is made that says what
+ * is in force, in so far as it matters; applying the one from the disk to it then is a change like
+ * any other. So whatever moment the earlier lbd ended at, what it left is completed or taken back,
+ * slots keep their owners and their state, and recorded flows their members.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../bpf/flow_word.h"
+#include "service_live.h"
+
+struct found_vip {
+	struct lb_endpoint endpoint;
+	struct lb_vip_value value;
+	struct lb_addr *backends; /* in order of number; numbers beside them */
+	uint16_t *numbers;
+	size_t count, room;
+};
+
+struct found {
+	struct service *service;
+	struct found_vip *vips;
+	size_t count, room;
+	struct found_vip **by_number; /* config->vips * 2 of them */
+	bool no_memory;
+};
+
+static int no_memory(struct lb_err *err)
+{
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+}
+
+/* --- looking --- */
+
+static void *grown(void *array, size_t count, size_t *room, size_t size)
+{
+	size_t wanted = *room ? *room * 2 : 16;
+	void *more;
+
+	if (count < *room)
+		return array;
+	more = reallocarray(array, wanted, size);
+	if (more)
+		*room = wanted;
+	return more;
+}
+
+static void find_vip(void *user, const struct lb_endpoint *endpoint,
+		     const struct lb_vip_value *value)
+{
+	struct found *found = user;
+	struct found_vip *vips;
+
+	if (value->flags & LB_VIP_ADDRESS_ONLY)
+		return;
+	vips = grown(found->vips, found->count, &found->room, sizeof(*vips));
+	if (!vips) {
+		found->no_memory = true;
+		return;
+	}
+	found->vips = vips;
+	vips[found->count++] = (struct found_vip){.endpoint = *endpoint, .value = *value};
+}
+
+static bool add_backend(struct found_vip *vip, uint16_t number, const struct lb_addr *address)
+{
+	size_t room = vip->room;
+	struct lb_addr *backends = grown(vip->backends, vip->count, &room, sizeof(*backends));
+	uint16_t *numbers;
+
+	if (!backends)
+		return false;
+	vip->backends = backends;
+	numbers = grown(vip->numbers, vip->count, &vip->room, sizeof(*numbers));
+	if (!numbers)
+		return false;
+	vip->numbers = numbers;
+	backends[vip->count] = *address;
+	numbers[vip->count++] = number;
+	return true;
+}
+
+static bool has_backend(const struct found_vip *vip, const struct lb_addr *address)
+{
+	for (size_t i = 0; i < vip->count; i++)
+		if (lb_addr_equal(&vip->backends[i], address))
+			return true;
+	return false;
+}
+
+/* A member that was made for a change that never came into force belongs to nobody. */
+static void find_member(void *user, uint16_t number, uint32_t vip_number,
+			const struct lb_addr *address)
+{
+	struct found *found = user;
+	struct found_vip *vip = NULL;
+
+	if (vip_number < found->service->config->vips * 2)
+		vip = found->by_number[vip_number];
+	if (!vip || has_backend(vip, address))
+		members_drop_left(found->service->members, number);
+	else if (!add_backend(vip, number, address))
+		found->no_memory = true;
+}
+
+static int compare_found(const void *a, const void *b)
+{
+	return lb_endpoint_compare(&((const struct found_vip *)a)->endpoint,
+				   &((const struct found_vip *)b)->endpoint);
+}
+
+/* Takes what the entries name; one that names what cannot be, or what another has, is ended. */
+static void claim(struct found *found)
+{
+	struct service *service = found->service;
+	size_t i, kept = 0;
+
+	qsort(found->vips, found->count, sizeof(*found->vips), compare_found);
+	for (i = 0; i < found->count; i++) {
+		const struct lb_vip_value *value = &found->vips[i].value;
+		bool numbered = numbers_claim(service->vip_numbers, value->number);
+
+		if (numbered &&
+		    ranges_claim(service->slot_ranges, value->slots_start, value->slots_size)) {
+			found->vips[kept] = found->vips[i];
+			found->by_number[value->number] = &found->vips[kept++];
+			continue;
+		}
+		if (numbered)
+			numbers_give_back(service->vip_numbers, value->number);
+		datapath_vip_del(service->datapath, &found->vips[i].endpoint, NULL);
+	}
+	found->count = kept;
+}
+
+/* --- making it the document in force --- */
+
+/* Its transition is none that a document can have, so that it differs from whatever comes next. */
+static int describe_vip(const struct found_vip *found, struct lb_vip *vip)
+{
+	vip->endpoint = found->endpoint;
+	lb_endpoint_format(&vip->endpoint, vip->name);
+	vip->table_size = found->value.slots_size;
+	vip->flow_idle_s =
+		LB_FLOW_IDLE_MAX_S; /* nothing on record dies before it is known what may */
+	vip->backends = calloc(found->count + 1, sizeof(*vip->backends));
+	if (!vip->backends)
+		return -ENOMEM;
+	vip->backend_count = found->count;
+	for (size_t i = 0; i < found->count; i++)
+		vip->backends[i].address = found->backends[i];
+	return 0;
+}
+
+static int compare_members(const void *a, const void *b)
+{
+	return lb_addr_compare(&((const struct table_member *)a)->address,
+			       &((const struct table_member *)b)->address);
+}
+
+static int compare_backends(const void *a, const void *b)
+{
+	return lb_addr_compare(&((const struct lb_backend *)a)->address,
+			       &((const struct lb_backend *)b)->address);
+}
+
+static uint32_t transition_of(const struct lb_service *kept, const struct lb_endpoint *endpoint)
+{
+	for (size_t i = 0; i < kept->vip_count; i++)
+		if (!lb_endpoint_compare(&kept->vips[i].endpoint, endpoint))
+			return kept->vips[i].transition_s;
+	return LB_TRANSITION_TCP_S;
+}
+
+static int adopt_members(struct service *service, const struct found_vip *found,
+			 struct live_vip *live, struct lb_err *err)
+{
+	live->backends = calloc(found->count + 1, sizeof(*live->backends));
+	if (!live->backends)
+		return no_memory(err);
+	for (size_t i = 0; i < found->count; i++) {
+		int error = members_adopt(service->members, found->numbers[i], err);
+
+		if (error)
+			return error;
+		live->backends[live->backend_count++] = (struct table_member){
+			.address = found->backends[i], .number = found->numbers[i]};
+		/* Until the document is applied: nothing of its own dies. */
+		sweep_member_set(service->sweep, found->numbers[i], live->slots, LB_FLOW_IDLE_MAX_S,
+				 LB_FLOW_IDLE_MAX_S);
+	}
+	qsort(live->backends, live->backend_count, sizeof(*live->backends), compare_members);
+	return 0;
+}
+
+static int adopt_vip(struct service *service, const struct found_vip *found,
+		     const struct lb_service *kept, struct lb_vip *vip, struct live_vip *live,
+		     struct lb_err *err)
+{
+	uint32_t *words = datapath_slots(service->datapath) + found->value.slots_start;
+
+	live->number = found->value.number;
+	live->slots_start = found->value.slots_start;
+	live->slots = calloc(1, sizeof(*live->slots));
+	if (!live->slots || slots_init(live->slots, words, found->value.slots_size) ||
+	    describe_vip(found, vip))
+		return no_memory(err);
+	qsort(vip->backends, vip->backend_count, sizeof(*vip->backends), compare_backends);
+	slots_adopt(live->slots, clock_now_s(), transition_of(kept, &found->endpoint));
+	return adopt_members(service, found, live, err);
+}
+
+static int adopt_found(struct found *found, const struct lb_service *kept, struct lb_err *err)
+{
+	struct service *service = found->service;
+	struct lb_service *document = service->document;
+	int error = 0;
+
+	document->vips = calloc(found->count + 1, sizeof(*document->vips));
+	service->live = calloc(found->count + 1, sizeof(*service->live));
+	if (!document->vips || !service->live)
+		return no_memory(err);
+	for (size_t i = 0; !error && i < found->count; i++) {
+		document->vip_count++;
+		error = adopt_vip(service, &found->vips[i], kept, &document->vips[i],
+				  &service->live[i], err);
+	}
+	return error;
+}
+
+static void found_clear(struct found *found)
+{
+	for (size_t i = 0; i < found->count; i++) {
+		free(found->vips[i].backends);
+		free(found->vips[i].numbers);
+	}
+	free(found->vips);
+	free(found->by_number);
+}
+
+int service_adopt(struct service *service, const struct lb_service *kept, struct lb_err *err)
+{
+	struct found found = {.service = service};
+	int error;
+
+	found.by_number = calloc(service->config->vips * 2, sizeof(struct found_vip *));
+	found.no_memory = !found.by_number;
+	if (!found.no_memory)
+		datapath_each_vip(service->datapath, find_vip, &found);
+	if (!found.no_memory) {
+		claim(&found);
+		members_each_left(service->members, find_member, &found);
+	}
+	error = found.no_memory ? no_memory(err) : adopt_found(&found, kept, err);
+	found_clear(&found);
+	if (error)
+		return error;
+	/* Words that name nobody are deleted at once: numbers that are free now must be so indeed.
+	 */
+	sweep_step(service->sweep, service->bucket_count, clock_now_units());
+	clock_start(service);
+	return 0;
+}
