@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Do lbd(8) and lbd.json(5) tell of every option and key there is, and of no other?
+#
+#   LBD=PATH     the lbd whose --help counts (build/lbd/lbd)
+
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/check.sh
+
+LBD=$(realpath -e "${LBD:-build/lbd/lbd}") || exit 1
+VERSION=$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)
+
+# One a line, as --help shows them.
+options_of_program() {
+	"$LBD" --help | grep -oE -- '--[a-z][a-z-]*' | sort -u
+}
+
+# Those that are explained in OPTIONS, each at the head of a paragraph.
+options_of_page() {
+	sed -n '/^\.SH OPTIONS/,/^\.SH PRIV/{/^\.TP/{n;p}}' docs/man/lbd.8 | sed 's/\\-/-/g' |
+		grep -oE -- '--[a-z][a-z-]*' | sort -u
+}
+
+# Fields in config.c, those that read_PART reads with PART before them. Objects have no value of their own.
+keys_of_program() {
+	sed -nE 's/^(static )?int (read_)?([a-z_0-9]+)\(.*/function \3/p
+		s/^\t\t\{"([a-z_0-9]+)", LB_JSON_([A-Z]+),.*/\1 \2/p' lbd/config.c |
+		awk '$1 == "function" { part = $2; next }
+			$2 != "OBJECT" { print (part == "config_from_json" ? "" : part ".") $1 }' | sort
+}
+
+keys_of_page() {
+	sed -nE 's/^\\fB([a-z_0-9.]+)\\fR \(.*/\1/p' docs/man/lbd.json.5 | sort
+}
+
+# Each followed by a line of ---.
+examples_of_page() {
+	sed -n '/^\.SH EXAMPLES/,/^\.SH FILES/p' docs/man/lbd.json.5 |
+		awk '/^\.RS/ { inside = 1; next } /^\.RE/ { inside = 0; print "---" } inside'
+}
+
+check_equal "lbd(8) explains the options that lbd --help shows" \
+	"$(options_of_program)" "$(options_of_page)"
+check_equal "lbd.json(5) explains the keys that lbd reads" "$(keys_of_program)" "$(keys_of_page)"
+check_equal "lbd.json(5) gives each key its type, and its default or that it is required" \
+	"$(keys_of_page)" "$(sed -nE 's/^\\fB(.*)\\fR \([a-z ]+; .*\)$/\1/p' docs/man/lbd.json.5 | sort)"
+check_equal "its defaults of limits are lbd's" \
+	"$(sed -nE 's/^#define (VIPS|MEMBERS|SLOTS|FLOWS)_DEFAULT ([0-9]+)$/\L\1 \2/p' lbd/config.c | sort)" \
+	"$(sed -nE 's/^\\fBlimits\.([a-z]+)\\fR \(integer; ([0-9]+)\)$/\1 \2/p' docs/man/lbd.json.5 | sort)"
+
+folder=$(mktemp -d)
+at_exit rm -rf "$folder"
+examples_of_page | csplit -sz -f "$folder/example" - '/^---$/' '{*}'
+for example in "$folder"/example*; do
+	sed -i '/^---$/d' "$example"
+	[ -s "$example" ] || continue
+	check "the example $(head -c 30 "$example" | tr '\n\t' '  ')… is valid" \
+		"$LBD" --check --config "$example"
+done
+
+for page in lbd.8 lbd.json.5 lbctl.8; do
+	check_equal "$page is of this version" "lbd $VERSION" \
+		"$(sed -n 's/^\.TH .*"lb[a-z]* \(.*\)" .*/lbd \1/p' docs/man/$page)"
+	if command -v groff >/dev/null; then
+		check_equal "$page formats without a warning" "" \
+			"$(groff -man -ww -z -Tutf8 docs/man/$page 2>&1)"
+	else
+		skip "$page formats without a warning" "groff"
+	fi
+done
+finish

@@ -1,0 +1,215 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does the Debian package hold what it should, and come, change and go as Debian's do? Installed into a view of this
+# machine whose changes are kept in memory and vanish with the test.
+#
+#   O=BUILD     a build (build)
+
+# shellcheck disable=SC2317 # functions are called through check
+
+cd "$(dirname "$0")/../.." || exit 1
+. tests/lib/check.sh
+
+O=$(realpath "${O:-build}")
+if [ "$(basename "$O")" = san ]; then
+	skip "the package" "a sanitized build is not packaged"
+	finish
+fi
+if [ "$(id -u)" != 0 ]; then
+	skip "the package" "root"
+	finish
+fi
+if [ -z "$LB_PACKAGE_TEST" ]; then
+	LB_PACKAGE_TEST=1 exec unshare --mount --propagation private "$0"
+fi
+export LC_ALL=C
+unset MAKEFLAGS MFLAGS MAKELEVEL
+VERSION=$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)
+DEB=$O/lbd_${VERSION}_$(dpkg --print-architecture).deb
+# Everything below DIR is in memory and in this namespace: it goes by being unmounted. Nothing is ever removed
+# from it recursively at the end, when file systems of the machine might be mounted in it.
+DIR=$(mktemp -d)
+at_exit rmdir "$DIR"
+mount -t tmpfs tmpfs "$DIR" || exit 1
+at_exit umount --recursive --lazy "$DIR"
+PINS=/sys/fs/bpf/lbpackage$$
+BUILD=${O#"$PWD"/} # as in the dependency files
+
+# --- the package ---
+
+check "make deb makes a package" make -s O="$BUILD" deb || finish
+cp "$DEB" "$DIR/first.deb"
+make -s O="$BUILD" deb >"$DIR/log" 2>&1
+check "made twice, it is the same byte for byte" cmp "$DIR/first.deb" "$DEB"
+
+check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./etc/lbd/lbd.json
+-rw-r--r-- ./usr/lib/lbd/decap.bpf.o
+-rw-r--r-- ./usr/lib/systemd/system/lbd.service
+-rwxr-xr-x ./usr/sbin/lbctl
+-rwxr-xr-x ./usr/sbin/lbd
+-rw-r--r-- ./usr/share/bash-completion/completions/lbctl
+-rw-r--r-- ./usr/share/doc/lbd/README.md
+-rw-r--r-- ./usr/share/doc/lbd/copyright
+-rw-r--r-- ./usr/share/doc/lbd/design.md
+-rw-r--r-- ./usr/share/doc/lbd/protocol.md
+-rw-r--r-- ./usr/share/man/man5/lbd.json.5.gz
+-rw-r--r-- ./usr/share/man/man8/lbctl.8.gz
+-rw-r--r-- ./usr/share/man/man8/lbd.8.gz" \
+	"$(dpkg-deb -c "$DEB" | awk '$1 !~ /^d/ && $2 == "root/root" { print $1, $6 }' | sort -k2)"
+check_equal "its folders are open to everybody" "drwxr-xr-x" \
+	"$(dpkg-deb -c "$DEB" | awk '$1 ~ /^d/ { print $1 }' | sort -u)"
+check_equal "its version is lbd's" "$VERSION" "$(dpkg-deb -f "$DEB" Version)"
+check_equal "it needs these libraries and passwd" \
+	"libbpf libc6 libevent-core libjansson libmnl passwd" \
+	"$(dpkg-deb -f "$DEB" Depends | tr ',' '\n' | sed -E 's/^ *([a-z-]+[a-z](6$|6 )?)[-0-9.a-z]*.*/\1/' |
+		sort -u | xargs)"
+
+# --- a machine to install it on ---
+
+mkdir "$DIR"/{upper,work,machine}
+M=$DIR/machine
+if ! mount -t overlay overlay -o "lowerdir=/,upperdir=$DIR/upper,workdir=$DIR/work" "$M"; then
+	skip "installing it" "an overlay file system"
+	finish
+fi
+# A /dev of its own, never the machine's: what is removed in there would be gone for everybody.
+mount -t proc proc "$M/proc"
+mount -t tmpfs tmpfs "$M/dev"
+mknod -m 666 "$M/dev/null" c 1 3
+mknod -m 666 "$M/dev/urandom" c 1 9
+ln -s /proc/self/fd "$M/dev/fd"
+chroot "$M" dpkg -P lbd >/dev/null 2>&1
+chroot "$M" groupdel lbd >/dev/null 2>&1
+rm -rf "$M/etc/lbd" "$M/var/lib/lbd" "$M/usr/sbin/policy-rc.d"
+cp "$DEB" "$M/lbd.deb"
+
+# As if systemd ran there: what would be asked of it is written down.
+mkdir -p "$M/run/systemd/system" "$M/usr/local/bin"
+for tool in systemctl deb-systemd-invoke; do
+	printf '#!/bin/sh\necho "%s $*" >>/asked\n' $tool >"$M/usr/local/bin/$tool"
+	chmod 755 "$M/usr/local/bin/$tool"
+done
+
+# In a network of its own, too: its scripts may detach programs.
+on_it() {
+	unshare --net chroot "$M" env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+asked() {
+	cat "$M/asked" 2>/dev/null
+	rm -f "$M/asked"
+}
+
+on_it dpkg -i /lbd.deb >"$DIR/log" 2>&1
+check_equal "it installs" "installed" "$(on_it dpkg-query -W -f "\${db:Status-Status}" lbd)" ||
+	cat "$DIR/log"
+check_equal "a new installation starts nothing" "systemctl daemon-reload" "$(asked)"
+check_equal "a new installation says what to do" \
+	"lbd: name the interfaces in /etc/lbd/lbd.json, then: systemctl enable --now lbd" \
+	"$(grep '^lbd:' "$DIR/log")"
+check "it makes the group lbd" on_it getent group lbd
+check "what is installed is what the package says" on_it dpkg -V lbd
+check_equal "lbd.json as it comes is refused, for it names no interface" \
+	"lbd: /etc/lbd/lbd.json: interfaces is empty (at interfaces)" \
+	"$(on_it lbd --check 2>&1 | head -1)"
+check_equal "the installed lbd runs" "lbd $VERSION" "$(on_it lbd --version)"
+check_equal "the installed lbctl runs" "lbctl $VERSION" "$(on_it lbctl version 2>/dev/null | head -1)"
+for page in 8/lbd.8 5/lbd.json.5 8/lbctl.8; do
+	if command -v man >/dev/null; then
+		check "man shows $(basename "$page")" grep -q '^SEE ALSO' \
+			<(on_it man -P cat -l "/usr/share/man/man$page.gz" 2>&1)
+	else
+		skip "man shows $(basename "$page")" "man"
+	fi
+done
+check "bash completes lbctl" on_it bash -c '. /usr/share/bash-completion/completions/lbctl && complete -p lbctl'
+
+echo '{"interfaces": ["nowhere0"]}' >"$M/etc/lbd/lbd.json"
+check "with an interface lbd.json is valid" on_it lbd --check
+on_it dpkg -i /lbd.deb >"$DIR/log" 2>&1 </dev/null
+check_equal "an upgrade restarts lbd and stops nothing" \
+	"systemctl daemon-reload
+deb-systemd-invoke restart lbd.service" "$(asked)"
+check_equal "an upgrade leaves lbd.json alone" '{"interfaces": ["nowhere0"]}' "$(cat "$M/etc/lbd/lbd.json")"
+
+# --- the unit ---
+
+UNIT=$M/usr/lib/systemd/system/lbd.service
+if command -v systemd-analyze >/dev/null; then
+	check_equal "systemd finds nothing wrong with the unit" "" \
+		"$(on_it systemd-analyze verify lbd.service 2>&1 | grep -i lbd)"
+	check "systemd-analyze rates its exposure at most 3.0" \
+		on_it systemd-analyze security --offline=true --threshold=30 --no-pager lbd.service
+else
+	skip "systemd finds nothing wrong with the unit" "systemd-analyze"
+fi
+
+# As the unit starts it: user 0 and its capabilities, in a network of its own.
+confined() {
+	local bounds
+	bounds=$(sed -n 's/^CapabilityBoundingSet=CAP_//p' "$UNIT" | sed 's/ CAP_/,+/g')
+	printf '{"interfaces": ["v0"], "state_dir": "%s/state", "pin_dir": "%s", "control": {"path": "%s/sock"},
+		"limits": {"slots": 1000, "flows": 64}}' "$DIR" "$PINS" "$DIR" >"$DIR/lbd.json"
+	# shellcheck disable=SC2016
+	exec unshare --net sh -c 'ip link add v0 type veth peer name v1 && ip link set v0 up && ip link set v1 up &&
+		exec setpriv --bounding-set "$@"' - "-all,+${bounds,,}" --no-new-privs "${TRACE[@]}" \
+		"$M/usr/sbin/lbd" --config "$DIR/lbd.json"
+}
+# The system calls that the unit allows.
+allowed() {
+	local name
+	for name in "$@"; do
+		if [[ $name = @* ]]; then
+			# shellcheck disable=SC2046
+			allowed $(systemd-analyze syscall-filter "$name" | sed -n 's/^    \([@a-z_0-9-]*\)$/\1/p')
+		else
+			echo "$name"
+		fi
+	done
+}
+TRACE=()
+! command -v strace >/dev/null || TRACE=(strace -f -qq -o "$DIR/trace")
+confined >"$DIR/log" 2>&1 &
+DAEMON=$!
+at_exit rm -rf --one-file-system "$PINS"
+at_exit kill "$DAEMON"
+check "lbd starts with the capabilities that the unit leaves it" \
+	wait_for 10 "$M/usr/sbin/lbctl" --socket "$DIR/sock" version || cat "$DIR/log"
+read -r TRACED <"/proc/$DAEMON/task/$DAEMON/children" # strace's child
+kill "${TRACED:-$DAEMON}"
+wait "$DAEMON"
+if [ -n "${TRACE[*]}" ] && command -v systemd-analyze >/dev/null; then
+	# shellcheck disable=SC2046
+	check_equal "lbd makes no system call that the unit forbids" "" "$(comm -23 \
+		<(sed -nE 's/^[0-9]+ +([a-z_0-9]+)\(.*/\1/p' "$DIR/trace" | sort -u) \
+		<(allowed $(sed -n 's/^SystemCallFilter=//p' "$UNIT") | sort -u))"
+else
+	skip "lbd makes no system call that the unit forbids" "strace, systemd-analyze"
+fi
+
+# --- going away ---
+
+mkdir -p "$M/var/lib/lbd"
+echo '{}' >"$M/var/lib/lbd/service.json"
+on_it dpkg -r lbd >"$DIR/log" 2>&1
+check_equal "removal stops lbd" "deb-systemd-invoke stop lbd.service
+systemctl daemon-reload" "$(asked)"
+check_equal "removal detaches the program" "" "$(grep 'could not be detached' "$DIR/log")"
+check "removal keeps the state" test -e "$M/var/lib/lbd/service.json"
+check "removal keeps lbd.json" test -e "$M/etc/lbd/lbd.json"
+on_it dpkg -P lbd >"$DIR/log" 2>&1
+check_equal "purging removes state and configuration" "" \
+	"$(ls -d "$M/var/lib/lbd" "$M/etc/lbd" "$M/usr/lib/lbd" 2>/dev/null)"
+check_equal "purging leaves nothing to dpkg" "" "$(on_it dpkg-query -W lbd 2>/dev/null)"
+
+# --- without a package ---
+
+staged=$DIR/staged
+check "make install installs below DESTDIR and PREFIX" \
+	make -s O="$BUILD" DESTDIR="$staged" PREFIX=/opt/lb install
+check_equal "its unit starts the lbd that it installed" "/opt/lb/sbin/lbd --config /etc/lbd/lbd.json" \
+	"$(sed -n 's/^ExecStart=//p' "$staged/opt/lb/lib/systemd/system/lbd.service")"
+echo '{"interfaces": ["eth7"]}' >"$staged/etc/lbd/lbd.json"
+make -s O="$BUILD" DESTDIR="$staged" PREFIX=/opt/lb install >"$DIR/log" 2>&1
+check_equal "make install leaves an lbd.json alone" '{"interfaces": ["eth7"]}' \
+	"$(cat "$staged/etc/lbd/lbd.json")"
+finish
