@@ -62,8 +62,9 @@ $(O)/%.o: %.c
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
-# Only datapath*.c include the skeleton; its dependency file knows of it after the first build.
+# Who includes a skeleton; the dependency files know of it after the first build.
 $(O)/lbd/datapath.o $(O)/lbd/datapath_pin.o $(O)/lbd/datapath_attach.o: | $(O)/bpf/lb.skel.h
+$(O)/lbd/datapath_tunnel.o: | $(O)/bpf/tunnel.skel.h
 
 $(O)/lib/libapi.a: $(API_OBJ)
 $(O)/lib/liblbd.a: $(LBD_OBJ)
@@ -127,6 +128,7 @@ FUZZ_PKGS := libclang-rt-14-dev
 DEB_PKGS := dpkg-dev
 LAB_PKGS := iproute2 ethtool iputils-ping curl jq procps util-linux
 TEST_PKGS := $(LAB_PKGS) libcmocka-dev iperf3 socat python3 python3-scapy shellcheck groff-base
+HEALTH_PKGS := nginx-light dnsmasq-base
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
 
 # Each of these installs what is missing, then starts a make that sees it: this one has read the
@@ -136,7 +138,8 @@ test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(FUZZ_PKGS) $(DEB_PKGS)
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
-demo test test-kernels fuzz deb:
+test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
+demo test test-kernels test-health fuzz deb:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
@@ -154,6 +157,10 @@ run-test: direction tests $(FUZZ)
 KERNELS := 6.1 6.12
 run-test-kernels: tests
 	@tests/vm/kernels.sh $(O) $(KERNELS)
+
+# Health checks against real servers, and through the tunnel; sensitive to a busy machine.
+run-test-health: tests
+	@O=$(CURDIR)/$(O) tests/health/health_test.sh
 
 # What changes of backends cost, in slots and in broken flows; needs no root.
 figures: $(O)/tests/bench/figures
@@ -202,6 +209,7 @@ help:
 		'sudo make demo     a lab of network namespaces with real traffic, explained as it goes' \
 		'sudo make test     every test; installs what it needs' \
 		'sudo make test-kernels  packet tests and traffic on Debian kernels 6.1 and 6.12 in a VM' \
+		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'make figures       what changes of backends cost, in slots and in broken flows' \
 		'make fuzz          60 s of each fuzzer, or FUZZ_SECONDS=N' \
 		'sudo make install  below PREFIX=/usr/local; DESTDIR=FOLDER for a staged one' \
@@ -210,5 +218,6 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean figures help man direction lint tests demo test test-kernels run-demo run-test run-test-kernels
+.PHONY: all clean figures help man direction lint tests demo test test-kernels test-health \
+	run-demo run-test run-test-kernels run-test-health fuzz run-fuzz deb run-deb install
 .SECONDARY:
