@@ -139,7 +139,9 @@ fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
-demo test test-kernels test-health fuzz deb:
+random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
+program-size: PKGS = $(BUILD_PKGS)
+demo test test-kernels test-health fuzz deb random program-size:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
@@ -165,6 +167,16 @@ run-test-health: tests
 # What changes of backends cost, in slots and in broken flows; needs no root.
 figures: $(O)/tests/bench/figures
 	@$<
+
+# Random frames through the loaded program, as root; SEED=N repeats a run.
+FRAMES := 10000000
+SEED := 0
+run-random: $(O)/tests/packet/random_test
+	@$< $(SEED) $(FRAMES)
+
+# Instructions verified, sizes, and the stack that each function uses, on this kernel; as root.
+run-program-size: all $(O)/tests/vm/program_tool
+	@tests/vm/program_size.sh $(O)
 
 # What is found is kept in $(O)/fuzz/found.
 run-fuzz: $(FUZZ)
@@ -212,6 +224,8 @@ help:
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'make figures       what changes of backends cost, in slots and in broken flows' \
 		'make fuzz          60 s of each fuzzer, or FUZZ_SECONDS=N' \
+		'sudo make random   FRAMES=10000000 random frames through the program; SEED=N repeats a run' \
+		'sudo make program-size  what this kernel makes of the programs: instructions, bytes, stack' \
 		'sudo make install  below PREFIX=/usr/local; DESTDIR=FOLDER for a staged one' \
 		'make deb           a Debian package into build/' \
 		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
@@ -219,5 +233,6 @@ help:
 		'make clean         remove build/'
 
 .PHONY: all clean figures help man direction lint tests demo test test-kernels test-health \
-	run-demo run-test run-test-kernels run-test-health fuzz run-fuzz deb run-deb install
+	run-demo run-test run-test-kernels run-test-health fuzz run-fuzz random run-random program-size \
+	run-program-size deb run-deb install
 .SECONDARY:

@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #include "verdicts.h"
 
-#define LB_ABI_VERSION 1
+#define LB_ABI_VERSION 2
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 65536
@@ -24,7 +24,8 @@
 #define LB_TABLE_SIZE_MIN 251u
 #define LB_TABLE_SIZE_MAX 1048573u
 #define LB_TABLE_SIZE_DEFAULT 65537u
-#define LB_EGRESS_MAX 256 /* interfaces in the device map */
+#define LB_EGRESS_MAX 256     /* interfaces in the device map */
+#define LB_FRAGMENTS_MAX 8192 /* datagrams whose later fragments may follow */
 
 #define LB_NONE 0xffffu /* no member */
 
@@ -57,6 +58,15 @@ struct lb_vip6_key {
 };
 
 #define LB_VIP_ADDRESS_ONLY (1u << 0)
+/* What of a packet is hashed; neither flag: the 5-tuple. */
+#define LB_VIP_HASH_SOURCE (1u << 1)      /* the source address */
+#define LB_VIP_HASH_SOURCE_PORT (1u << 2) /* the source address and the destination port */
+/* What becomes of fragments; neither flag: later ones follow their first. */
+#define LB_VIP_FRAGMENTS_3TUPLE (1u << 3) /* all of them go by addresses and protocol */
+#define LB_VIP_FRAGMENTS_DROP (1u << 4)
+/* In an entry with port 0: it stands for the fragments that have no ports of a VIP whose fragments
+ * go by 3-tuple, and for no other packet. */
+#define LB_VIP_FRAGMENTS_ONLY (1u << 5)
 
 struct lb_vip_value {
 	__u32 number;
@@ -110,10 +120,22 @@ static inline int lb_slot_is_settled(__u32 word)
 	(1u << 4)                  /* removed: kept for packets on their way, taken over by nobody \
 				    */
 #define LB_MEMBER_OUTER6 (1u << 3) /* outer header is IPv6, else IPv4 */
+#define LB_MEMBER_GUE (1u << 5)    /* a UDP header (LB_GUE_PORT) between the two IP headers */
+
+/* GUE variant 1 (draft-ietf-intarea-gue-09 section 6): the inner IP packet follows the UDP header
+ * at once, and its version nibble says what it is. Linux receives it by `ip fou add port 6080 gue`.
+ */
+#define LB_GUE_PORT 6080
+
+/* Several equal routes (ECMP): the low bits of the flow hash pick one of these. */
+#define LB_MEMBER_PATHS 8u
 
 struct lb_member {
-	__u32 flags;   /* LB_MEMBER_* */
-	__u32 nexthop; /* index in "nexthops"; LB_NEXTHOP_UNRESOLVED while unknown */
+	__u32 flags; /* LB_MEMBER_* */
+	__u32 vip;   /* number of the VIP it belongs to */
+	/* Indices in "nexthops"; LB_NEXTHOP_UNRESOLVED while unknown. All the same where there is
+	 * one route. */
+	__u16 path[LB_MEMBER_PATHS];
 	/* Outer addresses in wire order; an IPv4 address stands in the first four bytes. */
 	__be32 daddr[4];
 	__be32 saddr[4];
@@ -124,8 +146,6 @@ struct lb_member {
 	 * memory: version/IHL with TOS 0, id 0, DF, TTL with protocol 0, and daddr. TOS, length,
 	 * protocol and saddr are added per packet, so that saddr can change with one store. */
 	__u32 csum;
-	__u32 vip; /* number of the VIP it belongs to */
-	__u32 pad[3];
 };
 
 /* --- next hops: mmapped array "nexthops" --- */
@@ -135,10 +155,12 @@ struct lb_nexthop {
 	__u8 dst_mac[6];
 	__u16 valid; /* in the same 8-byte word as dst_mac: 1 when both addresses are right */
 	__u8 src_mac[6];
-	__u16 pad;
-	__u32 ifindex;
-	__u32 mtu; /* of the egress interface or route: the most an outer IP packet may have */
-	__u32 pad2[2];
+	__u16 vlan; /* in the same 8-byte word as src_mac: tag control information of the way out, 0
+		     * for no tag */
+	__u32 ifindex; /* of the interface that frames leave by: below a VLAN, the one it is on */
+	__u32 mtu;     /* of the egress interface or route: the most an outer IP packet may have */
+	__be16 vlan_protocol; /* 802.1Q or 802.1ad, where vlan is not 0 */
+	__u16 pad[3];
 };
 
 /* --- counters: per-CPU array "counters", indexed by member --- */
@@ -184,6 +206,29 @@ struct lb_budget {
 	__u32 used;
 };
 
+/* --- LRU hash "fragments": which ports the later fragments of a datagram belong to --- */
+struct lb_fragment_key {
+	__u64 source[2], destination[2]; /* wire order; IPv4 in the low half of the first word */
+	__u32 id;                        /* identification, as it lies in the packet */
+	__u8 protocol;
+	__u8 family; /* 4 or 6 */
+	__u16 pad;
+};
+
+struct lb_fragment {
+	__be32 ports; /* source and destination as they lie in the packet */
+	__u32 time;   /* of the first fragment, in time units of flow words */
+};
+
+/* --- per-CPU array "limits" of token buckets, one for each kind of packet that the program itself
+ * sends, so that nobody can make it a reflector --- */
+enum lb_limit { LB_LIMIT_ECHO, LB_LIMIT_TOO_BIG, LB_LIMIT_COUNT };
+
+struct lb_limit_state {
+	__u64 time_ns; /* when tokens were last added */
+	__u64 tokens;  /* in nanoseconds of rate: one answer takes 10^9 / config.answer_rate */
+};
+
 /* --- mmapped array "tuning", one element --- */
 struct lb_tuning {
 	__u32 flow_idle; /* time units after which a confirmed word of any VIP is dead */
@@ -203,6 +248,8 @@ struct lb_program_config {
 	__u64 seed[2];      /* keys the flow hash (bpf/hash.h) */
 	__u32 flow_buckets; /* power of two */
 	__u32 flow_budget;  /* evictions by packets other than SYNs, per CPU and time unit */
+	__u32 answer_rate;  /* echo replies, and "too big" messages, a second and CPU; 0: none */
+	__u32 pad;
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
@@ -217,6 +264,9 @@ LB_ASSERT_SIZE(lb_flow_bucket, 64);
 LB_ASSERT_SIZE(lb_stamp, 16);
 LB_ASSERT_SIZE(lb_budget, 8);
 LB_ASSERT_SIZE(lb_tuning, 8);
-LB_ASSERT_SIZE(lb_program_config, 24);
+LB_ASSERT_SIZE(lb_fragment_key, 40);
+LB_ASSERT_SIZE(lb_fragment, 8);
+LB_ASSERT_SIZE(lb_limit_state, 16);
+LB_ASSERT_SIZE(lb_program_config, 32);
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Stage 3: from a flow to the member that takes it, and to its next hop. */
+/* Stage 4: from a flow to the member that takes it, and to its next hop. */
 #ifndef LB_BACKEND_H
 #define LB_BACKEND_H
 
-#include <linux/tcp.h>
 #include "hash.h"
 #include "maps.h"
 #include "packet.h"
@@ -23,13 +22,18 @@ struct choice {
 	struct lb_nexthop *nexthop;
 };
 
-static __always_inline __u64 flow_hash(const struct packet *packet)
+/* What the flow chooses its slot by; flags 0: what tells it from every other. */
+static __always_inline __u64 flow_hash(const struct packet *packet, __u32 flags)
 {
-	__u64 l4 = lb_hash_l4(packet->ports, packet->protocol);
+	const struct lb_hash_flow flow = {
+		.source = {packet->source[0], packet->source[1]},
+		.destination = {packet->destination[0], packet->destination[1]},
+		.ports = packet->ports,
+		.protocol = packet->protocol,
+		.family = packet->family,
+	};
 
-	if (packet->family == 4)
-		return lb_hash_ipv4(config.seed, packet->source[0], packet->destination[0], l4);
-	return lb_hash_ipv6(config.seed, packet->source, packet->destination, l4);
+	return lb_hash_flow(config.seed, &flow, flags);
 }
 
 /* --- what flow.h asks for --- */
@@ -71,29 +75,33 @@ static __always_inline int flow_may_evict(const struct flow *flow)
 
 /* --- the slot, and where it is not SETTLED the flow table --- */
 
-#define TCP_SYN 0x02
-#define TCP_ACK 0x10
+enum { NO_OPENING, OPENS_FLOW, ONLY_FOLLOWS };
 
-static __always_inline int opens_connection(const struct packet *packet)
+static __always_inline int packet_role(const struct packet *packet)
 {
-	return packet->protocol == IPPROTO_TCP &&
-	       (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	if (unlikely(packet_only_follows(packet)))
+		return ONLY_FOLLOWS;
+	return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? OPENS_FLOW : NO_OPENING;
 }
 
-/* Out of line: the common path has no use for its registers. */
-static __noinline __u32 unsettled_member(__u64 hash, __u32 slot, __u32 vip, int syn)
+/* Out of line: the common path has no use for its registers. The tag is that of the slot; the
+ * bucket is the flow's own, so that each flow of a client has its record where the slot is the
+ * client's. */
+static __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip, int role)
 {
-	__u32 bucket = hash & (config.flow_buckets - 1), zero = 0;
+	__u32 zero = 0;
 	struct lb_tuning *tuned = bpf_map_lookup_elem(&tuning, &zero);
 	struct flow flow = {
-		.bucket = bpf_map_lookup_elem(&flows, &bucket),
-		.tag = hash >> 32,
+		.tag = tag,
 		.time = (bpf_ktime_get_coarse_ns() >> LB_FLOW_TIME_SHIFT) & LB_FLOW_TIME_MASK,
 		.idle = tuned ? *(volatile __u32 *)&tuned->flow_idle : LB_FLOW_TIME_MASK,
 		.vip = vip,
-		.syn = syn,
+		.syn = role == OPENS_FLOW,
+		.only_follows = role == ONLY_FOLLOWS,
 	};
 
+	bucket &= config.flow_buckets - 1;
+	flow.bucket = bpf_map_lookup_elem(&flows, &bucket);
 	return flow.bucket ? flow_route(&flow, slot) : lb_slot_current(slot);
 }
 
@@ -110,8 +118,8 @@ static __always_inline int choose_member(const struct packet *packet,
 	word = line->word[index % LB_SLOT_LINE];
 	choice->number = lb_slot_current(word);
 	if (!lb_slot_is_settled(word) || choice->number == LB_NONE)
-		choice->number =
-			unsettled_member(choice->hash, word, vip->number, opens_connection(packet));
+		choice->number = unsettled_member(choice->hash >> 32, flow_hash(packet, 0), word,
+						  vip->number, packet_role(packet));
 	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
 }
 
@@ -125,7 +133,7 @@ static __always_inline int choose_nexthop(struct choice *choice)
 	choice->flags = *(volatile __u32 *)&choice->member->flags;
 	if (!(choice->flags & LB_MEMBER_VALID))
 		return LB_DROP_INTERNAL;
-	number = *(volatile __u32 *)&choice->member->nexthop;
+	number = *(volatile __u16 *)&choice->member->path[choice->hash % LB_MEMBER_PATHS];
 	choice->nexthop = bpf_map_lookup_elem(&nexthops, &number);
 	return choice->nexthop ? LB_NEXT : LB_DROP_INTERNAL;
 }

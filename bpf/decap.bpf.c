@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* How does a backend without an ipip device get the client's packet back? This program takes the
- * outer IP header off in XDP, before the backend's stack sees the frame:
+ * outer headers off in XDP, before the backend's stack sees the frame:
  *
- *	[Ethernet][outer IPv4 or IPv6][inner IPv4 or IPv6][…]  ->  [Ethernet][inner IPv4 or IPv6][…]
+ *	[Ethernet][outer IPv4 or IPv6]     [inner IPv4 or IPv6][…]  ->  [Ethernet][inner …][…]
+ *	[Ethernet][outer IPv4 or IPv6][UDP][inner IPv4 or IPv6][…]  ->  the same (GUE, port 6080)
  *
  * Attach it with iproute2, no daemon needed:
  *
@@ -10,11 +11,13 @@
  *	bpftool map dump name decap_stats
  *
  * It believes whoever sends to it, as an ipip device does, but the host's own firewall sees only
- * the inner packet. Let the network in front pass protocols 4 and 41 from the balancers only, or
- * put their prefix into decap_sources: other senders' packets then go to the stack as they came.
+ * the inner packet. Let the network in front pass protocols 4 and 41, and UDP to port 6080, from
+ *the balancers only, or put their prefix into decap_sources: other senders' packets then go to the
+ *stack as they came.
  *
  * Whatever is not a tunnel packet, or not a sound one, goes to the stack untouched. So do outer
- * fragments and outer headers with options or extensions: lbd never sends those.
+ * fragments, outer headers with options or extensions, GUE of variant 0 or with a UDP checksum: lbd
+ * never sends those.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
@@ -22,10 +25,12 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 
 #define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
+#define GUE_PORT 6080      /* LB_GUE_PORT of abi.h; this file stands alone */
 
 /* Packets, one count each; read with `bpftool map dump name decap_stats`. */
 struct decap_stats {
@@ -37,6 +42,7 @@ struct decap_stats {
 	__u64 other_source; /* not from decap_sources: passed on untouched */
 	__u64 ecn_dropped;  /* congestion was marked on the way, the sender cannot be told: dropped
 			     */
+	__u64 gue;          /* of those decapsulated: had a UDP header (GUE) */
 };
 
 struct {
@@ -67,12 +73,27 @@ struct outer {
 	__u32 header;  /* bytes to take off; 0: not a tunnel packet */
 	__u32 payload; /* bytes behind it */
 	__be32 source[4];
-	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6 */
+	__u8 family;   /* 4 or 6 */
+	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6; IPPROTO_UDP while GUE is not looked at */
 	__u8 ecn;
+	bool gue;
 };
 
-static __always_inline bool is_tunnel(__u8 protocol)
+/* GUE variant 1 (draft-ietf-intarea-gue-09 section 6): the first nibble after the UDP header is the
+ * version of an IP packet that begins there. */
+static __always_inline bool is_gue(struct udphdr *udp, void *end)
 {
+	__u8 *inner = (void *)(udp + 1);
+
+	return (void *)(inner + 1) <= end && udp->dest == bpf_htons(GUE_PORT) && !udp->check &&
+	       (*inner >> 4 == 4 || *inner >> 4 == 6);
+}
+
+/* `next`: what follows the outer IP header. */
+static __always_inline bool is_tunnel(__u8 protocol, void *next, void *end)
+{
+	if (protocol == IPPROTO_UDP)
+		return is_gue(next, end);
 	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
 }
 
@@ -82,12 +103,13 @@ static __always_inline enum outcome parse_outer4(void *at, void *end, __u32 leng
 	struct iphdr *ip = at;
 	__u32 total;
 
-	if ((void *)(ip + 1) > end || !is_tunnel(ip->protocol) || ip->ihl != 5 ||
+	if ((void *)(ip + 1) > end || ip->ihl != 5 || !is_tunnel(ip->protocol, ip + 1, end) ||
 	    ip->frag_off & bpf_htons(IP_FRAGMENT))
 		return NOT_A_TUNNEL;
 	total = bpf_ntohs(ip->tot_len);
 	if (ip->version != 4 || total < sizeof(*ip) || total > length)
 		return MALFORMED;
+	out->family = 4;
 	out->header = sizeof(*ip);
 	out->payload = total - sizeof(*ip);
 	out->source[3] = ip->saddr;
@@ -102,11 +124,12 @@ static __always_inline enum outcome parse_outer6(void *at, void *end, __u32 leng
 	struct ipv6hdr *ip = at;
 	__u32 payload;
 
-	if ((void *)(ip + 1) > end || !is_tunnel(ip->nexthdr))
+	if ((void *)(ip + 1) > end || !is_tunnel(ip->nexthdr, ip + 1, end))
 		return NOT_A_TUNNEL;
 	payload = bpf_ntohs(ip->payload_len);
 	if (ip->version != 6 || sizeof(*ip) + payload > length)
 		return MALFORMED;
+	out->family = 6;
 	out->header = sizeof(*ip);
 	out->payload = payload;
 	__builtin_memcpy(out->source, &ip->saddr, sizeof(out->source));
@@ -115,9 +138,27 @@ static __always_inline enum outcome parse_outer6(void *at, void *end, __u32 leng
 	return SOUND;
 }
 
+static __always_inline enum outcome parse_gue(void *at, void *end, struct outer *out)
+{
+	struct udphdr *udp = at;
+	__u8 *inner = (void *)(udp + 1);
+	__u32 length;
+
+	if ((void *)(inner + 1) > end)
+		return NOT_A_TUNNEL;
+	length = bpf_ntohs(udp->len);
+	if (length < sizeof(*udp) || length > out->payload)
+		return MALFORMED;
+	out->header += sizeof(*udp);
+	out->payload = length - sizeof(*udp);
+	out->protocol = *inner >> 4 == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	out->gue = true;
+	return SOUND;
+}
+
 static __always_inline bool source_is_believed(const struct outer *outer)
 {
-	__u32 key = outer->header == sizeof(struct ipv6hdr);
+	__u32 key = outer->family == 6;
 	struct decap_source *source = bpf_map_lookup_elem(&decap_sources, &key);
 	__be32 differ = 0;
 
@@ -206,13 +247,11 @@ static __always_inline enum outcome strip(struct xdp_md *ctx, const struct outer
 	return DECAPSULATED;
 }
 
-static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer *outer)
+static __always_inline enum outcome parse_outer(struct xdp_md *ctx, void *end, struct outer *outer)
 {
-	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	__u32 length = bpf_xdp_get_buff_len(ctx) - sizeof(*eth);
 	enum outcome outcome = NOT_A_TUNNEL;
-	void *inner;
 
 	if ((void *)(eth + 1) > end)
 		return NOT_A_TUNNEL;
@@ -220,12 +259,22 @@ static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer
 		outcome = parse_outer4(eth + 1, end, length, outer);
 	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
 		outcome = parse_outer6(eth + 1, end, length, outer);
+	if (outcome != SOUND || outer->protocol != IPPROTO_UDP)
+		return outcome;
+	return parse_gue((void *)(eth + 1) + outer->header, end, outer);
+}
+
+static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer *outer)
+{
+	void *end = (void *)(long)ctx->data_end, *inner;
+	enum outcome outcome = parse_outer(ctx, end, outer);
+
 	if (outcome != SOUND)
 		return outcome;
 	if (!source_is_believed(outer))
 		return OTHER_SOURCE;
 
-	inner = (void *)(eth + 1) + outer->header;
+	inner = (void *)(long)ctx->data + sizeof(struct ethhdr) + outer->header;
 	if (outer->protocol == IPPROTO_IPIP)
 		outcome = ready_inner4(inner, end, outer);
 	else
@@ -235,10 +284,11 @@ static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer
 
 static __always_inline void count_decapsulated(struct decap_stats *stats, const struct outer *outer)
 {
-	if (outer->header == sizeof(struct iphdr))
+	if (outer->family == 4)
 		++*(outer->protocol == IPPROTO_IPIP ? &stats->ipv4_in_ipv4 : &stats->ipv6_in_ipv4);
 	else
 		++*(outer->protocol == IPPROTO_IPIP ? &stats->ipv4_in_ipv6 : &stats->ipv6_in_ipv6);
+	stats->gue += outer->gue;
 }
 
 SEC("xdp.frags")

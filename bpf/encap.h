@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Stage 4: wrap the packet in an outer IP header (RFC 2003 for IPv4, RFC 2473 for IPv6).
+/* Stage 5: wrap the packet in an outer IP header (RFC 2003 for IPv4, RFC 2473 for IPv6), or in one
+ * and a UDP header (GUE variant 1: the inner IP header follows the UDP header at once).
  *
- *   before             | Ethernet | IP … |
- *   after   | Ethernet | outer IP | IP … |
+ *   before        | Ethernet | tags, 0 to 2 | IP … |
+ *   after         | Ethernet | tag of the way out, if it has one | outer IP | (UDP) | IP … |
  *
  * The inner packet is not touched, its TTL included: the balancer is a part of the VIP's host, not
  * a router on the way to it. DSCP and ECN are copied outwards (RFC 2983 uniform model, RFC 6040
- * normal mode).
+ * normal mode). The UDP checksum is zero, over IPv6 too (RFC 6935, RFC 6936): what is inside has
+ * its own.
  */
 #ifndef LB_ENCAP_H
 #define LB_ENCAP_H
@@ -15,7 +17,9 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 #include <bpf/bpf_endian.h>
+#include "answer.h"
 #include "backend.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
@@ -28,8 +32,10 @@
 /* The two MAC words of a next hop, each read at once: lbd may be changing them. */
 struct macs {
 	__u64 dst; /* six bytes, then `valid` */
-	__u64 src; /* six bytes, then padding */
+	__u64 src; /* six bytes, then `vlan` */
 };
+
+#define VLAN_BYTES 4
 
 static __always_inline int encap_macs(const struct lb_nexthop *nexthop, struct macs *macs)
 {
@@ -45,14 +51,62 @@ static __always_inline void encap_ethernet(void *data, const struct macs *macs, 
 	*(__be16 *)(data + 12) = protocol;
 }
 
+static __always_inline __u32 encap_tag_bytes(const struct macs *macs)
+{
+	return macs->src >> 48 ? VLAN_BYTES : 0;
+}
+
+/* The Ethernet header and the tag; gives where the outer IP header goes. */
+static __always_inline void *encap_link(void *data, const struct macs *macs,
+					const struct lb_nexthop *nexthop, __be16 protocol)
+{
+	if (!encap_tag_bytes(macs)) {
+		encap_ethernet(data, macs, protocol);
+		return data + ETH_HLEN;
+	}
+	encap_ethernet(data, macs, *(volatile __be16 *)&nexthop->vlan_protocol);
+	*(__be16 *)(data + ETH_HLEN) = bpf_htons(macs->src >> 48);
+	*(__be16 *)(data + ETH_HLEN + 2) = protocol;
+	return data + ETH_HLEN + VLAN_BYTES;
+}
+
+/* Bytes of the outer headers, without Ethernet. */
+static __always_inline __u32 encap_bytes(__u32 member_flags)
+{
+	__u32 bytes =
+		member_flags & LB_MEMBER_OUTER6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+
+	return member_flags & LB_MEMBER_GUE ? bytes + sizeof(struct udphdr) : bytes;
+}
+
 static __always_inline __be32 encap_source(const struct lb_member *member, __be32 fixed, __u64 hash)
 {
 	return fixed | ((__u32)hash & member->saddr_mask);
 }
 
-static __always_inline __u8 encap_protocol(const struct packet *packet)
+static __always_inline __u8 encap_protocol(const struct packet *packet, const struct choice *choice)
 {
+	if (choice->flags & LB_MEMBER_GUE)
+		return IPPROTO_UDP;
 	return packet->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+}
+
+/* What the outer IP header is followed by. */
+static __always_inline __u32 encap_payload(const struct packet *packet, const struct choice *choice)
+{
+	return choice->flags & LB_MEMBER_GUE ? packet->length + sizeof(struct udphdr)
+					     : packet->length;
+}
+
+/* The source port is in the dynamic range and carries 14 bits of the flow hash, for routers and
+ * network cards that balance by it (RFC 6335 section 6, RFC 7510 section 3.2.1): none of the bits
+ * that have chosen the slot or the path. */
+static __always_inline void encap_udp(struct udphdr *udp, const struct packet *packet, __u64 hash)
+{
+	udp->source = bpf_htons(0xc000 | (hash >> 16 & 0x3fff));
+	udp->dest = bpf_htons(LB_GUE_PORT);
+	udp->len = bpf_htons(packet->length + sizeof(*udp));
+	udp->check = 0;
 }
 
 /* One's complement sum over the header (RFC 1071), the constant part of it taken from the member.
@@ -79,10 +133,10 @@ static __always_inline void encap_ipv4(struct iphdr *ip, const struct packet *pa
 		.version = 4,
 		.ihl = 5,
 		.tos = packet->tos,
-		.tot_len = bpf_htons(packet->length + sizeof(outer)),
+		.tot_len = bpf_htons(encap_payload(packet, choice) + sizeof(outer)),
 		.frag_off = bpf_htons(OUTER_DF),
 		.ttl = OUTER_TTL,
-		.protocol = encap_protocol(packet),
+		.protocol = encap_protocol(packet, choice),
 		.saddr = encap_source(member, *(volatile __be32 *)&member->saddr[0], choice->hash),
 		.daddr = member->daddr[0],
 	};
@@ -100,7 +154,8 @@ static __always_inline void encap_ipv6(struct ipv6hdr *ip, const struct packet *
 	int i;
 
 	words[0] = bpf_htonl(6u << 28 | (__u32)packet->tos << 20 | (choice->hash & 0xfffff));
-	words[1] = bpf_htonl(packet->length << 16 | encap_protocol(packet) << 8 | OUTER_TTL);
+	words[1] = bpf_htonl(encap_payload(packet, choice) << 16 |
+			     encap_protocol(packet, choice) << 8 | OUTER_TTL);
 	for (i = 0; i < 4; i++)
 		words[2 + i] = member->saddr[i];
 	words[5] = encap_source(member, words[5], choice->hash);
@@ -108,35 +163,52 @@ static __always_inline void encap_ipv6(struct ipv6hdr *ip, const struct packet *
 		words[6 + i] = member->daddr[i];
 }
 
+/* The frame begins at `data` and has room for everything; 0: `end` says otherwise. */
+static __always_inline int encap_write(void *data, void *end, const struct packet *packet,
+				       const struct choice *choice, const struct macs *macs)
+{
+	void *ip;
+
+	if (choice->flags & LB_MEMBER_OUTER6) {
+		if (data + ETH_HLEN + VLAN_BYTES + sizeof(struct ipv6hdr) + sizeof(struct udphdr) >
+		    end)
+			return 0;
+		ip = encap_link(data, macs, choice->nexthop, bpf_htons(ETH_P_IPV6));
+		encap_ipv6(ip, packet, choice);
+		if (choice->flags & LB_MEMBER_GUE)
+			encap_udp(ip + sizeof(struct ipv6hdr), packet, choice->hash);
+	} else {
+		if (data + ETH_HLEN + VLAN_BYTES + sizeof(struct iphdr) + sizeof(struct udphdr) >
+		    end)
+			return 0;
+		ip = encap_link(data, macs, choice->nexthop, bpf_htons(ETH_P_IP));
+		encap_ipv4(ip, packet, choice);
+		if (choice->flags & LB_MEMBER_GUE)
+			encap_udp(ip + sizeof(struct iphdr), packet, choice->hash);
+	}
+	return 1;
+}
+
 static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet,
 				 const struct choice *choice)
 {
-	const int outer6 = choice->flags & LB_MEMBER_OUTER6;
-	const __u32 outer = outer6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
+	const __u32 outer = encap_bytes(choice->flags);
+	const __u32 mtu = *(volatile __u32 *)&choice->nexthop->mtu;
 	struct macs macs;
-	void *data, *end;
 	int verdict;
 
 	verdict = encap_macs(choice->nexthop, &macs);
 	if (verdict != LB_NEXT)
 		return verdict;
-	if (packet->length + outer > choice->nexthop->mtu)
-		return LB_DROP_TOO_BIG;
-	if (bpf_xdp_adjust_head(ctx, -(int)outer))
+	if (packet->length + outer > mtu)
+		return answer_too_big(ctx, packet, mtu - outer);
+	/* The tags that it came with go, at most eight bytes; the outer header is longer. */
+	if (bpf_xdp_adjust_head(ctx, (int)packet->l3 - ETH_HLEN - (int)outer -
+					     (int)encap_tag_bytes(&macs)))
 		return LB_DROP_NO_HEADROOM;
-	data = (void *)(long)ctx->data;
-	end = (void *)(long)ctx->data_end;
-	if (outer6) {
-		if (data + ETH_HLEN + sizeof(struct ipv6hdr) > end)
-			return LB_DROP_INTERNAL;
-		encap_ethernet(data, &macs, bpf_htons(ETH_P_IPV6));
-		encap_ipv6(data + ETH_HLEN, packet, choice);
-	} else {
-		if (data + ETH_HLEN + sizeof(struct iphdr) > end)
-			return LB_DROP_INTERNAL;
-		encap_ethernet(data, &macs, bpf_htons(ETH_P_IP));
-		encap_ipv4(data + ETH_HLEN, packet, choice);
-	}
+	if (!encap_write((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet, choice,
+			 &macs))
+		return LB_DROP_INTERNAL;
 	return LB_NEXT;
 }
 

@@ -21,9 +21,10 @@ struct flow {
 	struct lb_flow_bucket *bucket;
 	__u32 tag;
 	__u32 time;
-	__u32 idle; /* units after which a confirmed word of any VIP is dead */
-	__u32 vip;  /* its number */
-	int syn;    /* opens a TCP connection */
+	__u32 idle;       /* units after which a confirmed word of any VIP is dead */
+	__u32 vip;        /* its number */
+	int syn;          /* opens a TCP connection or an SCTP association */
+	int only_follows; /* an ICMP error or a later fragment: it changes nothing in the table */
 };
 
 LB_FLOW_INLINE __u64 flow_read(const struct flow *flow, int way)
@@ -163,12 +164,30 @@ LB_FLOW_INLINE __u32 flow_replace(const struct flow *flow, int way, __u64 word, 
 	return owner;
 }
 
+/* To the member that has the flow, or would have a packet of it that opens nothing; but the word is
+ * not renewed, nor one written. */
+LB_FLOW_INLINE __u32 flow_follow(const struct flow *flow, __u32 slot)
+{
+	__u64 word = 0;
+
+	if (flow_find(flow, &word) >= 0 &&
+	    flow_member_takes(flow, flow_word_member(word), LB_MEMBER_OLD)) {
+		flow_count(LB_FLOW_HIT);
+		return flow_word_member(word);
+	}
+	flow_count(LB_FLOW_MISSED);
+	return flow_is_previous(flow, slot) ? lb_slot_previous(slot) : lb_slot_current(slot);
+}
+
 /* The member for a packet, LB_NONE when none takes it. `slot` is not SETTLED, or has no owner. */
 LB_FLOW_INLINE __u32 flow_route(const struct flow *flow, __u32 slot)
 {
 	__u64 word = 0;
-	int way = flow_find(flow, &word);
+	int way;
 
+	if (flow->only_follows)
+		return flow_follow(flow, slot);
+	way = flow_find(flow, &word);
 	if (way >= 0) {
 		__u32 member = flow_word_member(word);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* The flow hash: 64 bits over the 5-tuple, keyed by a 128-bit seed. Also compiled into lbd, which
- * must give the answers that the program gives.
+/* The flow hash: 64 bits over the 5-tuple, or what the VIP's policy leaves of it, keyed by a
+ * 128-bit seed. Also compiled into lbd, which must give the answers that the program gives.
  *
  * Multiply and fold, word by word, with the 64-bit finaliser of MurmurHash3 (A. Appleby, public
  * domain) at the end: every input bit reaches every output bit. The seed keeps a stranger from
@@ -10,7 +10,7 @@
 #ifndef LB_HASH_H
 #define LB_HASH_H
 
-#include <linux/types.h>
+#include "abi.h"
 
 static inline __attribute__((always_inline)) __u64 lb_hash_word(__u64 hash, __u64 word)
 {
@@ -53,6 +53,32 @@ static inline __attribute__((always_inline)) __u64 lb_hash_ipv6(const volatile _
 	hash = lb_hash_word(hash + seed[0], destination[0]);
 	hash = lb_hash_word(hash, destination[1]);
 	return lb_hash_end(lb_hash_word(hash, l4), seed[1]);
+}
+
+/* A flow as its client's packets have it. */
+struct lb_hash_flow {
+	__u64 source[2], destination[2]; /* wire order; IPv4 in the low half of the first word */
+	__be32 ports;                    /* source and destination as they lie in the packet */
+	__u8 protocol;
+	__u8 family; /* 4 or 6 */
+};
+
+/* What a VIP's policy does not hash counts as 0. By source, and by source and destination port, the
+ * address of the VIP and the protocol do not count either: so a client has one backend at all VIPs
+ * that have the same backends and table size. `flags`: LB_VIP_*. */
+static inline __attribute__((always_inline)) __u64
+lb_hash_flow(const volatile __u64 seed[2], const struct lb_hash_flow *flow, __u32 flags)
+{
+	__u64 destination[2] = {flow->destination[0], flow->destination[1]};
+	__u64 l4 = lb_hash_l4(flow->ports, flow->protocol);
+
+	if (__builtin_expect(flags & (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT), 0)) {
+		destination[0] = destination[1] = 0;
+		l4 = flags & LB_VIP_HASH_SOURCE ? 0 : flow->ports & 0xffff0000;
+	}
+	if (flow->family == 4)
+		return lb_hash_ipv4(seed, flow->source[0], destination[0], l4);
+	return lb_hash_ipv6(seed, flow->source, destination, l4);
 }
 
 /* High half of the hash -> slot, without a division. */

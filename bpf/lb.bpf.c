@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* The balancer: what becomes of a packet.
  *
- * parse -> VIP -> hash -> slot -> (flow table, unless the slot is SETTLED) -> member and next hop
- * -> encapsulate -> send
+ * parse -> (ICMP, fragments) -> VIP -> hash -> slot -> (flow table, unless the slot is SETTLED)
+ * -> member and next hop -> encapsulate -> send
  *
  * Every way out is a verdict (verdicts.h), and all of them are counted in lb() and nowhere else.
  */
@@ -11,6 +11,7 @@
 #include "abi.h"
 #include "maps.h"
 #include "parse.h"
+#include "rare.h"
 #include "vip.h"
 #include "backend.h"
 #include "encap.h"
@@ -46,10 +47,20 @@ static __always_inline int balance(struct xdp_md *ctx)
 	verdict = parse(ctx, &packet);
 	if (verdict != LB_NEXT)
 		return verdict;
+	if (unlikely(rare_is(&packet))) {
+		verdict = rare(ctx, &packet);
+		if (verdict != LB_NEXT)
+			return verdict;
+	}
 	verdict = vip_find(&packet, &vip);
 	if (verdict != LB_NEXT || !vip)
 		return verdict;
-	choice.hash = flow_hash(&packet);
+	if (unlikely(packet.fragment)) {
+		verdict = fragment_admit(&packet, vip->flags);
+		if (verdict != LB_NEXT)
+			return verdict;
+	}
+	choice.hash = flow_hash(&packet, vip->flags);
 	verdict = choose_member(&packet, vip, &choice);
 	if (verdict != LB_NEXT)
 		return verdict;
@@ -65,16 +76,18 @@ static __always_inline int balance(struct xdp_md *ctx)
 	return verdict;
 }
 
-enum { ACTION_PASS, ACTION_FORWARD, ACTION_DROP };
+enum { ACTION_PASS, ACTION_FORWARD, ACTION_ANSWER, ACTION_DROP };
 
 #define MASK_OF(wanted, id, action) | ((__u64)(ACTION_##action == (wanted)) << LB_##id)
 #define PASS_BIT(id, name, action, meaning) MASK_OF(ACTION_PASS, id, action)
 static const __u64 pass_mask = 0 LB_VERDICT_LIST(PASS_BIT);
+#define ANSWER_BIT(id, name, action, meaning) MASK_OF(ACTION_ANSWER, id, action)
+static const __u64 tx_mask = (1ull << LB_TX) LB_VERDICT_LIST(ANSWER_BIT);
 _Static_assert(LB_VERDICT_COUNT <= 64, "verdicts fit the mask");
 
 static __always_inline int action_of(int verdict)
 {
-	if (verdict == LB_TX)
+	if (1ull << verdict & tx_mask)
 		return XDP_TX;
 	if (verdict == LB_REDIRECT)
 		return XDP_REDIRECT;

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Stage 1: from a frame to a struct packet.
  *
- *   | Ethernet 14 | IPv4 20…60 or IPv6 40 | TCP 20… or UDP 8 | …
+ *   | Ethernet 14 | at most two VLAN tags, 4 each | IPv4 20…60 or IPv6 40 | TCP 20… or UDP 8 | …
  *
- * Nothing is dropped here. Only the next stage knows whether the packet is for a VIP, and what is
+ * Nothing is dropped here. Only a later stage knows whether the packet is for a VIP, and what is
  * for none must reach the stack whatever it looks like; so a malformed packet carries its verdict
  * along in packet->fault. Read order: what can be read before a fault is read, ports most of all,
  * since they decide whose packet it is.
+ *
+ * The common packet is read inline. What is rare (tags, IPv6 extension headers) is read by
+ * functions that the verifier looks at once and by themselves; they get a copy of the struct
+ * packet, so that that of the common path may live in registers.
  */
 #ifndef LB_PARSE_H
 #define LB_PARSE_H
@@ -24,6 +28,12 @@
 #define IP_FRAGMENT_MASK 0x3fff /* more fragments, and the offset */
 #define IP_OFFSET_MASK 0x1fff
 
+#define VLAN_TAGS_MAX 2
+#define VLAN_TAG 4
+
+#define SCTP_HEADER 12
+#define SCTP_INIT 1 /* chunk type, RFC 9260 section 3.2 */
+
 /* Bytes from `start` to the end of the frame. Only a frame of several buffers costs the helper
  * call. */
 static __always_inline __u32 parse_room(struct xdp_md *ctx, void *start, void *end, __u32 wanted)
@@ -33,6 +43,16 @@ static __always_inline __u32 parse_room(struct xdp_md *ctx, void *start, void *e
 	if (room >= wanted)
 		return room;
 	return bpf_xdp_get_buff_len(ctx) - (__u32)((long)start - (long)ctx->data);
+}
+
+/* INIT, which opens an association, is alone in its packet (RFC 9260 section 6.10), so the first
+ * chunk tells. */
+static __always_inline void parse_sctp_chunk(void *l4, void *end, __u32 room, struct packet *packet)
+{
+	__u8 *chunk = l4 + SCTP_HEADER;
+
+	if (room > SCTP_HEADER && (void *)(chunk + 1) <= end && *chunk == SCTP_INIT)
+		packet->tcp_flags = TCP_SYN;
 }
 
 /* `room`: bytes of transport header and payload by the IP header's account. */
@@ -50,8 +70,19 @@ static __always_inline void parse_l4(void *l4, void *end, __u32 room, struct pac
 		if ((void *)(tcp + 1) > end || room < sizeof(*tcp))
 			return;
 		packet->tcp_flags = ((__u8 *)l4)[13];
+	} else if (unlikely(packet->protocol == IPPROTO_SCTP)) {
+		if (l4 + SCTP_HEADER > end || room < SCTP_HEADER)
+			return;
+		parse_sctp_chunk(l4, end, room, packet);
 	}
 	packet->fault = LB_NEXT;
+}
+
+/* A later fragment of TCP at the eighth byte would write over the flags of the first one, which we
+ * have judged by them (RFC 1858, RFC 3128). */
+static __always_inline int parse_fragment_fault(__u8 protocol, __u32 offset)
+{
+	return protocol == IPPROTO_TCP && offset == 1 ? LB_DROP_TRUNCATED : LB_NEXT;
 }
 
 static __always_inline int parse_ipv4_fault(struct xdp_md *ctx, struct iphdr *ip, void *end,
@@ -67,9 +98,17 @@ static __always_inline int parse_ipv4_fault(struct xdp_md *ctx, struct iphdr *ip
 		return LB_DROP_BAD_LENGTH;
 	if (ip->ttl == 0)
 		return LB_DROP_TTL;
-	if (ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))
-		return LB_DROP_FRAGMENT;
 	return LB_NEXT;
+}
+
+static __always_inline void parse_ipv4_fragment(const struct iphdr *ip, struct packet *packet)
+{
+	__u32 offset = bpf_ntohs(ip->frag_off) & IP_OFFSET_MASK;
+
+	packet->fragment = offset ? FRAGMENT_LATER : FRAGMENT_FIRST;
+	packet->fragment_id = ip->id;
+	if (packet->fault == LB_NEXT)
+		packet->fault = parse_fragment_fault(ip->protocol, offset);
 }
 
 static __always_inline int parse_ipv4(struct xdp_md *ctx, void *l3, void *end,
@@ -88,18 +127,24 @@ static __always_inline int parse_ipv4(struct xdp_md *ctx, void *l3, void *end,
 	packet->length = bpf_ntohs(ip->tot_len);
 	packet->source[0] = ip->saddr;
 	packet->destination[0] = ip->daddr;
+	packet->l4 = packet->l3 + header;
 
 	fault = parse_ipv4_fault(ctx, ip, end, header);
 	packet->fault = fault;
 	if (fault == LB_DROP_BAD_VERSION || fault == LB_DROP_BAD_HEADER)
 		return LB_NEXT;
-	if (fault == LB_DROP_FRAGMENT && ip->frag_off & bpf_htons(IP_OFFSET_MASK))
-		return LB_NEXT;
+	if (unlikely(ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))) {
+		parse_ipv4_fragment(ip, packet);
+		if (packet->fragment == FRAGMENT_LATER)
+			return LB_NEXT;
+	}
 	parse_l4(l3 + header, end, packet->length - header, packet);
 	if (fault != LB_NEXT)
 		packet->fault = fault;
 	return LB_NEXT;
 }
+
+#include "extension.h"
 
 static __always_inline int parse_ipv6_fault(struct xdp_md *ctx, struct ipv6hdr *ip, void *end,
 					    __u32 length)
@@ -113,23 +158,13 @@ static __always_inline int parse_ipv6_fault(struct xdp_md *ctx, struct ipv6hdr *
 	return LB_NEXT;
 }
 
-/* Extension headers that may stand before a transport header (RFC 8200 section 4, RFC 4302, …): for
- * now the verdict of such a packet. */
-static __always_inline int parse_ipv6_extension(__u8 next)
+static __always_inline int parse_ipv6_extensions(struct xdp_md *ctx, struct packet *packet)
 {
-	switch (next) {
-	case IPPROTO_FRAGMENT:
-		return LB_DROP_FRAGMENT;
-	case IPPROTO_HOPOPTS:
-	case IPPROTO_ROUTING:
-	case IPPROTO_DSTOPTS:
-	case IPPROTO_AH:
-	case 135: /* mobility, RFC 6275 */
-	case 139: /* host identity, RFC 7401 */
-	case 140: /* shim6, RFC 5533 */
-		return LB_DROP_EXTENSION;
-	}
-	return LB_NEXT;
+	struct packet copy = *packet;
+	int verdict = extension_read(ctx, &copy);
+
+	*packet = copy;
+	return verdict;
 }
 
 static __always_inline int parse_ipv6(struct xdp_md *ctx, void *l3, void *end,
@@ -137,7 +172,7 @@ static __always_inline int parse_ipv6(struct xdp_md *ctx, void *l3, void *end,
 {
 	struct ipv6hdr *ip = l3;
 	__u64 *words = l3;
-	int fault;
+	int fault, verdict = LB_NEXT;
 
 	if ((void *)(ip + 1) > end)
 		return LB_PASS_RUNT;
@@ -149,19 +184,61 @@ static __always_inline int parse_ipv6(struct xdp_md *ctx, void *l3, void *end,
 	packet->source[1] = words[2];
 	packet->destination[0] = words[3];
 	packet->destination[1] = words[4];
+	packet->l4 = packet->l3 + sizeof(*ip);
 
 	fault = parse_ipv6_fault(ctx, ip, end, packet->length);
 	packet->fault = fault;
 	if (fault == LB_DROP_BAD_VERSION)
 		return LB_NEXT;
-	packet->fault = parse_ipv6_extension(packet->protocol);
-	if (packet->fault == LB_NEXT)
+	if (unlikely(extension_is(packet->protocol)))
+		verdict = parse_ipv6_extensions(ctx, packet);
+	else
 		parse_l4(ip + 1, end, packet->length - sizeof(*ip), packet);
 	if (fault != LB_NEXT)
 		packet->fault = fault;
-	return LB_NEXT;
+	return verdict;
 }
 
+static __always_inline int parse_is_tag(__be16 type)
+{
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
+/* 802.1Q and 802.1ad (QinQ): the type of what follows them, and where that begins. A third tag is
+ * not read: its frame is no IP packet to us. */
+static __always_inline __be16 parse_tags(void *data, void *end, __u16 *l3)
+{
+	__be16 type = ((struct ethhdr *)data)->h_proto;
+	int i;
+
+#pragma unroll
+	for (i = 0; i < VLAN_TAGS_MAX; i++) {
+		if (!parse_is_tag(type) || data + *l3 + VLAN_TAG > end)
+			break;
+		type = *(__be16 *)(data + *l3 + 2);
+		*l3 += VLAN_TAG;
+	}
+	return type;
+}
+
+__noinline int parse_tagged(struct xdp_md *ctx, struct packet *packet)
+{
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	__u16 l3 = ETH_HLEN;
+	__be16 type;
+
+	if (!packet || data + ETH_HLEN > end)
+		return LB_PASS_RUNT;
+	type = parse_tags(data, end, &l3);
+	packet->l3 = l3;
+	if (type == bpf_htons(ETH_P_IP))
+		return parse_ipv4(ctx, data + l3, end, packet);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(ctx, data + l3, end, packet);
+	return LB_PASS_NOT_IP;
+}
+
+/* `packet` is all 0. */
 static __always_inline int parse(struct xdp_md *ctx, struct packet *packet)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
@@ -169,10 +246,18 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *packet)
 
 	if ((void *)(eth + 1) > end)
 		return LB_PASS_RUNT;
+	packet->l3 = ETH_HLEN;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
 		return parse_ipv4(ctx, eth + 1, end, packet);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
 		return parse_ipv6(ctx, eth + 1, end, packet);
+	if (parse_is_tag(eth->h_proto)) {
+		struct packet copy = {};
+		int verdict = parse_tagged(ctx, &copy);
+
+		*packet = copy;
+		return verdict;
+	}
 	return LB_PASS_NOT_IP;
 }
 

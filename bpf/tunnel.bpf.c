@@ -3,8 +3,9 @@
  *
  * TC egress (clsact). lbd sends the check to the VIP's address from a socket whose mark names a
  * member. Here such a packet is wrapped and sent on as bpf/encap.h does it for a client's packet to
- * that member; the backend answers this node's own address directly. So the check fails, as
- * traffic would, at a backend that does not take the outer header off or does not have the VIP.
+ * that member, with GUE and the VLAN tag of the way out where it has them; the backend answers this
+ * node's own address directly. So the check fails, as traffic would, at a backend that does not
+ * take the outer header off or does not have the VIP.
  *
  *   before             | Ethernet to anyone      | IP from us, to the VIP … |
  *   after   | Ethernet to next hop | outer IP | IP from us, to the VIP … |
@@ -78,42 +79,47 @@ static __always_inline int parse_own(struct __sk_buff *skb, struct packet *packe
 	return 0;
 }
 
-static __always_inline int make_room(struct __sk_buff *skb, int outer6)
+static __always_inline int make_room(struct __sk_buff *skb, const struct choice *choice)
 {
-	if (outer6)
-		return bpf_skb_adjust_room(skb, sizeof(struct ipv6hdr), BPF_ADJ_ROOM_MAC,
-					   BPF_F_ADJ_ROOM_ENCAP_L3_IPV6 | BPF_F_ADJ_ROOM_FIXED_GSO);
-	return bpf_skb_adjust_room(skb, sizeof(struct iphdr), BPF_ADJ_ROOM_MAC,
-				   BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 | BPF_F_ADJ_ROOM_FIXED_GSO);
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+
+	if (choice->flags & LB_MEMBER_GUE)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L4_UDP;
+	if (choice->flags & LB_MEMBER_OUTER6)
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L3_IPV6;
+	else
+		flags |= BPF_F_ADJ_ROOM_ENCAP_L3_IPV4;
+	return bpf_skb_adjust_room(skb, encap_bytes(choice->flags), BPF_ADJ_ROOM_MAC, flags);
+}
+
+/* The kernel keeps a tag beside the frame until it leaves, and so do we. */
+static __always_inline int push_tag(struct __sk_buff *skb, const struct macs *macs,
+				    const struct lb_nexthop *nexthop)
+{
+	if (!encap_tag_bytes(macs))
+		return 1;
+	return !bpf_skb_vlan_push(skb, *(volatile __be16 *)&nexthop->vlan_protocol,
+				  macs->src >> 48);
 }
 
 /* encap() of encap.h, for an skb. */
 static __always_inline int wrap(struct __sk_buff *skb, const struct packet *packet,
 				const struct choice *choice)
 {
-	const int outer6 = choice->member->flags & LB_MEMBER_OUTER6;
-	const __u32 outer = outer6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr);
-	struct macs macs;
+	struct macs macs, untagged;
 	void *data, *end;
 
 	if (encap_macs(choice->nexthop, &macs) != LB_NEXT)
 		return 0;
-	if (packet->length + outer > choice->nexthop->mtu || make_room(skb, outer6))
+	if (packet->length + encap_bytes(choice->flags) > choice->nexthop->mtu ||
+	    make_room(skb, choice))
 		return 0;
+	untagged = (struct macs){macs.dst, macs.src << 16 >> 16};
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
-	if (outer6) {
-		if (data + ETH_HLEN + sizeof(struct ipv6hdr) > end)
-			return 0;
-		encap_ethernet(data, &macs, bpf_htons(ETH_P_IPV6));
-		encap_ipv6(data + ETH_HLEN, packet, choice);
-	} else {
-		if (data + ETH_HLEN + sizeof(struct iphdr) > end)
-			return 0;
-		encap_ethernet(data, &macs, bpf_htons(ETH_P_IP));
-		encap_ipv4(data + ETH_HLEN, packet, choice);
-	}
-	return 1;
+	if (!encap_write(data, end, packet, choice, &untagged))
+		return 0;
+	return push_tag(skb, &macs, choice->nexthop);
 }
 
 static __always_inline int tunnel_check(struct __sk_buff *skb)
@@ -123,7 +129,7 @@ static __always_inline int tunnel_check(struct __sk_buff *skb)
 
 	if (choose_nexthop(&choice) != LB_NEXT || !parse_own(skb, &packet))
 		return TC_ACT_SHOT;
-	choice.hash = flow_hash(&packet);
+	choice.hash = flow_hash(&packet, 0);
 	if (!wrap(skb, &packet, &choice))
 		return TC_ACT_SHOT;
 	skb->mark = 0; /* wrapped: this program may see it again on its way out */

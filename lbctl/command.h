@@ -17,7 +17,7 @@
 #include "../lbd/api/version.h"
 
 #define ARGUMENTS_MAX 3
-#define OPTIONS_MAX 8
+#define OPTIONS_MAX 16
 #define EXAMPLES_MAX 3
 
 struct invocation;
@@ -84,6 +84,6 @@ bool command_is_object(const char *word);
 
 /* "vip add ADDRESS:PORT/PROTO [--name NAME] …", cut off at `size`. Returns out. */
 char *command_usage(const struct command *command, char *out, size_t size);
-#define USAGE_TEXT 224
+#define USAGE_TEXT 512
 
 #endif

@@ -11,6 +11,9 @@
 #include "watch.h"
 
 #define TABLE_KINDS "rendezvous|maglev"
+#define ENCAPS "ipip|gue"
+#define HASHES "5-tuple|source|source-port"
+#define FRAGMENTS "track|3-tuple|drop"
 
 /* What every change takes. */
 #define CHANGE_OPTIONS                                                                             \
@@ -33,6 +36,23 @@
 		.summary = "how long a recorded flow lives without a packet" otherwise             \
 	}
 
+#define ENCAP_OPTION(otherwise)                                                                    \
+	{                                                                                          \
+		.name = "encap", .value = ENCAPS,                                                  \
+		.summary = "how packets travel to backends" otherwise                              \
+	}
+
+#define HASH_OPTION(words)                                                                         \
+	{                                                                                          \
+		.name = "hash", .value = HASHES, .summary = words                                  \
+	}
+
+#define FRAGMENTS_OPTION(otherwise)                                                                \
+	{                                                                                          \
+		.name = "fragments", .value = FRAGMENTS,                                           \
+		.summary = "what becomes of IP fragments" otherwise                                \
+	}
+
 const struct option_spec global_options[] = {
 	{.name = "socket", .value = "PATH", .summary = "lbd's socket (" LB_SOCKET_DEFAULT ")"},
 	{.name = "json",
@@ -46,8 +66,9 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_REFUSED, "refused by lbd or by the system"},
 	{EXIT_USAGE, "the command line is wrong"},
 	{EXIT_UNREACHABLE, "lbd could not be reached or did not reply properly"},
-	{EXIT_DIFFERS, "status: an interface is gone or a backend cannot be reached; drain --wait: "
-		       "not drained in time; config diff: it differs"},
+	{EXIT_DIFFERS,
+	 "status: an interface is gone or a backend cannot be reached; drain --wait: "
+	 "not drained in time; config diff: it differs; iface list: one is not in working order"},
 	{0},
 };
 
@@ -82,15 +103,22 @@ const struct command commands[] = {
 				 .summary = "slots, a prime from 251 to 1048573 (65537)"},
 				TRANSITION_OPTION(" (15m, udp 1m)"),
 				FLOW_IDLE_OPTION(" (the transition)"),
+				ENCAP_OPTION(" (ipip)"),
+				HASH_OPTION("what of a packet chooses its backend (5-tuple)"),
+				FRAGMENTS_OPTION(" (track)"),
 				CHANGE_OPTIONS,
 			},
 		.summary = "add a VIP",
-		.detail = "PROTO is tcp or udp; port 0 is every port; an IPv6 address stands in "
-			  "brackets. The table size cannot be changed later. "
+		.detail = "PROTO is tcp, udp or sctp; port 0 is every port; an IPv6 address stands "
+			  "in brackets. The table size and the hash cannot be changed later. "
+			  "With --encap gue packets travel in UDP, port 6080 (GUE variant 1); "
+			  "--hash source keeps a client at one backend; with --fragments track "
+			  "later fragments follow their first one, with 3-tuple all go by "
+			  "addresses and protocol, in whatever order they come. "
 			  "DURATION is 90, 90s, 15m or 2h.",
-		.examples =
-			{"lbctl vip add 192.0.2.10:443/tcp --name web",
-			 "lbctl vip add [2001:db8::10]:53/udp --table maglev --table-size 1021"},
+		.examples = {"lbctl vip add 192.0.2.10:443/tcp --name web",
+			     "lbctl vip add [2001:db8::10]:53/udp --table maglev --table-size 1021",
+			     "lbctl vip add 192.0.2.10:500/udp --hash source --fragments 3-tuple"},
 		.method = "vip.add",
 		.params = params_vip_add,
 		.view = view_change,
@@ -107,12 +135,17 @@ const struct command commands[] = {
 				 .summary = "another way to give slots to backends"},
 				TRANSITION_OPTION(""),
 				FLOW_IDLE_OPTION(""),
+				ENCAP_OPTION(""),
+				HASH_OPTION("refused if it is another one: connections would move"),
+				FRAGMENTS_OPTION(""),
 				CHANGE_OPTIONS,
 			},
 		.needs_option = true,
 		.summary = "change a VIP",
-		.detail = "DURATION is 90, 90s, 15m or 2h. An established connection keeps its "
-			  "backend if it sends a packet at least once per transition.",
+		.detail =
+			"DURATION is 90, 90s, 15m or 2h. An established connection keeps its "
+			"backend if it sends a packet at least once per transition. Before --encap "
+			"is changed, backends must take both ways.",
 		.examples = {"lbctl vip set web --name shop",
 			     "lbctl vip set web --table maglev --dry-run",
 			     "lbctl vip set web --transition 15m --flow-idle 30m"},
@@ -252,6 +285,18 @@ const struct command commands[] = {
 		.method = "backend.del",
 		.params = params_backend_del,
 		.view = view_change,
+	},
+	{
+		.object = "iface",
+		.verb = "list",
+		.summary = "list the interfaces that packets come in and go out by",
+		.detail = "Those of lbd.json, and others that backends are reached by, each with "
+			  "its mode of XDP, its link and what it is for. Exits 4 when one is gone, "
+			  "has no link, or lost the program.",
+		.examples = {"lbctl iface list"},
+		.method = "iface.list",
+		.view = view_ifaces,
+		.judge = view_ifaces_judge,
 	},
 	{
 		.object = "stats",

@@ -62,6 +62,19 @@ static int duration_option(const struct invocation *invocation, const char *name
 	return 0;
 }
 
+/* --encap, --hash and --fragments into `object`. */
+static void add_forwarding(const struct invocation *invocation, json_t *object)
+{
+	static const char *const names[] = {"encap", "hash", "fragments"};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const char *word = invocation_option(invocation, names[i]);
+
+		if (word)
+			json_object_set_new(object, names[i], json_string(word));
+	}
+}
+
 /* --transition and --flow-idle into `object`. */
 static int add_times(const struct invocation *invocation, json_t *object, struct lb_err *err)
 {
@@ -112,6 +125,7 @@ int params_vip_add(const struct invocation *invocation, json_t **params, struct 
 			   "table", invocation_option(invocation, "table"), "table_size", size),
 		 params, err))
 		return -EINVAL;
+	add_forwarding(invocation, json_object_get(*params, "vip"));
 	return add_times(invocation, json_object_get(*params, "vip"), err);
 }
 
@@ -122,6 +136,7 @@ int params_vip_set(const struct invocation *invocation, json_t **params, struct 
 			   invocation_option(invocation, "table")),
 		 params, err))
 		return -EINVAL;
+	add_forwarding(invocation, json_object_get(*params, "set"));
 	return add_times(invocation, json_object_get(*params, "set"), err);
 }
 

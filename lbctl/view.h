@@ -21,6 +21,9 @@ void view_plan(FILE *out, const struct invocation *invocation, const json_t *res
 void view_remaining(FILE *out, const json_t *backend);
 void view_diff(FILE *out, const struct invocation *invocation, const json_t *result);
 enum exit_code view_diff_judge(const json_t *result); /* EXIT_DIFFERS: it does */
+void view_ifaces(FILE *out, const struct invocation *invocation, const json_t *result);
+enum exit_code
+view_ifaces_judge(const json_t *result); /* EXIT_DIFFERS: one is not in working order */
 void view_confirmed(FILE *out, const struct invocation *invocation, const json_t *result);
 /* One line of `watch`; event: the params of the notification. */
 void view_event(FILE *out, const json_t *event);

@@ -14,6 +14,31 @@ static void print_next_hop(FILE *out, const json_t *next_hop)
 		fprintf(out, "%s: %s", view_text(next_hop, "state"), view_text(next_hop, "reason"));
 }
 
+/* One of several equal ways, with its share of the flows in paths. */
+static void print_way(FILE *out, const json_t *way)
+{
+	bool resolved = strcmp(view_text(way, "state"), "resolved") == 0;
+
+	fprintf(out, "%lld via %s on %s%s%s", view_integer(way, "paths"), view_text(way, "gateway"),
+		view_text(way, "interface"),
+		resolved ? "" : " unresolved: ", resolved ? "" : view_text(way, "reason"));
+}
+
+static void print_ways(FILE *out, const json_t *next_hop)
+{
+	const json_t *ways = json_object_get(next_hop, "ways"), *way;
+	long long left_out = view_integer(next_hop, "ways_left_out");
+	size_t i;
+
+	fprintf(out, "of 8 paths ");
+	json_array_foreach (ways, i, way) {
+		fprintf(out, "%s", i ? ", " : "");
+		print_way(out, way);
+	}
+	if (left_out)
+		fprintf(out, "; %lld more ways are not used", left_out);
+}
+
 void view_remaining(FILE *out, const json_t *backend)
 {
 	long long flows = view_integer(backend, "recorded_flows");
@@ -55,7 +80,10 @@ static void print_backend(FILE *out, const json_t *backend)
 		units_percent(view_number(share, "expected"), expected),
 		units_count(view_integer(backend, "packets"), "packet", packets),
 		units_bytes(view_integer(backend, "bytes"), bytes));
-	print_next_hop(out, json_object_get(backend, "next_hop"));
+	if (json_object_get(json_object_get(backend, "next_hop"), "ways"))
+		print_ways(out, json_object_get(backend, "next_hop"));
+	else
+		print_next_hop(out, json_object_get(backend, "next_hop"));
 	print_state(out, backend);
 	fputc('\n', out);
 }
@@ -110,6 +138,15 @@ static void print_slots(FILE *out, const json_t *slots)
 		fputc('\n', out);
 }
 
+/* lbd before these were settings does not say them. */
+static void print_forwarding(FILE *out, const json_t *vip)
+{
+	if (json_object_get(vip, "encap"))
+		fprintf(out, "  packets     encap %s, hash %s, fragments %s\n",
+			view_text(vip, "encap"), view_text(vip, "hash"),
+			view_text(vip, "fragments"));
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
@@ -124,11 +161,26 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 	fprintf(out, "  transition  %s, flow idle %s\n",
 		units_period(view_integer(result, "transition_s"), transition),
 		units_period(view_integer(result, "flow_idle_s"), idle));
+	print_forwarding(out, result);
 	fprintf(out, "  traffic     %s, %s\n",
 		units_count(view_integer(result, "packets"), "packet", packets),
 		units_bytes(view_integer(result, "bytes"), bytes));
 	fprintf(out, "  backends    %zu\n", json_array_size(json_object_get(result, "backends")));
 	print_backends(out, json_object_get(result, "backends"), 4);
+}
+
+/* Only what is not as it is unless told otherwise. */
+static void print_unusual(FILE *out, const json_t *vip)
+{
+	static const char *const usual[][2] = {
+		{"encap", "ipip"}, {"hash", "5-tuple"}, {"fragments", "track"}};
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
+		const char *is = json_string_value(json_object_get(vip, usual[i][0]));
+
+		if (is && strcmp(is, usual[i][1]) != 0)
+			fprintf(out, "  %s %s", usual[i][0], is);
+	}
 }
 
 void view_vips(FILE *out, const struct invocation *invocation, const json_t *result)
@@ -145,14 +197,17 @@ void view_vips(FILE *out, const struct invocation *invocation, const json_t *res
 		return;
 	}
 	columns_open(&columns);
-	json_array_foreach (vips, i, vip)
-		fprintf(columns.rows, "%s\t%s\t%s %lld\t%s\t%s\t%s\n", view_text(vip, "name"),
+	json_array_foreach (vips, i, vip) {
+		fprintf(columns.rows, "%s\t%s\t%s %lld\t%s\t%s\t%s", view_text(vip, "name"),
 			other_address(vip), view_text(vip, "table"),
 			view_integer(vip, "table_size"),
 			units_count((long long)json_array_size(json_object_get(vip, "backends")),
 				    "backend", backends),
 			units_count(view_integer(vip, "packets"), "packet", packets),
 			units_bytes(view_integer(vip, "bytes"), bytes));
+		print_unusual(columns.rows, vip);
+		fputc('\n', columns.rows);
+	}
 	columns_close(&columns, out, 0, "lllrrr");
 }
 

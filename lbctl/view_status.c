@@ -96,6 +96,15 @@ static void print_flow_table(FILE *out, const json_t *table, bool all)
 	columns_close(&columns, out, 2, "lr");
 }
 
+/* The interface of the route; of a VLAN device, also where frames leave and with which tag. */
+static void print_way_out(FILE *out, const json_t *hop)
+{
+	fprintf(out, "%s", view_text(hop, "interface"));
+	if (json_object_get(hop, "vlan"))
+		fprintf(out, " (VLAN %lld on %s)", view_integer(hop, "vlan"),
+			view_text(hop, "egress"));
+}
+
 static void print_next_hops(FILE *out, const json_t *next_hops)
 {
 	const json_t *hop;
@@ -107,14 +116,15 @@ static void print_next_hops(FILE *out, const json_t *next_hops)
 		return;
 	fprintf(out, "next hops\n");
 	columns_open(&columns);
-	json_array_foreach (next_hops, i, hop)
-		fprintf(columns.rows, "%s\tvia %s\t%s -> %s\tmtu %lld\t%s\t%s%s%s\n",
-			view_text(hop, "interface"), view_text(hop, "gateway"),
-			view_text(hop, "source_mac"), view_text(hop, "destination_mac"),
-			view_integer(hop, "mtu"),
+	json_array_foreach (next_hops, i, hop) {
+		print_way_out(columns.rows, hop);
+		fprintf(columns.rows, "\tvia %s\t%s -> %s\tmtu %lld\t%s\t%s%s%s\n",
+			view_text(hop, "gateway"), view_text(hop, "source_mac"),
+			view_text(hop, "destination_mac"), view_integer(hop, "mtu"),
 			units_count(view_integer(hop, "backends"), "backend", backends),
 			view_text(hop, "state"), is_resolved(hop) ? "" : ": ",
 			is_resolved(hop) ? "" : view_text(hop, "reason"));
+	}
 	columns_close(&columns, out, 2, "llllr");
 }
 

@@ -15,6 +15,8 @@
 #define MEMBERS_DEFAULT 4096
 #define SLOTS_DEFAULT 2097152
 #define FLOWS_DEFAULT 1048576
+#define ANSWER_RATE_DEFAULT 1000
+#define ANSWER_RATE_MAX 1000000
 #define FLOWS_MIN 8 /* one bucket */
 
 /* The program fills host bits from 32 bits of the flow hash, and writes one 32-bit word of an
@@ -249,6 +251,16 @@ static int read_limits(const json_t *object, struct config *out, struct lb_err *
 	return ret;
 }
 
+static int read_answer_rate(const json_t *value, struct config *out, struct lb_err *err)
+{
+	int64_t rate;
+	int ret = lb_json_integer(value, "answer_rate", 0, ANSWER_RATE_MAX, &rate, err);
+
+	if (!ret)
+		out->answer_rate = (uint32_t)rate;
+	return ret;
+}
+
 static int hex_digit(char c)
 {
 	static const char digits[] = "0123456789abcdef";
@@ -298,6 +310,7 @@ static void set_defaults(struct config *out)
 		.members = MEMBERS_DEFAULT,
 		.slots = SLOTS_DEFAULT,
 		.flows = FLOWS_DEFAULT,
+		.answer_rate = ANSWER_RATE_DEFAULT,
 	};
 }
 
@@ -316,6 +329,7 @@ static int read_part(const json_t *object, const char *name,
 int config_from_json(const json_t *document, struct config *out, struct lb_err *err)
 {
 	const json_t *interfaces, *xdp_mode, *control, *state_dir, *pin_dir, *encap, *limits, *seed;
+	const json_t *answer_rate;
 	const struct lb_json_field fields[] = {
 		{"interfaces", LB_JSON_ARRAY, true, &interfaces},
 		{"xdp_mode", LB_JSON_STRING, false, &xdp_mode},
@@ -324,6 +338,7 @@ int config_from_json(const json_t *document, struct config *out, struct lb_err *
 		{"pin_dir", LB_JSON_STRING, false, &pin_dir},
 		{"encap", LB_JSON_OBJECT, false, &encap},
 		{"limits", LB_JSON_OBJECT, false, &limits},
+		{"answer_rate", LB_JSON_INTEGER, false, &answer_rate},
 		{"hash_seed", LB_JSON_STRING, false, &seed},
 		{0},
 	};
@@ -346,6 +361,8 @@ int config_from_json(const json_t *document, struct config *out, struct lb_err *
 		ret = read_part(encap, "encap", read_encap, out, err);
 	if (!ret)
 		ret = read_part(limits, "limits", read_limits, out, err);
+	if (!ret && answer_rate)
+		ret = read_answer_rate(answer_rate, out, err);
 	if (!ret && seed)
 		ret = read_seed(seed, out, err);
 	return ret;

@@ -5,7 +5,8 @@
  *   {"interfaces": ["eth0"], "xdp_mode": "auto", "control": {"path": "/run/lbd/lbd.sock",
  * "read_only_path": "/run/lbd/lbd-ro.sock", "group": "lbd"}, "state_dir": "/var/lib/lbd",
  * "pin_dir": "/sys/fs/bpf/lbd", "encap": {"source4": "auto", "source6": "auto"}, "limits": {"vips":
- * 1024, "members": 4096, "slots": 2097152, "flows": 1048576}, "hash_seed": "32 hex digits"}
+ * 1024, "members": 4096, "slots": 2097152, "flows": 1048576}, "answer_rate": 1000, "hash_seed":
+ * "32 hex digits"}
  */
 #ifndef LB_CONFIG_H
 #define LB_CONFIG_H
@@ -37,6 +38,7 @@ struct config {
 	 * host bits. */
 	struct lb_prefix source4, source6;
 	uint32_t vips, members, slots, flows;
+	uint32_t answer_rate; /* what the program answers by itself, a second and CPU; 0: nothing */
 	bool seed_configured;
 	uint64_t seed[2];
 };

@@ -37,10 +37,10 @@ void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *
 {
 	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
 
-	/* Each VIP may have an address of its own, hence an address-only entry beside it; and a
-	 * change adds before it removes. */
-	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 4);
-	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 4);
+	/* Each VIP may have an address of its own, hence an address-only entry beside it, and one
+	 * for its fragments; and a change adds before it removes. */
+	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 6);
+	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 6);
 	bpf_map__set_max_entries(skeleton->maps.slots,
 				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
@@ -50,6 +50,7 @@ void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *
 	skeleton->rodata->config.seed[1] = options->seed[1];
 	skeleton->rodata->config.flow_buckets = buckets;
 	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
+	skeleton->rodata->config.answer_rate = options->answer_rate;
 }
 
 static int load_error(int error, struct lb_err *err)

@@ -15,6 +15,7 @@ struct datapath;
 
 struct datapath_options {
 	uint32_t vips, members, slots, flows; /* sizes; flows is rounded up to a power of two */
+	uint32_t answer_rate; /* echo replies, and "too big" messages, a second and CPU */
 	uint64_t seed[2];
 	const char *pin_dir; /* a folder on a bpffs, made if missing; NULL: nothing is pinned */
 	bool reset;          /* replace pinned maps that do not fit instead of refusing them */
@@ -42,6 +43,9 @@ void datapath_close(struct datapath *datapath);
  * attached it. Fails when another XDP program is there. */
 int datapath_attach(struct datapath *datapath, const char *interface, enum xdp_mode mode,
 		    struct datapath_attachment *out, struct lb_err *err);
+/* Whether the program is still attached to an interface where datapath_attach put it: whoever has
+ * the rights can take it off. */
+bool datapath_holds(const struct datapath *datapath, uint32_t ifindex);
 /* Detaches from every interface that an earlier lbd was attached to and this one is not. */
 void datapath_detach_others(struct datapath *datapath);
 

@@ -216,6 +216,18 @@ static bool is_attached(const struct datapath *datapath, uint32_t ifindex)
 	return false;
 }
 
+bool datapath_holds(const struct datapath *datapath, uint32_t ifindex)
+{
+	const struct attachment *attachment = datapath->attachments;
+	struct bpf_link_info info = {0};
+	__u32 size = sizeof(info);
+
+	while (attachment && attachment->ifindex != ifindex)
+		attachment = attachment->next;
+	return attachment && !bpf_obj_get_info_by_fd(attachment->link_fd, &info, &size) &&
+	       info.xdp.ifindex == ifindex;
+}
+
 void datapath_detach_others(struct datapath *datapath)
 {
 	DIR *dir = datapath->pin_dir ? opendir(datapath->pin_dir) : NULL;

@@ -155,6 +155,7 @@ static int start_datapath(struct daemon *daemon, struct lb_err *err)
 		.members = members_capacity(config),
 		.slots = config->slots,
 		.flows = config->flows,
+		.answer_rate = config->answer_rate,
 		.seed = {config->seed[0], config->seed[1]},
 		.pin_dir = config->pin_dir,
 		.reset = daemon->reset_flows,

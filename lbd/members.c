@@ -91,7 +91,7 @@ static void entry_set_source(struct members *members, struct lb_member *entry, u
 static void entry_fill(struct members *members, struct lb_member *entry,
 		       const struct lb_addr *address, uint32_t vip)
 {
-	*entry = (struct lb_member){.nexthop = LB_NEXTHOP_UNRESOLVED, .vip = vip};
+	*entry = (struct lb_member){.vip = vip};
 	memcpy(entry->daddr, address->bytes, sizeof(entry->daddr));
 	if (address->family == 4)
 		entry->csum = partial_checksum(address);
@@ -117,7 +117,8 @@ static void entry_set_route(struct members *members, uint32_t number,
 		for (i = 0; i < 4; i++)
 			__atomic_store_n(&entry->saddr[i], words[i], __ATOMIC_RELAXED);
 	}
-	__atomic_store_n(&entry->nexthop, destination->route.number, __ATOMIC_RELEASE);
+	for (i = 0; i < (int)LB_MEMBER_PATHS; i++)
+		__atomic_store_n(&entry->path[i], destination->route.path[i], __ATOMIC_RELEASE);
 }
 
 static void route_changed(void *user, const struct lb_addr *address,
@@ -352,12 +353,22 @@ void members_adopted(struct members *members)
 	nexthops_forget_left(members->nexthops);
 }
 
+static void set_flag(struct members *members, uint16_t number, uint32_t flag, bool on)
+{
+	uint32_t flags = members->entries[number].flags & ~flag;
+
+	__atomic_store_n(&members->entries[number].flags, on ? flags | flag : flags,
+			 __ATOMIC_RELEASE);
+}
+
 void members_set_new(struct members *members, uint16_t number, bool takes_new)
 {
-	uint32_t flags = members->entries[number].flags & ~LB_MEMBER_NEW;
+	set_flag(members, number, LB_MEMBER_NEW, takes_new);
+}
 
-	__atomic_store_n(&members->entries[number].flags, takes_new ? flags | LB_MEMBER_NEW : flags,
-			 __ATOMIC_RELEASE);
+void members_set_gue(struct members *members, uint16_t number, bool gue)
+{
+	set_flag(members, number, LB_MEMBER_GUE, gue);
 }
 
 void members_free_number(struct members *members, uint16_t number)
@@ -421,6 +432,10 @@ static void append_next_hop(void *user, const struct nexthop_info *info)
 	json_object_set_new(object, "destination_mac",
 			    info->resolved ? mac_json(info->dst_mac) : json_null());
 	json_object_set_new(object, "mtu", json_integer(info->mtu));
+	if (info->vlan) {
+		json_object_set_new(object, "egress", json_string(info->egress));
+		json_object_set_new(object, "vlan", json_integer(info->vlan));
+	}
 	json_object_set_new(object, "backends", json_integer(info->destinations));
 	json_array_append_new(user, object);
 }
@@ -447,20 +462,63 @@ json_t *members_unroutable(const struct members *members)
 	return array;
 }
 
+/* Interface, gateway and state of a next hop; false when there is none of that number. */
+static bool describe_way(const struct members *members, uint32_t number, json_t *object)
+{
+	struct nexthop_info info;
+
+	if (!nexthops_get(members->nexthops, number, &info))
+		return false;
+	set_state(object, info.resolved, info.reason);
+	json_object_set_new(object, "interface", json_string(info.interface));
+	json_object_set_new(object, "gateway", address_json(&info.gateway));
+	return true;
+}
+
+/* Each of several equal ways, with how many of the paths it has. */
+static json_t *ways_json(const struct members *members, const struct nexthop_route *route)
+{
+	json_t *ways = json_array();
+	uint32_t i, j;
+
+	for (i = 0; i < route->ways; i++) {
+		json_t *way = json_object();
+		uint32_t paths = 0;
+
+		for (j = 0; j < LB_MEMBER_PATHS; j++)
+			paths += route->path[j] == route->way[i];
+		describe_way(members, route->way[i], way);
+		json_object_set_new(way, "paths", json_integer(paths));
+		json_array_append_new(ways, way);
+	}
+	return ways;
+}
+
 json_t *members_next_hop(const struct members *members, uint16_t number)
 {
 	const struct destination *destination = members->places[number].destination;
+	const struct nexthop_route *route = &destination->route;
 	json_t *object = json_object();
-	struct nexthop_info info;
-	const char *reason = "";
+	const char *reason;
 
-	if (nexthops_get(members->nexthops, destination->route.number, &info)) {
-		set_state(object, info.resolved, info.reason);
-		json_object_set_new(object, "interface", json_string(info.interface));
-		json_object_set_new(object, "gateway", address_json(&info.gateway));
-	} else {
+	if (!describe_way(members, route->path[0], object)) {
 		reason = nexthops_unroutable_reason(members->nexthops, &destination->address);
 		set_state(object, false, reason);
 	}
+	if (route->ways > 1)
+		json_object_set_new(object, "ways", ways_json(members, route));
+	if (route->left_out)
+		json_object_set_new(object, "ways_left_out", json_integer(route->left_out));
 	return object;
+}
+
+bool members_link(const struct members *members, uint32_t ifindex, struct nexthop_link *out)
+{
+	return nexthops_link(members->nexthops, ifindex, out);
+}
+
+void members_each_link(const struct members *members,
+		       void (*each)(void *user, const struct nexthop_link *link), void *user)
+{
+	nexthops_each_link(members->nexthops, each, user);
 }

@@ -40,11 +40,17 @@ void members_adopted(struct members *members);
 
 /* Whether the member takes new flows; old ones it always does. */
 void members_set_new(struct members *members, uint16_t number, bool takes_new);
+/* Whether packets to it travel in GUE. At once: both ways reach a backend that takes both. */
+void members_set_gue(struct members *members, uint16_t number, bool gue);
 /* Ends a member: packets on record as its flows no longer reach it. No slot may name it any more;
  * flow words may, so that its number stays taken until members_free_number. */
 void members_retire(struct members *members, uint16_t number);
 void members_free_number(struct members *members, uint16_t number);
 
+/* What is known of a link, and of all of them; see nexthop.h. */
+bool members_link(const struct members *members, uint32_t ifindex, struct nexthop_link *out);
+void members_each_link(const struct members *members,
+		       void (*each)(void *user, const struct nexthop_link *link), void *user);
 /* BACKEND-STATE.next_hop, status.next_hops and status.unroutable of docs/protocol.md; new
  * references. */
 json_t *members_next_hop(const struct members *members, uint16_t number);

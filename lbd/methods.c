@@ -11,6 +11,7 @@
 #include "document_diff.h"
 #include "methods.h"
 #include "methods_change.h"
+#include "methods_interfaces.h"
 
 typedef int (*method_handler)(struct methods_context *context, const json_t *params,
 			      json_t **result, struct lb_err *err);
@@ -202,6 +203,7 @@ static int backend_list(struct methods_context *context, const json_t *params, j
 
 #define ACTION_PASS "pass"
 #define ACTION_FORWARD "forward"
+#define ACTION_ANSWER "answer"
 #define ACTION_DROP "drop"
 
 static const struct {
@@ -324,29 +326,6 @@ static json_t *describe_seed(const struct config *config)
 	return json_pack("{s:b, s:s}", "configured", config->seed_configured, "digest", digest);
 }
 
-static const char *mode_name(const struct datapath_attachment *at)
-{
-	if (!at->ifindex)
-		return "detached";
-	return at->mode == XDP_MODE_NATIVE ? "native" : "generic";
-}
-
-static json_t *describe_interfaces(const struct methods_context *context)
-{
-	json_t *interfaces = json_array();
-
-	for (size_t i = 0; i < context->config->interface_count; i++) {
-		const struct datapath_attachment *at = &context->attachments[i];
-
-		json_array_append_new(interfaces,
-				      json_pack("{s:s, s:I, s:s, s:s*}", "name",
-						context->config->interfaces[i], "ifindex",
-						(json_int_t)at->ifindex, "xdp_mode", mode_name(at),
-						"reason", *at->reason ? at->reason : NULL));
-	}
-	return interfaces;
-}
-
 static json_int_t uptime_s(const struct methods_context *context)
 {
 	struct timespec now;
@@ -381,13 +360,23 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		json_pack("{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o*, s:o}",
 			  "version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(),
 			  "pid", (int)getpid(), "uptime_s", uptime_s(context), "interfaces",
-			  describe_interfaces(context), "limits", service_limits(service),
+			  interfaces_describe(context, false), "limits", service_limits(service),
 			  "flow_table", service_flow_table(service), "memory_bytes",
 			  (json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
 			  service_next_hops(service), "unroutable", service_unroutable(service),
 			  "hash_seed", describe_seed(context->config), "unconfirmed",
 			  service_unconfirmed(service), "warnings", list_warnings(context));
 	return 0;
+}
+
+static int iface_list(struct methods_context *context, const json_t *params, json_t **result,
+		      struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	if (!ret)
+		*result = json_pack("{s:o}", "interfaces", interfaces_describe(context, true));
+	return ret;
 }
 
 /* --- dispatch --- */
@@ -399,6 +388,7 @@ static const struct method {
 } methods[] = {
 	{"version", version, false},
 	{"status", status, false},
+	{"iface.list", iface_list, false},
 	{"vip.list", vip_list, false},
 	{"vip.show", vip_show, false},
 	{"backend.list", backend_list, false},

@@ -81,25 +81,31 @@ static int rename_vip(const struct lb_service *service, struct lb_vip *vip, cons
 static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const json_t *set,
 		    struct lb_err *err)
 {
-	const json_t *name, *table, *transition, *flow_idle;
+	const json_t *name, *table, *transition, *flow_idle, *encap, *hash, *fragments;
 	const struct lb_json_field fields[] = {
 		{"name", LB_JSON_STRING, false, &name},
 		{"table", LB_JSON_STRING, false, &table},
 		{"transition_s", LB_JSON_INTEGER, false, &transition},
 		{"flow_idle_s", LB_JSON_INTEGER, false, &flow_idle},
+		{"encap", LB_JSON_STRING, false, &encap},
+		{"hash", LB_JSON_STRING, false, &hash},
+		{"fragments", LB_JSON_STRING, false, &fragments},
 		{0},
 	};
 	int ret = lb_json_fields(set, fields, err);
 
 	if (!ret && !json_object_size(set))
 		return lb_err_set(err, LB_ERR_PARAMS, "",
-				  "nothing to set: give name, table, transition_s or flow_idle_s");
+				  "nothing to set: give name, table, transition_s, flow_idle_s, "
+				  "encap, hash or fragments");
 	if (!ret && name)
 		ret = rename_vip(service, vip, json_string_value(name), err);
 	if (!ret && table)
 		ret = at_param(lb_table_kind_parse(json_string_value(table), &vip->table, err), err,
 			       "table");
-	return ret ? ret : lb_vip_times_from_json(transition, flow_idle, vip, err);
+	if (!ret)
+		ret = lb_vip_times_from_json(transition, flow_idle, vip, err);
+	return ret ? ret : lb_vip_forwarding_from_json(encap, hash, fragments, vip, err);
 }
 
 static int vip_set(struct lb_service **next, const json_t *params, struct lb_err *err)

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How is each backend reached right now?
  *
- * Three activities, each in bounded steps from the event loop:
+ * Four activities, each in bounded steps from the event loop:
  *   - notifications of the kernel (nexthop_netlink.c) go into the table (nexthop_table.c) and say
  * what to ask again;
+ *   - paths are shared anew among the ways of destinations that have several, when one of these
+ * became resolved or unresolved;
  *   - the pass asks for the route of every destination, some time after anything that routes depend
  * on has changed;
  *   - tending asks the kernel to resolve the neighbours that are due.
@@ -18,9 +20,10 @@
 #include <linux/rtnetlink.h>
 #include "nexthop.h"
 #include "nexthop_netlink.h"
+#include "nexthop_paths.h"
 #include "nexthop_table.h"
 
-#define STEP 256 /* kernel requests in a row, about 2 ms */
+#define STEP 256 /* destinations or neighbours asked about in a row, about 3 ms */
 
 /* The pass waits a little, since changes come in bursts, and after one that was long it rests: so
  * that endless changes cost a fifth of a processor. The refresh is for what the kernel does not
@@ -38,12 +41,21 @@
 
 #define DESTINATION_BUCKETS 4096u
 
+/* The equal ways to a destination, mostly one. */
+struct ways {
+	struct hop *hop[LB_MEMBER_PATHS];
+	uint32_t weight[LB_MEMBER_PATHS];
+	size_t count; /* 0: unroutable */
+	uint32_t left_out;
+};
+
 struct destination {
 	struct destination *in_bucket;       /* next */
 	struct destination *previous, *next; /* of all */
 	struct lb_addr address;
 	uint32_t watchers;
-	struct hop *hop; /* NULL: unroutable, and reason says why */
+	struct ways ways; /* none: reason says why */
+	uint16_t path[LB_MEMBER_PATHS];
 	struct lb_addr source;
 	uint32_t last_ifindex; /* of its last route, 0 before the first */
 	char reason[96];
@@ -62,6 +74,9 @@ struct nexthops {
 	struct destination *pass_next; /* the next to ask; NULL: no pass under way */
 	bool pass_again;               /* something changed since this pass began */
 	int64_t pass_began_cpu_ms, pass_rest_until_ms;
+
+	struct event *share_timer;
+	struct destination *share_next; /* the next whose paths are shared; NULL: no round */
 
 	struct event *tend_timer;
 	uint32_t tend_next; /* number of the next hop to look at; 1: no round under way */
@@ -290,9 +305,29 @@ static void say_refused(const struct nexthops *nexthops, struct destination *des
 			 refusal_text(status));
 }
 
+/* Where frames leave that go by `link`; NULL when the program cannot send there, and the reason
+ * says why not. */
+static struct hop_link *exit_of(const struct nexthops *nexthops, struct destination *destination,
+				struct hop_link *link)
+{
+	struct hop_link *way_out = NULL;
+	const char *why = "is not an Ethernet interface";
+
+	if (!link || !link->present) {
+		snprintf(destination->reason, sizeof(destination->reason),
+			 "the interface is not known yet");
+		return NULL;
+	}
+	if (link->is.ethernet)
+		way_out = hops_exit(&nexthops->hops, link, &why);
+	if (!way_out)
+		snprintf(destination->reason, sizeof(destination->reason),
+			 "leads through %s, which %s", link->is.name, why);
+	return way_out;
+}
+
 /* True when the program can send along the route; else the reason says why not. */
-static bool route_usable(struct destination *destination, const struct netlink_route *route,
-			 const struct hop_link *link)
+static bool route_usable(struct destination *destination, const struct netlink_route *route)
 {
 	const char *reason = NULL;
 
@@ -300,14 +335,9 @@ static bool route_usable(struct destination *destination, const struct netlink_r
 		reason = route_type_text(route->type);
 	else if (route->encap)
 		reason = "the route encapsulates";
-	else if (!link || !link->present)
-		reason = "the interface is not known yet";
 	if (reason)
 		snprintf(destination->reason, sizeof(destination->reason), "%s", reason);
-	else if (!link->is.ethernet)
-		snprintf(destination->reason, sizeof(destination->reason),
-			 "leads through %s, which is not an Ethernet interface", link->is.name);
-	return !reason && link->is.ethernet;
+	return !reason;
 }
 
 /* No answer about the route, but a failure to get one. */
@@ -316,74 +346,205 @@ static bool is_transient(int status)
 	return status == -EAGAIN || status == -ENOBUFS || status == -ENOMEM || status == -EINTR;
 }
 
-/* Asks for the route and takes hold of its next hop. 0 with *hop NULL when there is no way; -EAGAIN
- * when the kernel could not be asked; -ENOSPC or -ENOMEM when the next hop cannot be had. */
-static int route_ask(struct nexthops *nexthops, struct destination *destination, struct hop **hop,
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+static void ways_release(struct nexthops *nexthops, struct ways *ways)
+{
+	while (ways->count)
+		hops_release(&nexthops->hops, ways->hop[--ways->count]);
+}
+
+/* Takes hold of one way's next hop. One that is there already only gains weight, and one that the
+ * program cannot send by is passed over. -ENOSPC or -ENOMEM when the next hop cannot be had. */
+static int ways_add(struct nexthops *nexthops, struct destination *destination, struct ways *ways,
+		    const struct netlink_path *path, uint32_t route_mtu)
+{
+	const struct lb_addr *gateway =
+		path->gateway.family ? &path->gateway : &destination->address;
+	struct hop_link *link = hops_link_find(&nexthops->hops, path->ifindex);
+	struct hop_link *way_out = exit_of(nexthops, destination, link);
+	struct hop *hop;
+	uint32_t mtu;
+	size_t i;
+	int status;
+
+	if (!way_out)
+		return 0;
+	mtu = least(link->is.mtu, way_out->is.mtu);
+	status = hops_acquire(&nexthops->hops, link, gateway,
+			      route_mtu ? least(mtu, route_mtu) : mtu, &hop);
+	if (status)
+		return status;
+	for (i = 0; i < ways->count && ways->hop[i] != hop; i++)
+		;
+	ways->weight[i] = (i < ways->count ? ways->weight[i] : 0) + path->weight;
+	if (i < ways->count) {
+		hops_release(&nexthops->hops, hop);
+		return 0;
+	}
+	ways->hop[ways->count++] = hop;
+	return 0;
+}
+
+static int compare_paths(const void *a, const void *b)
+{
+	const struct netlink_path *left = a, *right = b;
+
+	if (left->ifindex != right->ifindex)
+		return left->ifindex < right->ifindex ? -1 : 1;
+	return lb_addr_compare(&left->gateway, &right->gateway);
+}
+
+/* Every way of the route, or where it has but one, that. */
+static int ways_find(struct nexthops *nexthops, struct destination *destination,
+		     const struct netlink_route *route, struct ways *ways)
+{
+	struct netlink_paths paths;
+	int status = netlink_route_paths(nexthops->netlink, &destination->address, &paths);
+
+	if (status || paths.count < 2) {
+		paths.path[0] = (struct netlink_path){
+			.ifindex = route->ifindex, .gateway = route->gateway, .weight = 1};
+		paths.count = 1;
+	}
+	qsort(paths.path, paths.count, sizeof(*paths.path), compare_paths);
+	status = 0;
+	for (size_t i = 0; !status && i < paths.count; i++) {
+		if (ways->count == LB_MEMBER_PATHS)
+			ways->left_out++;
+		else
+			status = ways_add(nexthops, destination, ways, &paths.path[i], route->mtu);
+	}
+	return status;
+}
+
+/* The kernel's choice by the first way, where there are several: its choice among all would change
+ * with any of them. */
+static struct lb_addr source_of(struct nexthops *nexthops, const struct destination *destination,
+				const struct netlink_route *route, const struct ways *ways)
+{
+	struct netlink_route first;
+
+	if (ways->count > 1 &&
+	    !netlink_route_get(nexthops->netlink, &destination->address,
+			       ways->hop[0]->neighbour->link->is.ifindex, &first) &&
+	    first.source.family)
+		return first.source;
+	return route->source;
+}
+
+/* Asks for the route and takes hold of its next hops. 0 without any when there is no way; -EAGAIN
+ * when the kernel could not be asked; -ENOSPC or -ENOMEM when a next hop cannot be had. */
+static int route_ask(struct nexthops *nexthops, struct destination *destination, struct ways *ways,
 		     struct lb_addr *source)
 {
 	struct netlink_route route;
-	const struct lb_addr *gateway;
-	struct hop_link *link;
-	uint32_t mtu;
-	int status = netlink_route_get(nexthops->netlink, &destination->address, &route);
+	int status = netlink_route_get(nexthops->netlink, &destination->address, 0, &route);
 
-	*hop = NULL;
+	memset(ways, 0, sizeof(*ways));
 	memset(source, 0, sizeof(*source));
 	destination->reason[0] = 0;
 	if (status) {
 		say_refused(nexthops, destination, status);
 		return is_transient(status) ? -EAGAIN : 0;
 	}
-	link = hops_link_find(&nexthops->hops, route.ifindex);
-	if (!route_usable(destination, &route, link))
+	if (!route_usable(destination, &route))
 		return 0;
-	*source = route.source;
 	destination->last_ifindex = route.ifindex;
-	gateway = route.gateway.family ? &route.gateway : &destination->address;
-	mtu = route.mtu && route.mtu < link->is.mtu ? route.mtu : link->is.mtu;
-	status = hops_acquire(&nexthops->hops, link, gateway, mtu, hop);
-	if (status)
+	status = ways_find(nexthops, destination, &route, ways);
+	if (status) {
+		ways_release(nexthops, ways);
 		snprintf(destination->reason, sizeof(destination->reason), "%s",
 			 status == -ENOSPC ? "no next hop number is free" : strerror(-status));
-	return status;
-}
-
-static uint32_t hop_number(const struct hop *hop)
-{
-	return hop ? hop->number : LB_NEXTHOP_UNRESOLVED;
+		return status;
+	}
+	if (ways->count)
+		*source = source_of(nexthops, destination, &route, ways);
+	return 0;
 }
 
 static void tell(const struct nexthops *nexthops, const struct destination *destination)
 {
+	const struct ways *ways = &destination->ways;
 	const struct lb_addr address = destination->address;
-	const struct nexthop_route route = {
-		.number = hop_number(destination->hop),
+	struct nexthop_route route = {
+		.number = ways->count ? ways->hop[0]->number : LB_NEXTHOP_UNRESOLVED,
+		.left_out = ways->left_out,
 		.source = destination->source,
 	};
 
+	for (size_t i = 0; i < ways->count; i++)
+		route.way[route.ways++] = (uint16_t)ways->hop[i]->number;
+	memcpy(route.path, destination->path, sizeof(route.path));
 	nexthops->options.changed(nexthops->options.user, &address, &route);
 }
 
-/* The old next hop is let go only after the change was told, so that its number is not somebody
- * else's by then. The callback may end the watch: `destination` is not touched after it. */
+/* True when some path leads elsewhere now. */
+static bool paths_share(struct destination *destination)
+{
+	const struct ways *ways = &destination->ways;
+	struct path_candidate candidates[LB_MEMBER_PATHS];
+	uint16_t before[LB_MEMBER_PATHS];
+
+	for (size_t i = 0; i < ways->count; i++)
+		candidates[i] = (struct path_candidate){
+			.number = (uint16_t)ways->hop[i]->number,
+			.weight = ways->weight[i],
+			.usable = hop_is_usable(ways->hop[i]),
+		};
+	memcpy(before, destination->path, sizeof(before));
+	paths_assign(destination->path, candidates, ways->count);
+	return memcmp(before, destination->path, sizeof(before)) != 0;
+}
+
+static void ways_tend(struct nexthops *nexthops, const struct ways *ways)
+{
+	for (size_t i = 0; i < ways->count; i++)
+		if (ways->hop[i]->neighbour->due)
+			tend_soon(nexthops, ways->hop[i]->neighbour);
+}
+
+/* The old next hops are let go only after the change was told, so that their numbers are not
+ * somebody else's by then. The callback may end the watch: `destination` is not touched after it.
+ */
 static void destination_ask(struct nexthops *nexthops, struct destination *destination)
 {
-	struct hop *old = destination->hop, *hop;
+	struct ways old = destination->ways, ways;
 	struct lb_addr source;
 	bool changed;
 
-	if (route_ask(nexthops, destination, &hop, &source) == -EAGAIN) {
+	if (route_ask(nexthops, destination, &ways, &source) == -EAGAIN) {
 		pass_soon(nexthops);
 		return;
 	}
-	if (hop && hop->neighbour->due)
-		tend_soon(nexthops, hop->neighbour);
-	changed = hop != old || !lb_addr_equal(&source, &destination->source);
-	destination->hop = hop;
+	ways_tend(nexthops, &ways);
+	changed = !lb_addr_equal(&source, &destination->source) || ways.left_out != old.left_out;
+	destination->ways = ways;
 	destination->source = source;
+	changed |= memcmp(ways.hop, old.hop, sizeof(old.hop)) != 0;
+	changed |= paths_share(destination);
 	if (changed)
 		tell(nexthops, destination);
-	hops_release(&nexthops->hops, old);
+	ways_release(nexthops, &old);
+}
+
+/* --- sharing paths anew when a next hop came or went --- */
+
+static void share_step(evutil_socket_t fd, short what, void *arg)
+{
+	struct nexthops *nexthops = arg;
+	struct destination *destination;
+
+	(void)fd;
+	(void)what;
+	for (nexthops->share_next = nexthops->first; (destination = nexthops->share_next);) {
+		nexthops->share_next = destination->next;
+		if (destination->ways.count > 1 && paths_share(destination))
+			tell(nexthops, destination);
+	}
 }
 
 /* --- the pass over all destinations --- */
@@ -436,7 +597,8 @@ static void link_ask_neighbours(struct nexthops *nexthops, uint32_t ifindex)
 
 	for (number = 1; number < nexthops->hops.array_size; number++) {
 		hop = nexthops->hops.by_number[number];
-		if (!hop || hop->neighbour->link->is.ifindex != ifindex)
+		if (!hop || (hop->neighbour->link->is.ifindex != ifindex &&
+			     hop->exit->is.ifindex != ifindex))
 			continue;
 		hop->neighbour->not_before_ms = 0;
 		tend_soon(nexthops, hop->neighbour);
@@ -515,6 +677,7 @@ static void on_state(void *user, const struct hop *hop)
 	const struct nexthops *nexthops = user;
 	struct nexthop_info info;
 
+	timer_set(nexthops->share_timer, 0);
 	if (!nexthops->options.state)
 		return;
 	hop_describe(hop, &info);
@@ -527,7 +690,8 @@ static int timers_make(struct nexthops *nexthops, struct event_base *base)
 {
 	nexthops->pass_timer = evtimer_new(base, pass_step, nexthops);
 	nexthops->tend_timer = evtimer_new(base, tend_step, nexthops);
-	return nexthops->pass_timer && nexthops->tend_timer ? 0 : -ENOMEM;
+	nexthops->share_timer = evtimer_new(base, share_step, nexthops);
+	return nexthops->pass_timer && nexthops->tend_timer && nexthops->share_timer ? 0 : -ENOMEM;
 }
 
 static int nexthops_open(struct nexthops *nexthops, struct event_base *base, struct lb_err *err)
@@ -609,6 +773,8 @@ void nexthops_free(struct nexthops *nexthops)
 		event_free(nexthops->pass_timer);
 	if (nexthops->tend_timer)
 		event_free(nexthops->tend_timer);
+	if (nexthops->share_timer)
+		event_free(nexthops->share_timer);
 	free(nexthops);
 }
 
@@ -668,6 +834,8 @@ static void destination_free(struct nexthops *nexthops, struct destination *dest
 		destination->next->previous = destination->previous;
 	if (nexthops->pass_next == destination)
 		nexthops->pass_next = destination->next;
+	if (nexthops->share_next == destination)
+		nexthops->share_next = destination->next;
 	free(destination);
 }
 
@@ -689,7 +857,7 @@ int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *address, str
 		destination = destination_make(nexthops, address);
 		if (!destination)
 			return watch_failed(-ENOMEM, 0, err);
-		status = route_ask(nexthops, destination, &destination->hop, &destination->source);
+		status = route_ask(nexthops, destination, &destination->ways, &destination->source);
 		if (status == -EAGAIN) {
 			pass_soon(nexthops);
 		} else if (status) {
@@ -697,10 +865,10 @@ int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *address, str
 			return watch_failed(status, nexthops->hops.array_size, err);
 		}
 		/* Asked now, the answer is mostly there before the first packet. */
-		if (destination->hop)
-			neighbour_tend(nexthops, destination->hop->neighbour);
-		if (destination->hop && destination->hop->neighbour->due)
-			tend_soon(nexthops, destination->hop->neighbour);
+		for (size_t i = 0; i < destination->ways.count; i++)
+			neighbour_tend(nexthops, destination->ways.hop[i]->neighbour);
+		ways_tend(nexthops, &destination->ways);
+		paths_share(destination);
 	}
 	destination->watchers++;
 	tell(nexthops, destination);
@@ -710,13 +878,13 @@ int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *address, str
 void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *address)
 {
 	struct destination *destination = destination_find(nexthops, address);
-	struct hop *hop;
+	struct ways ways;
 
 	if (!destination || --destination->watchers)
 		return;
-	hop = destination->hop;
+	ways = destination->ways;
 	destination_free(nexthops, destination);
-	hops_release(&nexthops->hops, hop);
+	ways_release(nexthops, &ways);
 }
 
 /* --- status --- */
@@ -743,8 +911,48 @@ void nexthops_each_unroutable(const struct nexthops *nexthops,
 	const struct destination *destination;
 
 	for (destination = nexthops->first; destination; destination = destination->next)
-		if (!destination->hop)
+		if (!destination->ways.count)
 			each(user, &destination->address, destination->reason);
+}
+
+static void link_describe(const struct hops *hops, const struct hop_link *link,
+			  struct nexthop_link *out)
+{
+	const struct hop_link *master = hops_link_find(hops, link->is.master);
+
+	*out = (struct nexthop_link){
+		.ifindex = link->is.ifindex,
+		.up = link->is.up,
+		.mtu = link->is.mtu,
+		.next_hops = link->exits,
+	};
+	memcpy(out->name, link->is.name, sizeof(out->name));
+	if (link->is.master && master)
+		memcpy(out->master, master->is.name, sizeof(out->master));
+}
+
+void nexthops_each_link(const struct nexthops *nexthops,
+			void (*each)(void *user, const struct nexthop_link *link), void *user)
+{
+	const struct hop_link *link;
+	struct nexthop_link out;
+
+	for (link = nexthops->hops.links; link; link = link->next) {
+		if (!link->present)
+			continue;
+		link_describe(&nexthops->hops, link, &out);
+		each(user, &out);
+	}
+}
+
+bool nexthops_link(const struct nexthops *nexthops, uint32_t ifindex, struct nexthop_link *out)
+{
+	const struct hop_link *link = hops_link_find(&nexthops->hops, ifindex);
+
+	if (!link || !link->present)
+		return false;
+	link_describe(&nexthops->hops, link, out);
+	return true;
 }
 
 bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out)

@@ -25,13 +25,21 @@ struct nexthop_info;
 
 /* What became known about a destination. */
 struct nexthop_route {
-	uint32_t number; /* index in the next hop array; LB_NEXTHOP_UNRESOLVED when there is no
-			    route */
-	struct lb_addr source; /* the kernel's choice of source address towards it; family 0: none
-				  of that family */
+	uint32_t number; /* index in the next hop array, of the first way where there are several;
+			    LB_NEXTHOP_UNRESOLVED when there is no route */
+	/* What stands in a member's paths: number throughout where there is one way. Of several
+	 * equal ways (ECMP) each has paths in proportion to its weight; one that is not resolved
+	 * has none as long as another is. Of more than LB_MEMBER_PATHS ways the first are used, by
+	 * interface index and gateway. */
+	uint16_t path[LB_MEMBER_PATHS];
+	uint16_t way[LB_MEMBER_PATHS]; /* the number of each way, with a path or not */
+	uint32_t ways;
+	uint32_t left_out;     /* ways beyond those */
+	struct lb_addr source; /* the kernel's choice of source address towards it, by its first
+				  way; family 0: none of that family */
 };
 
-/* Called from the event loop whenever a destination's route changed (number or source), and once
+/* Called from the event loop whenever a destination's route changed (paths or source), and once
  * from nexthops_watch itself before it returns. `user` is nexthops_new's. It may watch and unwatch.
  */
 typedef void (*nexthops_changed)(void *user, const struct lb_addr *destination,
@@ -70,8 +78,12 @@ void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *destinati
 /* For status: every next hop in use, in order of number. */
 struct nexthop_info {
 	uint32_t number;
-	char interface[IF_NAMESIZE];
+	char interface[IF_NAMESIZE]; /* of the route; may be a VLAN device */
 	uint32_t ifindex;
+	char egress[IF_NAMESIZE]; /* that frames leave by: the one below a VLAN device, else the
+				     same */
+	uint32_t egress_ifindex;
+	uint16_t vlan;          /* the tag that they get; 0: none */
 	struct lb_addr gateway; /* whose MAC it is */
 	uint8_t dst_mac[6], src_mac[6];
 	uint32_t mtu;
@@ -81,6 +93,18 @@ struct nexthop_info {
 };
 void nexthops_each(const struct nexthops *nexthops,
 		   void (*each)(void *user, const struct nexthop_info *info), void *user);
+/* For status: every link of the network namespace. */
+struct nexthop_link {
+	char name[IF_NAMESIZE];
+	uint32_t ifindex;
+	bool up; /* administratively, and has a carrier */
+	uint32_t mtu;
+	char master[IF_NAMESIZE]; /* the bond, bridge, … that it is a port of, or "" */
+	uint32_t next_hops;       /* that frames leave to by this link */
+};
+void nexthops_each_link(const struct nexthops *nexthops,
+			void (*each)(void *user, const struct nexthop_link *link), void *user);
+bool nexthops_link(const struct nexthops *nexthops, uint32_t ifindex, struct nexthop_link *out);
 /* The next hop of a number; false for LB_NEXTHOP_UNRESOLVED and numbers not in use. */
 bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out);
 /* Why a watched destination has no route; "" when it has one. Valid until the next event. */

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <event2/event.h>
 #include <libmnl/libmnl.h>
+#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include "nexthop_netlink.h"
@@ -60,6 +61,11 @@ static void attributes_parse(const struct nlmsghdr *message, size_t header_bytes
 	mnl_attr_parse(message, header_bytes, attribute_collect, &attributes);
 }
 
+static uint16_t attribute_u16(const struct nlattr *attr)
+{
+	return attr && mnl_attr_get_payload_len(attr) >= 2 ? mnl_attr_get_u16(attr) : 0;
+}
+
 static uint32_t attribute_u32(const struct nlattr *attr)
 {
 	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
@@ -105,6 +111,33 @@ static void put_address(struct nlmsghdr *message, uint16_t type, const struct lb
 
 /* --- messages --- */
 
+static bool attribute_says(const struct nlattr *attr, const char *text)
+{
+	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 &&
+	       strcmp(mnl_attr_get_str(attr), text) == 0;
+}
+
+/* Of a VLAN device, what it adds to frames, and where they go. */
+static void link_vlan_parse(const struct nlattr *const *table, struct netlink_link *out)
+{
+	const struct nlattr *info[IFLA_INFO_MAX + 1] = {NULL};
+	const struct nlattr *data[IFLA_VLAN_MAX + 1] = {NULL};
+	struct attributes attributes = {info, IFLA_INFO_MAX};
+
+	if (!table[IFLA_LINKINFO])
+		return;
+	mnl_attr_parse_nested(table[IFLA_LINKINFO], attribute_collect, &attributes);
+	if (!attribute_says(info[IFLA_INFO_KIND], "vlan") || !info[IFLA_INFO_DATA])
+		return;
+	attributes = (struct attributes){data, IFLA_VLAN_MAX};
+	mnl_attr_parse_nested(info[IFLA_INFO_DATA], attribute_collect, &attributes);
+	out->is_vlan = true;
+	out->lower_elsewhere = table[IFLA_LINK_NETNSID] != NULL;
+	out->lower = attribute_u32(table[IFLA_LINK]);
+	out->vlan = attribute_u16(data[IFLA_VLAN_ID]);
+	out->vlan_protocol = attribute_u16(data[IFLA_VLAN_PROTOCOL]);
+}
+
 /* False for what is no link of ours to follow: bridges announce their ports under family AF_BRIDGE,
  * and a port that leaves its bridge as "deleted". */
 static bool link_parse(const struct nlmsghdr *message, struct netlink_link *out)
@@ -119,6 +152,8 @@ static bool link_parse(const struct nlmsghdr *message, struct netlink_link *out)
 	out->ifindex = (uint32_t)header->ifi_index;
 	if (table[IFLA_IFNAME])
 		strncpy(out->name, mnl_attr_get_str(table[IFLA_IFNAME]), sizeof(out->name) - 1);
+	out->master = attribute_u32(table[IFLA_MASTER]);
+	link_vlan_parse(table, out);
 	out->mtu = attribute_u32(table[IFLA_MTU]);
 	out->ethernet =
 		attribute_mac(table[IFLA_ADDRESS], out->mac) && header->ifi_type == ARPHRD_ETHER;
@@ -177,6 +212,44 @@ static void route_parse(const struct nlmsghdr *message, void *data)
 	out->mtu = route_mtu(table);
 	route_gateway(table, header->rtm_family, &out->gateway);
 	attribute_address(table[RTA_PREFSRC], header->rtm_family, &out->source);
+}
+
+/* One way of a route of several; its attributes are those of a route. */
+static void path_parse(const struct rtnexthop *way, int family, struct netlink_paths *out)
+{
+	const struct nlattr *table[RTA_MAX + 1] = {NULL};
+	struct attributes attributes = {table, RTA_MAX};
+	struct netlink_path path = {
+		.ifindex = (uint32_t)way->rtnh_ifindex,
+		.weight = way->rtnh_hops + 1u,
+	};
+
+	mnl_attr_parse_payload(RTNH_DATA(way), way->rtnh_len - sizeof(*way), attribute_collect,
+			       &attributes);
+	route_gateway(table, family, &path.gateway);
+	if (!(way->rtnh_flags & RTNH_F_DEAD) && !table[RTA_ENCAP_TYPE] &&
+	    out->count < NETLINK_PATHS_MAX)
+		out->path[out->count++] = path;
+}
+
+static void paths_parse(const struct nlmsghdr *message, void *data)
+{
+	const struct nlattr *table[RTA_MAX + 1] = {NULL};
+	const struct rtmsg *header = mnl_nlmsg_get_payload(message);
+	const struct rtnexthop *way;
+	int left;
+
+	if (message->nlmsg_type != RTM_NEWROUTE ||
+	    mnl_nlmsg_get_payload_len(message) < sizeof(*header))
+		return;
+	attributes_parse(message, sizeof(*header), table, RTA_MAX);
+	if (!table[RTA_MULTIPATH])
+		return;
+	way = mnl_attr_get_payload(table[RTA_MULTIPATH]);
+	left = mnl_attr_get_payload_len(table[RTA_MULTIPATH]);
+	for (; left >= (int)sizeof(*way) && RTNH_OK(way, left);
+	     left -= RTNH_ALIGN(way->rtnh_len), way = RTNH_NEXT(way))
+		path_parse(way, header->rtm_family, data);
 }
 
 static bool neighbour_parse(const struct nlmsghdr *message, struct netlink_neighbour *out)
@@ -312,10 +385,9 @@ int netlink_links(struct netlink *netlink)
 	return status;
 }
 
-int netlink_route_get(struct netlink *netlink, const struct lb_addr *destination,
-		      struct netlink_route *out)
+static struct nlmsghdr *route_request(char *buffer, const struct lb_addr *destination,
+				      uint32_t flags)
 {
-	char buffer[128] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct rtmsg *header;
 
@@ -323,9 +395,32 @@ int netlink_route_get(struct netlink *netlink, const struct lb_addr *destination
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
 	header->rtm_family = (unsigned char)address_family(destination);
 	header->rtm_dst_len = destination->family == 4 ? 32 : 128;
+	header->rtm_flags = flags;
 	put_address(request, RTA_DST, destination);
+	return request;
+}
+
+int netlink_route_get(struct netlink *netlink, const struct lb_addr *destination, uint32_t ifindex,
+		      struct netlink_route *out)
+{
+	char buffer[128] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct nlmsghdr *request = route_request(buffer, destination, 0);
+
+	if (ifindex)
+		mnl_attr_put_u32(request, RTA_OIF, ifindex);
 	memset(out, 0, sizeof(*out));
 	return transact(netlink, request, route_parse, out);
+}
+
+/* The route as it stands in the table, not what one packet would make of it. */
+int netlink_route_paths(struct netlink *netlink, const struct lb_addr *destination,
+			struct netlink_paths *out)
+{
+	char buffer[128] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct nlmsghdr *request = route_request(buffer, destination, RTM_F_FIB_MATCH);
+
+	out->count = 0;
+	return transact(netlink, request, paths_parse, out);
 }
 
 static struct nlmsghdr *neighbour_request(char *buffer, uint16_t type, uint32_t ifindex,

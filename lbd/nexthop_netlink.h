@@ -25,6 +25,13 @@ struct netlink_link {
 	uint32_t mtu;
 	bool ethernet; /* has Ethernet addresses; lo, tunnels and the like have not */
 	bool up;       /* administratively, and has a carrier */
+	/* A VLAN device: the link below it, and the tag that frames get there. */
+	bool is_vlan;
+	bool lower_elsewhere; /* the link below is in another network namespace */
+	uint32_t lower;
+	uint16_t vlan;
+	uint16_t vlan_protocol; /* wire order */
+	uint32_t master; /* for reports: the bond, bridge, … that it is a port of; 0: none */
 };
 
 struct netlink_route {
@@ -34,6 +41,20 @@ struct netlink_route {
 	struct lb_addr gateway; /* family 0: on-link */
 	struct lb_addr source;  /* family 0: none */
 	uint32_t mtu;           /* configured on the route; 0: none */
+};
+
+/* One of the equal ways of a route (ECMP). */
+struct netlink_path {
+	uint32_t ifindex;
+	struct lb_addr gateway; /* family 0: on-link */
+	uint32_t weight;        /* 1 … 256 */
+};
+
+#define NETLINK_PATHS_MAX 64
+
+struct netlink_paths {
+	struct netlink_path path[NETLINK_PATHS_MAX];
+	size_t count;
 };
 
 struct netlink_neighbour {
@@ -65,9 +86,15 @@ void netlink_close(struct netlink *netlink);
 int netlink_links(struct netlink *netlink);
 
 /* The kernel's refusal is returned as its -errno: -ENETUNREACH, -EHOSTUNREACH, -EACCES (prohibit),
- * -EINVAL (blackhole). */
-int netlink_route_get(struct netlink *netlink, const struct lb_addr *destination,
+ * -EINVAL (blackhole). Of several equal ways the kernel tells the one that it would take; with an
+ * interface (0: any), one by that. */
+int netlink_route_get(struct netlink *netlink, const struct lb_addr *destination, uint32_t ifindex,
 		      struct netlink_route *out);
+/* All ways of the route, in the order of the kernel, without those that it holds for dead and those
+ * that lead into a tunnel of their own; none where the route has but one way. Of a route that names
+ * a nexthop group they are known unless net.ipv4.nexthop_compat_mode is 0. */
+int netlink_route_paths(struct netlink *netlink, const struct lb_addr *destination,
+			struct netlink_paths *out);
 
 /* -ENOENT: there is no such neighbour entry. */
 int netlink_neighbour_get(struct netlink *netlink, uint32_t ifindex, const struct lb_addr *address,

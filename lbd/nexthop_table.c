@@ -30,9 +30,9 @@ static const char *hop_problem(const struct hop *hop)
 {
 	const struct hop_neighbour *neighbour = hop->neighbour;
 
-	if (!neighbour->link->present)
+	if (!neighbour->link->present || !hop->exit->present)
 		return "interface is gone";
-	if (!neighbour->link->is.up)
+	if (!neighbour->link->is.up || !hop->exit->is.up)
 		return "link is down";
 	if (neighbour->usable)
 		return NULL;
@@ -53,8 +53,10 @@ static void entry_store(struct hops *hops, const struct hop *hop)
 		mac_store(entry->dst_mac, none, 0);
 		return;
 	}
-	mac_store(entry->src_mac, neighbour->link->is.mac, 0);
-	__atomic_store_n(&entry->ifindex, neighbour->link->is.ifindex, __ATOMIC_RELEASE);
+	__atomic_store_n(&entry->vlan_protocol, neighbour->link->is.vlan_protocol,
+			 __ATOMIC_RELEASE);
+	mac_store(entry->src_mac, neighbour->link->is.mac, neighbour->link->is.vlan);
+	__atomic_store_n(&entry->ifindex, hop->exit->is.ifindex, __ATOMIC_RELEASE);
 	__atomic_store_n(&entry->mtu, hop->mtu, __ATOMIC_RELEASE);
 	mac_store(entry->dst_mac, neighbour->is.mac, 1);
 }
@@ -169,7 +171,7 @@ static void link_free_unused(struct hops *hops, struct hop_link *link)
 {
 	struct hop_link **at = &hops->links;
 
-	if (link->present || link->hops)
+	if (link->present || link->hops || link->exits)
 		return;
 	while (*at != link)
 		at = &(*at)->next;
@@ -183,10 +185,12 @@ static void link_store(struct hops *hops, const struct hop_link *link)
 	struct hop_neighbour *neighbour;
 	uint32_t number;
 
-	for (number = 1; link->hops && number < hops->array_size; number++) {
-		if (!hops->by_number[number] || hops->by_number[number]->neighbour->link != link)
+	for (number = 1; (link->hops || link->exits) && number < hops->array_size; number++) {
+		const struct hop *hop = hops->by_number[number];
+
+		if (!hop || (hop->neighbour->link != link && hop->exit != link))
 			continue;
-		neighbour = hops->by_number[number]->neighbour;
+		neighbour = hop->neighbour;
 		if (!link->present || !link->is.up)
 			neighbour->usable = neighbour->failed = false;
 		hop_store(hops, hops->by_number[number]);
@@ -195,8 +199,11 @@ static void link_store(struct hops *hops, const struct hop_link *link)
 
 static bool link_same(const struct netlink_link *a, const struct netlink_link *b)
 {
-	return a->up == b->up && a->mtu == b->mtu && a->ethernet == b->ethernet &&
-	       memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 && strcmp(a->name, b->name) == 0;
+	return a->up == b->up && a->is_vlan == b->is_vlan && a->lower == b->lower &&
+	       a->lower_elsewhere == b->lower_elsewhere && a->vlan == b->vlan &&
+	       a->vlan_protocol == b->vlan_protocol && a->mtu == b->mtu &&
+	       a->ethernet == b->ethernet && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+	       strcmp(a->name, b->name) == 0;
 }
 
 int hops_link_set(struct hops *hops, const struct netlink_link *is, bool gone)
@@ -209,10 +216,12 @@ int hops_link_set(struct hops *hops, const struct netlink_link *is, bool gone)
 	if (!link && !(link = link_make(hops, is->ifindex)))
 		return -ENOMEM;
 	link->listed = true;
-	if (link->present == !gone && link_same(&link->is, is))
+	if (link->present == !gone && link_same(&link->is, is)) {
+		link->is = *is;
 		return HOP_LINK_SAME;
+	}
 	was_up = link->present && link->is.up;
-	returned = !link->present && !gone && link->hops;
+	returned = !link->present && !gone && link->exits;
 	link->present = !gone;
 	link->is = *is;
 	link_store(hops, link);
@@ -221,6 +230,26 @@ int hops_link_set(struct hops *hops, const struct netlink_link *is, bool gone)
 	if (gone)
 		link_free_unused(hops, link);
 	return !gone && is->up && !was_up ? HOP_LINK_CAME_UP : HOP_LINK_CHANGED;
+}
+
+struct hop_link *hops_exit(const struct hops *hops, struct hop_link *link, const char **why)
+{
+	struct hop_link *lower;
+
+	if (!link->is.is_vlan)
+		return link;
+	*why = "is a VLAN of another namespace's interface";
+	if (link->is.lower_elsewhere)
+		return NULL;
+	*why = "is a VLAN of an interface that is not known yet";
+	lower = hops_link_find(hops, link->is.lower);
+	if (!lower || !lower->present)
+		return NULL;
+	*why = "is a VLAN in a VLAN: only one tag can be added";
+	if (lower->is.is_vlan)
+		return NULL;
+	*why = "is a VLAN of an interface that is not Ethernet";
+	return lower->is.ethernet ? lower : NULL;
 }
 
 void hops_links_start(struct hops *hops)
@@ -380,10 +409,12 @@ static struct hop *hop_make(struct hops *hops, struct hop_neighbour *neighbour, 
 {
 	struct hop *hop = calloc(1, sizeof(*hop));
 	uint32_t bucket = bucket_of_neighbour(neighbour);
+	const char *why;
 
 	if (!hop)
 		return NULL;
 	hop->neighbour = neighbour;
+	hop->exit = hops_exit(hops, neighbour->link, &why);
 	hop->mtu = mtu;
 	hop->number = number_take(hops);
 	hop->next = hops->buckets[bucket];
@@ -392,8 +423,9 @@ static struct hop *hop_make(struct hops *hops, struct hop_neighbour *neighbour, 
 	neighbour->hops++;
 	hop_note(hop);
 	entry_store(hops, hop);
-	if (neighbour->link->hops++ == 0)
-		hops->egress(hops->user, neighbour->link->is.ifindex, true);
+	neighbour->link->hops++;
+	if (hop->exit->exits++ == 0)
+		hops->egress(hops->user, hop->exit->is.ifindex, true);
 	return hop;
 }
 
@@ -425,13 +457,14 @@ int hops_acquire(struct hops *hops, struct hop_link *link, const struct lb_addr 
 void hops_release(struct hops *hops, struct hop *hop)
 {
 	struct hop_neighbour *neighbour;
-	struct hop_link *link;
+	struct hop_link *link, *way_out;
 	struct hop **at;
 
 	if (!hop || --hop->destinations)
 		return;
 	neighbour = hop->neighbour;
 	link = neighbour->link;
+	way_out = hop->exit;
 	number_clear(hops, hop->number);
 	at = &hops->buckets[bucket_of_neighbour(neighbour)];
 	while (*at != hop)
@@ -442,9 +475,17 @@ void hops_release(struct hops *hops, struct hop *hop)
 	free(hop);
 	neighbour->hops--;
 	neighbour_free_unused(hops, neighbour);
-	if (--link->hops == 0)
-		hops->egress(hops->user, link->is.ifindex, false);
+	link->hops--;
+	if (--way_out->exits == 0)
+		hops->egress(hops->user, way_out->is.ifindex, false);
+	if (way_out != link)
+		link_free_unused(hops, way_out);
 	link_free_unused(hops, link);
+}
+
+bool hop_is_usable(const struct hop *hop)
+{
+	return !hop_problem(hop);
 }
 
 void hop_describe(const struct hop *hop, struct nexthop_info *info)
@@ -456,6 +497,9 @@ void hop_describe(const struct hop *hop, struct nexthop_info *info)
 	info->number = hop->number;
 	snprintf(info->interface, sizeof(info->interface), "%s", neighbour->link->is.name);
 	info->ifindex = neighbour->link->is.ifindex;
+	snprintf(info->egress, sizeof(info->egress), "%s", hop->exit->is.name);
+	info->egress_ifindex = hop->exit->is.ifindex;
+	info->vlan = neighbour->link->is.vlan;
 	info->gateway = neighbour->is.address;
 	memcpy(info->dst_mac, neighbour->is.mac, sizeof(info->dst_mac));
 	memcpy(info->src_mac, neighbour->link->is.mac, sizeof(info->src_mac));

@@ -17,9 +17,10 @@
 struct hop_link {
 	struct hop_link *next;
 	struct netlink_link is;
-	bool present;  /* false once deleted */
-	bool listed;   /* seen by the listing under way (hops_links_expire) */
-	uint32_t hops; /* how many go out by it */
+	bool present;   /* false once deleted */
+	bool listed;    /* seen by the listing under way (hops_links_expire) */
+	uint32_t hops;  /* how many have their neighbour on it */
+	uint32_t exits; /* how many frames leave by it: of itself, and of VLAN devices on it */
 };
 
 struct hop_neighbour {
@@ -40,6 +41,8 @@ struct hop_neighbour {
 struct hop {
 	struct hop *next; /* in its bucket */
 	struct hop_neighbour *neighbour;
+	struct hop_link
+		*exit; /* the neighbour's link, or below that VLAN device the one it is on */
 	uint32_t number;
 	uint32_t mtu;
 	uint32_t destinations;
@@ -59,7 +62,7 @@ struct hops {
 	struct hop_link *links;
 	struct hop_neighbour *neighbours[HOP_BUCKETS];
 	struct hop *buckets[HOP_BUCKETS];
-	/* A link got its first hop or lost its last. */
+	/* A link got its first exit or lost its last. */
 	void (*egress)(void *user, uint32_t ifindex, bool in_use);
 	/* Why a hop cannot be used, or that it can, is not what it was. */
 	void (*state)(void *user, const struct hop *hop);
@@ -84,6 +87,8 @@ enum hop_link_change {
 /* -ENOMEM or an enum hop_link_change. */
 int hops_link_set(struct hops *hops, const struct netlink_link *link, bool gone);
 struct hop_link *hops_link_find(const struct hops *hops, uint32_t ifindex);
+/* Where frames for neighbours on the link leave, or NULL with the reason in *why. */
+struct hop_link *hops_exit(const struct hops *hops, struct hop_link *link, const char **why);
 /* Around a listing of all links: start, hops_link_set for each, then expire those that were not
  * listed. */
 void hops_links_start(struct hops *hops);
@@ -97,11 +102,12 @@ void hops_neighbour_set(struct hops *hops, struct hop_neighbour *neighbour,
 void hops_neighbour_problem(struct hops *hops, struct hop_neighbour *neighbour,
 			    const char *problem);
 
-/* Counted. -ENOMEM, or -ENOSPC when no number is free. */
+/* Counted. The link has an exit. -ENOMEM, or -ENOSPC when no number is free. */
 int hops_acquire(struct hops *hops, struct hop_link *link, const struct lb_addr *gateway,
 		 uint32_t mtu, struct hop **out);
 void hops_release(struct hops *hops, struct hop *hop);
 
+bool hop_is_usable(const struct hop *hop);
 void hop_describe(const struct hop *hop, struct nexthop_info *info);
 
 #endif

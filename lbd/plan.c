@@ -27,7 +27,8 @@ static bool same_vip(const struct lb_vip *a, const struct lb_vip *b)
 {
 	return !strcmp(a->name, b->name) && a->table == b->table &&
 	       a->table_size == b->table_size && a->transition_s == b->transition_s &&
-	       a->flow_idle_s == b->flow_idle_s && same_backends(a, b);
+	       a->flow_idle_s == b->flow_idle_s && lb_vip_forwarding_equal(a, b) &&
+	       same_backends(a, b);
 }
 
 /* The step for the lower of the two next VIPs; moves on whichever it took. */

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "plan.h"
+#include "service_entry.h"
 #include "state.h"
 
 /* One VIP of a change on its way. */
@@ -74,25 +75,6 @@ static int check_limits(struct change *change, struct lb_err *err)
 	return 0;
 }
 
-/* Whether some VIP has the address: they are sorted by it. */
-static bool address_in_use(const struct lb_service *document, const struct lb_addr *address)
-{
-	size_t low = 0, high = document->vip_count;
-
-	while (low < high) {
-		size_t middle = low + (high - low) / 2;
-		int order = lb_addr_compare(&document->vips[middle].endpoint.address, address);
-
-		if (!order)
-			return true;
-		if (order < 0)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return false;
-}
-
 /* Packets for a backend at a VIP's address would come back to the balancers. */
 static int check_backends(const struct lb_service *document, struct lb_err *err)
 {
@@ -102,8 +84,10 @@ static int check_backends(const struct lb_service *document, struct lb_err *err)
 	for (i = 0; i < document->vip_count; i++)
 		for (j = 0; j < document->vips[i].backend_count; j++) {
 			const struct lb_addr *address = &document->vips[i].backends[j].address;
+			size_t at = lb_service_first(document, address);
 
-			if (!address_in_use(document, address))
+			if (at == document->vip_count ||
+			    !lb_addr_equal(&document->vips[at].endpoint.address, address))
 				continue;
 			lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has the address of a VIP",
 				   lb_addr_format(address, text));
@@ -310,10 +294,26 @@ static json_t *flows_at_risk(struct change *change, const struct live_vip *befor
 	return at_risk;
 }
 
-static int check_table_size(const struct plan_step *plan, struct lb_err *err)
+static bool same_for_good(const struct lb_vip *a, const struct lb_vip *b)
+{
+	return a->table_size == b->table_size && a->hash == b->hash;
+}
+
+static int check_hash(const struct plan_step *plan, struct lb_err *err)
+{
+	if (plan->before->hash == plan->after->hash)
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "hash", "VIP %s hashes by %s for good", plan->after->name,
+		   lb_hash_name(plan->before->hash));
+	return lb_err_hint(err, "by another policy established connections would move: delete the "
+				"VIP and add it anew if that may be");
+}
+
+/* What a VIP keeps for as long as there is one. */
+static int check_for_good(const struct plan_step *plan, struct lb_err *err)
 {
 	if (plan->before->table_size == plan->after->table_size)
-		return 0;
+		return check_hash(plan, err);
 	lb_err_set(err, LB_ERR_REFUSED, "table_size", "VIP %s has a table of %u slots for good",
 		   plan->after->name, plan->before->table_size);
 	return lb_err_hint(err, "another size would move every flow: delete the VIP and add it "
@@ -349,7 +349,7 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 		next->number = before->number;
 		next->slots_start = before->slots_start;
 		next->slots = before->slots;
-		error = check_table_size(plan, err);
+		error = check_for_good(plan, err);
 	} else {
 		error = take_place(service, plan->after, next, err);
 	}
@@ -379,46 +379,26 @@ static void set_members(struct service *service, const struct lb_vip *vip,
 		const struct table_member *backend = &live->backends[i];
 
 		members_set_new(service->members, backend->number, backend->weight > 0);
+		members_set_gue(service->members, backend->number, vip->encap == LB_ENCAP_GUE);
 		sweep_member_set(service->sweep, backend->number, live->slots, vip->transition_s,
 				 vip->flow_idle_s);
 	}
 }
 
-static struct lb_endpoint address_only(const struct lb_endpoint *endpoint)
-{
-	return (struct lb_endpoint){.address = endpoint->address};
-}
-
-/* Takes a VIP out of the data plane, and its address when no VIP of `remaining` has it. */
+/* Takes a VIP out of the data plane. */
 static void withdraw_vip(struct service *service, const struct lb_vip *vip,
 			 const struct live_vip *live, const struct lb_service *remaining)
 {
-	const struct lb_endpoint address = address_only(&vip->endpoint);
-
-	datapath_vip_del(service->datapath, &vip->endpoint, NULL);
-	if (!address_in_use(remaining, &vip->endpoint.address))
-		datapath_vip_del(service->datapath, &address, NULL);
+	entry_withdraw(service, vip, remaining);
 	slots_reset(live->slots);
 }
 
 static int publish_vip(struct service *service, const struct lb_vip *vip,
 		       const struct live_vip *live, struct lb_err *err)
 {
-	const struct lb_endpoint address = address_only(&vip->endpoint);
-	const struct lb_vip_value known = {.flags = LB_VIP_ADDRESS_ONLY};
-	const struct lb_vip_value value = {
-		.number = live->number,
-		.slots_start = live->slots_start,
-		.slots_size = live->slots->size,
-	};
-	int error;
-
 	set_members(service, vip, live);
 	slots_settle(live->slots, table_owners(live->table));
-	error = datapath_vip_set(service->datapath, &address, &known, err);
-	if (!error)
-		error = datapath_vip_set(service->datapath, &vip->endpoint, &value, err);
-	return error;
+	return entry_publish(service, vip, live, err);
 }
 
 static int publish_step(struct change *change, struct step *step, struct lb_err *err)
@@ -431,6 +411,15 @@ static int publish_step(struct change *change, struct step *step, struct lb_err 
 
 /* --- all or nothing --- */
 
+/* A VIP for every port may have stood where the entry of another one's fragments was. */
+static void undo_publish(struct service *service, const struct step *step)
+{
+	withdraw_vip(service, step->plan.after, &step->next, service->document);
+	if (!step->plan.after->endpoint.port)
+		entry_fragments(service, service->document, service->live,
+				&step->plan.after->endpoint);
+}
+
 static void undo(struct change *change)
 {
 	size_t i;
@@ -439,8 +428,7 @@ static void undo(struct change *change)
 		struct step *step = &change->steps[i];
 
 		if (step->published)
-			withdraw_vip(change->service, step->plan.after, &step->next,
-				     change->service->document);
+			undo_publish(change->service, step);
 		if (step->prepared)
 			undo_prepare(change, step);
 	}
@@ -480,6 +468,7 @@ static void commit_changed(struct change *change, struct step *step)
 	struct live_vip *before = &service->live[step->plan.before_index], *next = &step->next;
 
 	set_members(service, step->plan.after, next);
+	entry_update(service, step->plan.before, step->plan.after, next);
 	each_not_in(change, before, next, member_mark);
 	slots_change(next->slots, table_owners(next->table), change->gone, clock_now_s(),
 		     step->plan.after->transition_s);
@@ -502,6 +491,27 @@ static void commit_removed(struct change *change, struct step *step)
 	each_not_in(change, before, NULL, member_end);
 	leave_place(change->service, before);
 	live_clear(before);
+}
+
+static bool has_fragments_entry(const struct lb_vip *vip)
+{
+	return vip && vip->endpoint.port && vip->fragments == LB_FRAGMENTS_3TUPLE;
+}
+
+/* After all else, since one VIP may take over from another. */
+static void commit_fragments(struct change *change, const struct live_vip *live)
+{
+	size_t i;
+
+	for (i = 0; i < change->step_count; i++) {
+		const struct plan_step *plan = &change->steps[i].plan;
+		const struct lb_vip *vip = plan->after ? plan->after : plan->before;
+
+		if (plan->what == PLAN_UNCHANGED)
+			continue;
+		if (has_fragments_entry(plan->before) || has_fragments_entry(plan->after))
+			entry_fragments(change->service, change->document, live, &vip->endpoint);
+	}
 }
 
 /* What the program must take a confirmed word for alive by: it does not know whose it is. */
@@ -540,6 +550,7 @@ static void commit(struct change *change, struct live_vip *live)
 		}
 		live[n++] = step->next;
 	}
+	commit_fragments(change, live);
 	free(service->live);
 	service->live = live;
 	datapath_tuning(service->datapath)->flow_idle = longest_idle(change->document);
@@ -710,6 +721,8 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 	if (!error)
 		error = check_backends(next, err);
 	if (!error)
+		error = lb_service_check_fragments(next, err);
+	if (!error)
 		error = make_steps(&change, err);
 	if (!error)
 		error = apply_steps(&change, mode, options, reply, err);
@@ -757,8 +770,9 @@ static int apply_quietly(struct service *service, struct lb_service *next, struc
 	return error;
 }
 
-/* A VIP whose table has another size in `kept` cannot become that one: it is dropped first. */
-static int drop_resized(struct service *service, const struct lb_service *kept, struct lb_err *err)
+/* A VIP whose table has another size in `kept`, or that hashes by another policy there, cannot
+ * become that one: it is dropped first. */
+static int drop_others(struct service *service, const struct lb_service *kept, struct lb_err *err)
 {
 	struct lb_service *next = lb_service_copy(service->document);
 	bool dropped = false;
@@ -769,7 +783,7 @@ static int drop_resized(struct service *service, const struct lb_service *kept, 
 	for (i = 0; i < next->vip_count; i++) {
 		const struct lb_vip *vip = lb_service_find(kept, next->vips[i].name);
 
-		if (!vip || vip->table_size == next->vips[i].table_size) {
+		if (!vip || same_for_good(vip, &next->vips[i])) {
 			next->vips[n++] = next->vips[i];
 			continue;
 		}
@@ -794,7 +808,7 @@ static int restore(struct service *service, struct lb_err *err)
 	if (datapath_adopted(service->datapath)) {
 		error = service_adopt(service, kept, err);
 		if (!error)
-			error = drop_resized(service, kept, err);
+			error = drop_others(service, kept, err);
 	}
 	if (error) {
 		lb_service_free(kept);
@@ -803,6 +817,8 @@ static int restore(struct service *service, struct lb_err *err)
 	}
 	error = apply_quietly(service, kept, err);
 	members_adopted(service->members);
+	if (!error)
+		entries_tidy(service);
 	drains_tell(service, true);
 	if (error)
 		lb_service_free(revert.document);

@@ -9,6 +9,7 @@
 #include "api/model.h"
 #include "config.h"
 #include "datapath.h"
+#include "nexthop.h"
 
 struct event_base;
 struct events;
@@ -51,6 +52,10 @@ json_t *service_vip_stats(struct service *service,
 			  const struct lb_vip *vip); /* an entry of stats.vips */
 json_t *service_limits(struct service *service);     /* status.limits */
 json_t *service_flow_table(struct service *service); /* status.flow_table */
+/* What is known of a link, and of all of them; see nexthop.h. */
+bool service_link(const struct service *service, uint32_t ifindex, struct nexthop_link *out);
+void service_each_link(const struct service *service,
+		       void (*each)(void *user, const struct nexthop_link *link), void *user);
 json_t *service_next_hops(struct service *service);  /* status.next_hops */
 json_t *service_unroutable(struct service *service); /* status.unroutable */
 

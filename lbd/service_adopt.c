@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "../bpf/flow_word.h"
-#include "service_live.h"
+#include "service_entry.h"
 
 struct found_vip {
 	struct lb_endpoint endpoint;
@@ -56,7 +56,7 @@ static void find_vip(void *user, const struct lb_endpoint *endpoint,
 	struct found *found = user;
 	struct found_vip *vips;
 
-	if (value->flags & LB_VIP_ADDRESS_ONLY)
+	if (value->flags & (LB_VIP_ADDRESS_ONLY | LB_VIP_FRAGMENTS_ONLY))
 		return;
 	vips = grown(found->vips, found->count, &found->room, sizeof(*vips));
 	if (!vips) {
@@ -146,6 +146,7 @@ static int describe_vip(const struct found_vip *found, struct lb_vip *vip)
 	vip->endpoint = found->endpoint;
 	lb_endpoint_format(&vip->endpoint, vip->name);
 	vip->table_size = found->value.slots_size;
+	entry_describe(found->value.flags, vip);
 	vip->flow_idle_s =
 		LB_FLOW_IDLE_MAX_S; /* nothing on record dies before it is known what may */
 	vip->backends = calloc(found->count + 1, sizeof(*vip->backends));

@@ -153,6 +153,9 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 	json_object_set_new(object, "table_size", json_integer(vip->table_size));
 	json_object_set_new(object, "transition_s", json_integer(vip->transition_s));
 	json_object_set_new(object, "flow_idle_s", json_integer(vip->flow_idle_s));
+	json_object_set_new(object, "encap", json_string(lb_encap_name(vip->encap)));
+	json_object_set_new(object, "hash", json_string(lb_hash_name(vip->hash)));
+	json_object_set_new(object, "fragments", json_string(lb_fragments_name(vip->fragments)));
 	json_object_set_new(object, "slots", slots_json(live->slots));
 	json_object_set_new(object, "digest", digest_json(service, live));
 	set_counter(object, &sum);
@@ -197,6 +200,17 @@ json_t *service_limits(struct service *service)
 			 limit_json(service->backend_count, config->members), "slots",
 			 limit_json(ranges_used(service->slot_ranges), config->slots), "flows",
 			 "max", (int)config->flows);
+}
+
+bool service_link(const struct service *service, uint32_t ifindex, struct nexthop_link *out)
+{
+	return members_link(service->members, ifindex, out);
+}
+
+void service_each_link(const struct service *service,
+		       void (*each)(void *user, const struct nexthop_link *link), void *user)
+{
+	members_each_link(service->members, each, user);
 }
 
 json_t *service_next_hops(struct service *service)

@@ -130,9 +130,15 @@ struct endpoint_text {
 
 const char *lb_protocol_name(uint8_t protocol)
 {
-	if (protocol == IPPROTO_TCP)
+	switch (protocol) {
+	case IPPROTO_TCP:
 		return "tcp";
-	return protocol == IPPROTO_UDP ? "udp" : NULL;
+	case IPPROTO_UDP:
+		return "udp";
+	case IPPROTO_SCTP:
+		return "sctp";
+	}
+	return NULL;
 }
 
 /* Copies the text before any character of `stop`; an over-long piece is cut, and invalid as such.
@@ -190,9 +196,11 @@ static int protocol_parse(const char *text, uint8_t *out, struct lb_err *err)
 		*out = IPPROTO_TCP;
 	else if (!strcmp(text, "udp"))
 		*out = IPPROTO_UDP;
+	else if (!strcmp(text, "sctp"))
+		*out = IPPROTO_SCTP;
 	else
-		return lb_err_set(err, LB_ERR_PARAMS, "", "protocol must be tcp or udp, not \"%s\"",
-				  text);
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "protocol must be tcp, udp or sctp, not \"%s\"", text);
 	return 0;
 }
 

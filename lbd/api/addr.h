@@ -17,7 +17,7 @@ struct lb_addr {
 struct lb_endpoint {
 	struct lb_addr address;
 	uint16_t port;    /* host order */
-	uint8_t protocol; /* IPPROTO_TCP or IPPROTO_UDP */
+	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP */
 };
 
 /* An address with the number of leading bits that are fixed, host bits zero. */
@@ -54,6 +54,6 @@ int lb_endpoint_compare(const struct lb_endpoint *a, const struct lb_endpoint *b
  * IPv4-mapped IPv6 address"), or NULL when it can. */
 const char *lb_addr_unusable(const struct lb_addr *address);
 
-const char *lb_protocol_name(uint8_t protocol); /* "tcp", "udp"; NULL for others */
+const char *lb_protocol_name(uint8_t protocol); /* "tcp", "udp", "sctp"; NULL: others */
 
 #endif

@@ -6,9 +6,11 @@
  * 65537, "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
  *
  * name may be left out (the address is the name then), table and table_size too (rendezvous,
- * 65537), weight too (1). Parsing is strict: an unknown field, a wrong type, a value out of range,
- * a duplicate or a null is an error that carries the JSON path. Nothing here does I/O or depends on
- * what the node can do (limits are lbd's).
+ * 65537), weight too (1), and "encap": "ipip" | "gue", "hash": "5-tuple" | "source" |
+ * "source-port", "fragments": "track" | "3-tuple" | "drop" (the first of each). Parsing is strict:
+ * an unknown field, a wrong type, a value out of range, a duplicate or a null is an error that
+ * carries the JSON path. Nothing here does I/O or depends on what the node can do (limits are
+ * lbd's).
  */
 #ifndef LB_MODEL_H
 #define LB_MODEL_H
@@ -29,6 +31,14 @@
 
 enum lb_table_kind { LB_TABLE_RENDEZVOUS, LB_TABLE_MAGLEV };
 
+/* How packets travel to the backends. */
+enum lb_encap { LB_ENCAP_IPIP, LB_ENCAP_GUE };
+/* What of a packet chooses its slot; source port: source address and destination port. */
+enum lb_hash { LB_HASH_5TUPLE, LB_HASH_SOURCE, LB_HASH_SOURCE_PORT };
+/* What becomes of IP fragments: later ones follow their first, or all go by addresses and protocol.
+ */
+enum lb_fragments { LB_FRAGMENTS_TRACK, LB_FRAGMENTS_3TUPLE, LB_FRAGMENTS_DROP };
+
 struct lb_backend {
 	struct lb_addr address;
 	uint32_t weight;
@@ -42,6 +52,9 @@ struct lb_vip {
 	/* For how long a slot that has changed its owner is MOVING; and how long a recorded flow
 	 * lives without a packet, which is no less. Seconds, 1 … LB_FLOW_IDLE_MAX_S. */
 	uint32_t transition_s, flow_idle_s;
+	enum lb_encap encap;
+	enum lb_hash hash;
+	enum lb_fragments fragments;
 	uint32_t table_size; /* a prime, LB_TABLE_SIZE_MIN … LB_TABLE_SIZE_MAX (bpf/abi.h) */
 	struct lb_backend *backends; /* sorted by address; owned */
 	size_t backend_count;
@@ -72,12 +85,20 @@ json_t *lb_vip_to_json(const struct lb_vip *vip);
  * transition. */
 int lb_vip_times_from_json(const json_t *transition, const json_t *flow_idle, struct lb_vip *vip,
 			   struct lb_err *err);
+/* Changes how a VIP's packets travel; each may be NULL: left as it is. On failure nothing has
+ * changed. */
+int lb_vip_forwarding_from_json(const json_t *encap, const json_t *hash, const json_t *fragments,
+				struct lb_vip *vip, struct lb_err *err);
+bool lb_vip_forwarding_equal(const struct lb_vip *a, const struct lb_vip *b);
 void lb_vip_clear(struct lb_vip *vip); /* frees what it owns, not vip itself */
 int lb_backend_from_json(const json_t *object, struct lb_backend *out, struct lb_err *err);
 json_t *lb_backend_to_json(const struct lb_backend *backend);
 /* The weight that counts for new flows: 0 while it drains. */
 uint32_t lb_backend_share(const struct lb_backend *backend);
 const char *lb_table_kind_name(enum lb_table_kind kind);
+const char *lb_encap_name(enum lb_encap encap);
+const char *lb_hash_name(enum lb_hash hash);
+const char *lb_fragments_name(enum lb_fragments fragments);
 int lb_table_kind_parse(const char *text, enum lb_table_kind *out, struct lb_err *err);
 int lb_name_check(const char *text, struct lb_err *err); /* is this a valid explicit name? */
 
@@ -86,7 +107,17 @@ struct lb_vip *lb_service_find(const struct lb_service *service, const char *ref
 /* As above, but with an LB_ERR_NOT_FOUND error ("no VIP \"wbe\"", hint: did you mean "web"?). */
 int lb_service_get(const struct lb_service *service, const char *reference, struct lb_vip **out,
 		   struct lb_err *err);
+/* Where the first VIP of the address stands, or would stand. */
+size_t lb_service_first(const struct lb_service *service, const struct lb_addr *address);
 struct lb_backend *lb_vip_find_backend(const struct lb_vip *vip, const struct lb_addr *address);
+
+/* --- fragments without ports: at most one VIP of an address and a protocol can have them --- */
+/* LB_ERR_EXISTS and the path of a VIP whose claim to them another one disputes. */
+int lb_service_check_fragments(const struct lb_service *service, struct lb_err *err);
+/* The VIP that fragments for this address and protocol are for as long as their ports are unknown:
+ * the one for every port, or the one whose fragments go by 3-tuple. NULL: none. */
+const struct lb_vip *lb_service_fragments_owner(const struct lb_service *service,
+						const struct lb_endpoint *endpoint);
 
 /* --- edits, each whole or not at all; pointers into the service are invalid afterwards --- */
 /* Takes over what *vip owns on success (and empties it). LB_ERR_EXISTS when name or endpoint is

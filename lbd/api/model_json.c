@@ -263,13 +263,14 @@ static int vip_times(const json_t *transition, const json_t *flow_idle, struct l
 		     struct lb_err *err)
 {
 	vip->transition_s =
-		vip->endpoint.protocol == IPPROTO_TCP ? LB_TRANSITION_TCP_S : LB_TRANSITION_UDP_S;
+		vip->endpoint.protocol == IPPROTO_UDP ? LB_TRANSITION_UDP_S : LB_TRANSITION_TCP_S;
 	return lb_vip_times_from_json(transition, flow_idle, vip, err);
 }
 
 int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *err)
 {
 	const json_t *name, *address, *table, *table_size, *transition, *flow_idle, *backends;
+	const json_t *encap, *hash, *fragments;
 	const struct lb_json_field fields[] = {
 		{"name", LB_JSON_STRING, false, &name},
 		{"address", LB_JSON_STRING, true, &address},
@@ -277,6 +278,9 @@ int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *er
 		{"table_size", LB_JSON_INTEGER, false, &table_size},
 		{"transition_s", LB_JSON_INTEGER, false, &transition},
 		{"flow_idle_s", LB_JSON_INTEGER, false, &flow_idle},
+		{"encap", LB_JSON_STRING, false, &encap},
+		{"hash", LB_JSON_STRING, false, &hash},
+		{"fragments", LB_JSON_STRING, false, &fragments},
 		{"backends", LB_JSON_ARRAY, false, &backends},
 		{0},
 	};
@@ -286,6 +290,7 @@ int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *er
 		return -EINVAL;
 	if (vip_address(address, &out->endpoint, err) || vip_name(name, out, err) ||
 	    vip_table(table, table_size, out, err) || vip_times(transition, flow_idle, out, err) ||
+	    lb_vip_forwarding_from_json(encap, hash, fragments, out, err) ||
 	    backends_from_json(backends, out, err)) {
 		lb_vip_clear(out);
 		return -EINVAL;
@@ -308,11 +313,13 @@ json_t *lb_vip_to_json(const struct lb_vip *vip)
 {
 	char address[LB_ENDPOINT_TEXT];
 
-	return json_pack("{s:s s:s s:s s:I s:I s:I s:o}", "name", vip->name, "address",
+	return json_pack("{s:s s:s s:s s:I s:I s:I s:s s:s s:s s:o}", "name", vip->name, "address",
 			 lb_endpoint_format(&vip->endpoint, address), "table",
 			 lb_table_kind_name(vip->table), "table_size", (json_int_t)vip->table_size,
 			 "transition_s", (json_int_t)vip->transition_s, "flow_idle_s",
-			 (json_int_t)vip->flow_idle_s, "backends", backends_to_json(vip));
+			 (json_int_t)vip->flow_idle_s, "encap", lb_encap_name(vip->encap), "hash",
+			 lb_hash_name(vip->hash), "fragments", lb_fragments_name(vip->fragments),
+			 "backends", backends_to_json(vip));
 }
 
 /* --- whole documents --- */

@@ -22,18 +22,24 @@ def backend(address, weight, slots, packets, size, state="active", flows=0, leav
 
 
 WEB = {"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous", "table_size": 65537,
-       "transition_s": 900, "flow_idle_s": 5400,
+       "transition_s": 900, "flow_idle_s": 5400, "encap": "ipip", "hash": "5-tuple", "fragments": "track",
        "slots": {"settled": 64882, "moving": 512, "tracked": 143},
        "backends": [backend("10.0.0.2", 10, 33.34, 1234567, 1288490188),
                     backend("10.0.0.3", 10, 33.33, 9, 980, flows=12),
                     backend("10.0.0.4", 10, 0.0, 5000, 64000, "draining", 1234, 512),
                     backend("10.0.0.5", 10, 0.0, 5000, 64000, "drained"),
+                    backend("10.0.9.2", 10, 0.0, 0, 0, next_hop={
+                        "state": "resolved", "interface": "eth1", "gateway": "10.0.0.1", "ways_left_out": 2, "ways": [
+                            {"state": "resolved", "interface": "eth1", "gateway": "10.0.0.1", "paths": 8},
+                            {"state": "unresolved", "reason": "link is down", "interface": "eth2",
+                             "gateway": "10.0.1.1", "paths": 0}]}),
                     backend("2001:db8:1::4", 0, 0.0, 0, 0, next_hop={
                         "state": "unresolved", "reason": "neighbour does not answer", "interface": "eth1",
                         "gateway": "fe80::1"})],
        "digest": "0123456789abcdef", "packets": 1234576, "bytes": 1288491168}
 DNS = {"name": "[2001:db8::10]:53/udp", "address": "[2001:db8::10]:53/udp", "table": "maglev",
        "table_size": 1021, "transition_s": 61, "flow_idle_s": 7200,
+       "encap": "gue", "hash": "source", "fragments": "3-tuple",
        "slots": {"settled": 1021, "moving": 0, "tracked": 0}, "backends": [], "digest": "fedcba9876543210", "packets": 1, "bytes": 64}
 
 STATUS = {
@@ -54,9 +60,17 @@ STATUS = {
     "unroutable": [], "hash_seed": {"configured": True, "digest": "00112233445566aa"},
     "warnings": []}
 
+INTERFACES = {"interfaces": [
+    {"name": "eth0", "ifindex": 2, "xdp_mode": "native", "ingress": True, "link": "up", "mtu": 1500, "driver": "ixgbe",
+     "next_hops": 2},
+    {"name": "bond0", "ifindex": 11, "xdp_mode": "generic", "reason": "the driver has no XDP", "ingress": True,
+     "link": "up", "mtu": 9000, "next_hops": 0},
+    {"name": "eth3", "ifindex": 5, "xdp_mode": "none", "ingress": False, "link": "up", "mtu": 1500,
+     "driver": "veth", "master": "br0", "next_hops": 1}]}
+
 ILL = dict(STATUS, next_hops=STATUS["next_hops"] + [
     {"interface": "eth1", "gateway": "fe80::1", "source_mac": "02:00:00:00:00:01",
-     "destination_mac": "00:00:00:00:00:00", "mtu": 9000, "state": "unresolved",
+     "destination_mac": "00:00:00:00:00:00", "mtu": 9000, "egress": "eth9", "vlan": 100, "state": "unresolved",
      "reason": "neighbour does not answer", "backends": 1}],
     unroutable=[{"address": "10.9.9.9", "reason": "network is unreachable"}],
     hash_seed={"configured": False, "digest": "00112233445566aa"}, unconfirmed={"reverts_in_s": 75},
@@ -99,6 +113,7 @@ DOCUMENT = {"vips": [{"name": "web", "address": "192.0.2.10:443/tcp", "table": "
 REPLIES = {
     "version": {"version": "0.1.0", "abi": 1, "kernel": "6.1.0"},
     "status": STATUS,
+    "iface.list": INTERFACES,
     "vip.add": changes(change("added")),
     "vip.set": changes(change("changed", name="shop")),
     "vip.del": changes(change("removed")),

@@ -86,6 +86,10 @@ SERVER=empty golden status_ill "status with a backend out of reach exits 4 and e
 status
 status --json
 END
+golden iface_list "iface list tells each interface's mode, link and use" <<'END'
+iface list
+iface list --json
+END
 golden vip_list "vip list is a table, or the list as lbd sent it" <<'END'
 vip list
 --json vip list
@@ -114,6 +118,10 @@ vip set web --table rendezvous --name shop
 vip add 192.0.2.10:443/tcp --transition 90 --flow-idle 90s
 vip set web --transition 15m
 vip set web --flow-idle 2h
+vip add 192.0.2.10:3868/sctp --encap gue --hash source-port --fragments 3-tuple
+vip set web --encap ipip
+vip set web --fragments drop --hash 5-tuple
+vip set web --encap
 vip del web
 backend add web 10.0.0.2
 backend add web 10.0.0.2 --weight 10
@@ -203,7 +211,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 23 commands" 23 "$(wc -l <commands)"
+check_equal "the help knows of 24 commands" 24 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -425,7 +433,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip backend stats config watch version help completion"
+completes "lbctl " "status vip backend iface stats config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip s" "set show"
@@ -437,7 +445,7 @@ completes "lbctl vip add 192.0.2.1:80/tcp --so" "--socket"
 completes "lbctl --socket lbd.sock vip show " "web [2001:db8::10]:53/udp"
 completes "lbctl --socket=lbd.sock vip show w" "web"
 completes "lbctl --socket lbd.sock vip show [2001:db8::1" "10]:53/udp"
-completes "lbctl --socket lbd.sock backend set web 10" "10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5"
+completes "lbctl --socket lbd.sock backend set web 10" "10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.9.2"
 completes "lbctl --socket lbd.sock backend drain web 20" "2001:db8:1::4"
 completes "lbctl backend un" "undrain"
 completes "lbctl backend drain web 10.0.0.2 --" "--wait --dry-run --max-moved --socket --json --help"

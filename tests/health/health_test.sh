@@ -443,12 +443,14 @@ tunnel_targets() {
 	VIP=$LAB_BALANCER4:80/tcp targets_add own "${LAB_BACKEND4[1]}" '{"type":"tcp","source":"tunnel","interval_ms":200}'
 }
 
+# tunnel_up [ENCAP]
 tunnel_up() {
 	lab_up one-armed 2 && lab_serve 80 && lab_start_lbd "{}" || return
 	# The backends decapsulate by XDP, which does not know of checksums still to be filled in.
 	lab_in balancer ethtool -K l0 tx off >/dev/null
 	for vip in 192.0.2.10:80/tcp "[$LAB_VIP6]:80/tcp"; do
-		lbctl vip add "$vip" && lbctl backend add "$vip" "${LAB_BACKEND4[1]}" &&
+		lbctl vip add "$vip" --encap "${1:-ipip}" &&
+			lbctl backend add "$vip" "${LAB_BACKEND4[1]}" &&
 			lbctl backend add "$vip" "${LAB_BACKEND6[2]}" || return
 	done >/dev/null
 	lab_ready
@@ -503,6 +505,23 @@ tunnel() {
 	lab_down
 }
 
+# The same by GUE: over IPv4 to b1, over IPv6 to b2.
+tunnel_gue() {
+	tunnel_up gue
+	check_equal "the lab comes up with GUE" 0 $? || return
+	tunnel_targets
+	TOOL_OPTIONS=(-p "/sys/fs/bpf/$LAB_ID" -i l0)
+	tool_start "$LAB_ID-balancer"
+	tunnel_is b1 healthy
+	tunnel_is b2 healthy
+	is udp healthy
+	lab_ip b1 link set dev b0 xdpdrv off
+	tunnel_is b1 unhealthy
+	tool_stop "tunnel with GUE"
+	TOOL_OPTIONS=()
+	lab_down
+}
+
 # Outside of check, which runs its command in a subshell: these register what at_exit undoes.
 net_make
 check_equal "two namespaces are there" 0 $? || finish
@@ -518,4 +537,5 @@ stalled
 many
 churn
 tunnel
+tunnel_gue
 finish

@@ -8,6 +8,7 @@
  * kept current in STATE_FILE. SIGUSR1 ends the watch of the last address. -d: the first address
  * also watches and unwatches the others whenever it changes.
  */
+#include <arpa/inet.h>
 #include <event2/event.h>
 #include <jansson.h>
 #include <signal.h>
@@ -78,11 +79,15 @@ static void on_changed(void *user, const struct lb_addr *destination,
 		       const struct nexthop_route *route)
 {
 	struct tool *tool = user;
+	json_t *path = json_array();
+	size_t i;
 
 	tool->changes++;
-	line(json_pack("{s:s, s:o, s:i, s:o}", "event", "route", "destination",
-		       address_json(destination), "number", (int)route->number, "source",
-		       address_json(&route->source)));
+	for (i = 0; i < LB_MEMBER_PATHS; i++)
+		json_array_append_new(path, json_integer(route->path[i]));
+	line(json_pack("{s:s, s:o, s:i, s:o, s:i, s:o}", "event", "route", "destination",
+		       address_json(destination), "number", (int)route->number, "path", path,
+		       "left_out", (int)route->left_out, "source", address_json(&route->source)));
 	if (tool->disturb && tool->running && lb_addr_equal(destination, &tool->addresses[0]))
 		disturb(tool);
 }
@@ -105,9 +110,11 @@ static void list_hop(void *user, const struct nexthop_info *info)
 {
 	struct listing *listing = user;
 	const struct lb_nexthop *entry = &listing->tool->array[info->number];
-	json_t *array = json_pack("{s:i, s:o, s:o, s:i, s:i}", "valid", (int)entry->valid, "dst",
-				  mac_json(entry->dst_mac), "src", mac_json(entry->src_mac),
-				  "ifindex", (int)entry->ifindex, "mtu", (int)entry->mtu);
+	json_t *array =
+		json_pack("{s:i, s:o, s:o, s:i, s:i, s:i, s:i}", "valid", (int)entry->valid, "dst",
+			  mac_json(entry->dst_mac), "src", mac_json(entry->src_mac), "ifindex",
+			  (int)entry->ifindex, "mtu", (int)entry->mtu, "vlan", (int)entry->vlan,
+			  "vlan_protocol", (int)ntohs(entry->vlan_protocol));
 
 	json_array_append_new(listing->list,
 			      json_pack("{s:i, s:s, s:o, s:o, s:o, s:i, s:b, s:s, s:i, s:o}",

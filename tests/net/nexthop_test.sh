@@ -321,6 +321,135 @@ lost_messages() {
 	lb ip route flush 10.99.0.0/16
 }
 
+# paths ADDRESS: how many paths lead through each interface, as told last: {"e0":6,"e1":2}
+paths() {
+	jq -sc --slurpfile state "$STATE" --arg destination "$1" '
+		($state[0].hops | map({key: (.number | tostring), value: .interface}) | from_entries) as $interface |
+		map(select(.event == "route" and .destination == $destination)) | last.path |
+		group_by(.) | map({key: ($interface[.[0] | tostring] // "none"), value: length}) |
+		from_entries' "$EVENTS"
+}
+paths_are() { [ "$(paths "$1")" = "$2" ]; }
+path_list() { jq -c "select(.event == \"route\" and .destination == \"$1\").path" "$EVENTS" | tail -1; }
+# moved A B: of the paths A (a JSON array), how many that led to a number which is still in use are elsewhere in B
+moved() { jq -n --argjson a "$1" --argjson b "$2" '[range(8) | select($a[.] != $b[.] and ($b | index($a[.])) != null)] | length'; }
+# to ADDRESS PROMISE EXPECTED: within a second its paths are so
+to() {
+	wait_for "${SECONDS_ALLOWED:-1}" paths_are "$1" "$3"
+	check_equal "$2" "$3" "$(paths "$1")"
+}
+
+# several_ways -4|-6 GATEWAY0 GATEWAY1 PREFIX FAR SELF0 SELF1
+several_ways() {
+	local v=$1 near0=$2 near1=$3 prefix=$4 far=$5 self0=$6 before after
+	lb ip "$v" route replace "$prefix" nexthop via "$near0" dev e0 nexthop via "$near1" dev e1
+	tool_start "$far"
+	to "$far" "$v: two equal ways have four paths each" '{"e0":4,"e1":4}'
+	check "$v: the source is that of the first way" event_seen ".destination == \"$far\" and .source == \"$self0\""
+	lb ip "$v" route replace "$prefix" nexthop via "$near0" dev e0 weight 3 nexthop via "$near1" dev e1
+	to "$far" "$v: weights are followed" '{"e0":6,"e1":2}'
+	before=$(path_list "$far")
+	lb ip neigh replace "$near1" dev e1 nud failed
+	peer ip link set p1 down
+	to "$far" "$v: a way whose link is down has no path" '{"e0":8}'
+	after=$(path_list "$far")
+	check_equal "$v: and the others keep theirs" 0 "$(moved "$before" "$after")"
+	link_up 1
+	lb ip "$v" route replace "$prefix" nexthop via "$near0" dev e0 weight 3 nexthop via "$near1" dev e1
+	to "$far" "$v: it gets its share back" '{"e0":6,"e1":2}'
+	before=$after
+	after=$(path_list "$far")
+	check_equal "$v: and no more" 2 "$(jq -n --argjson a "$before" --argjson b "$after" '[range(8) | select($a[.] != $b[.])] | length')"
+	lb ip link set e0 down
+	to "$far" "$v: a way that the kernel holds for dead has no path" '{"e1":8}'
+	link_up 0
+	lb ip "$v" route replace "$prefix" via "$near0" dev e0
+	to "$far" "$v: with one way left it has all paths" '{"e0":8}'
+	tool_stop "$v ways"
+	lb ip "$v" route del "$prefix"
+}
+
+silent_way_has_no_path() {
+	lb ip route replace 10.99.0.0/16 nexthop via 10.77.0.2 dev e0 nexthop via 10.77.1.200 dev e1
+	tool_start 10.99.0.1
+	SECONDS_ALLOWED=8 to 10.99.0.1 "a neighbour that does not answer gets no path" '{"e0":8}'
+	lb ip neigh replace 10.77.1.200 dev e1 lladdr 02:00:00:00:00:98 nud permanent
+	to 10.99.0.1 "until it is there" '{"e0":4,"e1":4}'
+	tool_stop silent
+	lb ip neigh del 10.77.1.200 dev e1
+	lb ip route del 10.99.0.0/16
+}
+
+nexthop_groups() {
+	local i
+	if ! lb ip nexthop add id 1 via 10.77.0.2 dev e0; then
+		skip "routes through nexthop groups" "nexthop objects"
+		return
+	fi
+	lb ip nexthop add id 2 via 10.77.1.2 dev e1
+	lb ip nexthop add id 10 group 1,3/2
+	lb ip route replace 10.99.0.0/16 nhid 10
+	tool_start 10.99.0.1
+	to 10.99.0.1 "a group of nexthop objects is followed" '{"e0":6,"e1":2}'
+	lb ip nexthop replace id 10 group 1/2
+	to 10.99.0.1 "and its change" '{"e0":4,"e1":4}'
+	tool_stop groups
+	lb ip route del 10.99.0.0/16
+	for i in 10 2 1; do lb ip nexthop del id "$i"; done
+}
+
+more_ways_than_paths() {
+	local i ways=()
+	for i in {11..20}; do
+		lb ip neigh replace "10.77.0.$i" dev e0 lladdr "02:00:00:00:01:$i" nud permanent
+		ways=(nexthop via "10.77.0.$i" dev e0 "${ways[@]}")
+	done
+	lb ip route replace 10.99.0.0/16 "${ways[@]}"
+	tool_start 10.99.0.1
+	soon "of ten ways the first eight are used" '[.hops[] | select(.resolved).gateway] | sort == ["10.77.0.11", "10.77.0.12",
+		"10.77.0.13", "10.77.0.14", "10.77.0.15", "10.77.0.16", "10.77.0.17", "10.77.0.18"]'
+	check "and the rest is said to be left out" wait_for 1 event_seen '.left_out == 2'
+	tool_stop more
+	lb ip route del 10.99.0.0/16
+	for i in {11..20}; do lb ip neigh del "10.77.0.$i" dev e0; done
+}
+
+# Through VLAN devices, where the kernel has them.
+vlan_devices() {
+	if ! lb ip link add link e0 name e0.100 type vlan id 100 2>"$DIR/no_vlan"; then
+		skip "routes out of VLAN devices" "VLAN devices (8021q)"
+		return
+	fi
+	lb ip link add link e0.100 name e0.100.7 type vlan id 7
+	lb ip link add link e1 name e1.200 type vlan id 200 protocol 802.1ad
+	lb ip link set e0.100 up
+	lb ip link set e0.100.7 up
+	lb ip link set e1.200 up mtu 1400
+	lb ip address add 10.78.0.1/24 dev e0.100
+	lb ip address add 10.78.1.1/24 dev e0.100.7
+	lb ip address add 10.78.2.1/24 dev e1.200
+	lb ip neigh replace 10.78.0.2 dev e0.100 lladdr 02:00:00:00:00:42 nud permanent
+	lb ip neigh replace 10.78.2.2 dev e1.200 lladdr 02:00:00:00:00:43 nud permanent
+	tool_start 10.78.0.2 10.78.1.2 10.78.2.2
+	soon "a VLAN device: out of the link below, with its tag" ".hops[] | select(.gateway == \"10.78.0.2\") |
+		.resolved and .interface == \"e0.100\" and .array.ifindex == $(ifindex "$LB" e0) and .array.vlan == 100 and
+		.array.vlan_protocol == 33024 and .array.dst == \"02:00:00:00:00:42\""
+	soon "an 802.1ad one, with the lesser MTU" ".hops[] | select(.gateway == \"10.78.2.2\") |
+		.array.ifindex == $(ifindex "$LB" e1) and .array.vlan == 200 and .array.vlan_protocol == 34984 and .array.mtu == 1400"
+	soon "a VLAN in a VLAN is told" "$(unroutable 10.78.1.2 "leads through e0.100.7, which is a VLAN in a VLAN: only one tag can be added")"
+	check "the egress is the link below" event_seen ".event == \"egress\" and .in_use and .ifindex == $(ifindex "$LB" e0)"
+	lb ip link set e0 mtu 1350
+	soon "the lower MTU of the link below is followed" '.hops[] | select(.gateway == "10.78.0.2").array.mtu == 1350'
+	lb ip link set e0 mtu 1500
+	peer ip link set p0 down
+	soon "the link below without carrier is told as the reason" "$(unresolved 10.78.0.2 "link is down")"
+	link_up 0
+	soon "and recovers" '.hops[] | select(.gateway == "10.78.0.2").array.valid == 1'
+	tool_stop vlan
+	lb ip link del e0.100
+	lb ip link del e1.200
+}
+
 net_make || { check "the network is made" false; finish; }
 follow -4 10.77.0.2 10.77.1.2 10.99.0. 10.99.0.0/16 10.77.0.1 10.77.0.200
 follow -6 fd77:a0::2 fd77:a1::2 fd99:: fd99::/64 fd77:a0::1 fd77:a0::200
@@ -331,6 +460,12 @@ foreign_managed_entry_is_left_alone
 carrier_returns_without_eviction
 ipv4_route_with_ipv6_gateway
 routes_through_no_ethernet
+several_ways -4 10.77.0.2 10.77.1.2 10.99.0.0/16 10.99.0.1 10.77.0.1
+several_ways -6 fd77:a0::2 fd77:a1::2 fd99::/64 fd99::1 fd77:a0::1
+silent_way_has_no_path
+nexthop_groups
+more_ways_than_paths
+vlan_devices
 full_array
 many_destinations
 changes_while_routes_churn

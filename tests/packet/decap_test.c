@@ -113,6 +113,25 @@ static void tunnel_frame(struct frame *frame, int outer, uint8_t outer_tos, int 
 	append_payload(frame, payload);
 }
 
+/* The same with a UDP header between the two IP headers. */
+static void gue_frame(struct frame *frame, int outer, uint8_t outer_tos, int inner,
+		      uint8_t inner_tos, size_t payload)
+{
+	const size_t length = 8 + header(inner) + payload;
+	uint8_t *udp;
+
+	append_ethernet(frame, ethertype(outer));
+	append_ip(frame, outer, IPPROTO_UDP, outer_tos, length);
+	udp = frame->bytes + frame->length;
+	put16(udp, 0xc123);
+	put16(udp + 2, 6080);
+	put16(udp + 4, length);
+	put16(udp + 6, 0);
+	frame->length += 8;
+	append_ip(frame, inner, IPPROTO_UDP, inner_tos, payload);
+	append_payload(frame, payload);
+}
+
 static void plain_frame(struct frame *frame, int family, uint8_t tos, size_t payload)
 {
 	append_ethernet(frame, ethertype(family));
@@ -150,6 +169,7 @@ enum {
 	BAD,
 	OTHER_SOURCE,
 	ECN_DROPPED,
+	GUE,
 	COUNTERS
 };
 
@@ -233,6 +253,47 @@ static void congestion_marks_are_carried_inside(void **state)
 		plain_frame(&out, inner_family, 0xb8 | result, 30);
 		expect(&in, result < 0 ? XDP_DROP : XDP_PASS, result < 0 ? NULL : &out);
 		assert_int_equal(counter(ECN_DROPPED), dropped + (result < 0));
+	}
+}
+
+/* The four kinds count as without GUE, and once more together. */
+static void gue_headers_are_taken_off(void **state)
+{
+	static const int families[] = {4, 6};
+	struct frame in, out;
+	int which = IPV4_IN_IPV4;
+
+	(void)state;
+	for (int outer = 0; outer < 2; outer++) {
+		for (int inner = 0; inner < 2; inner++) {
+			uint64_t before = counter(which), gue = counter(GUE), all = all_counters();
+
+			gue_frame(&in, families[outer], 0, families[inner], 0xb8, 30);
+			append_payload(&in, 5); /* behind the packet */
+			plain_frame(&out, families[inner], 0xb8, 30);
+			append_payload(&out, 5);
+			expect(&in, XDP_PASS, &out);
+			assert_int_equal(counter(which), before + 1);
+			assert_int_equal(counter(GUE), gue + 1);
+			assert_int_equal(all_counters(), all + 2);
+			which++;
+		}
+	}
+}
+
+static void congestion_marks_are_carried_out_of_gue(void **state)
+{
+	struct frame in, out;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		int outer = i & 1 ? 6 : 4, inner = i & 2 ? 6 : 4;
+
+		gue_frame(&in, outer, 3, inner, 0xb8 | 2, 30);
+		plain_frame(&out, inner, 0xb8 | 3, 30);
+		expect(&in, XDP_PASS, &out);
+		gue_frame(&in, outer, 3, inner, 0xb8, 30);
+		expect(&in, XDP_DROP, NULL);
 	}
 }
 
@@ -326,6 +387,46 @@ static void unsound_tunnel_packets_pass_untouched(void **state)
 	}
 }
 
+/* `at`: from the UDP header on. */
+static const struct change gue_changes[] = {
+	{"another port", 4, 4, 3, 0xc1, false},
+	{"another port", 6, 6, 2, 0x16, false},
+	{"6080 as the source port only", 4, 4, 2, 0, false},
+	{"a UDP checksum", 4, 4, 7, 1, false},
+	{"a UDP checksum", 6, 4, 6, 1, false},
+	{"GUE of variant 0", 4, 4, 8, 0x00, false},
+	{"GUE of variant 0, control message", 6, 6, 8, 0x20, false},
+	{"variant 1 that is neither IPv4 nor IPv6", 4, 4, 8, 0x55, false},
+	{"variant 2", 4, 6, 8, 0x86, false},
+	{"variant 3", 6, 4, 8, 0xc4, false},
+	{"UDP length below its header", 4, 4, 5, 7, true},
+	{"UDP length of its header alone", 4, 4, 5, 8, true},
+	{"UDP length beyond the outer packet", 4, 4, 5, 8 + 20 + 8 + 1, true},
+	{"UDP length beyond the outer packet", 6, 6, 5, 8 + 40 + 8 + 1, true},
+	{"UDP length below the inner packet", 4, 4, 5, 8 + 20 + 7, true},
+	{"UDP length below the inner packet", 6, 6, 5, 8 + 40 + 7, true},
+	{"inner IPv4 taken for IPv6", 4, 4, 8, 0x65, true},
+	{"inner header length", 4, 4, 8, 0x44, true},
+};
+
+static void unsound_gue_packets_pass_untouched(void **state)
+{
+	struct frame frame;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(gue_changes) / sizeof(gue_changes[0]); i++) {
+		const struct change *change = &gue_changes[i];
+		uint64_t bad = counter(BAD), all = all_counters();
+
+		gue_frame(&frame, change->outer, 0, change->inner, 0, 8);
+		frame.bytes[14 + header(change->outer) + change->at] = change->value;
+		print_message("             %s\n", change->what);
+		expect_untouched(&frame);
+		assert_int_equal(counter(BAD), bad + change->counted);
+		assert_int_equal(all_counters(), all + change->counted);
+	}
+}
+
 /* Every length from the Ethernet header to the whole: what ends too early is left alone. */
 static void cut_off_frames_pass_untouched(void **state)
 {
@@ -334,6 +435,14 @@ static void cut_off_frames_pass_untouched(void **state)
 	(void)state;
 	for (int i = 0; i < 4; i++) {
 		tunnel_frame(&whole, i & 1 ? 6 : 4, 0, i & 2 ? 6 : 4, 0, 8);
+		for (size_t length = ETH_HLEN; length < whole.length; length++) {
+			cut = whole;
+			cut.length = length;
+			expect_untouched(&cut);
+		}
+	}
+	for (int i = 0; i < 4; i++) {
+		gue_frame(&whole, i & 1 ? 6 : 4, 0, i & 2 ? 6 : 4, 0, 8);
 		for (size_t length = ETH_HLEN; length < whole.length; length++) {
 			cut = whole;
 			cut.length = length;
@@ -365,7 +474,11 @@ static void only_configured_senders_are_believed(void **state)
 	expect(&in, XDP_PASS, &out);
 	assert_int_equal(bpf_map_update_elem(sources_map, &v6, other6, BPF_ANY), 0);
 	expect_untouched(&in);
-	assert_int_equal(counter(OTHER_SOURCE), before + 2);
+	gue_frame(&in, 6, 0, 4, 0, 8);
+	expect_untouched(&in);
+	gue_frame(&in, 4, 0, 4, 0, 8);
+	expect_untouched(&in);
+	assert_int_equal(counter(OTHER_SOURCE), before + 4);
 	bpf_map_update_elem(sources_map, &v4, anybody, BPF_ANY);
 	bpf_map_update_elem(sources_map, &v6, anybody, BPF_ANY);
 }
@@ -398,6 +511,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(outer_header_is_taken_off),
+		cmocka_unit_test(gue_headers_are_taken_off),
+		cmocka_unit_test(congestion_marks_are_carried_out_of_gue),
+		cmocka_unit_test(unsound_gue_packets_pass_untouched),
 		cmocka_unit_test(ethernet_padding_stays_behind_the_packet),
 		cmocka_unit_test(congestion_marks_are_carried_inside),
 		cmocka_unit_test(marked_header_has_a_right_checksum),

@@ -26,12 +26,23 @@
 #define L4_4 (ETH + 20)
 #define L4_6 (ETH + 40)
 #define TCP_FLAGS 13
+#define SCTP_CHUNK 12
+#define FRAGMENT_ID (ETH + 4)
+#define FRAGMENT_BITS (ETH + 6)
+/* In the packet that an error quotes: the client's address and port. */
+#define QUOTED4 (L4_4 + 8)
+#define QUOTED_CLIENT4 (QUOTED4 + 16)
+#define QUOTED_PORT4 (QUOTED4 + 20 + 2)
+#define QUOTED6 (L4_6 + 8)
+#define QUOTED_CLIENT6 (QUOTED6 + 24 + 12)
+#define QUOTED_PORT6 (QUOTED6 + 40 + 2)
 
 struct place {
 	struct rig_vip vip;
 	uint32_t slots_start;
 	bool ipv6;
 	struct frame frame; /* of client 0; the others' is patched */
+	struct frame error; /* an ICMP error about it */
 	struct flow flow;
 };
 
@@ -66,12 +77,32 @@ static void build_frame(struct place *place, const struct lb_endpoint *endpoint)
 	const struct spec spec = {
 		.family = place->ipv6 ? 6 : 4,
 		.protocol = endpoint->protocol,
+		.chunk = 3, /* SACK */
 		.source = place->ipv6 ? "2001:db8:c::" : "198.18.0.0",
 		.destination = place->vip.address,
 		.dport = endpoint->port ? endpoint->port : 4433,
 		.payload = 12,
 	};
 
+	const struct spec reply = {
+		.family = spec.family,
+		.protocol = spec.protocol,
+		.source = spec.destination,
+		.destination = spec.source,
+		.sport = spec.dport,
+	};
+	const struct spec error = {
+		.family = spec.family,
+		.protocol = place->ipv6 ? IPPROTO_ICMPV6 : IPPROTO_ICMP,
+		.source = place->ipv6 ? "2001:db8:f::1" : "203.0.113.1",
+		.destination = spec.destination,
+		.icmp_type = place->ipv6 ? 2 : 3, /* too big, frag needed */
+		.icmp_code = place->ipv6 ? 0 : 4,
+		.quote = &reply,
+		.quote_length = (place->ipv6 ? 40 : 20) + 8,
+	};
+
+	frame_build(&error, &place->error);
 	frame_build(&spec, &place->frame);
 	frame_flow(&place->frame, &place->flow);
 }
@@ -81,11 +112,20 @@ static int set_vip(uint32_t number, uint32_t *start)
 	struct place *place = &rig.places[number];
 	struct lb_endpoint endpoint;
 	struct lb_err err = {0};
-	struct lb_vip_value value = {
-		.number = number, .slots_start = *start, .slots_size = place->vip.size};
+	struct lb_vip_value value = {.number = number,
+				     .slots_start = *start,
+				     .slots_size = place->vip.size,
+				     .flags = place->vip.flags};
+	const struct lb_vip_value only = {.number = number, .flags = LB_VIP_ADDRESS_ONLY};
+	struct lb_endpoint address;
 
-	if (lb_endpoint_parse(place->vip.endpoint, &endpoint, &err) ||
-	    datapath_vip_set(rig.datapath, &endpoint, &value, &err))
+	if (lb_endpoint_parse(place->vip.endpoint, &endpoint, &err))
+		return fail(place->vip.endpoint, err.message);
+	if (place->vip.sctp)
+		endpoint.protocol = IPPROTO_SCTP;
+	address = (struct lb_endpoint){.address = endpoint.address};
+	if (datapath_vip_set(rig.datapath, &endpoint, &value, &err) ||
+	    datapath_vip_set(rig.datapath, &address, &only, &err))
 		return fail(place->vip.endpoint, err.message);
 	place->slots_start = *start;
 	place->ipv6 = endpoint.address.family == 6;
@@ -149,7 +189,9 @@ void rig_idle(uint32_t units)
 
 void rig_member_set(uint16_t number, uint32_t vip, uint32_t backend, uint32_t flags)
 {
-	struct lb_member member = {.nexthop = HOP, .vip = vip, .flags = LB_MEMBER_VALID | flags};
+	struct lb_member member = {.path = {HOP, HOP, HOP, HOP, HOP, HOP, HOP, HOP},
+				   .vip = vip,
+				   .flags = LB_MEMBER_VALID | flags};
 	const bool ipv6 = backend % 2;
 
 	if (ipv6) {
@@ -191,6 +233,18 @@ static void patch_client(const struct place *place, const struct client *client,
 	l4[1] = client->port & 0xff;
 	if (place->vip.tcp)
 		l4[TCP_FLAGS] = tcp_flags;
+	if (place->vip.sctp && tcp_flags == RIG_SYN)
+		l4[SCTP_CHUNK] = 1; /* INIT */
+}
+
+static void patch_error(const struct place *place, const struct client *client, uint8_t *bytes)
+{
+	uint8_t *port = bytes + (place->ipv6 ? QUOTED_PORT6 : QUOTED_PORT4);
+
+	patch32(bytes + (place->ipv6 ? QUOTED_CLIENT6 : QUOTED_CLIENT4),
+		0xc6120000 + client->source);
+	port[0] = client->port >> 8;
+	port[1] = client->port & 0xff;
 }
 
 static uint32_t backend_of(const uint8_t *bytes)
@@ -210,17 +264,15 @@ static uint64_t drops_for_no_backend(void)
 	return verdicts[LB_DROP_NO_BACKEND];
 }
 
-uint32_t rig_send(const struct client *client, uint8_t tcp_flags)
-{
-	const struct place *place = &rig.places[client->vip];
-	uint8_t in[256], out[256 + HEADROOM_OUT];
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in, .data_out = out,
-		    .data_size_in = place->frame.length, .data_size_out = sizeof(out), .repeat = 1);
-	int error;
+#define SEND_MAX 256
 
-	memcpy(in, place->frame.bytes, place->frame.length);
-	patch_client(place, client, tcp_flags, in);
-	error = bpf_prog_test_run_opts(datapath_program_fd(rig.datapath), &options);
+static uint32_t send_frame(const uint8_t *in, size_t length)
+{
+	uint8_t out[SEND_MAX + HEADROOM_OUT];
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = in, .data_out = out,
+		    .data_size_in = length, .data_size_out = sizeof(out), .repeat = 1);
+	int error = bpf_prog_test_run_opts(datapath_program_fd(rig.datapath), &options);
+
 	if (!error && options.retval == XDP_TX)
 		return backend_of(out);
 	if (!error && options.retval == XDP_DROP && drops_for_no_backend() == rig.drops + 1) {
@@ -232,16 +284,66 @@ uint32_t rig_send(const struct client *client, uint8_t tcp_flags)
 	abort();
 }
 
+uint32_t rig_send(const struct client *client, uint8_t tcp_flags)
+{
+	const struct place *place = &rig.places[client->vip];
+	uint8_t in[SEND_MAX];
+
+	memcpy(in, place->frame.bytes, place->frame.length);
+	patch_client(place, client, tcp_flags, in);
+	return send_frame(in, place->frame.length);
+}
+
+uint32_t rig_send_error(const struct client *client)
+{
+	const struct place *place = &rig.places[client->vip];
+	uint8_t in[SEND_MAX];
+
+	memcpy(in, place->error.bytes, place->error.length);
+	patch_error(place, client, in);
+	return send_frame(in, place->error.length);
+}
+
+/* IPv4 alone. */
+uint32_t rig_send_fragment(const struct client *client, bool later, uint16_t id)
+{
+	const struct place *place = &rig.places[client->vip];
+	uint8_t in[SEND_MAX];
+
+	memcpy(in, place->frame.bytes, place->frame.length);
+	patch_client(place, client, RIG_ACK, in);
+	in[FRAGMENT_ID] = id >> 8;
+	in[FRAGMENT_ID + 1] = id & 0xff;
+	in[FRAGMENT_BITS] = later ? 0 : 0x20;
+	in[FRAGMENT_BITS + 1] = later ? 9 : 0;
+	return send_frame(in, place->frame.length);
+}
+
 /* --- where it looks --- */
 
-uint64_t rig_hash(const struct client *client)
+static uint64_t hash_by(enum policy policy, const struct client *client)
 {
 	const struct place *place = &rig.places[client->vip];
 	struct flow flow = place->flow;
 
 	patch32(flow.source + (place->ipv6 ? 12 : 0), 0xc6120000 + client->source);
 	flow.sport = client->port;
-	return flow_hash(&flow, rig.seed);
+	return flow_hash_by(policy, &flow, rig.seed);
+}
+
+uint64_t rig_hash(const struct client *client)
+{
+	const uint32_t flags = rig.places[client->vip].vip.flags;
+
+	return hash_by(flags & LB_VIP_HASH_SOURCE        ? BY_SOURCE
+		       : flags & LB_VIP_HASH_SOURCE_PORT ? BY_SOURCE_PORT
+							 : BY_TUPLE,
+		       client);
+}
+
+uint64_t rig_flow_hash(const struct client *client)
+{
+	return hash_by(BY_TUPLE, client);
 }
 
 uint32_t *rig_slot(uint64_t hash, uint32_t vip)

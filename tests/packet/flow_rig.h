@@ -23,6 +23,8 @@ struct rig_vip {
 	const char *endpoint, *address;
 	uint32_t size; /* slots */
 	bool tcp;
+	bool sctp;      /* `endpoint` says udp, and it is SCTP all the same */
+	uint32_t flags; /* LB_VIP_HASH_* */
 };
 
 /* Who sends: an address counted up from a base, and a port, to a VIP. */
@@ -49,12 +51,18 @@ void rig_member_set(uint16_t number, uint32_t vip, uint32_t backend, uint32_t fl
 void rig_member_flags(uint16_t number, uint32_t flags);
 
 /* Runs a packet through the program. The identity of the backend that it goes to, or RIG_DROPPED
- * for want of one; whatever else may become of a packet ends the test. tcp_flags count for TCP
- * only. */
+ * for want of one; whatever else may become of a packet ends the test. tcp_flags count for TCP;
+ * RIG_SYN makes an INIT of an SCTP packet. */
 uint32_t rig_send(const struct client *client, uint8_t tcp_flags);
 
+/* The same with an ICMP error about the client's flow, and with a later fragment of it (the first
+ * one is not sent: `id` names one that was). */
+uint32_t rig_send_error(const struct client *client);
+uint32_t rig_send_fragment(const struct client *client, bool later, uint16_t id);
+
 /* --- where the program looks for a client --- */
-uint64_t rig_hash(const struct client *client);
+uint64_t rig_hash(const struct client *client);      /* for the slot and the tag */
+uint64_t rig_flow_hash(const struct client *client); /* for the bucket */
 uint32_t *rig_slot(uint64_t hash, uint32_t vip);
 struct lb_flow_bucket *rig_bucket(uint64_t hash);
 /* The way of the client's record in a bucket, or -1. */

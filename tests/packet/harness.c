@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <bpf/bpf.h>
 #include "../../lbd/datapath.h"
 #include "harness.h"
@@ -18,20 +19,59 @@
 
 const uint64_t harness_seed[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
+/* Built from that of a UDP endpoint: this test is not about text. */
+#define SCTP(address) address ":5060/udp"
+
 static const struct {
 	const char *endpoint;
 	uint32_t size; /* different ones, so that a look-up in the wrong VIP goes astray */
+	uint32_t flags;
 } vips[VIP_COUNT] = {
-	[WEB4] = {"192.0.2.10:443/tcp", 65537},   [DNS4] = {"192.0.2.10:53/udp", 251},
-	[DNS_TCP4] = {"192.0.2.10:53/tcp", 257},  [EVERY4] = {"192.0.2.11:0/tcp", 509},
-	[EVERYUDP4] = {"192.0.2.11:0/udp", 521},  [ONE4] = {"192.0.2.11:80/tcp", 1021},
-	[QUIC4] = {"192.0.2.12:443/udp", 2039},   [WEB6] = {"[2001:db8::10]:443/tcp", 65537},
-	[DNS6] = {"[2001:db8::10]:53/udp", 251},  [DNS_TCP6] = {"[2001:db8::10]:53/tcp", 257},
-	[EVERY6] = {"[2001:db8::11]:0/tcp", 509}, [EVERYUDP6] = {"[2001:db8::11]:0/udp", 521},
-	[ONE6] = {"[2001:db8::11]:80/tcp", 1021}, [QUIC6] = {"[2001:db8::12]:443/udp", 2039},
+	[WEB4] = {"192.0.2.10:443/tcp", 65537},
+	[DNS4] = {"192.0.2.10:53/udp", 251},
+	[DNS_TCP4] = {"192.0.2.10:53/tcp", 257},
+	[EVERY4] = {"192.0.2.11:0/tcp", 509},
+	[EVERYUDP4] = {"192.0.2.11:0/udp", 521},
+	[ONE4] = {"192.0.2.11:80/tcp", 1021},
+	[QUIC4] = {"192.0.2.12:443/udp", 2039},
+	[WEB6] = {"[2001:db8::10]:443/tcp", 65537},
+	[DNS6] = {"[2001:db8::10]:53/udp", 251},
+	[DNS_TCP6] = {"[2001:db8::10]:53/tcp", 257},
+	[EVERY6] = {"[2001:db8::11]:0/tcp", 509},
+	[EVERYUDP6] = {"[2001:db8::11]:0/udp", 521},
+	[ONE6] = {"[2001:db8::11]:80/tcp", 1021},
+	[QUIC6] = {"[2001:db8::12]:443/udp", 2039},
+	[SCTP4] = {SCTP("192.0.2.13"), 263},
+	[SCTP6] = {SCTP("[2001:db8::13]"), 263},
+	[SOURCE4] = {"192.0.2.14:0/tcp", 307, LB_VIP_HASH_SOURCE},
+	[SOURCE6] = {"[2001:db8::14]:0/tcp", 307, LB_VIP_HASH_SOURCE},
+	[PORT4] = {"192.0.2.15:0/tcp", 311, LB_VIP_HASH_SOURCE_PORT},
+	[PORT6] = {"[2001:db8::15]:0/tcp", 311, LB_VIP_HASH_SOURCE_PORT},
+	[TUPLE4] = {"192.0.2.16:53/udp", 313, LB_VIP_FRAGMENTS_3TUPLE},
+	[TUPLE6] = {"[2001:db8::16]:53/udp", 313, LB_VIP_FRAGMENTS_3TUPLE},
+	[REFUSE4] = {"192.0.2.17:53/udp", 317, LB_VIP_FRAGMENTS_DROP},
+	[REFUSE6] = {"[2001:db8::17]:53/udp", 317, LB_VIP_FRAGMENTS_DROP},
+	[ALL4] = {"192.0.2.18:0/udp", 331, LB_VIP_FRAGMENTS_3TUPLE},
+	[ALL6] = {"[2001:db8::18]:0/udp", 331, LB_VIP_FRAGMENTS_3TUPLE},
+	[NONE4] = {"192.0.2.19:0/udp", 337, LB_VIP_FRAGMENTS_DROP},
+	[NONE6] = {"[2001:db8::19]:0/udp", 337, LB_VIP_FRAGMENTS_DROP},
 };
 
-enum nexthop_index { HOP_NONE, HOP_BACK, HOP_AWAY, HOP_LOST, HOP_DEAF, HOP_BIG };
+enum nexthop_index {
+	HOP_NONE,
+	HOP_BACK,
+	HOP_AWAY,
+	HOP_LOST,
+	HOP_DEAF,
+	HOP_BIG,
+	HOP_TAG,
+	HOP_SERVICE_TAG,
+	HOP_TAG_AWAY,
+	HOP_NARROW,
+	HOP_TINY,
+	HOP_POINT,
+	HOP_PATH /* eight of them */
+};
 #define HOP_BEYOND 5000 /* more than there are */
 
 #define SOURCE4 "10.1.0.1"
@@ -45,6 +85,7 @@ static const struct {
 	const char *source, *destination;
 	uint32_t source_mask;
 	uint32_t nexthop;
+	bool gue;
 } members[MEMBER_COUNT] = {
 	[DECOY] = {4, SOURCE4, "10.0.0.100", 0, HOP_BACK},
 	[TO4] = {4, SOURCE4, "10.0.0.1", 0, HOP_BACK},
@@ -61,9 +102,33 @@ static const struct {
 	[NO_NEIGHBOUR4] = {4, SOURCE4, "10.0.0.12", 0, HOP_DEAF},
 	[GONE4] = {4, SOURCE4, "10.0.0.13", 0, HOP_BACK},
 	[STRAY4] = {4, SOURCE4, "10.0.0.14", 0, HOP_BEYOND},
+	[GUE4] = {4, SOURCE4, "10.0.0.15", 0, HOP_BACK, true},
+	[GUE6] = {6, SOURCE6, "2001:db8:b::10", 0, HOP_BACK, true},
+	[GUE4_PREFIX] = {4, PREFIX4, "10.0.0.17", 0x0000ffff, HOP_BACK, true},
+	[GUE_AWAY6] = {6, SOURCE6, "2001:db8:b::12", 0, HOP_AWAY, true},
+	[TAG4] = {4, SOURCE4, "10.0.0.19", 0, HOP_TAG},
+	[TAG6] = {6, SOURCE6, "2001:db8:b::14", 0, HOP_SERVICE_TAG},
+	[TAG_GUE4] = {4, SOURCE4, "10.0.0.21", 0, HOP_TAG, true},
+	[TAG_GUE6] = {6, PREFIX6, "2001:db8:b::16", 0xffffffff, HOP_SERVICE_TAG, true},
+	[TAG_AWAY4] = {4, SOURCE4, "10.0.0.23", 0, HOP_TAG_AWAY},
+	[NARROW4] = {4, SOURCE4, "10.0.0.24", 0, HOP_NARROW},
+	[NARROW_GUE6] = {6, SOURCE6, "2001:db8:b::19", 0, HOP_NARROW, true},
+	[TINY4] = {4, SOURCE4, "10.0.0.26", 0, HOP_TINY},
+	[POINT4] = {4, SOURCE4, "10.0.0.27", 0, HOP_POINT},
+	[SPREAD4] = {4, SOURCE4, "10.0.0.28", 0, HOP_PATH},
+};
+
+/* Tags of next hops; no protocol: none. */
+static const struct {
+	uint16_t protocol, tci;
+} tags[HOP_PATH + LB_MEMBER_PATHS] = {
+	[HOP_TAG] = {0x8100, 0x0005},
+	[HOP_SERVICE_TAG] = {0x88a8, 0x6ffe},
+	[HOP_TAG_AWAY] = {0x8100, 0x0123},
 };
 
 static struct datapath *datapath;
+static uint32_t answer_rate;
 static struct lb_endpoint endpoints[VIP_COUNT];
 static struct lb_vip_value values[VIP_COUNT];
 static const uint8_t hop_mac[6] = {0x06, 0xb0, 0xb1, 0xb2, 0xb3, 0}; /* the last byte: which hop */
@@ -85,6 +150,29 @@ static int make_namespace(uint32_t *egress)
 	return *egress ? 0 : fail(EGRESS, strerror(errno));
 }
 
+static int set_vip(const struct lb_endpoint *endpoint, const struct lb_vip_value *value)
+{
+	struct lb_err err = {0};
+
+	return datapath_vip_set(datapath, endpoint, value, &err) ? fail("VIP", err.message) : 0;
+}
+
+/* The entry, the address-only one, and one for the fragments of a VIP by 3-tuple. */
+static int set_entries(int i)
+{
+	const struct lb_vip_value only = {.number = i, .flags = LB_VIP_ADDRESS_ONLY};
+	struct lb_endpoint address = {.address = endpoints[i].address};
+	struct lb_vip_value fragments = values[i];
+
+	if (set_vip(&endpoints[i], &values[i]) || set_vip(&address, &only))
+		return -1;
+	if (!(vips[i].flags & LB_VIP_FRAGMENTS_3TUPLE) || !endpoints[i].port)
+		return 0;
+	address.protocol = endpoints[i].protocol;
+	fragments.flags |= LB_VIP_FRAGMENTS_ONLY;
+	return set_vip(&address, &fragments);
+}
+
 static int set_vips(void)
 {
 	uint32_t start = 0;
@@ -92,25 +180,30 @@ static int set_vips(void)
 	int i;
 
 	for (i = 1; i < VIP_COUNT; i++) {
-		const struct lb_vip_value only = {.number = i, .flags = LB_VIP_ADDRESS_ONLY};
-		struct lb_endpoint address;
-
 		if (lb_endpoint_parse(vips[i].endpoint, &endpoints[i], &err))
 			return fail(vips[i].endpoint, err.message);
-		values[i] = (struct lb_vip_value){
-			.number = i, .slots_start = start, .slots_size = vips[i].size};
+		if (i == SCTP4 || i == SCTP6)
+			endpoints[i].protocol = IPPROTO_SCTP;
+		values[i] = (struct lb_vip_value){.number = i,
+						  .slots_start = start,
+						  .slots_size = vips[i].size,
+						  .flags = vips[i].flags};
 		start += vips[i].size;
-		address = (struct lb_endpoint){.address = endpoints[i].address};
-		if (datapath_vip_set(datapath, &endpoints[i], &values[i], &err) ||
-		    datapath_vip_set(datapath, &address, &only, &err))
-			return fail(vips[i].endpoint, err.message);
+		if (set_entries(i))
+			return -1;
 	}
 	return 0;
 }
 
 static void set_nexthop(uint32_t number, uint32_t ifindex, uint32_t mtu, bool valid)
 {
-	struct lb_nexthop hop = {.valid = valid, .ifindex = ifindex, .mtu = mtu};
+	struct lb_nexthop hop = {
+		.valid = valid,
+		.ifindex = ifindex,
+		.mtu = mtu,
+		.vlan = tags[number].tci,
+		.vlan_protocol = htons(tags[number].protocol),
+	};
 
 	memcpy(hop.dst_mac, hop_mac, 5);
 	memcpy(hop.src_mac, own_mac, 5);
@@ -120,11 +213,21 @@ static void set_nexthop(uint32_t number, uint32_t ifindex, uint32_t mtu, bool va
 
 static void set_nexthops(uint32_t egress)
 {
+	uint32_t i;
+
 	set_nexthop(HOP_BACK, LOOPBACK, MTU, true);
 	set_nexthop(HOP_AWAY, egress, MTU, true);
 	set_nexthop(HOP_LOST, egress + 1000, MTU, true);
 	set_nexthop(HOP_DEAF, LOOPBACK, MTU, false);
 	set_nexthop(HOP_BIG, LOOPBACK, MTU_BIG, true);
+	set_nexthop(HOP_TAG, LOOPBACK, MTU, true);
+	set_nexthop(HOP_SERVICE_TAG, LOOPBACK, MTU, true);
+	set_nexthop(HOP_TAG_AWAY, egress, MTU, true);
+	set_nexthop(HOP_NARROW, LOOPBACK, MTU_NARROW, true);
+	set_nexthop(HOP_TINY, LOOPBACK, MTU_TINY, true);
+	set_nexthop(HOP_POINT, LOOPBACK, MTU_POINT, true);
+	for (i = 0; i < LB_MEMBER_PATHS; i++)
+		set_nexthop(HOP_PATH + i, LOOPBACK, MTU, true);
 }
 
 /* The constant part of an outer IPv4 header, as struct lb_member wants it summed. */
@@ -148,14 +251,19 @@ static void set_member(uint32_t number)
 	const int family = members[number].family == 4 ? AF_INET : AF_INET6;
 	struct lb_member member = {
 		.flags = LB_MEMBER_NEW | LB_MEMBER_OLD,
-		.nexthop = members[number].nexthop,
 		.saddr_mask = htonl(members[number].source_mask),
 	};
+	unsigned int i;
+
+	for (i = 0; i < LB_MEMBER_PATHS; i++)
+		member.path[i] = members[number].nexthop + (number == SPREAD4 ? i : 0);
 
 	if (number != GONE4)
 		member.flags |= LB_MEMBER_VALID;
 	if (family == AF_INET6)
 		member.flags |= LB_MEMBER_OUTER6;
+	if (members[number].gue)
+		member.flags |= LB_MEMBER_GUE;
 	inet_pton(family, members[number].source, member.saddr);
 	inet_pton(family, members[number].destination, member.daddr);
 	if (family == AF_INET)
@@ -165,7 +273,8 @@ static void set_member(uint32_t number)
 
 int harness_open(void)
 {
-	struct datapath_options options = {.vips = VIP_COUNT, .members = MEMBER_COUNT};
+	struct datapath_options options = {
+		.vips = VIP_COUNT, .members = MEMBER_COUNT, .answer_rate = answer_rate};
 	struct lb_err err = {0};
 	uint32_t egress = 0;
 	int i;
@@ -186,6 +295,12 @@ int harness_open(void)
 	if (datapath_egress_set(datapath, egress, true))
 		return fail("device map", strerror(errno));
 	return 0;
+}
+
+int harness_open_answering(uint32_t rate)
+{
+	answer_rate = rate;
+	return harness_open();
 }
 
 int harness_attach(void)
@@ -243,6 +358,44 @@ enum vip_index harness_vip_of(const struct flow *flow)
 	return every;
 }
 
+uint32_t harness_vip_flags(enum vip_index vip)
+{
+	return vips[vip].flags;
+}
+
+enum vip_index harness_vip_of_fragments(const struct flow *flow)
+{
+	int i;
+
+	for (i = 1; i < VIP_COUNT; i++) {
+		const struct lb_endpoint *own = &endpoints[i];
+
+		if (own->protocol == flow->protocol && own->address.family == flow->family &&
+		    !memcmp(own->address.bytes, flow->destination, 16) &&
+		    vips[i].flags & LB_VIP_FRAGMENTS_3TUPLE)
+			return i;
+	}
+	return NO_VIP;
+}
+
+uint64_t harness_hash(enum vip_index vip, const struct flow *flow)
+{
+	struct flow hashed = *flow;
+
+	if (flow->fragment && vips[vip].flags & LB_VIP_FRAGMENTS_3TUPLE)
+		hashed.sport = hashed.dport = 0;
+	if (vips[vip].flags & LB_VIP_HASH_SOURCE)
+		return flow_hash_by(BY_SOURCE, &hashed, harness_seed);
+	if (vips[vip].flags & LB_VIP_HASH_SOURCE_PORT)
+		return flow_hash_by(BY_SOURCE_PORT, &hashed, harness_seed);
+	return flow_hash(&hashed, harness_seed);
+}
+
+uint32_t harness_slot(enum vip_index vip, const struct flow *flow)
+{
+	return flow_slot(harness_hash(vip, flow), vips[vip].size);
+}
+
 void harness_slot_set(enum vip_index vip, uint32_t slot, uint16_t member)
 {
 	datapath_slots(datapath)[values[vip].slots_start + slot] = lb_slot_settled(member);
@@ -272,11 +425,15 @@ void harness_wrap(const struct frame *in, enum member_index member, uint64_t has
 		.source = members[member].source,
 		.destination = members[member].destination,
 		.source_mask = members[member].source_mask,
+		.gue = members[member].gue,
+		.vlan_protocol = tags[members[member].nexthop % (HOP_PATH + 1)].protocol,
+		.tci = tags[members[member].nexthop % (HOP_PATH + 1)].tci,
 	};
+	const uint32_t path = member == SPREAD4 ? hash % LB_MEMBER_PATHS : 0;
 
 	memcpy(wrap.dst_mac, hop_mac, 5);
 	memcpy(wrap.src_mac, own_mac, 5);
-	wrap.dst_mac[5] = wrap.src_mac[5] = members[member].nexthop;
+	wrap.dst_mac[5] = wrap.src_mac[5] = members[member].nexthop + path;
 	frame_wrap(in, &wrap, hash, out);
 }
 
@@ -286,14 +443,25 @@ int harness_member_action(uint16_t member, size_t ip_length)
 
 	if (member == NOBODY || member == GONE4)
 		return XDP_DROP;
-	outer_length = ip_length + (members[member].family == 4 ? 20 : 40);
+	outer_length =
+		ip_length + (members[member].family == 4 ? 20 : 40) + (members[member].gue ? 8 : 0);
 	switch (members[member].nexthop) {
 	case HOP_BACK:
+	case HOP_TAG:
+	case HOP_SERVICE_TAG:
+	case HOP_PATH:
 		return outer_length > MTU ? XDP_DROP : XDP_TX;
 	case HOP_AWAY:
+	case HOP_TAG_AWAY:
 		return outer_length > MTU ? XDP_DROP : XDP_REDIRECT;
 	case HOP_BIG:
 		return outer_length > MTU_BIG ? XDP_DROP : XDP_TX;
+	case HOP_NARROW:
+		return outer_length > MTU_NARROW ? XDP_DROP : XDP_TX;
+	case HOP_TINY:
+		return outer_length > MTU_TINY ? XDP_DROP : XDP_TX;
+	case HOP_POINT:
+		return outer_length > MTU_POINT ? XDP_DROP : XDP_TX;
 	}
 	return XDP_DROP;
 }
@@ -325,6 +493,65 @@ int harness_run(const struct frame *in, unsigned int metadata, struct frame *out
 	return options.retval;
 }
 
+/* By its name among the maps of the program: no part of lbd ever needs it. */
+static int map_fd(const char *name)
+{
+	uint32_t ids[32], length, i;
+	struct bpf_prog_info program = {.nr_map_ids = 32, .map_ids = (uintptr_t)ids};
+
+	length = sizeof(program);
+	if (bpf_obj_get_info_by_fd(datapath_program_fd(datapath), &program, &length))
+		return -errno;
+	for (i = 0; i < program.nr_map_ids && i < 32; i++) {
+		struct bpf_map_info map = {0};
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		length = sizeof(map);
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &map, &length) &&
+		    !strcmp(map.name, name))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -ENOENT;
+}
+
+void harness_limits_set(uint64_t time_ns, uint64_t tokens)
+{
+	static struct lb_limit_state cpus[1024];
+	static int fd = -1;
+	uint32_t kind, i;
+
+	if (fd < 0)
+		fd = map_fd("limits");
+	for (i = 0; i < 1024; i++)
+		cpus[i] = (struct lb_limit_state){time_ns, tokens};
+	for (kind = 0; kind < LB_LIMIT_COUNT; kind++) {
+		if (bpf_map_update_elem(fd, &kind, cpus, BPF_ANY)) {
+			fail("map limits", strerror(errno));
+			abort();
+		}
+	}
+}
+
+void harness_age_fragments(uint32_t units)
+{
+	struct lb_fragment_key key, next;
+	struct lb_fragment record;
+	int fd = map_fd("fragments"), more = bpf_map_get_next_key(fd, NULL, &key);
+
+	for (; !more; key = next) {
+		more = bpf_map_get_next_key(fd, &key, &next);
+		bpf_map_lookup_elem(fd, &key, &record);
+		record.time = (record.time - units) & 0x7fff; /* wraps as flow words do */
+		if (units)
+			bpf_map_update_elem(fd, &key, &record, BPF_EXIST);
+		else
+			bpf_map_delete_elem(fd, &key);
+	}
+	close(fd);
+}
+
 void harness_counts(struct counts *counts)
 {
 	uint32_t i;
@@ -336,7 +563,7 @@ void harness_counts(struct counts *counts)
 
 /* --- verdicts --- */
 
-enum { PASS, FORWARD, DROP };
+enum { PASS, FORWARD, ANSWER, DROP };
 
 static const struct {
 	const char *name;
@@ -359,6 +586,8 @@ int harness_verdict_action(unsigned int verdict)
 		return XDP_PASS;
 	case FORWARD:
 		return verdict == LB_TX ? XDP_TX : XDP_REDIRECT;
+	case ANSWER:
+		return XDP_TX;
 	}
 	return XDP_DROP;
 }

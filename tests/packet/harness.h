@@ -28,6 +28,20 @@ enum vip_index {
 	EVERYUDP6, /* [2001:db8::11]:0/udp */
 	ONE6,      /* [2001:db8::11]:80/tcp */
 	QUIC6,     /* [2001:db8::12]:443/udp */
+	SCTP4,     /* 192.0.2.13:5060/sctp */
+	SCTP6,
+	SOURCE4, /* 192.0.2.14:0/tcp, by source */
+	SOURCE6,
+	PORT4, /* 192.0.2.15:0/tcp, by source and destination port */
+	PORT6,
+	TUPLE4, /* 192.0.2.16:53/udp, its fragments by 3-tuple */
+	TUPLE6,
+	REFUSE4, /* 192.0.2.17:53/udp, takes no fragments */
+	REFUSE6,
+	ALL4, /* 192.0.2.18:0/udp, fragments by 3-tuple */
+	ALL6,
+	NONE4, /* 192.0.2.19:0/udp, takes no fragments */
+	NONE6,
 	VIP_COUNT
 };
 
@@ -47,21 +61,53 @@ enum member_index {
 	NO_NEIGHBOUR4, /* next hop known, its MAC address not */
 	GONE4,         /* a number that is not in use */
 	STRAY4,        /* a next hop beyond the array */
+	GUE4,          /* a UDP header after the outer one */
+	GUE6,
+	GUE4_PREFIX,
+	GUE_AWAY6,   /* out of another interface */
+	TAG4,        /* out of the ingress interface with an 802.1Q tag */
+	TAG6,        /* with an 802.1ad tag */
+	TAG_GUE4,    /* 802.1Q and GUE */
+	TAG_GUE6,    /* 802.1ad and GUE */
+	TAG_AWAY4,   /* out of another interface with an 802.1Q tag */
+	NARROW4,     /* an MTU of 1300 */
+	NARROW_GUE6, /* the same: 1252 bytes are left for the packet */
+	TINY4,       /* an MTU of 560 */
+	POINT4,      /* an MTU of 87, which leaves 67 */
+	SPREAD4,     /* eight paths: HOP_PATH and what follows it */
 	MEMBER_COUNT,
 	NOBODY = LB_NONE
 };
 
 #define MTU 1500
 #define MTU_BIG 9216
+#define MTU_NARROW 1300
+#define MTU_TINY 560
+#define MTU_POINT 87
 
 extern const uint64_t harness_seed[2];
 
 /* Makes the namespace, loads the program, fills its maps. 0, or -1 after a message on stderr. */
 int harness_open(void);
+/* The same, with so many answers of each kind a second and CPU; without, there are none. */
+int harness_open_answering(uint32_t rate);
 void harness_close(void);
 
 /* Attaches the program in native mode to a veth with an MTU of 9000. */
 int harness_attach(void);
+
+/* The VIP that takes a later fragment whose first is not known, as one that goes by 3-tuple;
+ * NO_VIP: none does. */
+enum vip_index harness_vip_of_fragments(const struct flow *flow);
+uint32_t harness_vip_flags(enum vip_index vip);
+
+/* The hash that the VIP's policy wants, of fragments too. */
+uint64_t harness_hash(enum vip_index vip, const struct flow *flow);
+/* The slot that the flow must have. */
+uint32_t harness_slot(enum vip_index vip, const struct flow *flow);
+
+/* Every record of first fragments, so many time units older; `units` 0: none is left. */
+void harness_age_fragments(uint32_t units);
 
 /* How many slots it has. */
 uint32_t harness_vip_size(enum vip_index vip);
@@ -84,6 +130,9 @@ int harness_member_action(uint16_t member, size_t ip_length);
 /* One run of the program over `in`, with `metadata` bytes before the frame that use up headroom.
  * Gives the XDP action, or -errno. */
 int harness_run(const struct frame *in, unsigned int metadata, struct frame *out);
+
+/* Writes every CPU's token bucket of each kind of answer: {0, 0} is a full one. */
+void harness_limits_set(uint64_t time_ns, uint64_t tokens);
 
 /* All the counters at one time. */
 struct counts {

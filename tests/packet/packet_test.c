@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Does the XDP program do the right thing with each kind of frame, byte for byte?
  *
- * One row of rows.h, one test. Of each is checked: the XDP action; that the expected verdict's
+ * One row of rows*.h, one test. Of each is checked: the XDP action; that the expected verdict's
  * counter rose by one and no other; that the member's counter rose by one packet and the bytes of
  * the clients' IP packet when it was forwarded, and no member's otherwise; and the whole frame that
  * comes out.
@@ -17,6 +17,10 @@
 #include <cmocka.h>
 #include "harness.h"
 #include "rows.h"
+#include "rows_extension.h"
+#include "rows_fragment.h"
+#include "rows_icmp.h"
+#include "rows_link.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -75,7 +79,7 @@ static int run_with_slot(const struct frame *in, const struct flow *flow,
 	int action;
 
 	if (expected->vip) {
-		slot = flow_slot(flow_hash(flow, harness_seed), harness_vip_size(expected->vip));
+		slot = harness_slot(expected->vip, flow);
 		harness_slot_set(expected->vip, slot, expected->member);
 	}
 	action = harness_run(in, expected->metadata, out);
@@ -114,7 +118,7 @@ static void check_frame(const struct frame *in, const struct expectation *expect
 	if (action == XDP_PASS)
 		assert_true(frame_equal(in, &out));
 	if (forwards(expected->verdict)) {
-		harness_wrap(in, expected->member, flow_hash(&flow, harness_seed), &wrapped);
+		harness_wrap(in, expected->member, harness_hash(expected->vip, &flow), &wrapped);
 		assert_true(frame_equal(&wrapped, &out));
 	}
 }
@@ -218,8 +222,9 @@ static void test_attach(void **state)
 /* --- all of them --- */
 
 #define TESTS_MAX                                                                                  \
-	(COUNT(rows) + COUNT(raws) + TARGET_COUNT * COUNT(faults) + COUNT(goldens) +               \
-	 COUNT(golden_flows) + 1)
+	(COUNT(rows) + COUNT(link_rows) + COUNT(extension_rows) + COUNT(icmp_rows) +               \
+	 COUNT(fragment_rows) + COUNT(raws) + COUNT(link_raws) + TARGET_COUNT * COUNT(faults) +    \
+	 COUNT(goldens) + COUNT(golden_flows) + 1)
 
 static struct CMUnitTest tests[TESTS_MAX];
 static size_t test_count;
@@ -251,15 +256,30 @@ static void add_faults(void)
 	}
 }
 
+static void add_rows(const struct row *row, size_t count)
+{
+	for (; count; count--, row++)
+		add(row->name, test_row, row);
+}
+
+static void add_raws(const struct raw *raw, size_t count)
+{
+	for (; count; count--, raw++)
+		add(raw->name, test_raw, raw);
+}
+
 static void add_tests(void)
 {
 	size_t i;
 
-	for (i = 0; i < COUNT(rows); i++)
-		add(rows[i].name, test_row, &rows[i]);
+	add_rows(rows, COUNT(rows));
+	add_rows(link_rows, COUNT(link_rows));
+	add_rows(extension_rows, COUNT(extension_rows));
+	add_rows(icmp_rows, COUNT(icmp_rows));
+	add_rows(fragment_rows, COUNT(fragment_rows));
 	add_faults();
-	for (i = 0; i < COUNT(raws); i++)
-		add(raws[i].name, test_raw, &raws[i]);
+	add_raws(raws, COUNT(raws));
+	add_raws(link_raws, COUNT(link_raws));
 	for (i = 0; i < COUNT(goldens); i++)
 		add(goldens[i].name, test_golden, &goldens[i]);
 	for (i = 0; i < COUNT(golden_flows); i++)

@@ -40,11 +40,19 @@ static const struct plan {
 	uint32_t transition_s, idle_s;
 	uint32_t flows; /* at a time */
 } plans[VIPS] = {
-	{{"192.0.2.10:443/tcp", "192.0.2.10", 1021, true}, LB_TABLE_RENDEZVOUS, 900, 900, 1500},
-	{{"192.0.2.10:53/udp", "192.0.2.10", 509, false}, LB_TABLE_RENDEZVOUS, 60, 90, 150},
-	{{"[2001:db8::10]:443/tcp", "2001:db8::10", 2039, true}, LB_TABLE_MAGLEV, 300, 600, 900},
-	{{"[2001:db8::10]:53/udp", "2001:db8::10", 251, false}, LB_TABLE_MAGLEV, 120, 120, 150},
-	{{"192.0.2.11:0/tcp", "192.0.2.11", 251, true}, LB_TABLE_RENDEZVOUS, 120, 300, 300},
+	{{"192.0.2.10:443/tcp", "192.0.2.10", 1021, .tcp = true}, LB_TABLE_RENDEZVOUS, 900, 900, 1500},
+	{{"192.0.2.10:53/udp", "192.0.2.10", 509, .tcp = false}, LB_TABLE_RENDEZVOUS, 60, 90, 150},
+	{{"[2001:db8::10]:443/tcp", "2001:db8::10", 2039, .tcp = true},
+	 LB_TABLE_MAGLEV,
+	 300,
+	 600,
+	 900},
+	{{"[2001:db8::10]:53/udp", "2001:db8::10", 251, .tcp = false},
+	 LB_TABLE_MAGLEV,
+	 120,
+	 120,
+	 150},
+	{{"192.0.2.11:0/tcp", "192.0.2.11", 251, .tcp = true}, LB_TABLE_RENDEZVOUS, 120, 300, 300},
 };
 #define SESSIONS 3000 /* all of them */
 #define IDLE_LONGEST_S 900

@@ -222,6 +222,7 @@ static void endpoints_are_read_and_written(void **state)
 		uint16_t port;
 	} rows[] = {
 		{"192.0.2.1:443/tcp", "192.0.2.1:443/tcp", 4, IPPROTO_TCP, 443},
+		{"192.0.2.1:3868/sctp", "192.0.2.1:3868/sctp", 4, IPPROTO_SCTP, 3868},
 		{"192.0.2.1:0/udp", "192.0.2.1:0/udp", 4, IPPROTO_UDP, 0},
 		{"192.0.2.1:65535/udp", "192.0.2.1:65535/udp", 4, IPPROTO_UDP, 65535},
 		{"[2001:DB8:0::1]:53/udp", "[2001:db8::1]:53/udp", 6, IPPROTO_UDP, 53},
@@ -260,11 +261,11 @@ static void bad_endpoints_are_refused_with_a_hint(void **state)
 		 "write it as 192.0.2.1:80/tcp" EVERY_PORT},
 		{"[2001:db8::1]:80", "protocol is missing in \"[2001:db8::1]:80\"",
 		 "write it as [2001:db8::1]:80/tcp" EVERY_PORT},
-		{"192.0.2.1:80/sctp", "protocol must be tcp or udp, not \"sctp\"", ""},
-		{"192.0.2.1:80/TCP", "protocol must be tcp or udp, not \"TCP\"", ""},
-		{"192.0.2.1:80/", "protocol must be tcp or udp, not \"\"", ""},
-		{"192.0.2.1:80/tcp/udp", "protocol must be tcp or udp, not \"tcp/udp\"", ""},
-		{"192.0.2.1:80/tcp ", "protocol must be tcp or udp, not \"tcp \"", ""},
+		{"192.0.2.1:80/icmp", "protocol must be tcp, udp or sctp, not \"icmp\"", ""},
+		{"192.0.2.1:80/TCP", "protocol must be tcp, udp or sctp, not \"TCP\"", ""},
+		{"192.0.2.1:80/", "protocol must be tcp, udp or sctp, not \"\"", ""},
+		{"192.0.2.1:80/tcp/udp", "protocol must be tcp, udp or sctp, not \"tcp/udp\"", ""},
+		{"192.0.2.1:80/tcp ", "protocol must be tcp, udp or sctp, not \"tcp \"", ""},
 		{"192.0.2.1:/tcp", "port must be a number, 0 to 65535, not \"\"", ""},
 		{"192.0.2.1:http/tcp", "port must be a number, 0 to 65535, not \"http\"", ""},
 		{"192.0.2.1:-1/tcp", "port must be a number, 0 to 65535, not \"-1\"", ""},
@@ -416,7 +417,8 @@ static void protocols_have_names(void **state)
 	(void)state;
 	assert_string_equal(lb_protocol_name(IPPROTO_TCP), "tcp");
 	assert_string_equal(lb_protocol_name(IPPROTO_UDP), "udp");
-	assert_null(lb_protocol_name(IPPROTO_SCTP));
+	assert_string_equal(lb_protocol_name(IPPROTO_SCTP), "sctp");
+	assert_null(lb_protocol_name(IPPROTO_ICMP));
 	assert_null(lb_protocol_name(0));
 }
 

@@ -51,6 +51,7 @@ static void only_interfaces_are_required_and_the_rest_has_defaults(void **state)
 	assert_int_equal(config.members, 4096);
 	assert_int_equal(config.slots, 2097152);
 	assert_int_equal(config.flows, 1048576);
+	assert_int_equal(config.answer_rate, 1000);
 	assert_false(config.seed_configured);
 }
 
@@ -67,6 +68,7 @@ static void every_key_is_taken_over(void **state)
 		      "\"state_dir\":\"/s\",\"pin_dir\":\"/p\","
 		      "\"encap\":{\"source4\":\"10.9.0.0/16\",\"source6\":\"2001:db8::1\"},"
 		      "\"limits\":{\"vips\":1,\"members\":2,\"slots\":251,\"flows\":8},"
+		      "\"answer_rate\":0,"
 		      "\"hash_seed\":\"0123456789ABCDEFfedcba9876543210\"}",
 		      &config, &err),
 		0);
@@ -84,6 +86,7 @@ static void every_key_is_taken_over(void **state)
 	assert_int_equal(config.members, 2);
 	assert_int_equal(config.slots, 251);
 	assert_int_equal(config.flows, 8);
+	assert_int_equal(config.answer_rate, 0);
 	assert_true(config.seed_configured);
 	assert_true(config.seed[0] == 0x0123456789abcdef);
 	assert_true(config.seed[1] == 0xfedcba9876543210);
@@ -190,6 +193,9 @@ static const struct fault faults[] = {
 	 ""},
 	{IF "\"limits\":{\"vips\":1.0}}", "limits.vips",
 	 "vips must be an integer, not a real number", ""},
+	{IF "\"answer_rate\":-1}", "answer_rate", "answer_rate must be 0 to 1000000, not -1", ""},
+	{IF "\"answer_rate\":\"1k\"}", "answer_rate",
+	 "answer_rate must be an integer, not a string", ""},
 	{IF "\"limits\":{\"vip\":1}}", "limits.vip", "unknown field \"vip\"",
 	 "did you mean \"vips\"?"},
 	{IF "\"hash_seed\":\"" HEX31 "\"}", "hash_seed",

@@ -49,6 +49,7 @@ static void assert_services_equal(const struct lb_service *a, const struct lb_se
 		assert_int_equal(left->table_size, right->table_size);
 		assert_int_equal(left->transition_s, right->transition_s);
 		assert_int_equal(left->flow_idle_s, right->flow_idle_s);
+		assert_true(lb_vip_forwarding_equal(left, right));
 		assert_int_equal(left->backend_count, right->backend_count);
 		for (size_t j = 0; j < left->backend_count; j++) {
 			assert_true(lb_addr_equal(&left->backends[j].address,
@@ -73,6 +74,9 @@ static void what_is_left_out_gets_its_default(void **state)
 	assert_string_equal(service->vips[1].name, "[2001:db8::1]:0/udp");
 	assert_int_equal(service->vips[1].table, LB_TABLE_RENDEZVOUS);
 	assert_int_equal(service->vips[1].table_size, 65537);
+	assert_int_equal(service->vips[1].encap, LB_ENCAP_IPIP);
+	assert_int_equal(service->vips[1].hash, LB_HASH_5TUPLE);
+	assert_int_equal(service->vips[1].fragments, LB_FRAGMENTS_TRACK);
 	assert_int_equal(service->vips[1].backends[0].weight, 1);
 	lb_service_free(service);
 }
@@ -85,6 +89,8 @@ static void documents_that_are_right_are_accepted(void **state)
 		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"" NAME63 "\"}]}",
 		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"A.b_c-9\"}]}",
 		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"fe80\"}]}",
+		"{\"vips\":[{\"address\":\"192.0.2.1:3868/sctp\",\"encap\":\"gue\","
+		"\"hash\":\"source\",\"fragments\":\"3-tuple\"}]}",
 		/* its own address as a name, in any spelling: as good as none */
 		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"name\":\"192.0.2.1:1/tcp\"}]}",
 		"{\"vips\":[{\"address\":\"[2001:db8::1]:1/tcp\",\"name\":\"[2001:DB8:0::1]:1/"
@@ -114,6 +120,7 @@ static void a_document_is_written_sorted_and_in_full(void **state)
 {
 	struct lb_service *service = parse_service(
 		"{\"vips\":[{\"address\":\"192.0.2.2:1/udp\",\"name\":\"b\",\"table\":\"maglev\","
+		"\"encap\":\"gue\",\"hash\":\"source-port\",\"fragments\":\"drop\","
 		"\"flow_idle_s\":120,\"table_size\":251},{\"address\":\"192.0.2.1:1/"
 		"tcp\",\"backends\":["
 		"{\"address\":\"2001:db8::1\"},{\"address\":\"10.0.0.2\",\"weight\":0,\"drain\":"
@@ -124,16 +131,80 @@ static void a_document_is_written_sorted_and_in_full(void **state)
 	char *text = json_dumps(document, JSON_COMPACT);
 
 	(void)state;
-	assert_string_equal(
-		text,
-		"{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"table\":\"rendezvous\","
-		"\"table_size\":65537,\"transition_s\":900,\"flow_idle_s\":900,"
-		"\"backends\":[{\"address\":\"9.0.0.2\",\"weight\":7,\"drain\":false},"
-		"{\"address\":\"10.0.0.2\",\"weight\":0,\"drain\":true},"
-		"{\"address\":\"2001:db8::1\",\"weight\":1,\"drain\":false}]},"
-		"{\"name\":\"b\",\"address\":\"192.0.2.2:1/udp\",\"table\":\"maglev\","
-		"\"table_size\":251,\"transition_s\":60,\"flow_idle_s\":120,\"backends\":[]}]}");
+	assert_string_equal(text,
+			    "{\"vips\":[{\"address\":\"192.0.2.1:1/tcp\",\"table\":\"rendezvous\","
+			    "\"table_size\":65537,\"transition_s\":900,\"flow_idle_s\":900,"
+			    "\"encap\":\"ipip\",\"hash\":\"5-tuple\",\"fragments\":\"track\","
+			    "\"backends\":[{\"address\":\"9.0.0.2\",\"weight\":7,\"drain\":false},"
+			    "{\"address\":\"10.0.0.2\",\"weight\":0,\"drain\":true},"
+			    "{\"address\":\"2001:db8::1\",\"weight\":1,\"drain\":false}]},"
+			    "{\"name\":\"b\",\"address\":\"192.0.2.2:1/udp\",\"table\":\"maglev\","
+			    "\"table_size\":251,\"transition_s\":60,\"flow_idle_s\":120,"
+			    "\"encap\":\"gue\",\"hash\":\"source-port\",\"fragments\":\"drop\","
+			    "\"backends\":[]}]}");
 	free(text);
+	lb_service_free(service);
+}
+
+/* "" for none, else the path of the fault. */
+static void assert_fragments(const char *vips, const char *path)
+{
+	char text[1024];
+	struct lb_service *service;
+	struct lb_err err = {0};
+
+	snprintf(text, sizeof(text), "{\"vips\":[%s]}", vips);
+	service = parse_service(text);
+	assert_int_equal(lb_service_check_fragments(service, &err), *path ? -EINVAL : 0);
+	assert_string_equal(err.path, path);
+	assert_int_equal(err.hint[0] != 0, *path != 0);
+	lb_service_free(service);
+}
+
+#define FRAGMENTS(address, how) "{\"address\":\"" address "\",\"fragments\":\"" how "\"}"
+
+static void fragments_without_ports_can_be_for_one_vip_only(void **state)
+{
+	(void)state;
+	assert_fragments(FRAGMENTS("192.0.2.1:1/udp", "3-tuple"), "");
+	assert_fragments(FRAGMENTS("192.0.2.1:0/udp", "3-tuple"), "");
+	assert_fragments(
+		FRAGMENTS("192.0.2.1:1/udp", "3-tuple") "," FRAGMENTS("192.0.2.1:2/udp", "track"),
+		"");
+	assert_fragments(
+		FRAGMENTS("192.0.2.1:1/udp", "3-tuple") "," FRAGMENTS("192.0.2.1:1/tcp", "3-tuple"),
+		"");
+	assert_fragments(
+		FRAGMENTS("192.0.2.1:1/udp", "3-tuple") "," FRAGMENTS("192.0.2.2:2/udp", "3-tuple"),
+		"");
+	assert_fragments(
+		FRAGMENTS("192.0.2.1:1/udp", "3-tuple") "," FRAGMENTS("192.0.2.1:2/udp", "3-tuple"),
+		"vips[1].fragments");
+	assert_fragments(
+		FRAGMENTS("192.0.2.1:0/udp", "drop") "," FRAGMENTS("192.0.2.1:2/udp", "3-tuple"),
+		"vips[1].fragments");
+	assert_fragments(
+		FRAGMENTS("192.0.2.1:0/udp", "3-tuple") "," FRAGMENTS("192.0.2.1:2/udp", "track"),
+		"");
+}
+
+static void fragments_without_ports_belong_to_the_vip_for_every_port_or_by_3_tuple(void **state)
+{
+	struct lb_service *service =
+		parse_service("{\"vips\":[" FRAGMENTS("192.0.2.1:1/udp", "track") "," FRAGMENTS(
+			"192.0.2.1:2/udp", "3-tuple") "," FRAGMENTS("192.0.2.2:0/tcp",
+								    "drop") "]}");
+	struct lb_endpoint endpoint = service->vips[0].endpoint;
+
+	(void)state;
+	assert_ptr_equal(lb_service_fragments_owner(service, &endpoint), &service->vips[1]);
+	endpoint.protocol = 6;
+	assert_null(lb_service_fragments_owner(service, &endpoint));
+	endpoint = service->vips[2].endpoint;
+	endpoint.port = 80;
+	assert_ptr_equal(lb_service_fragments_owner(service, &endpoint), &service->vips[2]);
+	endpoint.address.bytes[3] = 3;
+	assert_null(lb_service_fragments_owner(service, &endpoint));
 	lb_service_free(service);
 }
 
@@ -194,7 +265,9 @@ static const struct bad_row bad_documents[] = {
 	{VIP("\"nmae\":\"web\""), PARAMS, "vips[0].nmae", "unknown field \"nmae\"",
 	 "did you mean \"name\"?"},
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
-	 "the fields are: name, address, table, table_size, transition_s, flow_idle_s, backends"},
+	 "the fields are: name, address, table, table_size, transition_s, flow_idle_s, encap, "
+	 "hash, "
+	 "fragments, backends"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
 	 "unknown field \"adress\"", "did you mean \"address\"?"},
 	/* addresses of VIPs */
@@ -210,8 +283,8 @@ static const struct bad_row bad_documents[] = {
 	 "write it as 192.0.2.1:443/tcp" EVERY_PORT},
 	{ADDRESS("192.0.2.1:80"), PARAMS, "vips[0].address",
 	 "protocol is missing in \"192.0.2.1:80\"", "write it as 192.0.2.1:80/tcp" EVERY_PORT},
-	{ADDRESS("192.0.2.1:80/sctp"), PARAMS, "vips[0].address",
-	 "protocol must be tcp or udp, not \"sctp\"", ""},
+	{ADDRESS("192.0.2.1:80/dccp"), PARAMS, "vips[0].address",
+	 "protocol must be tcp, udp or sctp, not \"dccp\"", ""},
 	{ADDRESS("192.0.2.1:70000/tcp"), PARAMS, "vips[0].address",
 	 "port must be 0 to 65535, not 70000", ""},
 	{ADDRESS("0.0.0.0:1/tcp"), PARAMS, "vips[0].address", "0.0.0.0 is the unspecified address",
@@ -249,6 +322,17 @@ static const struct bad_row bad_documents[] = {
 	 "table must be rendezvous or maglev, not \"Maglev\"", "did you mean \"maglev\"?"},
 	{VIP("\"table\":\"\""), PARAMS, "vips[0].table",
 	 "table must be rendezvous or maglev, not \"\"", ""},
+	/* how packets travel */
+	{VIP("\"encap\":1"), PARAMS, "vips[0].encap", "encap must be a string, not an integer", ""},
+	{VIP("\"encap\":\"geu\""), PARAMS, "vips[0].encap",
+	 "encap must be ipip or gue, not \"geu\"", "did you mean \"gue\"?"},
+	{VIP("\"hash\":\"\""), PARAMS, "vips[0].hash",
+	 "hash must be 5-tuple, source or source-port, not \"\"", ""},
+	{VIP("\"hash\":\"source_port\""), PARAMS, "vips[0].hash",
+	 "hash must be 5-tuple, source or source-port, not \"source_port\"",
+	 "did you mean \"source-port\"?"},
+	{VIP("\"fragments\":\"keep\""), PARAMS, "vips[0].fragments",
+	 "fragments must be track, 3-tuple or drop, not \"keep\"", ""},
 	{VIP("\"transition_s\":\"15m\""), PARAMS, "vips[0].transition_s",
 	 "transition_s must be an integer, not a string", ""},
 	{VIP("\"transition_s\":0"), PARAMS, "vips[0].transition_s",
@@ -906,6 +990,9 @@ int main(void)
 		cmocka_unit_test(what_is_left_out_gets_its_default),
 		cmocka_unit_test(documents_that_are_right_are_accepted),
 		cmocka_unit_test(a_document_is_written_sorted_and_in_full),
+		cmocka_unit_test(fragments_without_ports_can_be_for_one_vip_only),
+		cmocka_unit_test(
+			fragments_without_ports_belong_to_the_vip_for_every_port_or_by_3_tuple),
 		cmocka_unit_test(a_vip_alone_shows_its_name_and_can_be_read_back),
 		cmocka_unit_test(every_fault_is_named_with_its_path),
 		cmocka_unit_test(no_document_at_all_is_an_error),

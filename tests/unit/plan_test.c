@@ -47,6 +47,15 @@ static void assert_diff(const char *before, const char *after, const char *expec
 #define BACKEND(n, weight) "{\"address\":\"10.0.0." #n "\",\"weight\":" #weight "}"
 #define DOCUMENT(list) "{\"vips\":[" list "]}"
 
+static void how_packets_travel_is_a_difference(void **state)
+{
+	(void)state;
+	assert_diff(DOCUMENT(VIP(1, "")), DOCUMENT(VIP(1, ",\"encap\":\"ipip\"")), "=");
+	assert_diff(DOCUMENT(VIP(1, "")), DOCUMENT(VIP(1, ",\"encap\":\"gue\"")), "~");
+	assert_diff(DOCUMENT(VIP(1, "")), DOCUMENT(VIP(1, ",\"hash\":\"source\"")), "~");
+	assert_diff(DOCUMENT(VIP(1, "")), DOCUMENT(VIP(1, ",\"fragments\":\"drop\"")), "~");
+}
+
 static void steps_follow_the_documents(void **state)
 {
 	(void)state;
@@ -116,6 +125,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(steps_follow_the_documents),
+		cmocka_unit_test(how_packets_travel_is_a_difference),
 		cmocka_unit_test(any_difference_is_a_change),
 		cmocka_unit_test(ideal_is_what_shares_shrink_by),
 		cmocka_unit_test(slots_without_an_owner_do_not_move),

@@ -16,7 +16,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
 
-runs=(load packets traffic)
+runs=(load packets traffic gue_and_vlan)
 table=$(mktemp)
 vm=
 at_exit rm -f "$table"

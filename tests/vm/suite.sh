@@ -4,8 +4,8 @@
 #
 #   suite.sh BUILD
 #
-# Three runs: the programs load, the packet tests pass, real traffic flows to backends that have the
-# kernel's own ipip device. Of a run that passes, its closing lines are shown, else all that it
+# Four runs: the programs load, the packet tests pass, real traffic flows to backends that have the
+# kernel's own ipip device, and to the kernel's own GUE receiver and VLAN devices. Of a run that passes, its closing lines are shown, else all that it
 # printed but the tests that passed.
 # The report gets "run NAME pass|fail" for each, and "program NAME VERIFIED XLATED JITED".
 #
@@ -40,6 +40,10 @@ traffic_test() {
 	O=$build NET_QUICK=1 LAB_DECAP=device timeout 300 bash tests/net/traffic_test.sh
 }
 
+gue_and_vlan() {
+	O=$build timeout 300 bash tests/net/answer_test.sh gue_device vlan
+}
+
 # A run passes when its status is 0 and it has closing lines that speak of something done: a runner
 # that found nothing to run has shown nothing.
 run() {
@@ -57,10 +61,11 @@ run() {
 }
 
 failed=0
-for module in veth bridge ipip ip6_tunnel sit; do
+for module in veth bridge ipip ip6_tunnel sit fou fou6 8021q; do
 	modprobe "$module" || failed=1
 done
 run load 'processed [1-9]' load_programs || failed=1
 run packets 'PASSED  ] [1-9]' packet_tests || failed=1
 run traffic '^[1-9][0-9]* passed, 0 failed' traffic_test || failed=1
+run gue_and_vlan '^[1-9][0-9]* passed, 0 failed$' gue_and_vlan || failed=1
 exit "$failed"

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Stage 2: what is not a whole TCP, UDP or SCTP packet? ICMP, fragments, and what no VIP can have.
+ *
+ * Afterwards the packet has the ports of its flow, if there is a way to know them.
+ */
+#ifndef LB_RARE_H
+#define LB_RARE_H
+
+#include "answer.h"
+#include "icmp.h"
+
+static __always_inline int rare_is(const struct packet *packet)
+{
+	return (packet->protocol != IPPROTO_TCP && packet->protocol != IPPROTO_UDP) ||
+	       packet->fragment;
+}
+
+static __always_inline int rare_icmp(struct xdp_md *ctx, struct packet *packet)
+{
+	struct packet copy = *packet;
+	int verdict = icmp_read(ctx, &copy);
+
+	if (verdict == LB_TX_ECHO)
+		return answer_echo(ctx, &copy);
+	*packet = copy;
+	return verdict;
+}
+
+static __always_inline int rare_fragment(struct packet *packet)
+{
+	struct packet copy = *packet;
+	int verdict = LB_NEXT;
+
+	if (packet->fragment == FRAGMENT_LATER && packet->fault == LB_NEXT)
+		verdict = fragment_follow(&copy);
+	*packet = copy;
+	return verdict;
+}
+
+static __always_inline int rare(struct xdp_md *ctx, struct packet *packet)
+{
+	switch (packet->protocol) {
+	case IPPROTO_TCP:
+	case IPPROTO_UDP:
+	case IPPROTO_SCTP:
+		return packet->fragment ? rare_fragment(packet) : LB_NEXT;
+	case IPPROTO_ICMP:
+	case IPPROTO_ICMPV6:
+		return rare_icmp(ctx, packet);
+	}
+	/* No VIP has it; but an extension header that was not read may hide one that a VIP has. */
+	return packet->family == 6 && extension_is(packet->protocol) ? LB_NEXT : LB_PASS_NOT_VIP;
+}
+
+#endif

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* By which interfaces do packets come and go, and how are they? */
+#include "methods_interfaces.h"
+
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* The driver's name, "" where it tells none. */
+static void read_driver(const char *interface, char *out, size_t size)
+{
+	struct ethtool_drvinfo info = {.cmd = ETHTOOL_GDRVINFO};
+	struct ifreq request = {.ifr_data = (char *)&info};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	out[0] = '\0';
+	if (fd < 0)
+		return;
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", interface);
+	if (!ioctl(fd, SIOCETHTOOL, &request))
+		snprintf(out, size, "%.*s", (int)sizeof(info.driver), info.driver);
+	close(fd);
+}
+
+/* What the kernel says of the link, beside what lbd does there. */
+static void add_link(json_t *object, const struct nexthop_link *link)
+{
+	char driver[sizeof(((struct ethtool_drvinfo *)0)->driver) + 1];
+
+	read_driver(link->name, driver, sizeof(driver));
+	json_object_set_new(object, "link", json_string(link->up ? "up" : "down"));
+	json_object_set_new(object, "mtu", json_integer(link->mtu));
+	if (*driver)
+		json_object_set_new(object, "driver", json_string(driver));
+	if (*link->master)
+		json_object_set_new(object, "master", json_string(link->master));
+	json_object_set_new(object, "next_hops", json_integer(link->next_hops));
+}
+
+static void add_mode(json_t *object, const struct methods_context *context,
+		     const struct datapath_attachment *at)
+{
+	const char *mode = at->mode == XDP_MODE_NATIVE ? "native" : "generic";
+	const char *reason = at->reason;
+
+	if (!at->ifindex) {
+		mode = "detached";
+	} else if (!datapath_holds(context->datapath, at->ifindex)) {
+		mode = "detached";
+		reason = "another program has detached it: restart lbd, which attaches it again";
+	}
+	json_object_set_new(object, "xdp_mode", json_string(mode));
+	if (*reason)
+		json_object_set_new(object, "reason", json_string(reason));
+}
+
+static json_t *describe_configured(const struct methods_context *context, size_t i)
+{
+	const struct datapath_attachment *at = &context->attachments[i];
+	json_t *object = json_pack("{s:s, s:I}", "name", context->config->interfaces[i], "ifindex",
+				   (json_int_t)at->ifindex);
+	struct nexthop_link link;
+
+	if (!object)
+		return NULL;
+	add_mode(object, context, at);
+	json_object_set_new(object, "ingress", json_true());
+	if (at->ifindex && service_link(context->service, at->ifindex, &link))
+		add_link(object, &link);
+	else
+		json_object_set_new(object, "link", json_string("gone"));
+	return object;
+}
+
+struct listing {
+	const struct methods_context *context;
+	json_t *interfaces;
+};
+
+static bool is_configured(const struct methods_context *context, uint32_t ifindex)
+{
+	for (size_t i = 0; i < context->config->interface_count; i++)
+		if (context->attachments[i].ifindex == ifindex)
+			return true;
+	return false;
+}
+
+static void append_egress(void *user, const struct nexthop_link *link)
+{
+	const struct listing *listing = user;
+	json_t *object;
+
+	if (!link->next_hops || is_configured(listing->context, link->ifindex))
+		return;
+	object = json_pack("{s:s, s:I, s:s, s:b}", "name", link->name, "ifindex",
+			   (json_int_t)link->ifindex, "xdp_mode", "none", "ingress", 0);
+	if (!object)
+		return;
+	add_link(object, link);
+	json_array_append_new(listing->interfaces, object);
+}
+
+json_t *interfaces_describe(const struct methods_context *context, bool all)
+{
+	struct listing listing = {context, json_array()};
+
+	for (size_t i = 0; i < context->config->interface_count; i++)
+		json_array_append_new(listing.interfaces, describe_configured(context, i));
+	if (all)
+		service_each_link(context->service, append_egress, &listing);
+	return listing.interfaces;
+}
