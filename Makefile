@@ -127,7 +127,7 @@ BUILD_PKGS := gcc libc6-dev linux-libc-dev make clang llvm bpftool pkg-config li
 FUZZ_PKGS := libclang-rt-14-dev
 DEB_PKGS := dpkg-dev
 LAB_PKGS := iproute2 ethtool iputils-ping curl jq procps util-linux
-TEST_PKGS := $(LAB_PKGS) libcmocka-dev iperf3 socat python3 python3-scapy shellcheck groff-base
+TEST_PKGS := $(LAB_PKGS) traceroute libcmocka-dev iperf3 socat python3 python3-scapy shellcheck groff-base
 HEALTH_PKGS := nginx-light dnsmasq-base
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
 

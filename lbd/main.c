@@ -19,6 +19,7 @@
 #include "members.h"
 #include "methods.h"
 #include "notify.h"
+#include "pmtu.h"
 #include "preflight.h"
 #include "privileges.h"
 #include "service.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct control *control, *read_only;
 	struct datapath *datapath;
 	struct service *service;
+	struct pmtu *pmtu;
 	struct datapath_attachment attachments[LB_INTERFACES_MAX];
 	struct methods_context methods;
 	bool reset_flows;
@@ -164,6 +166,27 @@ static int start_datapath(struct daemon *daemon, struct lb_err *err)
 	return datapath_open(&options, &daemon->datapath, err);
 }
 
+static void path_mtu_heard(void *user, const struct pmtu_news *news)
+{
+	const struct daemon *daemon = user;
+
+	service_path_mtu(daemon->service, &news->destination, news->mtu);
+}
+
+/* Not hearing costs only the packets that are too big for a narrow way beyond the next hop. */
+static void start_pmtu(struct daemon *daemon)
+{
+	struct lb_err err = {0};
+
+	if (!pmtu_open(daemon->base, path_mtu_heard, daemon, &daemon->pmtu, &err))
+		return;
+	json_array_append_new(
+		daemon->warnings,
+		json_sprintf(
+			"the MTU of ways to backends beyond the next hop is not learned: %s; %s",
+			err.message, err.hint));
+}
+
 static int attach_all(struct daemon *daemon, struct lb_err *err)
 {
 	const struct config *config = &daemon->config;
@@ -252,6 +275,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = service_open(&daemon->config, daemon->datapath, daemon->base,
 				     daemon->events, &daemon->service, err);
+	if (!error)
+		start_pmtu(daemon);
 	if (!error) /* last: the first packet finds every VIP in place */
 		error = attach_all(daemon, err);
 	if (!error)
@@ -276,6 +301,7 @@ static void stop(struct daemon *daemon)
 {
 	size_t i;
 
+	pmtu_close(daemon->pmtu);
 	service_close(daemon->service);
 	control_close(daemon->control);
 	control_close(daemon->read_only);

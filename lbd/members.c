@@ -353,6 +353,11 @@ void members_adopted(struct members *members)
 	nexthops_forget_left(members->nexthops);
 }
 
+void members_path_mtu(struct members *members, const struct lb_addr *backend, uint32_t mtu)
+{
+	nexthops_path_mtu(members->nexthops, backend, mtu);
+}
+
 static void set_flag(struct members *members, uint16_t number, uint32_t flag, bool on)
 {
 	uint32_t flags = members->entries[number].flags & ~flag;

@@ -38,6 +38,9 @@ int members_adopt(struct members *members, uint16_t number, struct lb_err *err);
 /* After all that: next hops of an earlier lbd that nothing leads to any more are ended. */
 void members_adopted(struct members *members);
 
+/* What a router has said of the way to a backend (nexthop.h). */
+void members_path_mtu(struct members *members, const struct lb_addr *backend, uint32_t mtu);
+
 /* Whether the member takes new flows; old ones it always does. */
 void members_set_new(struct members *members, uint16_t number, bool takes_new);
 /* Whether packets to it travel in GUE. At once: both ways reach a backend that takes both. */

@@ -39,6 +39,8 @@
 #define ASK_FAILED_MS 1000
 #define ASK_PROBE_MS 5000
 
+#define PATH_MTU_MS 600000
+
 #define DESTINATION_BUCKETS 4096u
 
 /* The equal ways to a destination, mostly one. */
@@ -58,6 +60,8 @@ struct destination {
 	uint16_t path[LB_MEMBER_PATHS];
 	struct lb_addr source;
 	uint32_t last_ifindex; /* of its last route, 0 before the first */
+	uint32_t path_mtu;     /* what a router has said; 0: nothing */
+	int64_t path_mtu_until_ms;
 	char reason[96];
 };
 
@@ -340,15 +344,26 @@ static bool route_usable(struct destination *destination, const struct netlink_r
 	return !reason;
 }
 
+static uint32_t least(uint32_t a, uint32_t b)
+{
+	return a < b ? a : b;
+}
+
+/* What the route allows (0: as much as the links do) and, for as long as it is believed, what a router
+ * on the way has said. */
+static uint32_t mtu_of(struct destination *destination, const struct netlink_route *route)
+{
+	if (destination->path_mtu && now_ms() >= destination->path_mtu_until_ms)
+		destination->path_mtu = 0;
+	if (!destination->path_mtu || !route->mtu)
+		return destination->path_mtu | route->mtu;
+	return least(destination->path_mtu, route->mtu);
+}
+
 /* No answer about the route, but a failure to get one. */
 static bool is_transient(int status)
 {
 	return status == -EAGAIN || status == -ENOBUFS || status == -ENOMEM || status == -EINTR;
-}
-
-static uint32_t least(uint32_t a, uint32_t b)
-{
-	return a < b ? a : b;
 }
 
 static void ways_release(struct nexthops *nexthops, struct ways *ways)
@@ -416,7 +431,7 @@ static int ways_find(struct nexthops *nexthops, struct destination *destination,
 		if (ways->count == LB_MEMBER_PATHS)
 			ways->left_out++;
 		else
-			status = ways_add(nexthops, destination, ways, &paths.path[i], route->mtu);
+			status = ways_add(nexthops, destination, ways, &paths.path[i], mtu_of(destination, route));
 	}
 	return status;
 }
@@ -885,6 +900,22 @@ void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *address)
 	ways = destination->ways;
 	destination_free(nexthops, destination);
 	ways_release(nexthops, &ways);
+}
+
+/* A lower one than is known is news, and asked for again at once: until then every full packet is
+ * lost. The same only says that it still holds. */
+void nexthops_path_mtu(struct nexthops *nexthops, const struct lb_addr *address, uint32_t mtu)
+{
+	struct destination *destination = destination_find(nexthops, address);
+	bool lower;
+
+	if (!destination || (destination->path_mtu && mtu > destination->path_mtu))
+		return;
+	lower = mtu != destination->path_mtu;
+	destination->path_mtu = mtu;
+	destination->path_mtu_until_ms = now_ms() + PATH_MTU_MS;
+	if (lower)
+		destination_ask(nexthops, destination);
 }
 
 /* --- status --- */

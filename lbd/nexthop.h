@@ -75,6 +75,10 @@ int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *destination,
 		   struct lb_err *err);
 void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *destination);
 
+/* A router says that the way to a watched destination takes no more than `mtu`. Believed for ten
+ * minutes (RFC 1191 section 6.3) where that is less than what the route allows. */
+void nexthops_path_mtu(struct nexthops *nexthops, const struct lb_addr *destination, uint32_t mtu);
+
 /* For status: every next hop in use, in order of number. */
 struct nexthop_info {
 	uint32_t number;

@@ -881,6 +881,11 @@ void service_close(struct service *service)
 	free(service);
 }
 
+void service_path_mtu(struct service *service, const struct lb_addr *backend, uint32_t mtu)
+{
+	members_path_mtu(service->members, backend, mtu);
+}
+
 const struct lb_service *service_document(const struct service *service)
 {
 	return service->document;

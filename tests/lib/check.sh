@@ -2,6 +2,7 @@
 # Sourced by test scripts: one line a check, a closing line, and clean-up that always runs.
 #
 #   check "promise in words" command args…     passes when the command exits 0; else its output is shown
+#   step "promise" command args…               the same without a subshell, for what changes variables
 #   check_equal "promise" EXPECTED ACTUAL      shows a diff when they differ
 #   skip "promise" "missing capability"        counted apart, never as passed
 #   wait_for SECONDS command args…             until the command exits 0; 1 when it never did
@@ -27,6 +28,22 @@ check() {
 		printf '%s\n' "$output" | head -60 | sed 's/^/      | /'
 	fi
 	return "$status"
+}
+
+step() {
+	local name=$1 output status
+	shift
+	output=$(mktemp)
+	"$@" >"$output" 2>&1
+	status=$?
+	check "$name" outcome "$status" "$output" "$@"
+	rm -f "$output"
+	return "$status"
+}
+
+outcome() {
+	cat "$2"
+	return "$1"
 }
 
 check_equal() {

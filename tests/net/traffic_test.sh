@@ -18,22 +18,6 @@ cd "$(dirname "$0")/../.." || exit
 
 WHERE= # what the running lab is, for the names of checks
 
-# step "promise" command args…: as check, but not in a subshell: for what changes variables of the lab.
-STEP_OUTPUT=$(mktemp)
-at_exit rm -f "$STEP_OUTPUT"
-step() {
-	local name=$1 status
-	shift
-	"$@" >"$STEP_OUTPUT" 2>&1
-	status=$?
-	check "$name" outcome "$status" "$@"
-}
-
-outcome() {
-	cat "$STEP_OUTPUT"
-	return "$1"
-}
-
 # --- traffic ---
 
 # answers COUNT ADDRESS PORT [--udp]: no exchange fails, and every backend of three is seen.
