@@ -63,7 +63,7 @@ $(O)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Who includes a skeleton; the dependency files know of it after the first build.
-$(O)/lbd/datapath.o $(O)/lbd/datapath_pin.o $(O)/lbd/datapath_attach.o: | $(O)/bpf/lb.skel.h
+$(O)/lbd/datapath.o $(O)/lbd/datapath_pin.o $(O)/lbd/datapath_attach.o $(O)/lbd/datapath_vip.o: | $(O)/bpf/lb.skel.h
 $(O)/lbd/datapath_tunnel.o: | $(O)/bpf/tunnel.skel.h
 
 $(O)/lib/libapi.a: $(API_OBJ)

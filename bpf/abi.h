@@ -75,6 +75,52 @@ struct lb_vip_value {
 	__u32 flags;       /* LB_VIP_* */
 };
 
+/* --- VIP index: mmapped arrays "index4" and "index6" of lines ---
+ * Where the program looks for the VIP of a TCP, UDP or SCTP packet, since a look-up in a hash map
+ * costs more than all the rest of its way; bpf/vip_index.h says how. It holds what "vips4" and
+ * "vips6" hold, but for address-only and fragments-only entries. A line that has no room for all
+ * that belong into it says so (LB_INDEX_MORE), and those are looked up in the hash map.
+ */
+#define LB_INDEX_WAYS 4
+#define LB_INDEX_MORE (1ull << 63) /* in a line's first key */
+
+struct lb_index4_line {
+	struct {
+		__u64 key;   /* flags:8 | protocol:8 | port:16 | address:32; 0: free */
+		__u64 place; /* lb_place */
+	} way[LB_INDEX_WAYS];
+};
+
+struct lb_index6_line {
+	struct {
+		__u64 key;   /* flags:8 | protocol:8 | port:16 | hash of the address:32; 0: free */
+		__u64 place; /* lb_place */
+		__u64 address[2];
+	} way[LB_INDEX_WAYS];
+};
+
+/* start:28 | number:16 | size:20, of struct lb_vip_value. Never 0, since no VIP is without slots.
+ */
+static inline __u64 lb_place(__u32 number, __u32 slots_start, __u32 slots_size)
+{
+	return (__u64)slots_start << 36 | (__u64)number << 20 | slots_size;
+}
+
+static inline __u32 lb_place_start(__u64 place)
+{
+	return place >> 36;
+}
+
+static inline __u32 lb_place_number(__u64 place)
+{
+	return (__u16)(place >> 20);
+}
+
+static inline __u32 lb_place_size(__u64 place)
+{
+	return place & 0xfffff;
+}
+
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
  * The kernel rounds array values up to 8 bytes, so the words stand in lines of 16; to lbd they are
  * one contiguous array of words. previous == current: SETTLED. previous == LB_NONE: TRACKED.
@@ -249,13 +295,15 @@ struct lb_program_config {
 	__u32 flow_buckets; /* power of two */
 	__u32 flow_budget;  /* evictions by packets other than SYNs, per CPU and time unit */
 	__u32 answer_rate;  /* echo replies, and "too big" messages, a second and CPU; 0: none */
-	__u32 pad;
+	__u32 index_mask;   /* lines of each VIP index, a power of two, less 1 */
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
 LB_ASSERT_SIZE(lb_vip4_key, 8);
 LB_ASSERT_SIZE(lb_vip6_key, 20);
 LB_ASSERT_SIZE(lb_vip_value, 16);
+LB_ASSERT_SIZE(lb_index4_line, 64);
+LB_ASSERT_SIZE(lb_index6_line, 128);
 LB_ASSERT_SIZE(lb_slot_line, 64);
 LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);

@@ -6,6 +6,7 @@
 #include "hash.h"
 #include "maps.h"
 #include "packet.h"
+#include "vip.h"
 
 struct flow;
 static __always_inline __u32 flow_member_flags(const struct flow *flow, __u32 number);
@@ -105,8 +106,8 @@ static __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __
 	return flow.bucket ? flow_route(&flow, slot) : lb_slot_current(slot);
 }
 
-static __always_inline int choose_member(const struct packet *packet,
-					 const struct lb_vip_value *vip, struct choice *choice)
+static __always_inline int choose_member(const struct packet *packet, const struct vip *vip,
+					 struct choice *choice)
 {
 	__u32 index = vip->slots_start + lb_hash_slot(choice->hash, vip->slots_size);
 	__u32 line_index = index / LB_SLOT_LINE;

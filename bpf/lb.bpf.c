@@ -41,7 +41,7 @@ static __always_inline int balance(struct xdp_md *ctx)
 {
 	struct packet packet = {};
 	struct choice choice = {};
-	struct lb_vip_value *vip = NULL;
+	struct vip vip = {};
 	int verdict;
 
 	verdict = parse(ctx, &packet);
@@ -53,15 +53,15 @@ static __always_inline int balance(struct xdp_md *ctx)
 			return verdict;
 	}
 	verdict = vip_find(&packet, &vip);
-	if (verdict != LB_NEXT || !vip)
+	if (verdict != LB_NEXT)
 		return verdict;
 	if (unlikely(packet.fragment)) {
-		verdict = fragment_admit(&packet, vip->flags);
+		verdict = fragment_admit(&packet, vip.flags);
 		if (verdict != LB_NEXT)
 			return verdict;
 	}
-	choice.hash = flow_hash(&packet, vip->flags);
-	verdict = choose_member(&packet, vip, &choice);
+	choice.hash = flow_hash(&packet, vip.flags);
+	verdict = choose_member(&packet, &vip, &choice);
 	if (verdict != LB_NEXT)
 		return verdict;
 	verdict = choose_nexthop(&choice);

@@ -8,6 +8,8 @@
 #include "abi.h"
 
 const volatile struct lb_program_config config = {};
+volatile __u32 any_port_vips =
+	0; /* VIPs with port 0; set by the lbd that has loaded this program */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -22,6 +24,22 @@ struct {
 	__type(key, struct lb_vip6_key);
 	__type(value, struct lb_vip_value);
 } vips6 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_index4_line);
+} index4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_index6_line);
+} index6 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

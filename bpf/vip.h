@@ -1,38 +1,56 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* Stage 3: is the packet for a VIP, and for which? */
+/* Stage 3: is the packet for a VIP, and for which?
+ *
+ * A packet with ports is looked up in the index, one cache line. The hash maps hold every entry,
+ * and are asked for what is rare: for addresses alone, for fragments without ports, and for what
+ * did not fit into its line of the index.
+ */
 #ifndef LB_VIP_H
 #define LB_VIP_H
 
 #include "fragment.h"
 #include "maps.h"
 #include "packet.h"
+#include "vip_index.h"
 
-/* The look-ups of the two maps must stay two calls. Where clang lets both end in one, the verifier
- * cannot know the map, and calls bpf_map_lookup_elem by way of a pointer (20 ns) instead of the
- * hash map's own function: seen with clang 14 on 6.18. A move to itself keeps them apart. */
-#define STAYS_APART(value) asm volatile("%0 = %0" : "+r"(value))
+/* What the next stages have to know of a VIP. */
+struct vip {
+	__u32 number;
+	__u32 slots_start, slots_size; /* no slots: there is no VIP, or only its address is known */
+	__u32 flags;
+};
+
+/* --- the hash maps --- */
+
+/* Out of line, and one function a map: where clang lets the look-ups of both end in one call, the
+ * verifier cannot know the map, and has it made by way of a pointer (seen with clang 14 on 6.18).
+ * The key is written as one word, since the map's hash reads it in pieces of another size than its
+ * fields. */
+static __noinline struct lb_vip_value *vip_in_map4(__u64 key)
+{
+	return bpf_map_lookup_elem(&vips4, &key);
+}
+
+static __noinline struct lb_vip_value *vip_in_map6(__u64 address, __u64 address_low, __u32 service)
+{
+	__u32 key[5];
+
+	key[0] = address;
+	key[1] = address >> 32;
+	key[2] = address_low;
+	key[3] = address_low >> 32;
+	key[4] = service;
+	return bpf_map_lookup_elem(&vips6, &key);
+}
 
 static __always_inline struct lb_vip_value *vip_look_up(const struct packet *packet, __be16 port,
 							__u8 protocol)
 {
-	struct lb_vip_value *vip;
+	const __u32 service = (__u32)protocol << 16 | port;
 
-	if (packet->family == 4) {
-		struct lb_vip4_key key = {
-			.address = packet->destination[0],
-			.port = port,
-			.protocol = protocol,
-		};
-
-		vip = bpf_map_lookup_elem(&vips4, &key);
-	} else {
-		struct lb_vip6_key key = {.port = port, .protocol = protocol};
-
-		__builtin_memcpy(key.address, packet->destination, sizeof(key.address));
-		vip = bpf_map_lookup_elem(&vips6, &key);
-		STAYS_APART(vip);
-	}
-	return vip;
+	if (packet->family == 4)
+		return vip_in_map4((__u64)service << 32 | (__be32)packet->destination[0]);
+	return vip_in_map6(packet->destination[0], packet->destination[1], service);
 }
 
 /* Has the destination any VIP? */
@@ -41,29 +59,108 @@ static __always_inline int vip_has_address(const struct packet *packet)
 	return vip_look_up(packet, 0, 0) != NULL;
 }
 
-/* An entry for fragments is none for a packet that has ports; one to port 0 finds it all the same.
- */
-static __always_inline struct lb_vip_value *vip_by_port(const struct packet *packet)
+static __always_inline void vip_take(const struct lb_vip_value *value, struct vip *vip)
 {
-	struct lb_vip_value *vip = vip_look_up(packet, packet_dport(packet), packet->protocol);
+	vip->number = value->number;
+	vip->slots_start = value->slots_start;
+	vip->slots_size = value->slots_size;
+	vip->flags = value->flags;
+}
 
-	if (!vip) /* one that listens on every port? */
-		vip = vip_look_up(packet, 0, packet->protocol);
-	return vip && !unlikely(vip->flags & LB_VIP_FRAGMENTS_ONLY) ? vip : NULL;
+/* --- the index --- */
+
+static __always_inline int vip_at(__u64 key, __u64 place, struct vip *vip)
+{
+	vip->number = lb_place_number(place);
+	vip->slots_start = lb_place_start(place);
+	vip->slots_size = lb_place_size(place);
+	vip->flags = index_flags(key);
+	return place != 0;
+}
+
+/* For what did not fit into its line. An entry for fragments is none for a packet that has ports.
+ */
+static __always_inline int vip_beyond_index(const struct packet *packet, __be16 port,
+					    struct vip *vip)
+{
+	const struct lb_vip_value *value = vip_look_up(packet, port, packet->protocol);
+
+	if (!value || value->flags & LB_VIP_FRAGMENTS_ONLY)
+		return 0;
+	vip_take(value, vip);
+	return 1;
+}
+
+static __always_inline int vip_in_index4(const struct packet *packet, __be16 port, struct vip *vip)
+{
+	const struct index_place at = index_place4(packet->destination[0], port, packet->protocol);
+	const __u32 number = at.line & config.index_mask;
+	volatile struct lb_index4_line *line = bpf_map_lookup_elem(&index4, &number);
+	__u64 first, key;
+	int i;
+
+	if (!line)
+		return 0;
+	first = line->way[0].key;
+#pragma unroll
+	for (i = 0; i < LB_INDEX_WAYS; i++) {
+		key = i ? line->way[i].key : first;
+		if ((key & INDEX_KEY_MASK) == at.key)
+			return vip_at(key, line->way[i].place, vip);
+	}
+	return unlikely(first & LB_INDEX_MORE) ? vip_beyond_index(packet, port, vip) : 0;
+}
+
+static __always_inline int vip_in_index6(const struct packet *packet, __be16 port, struct vip *vip)
+{
+	const struct index_place at = index_place6(packet->destination, port, packet->protocol);
+	const __u32 number = at.line & config.index_mask;
+	volatile struct lb_index6_line *line = bpf_map_lookup_elem(&index6, &number);
+	__u64 first, key;
+	int i;
+
+	if (!line)
+		return 0;
+	first = line->way[0].key;
+#pragma unroll
+	for (i = 0; i < LB_INDEX_WAYS; i++) {
+		key = i ? line->way[i].key : first;
+		if ((key & INDEX_KEY_MASK) == at.key &&
+		    line->way[i].address[0] == packet->destination[0] &&
+		    line->way[i].address[1] == packet->destination[1])
+			return vip_at(key, line->way[i].place, vip);
+	}
+	return unlikely(first & LB_INDEX_MORE) ? vip_beyond_index(packet, port, vip) : 0;
+}
+
+static __always_inline int vip_in_index(const struct packet *packet, __be16 port, struct vip *vip)
+{
+	return packet->family == 4 ? vip_in_index4(packet, port, vip)
+				   : vip_in_index6(packet, port, vip);
+}
+
+/* --- the stage --- */
+
+static __always_inline int vip_by_port(const struct packet *packet, struct vip *vip)
+{
+	return vip_in_index(packet, packet_dport(packet), vip) ||
+	       (unlikely(any_port_vips) && vip_in_index(packet, 0, vip));
 }
 
 /* The ports are not known, and the address decides; but a later fragment may be of a VIP that has
  * no need of them. */
-static __always_inline struct lb_vip_value *vip_by_address(const struct packet *packet)
+static __always_inline int vip_by_address(const struct packet *packet, struct vip *vip)
 {
-	struct lb_vip_value *vip;
+	const struct lb_vip_value *value = NULL;
 
-	if (packet->fragment) {
-		vip = vip_look_up(packet, 0, packet->protocol);
-		if (vip && vip->flags & (LB_VIP_FRAGMENTS_3TUPLE | LB_VIP_FRAGMENTS_DROP))
-			return vip;
-	}
-	return vip_look_up(packet, 0, 0);
+	if (packet->fragment)
+		value = vip_look_up(packet, 0, packet->protocol);
+	if (!value || !(value->flags & (LB_VIP_FRAGMENTS_3TUPLE | LB_VIP_FRAGMENTS_DROP)))
+		value = vip_look_up(packet, 0, 0);
+	if (!value)
+		return 0;
+	vip_take(value, vip);
+	return 1;
 }
 
 /* For no VIP. Its address may still be a VIP's, as is that of every ICMP error that gets here. The
@@ -79,13 +176,12 @@ static __noinline int vip_none(struct packet *packet)
 }
 
 /* LB_NEXT and *vip, or the verdict of what is for no VIP or is for one but malformed. *vip may be
- * an address-only entry for a fragment without ports, see fragment_admit. */
-static __always_inline int vip_find(const struct packet *packet, struct lb_vip_value **vip)
+ * without slots for a fragment without ports, see fragment_admit. */
+static __always_inline int vip_find(const struct packet *packet, struct vip *vip)
 {
 	struct packet copy;
 
-	*vip = packet->has_ports ? vip_by_port(packet) : vip_by_address(packet);
-	if (*vip)
+	if (packet->has_ports ? vip_by_port(packet, vip) : vip_by_address(packet, vip))
 		return packet->fault;
 	if (!unlikely(packet->fragment | packet->quoted))
 		return LB_PASS_NOT_VIP;

@@ -33,6 +33,12 @@ static uint32_t round_up_power_of_two(uint32_t value)
 /* Of the words, how many a CPU may take away in a time unit for packets that are not SYNs. */
 #define FLOW_BUDGET_SHARE 16
 
+/* A line of four for each VIP: seldom is one full. */
+static uint32_t index_lines(const struct datapath_options *options)
+{
+	return round_up_power_of_two(options->vips);
+}
+
 void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options)
 {
 	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
@@ -46,6 +52,9 @@ void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
 	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
 	bpf_map__set_max_entries(skeleton->maps.flows, buckets);
+	bpf_map__set_max_entries(skeleton->maps.index4, index_lines(options));
+	bpf_map__set_max_entries(skeleton->maps.index6, index_lines(options));
+	skeleton->rodata->config.index_mask = index_lines(options) - 1;
 	skeleton->rodata->config.seed[0] = options->seed[0];
 	skeleton->rodata->config.seed[1] = options->seed[1];
 	skeleton->rodata->config.flow_buckets = buckets;
@@ -107,10 +116,22 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	    map_array(skeleton->maps.members, &datapath->members, err) ||
 	    map_array(skeleton->maps.nexthops, &datapath->nexthops, err) ||
 	    map_array(skeleton->maps.flows, &datapath->flows, err) ||
-	    map_array(skeleton->maps.tuning, &datapath->tuning, err))
+	    map_array(skeleton->maps.tuning, &datapath->tuning, err) ||
+	    map_array(skeleton->maps.index4, &datapath->index4, err) ||
+	    map_array(skeleton->maps.index6, &datapath->index6, err))
 		return -EINVAL;
 	if (!datapath->adopted)
 		memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
+	return 0;
+}
+
+static int open_index(struct datapath *datapath, struct lb_err *err)
+{
+	datapath->index = vip_index_new(datapath->index4.start, datapath->index6.start,
+					bpf_map__max_entries(datapath->skeleton->maps.index4));
+	if (!datapath->index)
+		return lb_err_no_memory(err);
+	vips_adopt(datapath);
 	return 0;
 }
 
@@ -134,6 +155,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 		error = load(datapath, options, err);
 	if (!error)
 		error = map_arrays(datapath, err);
+	if (!error)
+		error = open_index(datapath, err);
 	if (!error)
 		error = pins_make(datapath, options->seed, err);
 	if (error) {
@@ -160,6 +183,9 @@ void datapath_close(struct datapath *datapath)
 	unmap(&datapath->nexthops);
 	unmap(&datapath->flows);
 	unmap(&datapath->tuning);
+	unmap(&datapath->index4);
+	unmap(&datapath->index6);
+	vip_index_free(datapath->index);
 	lb_bpf__destroy(datapath->skeleton);
 	if (datapath->lock_fd >= 0)
 		close(datapath->lock_fd);
@@ -199,103 +225,6 @@ struct lb_flow_bucket *datapath_flows(struct datapath *datapath, uint32_t *bucke
 {
 	*bucket_count = bpf_map__max_entries(datapath->skeleton->maps.flows);
 	return datapath->flows.start;
-}
-
-/* The map and the key of an endpoint. */
-struct vip_entry {
-	int fd;
-	union {
-		struct lb_vip4_key v4;
-		struct lb_vip6_key v6;
-	} key;
-};
-
-static struct vip_entry vip_entry(const struct datapath *datapath,
-				  const struct lb_endpoint *endpoint)
-{
-	struct vip_entry entry = {.fd = -1};
-
-	if (endpoint->address.family == 4) {
-		entry.fd = bpf_map__fd(datapath->skeleton->maps.vips4);
-		memcpy(&entry.key.v4.address, endpoint->address.bytes, 4);
-		entry.key.v4.port = htons(endpoint->port);
-		entry.key.v4.protocol = endpoint->protocol;
-	} else {
-		entry.fd = bpf_map__fd(datapath->skeleton->maps.vips6);
-		memcpy(entry.key.v6.address, endpoint->address.bytes, 16);
-		entry.key.v6.port = htons(endpoint->port);
-		entry.key.v6.protocol = endpoint->protocol;
-	}
-	return entry;
-}
-
-static int vip_error(const char *action, int error, struct lb_err *err)
-{
-	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot %s a VIP in the data plane: %s", action,
-			  strerror(-error));
-}
-
-int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
-		     const struct lb_vip_value *value, struct lb_err *err)
-{
-	struct vip_entry entry = vip_entry(datapath, endpoint);
-	int error = bpf_map_update_elem(entry.fd, &entry.key, value, BPF_ANY);
-
-	return error ? vip_error("set", error, err) : 0;
-}
-
-int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint,
-		     struct lb_err *err)
-{
-	struct vip_entry entry = vip_entry(datapath, endpoint);
-	int error = bpf_map_delete_elem(entry.fd, &entry.key);
-
-	return error ? vip_error("delete", error, err) : 0;
-}
-
-static void each_vip4(const struct datapath *datapath,
-		      void (*each)(void *, const struct lb_endpoint *, const struct lb_vip_value *),
-		      void *user)
-{
-	const int fd = bpf_map__fd(datapath->skeleton->maps.vips4);
-	struct lb_vip4_key key, *previous = NULL;
-	struct lb_vip_value value;
-
-	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
-		struct lb_endpoint endpoint = {
-			.address.family = 4, .port = ntohs(key.port), .protocol = key.protocol};
-
-		memcpy(endpoint.address.bytes, &key.address, 4);
-		if (!bpf_map_lookup_elem(fd, &key, &value))
-			each(user, &endpoint, &value);
-	}
-}
-
-static void each_vip6(const struct datapath *datapath,
-		      void (*each)(void *, const struct lb_endpoint *, const struct lb_vip_value *),
-		      void *user)
-{
-	const int fd = bpf_map__fd(datapath->skeleton->maps.vips6);
-	struct lb_vip6_key key, *previous = NULL;
-	struct lb_vip_value value;
-
-	for (; !bpf_map_get_next_key(fd, previous, &key); previous = &key) {
-		struct lb_endpoint endpoint = {
-			.address.family = 6, .port = ntohs(key.port), .protocol = key.protocol};
-
-		memcpy(endpoint.address.bytes, key.address, 16);
-		if (!bpf_map_lookup_elem(fd, &key, &value))
-			each(user, &endpoint, &value);
-	}
-}
-
-void datapath_each_vip(struct datapath *datapath,
-		       void (*each)(void *, const struct lb_endpoint *,
-				    const struct lb_vip_value *),
-		       void *user)
-{
-	each_vip4(datapath, each, user);
-	each_vip6(datapath, each, user);
 }
 
 int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use)

@@ -4,6 +4,7 @@
 #define LB_DATAPATH_PRIVATE_H
 
 #include "datapath.h"
+#include "vip_index.h"
 
 #include "bpf/lb.skel.h"
 
@@ -21,7 +22,8 @@ struct attachment {
 
 struct datapath {
 	struct lb_bpf *skeleton;
-	struct mapping slots, members, nexthops, flows, tuning;
+	struct mapping slots, members, nexthops, flows, tuning, index4, index6;
+	struct vip_index *index;
 	struct attachment *attachments;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int lock_fd;   /* of pin_dir, locked; -1: none */
@@ -46,6 +48,11 @@ int pins_adopt(struct datapath *datapath, const struct datapath_options *options
 int pins_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err);
 /* Path of the pin of an interface's link. */
 void pin_link_path(const char *pin_dir, uint32_t ifindex, char out[PIN_PATH_MAX]);
+
+/* --- datapath_vip.c --- */
+
+/* Fills the index from the VIP maps, which may hold an earlier lbd's. */
+void vips_adopt(struct datapath *datapath);
 
 /* --- datapath_attach.c --- */
 
