@@ -26,16 +26,21 @@ BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -mcpu=v3 -ffile-prefix-ma
 API_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/api/*.c))
 LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out lbd/main.c,$(wildcard lbd/*.c)))
 LBCTL_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/*.c))
-BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c))
+BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c tests/bench/*.bpf.c))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c))
+FAULT := $(O)/tests/lib/fault.so
 
 # Each fuzzer twice: with replay.c for its main, by any compiler; and with libFuzzer, by clang.
 REPLAY := $(patsubst %_fuzz.c,$(O)/%_replay,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ := $(patsubst %.c,$(O)/%,$(wildcard tests/fuzz/*_fuzz.c))
 FUZZ_CFLAGS := -std=gnu11 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=undefined
 FUZZ_SECONDS := 60
+
+# The benchmark: a packet in BPF_PROG_TEST_RUN, and on its way through veths; a traffic generator.
+BENCH := $(patsubst %,$(O)/tests/bench/%,packets live lbgen figures control)
+BENCH_OBJ := $(patsubst %,$(O)/tests/bench/%.o,cases world rival_load) $(O)/tests/packet/frame.o
 
 PACKET_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out %_test.c,$(wildcard tests/packet/*.c)))
 
@@ -65,6 +70,10 @@ $(O)/%.o: %.c
 # Who includes a skeleton; the dependency files know of it after the first build.
 $(O)/lbd/datapath.o $(O)/lbd/datapath_pin.o $(O)/lbd/datapath_attach.o $(O)/lbd/datapath_vip.o: | $(O)/bpf/lb.skel.h
 $(O)/lbd/datapath_tunnel.o: | $(O)/bpf/tunnel.skel.h
+$(O)/tests/bench/rival_load.o: | $(O)/tests/bench/rival.skel.h
+$(O)/tests/bench/packets.o: | $(addprefix $(O)/tests/bench/,bare.skel.h next.skel.h)
+$(O)/tests/bench/lbgen.o: | $(O)/tests/bench/lbgen.skel.h
+$(O)/tests/bench/lanes.o: | $(addprefix $(O)/tests/bench/,bare.skel.h lbgen.skel.h sink.skel.h)
 
 $(O)/lib/libapi.a: $(API_OBJ)
 $(O)/lib/liblbd.a: $(LBD_OBJ)
@@ -77,12 +86,20 @@ $(O)/lbd/lbd: $(O)/lbd/main.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
 $(O)/lib/libpacket.a: $(PACKET_OBJ)
 $(PACKET): %: %.o $(O)/lib/libpacket.a
-$(UNIT) $(PACKET) $(TOOLS) $(O)/tests/bench/figures: %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
+$(O)/tests/bench/packets $(O)/tests/bench/live: $(BENCH_OBJ)
+$(O)/tests/bench/live: $(O)/tests/bench/lanes.o
+$(UNIT) $(PACKET) $(TOOLS) $(BENCH): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: LDLIBS = -ljansson
 $(UNIT) $(PACKET): LDLIBS += -lcmocka
-$(O)/lbd/lbd $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS) $(O)/tests/bench/figures:
+$(O)/lbd/lbd $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
+
+# Preloaded into lbd; without sanitizers, whose own calls it would see.
+$(FAULT): $(O)/%.so: %.c
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(CFLAGS)) -shared -fPIC -MMD -MP -MF $(@:.so=.d) -MT $@ $< -o $@
 
 # What is fuzzed is compiled again, by clang and with its coverage, below $(O)/fuzz.
 FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) lbd/config.c lbd/state.c)
@@ -99,6 +116,10 @@ $(FUZZ): $(O)/%: $(O)/fuzz/%.o $(FUZZED)
 $(REPLAY): %_replay: %_fuzz.o $(O)/tests/fuzz/replay.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
+
+# The program's own headers read packets where they lie, which need not be aligned.
+$(O)/tests/fuzz/parser_fuzz.o: CFLAGS += -fno-sanitize=alignment
+$(O)/fuzz/tests/fuzz/parser_fuzz.o: FUZZ_CFLAGS += -fno-sanitize=alignment
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 
@@ -127,28 +148,33 @@ BUILD_PKGS := gcc libc6-dev linux-libc-dev make clang llvm bpftool pkg-config li
 FUZZ_PKGS := libclang-rt-14-dev
 DEB_PKGS := dpkg-dev
 LAB_PKGS := iproute2 ethtool iputils-ping curl jq procps util-linux
-TEST_PKGS := $(LAB_PKGS) traceroute libcmocka-dev iperf3 socat python3 python3-scapy shellcheck groff-base
+TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-scapy shellcheck \
+	groff-base
 HEALTH_PKGS := nginx-light dnsmasq-base
+BENCH_PKGS := iproute2 ethtool util-linux nftables python3 jq
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
 
 # Each of these installs what is missing, then starts a make that sees it: this one has read the
 # Makefile, and with it asked gcc and pkg-config, when they may not have been there.
 demo: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
-test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(FUZZ_PKGS) $(DEB_PKGS)
+test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS)
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS)
-demo test test-kernels test-health fuzz deb random program-size:
+bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
+bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
+bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
+demo test test-kernels test-health fuzz deb random program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
 run-demo: all $(TOOLS)
 	@O=$(O) examples/01-demo/run.sh
 
-tests: all $(UNIT) $(PACKET) $(TOOLS) $(REPLAY)
+tests: all $(UNIT) $(PACKET) $(TOOLS) $(FAULT) $(REPLAY) $(BENCH)
 
 run-test: direction tests $(FUZZ)
 	+@$(MAKE) --no-print-directory SAN=1 tests
@@ -160,7 +186,8 @@ KERNELS := 6.1 6.12
 run-test-kernels: tests
 	@tests/vm/kernels.sh $(O) $(KERNELS)
 
-# Health checks against real servers, and through the tunnel; sensitive to a busy machine.
+# The engine of health checks alone, against real servers and through the tunnel, with its times taken
+# at their word: sensitive to a busy machine. `make test` allows them twice as much.
 run-test-health: tests
 	@O=$(CURDIR)/$(O) tests/health/health_test.sh
 
@@ -177,6 +204,23 @@ run-random: $(O)/tests/packet/random_test
 # Instructions verified, sizes, and the stack that each function uses, on this kernel; as root.
 run-program-size: all $(O)/tests/vm/program_tool
 	@tests/vm/program_size.sh $(O)
+
+# How long tables, documents, changes and starts take. BENCH_FLAGS=--json for programs.
+run-bench-control: all $(O)/tests/bench/control
+	@O=$(O) tests/bench/control.sh $(BENCH_FLAGS)
+
+# What a packet costs, and whether the targets are met, with results in $(O)/bench/results.json. Options
+# for bench.sh: BENCH_ARGS='--part live --rounds 30', BENCH_ARGS=--json, …
+run-bench: $(BENCH)
+	@tests/bench/bench.sh $(O) $(BENCH_ARGS)
+
+# docs/benchmark.md and its plots, from the last whole "make bench".
+bench-page:
+	@python3 tests/bench/report.py page $(O)/bench/results.json tests/bench/insns.json docs
+
+# Instructions a packet, in VMs; fails when they have become more. BENCH_ARGS=--record keeps them.
+run-bench-insns: $(BENCH)
+	@tests/bench/insns.sh $(O) $(BENCH_ARGS)
 
 # What is found is kept in $(O)/fuzz/found.
 run-fuzz: $(FUZZ)
@@ -222,7 +266,11 @@ help:
 		'sudo make test     every test; installs what it needs' \
 		'sudo make test-kernels  packet tests and traffic on Debian kernels 6.1 and 6.12 in a VM' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
+		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
+		'sudo make bench-insns  how many instructions a packet takes on 6.1 and 6.12, beside IPVS; 5 minutes' \
+		'make bench-page    docs/benchmark.md from what the last "make bench" has measured' \
 		'make figures       what changes of backends cost, in slots and in broken flows' \
+		'sudo make bench-control  how long tables, documents, changes and starts take' \
 		'make fuzz          60 s of each fuzzer, or FUZZ_SECONDS=N' \
 		'sudo make random   FRAMES=10000000 random frames through the program; SEED=N repeats a run' \
 		'sudo make program-size  what this kernel makes of the programs: instructions, bytes, stack' \
@@ -232,7 +280,8 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean figures help man direction lint tests demo test test-kernels test-health \
-	run-demo run-test run-test-kernels run-test-health fuzz run-fuzz random run-random program-size \
-	run-program-size deb run-deb install
+.PHONY: all clean figures help man direction lint tests demo test test-kernels test-health fuzz deb install \
+	random program-size bench bench-control bench-insns bench-page run-demo run-test run-test-kernels \
+	run-test-health run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
+	run-bench-insns
 .SECONDARY:

@@ -211,7 +211,6 @@ static __always_inline __be16 parse_tags(void *data, void *end, __u16 *l3)
 	__be16 type = ((struct ethhdr *)data)->h_proto;
 	int i;
 
-#pragma unroll
 	for (i = 0; i < VLAN_TAGS_MAX; i++) {
 		if (!parse_is_tag(type) || data + *l3 + VLAN_TAG > end)
 			break;
@@ -251,7 +250,7 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *packet)
 		return parse_ipv4(ctx, eth + 1, end, packet);
 	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
 		return parse_ipv6(ctx, eth + 1, end, packet);
-	if (parse_is_tag(eth->h_proto)) {
+	if (unlikely(parse_is_tag(eth->h_proto))) {
 		struct packet copy = {};
 		int verdict = parse_tagged(ctx, &copy);
 

@@ -92,10 +92,13 @@ static __always_inline int make_room(struct __sk_buff *skb, const struct choice 
 	return bpf_skb_adjust_room(skb, encap_bytes(choice->flags), BPF_ADJ_ROOM_MAC, flags);
 }
 
-/* The kernel keeps a tag beside the frame until it leaves, and so do we. */
-static __always_inline int push_tag(struct __sk_buff *skb, const struct macs *macs,
-				    const struct lb_nexthop *nexthop)
+/* The kernel keeps a tag beside the frame until it leaves, and so do we. The one that the packet
+ * has already, where its own route goes by a VLAN device, gives way to that of the next hop. */
+static __always_inline int change_tag(struct __sk_buff *skb, const struct macs *macs,
+				      const struct lb_nexthop *nexthop)
 {
+	if (skb->vlan_present && bpf_skb_vlan_pop(skb))
+		return 0;
 	if (!encap_tag_bytes(macs))
 		return 1;
 	return !bpf_skb_vlan_push(skb, *(volatile __be16 *)&nexthop->vlan_protocol,
@@ -119,7 +122,7 @@ static __always_inline int wrap(struct __sk_buff *skb, const struct packet *pack
 	end = (void *)(long)skb->data_end;
 	if (!encap_write(data, end, packet, choice, &untagged))
 		return 0;
-	return push_tag(skb, &macs, choice->nexthop);
+	return change_tag(skb, &macs, choice->nexthop);
 }
 
 static __always_inline int tunnel_check(struct __sk_buff *skb)

@@ -17,7 +17,7 @@
 #include "../lbd/api/version.h"
 
 #define ARGUMENTS_MAX 3
-#define OPTIONS_MAX 16
+#define OPTIONS_MAX 32
 #define EXAMPLES_MAX 3
 
 struct invocation;
@@ -44,6 +44,8 @@ struct option_spec {
 	bool required;
 	bool hidden; /* neither in help nor in completion */
 	bool manner; /* says how, not what: does not satisfy needs_option */
+	/* One of many: the usage line has [--FAMILY-...] for all of them. */
+	const char *family;
 };
 
 /* Unused places of the arrays are zero. */
@@ -84,6 +86,6 @@ bool command_is_object(const char *word);
 
 /* "vip add ADDRESS:PORT/PROTO [--name NAME] …", cut off at `size`. Returns out. */
 char *command_usage(const struct command *command, char *out, size_t size);
-#define USAGE_TEXT 512
+#define USAGE_TEXT 640
 
 #endif

@@ -53,6 +53,45 @@
 		.summary = "what becomes of IP fragments" otherwise                                \
 	}
 
+#define HEALTH "health"
+#define HEALTH_OPTION(suffix, placeholder, text)                                                   \
+	{                                                                                          \
+		.name = HEALTH "-" suffix, .value = (placeholder), .summary = (text),              \
+		.family = HEALTH                                                                   \
+	}
+
+/* What a check may have, of every kind first, and what follows from its results. */
+#define HEALTH_OPTIONS                                                                             \
+	{.name = HEALTH,                                                                           \
+	 .value = "tcp|http|udp|exec|none",                                                        \
+	 .summary = "how backends are checked; those that are not healthy take no new flows"},     \
+		HEALTH_OPTION("source", "direct|tunnel",                                           \
+			      "to the backend's own address, or to the VIP's by the way that "     \
+			      "traffic takes (direct)"),                                           \
+		HEALTH_OPTION("port", "N", "another port than the VIP's"),                         \
+		HEALTH_OPTION("interval", "DURATION", "from one check to the next (1s)"),          \
+		HEALTH_OPTION("timeout", "DURATION", "of a check (1s, or a shorter interval)"),    \
+		HEALTH_OPTION("rise", "N", "successes in a row that make a backend healthy (2)"),  \
+		HEALTH_OPTION("fall", "N", "failures in a row that make it unhealthy (3)"),        \
+		HEALTH_OPTION("jitter", "P%", "how much of an interval chance may take (10%)"),    \
+		HEALTH_OPTION("method", "GET|HEAD", "http: (GET)"),                                \
+		HEALTH_OPTION("path", "URL-PATH", "http: with its query (/)"),                     \
+		HEALTH_OPTION("host", "HOST", "http: of the Host field (the address)"),            \
+		HEALTH_OPTION("status", "RANGE", "http: 200, or a range (200-399)"),               \
+		HEALTH_OPTION("body", "TEXT", "http: what must occur in the response"),            \
+		HEALTH_OPTION("payload", "BYTES", "udp: what is sent"),                            \
+		HEALTH_OPTION("expect", "BYTES", "udp: what must occur in the reply (anything)"),  \
+		HEALTH_OPTION("command", "COMMAND-LINE",                                           \
+			      "exec: a program's path and its arguments, split at blanks"),        \
+		{.name = "on-unhealthy",                                                           \
+		 .value = "keep|reset",                                                            \
+		 .summary = "established flows of an unhealthy backend stay (keep), or move at "   \
+			    "once"},                                                               \
+	{                                                                                          \
+		.name = "when-all-unhealthy", .value = "use_all|drop",                             \
+		.summary = "if no backend is healthy all are used (use_all), or none"              \
+	}
+
 const struct option_spec global_options[] = {
 	{.name = "socket", .value = "PATH", .summary = "lbd's socket (" LB_SOCKET_DEFAULT ")"},
 	{.name = "json",
@@ -66,9 +105,9 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_REFUSED, "refused by lbd or by the system"},
 	{EXIT_USAGE, "the command line is wrong"},
 	{EXIT_UNREACHABLE, "lbd could not be reached or did not reply properly"},
-	{EXIT_DIFFERS,
-	 "status: an interface is gone or a backend cannot be reached; drain --wait: "
-	 "not drained in time; config diff: it differs; iface list: one is not in working order"},
+	{EXIT_DIFFERS, "status: an interface is gone, a backend cannot be reached or is unhealthy; "
+		       "drain --wait: not drained in time; config diff: it differs; "
+		       "iface list: one is not in working order"},
 	{0},
 };
 
@@ -106,6 +145,7 @@ const struct command commands[] = {
 				ENCAP_OPTION(" (ipip)"),
 				HASH_OPTION("what of a packet chooses its backend (5-tuple)"),
 				FRAGMENTS_OPTION(" (track)"),
+				HEALTH_OPTIONS,
 				CHANGE_OPTIONS,
 			},
 		.summary = "add a VIP",
@@ -115,9 +155,13 @@ const struct command commands[] = {
 			  "--hash source keeps a client at one backend; with --fragments track "
 			  "later fragments follow their first one, with 3-tuple all go by "
 			  "addresses and protocol, in whatever order they come. "
-			  "DURATION is 90, 90s, 15m or 2h.",
+			  "DURATION is 90, 90s, 15m or 2h, and 500ms for --health-interval and "
+			  "--health-timeout. BYTES are text with \\xNN, \\r, \\n, \\t, \\\\, or "
+			  "hex: and digits. Until the first results of its checks are there all "
+			  "backends of a new VIP are used, or with --when-all-unhealthy drop none.",
 		.examples = {"lbctl vip add 192.0.2.10:443/tcp --name web",
-			     "lbctl vip add [2001:db8::10]:53/udp --table maglev --table-size 1021",
+			     "lbctl vip add 192.0.2.10:80/tcp --health http --health-path /healthz "
+			     "--health-interval 2s",
 			     "lbctl vip add 192.0.2.10:500/udp --hash source --fragments 3-tuple"},
 		.method = "vip.add",
 		.params = params_vip_add,
@@ -138,17 +182,21 @@ const struct command commands[] = {
 				ENCAP_OPTION(""),
 				HASH_OPTION("refused if it is another one: connections would move"),
 				FRAGMENTS_OPTION(""),
+				HEALTH_OPTIONS,
 				CHANGE_OPTIONS,
 			},
 		.needs_option = true,
 		.summary = "change a VIP",
-		.detail =
-			"DURATION is 90, 90s, 15m or 2h. An established connection keeps its "
-			"backend if it sends a packet at least once per transition. Before --encap "
-			"is changed, backends must take both ways.",
-		.examples = {"lbctl vip set web --name shop",
-			     "lbctl vip set web --table maglev --dry-run",
-			     "lbctl vip set web --transition 15m --flow-idle 30m"},
+		.detail = "DURATION is 90, 90s, 15m or 2h, and 500ms for --health-interval and "
+			  "--health-timeout. An established connection keeps its backend if it "
+			  "sends a packet at least once per transition. Before --encap is changed, "
+			  "backends must take both ways. --health makes a new check of that kind, "
+			  "whose other options are as for vip add; without it the options given "
+			  "are changed in the check that is there. Backends go on as they were "
+			  "until the first results are there.",
+		.examples = {"lbctl vip set web --table maglev --dry-run",
+			     "lbctl vip set web --transition 15m --flow-idle 30m",
+			     "lbctl vip set web --health-interval 500ms --health-fall 2"},
 		.method = "vip.set",
 		.params = params_vip_set,
 		.view = view_change,
@@ -262,6 +310,9 @@ const struct command commands[] = {
 		.verb = "list",
 		.arguments = {{.name = "VIP", .optional = true}},
 		.summary = "list the backends of a VIP, or of all",
+		.detail =
+			"With weight, share of the slots, traffic and next hop; and where the VIP "
+			"has a health check their health, since when, and why.",
 		.examples = {"lbctl backend list", "lbctl backend list web"},
 		.method = "backend.list",
 		.params = params_vip_reference,
@@ -450,8 +501,21 @@ bool command_is_object(const char *word)
 	return false;
 }
 
+/* Whether an option before this one stands for its whole family. */
+static bool is_told(const struct command *command, const struct option_spec *option)
+{
+	for (const struct option_spec *other = command->options; other < option; other++)
+		if (option->family && other->family && !strcmp(option->family, other->family))
+			return true;
+	return false;
+}
+
 static void print_option(FILE *out, const struct option_spec *option)
 {
+	if (option->family) {
+		fprintf(out, " [--%s-...]", option->family);
+		return;
+	}
 	fprintf(out, option->required ? " --%s" : " [--%s", option->name);
 	if (option->value)
 		fprintf(out, " %s", option->value);
@@ -472,7 +536,7 @@ char *command_usage(const struct command *command, char *out, size_t size)
 		fprintf(stream, command->arguments[i].optional ? " [%s]" : " %s",
 			command->arguments[i].name);
 	for (size_t i = 0; i < OPTIONS_MAX && command->options[i].name; i++)
-		if (!command->options[i].hidden)
+		if (!command->options[i].hidden && !is_told(command, &command->options[i]))
 			print_option(stream, &command->options[i]);
 	fclose(stream);
 	out[size - 1] = '\0';

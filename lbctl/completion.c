@@ -165,7 +165,7 @@ static void offer_value(FILE *out, const struct partial *partial, const char *pl
 		offer_objects(out, partial);
 	else if (strcmp(placeholder, "COMMAND") == 0)
 		offer_verbs(out, partial, partial->words[1]);
-	else if (*placeholder >= 'a' && *placeholder <= 'z')
+	else if (strchr(placeholder, '|') || (*placeholder >= 'a' && *placeholder <= 'z'))
 		offer_choices(out, partial, placeholder);
 }
 

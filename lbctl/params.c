@@ -16,10 +16,8 @@ static int give(json_t *made, json_t **params, struct lb_err *err)
 	return made ? 0 : lb_err_set(err, LB_ERR_USAGE, "", "an argument is not valid UTF-8");
 }
 
-/* *out stays NULL where the option was not given. Whether the number makes sense is for lbd to say.
- */
-static int integer_option(const struct invocation *invocation, const char *name, json_t **out,
-			  struct lb_err *err)
+int params_integer(const struct invocation *invocation, const char *name, json_t **out,
+		   struct lb_err *err)
 {
 	const char *text = invocation_option(invocation, name);
 	long long value;
@@ -75,8 +73,9 @@ static void add_forwarding(const struct invocation *invocation, json_t *object)
 	}
 }
 
-/* --transition and --flow-idle into `object`. */
-static int add_times(const struct invocation *invocation, json_t *object, struct lb_err *err)
+/* --transition, --flow-idle and the health check into `object`. */
+static int add_times_and_health(const struct invocation *invocation, json_t *object,
+				struct lb_err *err)
 {
 	json_t *transition, *idle;
 
@@ -88,7 +87,7 @@ static int add_times(const struct invocation *invocation, json_t *object, struct
 		return -EINVAL;
 	if (idle)
 		json_object_set_new(object, "flow_idle_s", idle);
-	return 0;
+	return params_add_health(invocation, object, err);
 }
 
 int params_add_manner(const struct invocation *invocation, json_t *params, struct lb_err *err)
@@ -118,7 +117,7 @@ int params_vip_add(const struct invocation *invocation, json_t **params, struct 
 {
 	json_t *size;
 
-	if (integer_option(invocation, "table-size", &size, err))
+	if (params_integer(invocation, "table-size", &size, err))
 		return -EINVAL;
 	if (give(json_pack("{s:{s:s, s:s*, s:s*, s:o*}}", "vip", "address",
 			   invocation->arguments[0], "name", invocation_option(invocation, "name"),
@@ -126,7 +125,7 @@ int params_vip_add(const struct invocation *invocation, json_t **params, struct 
 		 params, err))
 		return -EINVAL;
 	add_forwarding(invocation, json_object_get(*params, "vip"));
-	return add_times(invocation, json_object_get(*params, "vip"), err);
+	return add_times_and_health(invocation, json_object_get(*params, "vip"), err);
 }
 
 int params_vip_set(const struct invocation *invocation, json_t **params, struct lb_err *err)
@@ -137,14 +136,14 @@ int params_vip_set(const struct invocation *invocation, json_t **params, struct 
 		 params, err))
 		return -EINVAL;
 	add_forwarding(invocation, json_object_get(*params, "set"));
-	return add_times(invocation, json_object_get(*params, "set"), err);
+	return add_times_and_health(invocation, json_object_get(*params, "set"), err);
 }
 
 int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
 	json_t *weight;
 
-	if (integer_option(invocation, "weight", &weight, err))
+	if (params_integer(invocation, "weight", &weight, err))
 		return -EINVAL;
 	return give(json_pack("{s:s, s:{s:s, s:o*}}", "vip", invocation->arguments[0], "backend",
 			      "address", invocation->arguments[1], "weight", weight),
@@ -155,7 +154,7 @@ int params_backend_set(const struct invocation *invocation, json_t **params, str
 {
 	json_t *weight;
 
-	if (integer_option(invocation, "weight", &weight, err))
+	if (params_integer(invocation, "weight", &weight, err))
 		return -EINVAL;
 	return give(json_pack("{s:s, s:s, s:{s:o*}}", "vip", invocation->arguments[0], "address",
 			      invocation->arguments[1], "set", "weight", weight),

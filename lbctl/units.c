@@ -108,6 +108,29 @@ int units_parse_period(const char *text, long long *seconds)
 	return 0;
 }
 
+char *units_milliseconds(long long milliseconds, char *out)
+{
+	if (milliseconds % 1000 == 0)
+		return units_period(milliseconds / 1000, out);
+	snprintf(out, UNITS_TEXT, "%lldms", milliseconds);
+	return out;
+}
+
+int units_parse_milliseconds(const char *text, long long *milliseconds)
+{
+	size_t digits = strspn(text, "0123456789");
+	long long seconds;
+
+	if (digits && digits < 10 && strcmp(text + digits, "ms") == 0) {
+		*milliseconds = strtoll(text, NULL, 10);
+		return 0;
+	}
+	if (units_parse_period(text, &seconds))
+		return -EINVAL;
+	*milliseconds = seconds * 1000;
+	return 0;
+}
+
 int units_parse_percent(const char *text, double *percent)
 {
 	char *end;

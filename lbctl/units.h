@@ -13,6 +13,10 @@ char *units_percent(double percent, char *out);                  /* "33.3 %", "0
 char *units_duration(long long seconds, char *out);              /* "3 d 4 h", "12 s" */
 char *units_period(long long seconds, char *out);                /* "90s", "15m", "2h": exact */
 
+char *units_milliseconds(long long milliseconds, char *out); /* "500ms", "2s", "15m": exact */
+
+/* What units_milliseconds writes, and seconds without a unit. 0 or -EINVAL. */
+int units_parse_milliseconds(const char *text, long long *milliseconds);
 /* What units_period writes, and seconds without a unit. 0 or -EINVAL. */
 int units_parse_period(const char *text, long long *seconds);
 /* "2", "2%", "0.5%". 0 or -EINVAL. */

@@ -7,8 +7,8 @@
 #include "args.h"
 
 void view_status(FILE *out, const struct invocation *invocation, const json_t *result);
-enum exit_code
-view_status_judge(const json_t *result); /* EXIT_DIFFERS: a backend cannot be reached */
+enum exit_code view_status_judge(
+	const json_t *result); /* EXIT_DIFFERS: a backend cannot be reached, or is unhealthy */
 void view_version(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_stats(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result);
@@ -19,6 +19,11 @@ void view_plan(FILE *out, const struct invocation *invocation, const json_t *res
 /* What keeps a backend (BACKEND-STATE) from being drained: "2 flows on record, 7 slots still in
  * transition"; nothing when nothing does. */
 void view_remaining(FILE *out, const json_t *backend);
+/* The health of a backend where it is out of the ordinary or checked at all, "; healthy since …";
+ * of a VIP's check two lines; and how many backends of a VIP are unhealthy, ", 1 unhealthy". */
+void view_backend_health(FILE *out, const json_t *backend);
+void view_vip_health(FILE *out, const json_t *vip);
+void view_unhealthy(FILE *out, const json_t *vip);
 void view_diff(FILE *out, const struct invocation *invocation, const json_t *result);
 enum exit_code view_diff_judge(const json_t *result); /* EXIT_DIFFERS: it does */
 void view_ifaces(FILE *out, const struct invocation *invocation, const json_t *result);

@@ -85,6 +85,7 @@ static void print_backend(FILE *out, const json_t *backend)
 	else
 		print_next_hop(out, json_object_get(backend, "next_hop"));
 	print_state(out, backend);
+	view_backend_health(out, backend);
 	fputc('\n', out);
 }
 
@@ -162,10 +163,13 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 		units_period(view_integer(result, "transition_s"), transition),
 		units_period(view_integer(result, "flow_idle_s"), idle));
 	print_forwarding(out, result);
+	view_vip_health(out, result);
 	fprintf(out, "  traffic     %s, %s\n",
 		units_count(view_integer(result, "packets"), "packet", packets),
 		units_bytes(view_integer(result, "bytes"), bytes));
-	fprintf(out, "  backends    %zu\n", json_array_size(json_object_get(result, "backends")));
+	fprintf(out, "  backends    %zu", json_array_size(json_object_get(result, "backends")));
+	view_unhealthy(out, result);
+	fputc('\n', out);
 	print_backends(out, json_object_get(result, "backends"), 4);
 }
 
@@ -198,11 +202,13 @@ void view_vips(FILE *out, const struct invocation *invocation, const json_t *res
 	}
 	columns_open(&columns);
 	json_array_foreach (vips, i, vip) {
-		fprintf(columns.rows, "%s\t%s\t%s %lld\t%s\t%s\t%s", view_text(vip, "name"),
+		fprintf(columns.rows, "%s\t%s\t%s %lld\t%s", view_text(vip, "name"),
 			other_address(vip), view_text(vip, "table"),
 			view_integer(vip, "table_size"),
 			units_count((long long)json_array_size(json_object_get(vip, "backends")),
-				    "backend", backends),
+				    "backend", backends));
+		view_unhealthy(columns.rows, vip);
+		fprintf(columns.rows, "\t%s\t%s",
 			units_count(view_integer(vip, "packets"), "packet", packets),
 			units_bytes(view_integer(vip, "bytes"), bytes));
 		print_unusual(columns.rows, vip);

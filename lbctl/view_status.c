@@ -144,6 +144,25 @@ static void print_unroutable(FILE *out, const json_t *unroutable)
 	columns_close(&columns, out, 2, "");
 }
 
+/* Nothing where nothing is checked. */
+static void print_health(FILE *out, const json_t *health)
+{
+	static const char *const states[] = {"healthy", "unhealthy", "unknown"};
+	const char *before = "health      ";
+	char number[UNITS_TEXT];
+
+	for (size_t i = 0; i < sizeof(states) / sizeof(states[0]); i++) {
+		long long count = view_integer(health, states[i]);
+
+		if (!count)
+			continue;
+		fprintf(out, "%s%s %s", before, units_number(count, number), states[i]);
+		before = ", ";
+	}
+	if (*before == ',')
+		fprintf(out, " (lbctl backend list)\n");
+}
+
 static void print_unconfirmed(FILE *out, const json_t *unconfirmed)
 {
 	char period[UNITS_TEXT];
@@ -183,6 +202,7 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 		json_is_true(json_object_get(seed, "configured")) ? "configured"
 								  : "of this node only",
 		view_text(seed, "digest"));
+	print_health(out, json_object_get(result, "health"));
 	print_next_hops(out, json_object_get(result, "next_hops"));
 	print_unroutable(out, json_object_get(result, "unroutable"));
 	print_unconfirmed(out, json_object_get(result, "unconfirmed"));
@@ -194,7 +214,8 @@ enum exit_code view_status_judge(const json_t *result)
 	const json_t *hop, *interface;
 	size_t i;
 
-	if (json_array_size(json_object_get(result, "unroutable")) > 0)
+	if (json_array_size(json_object_get(result, "unroutable")) > 0 ||
+	    view_integer(json_object_get(result, "health"), "unhealthy") > 0)
 		return EXIT_DIFFERS;
 	json_array_foreach (json_object_get(result, "interfaces"), i, interface)
 		if (is_detached(interface))

@@ -318,6 +318,12 @@ uint64_t datapath_memory_bytes(const struct datapath *datapath)
 	return sum;
 }
 
+void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int *nexthops_fd)
+{
+	*members_fd = bpf_map__fd(datapath->skeleton->maps.members);
+	*nexthops_fd = bpf_map__fd(datapath->skeleton->maps.nexthops);
+}
+
 int datapath_program_fd(const struct datapath *datapath)
 {
 	return bpf_program__fd(datapath->skeleton->progs.lb);

@@ -85,6 +85,9 @@ int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT])
 int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 
 uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps */
-int datapath_program_fd(const struct datapath *datapath);        /* for BPF_PROG_TEST_RUN */
+/* What the program of tunnel checks shares (datapath_tunnel.h); the descriptors stay the
+ * datapath's. */
+void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int *nexthops_fd);
+int datapath_program_fd(const struct datapath *datapath); /* for BPF_PROG_TEST_RUN */
 
 #endif

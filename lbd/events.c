@@ -44,6 +44,14 @@ char *events_time(const struct timespec *time, char out[EVENTS_TIME_TEXT])
 	return out;
 }
 
+char *events_time_ms(int64_t since_1970_ms, char out[EVENTS_TIME_TEXT])
+{
+	const struct timespec time = {.tv_sec = since_1970_ms / 1000,
+				      .tv_nsec = since_1970_ms % 1000 * 1000000};
+
+	return events_time(&time, out);
+}
+
 /* The notification of JSON-RPC: a request without id, which wants no reply. To be freed. */
 static char *notification(const json_t *event)
 {
@@ -80,13 +88,12 @@ void events_emit(struct events *events, json_t *event)
 }
 
 void events_health(struct events *events, const char *vip, const struct lb_addr *backend,
-		   const char *state, time_t since, const char *error)
+		   const char *state, int64_t since_ms, const char *error)
 {
-	const struct timespec then = {.tv_sec = since};
 	char address[LB_ADDR_TEXT], time[EVENTS_TIME_TEXT];
 
-	events_emit(events,
-		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "event", "health", "vip", vip,
-			      "backend", lb_addr_format(backend, address), "state", state, "since",
-			      events_time(&then, time), "error", error && *error ? error : NULL));
+	events_emit(events, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "event", "health", "vip",
+				      vip, "backend", lb_addr_format(backend, address), "state",
+				      state, "since", events_time_ms(since_ms, time), "error",
+				      error && *error ? error : NULL));
 }

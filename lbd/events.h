@@ -26,13 +26,14 @@ void events_add_sink(struct events *events, events_sink sink, void *user);
 void events_emit(struct events *events, json_t *event);
 
 /* A health check has changed its mind. `error`: why, in plain words; NULL or "" when there is
- * nothing wrong. `since`: when it did, CLOCK_REALTIME seconds. */
+ * nothing wrong. `since_ms`: when it did, CLOCK_REALTIME. */
 void events_health(struct events *events, const char *vip, const struct lb_addr *backend,
-		   const char *state, time_t since, const char *error);
+		   const char *state, int64_t since_ms, const char *error);
 
 #define EVENTS_TIME_TEXT sizeof("2038-01-19T03:14:07.000Z")
 
 /* RFC 3339, UTC, milliseconds. Returns `out`. */
 char *events_time(const struct timespec *time, char out[EVENTS_TIME_TEXT]);
+char *events_time_ms(int64_t since_1970_ms, char out[EVENTS_TIME_TEXT]);
 
 #endif

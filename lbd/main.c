@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #include "config.h"
@@ -18,20 +19,25 @@
 #include "events.h"
 #include "members.h"
 #include "methods.h"
+#include "nexthop.h"
 #include "notify.h"
 #include "pmtu.h"
 #include "preflight.h"
+#include "preflight_again.h"
 #include "privileges.h"
 #include "service.h"
 #include "state.h"
+#include "tunnels.h"
 
 #define CONFIG_DEFAULT "/etc/lbd/lbd.json"
+#define FILES_WANTED 65536 /* each health check under way has one open, a command four */
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
 struct daemon {
 	struct config config;
-	json_t *warnings;
+	json_t *warnings; /* of the start, but for those of the machine */
+	struct preflight_again preflight;
 	struct event_base *base;
 	struct event *stop_signals[3];
 	struct event *look_timer;
@@ -80,12 +86,32 @@ static void on_stop(evutil_socket_t signal_number, short events, void *user)
 
 /* --- start, step by step; each says by itself what is wrong --- */
 
+/* What is not allowed is no reason not to start: checks that lack a descriptor say so. */
+static void raise_file_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= FILES_WANTED)
+		return;
+	limit.rlim_cur = FILES_WANTED;
+	if (limit.rlim_max >= FILES_WANTED) {
+		setrlimit(RLIMIT_NOFILE, &limit);
+		return;
+	}
+	limit.rlim_max = FILES_WANTED;
+	if (!setrlimit(RLIMIT_NOFILE, &limit) || getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static int start_loop(struct daemon *daemon, struct lb_err *err)
 {
 	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
+	raise_file_limit();
 	daemon->base = event_base_new();
 	daemon->events = events_new();
 	if (!daemon->base || !daemon->events)
@@ -262,7 +288,7 @@ static time_t seconds_now(void)
 
 static int start(struct daemon *daemon, struct lb_err *err)
 {
-	int error = preflight_check(&daemon->config, daemon->warnings, err);
+	int error = preflight_check(&daemon->config, daemon->preflight.warnings, err);
 
 	if (!error)
 		error = start_loop(daemon, err);
@@ -291,6 +317,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.service = daemon->service,
 		.events = daemon->events,
 		.attachments = daemon->attachments,
+		.preflight = &daemon->preflight,
 		.warnings = daemon->warnings,
 		.started = seconds_now(),
 	};
@@ -315,17 +342,24 @@ static void stop(struct daemon *daemon)
 	notify_close(daemon->notify);
 	if (daemon->base)
 		event_base_free(daemon->base);
+	preflight_again_clear(&daemon->preflight);
 	json_decref(daemon->warnings);
 	libevent_global_shutdown();
 }
 
-static void announce(const struct daemon *daemon)
+static void announce_warnings(const json_t *warnings)
 {
 	const json_t *warning;
 	size_t i;
 
-	json_array_foreach (daemon->warnings, i, warning)
+	json_array_foreach (warnings, i, warning)
 		fprintf(stderr, "lbd: warning: %s\n", json_string_value(warning));
+}
+
+static void announce(const struct daemon *daemon)
+{
+	announce_warnings(daemon->preflight.warnings);
+	announce_warnings(daemon->warnings);
 	fprintf(stderr, "lbd: %zu VIPs in place%s, answering on %s\n",
 		service_document(daemon->service)->vip_count,
 		datapath_adopted(daemon->datapath) ? ", taken over as they were" : "",
@@ -341,6 +375,7 @@ static int run(struct daemon *daemon)
 	int status = EXIT_SUCCESS;
 
 	daemon->warnings = json_array();
+	preflight_again_init(&daemon->preflight, &daemon->config);
 	if (start(daemon, &err)) {
 		print_error(&err);
 		status = EXIT_REFUSED;
@@ -399,7 +434,8 @@ static int detach(const struct config *config)
 {
 	struct lb_err err = {0};
 
-	if (!datapath_detach(config->pin_dir, &err))
+	if (!datapath_detach(config->pin_dir, &err) && !tunnels_detach_all(&err) &&
+	    !nexthops_detach(&err))
 		return EXIT_SUCCESS;
 	print_error(&err);
 	return EXIT_REFUSED;

@@ -275,27 +275,31 @@ static void destination_put(struct members *members, struct destination *destina
 	destination_free(members, destination);
 }
 
-int members_add(struct members *members, const struct lb_addr *address, uint32_t vip,
-		uint16_t *number, struct lb_err *err)
+int members_take(struct members *members, uint16_t *number, struct lb_err *err)
 {
-	struct destination *destination;
 	uint32_t taken;
-	int error;
 
-	error = destination_get(members, address, &destination, err);
-	if (error)
-		return error;
 	if (!numbers_take(members->numbers, &taken)) {
-		destination_put(members, destination);
 		lb_err_set(err, LB_ERR_LIMIT, "", "every member number is still in use");
 		return lb_err_hint(err, "those of removed backends come free within seconds, when "
 					"the flow table was searched for them: try again");
 	}
-	link_place(members, taken, destination);
-	datapath_counters_reset(members->datapath, taken);
-	entry_fill(members, &members->entries[taken], address, vip);
-	entry_set_route(members, taken, destination);
 	*number = taken;
+	return 0;
+}
+
+int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
+		uint32_t vip, struct lb_err *err)
+{
+	struct destination *destination;
+	int error = destination_get(members, address, &destination, err);
+
+	if (error)
+		return error;
+	link_place(members, number, destination);
+	datapath_counters_reset(members->datapath, number);
+	entry_fill(members, &members->entries[number], address, vip);
+	entry_set_route(members, number, destination);
 	return 0;
 }
 
@@ -358,22 +362,32 @@ void members_path_mtu(struct members *members, const struct lb_addr *backend, ui
 	nexthops_path_mtu(members->nexthops, backend, mtu);
 }
 
-static void set_flag(struct members *members, uint16_t number, uint32_t flag, bool on)
+static void set_flags(struct members *members, uint16_t number, uint32_t flags, uint32_t of)
 {
-	uint32_t flags = members->entries[number].flags & ~flag;
-
-	__atomic_store_n(&members->entries[number].flags, on ? flags | flag : flags,
-			 __ATOMIC_RELEASE);
+	__atomic_store_n(&members->entries[number].flags,
+			 (members->entries[number].flags & ~of) | flags, __ATOMIC_RELEASE);
 }
 
-void members_set_new(struct members *members, uint16_t number, bool takes_new)
+void members_set_takes(struct members *members, uint16_t number, bool takes_new, bool keeps_old)
 {
-	set_flag(members, number, LB_MEMBER_NEW, takes_new);
+	set_flags(members, number,
+		  (takes_new ? LB_MEMBER_NEW : 0) | (keeps_old ? LB_MEMBER_OLD : 0),
+		  LB_MEMBER_NEW | LB_MEMBER_OLD);
 }
 
 void members_set_gue(struct members *members, uint16_t number, bool gue)
 {
-	set_flag(members, number, LB_MEMBER_GUE, gue);
+	set_flags(members, number, gue ? LB_MEMBER_GUE : 0, LB_MEMBER_GUE);
+}
+
+uint32_t members_flags(const struct members *members, uint16_t number)
+{
+	return members->entries[number].flags;
+}
+
+bool members_reachable(const struct members *members, uint16_t number)
+{
+	return datapath_nexthops(members->datapath)[members->entries[number].path[0]].valid;
 }
 
 void members_free_number(struct members *members, uint16_t number)
@@ -396,6 +410,8 @@ void members_retire(struct members *members, uint16_t number)
 	struct destination *destination = members->places[number].destination;
 	uint32_t flags;
 
+	if (!destination) /* was only taken */
+		return;
 	unlink_place(members, number);
 	members->places[number] = (struct place){0};
 	/* The rest of the entry stays right for packets that have come as far as it. */

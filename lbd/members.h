@@ -23,10 +23,13 @@ void members_close(struct members *members);
 /* Room for numbers: beyond limits.members, since a change adds before it removes. */
 uint32_t members_capacity(const struct config *config);
 
-/* Takes a number, fills its entry and follows the way to `address`. Nothing leads to the number
- * yet. */
-int members_add(struct members *members, const struct lb_addr *address, uint32_t vip,
-		uint16_t *number, struct lb_err *err);
+/* Takes a number, and nothing else: no packet is sent and no entry touched. What came of it goes
+ * by members_retire and members_free_number, whether it was added or not. */
+int members_take(struct members *members, uint16_t *number, struct lb_err *err);
+/* Fills the entry of a number that was taken and follows the way to `address`, which has the kernel
+ * ask for its neighbour. Nothing leads to the number yet. */
+int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
+		uint32_t vip, struct lb_err *err);
 /* What an earlier lbd has left: calls `each` for every entry in use. Each must then be adopted (the
  * way to it is followed from now on) or dropped. */
 void members_each_left(struct members *members,
@@ -41,10 +44,13 @@ void members_adopted(struct members *members);
 /* What a router has said of the way to a backend (nexthop.h). */
 void members_path_mtu(struct members *members, const struct lb_addr *backend, uint32_t mtu);
 
-/* Whether the member takes new flows; old ones it always does. */
-void members_set_new(struct members *members, uint16_t number, bool takes_new);
+/* Whether the member takes new flows, and keeps its old ones. */
+void members_set_takes(struct members *members, uint16_t number, bool takes_new, bool keeps_old);
+uint32_t members_flags(const struct members *members, uint16_t number); /* LB_MEMBER_* */
 /* Whether packets to it travel in GUE. At once: both ways reach a backend that takes both. */
 void members_set_gue(struct members *members, uint16_t number, bool gue);
+/* Whether packets can be sent to it: its next hop is known. */
+bool members_reachable(const struct members *members, uint16_t number);
 /* Ends a member: packets on record as its flows no longer reach it. No slot may name it any more;
  * flow words may, so that its number stays taken until members_free_number. */
 void members_retire(struct members *members, uint16_t number);

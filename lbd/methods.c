@@ -12,6 +12,7 @@
 #include "methods.h"
 #include "methods_change.h"
 #include "methods_interfaces.h"
+#include "preflight_again.h"
 
 typedef int (*method_handler)(struct methods_context *context, const json_t *params,
 			      json_t **result, struct lb_err *err);
@@ -334,17 +335,20 @@ static json_int_t uptime_s(const struct methods_context *context)
 	return now.tv_sec - context->started;
 }
 
-/* Those from the start, and what has come up since. */
+/* Of the machine as it is now, of the start, and what has come up since. */
 static json_t *list_warnings(const struct methods_context *context)
 {
 	const char *fault = service_revert_fault(context->service);
-	json_t *warnings = json_copy(context->warnings);
+	json_t *warnings = json_array();
 
+	preflight_warn(context->preflight, warnings);
+	json_array_extend(warnings, context->warnings);
 	if (*fault)
 		json_array_append_new(warnings,
 				      json_sprintf("the change that was not confirmed could not be "
 						   "taken back yet: %s",
 						   fault));
+	service_health_warnings(context->service, warnings);
 	return warnings;
 }
 
@@ -356,16 +360,17 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 
 	if (ret)
 		return ret;
-	*result =
-		json_pack("{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o*, s:o}",
-			  "version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(),
-			  "pid", (int)getpid(), "uptime_s", uptime_s(context), "interfaces",
-			  interfaces_describe(context, false), "limits", service_limits(service),
-			  "flow_table", service_flow_table(service), "memory_bytes",
-			  (json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
-			  service_next_hops(service), "unroutable", service_unroutable(service),
-			  "hash_seed", describe_seed(context->config), "unconfirmed",
-			  service_unconfirmed(service), "warnings", list_warnings(context));
+	*result = json_pack(
+		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o*, "
+		"s:o}",
+		"version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(), "pid",
+		(int)getpid(), "uptime_s", uptime_s(context), "interfaces",
+		interfaces_describe(context, false), "limits", service_limits(service),
+		"flow_table", service_flow_table(service), "memory_bytes",
+		(json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
+		service_next_hops(service), "unroutable", service_unroutable(service), "health",
+		service_health(service), "hash_seed", describe_seed(context->config), "unconfirmed",
+		service_unconfirmed(service), "warnings", list_warnings(context));
 	return 0;
 }
 

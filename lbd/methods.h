@@ -12,14 +12,17 @@
 #include "events.h"
 #include "service.h"
 
+struct preflight_again;
+
 struct methods_context {
 	const struct config *config;
 	struct datapath *datapath;
 	struct service *service;
 	struct events *events;
 	const struct datapath_attachment *attachments; /* one for each interface of config */
-	json_t *warnings;                              /* array of strings, from start */
-	time_t started;                                /* CLOCK_MONOTONIC seconds */
+	struct preflight_again *preflight;
+	json_t *warnings; /* array of strings: what start found beside that */
+	time_t started;   /* CLOCK_MONOTONIC seconds */
 };
 
 /* A connection that calls it gets events from then on. */

@@ -82,6 +82,7 @@ static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const 
 		    struct lb_err *err)
 {
 	const json_t *name, *table, *transition, *flow_idle, *encap, *hash, *fragments;
+	const json_t *health, *on_unhealthy, *when_all_unhealthy;
 	const struct lb_json_field fields[] = {
 		{"name", LB_JSON_STRING, false, &name},
 		{"table", LB_JSON_STRING, false, &table},
@@ -90,6 +91,9 @@ static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const 
 		{"encap", LB_JSON_STRING, false, &encap},
 		{"hash", LB_JSON_STRING, false, &hash},
 		{"fragments", LB_JSON_STRING, false, &fragments},
+		{"health", LB_JSON_ANY, false, &health},
+		{"on_unhealthy", LB_JSON_STRING, false, &on_unhealthy},
+		{"when_all_unhealthy", LB_JSON_STRING, false, &when_all_unhealthy},
 		{0},
 	};
 	int ret = lb_json_fields(set, fields, err);
@@ -97,7 +101,8 @@ static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const 
 	if (!ret && !json_object_size(set))
 		return lb_err_set(err, LB_ERR_PARAMS, "",
 				  "nothing to set: give name, table, transition_s, flow_idle_s, "
-				  "encap, hash or fragments");
+				  "encap, hash, fragments, health, on_unhealthy or "
+				  "when_all_unhealthy");
 	if (!ret && name)
 		ret = rename_vip(service, vip, json_string_value(name), err);
 	if (!ret && table)
@@ -105,7 +110,11 @@ static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const 
 			       "table");
 	if (!ret)
 		ret = lb_vip_times_from_json(transition, flow_idle, vip, err);
-	return ret ? ret : lb_vip_forwarding_from_json(encap, hash, fragments, vip, err);
+	if (!ret)
+		ret = lb_vip_forwarding_from_json(encap, hash, fragments, vip, err);
+	if (!ret)
+		ret = lb_vip_health_from_json(health, on_unhealthy, when_all_unhealthy, vip, err);
+	return ret;
 }
 
 static int vip_set(struct lb_service **next, const json_t *params, struct lb_err *err)

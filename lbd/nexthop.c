@@ -19,6 +19,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include "nexthop.h"
+#include "nexthop_left.h"
 #include "nexthop_netlink.h"
 #include "nexthop_paths.h"
 #include "nexthop_table.h"
@@ -349,8 +350,8 @@ static uint32_t least(uint32_t a, uint32_t b)
 	return a < b ? a : b;
 }
 
-/* What the route allows (0: as much as the links do) and, for as long as it is believed, what a router
- * on the way has said. */
+/* What the route allows (0: as much as the links do) and, for as long as it is believed, what a
+ * router on the way has said. */
 static uint32_t mtu_of(struct destination *destination, const struct netlink_route *route)
 {
 	if (destination->path_mtu && now_ms() >= destination->path_mtu_until_ms)
@@ -431,7 +432,8 @@ static int ways_find(struct nexthops *nexthops, struct destination *destination,
 		if (ways->count == LB_MEMBER_PATHS)
 			ways->left_out++;
 		else
-			status = ways_add(nexthops, destination, ways, &paths.path[i], mtu_of(destination, route));
+			status = ways_add(nexthops, destination, ways, &paths.path[i],
+					  mtu_of(destination, route));
 	}
 	return status;
 }
@@ -1003,7 +1005,47 @@ const char *nexthops_unroutable_reason(const struct nexthops *nexthops,
 	return destination ? destination->reason : "";
 }
 
+/* --- what an earlier lbd has left --- */
+
+static bool neighbour_in_use(void *user, const struct netlink_neighbour *neighbour)
+{
+	const struct nexthops *nexthops = user;
+
+	return hops_neighbour_find(&nexthops->hops, neighbour->ifindex, &neighbour->address);
+}
+
+/* What cannot be released now costs a packet now and then, and waits for the next start. */
 void nexthops_forget_left(struct nexthops *nexthops)
 {
 	hops_forget_left(&nexthops->hops);
+	neighbours_release_left(nexthops->netlink, neighbour_in_use, nexthops);
+}
+
+static bool nobody_uses(void *user, const struct netlink_neighbour *neighbour)
+{
+	(void)user;
+	(void)neighbour;
+	return false;
+}
+
+int nexthops_detach(struct lb_err *err)
+{
+	static const struct netlink_events none;
+	struct event_base *base = event_base_new();
+	struct netlink *netlink;
+	int status;
+
+	if (!base)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	status = netlink_open(base, &none, &netlink, err);
+	if (!status) {
+		status = neighbours_release_left(netlink, nobody_uses, NULL);
+		netlink_close(netlink);
+		if (status)
+			lb_err_set(err, LB_ERR_SYSTEM, "",
+				   "cannot release neighbour entries (ip neigh, proto 76): %s",
+				   strerror(-status));
+	}
+	event_base_free(base);
+	return status;
 }

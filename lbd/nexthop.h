@@ -65,9 +65,11 @@ struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_opt
  * the kernel's neighbour entries. */
 void nexthops_free(struct nexthops *nexthops);
 
-/* Ends what an earlier run has left in the array and no watch has taken over. Until then it stays
- * as it was, and its numbers are used last. */
+/* Ends what an earlier run has left and no watch has taken over: in the array, where until then it
+ * stays as it was and its numbers are used last, and among the kernel's neighbour entries. */
 void nexthops_forget_left(struct nexthops *nexthops);
+/* Without any of this: all of those neighbour entries. */
+int nexthops_detach(struct lb_err *err);
 
 /* Counted: watching a destination twice needs unwatching twice. -ENOMEM or -ENOSPC (array full)
  * otherwise 0: a destination without a route is not an error, it is unresolved and followed. */

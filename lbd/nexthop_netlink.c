@@ -423,6 +423,34 @@ int netlink_route_paths(struct netlink *netlink, const struct lb_addr *destinati
 	return transact(netlink, request, paths_parse, out);
 }
 
+struct neighbour_list {
+	void (*each)(void *user, const struct netlink_neighbour *neighbour);
+	void *user;
+};
+
+static void neighbour_listed(const struct nlmsghdr *message, void *data)
+{
+	const struct neighbour_list *list = data;
+	struct netlink_neighbour neighbour;
+
+	if (message->nlmsg_type == RTM_NEWNEIGH && neighbour_parse(message, &neighbour))
+		list->each(list->user, &neighbour);
+}
+
+int netlink_neighbours(struct netlink *netlink,
+		       void (*each)(void *user, const struct netlink_neighbour *neighbour),
+		       void *user)
+{
+	char buffer[64] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct neighbour_list list = {each, user};
+
+	request->nlmsg_type = RTM_GETNEIGH;
+	request->nlmsg_flags = NLM_F_DUMP;
+	mnl_nlmsg_put_extra_header(request, sizeof(struct ndmsg));
+	return transact(netlink, request, neighbour_listed, &list);
+}
+
 static struct nlmsghdr *neighbour_request(char *buffer, uint16_t type, uint32_t ifindex,
 					  const struct lb_addr *address, struct ndmsg **header)
 {

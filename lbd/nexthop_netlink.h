@@ -96,6 +96,10 @@ int netlink_route_get(struct netlink *netlink, const struct lb_addr *destination
 int netlink_route_paths(struct netlink *netlink, const struct lb_addr *destination,
 			struct netlink_paths *out);
 
+/* Calls `each` for every neighbour entry there is. It must not make requests. */
+int netlink_neighbours(struct netlink *netlink,
+		       void (*each)(void *user, const struct netlink_neighbour *neighbour),
+		       void *user);
 /* -ENOENT: there is no such neighbour entry. */
 int netlink_neighbour_get(struct netlink *netlink, uint32_t ifindex, const struct lb_addr *address,
 			  struct netlink_neighbour *out);

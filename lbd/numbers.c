@@ -169,17 +169,15 @@ static bool cut(struct ranges *ranges, struct hole **link, uint32_t start, uint3
 
 bool ranges_take(struct ranges *ranges, uint32_t length, uint32_t *start)
 {
-	struct hole **link;
+	struct hole **link, **best = NULL;
 
-	if (!bring_spare(ranges))
+	for (link = &ranges->holes; *link; link = &(*link)->next)
+		if ((*link)->length >= length && (!best || (*link)->length < (*best)->length))
+			best = link;
+	if (!best || !bring_spare(ranges))
 		return false;
-	for (link = &ranges->holes; *link; link = &(*link)->next) {
-		if ((*link)->length < length)
-			continue;
-		*start = (*link)->start;
-		return cut(ranges, link, *start, length);
-	}
-	return false;
+	*start = (*best)->start;
+	return cut(ranges, best, *start, length);
 }
 
 bool ranges_claim(struct ranges *ranges, uint32_t start, uint32_t length)
@@ -232,4 +230,15 @@ void ranges_give_back(struct ranges *ranges, uint32_t start, uint32_t length)
 uint32_t ranges_used(const struct ranges *ranges)
 {
 	return ranges->used;
+}
+
+uint32_t ranges_largest(const struct ranges *ranges)
+{
+	const struct hole *hole;
+	uint32_t largest = 0;
+
+	for (hole = ranges->holes; hole; hole = hole->next)
+		if (hole->length > largest)
+			largest = hole->length;
+	return largest;
 }

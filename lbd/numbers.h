@@ -19,7 +19,7 @@ bool numbers_take(struct numbers *numbers, uint32_t *out); /* false: none left *
 void numbers_give_back(struct numbers *numbers, uint32_t number);
 uint32_t numbers_used(const struct numbers *numbers);
 
-/* Ranges within 0 … size-1: first fit, freed neighbours merge. */
+/* Ranges within 0 … size-1: best fit, so that large pieces stay whole; freed neighbours merge. */
 struct ranges;
 
 struct ranges *ranges_new(uint32_t size);
@@ -29,5 +29,6 @@ bool ranges_take(struct ranges *ranges, uint32_t length, uint32_t *start);
 bool ranges_claim(struct ranges *ranges, uint32_t start, uint32_t length);
 void ranges_give_back(struct ranges *ranges, uint32_t start, uint32_t length);
 uint32_t ranges_used(const struct ranges *ranges);
+uint32_t ranges_largest(const struct ranges *ranges); /* free piece; 0: none */
 
 #endif

@@ -28,7 +28,7 @@ static bool same_vip(const struct lb_vip *a, const struct lb_vip *b)
 	return !strcmp(a->name, b->name) && a->table == b->table &&
 	       a->table_size == b->table_size && a->transition_s == b->transition_s &&
 	       a->flow_idle_s == b->flow_idle_s && lb_vip_forwarding_equal(a, b) &&
-	       same_backends(a, b);
+	       lb_vip_health_equal(a, b) && same_backends(a, b);
 }
 
 /* The step for the lower of the two next VIPs; moves on whichever it took. */
@@ -84,31 +84,43 @@ uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size
 	return moved;
 }
 
-static uint64_t total_weight(const struct lb_vip *vip)
+static uint64_t total_weight(const struct table_member *members, size_t count)
 {
 	uint64_t sum = 0;
 	size_t i;
 
-	for (i = 0; i < vip->backend_count; i++)
-		sum += lb_backend_share(&vip->backends[i]);
+	for (i = 0; i < count; i++)
+		sum += members[i].weight;
 	return sum;
 }
 
-uint32_t plan_ideal(const struct lb_vip *before, const struct lb_vip *after)
+/* The weight of the member at `address`, 0 when there is none. *from moves on through the list. */
+static uint32_t weight_of(const struct table_member *members, size_t count, size_t *from,
+			  const struct lb_addr *address)
 {
-	uint64_t total_before = total_weight(before), total_after = total_weight(after);
+	while (*from < count && lb_addr_compare(&members[*from].address, address) < 0)
+		++*from;
+	return *from < count && lb_addr_equal(&members[*from].address, address)
+		       ? members[*from].weight
+		       : 0;
+}
+
+uint32_t plan_ideal(const struct table_member *before, size_t before_count,
+		    const struct table_member *after, size_t after_count, uint32_t size)
+{
+	uint64_t total_before = total_weight(before, before_count);
+	uint64_t total_after = total_weight(after, after_count);
+	size_t i, from = 0;
 	double lost = 0;
-	size_t i;
 
-	for (i = 0; total_before && i < before->backend_count; i++) {
-		const struct lb_backend *old = &before->backends[i];
-		const struct lb_backend *new = lb_vip_find_backend(after, &old->address);
-		double share = (double)lb_backend_share(old) / total_before;
+	for (i = 0; total_before && i < before_count; i++) {
+		uint32_t weight = weight_of(after, after_count, &from, &before[i].address);
+		double share = (double)before[i].weight / total_before;
 
-		if (new &&total_after)
-			share -= (double)lb_backend_share(new) / total_after;
+		if (total_after)
+			share -= (double)weight / total_after;
 		if (share > 0)
 			lost += share;
 	}
-	return lost * before->table_size + 0.5;
+	return lost * size + 0.5;
 }

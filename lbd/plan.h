@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "api/model.h"
+#include "table.h"
 
 enum plan_what { PLAN_UNCHANGED, PLAN_CHANGED, PLAN_ADDED, PLAN_REMOVED };
 
@@ -24,7 +25,9 @@ int plan_diff(const struct lb_service *before, const struct lb_service *after,
 /* Slots that have an owner in `words` (slot words, bpf/abi.h) and another one in `owners`. */
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size);
 
-/* The least that must move: what each backend's share by weight shrinks by, summed. */
-uint32_t plan_ideal(const struct lb_vip *before, const struct lb_vip *after);
+/* The least that must move of a table of `size` slots: what each member's share by weight shrinks
+ * by, summed. Both lists are sorted by address. */
+uint32_t plan_ideal(const struct table_member *before, size_t before_count,
+		    const struct table_member *after, size_t after_count, uint32_t size);
 
 #endif

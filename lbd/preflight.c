@@ -110,19 +110,30 @@ static int other_program(const struct preflight_link *link, struct lb_err *err)
 	return -EBUSY;
 }
 
+static const struct preflight_link *find_link(const struct preflight_facts *facts, const char *name)
+{
+	for (size_t i = 0; i < facts->link_count; i++)
+		if (!strcmp(facts->links[i].name, name))
+			return &facts->links[i];
+	return NULL;
+}
+
+static void warn_of_link(const struct preflight_link *link, json_t *warnings)
+{
+	for (size_t i = 0; i < sizeof(link_warnings) / sizeof(*link_warnings); i++)
+		link_warnings[i](link, warnings);
+}
+
 static int judge_interface(const struct preflight_facts *facts, const char *name, json_t *warnings,
 			   struct lb_err *err)
 {
-	const struct preflight_link *link = facts->links, *end = link + facts->link_count;
+	const struct preflight_link *link = find_link(facts, name);
 
-	while (link < end && strcmp(link->name, name))
-		link++;
-	if (link == end)
+	if (!link)
 		return unknown_interface(facts, name, err);
 	if (link->xdp_program)
 		return other_program(link, err);
-	for (size_t i = 0; i < sizeof(link_warnings) / sizeof(*link_warnings); i++)
-		link_warnings[i](link, warnings);
+	warn_of_link(link, warnings);
 	return 0;
 }
 
@@ -246,6 +257,24 @@ int preflight_judge(const struct config *config, const struct preflight_facts *f
 			return ret;
 	}
 	return 0;
+}
+
+void preflight_judge_running(const struct config *config, const struct preflight_facts *facts,
+			     json_t *warnings)
+{
+	for (size_t i = 0; i < sizeof(judgements) / sizeof(*judgements); i++) {
+		struct lb_err err = {0};
+
+		if (judgements[i] != judge_interfaces &&
+		    judgements[i](config, facts, warnings, &err))
+			warn(warnings, "%s: %s", err.message, err.hint);
+	}
+	for (size_t i = 0; i < config->interface_count; i++) {
+		const struct preflight_link *link = find_link(facts, config->interfaces[i]);
+
+		if (link)
+			warn_of_link(link, warnings);
+	}
 }
 
 int preflight_check(const struct config *config, json_t *warnings, struct lb_err *err)

@@ -40,8 +40,15 @@ struct preflight_facts {
 
 /* Looks, and on the way makes what lbd needs and can make: state_dir, a bpffs at /sys/fs/bpf. */
 int preflight_look(const struct config *config, struct preflight_facts *out, struct lb_err *err);
+/* The same for an lbd that runs: makes nothing. */
+int preflight_look_only(const struct config *config, struct preflight_facts *out,
+			struct lb_err *err);
 void preflight_facts_clear(struct preflight_facts *facts);
 int preflight_judge(const struct config *config, const struct preflight_facts *facts,
 		    json_t *warnings, struct lb_err *err);
+/* Of an lbd that runs: what would stop a start is a warning, too. Interfaces that are gone, and
+ * what else is attached to one, are passed over. */
+void preflight_judge_running(const struct config *config, const struct preflight_facts *facts,
+			     json_t *warnings);
 
 #endif

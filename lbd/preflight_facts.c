@@ -216,20 +216,20 @@ static bool is_under(const char *path, const char *folder)
 	return !strncmp(path, folder, length) && (path[length] == '/' || !path[length]);
 }
 
-static int look_at_pin_dir(const char *path)
+static int look_at_pin_dir(const char *path, bool make)
 {
 	if (file_system(path) == BPF_FS_MAGIC)
 		return 0;
-	if (!is_under(path, BPFFS_DIR) || file_system(BPFFS_DIR) == BPF_FS_MAGIC)
+	if (!make || !is_under(path, BPFFS_DIR) || file_system(BPFFS_DIR) == BPF_FS_MAGIC)
 		return ENOTSUP;
 	if (mount("bpf", BPFFS_DIR, "bpf", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700"))
 		return errno;
 	return 0;
 }
 
-static int look_at_state_dir(const char *path)
+static int look_at_state_dir(const char *path, bool make)
 {
-	if (mkdir(path, 0700) && errno != EEXIST)
+	if (make && mkdir(path, 0700) && errno != EEXIST)
 		return errno;
 	return faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) ? errno : 0;
 }
@@ -249,7 +249,8 @@ static void know_our_own(const struct config *config, struct preflight_facts *fa
 	}
 }
 
-int preflight_look(const struct config *config, struct preflight_facts *out, struct lb_err *err)
+static int look(const struct config *config, bool make, struct preflight_facts *out,
+		struct lb_err *err)
 {
 	int ret;
 
@@ -258,8 +259,8 @@ int preflight_look(const struct config *config, struct preflight_facts *out, str
 		.root = !geteuid(),
 		.jit = jit_setting(),
 		.btf = !access("/sys/kernel/btf/vmlinux", R_OK),
-		.pin_dir_fault = look_at_pin_dir(config->pin_dir),
-		.state_dir_fault = look_at_state_dir(config->state_dir),
+		.pin_dir_fault = look_at_pin_dir(config->pin_dir, make),
+		.state_dir_fault = look_at_state_dir(config->state_dir, make),
 	};
 	kernel_version(out);
 	ret = list_links(out);
@@ -272,6 +273,17 @@ int preflight_look(const struct config *config, struct preflight_facts *out, str
 	look_at_offloads(config, out);
 	know_our_own(config, out);
 	return 0;
+}
+
+int preflight_look(const struct config *config, struct preflight_facts *out, struct lb_err *err)
+{
+	return look(config, true, out, err);
+}
+
+int preflight_look_only(const struct config *config, struct preflight_facts *out,
+			struct lb_err *err)
+{
+	return look(config, false, out, err);
 }
 
 void preflight_facts_clear(struct preflight_facts *facts)

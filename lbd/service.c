@@ -51,7 +51,10 @@ static int over_limit(const char *what, uint64_t wanted, uint32_t limit, struct 
 {
 	lb_err_set(err, LB_ERR_LIMIT, "", "this would make %llu %s, the limit is %u",
 		   (unsigned long long)wanted, what, limit);
-	return lb_err_hint(err, "raise limits.%s in lbd.json and restart lbd", what);
+	return lb_err_hint(err,
+			   "raise limits.%s in lbd.json and start lbd once with "
+			   "--reset-flows",
+			   what);
 }
 
 static int check_limits(struct change *change, struct lb_err *err)
@@ -137,6 +140,7 @@ static void member_end(struct change *change, uint16_t number)
 {
 	struct service *service = change->service;
 
+	checks_drop(service, number);
 	if (!service->flows_possible) {
 		sweep_member_clear(service->sweep, number);
 		member_undo(change, number);
@@ -157,7 +161,8 @@ static void member_unmark(struct change *change, uint16_t number)
 	change->gone[number / 64] &= ~(1ull << number % 64);
 }
 
-/* next->backends, with the numbers of those that were there before, and new ones. */
+/* next->backends, with the numbers of those that were there before, and new ones; their weights
+ * come later. */
 static int prepare_backends(struct service *service, const struct lb_vip *vip,
 			    const struct live_vip *before, struct live_vip *next,
 			    struct lb_err *err)
@@ -173,13 +178,11 @@ static int prepare_backends(struct service *service, const struct lb_vip *vip,
 		const struct table_member *kept = find_kept(before, &from, &backend->address);
 		int error = 0;
 
-		*member = (struct table_member){.address = backend->address,
-						.weight = lb_backend_share(backend)};
+		*member = (struct table_member){.address = backend->address};
 		if (kept)
 			member->number = kept->number;
 		else
-			error = members_add(service->members, &backend->address, next->number,
-					    &member->number, err);
+			error = members_take(service->members, &member->number, err);
 		if (error)
 			return error;
 		next->backend_count++;
@@ -202,32 +205,74 @@ static int prepare_table(struct service *service, const struct plan_step *plan,
 	return 0;
 }
 
+/* The slots of all VIPs in force and of those that the change adds: what must have room at once. */
+static uint64_t slots_at_once(const struct change *change, bool *removes)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	*removes = false;
+	for (i = 0; i < change->step_count; i++) {
+		const struct plan_step *plan = &change->steps[i].plan;
+
+		sum += plan->before ? plan->before->table_size : plan->after->table_size;
+		*removes |= plan->what == PLAN_REMOVED;
+	}
+	return sum;
+}
+
+static int no_room(const struct change *change, uint32_t size, struct lb_err *err)
+{
+	const struct service *service = change->service;
+	uint32_t limit = service->config->slots;
+	bool removes;
+	uint64_t wanted = slots_at_once(change, &removes);
+	unsigned long long enough = wanted > limit ? wanted : limit + (uint64_t)size;
+
+	lb_err_set(err, LB_ERR_LIMIT, "",
+		   "no room in one piece for a table of %u slots: %u remain, %u of them in one "
+		   "piece",
+		   size, limit - ranges_used(service->slot_ranges),
+		   ranges_largest(service->slot_ranges));
+	if (removes)
+		return lb_err_hint(
+			err,
+			"new tables are made before old ones go: first remove what this removes "
+			"(vip del, or a document without what is new), then add; or set "
+			"limits.slots to %llu or more and start lbd once with --reset-flows",
+			enough);
+	return lb_err_hint(err,
+			   "remove VIPs first, or set limits.slots to %llu or more and start lbd "
+			   "once with --reset-flows",
+			   enough);
+}
+
 /* Takes a range of slots, all without owner. */
-static int take_slots(struct service *service, uint32_t size, struct live_vip *next,
+static int take_slots(struct change *change, uint32_t size, struct live_vip *next,
 		      struct lb_err *err)
 {
+	struct service *service = change->service;
+
 	next->slots = calloc(1, sizeof(*next->slots));
 	if (!next->slots)
 		return no_memory(err);
-	if (!ranges_take(service->slot_ranges, size, &next->slots_start)) {
-		lb_err_set(err, LB_ERR_LIMIT, "", "no room in one piece for a table of %u slots",
-			   size);
-		return lb_err_hint(err, "raise limits.slots in lbd.json, or remove VIPs first");
-	}
+	if (!ranges_take(service->slot_ranges, size, &next->slots_start))
+		return no_room(change, size, err);
 	if (!slots_init(next->slots, datapath_slots(service->datapath) + next->slots_start, size))
 		return 0;
 	ranges_give_back(service->slot_ranges, next->slots_start, size);
 	return no_memory(err);
 }
 
-static int take_place(struct service *service, const struct lb_vip *vip, struct live_vip *next,
+static int take_place(struct change *change, const struct lb_vip *vip, struct live_vip *next,
 		      struct lb_err *err)
 {
+	struct service *service = change->service;
 	int error;
 
 	if (!numbers_take(service->vip_numbers, &next->number))
 		return lb_err_set(err, LB_ERR_LIMIT, "", "no VIP number is free");
-	error = take_slots(service, vip->table_size, next, err);
+	error = take_slots(change, vip->table_size, next, err);
 	if (error) {
 		free(next->slots);
 		numbers_give_back(service->vip_numbers, next->number);
@@ -333,6 +378,7 @@ static void undo_prepare(struct change *change, struct step *step)
 		table_free(next->table);
 	each_not_in(change, next, before, member_undo);
 	free(next->backends);
+	free(next->standings);
 	if (!before)
 		leave_place(service, next);
 }
@@ -351,25 +397,49 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 		next->slots = before->slots;
 		error = check_for_good(plan, err);
 	} else {
-		error = take_place(service, plan->after, next, err);
+		error = take_place(change, plan->after, next, err);
 	}
 	if (error)
 		return error;
 	step->prepared = true;
 	error = prepare_backends(service, plan->after, before, next, err);
+	if (!error && checks_weigh(plan->after, before, next))
+		error = no_memory(err);
 	if (!error)
 		error = prepare_table(service, plan, before, next, err);
 	if (error || !before)
 		return error;
 	step->moved = plan_moved(next->slots->words, table_owners(next->table), next->slots->size);
-	step->ideal = plan_ideal(plan->before, plan->after);
+	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
+				 next->backend_count, next->slots->size);
 	step->at_risk = flows_at_risk(change, before, next);
+	return 0;
+}
+
+/* --- following the ways to new backends: only once it is known that the change may be made --- */
+
+static int follow_step(struct change *change, struct step *step, struct lb_err *err)
+{
+	const struct live_vip *before = step->plan.before ? live_before(change, step) : NULL;
+	const struct live_vip *next = &step->next;
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		const struct table_member *backend = &next->backends[i];
+		int error = 0;
+
+		if (!find_kept(before, &from, &backend->address))
+			error = members_add(change->service->members, backend->number,
+					    &backend->address, next->number, err);
+		if (error)
+			return error;
+	}
 	return 0;
 }
 
 /* --- publishing new VIPs: complete before the first packet finds them --- */
 
-/* Flags and sweep of members follow the document. */
+/* Flags and sweep of members follow the document, and their health. */
 static void set_members(struct service *service, const struct lb_vip *vip,
 			const struct live_vip *live)
 {
@@ -378,7 +448,8 @@ static void set_members(struct service *service, const struct lb_vip *vip,
 	for (i = 0; i < live->backend_count; i++) {
 		const struct table_member *backend = &live->backends[i];
 
-		members_set_new(service->members, backend->number, backend->weight > 0);
+		members_set_takes(service->members, backend->number, backend->weight > 0,
+				  standing_keeps_old(vip, live->standings[i], live->use_all));
 		members_set_gue(service->members, backend->number, vip->encap == LB_ENCAP_GUE);
 		sweep_member_set(service->sweep, backend->number, live->slots, vip->transition_s,
 				 vip->flow_idle_s);
@@ -458,26 +529,35 @@ static void live_clear(struct live_vip *live)
 {
 	table_free(live->table);
 	free(live->backends);
+	free(live->standings);
 }
 
 /* New owners take flows before slots lead to them, old ones refuse them afterwards: a SYN in
  * between is at home with either. */
+void live_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+	       const uint64_t *gone)
+{
+	set_members(service, vip, live);
+	slots_change(live->slots, table_owners(live->table), gone, clock_now_s(),
+		     vip->transition_s);
+	if (live->slots->moving)
+		clock_start(service);
+	if (!service->flows_possible)
+		slots_settle_tracked(live->slots);
+}
+
 static void commit_changed(struct change *change, struct step *step)
 {
 	struct service *service = change->service;
 	struct live_vip *before = &service->live[step->plan.before_index], *next = &step->next;
 
-	set_members(service, step->plan.after, next);
 	entry_update(service, step->plan.before, step->plan.after, next);
 	each_not_in(change, before, next, member_mark);
-	slots_change(next->slots, table_owners(next->table), change->gone, clock_now_s(),
-		     step->plan.after->transition_s);
+	live_lead(service, step->plan.after, next, change->gone);
 	each_not_in(change, before, next, member_unmark);
-	if (next->slots->moving)
-		clock_start(service);
-	if (!service->flows_possible)
-		slots_settle_tracked(next->slots);
 	each_not_in(change, before, next, member_end);
+	checks_follow(service, step->plan.after, next,
+		      !lb_health_equal(&step->plan.before->health, &step->plan.after->health));
 	if (before->table == next->table)
 		before->table = NULL;
 	live_clear(before);
@@ -546,6 +626,7 @@ static void commit(struct change *change, struct live_vip *live)
 			commit_removed(change, step);
 			continue;
 		case PLAN_ADDED:
+			checks_follow(service, step->plan.after, &step->next, false);
 			break;
 		}
 		live[n++] = step->next;
@@ -694,6 +775,8 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 		error = *reply && live ? 0 : no_memory(err);
 	}
 	if (!error && mode != APPLY_DRY)
+		error = each_step(change, follow_step, err);
+	if (!error && mode != APPLY_DRY)
 		error = each_step(change, publish_step, err);
 	if (!error && mode == APPLY && differs(change))
 		error = state_save_service(service->config->state_dir, change->document,
@@ -724,10 +807,13 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 		error = lb_service_check_fragments(next, err);
 	if (!error)
 		error = make_steps(&change, err);
+	if (!error && mode != APPLY_DRY)
+		error = checks_prepare(service, next, err);
 	if (!error)
 		error = apply_steps(&change, mode, options, reply, err);
 	free_steps(&change);
 	lb_service_free(change.document);
+	checks_settle(service);
 	if (error) {
 		json_decref(*reply);
 		*reply = NULL;
@@ -850,6 +936,8 @@ int service_open(const struct config *config, struct datapath *datapath, struct 
 	if (!error)
 		error = confirm_open(service, base, err);
 	if (!error)
+		error = checks_open(service, base, err);
+	if (!error)
 		error = restore(service, err);
 	if (error) {
 		service_close(service);
@@ -865,6 +953,7 @@ void service_close(struct service *service)
 
 	if (!service)
 		return;
+	checks_close(service);
 	confirm_close(service);
 	clock_close(service);
 	for (i = 0; service->live && i < service->document->vip_count; i++) {

@@ -61,5 +61,8 @@ void service_each_link(const struct service *service,
 		       void (*each)(void *user, const struct nexthop_link *link), void *user);
 json_t *service_next_hops(struct service *service);  /* status.next_hops */
 json_t *service_unroutable(struct service *service); /* status.unroutable */
+json_t *service_health(struct service *service);     /* status.health */
+/* Adds sentences to status.warnings. */
+void service_health_warnings(struct service *service, json_t *warnings);
 
 #endif

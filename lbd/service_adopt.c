@@ -120,7 +120,8 @@ static void claim(struct found *found)
 	struct service *service = found->service;
 	size_t i, kept = 0;
 
-	qsort(found->vips, found->count, sizeof(*found->vips), compare_found);
+	if (found->count)
+		qsort(found->vips, found->count, sizeof(*found->vips), compare_found);
 	for (i = 0; i < found->count; i++) {
 		const struct lb_vip_value *value = &found->vips[i].value;
 		bool numbered = numbers_claim(service->vip_numbers, value->number);
@@ -182,7 +183,8 @@ static int adopt_members(struct service *service, const struct found_vip *found,
 			 struct live_vip *live, struct lb_err *err)
 {
 	live->backends = calloc(found->count + 1, sizeof(*live->backends));
-	if (!live->backends)
+	live->standings = calloc(found->count + 1, sizeof(*live->standings));
+	if (!live->backends || !live->standings)
 		return no_memory(err);
 	for (size_t i = 0; i < found->count; i++) {
 		int error = members_adopt(service->members, found->numbers[i], err);
@@ -196,6 +198,9 @@ static int adopt_members(struct service *service, const struct found_vip *found,
 				 LB_FLOW_IDLE_MAX_S);
 	}
 	qsort(live->backends, live->backend_count, sizeof(*live->backends), compare_members);
+	for (size_t i = 0; i < live->backend_count; i++)
+		live->standings[i] =
+			standing_of_left(members_flags(service->members, live->backends[i].number));
 	return 0;
 }
 

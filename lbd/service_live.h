@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What service.c and service_report.c share: the document in force beside what it became in the
- * data plane. */
+/* What the service*.c files share: the document in force beside what it became in the data plane.
+ */
 #ifndef LB_SERVICE_LIVE_H
 #define LB_SERVICE_LIVE_H
 
+#include "health.h"
 #include "members.h"
 #include "numbers.h"
 #include "service.h"
 #include "slots.h"
+#include "standing.h"
 #include "state.h"
 #include "sweep.h"
 #include "table.h"
+#include "tunnels.h"
 
 /* A VIP in the data plane. Its backends stand in the order of the document's (by address). */
 struct live_vip {
@@ -18,8 +21,21 @@ struct live_vip {
 	uint32_t slots_start;
 	struct slots *slots; /* on its own, so that it stays where it is: the sweep points to it */
 	struct table *table;
-	struct table_member *backends;
+	struct table_member *backends; /* weights are those that count now (standing_weigh) */
 	size_t backend_count;
+	struct health_standing *standings; /* of the backends */
+	bool use_all;                      /* what standing_weigh said */
+	bool reweigh;                      /* a standing has changed since */
+	/* Every check began anew; until then their first results are acted upon together. By the
+	 * monotonic clock; 0: not so. */
+	int64_t round_ends_ms;
+};
+
+/* What is known of a member's checks. */
+struct health_check {
+	struct service *service;
+	struct health_watch *watch; /* NULL: it is not checked, or not yet */
+	int64_t begin_by_ms;        /* not yet: at the latest then; 0: not so */
 };
 
 struct service {
@@ -44,6 +60,14 @@ struct service {
 	struct event *revert_timer;
 	char revert_fault[256]; /* why it could not be gone back to yet */
 
+	struct health *health;
+	struct health_check *checks; /* by member number */
+	struct event *reweigh_timer; /* pending while a VIP is to be weighed again */
+	int64_t reweigh_at_ms;       /* when, by the monotonic clock */
+	int64_t reweigh_after_ms;    /* not before */
+	struct event *retry_timer;   /* pending while a check could not be set up */
+	struct tunnels *tunnels;
+
 	struct events *events;
 	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
 };
@@ -60,6 +84,31 @@ uint32_t clock_now_units(void); /* of flow words */
  * nothing) is what the next document goes back to. */
 int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
 	      const struct state_revert *revert, json_t **change, struct lb_err *err);
+/* service.c: packets follow what `live` has become: flags of its members, and slots. `gone` as in
+ * slots_change. */
+void live_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+	       const uint64_t *gone);
+
+/* --- service_health.c: what the health of backends does to the live service --- */
+int checks_open(struct service *service, struct event_base *base, struct lb_err *err);
+void checks_close(struct service *service);
+/* Before a change: what it needs of the machine, or an error. */
+int checks_prepare(struct service *service, const struct lb_service *next, struct lb_err *err);
+/* After it, or when it was given up: what only the other document needed ends. */
+void checks_settle(struct service *service);
+/* Standings and weights of next->backends, whose numbers are set, into `next`. `before` may be
+ * NULL. 0 or -ENOMEM. */
+int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
+/* Backends are checked as `vip`, which is in force now, says; `anew`: by another check than before.
+ */
+void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+		   bool anew);
+/* The member ends, or is checked no more. */
+void checks_drop(struct service *service, uint16_t number);
+
+/* service_health_report.c: BACKEND-STATE.health; NULL when the VIP has no check. */
+json_t *backend_health(const struct service *service, const struct lb_vip *vip,
+		       const struct live_vip *live, size_t i);
 
 /* service_confirm.c: changes that go back by themselves. */
 int confirm_open(struct service *service, struct event_base *base, struct lb_err *err);

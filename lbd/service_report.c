@@ -91,6 +91,7 @@ static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 	set_counter(object, &counter);
 	json_object_set_new(object, "next_hop",
 			    members_next_hop(service->members, backend->number));
+	json_object_set_new(object, "health", backend_health(service, vip, live, i));
 	return object;
 }
 
@@ -156,6 +157,7 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 	json_object_set_new(object, "encap", json_string(lb_encap_name(vip->encap)));
 	json_object_set_new(object, "hash", json_string(lb_hash_name(vip->hash)));
 	json_object_set_new(object, "fragments", json_string(lb_fragments_name(vip->fragments)));
+	lb_vip_health_to_json(vip, object);
 	json_object_set_new(object, "slots", slots_json(live->slots));
 	json_object_set_new(object, "digest", digest_json(service, live));
 	set_counter(object, &sum);

@@ -67,49 +67,89 @@ static int write_file(const char *path, const char *text)
 	return error;
 }
 
-/* Gives `path` what `temporary` holds. When that cannot be made durable it is taken back: whoever
- * is told of an error must find what was there before, also after a restart. */
-static int swap_in(const char *dir, const char *path, const char *temporary)
+/* The second name of what was there before, and that of what is to be there. */
+#define OLD_SUFFIX ".old"
+#define NEW_SUFFIX ".new"
+#define SUFFIX_LENGTH 4
+
+/* What could not be made durable goes away again, as durably as the disk allows. */
+static int take_back(const char *dir, const char *path, const char *before, bool existed)
 {
-	char before[PATH_MAX_OURS + 8];
+	if (existed ? rename(before, path) : unlink(path))
+		return -errno;
+	sync_folder(dir);
+	return 0;
+}
+
+/* Gives `path` what `temporary` holds. When that cannot be made durable it is taken back: whoever
+ * is told of an error must find what was there before, also after a restart. *stuck: not even that
+ * could be done. */
+static int swap_in(const char *dir, const char *path, const char *temporary, bool *stuck)
+{
+	char before[PATH_MAX_OURS + SUFFIX_LENGTH];
 	bool existed;
 	int error;
 
-	snprintf(before, sizeof(before), "%s.old", path);
+	snprintf(before, sizeof(before), "%s" OLD_SUFFIX, path);
 	unlink(before);
 	existed = !link(path, before);
 	if (!existed && errno != ENOENT)
 		return -errno;
-	error = rename(temporary, path) ? -errno : sync_folder(dir);
-	if (!error)
-		unlink(before);
-	else if (existed)
-		rename(before, path);
+	if (rename(temporary, path)) {
+		error = -errno;
+		unlink(before); /* renaming it to its other name would do nothing */
+		return error;
+	}
+	error = sync_folder(dir);
+	if (error)
+		*stuck = take_back(dir, path, before, existed);
 	else
-		unlink(path);
+		unlink(before);
 	return error;
+}
+
+static int write_failed(const char *path, int error, bool stuck, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write %s: %s", path, strerror(-error));
+	if (stuck)
+		return lb_err_hint(err,
+				   "nothing was changed, but the file holds what was refused, and "
+				   "could not be put back: mend the folder and make any change "
+				   "before lbd is restarted");
+	return lb_err_hint(err,
+			   "nothing was changed; make room or mend the folder, then try again");
 }
 
 static int replace_file(const char *dir, const char *name, const char *text, struct lb_err *err)
 {
-	char path[PATH_MAX_OURS], temporary[PATH_MAX_OURS + 8];
+	char path[PATH_MAX_OURS], temporary[PATH_MAX_OURS + SUFFIX_LENGTH];
 	int error = path_of(dir, name, path, err);
+	bool stuck = false;
 
 	if (error)
 		return error;
-	snprintf(temporary, sizeof(temporary), "%s.new", path);
+	snprintf(temporary, sizeof(temporary), "%s" NEW_SUFFIX, path);
 	if (mkdir(dir, 0750) && errno != EEXIST)
 		error = -errno;
 	if (!error)
 		error = write_file(temporary, text);
 	if (!error)
-		error = swap_in(dir, path, temporary);
+		error = swap_in(dir, path, temporary, &stuck);
 	if (!error)
 		return 0;
 	unlink(temporary);
-	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write %s: %s", path, strerror(-error));
-	return lb_err_hint(err,
-			   "nothing was changed; make room or mend the folder, then try again");
+	return write_failed(path, error, stuck, err);
+}
+
+/* What an lbd that was killed while it wrote `path` has left beside it. */
+static void remove_left(const char *path)
+{
+	char left[PATH_MAX_OURS + SUFFIX_LENGTH];
+
+	snprintf(left, sizeof(left), "%s" NEW_SUFFIX, path);
+	unlink(left);
+	snprintf(left, sizeof(left), "%s" OLD_SUFFIX, path);
+	unlink(left);
 }
 
 int state_lock(const char *state_dir, int *fd, struct lb_err *err)
@@ -217,6 +257,7 @@ int state_load_service(const char *state_dir, struct lb_service **out, struct st
 	if (error)
 		return error;
 	if (access(path, F_OK) && errno == ENOENT) {
+		remove_left(path);
 		*out = lb_service_new();
 		return *out ? 0 : lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
 	}
@@ -228,7 +269,10 @@ int state_load_service(const char *state_dir, struct lb_service **out, struct st
 	}
 	error = read_state(root, out, revert, err);
 	json_decref(root);
-	return error ? damaged(path, err) : 0;
+	if (error)
+		return damaged(path, err);
+	remove_left(path);
+	return 0;
 }
 
 /* The text of the file, to be freed, or NULL. */

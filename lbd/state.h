@@ -21,8 +21,8 @@ struct state_revert {
 int state_lock(const char *state_dir, int *fd, struct lb_err *err);
 
 /* 0 and the document kept (an empty one where there is no file), with what it reverts to; both are
- * the caller's. A file that cannot be read, is damaged or is of a newer format is an error that
- * names it, and stays as it is. */
+ * the caller's; what a save that was cut off has left goes. A file that cannot be read, is damaged
+ * or is of a newer format is an error that names it, and stays as it is. */
 int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
 		       struct lb_err *err);
 /* `revert` may be NULL. */

@@ -14,8 +14,8 @@ struct table {
 	enum lb_table_kind kind;
 	uint32_t size;
 	uint64_t seed[2];
-	struct roster *roster;       /* of the last update; NULL before the first */
-	struct match_choice *firsts; /* rendezvous only */
+	struct roster *roster; /* of the last update; NULL before the first */
+	uint16_t *firsts;      /* rendezvous only */
 	uint16_t *owners;
 };
 

@@ -208,9 +208,8 @@ static void set_asked(struct match *match)
 
 /* --- the two steps --- */
 
-static void seat_all(struct match *match, const struct match_choice *firsts, uint16_t *owners)
+static void seat_all(struct match *match, uint16_t *owners)
 {
-	memcpy(match->choices, firsts, match->size * sizeof(*firsts));
 	set_asked(match);
 	for (uint32_t slot = 0; slot < match->size; slot++)
 		find_seat(match, slot);
@@ -256,9 +255,14 @@ static void fill_floors(struct match *match, uint16_t *owners)
 	}
 }
 
-void match_run(struct match *match, const struct match_choice *firsts, uint16_t *owners)
+struct match_choice *match_choices(struct match *match)
 {
-	seat_all(match, firsts, owners);
+	return match->choices;
+}
+
+void match_run(struct match *match, uint16_t *owners)
+{
+	seat_all(match, owners);
 	fill_floors(match, owners);
 }
 

@@ -41,8 +41,9 @@ struct match;
 struct match *match_new(const struct roster *roster, uint32_t size, const uint64_t seed[2]);
 void match_free(struct match *match);
 
-/* `firsts`: each slot's best member whatever the bounds. Writes a roster index for each slot. A
- * match runs once. */
-void match_run(struct match *match, const struct match_choice *firsts, uint16_t *owners);
+/* To be filled before the match runs: each slot's best member whatever the bounds. */
+struct match_choice *match_choices(struct match *match);
+/* Writes a roster index for each slot. A match runs once. */
+void match_run(struct match *match, uint16_t *owners);
 
 #endif

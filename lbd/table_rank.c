@@ -61,9 +61,14 @@ static uint64_t draw_limit(uint64_t score, uint32_t weight)
 	return limit;
 }
 
-static uint64_t pair_draw(uint64_t slot_hash, const struct rank_member *member)
+static inline uint64_t pair_draw(uint64_t slot_hash, uint64_t member_hash)
 {
-	return hash_mix(slot_hash ^ member->hash) >> (64 - RANK_DRAW_BITS);
+	return hash_mix(slot_hash ^ member_hash) >> (64 - RANK_DRAW_BITS);
+}
+
+uint64_t rank_draw(uint64_t slot_hash, uint64_t member_hash)
+{
+	return pair_draw(slot_hash, member_hash);
 }
 
 /* Of members [from, to), which weigh the same, the one with the least draw below *draw, or NULL.
@@ -76,7 +81,7 @@ static const struct rank_member *least_draw(const struct rank_member *from,
 	uint64_t least = *draw;
 
 	for (; from < to; from++) {
-		uint64_t drawn = pair_draw(slot_hash, from);
+		uint64_t drawn = pair_draw(slot_hash, from->hash);
 
 		if (drawn < least) {
 			least = drawn;
@@ -87,10 +92,26 @@ static const struct rank_member *least_draw(const struct rank_member *from,
 	return found;
 }
 
+/* Of members that all weigh the same the least draw is the best, whatever it scores. Scores are a
+ * quarter of the time. */
+static void best_of_alike(const struct rank_member *list, size_t count, uint64_t slot_hash,
+			  struct rank_place *best)
+{
+	uint64_t draw = UINT64_MAX;
+	const struct rank_member *member = least_draw(list, list + count, slot_hash, &draw);
+
+	*best = (struct rank_place){.score = UINT64_MAX, .draw = draw, .index = member->index};
+}
+
 void rank_best(const struct rank_member *list, size_t count, uint64_t slot_hash,
 	       struct rank_place *best)
 {
 	const struct rank_member *end = list + count, *next;
+
+	if (best->index == LB_NONE && count && list->alike == count) {
+		best_of_alike(list, count, slot_hash, best);
+		return;
+	}
 
 	for (; list < end; list = next) {
 		uint64_t draw = draw_limit(best->score, list->weight);
@@ -116,7 +137,7 @@ void rank_next(const struct rank_member *list, size_t count, uint64_t slot_hash,
 
 	*best = rank_nobody();
 	for (size_t i = 0; i < count; i++) {
-		uint64_t draw = pair_draw(slot_hash, &list[i]);
+		uint64_t draw = pair_draw(slot_hash, list[i].hash);
 
 		if (list[i].weight != weight) {
 			weight = list[i].weight;

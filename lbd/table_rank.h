@@ -34,10 +34,13 @@ struct rank_place {
 void rank_list(struct rank_member *list, size_t count, const struct roster *roster,
 	       const uint16_t *indices, const uint64_t seed[2]);
 
+/* What the pair of a slot and a member (rank_member.hash) draws. */
+uint64_t rank_draw(uint64_t slot_hash, uint64_t member_hash);
 uint64_t rank_score(uint64_t draw, uint32_t weight);
 struct rank_place rank_nobody(void);
 
-/* Puts into *best the best of *best and the list. */
+/* Puts into *best the best of *best and the list; without its score where *best was nobody and all
+ * of the list weigh the same, so that nobody else may be put beside it then. */
 void rank_best(const struct rank_member *list, size_t count, uint64_t slot_hash,
 	       struct rank_place *best);
 

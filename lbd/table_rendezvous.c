@@ -13,6 +13,7 @@
 struct update {
 	uint16_t *kept;            /* old index -> index; LB_NONE: gone, or lighter than before */
 	struct rank_member *all;   /* of the roster */
+	uint64_t *hashes;          /* of its members, by index */
 	struct rank_member *risen; /* those that came or gained weight */
 	uint16_t *indices;         /* scratch */
 	size_t risen_count;
@@ -23,6 +24,7 @@ static void update_clear(struct update *update)
 {
 	free(update->kept);
 	free(update->all);
+	free(update->hashes);
 	free(update->risen);
 	free(update->indices);
 	match_free(update->match);
@@ -34,11 +36,13 @@ static int update_init(struct update *update, const struct roster *old, const st
 	*update = (struct update){
 		.kept = calloc(old ? old->count + 1 : 1, sizeof(*update->kept)),
 		.all = calloc(next->count, sizeof(*update->all)),
+		.hashes = calloc(next->count, sizeof(*update->hashes)),
 		.risen = calloc(next->count, sizeof(*update->risen)),
 		.indices = calloc(next->count, sizeof(*update->indices)),
 		.match = match_new(next, size, seed),
 	};
-	if (update->kept && update->all && update->risen && update->indices && update->match)
+	if (update->kept && update->all && update->hashes && update->risen && update->indices &&
+	    update->match)
 		return 0;
 	update_clear(update);
 	return -ENOMEM;
@@ -73,11 +77,13 @@ static void compare_rosters(struct update *update, const struct roster *old,
 	for (size_t i = 0; i < next->count; i++)
 		update->indices[i] = i;
 	rank_list(update->all, next->count, next, update->indices, seed);
+	for (size_t i = 0; i < next->count; i++)
+		update->hashes[update->all[i].index] = update->all[i].hash;
 }
 
 /* `kept`: the index of the slot's best member so far, LB_NONE when it must be found anew. */
-static void update_first(const struct update *update, const struct roster *next, uint64_t slot_hash,
-			 uint16_t kept, struct match_choice *first)
+static struct match_choice update_first(const struct update *update, const struct roster *next,
+					uint64_t slot_hash, uint16_t kept)
 {
 	struct rank_place best = rank_nobody();
 
@@ -85,16 +91,19 @@ static void update_first(const struct update *update, const struct roster *next,
 		rank_best(update->all, next->count, slot_hash, &best);
 	} else {
 		best.index = kept;
-		best.draw = first->draw;
-		best.score = rank_score(best.draw, next->entries[kept].weight);
-		rank_best(update->risen, update->risen_count, slot_hash, &best);
+		best.draw = rank_draw(slot_hash, update->hashes[kept]);
+		if (update->risen_count) {
+			best.score = rank_score(best.draw, next->entries[kept].weight);
+			rank_best(update->risen, update->risen_count, slot_hash, &best);
+		}
 	}
-	*first = (struct match_choice){.draw = best.draw, .index = best.index};
+	return (struct match_choice){.draw = best.draw, .index = best.index};
 }
 
 int rendezvous_update(const struct roster *old, const struct roster *next, uint32_t size,
-		      const uint64_t seed[2], struct match_choice *firsts, uint16_t *owners)
+		      const uint64_t seed[2], uint16_t *firsts, uint16_t *owners)
 {
+	struct match_choice *choices;
 	struct update update;
 
 	if (next->count == 0) {
@@ -107,13 +116,15 @@ int rendezvous_update(const struct roster *old, const struct roster *next, uint3
 	if (old && old->count == 0) /* firsts say nothing */
 		old = NULL;
 	compare_rosters(&update, old, next, seed);
+	choices = match_choices(update.match);
 	for (uint32_t slot = 0; slot < size; slot++) {
-		uint16_t kept = old ? update.kept[firsts[slot].index] : LB_NONE;
+		uint16_t kept = old ? update.kept[firsts[slot]] : LB_NONE;
 
-		update_first(&update, next, hash_number(seed, HASH_SLOT, slot), kept,
-			     &firsts[slot]);
+		choices[slot] =
+			update_first(&update, next, hash_number(seed, HASH_SLOT, slot), kept);
+		firsts[slot] = choices[slot].index;
 	}
-	match_run(update.match, firsts, owners);
+	match_run(update.match, owners);
 	update_clear(&update);
 	return 0;
 }

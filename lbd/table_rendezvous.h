@@ -5,10 +5,10 @@
 
 #include "table_match.h"
 
-/* Brings firsts[size] (each slot's best member, whatever the bounds) from the roster `old` to the
- * roster `next`, and writes roster indices into owners[size]. `old` NULL: from scratch, firsts need
- * not be initialized. 0, or -ENOMEM with nothing changed. */
+/* Brings firsts[size] (the index of each slot's best member, whatever the bounds) from the roster
+ * `old` to the roster `next`, and writes roster indices into owners[size]. `old` NULL: from
+ * scratch, firsts need not be initialized. 0, or -ENOMEM with nothing changed. */
 int rendezvous_update(const struct roster *old, const struct roster *next, uint32_t size,
-		      const uint64_t seed[2], struct match_choice *firsts, uint16_t *owners);
+		      const uint64_t seed[2], uint16_t *firsts, uint16_t *owners);
 
 #endif

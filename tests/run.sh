@@ -50,7 +50,14 @@ done
 for script in tests/net/*_test.sh; do
 	runner "net/$(basename "$script")" env O="$build" "$script"
 done
+for script in tests/bench/*_test.sh; do
+	runner "bench/$(basename "$script")" env O="$build" "$script"
+done
 
+# On a machine that has other things to do, times mean half of what they say.
+for script in tests/health/*_test.sh; do
+	runner "health/$(basename "$script")" env O="$build" SLOWER=2 "$script"
+done
 for script in tests/fuzz/*_test.sh; do
 	runner "fuzz/$(basename "$script")" env O="$build" "$script"
 done

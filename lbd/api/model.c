@@ -16,6 +16,7 @@ struct lb_service *lb_service_new(void)
 void lb_vip_clear(struct lb_vip *vip)
 {
 	free(vip->backends);
+	lb_health_clear(&vip->health);
 	memset(vip, 0, sizeof(*vip));
 }
 
@@ -33,11 +34,15 @@ static int vip_copy(const struct lb_vip *from, struct lb_vip *to)
 {
 	*to = *from;
 	to->backends = NULL;
+	if (lb_health_copy(&from->health, &to->health))
+		return -ENOMEM;
 	if (!from->backend_count)
 		return 0;
 	to->backends = calloc(from->backend_count, sizeof(*to->backends));
-	if (!to->backends)
+	if (!to->backends) {
+		lb_health_clear(&to->health);
 		return -ENOMEM;
+	}
 	memcpy(to->backends, from->backends, from->backend_count * sizeof(*to->backends));
 	return 0;
 }

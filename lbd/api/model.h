@@ -7,10 +7,10 @@
  *
  * name may be left out (the address is the name then), table and table_size too (rendezvous,
  * 65537), weight too (1), and "encap": "ipip" | "gue", "hash": "5-tuple" | "source" |
- * "source-port", "fragments": "track" | "3-tuple" | "drop" (the first of each). Parsing is strict:
- * an unknown field, a wrong type, a value out of range, a duplicate or a null is an error that
- * carries the JSON path. Nothing here does I/O or depends on what the node can do (limits are
- * lbd's).
+ * "source-port", "fragments": "track" | "3-tuple" | "drop" (the first of each), and health with
+ * what goes with it (api/health.h; no check). Parsing is strict: an unknown field, a wrong type, a
+ * value out of range, a duplicate or a null is an error that carries the JSON path. Nothing here
+ * does I/O or depends on what the node can do (limits are lbd's).
  */
 #ifndef LB_MODEL_H
 #define LB_MODEL_H
@@ -21,6 +21,7 @@
 #include <jansson.h>
 #include "addr.h"
 #include "err.h"
+#include "health.h"
 
 #define LB_NAME_MAX 63 /* characters of a name: letters, digits, '.', '_', '-'; first a letter */
 #define LB_WEIGHT_MAX 10000u /* 0: takes no new flows */
@@ -45,6 +46,11 @@ struct lb_backend {
 	bool drain; /* takes no new flows, whatever its weight, and keeps its old ones */
 };
 
+/* What becomes of the established flows of a backend that has become unhealthy. */
+enum lb_on_unhealthy { LB_ON_UNHEALTHY_KEEP, LB_ON_UNHEALTHY_RESET };
+/* Who takes new flows when no backend is healthy: all of them, or nobody. */
+enum lb_when_all_unhealthy { LB_ALL_UNHEALTHY_USE_ALL, LB_ALL_UNHEALTHY_DROP };
+
 struct lb_vip {
 	char name[LB_ENDPOINT_TEXT > LB_NAME_MAX ? LB_ENDPOINT_TEXT : LB_NAME_MAX + 1];
 	struct lb_endpoint endpoint;
@@ -58,6 +64,9 @@ struct lb_vip {
 	uint32_t table_size; /* a prime, LB_TABLE_SIZE_MIN … LB_TABLE_SIZE_MAX (bpf/abi.h) */
 	struct lb_backend *backends; /* sorted by address; owned */
 	size_t backend_count;
+	struct lb_health health; /* LB_HEALTH_NONE: its backends are not checked */
+	enum lb_on_unhealthy on_unhealthy;
+	enum lb_when_all_unhealthy when_all_unhealthy;
 };
 
 struct lb_service {
@@ -72,7 +81,8 @@ struct lb_service *lb_service_copy(const struct lb_service *service);
 /* 0 and a new service in *out, or -EINVAL. */
 int lb_service_from_json(const json_t *document, struct lb_service **out, struct lb_err *err);
 /* VIPs and backends in their sorted order, every field written out but for a name that is the VIP's
- * own address. A new reference; NULL without memory. */
+ * own address, and for what concerns health where there is no check and nothing else was said. A
+ * new reference; NULL without memory. */
 json_t *lb_service_to_json(const struct lb_service *service);
 
 /* --- parts: the same parsers, for requests --- */
@@ -90,6 +100,16 @@ int lb_vip_times_from_json(const json_t *transition, const json_t *flow_idle, st
 int lb_vip_forwarding_from_json(const json_t *encap, const json_t *hash, const json_t *fragments,
 				struct lb_vip *vip, struct lb_err *err);
 bool lb_vip_forwarding_equal(const struct lb_vip *a, const struct lb_vip *b);
+/* Changes what concerns a VIP's health; each may be NULL: left as it is. `health`: null takes the
+ * check away, an object with a type is a new check, one without changes these fields of the check
+ * that is there, where null stands for what holds unless given. An interval below the timeout
+ * lowers that too, when that was not given. On failure nothing has changed. */
+int lb_vip_health_from_json(const json_t *health, const json_t *on_unhealthy,
+			    const json_t *when_all_unhealthy, struct lb_vip *vip,
+			    struct lb_err *err);
+/* Adds to `object` what there is to say of it. 0 or -ENOMEM. */
+int lb_vip_health_to_json(const struct lb_vip *vip, json_t *object);
+bool lb_vip_health_equal(const struct lb_vip *a, const struct lb_vip *b);
 void lb_vip_clear(struct lb_vip *vip); /* frees what it owns, not vip itself */
 int lb_backend_from_json(const json_t *object, struct lb_backend *out, struct lb_err *err);
 json_t *lb_backend_to_json(const struct lb_backend *backend);

@@ -271,6 +271,7 @@ int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *er
 {
 	const json_t *name, *address, *table, *table_size, *transition, *flow_idle, *backends;
 	const json_t *encap, *hash, *fragments;
+	const json_t *health, *on_unhealthy, *when_all_unhealthy;
 	const struct lb_json_field fields[] = {
 		{"name", LB_JSON_STRING, false, &name},
 		{"address", LB_JSON_STRING, true, &address},
@@ -282,6 +283,9 @@ int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *er
 		{"hash", LB_JSON_STRING, false, &hash},
 		{"fragments", LB_JSON_STRING, false, &fragments},
 		{"backends", LB_JSON_ARRAY, false, &backends},
+		{"health", LB_JSON_OBJECT, false, &health},
+		{"on_unhealthy", LB_JSON_STRING, false, &on_unhealthy},
+		{"when_all_unhealthy", LB_JSON_STRING, false, &when_all_unhealthy},
 		{0},
 	};
 
@@ -291,6 +295,7 @@ int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *er
 	if (vip_address(address, &out->endpoint, err) || vip_name(name, out, err) ||
 	    vip_table(table, table_size, out, err) || vip_times(transition, flow_idle, out, err) ||
 	    lb_vip_forwarding_from_json(encap, hash, fragments, out, err) ||
+	    lb_vip_health_from_json(health, on_unhealthy, when_all_unhealthy, out, err) ||
 	    backends_from_json(backends, out, err)) {
 		lb_vip_clear(out);
 		return -EINVAL;
@@ -312,14 +317,19 @@ static json_t *backends_to_json(const struct lb_vip *vip)
 json_t *lb_vip_to_json(const struct lb_vip *vip)
 {
 	char address[LB_ENDPOINT_TEXT];
+	json_auto_t
+	*object =
+		json_pack("{s:s s:s s:s s:I s:I s:I s:s s:s s:s s:o}", "name", vip->name, "address",
+			  lb_endpoint_format(&vip->endpoint, address), "table",
+			  lb_table_kind_name(vip->table), "table_size", (json_int_t)vip->table_size,
+			  "transition_s", (json_int_t)vip->transition_s, "flow_idle_s",
+			  (json_int_t)vip->flow_idle_s, "encap", lb_encap_name(vip->encap), "hash",
+			  lb_hash_name(vip->hash), "fragments", lb_fragments_name(vip->fragments),
+			  "backends", backends_to_json(vip));
 
-	return json_pack("{s:s s:s s:s s:I s:I s:I s:s s:s s:s s:o}", "name", vip->name, "address",
-			 lb_endpoint_format(&vip->endpoint, address), "table",
-			 lb_table_kind_name(vip->table), "table_size", (json_int_t)vip->table_size,
-			 "transition_s", (json_int_t)vip->transition_s, "flow_idle_s",
-			 (json_int_t)vip->flow_idle_s, "encap", lb_encap_name(vip->encap), "hash",
-			 lb_hash_name(vip->hash), "fragments", lb_fragments_name(vip->fragments),
-			 "backends", backends_to_json(vip));
+	if (!object || lb_vip_health_to_json(vip, object))
+		return NULL;
+	return json_incref(object);
 }
 
 /* --- whole documents --- */

@@ -115,18 +115,14 @@ static void check(bool good, const char *what)
 
 /* --- the node --- */
 
-static struct lb_vip as_vip(struct lb_backend *list, size_t count)
-{
-	return (struct lb_vip){.table_size = SIZE, .backends = list, .backend_count = count};
-}
-
-static void list_members(struct table_member *members)
+static size_t list_members(struct table_member *members)
 {
 	size_t i;
 
 	for (i = 0; i < node.count; i++)
 		members[i] = (struct table_member){backends[i].address,
 						   lb_backend_share(&backends[i]), i};
+	return node.count;
 }
 
 static void update_table(void)
@@ -227,24 +223,25 @@ static void look_at_owners(void)
 /* --- changes --- */
 
 /* The backends have just been edited; `before` is how they were. */
-static void change(struct figures *figures, const struct lb_vip *before, uint32_t now_s)
+static void change(struct figures *figures, const struct table_member *before, size_t before_count,
+		   uint32_t now_s)
 {
 	static const uint64_t none_gone[(LB_NONE + 1) / 64];
-	const struct lb_vip after = as_vip(backends, node.count);
+	static struct table_member after[BACKENDS_MAX];
+	const size_t count = list_members(after);
 
 	update_table();
 	figures->moved += plan_moved(node.words, table_owners(node.table), SIZE);
-	figures->ideal += plan_ideal(before, &after);
+	figures->ideal += plan_ideal(before, before_count, after, count, SIZE);
 	slots_change(&node.slots, table_owners(node.table), none_gone, now_s, TRANSITION_S);
 	look_at_owners();
 }
 
 static void first_change(struct figures *figures)
 {
-	static struct lb_backend copy[BACKENDS_MAX];
-	const struct lb_vip before = as_vip(copy, node.count);
+	static struct table_member before[BACKENDS_MAX];
+	const size_t count = list_members(before);
 
-	memcpy(copy, backends, sizeof(copy));
 	switch (figures->event) {
 	case REMOVE:
 	case FLAP:
@@ -259,17 +256,16 @@ static void first_change(struct figures *figures)
 	default:
 		break;
 	}
-	change(figures, &before, 0);
+	change(figures, before, count, 0);
 }
 
 static void end_flap(struct figures *figures)
 {
-	static struct lb_backend copy[BACKENDS_MAX];
-	const struct lb_vip before = as_vip(copy, node.count);
+	static struct table_member before[BACKENDS_MAX];
+	const size_t count = list_members(before);
 
-	memcpy(copy, backends, sizeof(copy));
 	backends[node.count / 2].drain = false;
-	change(figures, &before, TRANSITION_S / 2);
+	change(figures, before, count, TRANSITION_S / 2);
 }
 
 static void sweep_all(uint32_t now_s)

@@ -14,11 +14,16 @@ import threading
 import time
 
 
-def backend(address, weight, slots, packets, size, state="active", flows=0, leaving=0, next_hop=None):
+def backend(address, weight, slots, packets, size, state="active", flows=0, leaving=0, next_hop=None, health=None):
     next_hop = next_hop or {"state": "resolved", "interface": "eth1", "gateway": "10.0.0.1"}
     return {"address": address, "weight": weight, "state": state, "recorded_flows": flows,
             "leaving_slots": leaving, "share": {"expected": 33.33, "slots": slots},
-            "packets": packets, "bytes": size, "next_hop": next_hop}
+            "packets": packets, "bytes": size, "next_hop": next_hop, **({"health": health} if health else {})}
+
+
+def health(state, since, error=None, error_at=None):
+    return {"state": state, "since": "2026-01-31T%sZ" % since, "duration_us": 300,
+            **({"error": error, "error_at": "2026-01-31T%sZ" % error_at} if error else {})}
 
 
 WEB = {"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous", "table_size": 65537,
@@ -37,6 +42,19 @@ WEB = {"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous", "t
                         "state": "unresolved", "reason": "neighbour does not answer", "interface": "eth1",
                         "gateway": "fe80::1"})],
        "digest": "0123456789abcdef", "packets": 1234576, "bytes": 1288491168}
+CHECKED = dict(WEB, name="shop", address="192.0.2.11:80/tcp", slots={"settled": 65537, "moving": 0, "tracked": 0},
+               health={"type": "http", "source": "tunnel", "interval_ms": 2000, "timeout_ms": 500, "rise": 2, "fall": 3,
+                       "jitter_percent": 10, "method": "GET", "path": "/up", "status": "200-399", "port": 8080},
+               on_unhealthy="keep", when_all_unhealthy="use_all", backends=[
+                   backend("10.0.0.2", 1, 50.0, 1, 60, health=health("healthy", "12:00:00.123")),
+                   backend("10.0.0.3", 1, 0.0, 1, 60, flows=7, health=health(
+                       "unhealthy", "12:00:01.000", "connection refused", "12:00:09.000")),
+                   backend("10.0.0.4", 1, 50.0, 1, 60, health=health(
+                       "healthy", "12:00:02.000", "no answer within 500 ms", "12:00:03.000")),
+                   backend("10.0.0.5", 1, 50.0, 1, 60, health=health(
+                       "healthy", "12:00:02.000", "an old story", "12:00:01.999")),
+                   backend("10.0.0.6", 1, 0.0, 0, 0, health=health(
+                       "unknown", "12:00:09.000", "too many open files", "12:00:09.001"))])
 DNS = {"name": "[2001:db8::10]:53/udp", "address": "[2001:db8::10]:53/udp", "table": "maglev",
        "table_size": 1021, "transition_s": 61, "flow_idle_s": 7200,
        "encap": "gue", "hash": "source", "fragments": "3-tuple",
@@ -73,11 +91,14 @@ ILL = dict(STATUS, next_hops=STATUS["next_hops"] + [
      "destination_mac": "00:00:00:00:00:00", "mtu": 9000, "egress": "eth9", "vlan": 100, "state": "unresolved",
      "reason": "neighbour does not answer", "backends": 1}],
     unroutable=[{"address": "10.9.9.9", "reason": "network is unreachable"}],
+    health={"healthy": 1234, "unhealthy": 0, "unknown": 1},
     hash_seed={"configured": False, "digest": "00112233445566aa"}, unconfirmed={"reverts_in_s": 75},
     flow_table={"recorded": 0, "room": 1, "bytes_per_flow": 8, "counts": [
         {"name": "refused", "count": 70000, "meaning": "flows not recorded"},
         {"name": "over_budget", "count": 1, "meaning": "packets not recorded"}]},
     warnings=["the BPF JIT is off: sysctl -w net.core.bpf_jit_enable=1"])
+
+UNHEALTHY = dict(STATUS, health={"healthy": 2, "unhealthy": 1, "unknown": 0})
 
 VERDICTS = [
     {"name": "pass_not_vip", "action": "pass", "packets": 17, "meaning": "for no VIP"},
@@ -162,6 +183,9 @@ EMPTY = {"vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS
          "stats": {"vips": [], "verdicts": []}, "status": ILL, "config.check": changes(),
          "config.export": {"document": {"vips": []}}, "config.diff": {"differs": False, "vips": []},
          "watch": {"watching": True}}
+
+CHECKS = {"vip.show": CHECKED, "vip.list": {"vips": [WEB, CHECKED]}, "status": UNHEALTHY,
+          "backend.list": {"vips": [{f: CHECKED[f] for f in ("name", "address", "backends")}]}}
 
 
 def answer(request):
@@ -250,11 +274,13 @@ SEND = {
     "stream": stream,
     "half": lambda c, reply: c.sendall(reply + b'{"jsonrpc":"2.0","method":"ev'),
     "empty": lambda c, reply: c.sendall(reply),
+    "checked": lambda c, reply: c.sendall(reply),
     "document": lambda c, reply: c.sendall(reply),
     "big": lambda c, reply: c.sendall(reply),
     **{behaviour: lambda c, reply: c.sendall(reply) for behaviour in DRAINS},
 }
-MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big}
+MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big,
+        "checked": lambda request: {"result": CHECKS[request["method"]]}}
 
 
 def serve(connection, behaviour, log):

@@ -217,7 +217,8 @@ test_restarts() {
 	check "and the members in GUE" gue_members_are 2
 	restart KILL "killed, it comes back"
 	check "with the same entries again" entries_are "$before"
-	check "killed half-way: the flags of a VIP are of the change" flags_of_53 0
+	check "killed half-way: the flags of a VIP are of the change" set_flags 53 0
+	check "and those of another one, which has none" set_flags 123 "$DROP"
 	check "an entry of fragments that no VIP explains" stale
 	restart KILL "it comes back from that"
 	check "with what the document says" entries_are "$before"
@@ -227,12 +228,14 @@ test_restarts() {
 	check "in the maps too" grep -qx "10:123/17 $SOURCE" <(entries)
 }
 
-# The VIP at port 53 of UDP gets other flags, as a change that was cut off would leave it.
-flags_of_53() {
-	local value
-	value=$(bpftool -j map lookup pinned "$PINS/vips4" key hex c0 00 02 0a 00 35 11 00 | jq -r '.value[0:12] | map(.[2:]) | join(" ")')
+# set_flags PORT FLAGS: as a change that was cut off would leave them at a VIP of UDP
+set_flags() {
+	local key value
+	key="c0 00 02 0a 00 $(printf %02x "$1") 11 00"
 	# shellcheck disable=SC2086 # bytes
-	bpftool map update pinned "$PINS/vips4" key hex c0 00 02 0a 00 35 11 00 value hex $value "$(printf %02x "$1")" 00 00 00
+	value=$(bpftool -j map lookup pinned "$PINS/vips4" key hex $key | jq -r '.value[0:12] | map(.[2:]) | join(" ")')
+	# shellcheck disable=SC2086 # bytes
+	bpftool map update pinned "$PINS/vips4" key hex $key value hex $value "$(printf %02x "$2")" 00 00 00
 }
 
 # Fragments of TCP of the address, and of an address that no VIP has; and that address.

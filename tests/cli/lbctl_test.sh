@@ -103,6 +103,42 @@ backend list
 backend list web
 backend list web --json
 END
+SERVER=checked golden health "where there is a health check, backends show their health, since when, and why" <<'END'
+vip show shop
+vip list
+backend list shop
+backend list shop --json
+status
+END
+golden health_change "options of a health check are sent as its fields" <<'END'
+vip add 192.0.2.10:80/tcp --health tcp
+vip add 192.0.2.10:80/tcp --health http --health-path /up?x=1 --health-host a.example --health-method HEAD --health-status 200
+vip add 192.0.2.10:80/tcp --health http --health-interval 500ms --health-timeout 300ms --health-rise 1 --health-fall 9
+vip add 192.0.2.10:80/tcp --health tcp --health-interval 2 --health-timeout 1s --health-jitter 5% --health-port 8080
+vip add 192.0.2.10:53/udp --health udp --health-payload hex:0011 --health-expect \x00 --health-source tunnel --health-interval 1m
+vip add 192.0.2.10:80/tcp --health exec --health-command /usr/lib/check --on-unhealthy reset --when-all-unhealthy drop
+vip add 192.0.2.10:80/tcp --health none
+vip set web --health http --health-path /up
+vip set web --health-interval 2s --dry-run
+vip set web --health none
+vip set web --on-unhealthy reset
+vip set web --when-all-unhealthy use_all --name shop
+END
+golden health_usage "options of a health check that cannot be sent are refused" <<'END'
+vip add 192.0.2.10:80/tcp --health-path /up
+vip add 192.0.2.10:80/tcp --health none --health-port 80
+vip set web --health none --health-fall 3
+vip set web --health-interval soon
+vip set web --health-interval 1.5s
+vip set web --health-interval ms
+vip set web --health-interval 9999999999ms
+vip set web --health-port http
+vip set web --health-jitter 2.5%
+vip set web --health-jitter 101%
+vip set web --health-jitter many
+vip set web --healht tcp
+vip set web --health
+END
 golden stats "stats shows verdicts that some packet had; --all shows each" <<'END'
 stats
 stats --all
@@ -370,6 +406,9 @@ check_equal "what follows -- is no option" '{"method": "vip.show", "params": {"v
 	"$(sent_by --socket lbd.sock vip show -- --json)"
 check_equal "FILE - is standard input" '{"method": "config.apply", "params": {"document": {"vips": []}}}' \
 	"$(echo '{"vips":[]}' | sent_by --socket lbd.sock config apply -)"
+check_equal "a command line is split at blanks" '["/usr/lib/check","-v","a"]' \
+	"$(sent_by --socket lbd.sock vip set web --health exec --health-command ' /usr/lib/check  -v a ' |
+		jq -c .params.set.health.command)"
 lbctl --socket lbd.sock config export >exported.json
 check_equal "what config export prints, config apply takes" \
 	"$(lbctl --socket lbd.sock --json config export | jq -c .)" \
@@ -436,6 +475,8 @@ completes() {
 completes "lbctl " "status vip backend iface stats config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
+completes "lbctl vip set web --health " "tcp http udp exec none"
+completes "lbctl vip add x --health-method " "GET HEAD"
 completes "lbctl vip s" "set show"
 completes "lbctl --json --socket lbd.sock vip s" "set show"
 completes "lbctl vip add 192.0.2.1:80/tcp --t" "--table --table-size --transition"

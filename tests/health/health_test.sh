@@ -343,11 +343,11 @@ damped() {
 	tool_stop "damped"
 }
 
-# The loop is kept busy for 200 ms again and again: four times what a check may take.
+# The loop is kept busy for 200 ms again and again: up to four times what a check may take.
 stalled() {
 	TOOL_OPTIONS=(-s)
-	targets_add busy 10.91.1.0 '{"type":"http","path":"/healthz","interval_ms":100,"timeout_ms":50,"fall":1}' \
-		'{"count":200}'
+	targets_add busy 10.91.1.0 "{\"type\":\"http\",\"path\":\"/healthz\",\"interval_ms\":$((100 * SLOWER)),
+		\"timeout_ms\":$((50 * SLOWER)),\"fall\":1}" '{"count":200}'
 	tool_start "${PREFIX}checker"
 	is busy199 healthy
 	let_pass 3

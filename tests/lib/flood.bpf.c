@@ -29,11 +29,15 @@ static __always_inline __u16 fold(__u32 sum)
 	return ~sum;
 }
 
+/* A memcpy of dst_mac would cast "volatile" away, and clang copy the zeros that it sees. */
 static __always_inline void write_eth(struct ethhdr *eth)
 {
 	static const __u8 source[ETH_ALEN] = {2, 0, 0, 0, 0xf1, 0x0d};
+	int i;
 
-	__builtin_memcpy(eth->h_dest, (const void *)flood_config.dst_mac, ETH_ALEN);
+#pragma unroll
+	for (i = 0; i < ETH_ALEN; i++)
+		eth->h_dest[i] = flood_config.dst_mac[i];
 	__builtin_memcpy(eth->h_source, source, ETH_ALEN);
 	eth->h_proto = bpf_htons(ETH_P_IP);
 }

@@ -100,10 +100,16 @@ static int send_packets(struct flood *flood, uint32_t count)
 	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = count,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
-	int error = bpf_prog_test_run_opts(flood->program, &options);
+	sigset_t ends, before;
+	int error;
 
-	if (error == -EINTR)
-		return 0;
+	/* Interrupted, it would not say how many packets it has sent. */
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGINT);
+	sigprocmask(SIG_BLOCK, &ends, &before);
+	error = bpf_prog_test_run_opts(flood->program, &options);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (error)
 		return fail("BPF_PROG_TEST_RUN", -error);
 	flood->packets += count;

@@ -3,7 +3,8 @@
 # Do real stacks understand what the program sends back, and the headers that it puts around
 # packets: echo replies, path MTU discovery, GUE, VLAN tags? The MTU is 1500 everywhere.
 #
-#	answer_test.sh [RUN…]		echo, too_big, gue, gue_device, vlan; all if none is named
+#	answer_test.sh [RUN…]		echo, too_big, generic, gue, gue_device,
+#					vlan; all if none is named
 #
 # gue_device wants the kernel's own GUE receiver (module fou), vlan the kernel's VLAN devices.
 # shellcheck disable=SC2317 # functions are called by name, through check
@@ -138,6 +139,17 @@ too_big_run() {
 	stop
 }
 
+# The same where the driver has no part in it.
+generic_run() {
+	start '{"xdp_mode": "generic"}' && sink 5201 && sink 5202 || return
+	check "generic mode: a VIP answers ping" pings -s 1472 "$LAB_VIP4"
+	check "generic mode: a VIP answers ping, IPv6" pings "$LAB_VIP6"
+	check_equal "generic mode: by the program" 6 "$(verdict tx_echo)"
+	discovers "generic mode, IPv4" "$LAB_VIP4" 5201 1480
+	discovers "generic mode, IPv6 in GUE" "$LAB_VIP6" 5202 1452
+	stop
+}
+
 # --- GUE ---
 
 exchanges() {
@@ -202,6 +214,34 @@ tagged_link() {
 	EOF
 }
 
+check_says() {
+	jq -es --arg name "$1" --arg status "$2" \
+		'map(select(.event == "change" and .name == $name)) | last.status == $status' \
+		"$LAB_DIR/events"
+}
+
+# The checks leave by the VLAN device, and are wrapped on the interface below it.
+tagged_health_checks() {
+	local name
+	jq -n --arg vip4 "$LAB_VIP4" --arg vip6 "[$LAB_VIP6]" --arg backend4 "${LAB_BACKEND4[1]}" \
+		--arg backend6 "${LAB_BACKEND6[1]}" '
+		[[4, $vip4, $backend4], [6, $vip6, $backend6]] | map({name: "check\(.[0])",
+			vip: "\(.[1]):5202/tcp", backend: .[2],
+			check: {type: "tcp", source: "tunnel", interval_ms: 200}})' \
+		>"$LAB_DIR/targets"
+	lab_in balancer ethtool -K l0 tx off >/dev/null 2>&1
+	lab_background balancer "$O/tests/lib/health_tool" -p "/sys/fs/bpf/$LAB_ID" -i l0 \
+		"$LAB_DIR/targets" >"$LAB_DIR/events"
+	for name in check4 check6; do
+		check "VLAN: $name, a health check by the way of traffic, passes" \
+			wait_for 5 check_says "$name" healthy
+	done
+	lab_ip b1 address del "$LAB_VIP4/32" dev lo
+	check "VLAN: it fails when the backend loses the VIP" wait_for 5 check_says check4 unhealthy
+	lab_end "$LAB_PID"
+	lab_ip b1 address add "$LAB_VIP4/32" dev lo
+}
+
 vlan_run() {
 	modprobe -q 8021q 2>/dev/null || :
 	lab_up one-armed 1 || return
@@ -216,13 +256,14 @@ vlan_run() {
 	check "VLAN: a tagged ping is answered with its tag, IPv6" pings "$LAB_VIP6"
 	check_equal "VLAN: by the program" 6 "$(verdict tx_echo)"
 	gue_exchanges "VLAN: tag in, tag out, GUE"
+	tagged_health_checks
 	sink 5201 || return
 	discovers "with tags, IPv4" "$LAB_VIP4" 5201 1480
 	discovers "with tags, IPv6" "$LAB_VIP6" 5201 1460
 	stop
 }
 
-[ $# -gt 0 ] || set -- echo too_big gue gue_device vlan
+[ $# -gt 0 ] || set -- echo too_big generic gue gue_device vlan
 for run; do
 	"${run}_run" || check "$run: the lab comes up" false
 done

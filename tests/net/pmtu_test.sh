@@ -169,6 +169,8 @@ narrow_ways() {
 	step "narrow ways: the lab comes up" start || return
 	check "edge 1450: a download over IPv4 completes" downloads "$LAB_VIP4" b1
 	check "edge 1450: a download over IPv6 completes" downloads "[$LAB_VIP6]" b1
+	lab_ip b1 route flush cache # else it asks for segments to match, too
+	lab_ip b1 -6 route flush cache
 	check "edge 1450: an upload over IPv4 completes" uploads "$LAB_VIP4" b1
 	check "edge 1450: an upload over IPv6 completes" uploads "[$LAB_VIP6]" b1
 	check "edge 1450: the client uses 1450 over IPv4" client_knows "$LAB_VIP4" 1450

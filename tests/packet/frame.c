@@ -175,12 +175,21 @@ static void append_l4(struct frame *frame, const struct spec *spec)
 	append_payload(frame, spec->payload);
 }
 
+static size_t link_length(const struct spec *spec)
+{
+	size_t tags = 0;
+
+	while (tags < 3 && spec->tag[tags].type)
+		tags++;
+	return ETH + 4 * tags;
+}
+
 /* With the pseudo header of RFC 9293 and RFC 8200 section 8.1; ICMPv4 has none. */
 static void fill_l4_checksum(struct frame *frame, const struct spec *spec, size_t l4)
 {
 	size_t length = frame->length - l4;
 	uint32_t sum = sum16(0, frame->bytes + l4, length);
-	size_t addresses = frame_l3(frame, NULL) + (spec->family == 4 ? 12 : 8), at;
+	size_t addresses = link_length(spec) + (spec->family == 4 ? 12 : 8), at;
 
 	if (spec->protocol != IPPROTO_ICMP) {
 		sum = sum16(sum, frame->bytes + addresses, spec->family == 4 ? 8 : 32);
@@ -267,7 +276,7 @@ static size_t append_ipv6(struct frame *frame, const struct spec *spec)
 
 static void fill_ip_length(struct frame *frame, const struct spec *spec, size_t l4)
 {
-	const size_t l3 = frame_l3(frame, NULL);
+	const size_t l3 = link_length(spec);
 	uint8_t *ip = frame->bytes + l3;
 
 	if (spec->family == 6) {

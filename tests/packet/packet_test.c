@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <ctype.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <cmocka.h>
@@ -300,8 +301,49 @@ static int close_harness(void **state)
 	return 0;
 }
 
-int main(void)
+/* An input of tests/fuzz/parser_fuzz.c: one frame, all of it in the first buffer. */
+static int write_input(const char *folder, const struct row *row)
+{
+	static struct frame frame;
+	char path[4096], *at;
+	FILE *file;
+	int error;
+
+	frame_build(&row->in, &frame);
+	if (frame.length > 2048)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", folder, row->name);
+	for (at = path + strlen(folder) + 1; *at; at++)
+		if (!isalnum(*at))
+			*at = '_';
+	file = fopen(path, "wb");
+	if (!file)
+		return -1;
+	fputc(0, file);
+	fputc(frame.length >> 8, file);
+	fputc(frame.length & 0xff, file);
+	error = fwrite(frame.bytes, 1, frame.length, file) != frame.length;
+	return fclose(file) || error ? -1 : 0;
+}
+
+static int write_corpus(const char *folder)
+{
+	size_t i;
+
+	for (i = 0; i < test_count; i++) {
+		if (tests[i].test_func == test_row && write_input(folder, tests[i].initial_state)) {
+			perror(folder);
+			return 1;
+		}
+	}
+	return 0;
+}
+
+/* `packet_test --corpus FOLDER`: no test is run, every row's frame is written. */
+int main(int argc, char **argv)
 {
 	add_tests();
+	if (argc == 3 && !strcmp(argv[1], "--corpus"))
+		return write_corpus(argv[2]);
 	return _cmocka_run_group_tests("packets", tests, test_count, open_harness, close_harness);
 }

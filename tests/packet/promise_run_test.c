@@ -40,7 +40,11 @@ static const struct plan {
 	uint32_t transition_s, idle_s;
 	uint32_t flows; /* at a time */
 } plans[VIPS] = {
-	{{"192.0.2.10:443/tcp", "192.0.2.10", 1021, .tcp = true}, LB_TABLE_RENDEZVOUS, 900, 900, 1500},
+	{{"192.0.2.10:443/tcp", "192.0.2.10", 1021, .tcp = true},
+	 LB_TABLE_RENDEZVOUS,
+	 900,
+	 900,
+	 1500},
 	{{"192.0.2.10:53/udp", "192.0.2.10", 509, .tcp = false}, LB_TABLE_RENDEZVOUS, 60, 90, 150},
 	{{"[2001:db8::10]:443/tcp", "2001:db8::10", 2039, .tcp = true},
 	 LB_TABLE_MAGLEV,

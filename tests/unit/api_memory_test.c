@@ -35,18 +35,35 @@ static void *failing_realloc(void *old, size_t size)
 	return fails_now() ? NULL : realloc(old, size);
 }
 
+static char *failing_strdup(const char *text)
+{
+	return fails_now() ? NULL : strdup(text);
+}
+
+#define malloc failing_malloc
 #define calloc failing_calloc
 #define realloc failing_realloc
+#define strdup failing_strdup
+#include "../../lbd/api/health.c"
+#include "../../lbd/api/model_health.c"
 #include "../../lbd/api/model.c"
 #include "../../lbd/api/model_json.c"
 #include "../../lbd/api/rpc.c"
+#undef malloc
 #undef calloc
 #undef realloc
+#undef strdup
 
 #define DOCUMENT                                                                                   \
 	"{\"vips\":[{\"address\":\"192.0.2.10:443/tcp\",\"name\":\"web\",\"backends\":["           \
-	"{\"address\":\"10.0.0.3\"},{\"address\":\"10.0.0.1\"}]},"                                 \
+	"{\"address\":\"10.0.0.3\"},{\"address\":\"10.0.0.1\"}],\"on_unhealthy\":\"reset\","       \
+	"\"health\":{\"type\":\"http\",\"path\":\"/up\",\"host\":\"a\",\"body\":\"ok\"}},"         \
+	"{\"address\":\"192.0.2.10:53/udp\",\"health\":{\"type\":\"udp\",\"payload\":\"a\","       \
+	"\"expect\":\"hex:0102\"}},{\"address\":\"192.0.2.10:54/udp\",\"health\":{\"type\":"       \
+	"\"exec\",\"command\":[\"/bin/true\",\"x\"]}},"                                            \
 	"{\"address\":\"[2001:db8::1]:53/udp\"}]}"
+
+#define VIPS 4
 
 static json_t *document;
 
@@ -63,7 +80,7 @@ static bool reads_a_document(void)
 		assert_null(service);
 		return false;
 	}
-	assert_int_equal(service->vip_count, 2);
+	assert_int_equal(service->vip_count, VIPS);
 	lb_service_free(service);
 	return true;
 }
@@ -88,7 +105,7 @@ static bool copies_and_writes_a_document(void)
 	bool done = copy && written;
 
 	if (copy)
-		assert_int_equal(copy->vip_count, 2);
+		assert_int_equal(copy->vip_count, VIPS);
 	lb_service_free(copy);
 	lb_service_free(service);
 	json_decref(written);
@@ -106,11 +123,25 @@ static bool edits_a_document(void)
 	assert_int_equal(web->backend_count, added ? 3 : 2);
 	if (lb_service_add_vip(service, &vip, NULL))
 		added = false;
-	assert_int_equal(service->vip_count, vip.endpoint.protocol ? 2 : 3);
+	assert_int_equal(service->vip_count, vip.endpoint.protocol ? VIPS : VIPS + 1);
 	assert_int_equal(lb_service_get(service, "wbe", &none, NULL), -EINVAL);
 	lb_vip_clear(&vip);
 	lb_service_free(service);
 	return added;
+}
+
+static bool edits_a_check(void)
+{
+	struct lb_service *service = safe_service();
+	struct lb_vip *web = lb_service_find(service, "web");
+	json_t *edit = json_loads("{\"interval_ms\":200}", 0, NULL);
+	bool done = edit && !lb_vip_health_from_json(edit, NULL, NULL, web, NULL);
+
+	assert_int_equal(web->health.interval_ms, done ? 200 : 1000);
+	assert_string_equal(web->health.path, "/up");
+	json_decref(edit);
+	lb_service_free(service);
+	return done;
 }
 
 static bool reads_a_request(void)
@@ -188,6 +219,7 @@ static void expect_survival(bool (*scenario)(void))
 SURVIVAL_TEST(reads_a_document)
 SURVIVAL_TEST(copies_and_writes_a_document)
 SURVIVAL_TEST(edits_a_document)
+SURVIVAL_TEST(edits_a_check)
 SURVIVAL_TEST(reads_a_request)
 SURVIVAL_TEST(writes_lines)
 SURVIVAL_TEST(reads_a_reply)
@@ -198,6 +230,7 @@ int main(void)
 		cmocka_unit_test(reads_a_document_or_fails_whole),
 		cmocka_unit_test(copies_and_writes_a_document_or_fails_whole),
 		cmocka_unit_test(edits_a_document_or_fails_whole),
+		cmocka_unit_test(edits_a_check_or_fails_whole),
 		cmocka_unit_test(reads_a_request_or_fails_whole),
 		cmocka_unit_test(writes_lines_or_fails_whole),
 		cmocka_unit_test(reads_a_reply_or_fails_whole),

@@ -450,6 +450,58 @@ static void expect_link_warning(const struct preflight_link *link, const char *w
 		fail_msg("\"%s\" does not say \"%s\"", warning, words);
 }
 
+/* The warnings of an lbd that runs, one a line. */
+static char *judge_running(const struct preflight_facts *facts, const char *interface)
+{
+	static char text[1024];
+	struct config config = {.interface_count = 1, .pin_dir = "/p", .state_dir = "/s"};
+	json_auto_t
+	*warnings = json_array();
+	const json_t *warning;
+	size_t i;
+
+	snprintf(config.interfaces[0], IF_NAMESIZE, "%s", interface);
+	preflight_judge_running(&config, facts, warnings);
+	*text = '\0';
+	json_array_foreach (warnings, i, warning)
+		snprintf(text + strlen(text), sizeof(text) - strlen(text), "%s\n",
+			 json_string_value(warning));
+	return text;
+}
+
+static void what_would_stop_a_start_is_a_warning_once_lbd_runs(void **state)
+{
+	struct preflight_link link = good_links[1];
+	struct preflight_facts facts = good_facts;
+
+	(void)state;
+	facts.links = &link;
+	facts.link_count = 1;
+	assert_string_equal(judge_running(&facts, "eth0"), "");
+	facts.state_dir_fault = EROFS;
+	assert_string_equal(judge_running(&facts, "eth0"),
+			    "cannot write in /s: Read-only file system: lbd keeps its VIPs there: "
+			    "make the folder and let lbd write in it\n");
+	facts.state_dir_fault = 0;
+	facts.jit = 0;
+	link.mtu = 1500;
+	assert_non_null(strstr(judge_running(&facts, "eth0"), "bpf_jit_enable"));
+	assert_non_null(strstr(judge_running(&facts, "eth0"), "raise the MTU to 1540"));
+}
+
+static void interfaces_that_status_tells_of_are_no_warnings_once_lbd_runs(void **state)
+{
+	struct preflight_link link = good_links[1];
+	struct preflight_facts facts = good_facts;
+
+	(void)state;
+	assert_string_equal(judge_running(&good_facts, "gone0"), "");
+	link.xdp_program = 77;
+	facts.links = &link;
+	facts.link_count = 1;
+	assert_string_equal(judge_running(&facts, "eth0"), "");
+}
+
 static void links_to_mend_are_warned_of(void **state)
 {
 	struct preflight_link link = good_links[1];
@@ -546,6 +598,8 @@ int main(void)
 		cmocka_unit_test(missing_capabilities_are_named),
 		cmocka_unit_test(unknown_interface_is_named_with_the_one_that_was_meant),
 		cmocka_unit_test(other_xdp_program_is_refused_with_its_number),
+		cmocka_unit_test(what_would_stop_a_start_is_a_warning_once_lbd_runs),
+		cmocka_unit_test(interfaces_that_status_tells_of_are_no_warnings_once_lbd_runs),
 		cmocka_unit_test(links_to_mend_are_warned_of),
 		cmocka_unit_test(kernel_to_mend_is_warned_of),
 		cmocka_unit_test(folders_that_do_not_serve_are_refused),

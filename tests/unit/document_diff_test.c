@@ -161,6 +161,18 @@ static void objects_within_are_compared_field_by_field(void **state)
 	json_decref(to);
 }
 
+static void health_of_a_vip_is_compared(void **state)
+{
+	(void)state;
+	assert_diff(
+		"{'vips': [{'address': '192.0.2.1:80/tcp', 'health': {'type': 'http'}}]}",
+		"{'vips': [{'address': '192.0.2.1:80/tcp', 'health': {'type': 'http', 'fall': 5}, "
+		"'on_unhealthy': 'reset'}]}",
+		"[{'name': '192.0.2.1:80/tcp', 'address': '192.0.2.1:80/tcp', 'what': "
+		"'changed', 'differences': [{'field': 'health.fall', 'from': 3, 'to': 5}, "
+		"{'field': 'on_unhealthy', 'from': 'keep', 'to': 'reset'}]}]");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -170,6 +182,7 @@ int main(void)
 		cmocka_unit_test(name_that_comes_or_goes_is_a_difference),
 		cmocka_unit_test(vips_that_come_and_go_are_told_apart),
 		cmocka_unit_test(objects_within_are_compared_field_by_field),
+		cmocka_unit_test(health_of_a_vip_is_compared),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

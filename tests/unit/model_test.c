@@ -266,8 +266,7 @@ static const struct bad_row bad_documents[] = {
 	 "did you mean \"name\"?"},
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
 	 "the fields are: name, address, table, table_size, transition_s, flow_idle_s, encap, "
-	 "hash, "
-	 "fragments, backends"},
+	 "hash, fragments, backends, health, on_unhealthy, when_all_unhealthy"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
 	 "unknown field \"adress\"", "did you mean \"address\"?"},
 	/* addresses of VIPs */

@@ -66,6 +66,29 @@ static void ranges_merge_when_given_back(void **state)
 	ranges_free(ranges);
 }
 
+/* Of two pieces that fit the small one is cut, so that the large one stays whole. */
+static void ranges_leave_the_largest_piece_whole(void **state)
+{
+	struct ranges *ranges = ranges_new(100);
+	uint32_t wall, low, gap, start;
+
+	(void)state;
+	assert_true(ranges_take(ranges, 50, &low));
+	assert_true(ranges_take(ranges, 10, &wall));
+	assert_true(ranges_take(ranges, 20, &gap));
+	assert_true(ranges_take(ranges, 10, &start));
+	ranges_give_back(ranges, low, 50);
+	ranges_give_back(ranges, gap, 20);
+	assert_int_equal(ranges_largest(ranges), 50);
+	assert_true(ranges_take(ranges, 15, &start));
+	assert_int_equal(start, gap);
+	assert_int_equal(ranges_largest(ranges), 50);
+	assert_true(ranges_take(ranges, 50, &start));
+	assert_int_equal(start, low);
+	assert_int_equal(ranges_largest(ranges), 10);
+	ranges_free(ranges);
+}
+
 #define SPACE 1000
 #define HELD 40
 
@@ -107,6 +130,7 @@ int main(void)
 		cmocka_unit_test(every_number_comes_once),
 		cmocka_unit_test(a_freed_number_comes_back_last),
 		cmocka_unit_test(ranges_merge_when_given_back),
+		cmocka_unit_test(ranges_leave_the_largest_piece_whole),
 		cmocka_unit_test(ranges_never_overlap),
 	};
 

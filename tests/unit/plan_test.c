@@ -81,10 +81,23 @@ static void any_difference_is_a_change(void **state)
 	assert_diff(plain, DOCUMENT(VIP(1, ",\"table_size\":251" BACKENDS(BACKEND(1, 1)))), "~");
 }
 
+#define MEMBERS_MAX 8
+
+static size_t members_of(const struct lb_vip *vip, struct table_member *out)
+{
+	assert_true(vip->backend_count <= MEMBERS_MAX);
+	for (size_t i = 0; i < vip->backend_count; i++)
+		out[i] = (struct table_member){.address = vip->backends[i].address,
+					       .weight = lb_backend_share(&vip->backends[i])};
+	return vip->backend_count;
+}
+
 static uint32_t ideal(const char *before, const char *after)
 {
 	struct lb_service *a = service(before), *b = service(after);
-	uint32_t slots = plan_ideal(&a->vips[0], &b->vips[0]);
+	struct table_member old[MEMBERS_MAX], new[MEMBERS_MAX];
+	size_t old_count = members_of(&a->vips[0], old), new_count = members_of(&b->vips[0], new);
+	uint32_t slots = plan_ideal(old, old_count, new, new_count, a->vips[0].table_size);
 
 	lb_service_free(a);
 	lb_service_free(b);

@@ -2,12 +2,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # How does a command run on another kernel?
 #
-#   run.sh [-t SECONDS] [-m MEGABYTES] [-c CPUS] KERNEL LOGS COMMAND ARGS…
+#   run.sh [-t SECONDS] [-m MEGABYTES] [-c CPUS] [-i] KERNEL LOGS COMMAND ARGS…
 #
 # Boots the kernel unpacked in the folder KERNEL (see kernel.sh) in qemu, as software emulation,
 # over a read-only view of this machine's files, and runs the command there as root in the current
 # folder. What it writes goes to memory and is gone with the VM; its output is passed on. LOGS, a
-# folder, gets the files console, output and report (see guest.sh).
+# folder, gets the files console, output and report (see guest.sh). With -i the VM has one CPU, and
+# its clocks count instructions: one is a nanosecond, whatever this machine is doing.
 #
 # Exits with the command's status; 124: time limit; 125: the VM ended without a status.
 set -eu
@@ -16,11 +17,13 @@ here=$(cd "$(dirname "$0")" && pwd)
 seconds=480
 megabytes=2048
 cpus=2
-while getopts t:m:c: option; do
+clock=(-accel "tcg,thread=multi")
+while getopts t:m:c:i option; do
 	case $option in
 	t) seconds=$OPTARG ;;
 	m) megabytes=$OPTARG ;;
 	c) cpus=$OPTARG ;;
+	i) clock=(-accel "tcg,thread=single" -icount "shift=0,sleep=off") cpus=1 ;;
 	*) exit 2 ;;
 	esac
 done
@@ -119,7 +122,7 @@ share_files() {
 # virtiofs reads and writes the VM's memory, which therefore has to be shared.
 start_vm() {
 	timeout --kill-after=10 "$seconds" qemu-system-x86_64 \
-		-M q35 -accel tcg,thread=multi -cpu max,cx16=off,la57=off \
+		-M q35 "${clock[@]}" -cpu max,cx16=off,la57=off \
 		-smp "$cpus" -m "$megabytes" \
 		-object "memory-backend-memfd,id=memory,size=${megabytes}M,share=on" \
 		-numa node,memdev=memory -nodefaults -display none -monitor none -no-reboot \

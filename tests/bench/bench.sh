@@ -1,0 +1,66 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Measures, and says what was found and whether the targets are met. What "make bench" runs, as root.
+#
+#	bench.sh BUILD [--json] [--part packets|live] [--case REGEX] [--rounds N] [--cpu N]
+#
+# Both parts unless one is named; --case chooses cases of packets.c and live.c by name, and a target
+# whose cases are not there is not judged. Results go to BUILD/bench/results.json, or with --case or
+# --part to BUILD/bench/partial.json. Exits with 1 when a run measured something else than it was to
+# measure; a missed target is not a failure.
+set -eu
+
+usage() {
+	sed -n '5p' "$0" | cut -c3- >&2
+	exit 2
+}
+
+[ $# -gt 0 ] || usage
+build=$(realpath "$1")
+shift
+cd "$(dirname "$0")/../.."
+format=text
+parts=(packets live)
+name=results
+options=()
+while [ $# -gt 0 ]; do
+	case $1 in
+	--json) format=json ;;
+	--part)
+		parts=("${2:?}") name=partial
+		[[ $2 =~ ^(packets|live)$ ]] || usage
+		shift
+		;;
+	--case)
+		options+=("$1" "${2:?}") name=partial
+		shift
+		;;
+	--rounds | --cpu)
+		options+=("$1" "${2:?}")
+		shift
+		;;
+	*) usage ;;
+	esac
+	shift
+done
+[ "$(id -u)" = 0 ] || { echo "bench.sh: needs root, to load programs" >&2 && exit 1; }
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM HUP
+status=0
+for part in "${parts[@]}"; do
+	command=("$build/tests/bench/packets")
+	[ "$part" = packets ] || command=(tests/bench/live.sh "$build")
+	echo "--- $part" >&2
+	"${command[@]}" "${options[@]}" > "$work/$part.json" || status=1
+	[ -s "$work/$part.json" ] || rm "$work/$part.json"
+done
+mkdir -p "$build/bench"
+python3 tests/bench/report.py join "$work" > "$build/bench/$name.json" || status=1
+if [ "$format" = json ]; then
+	cat "$build/bench/$name.json"
+else
+	python3 tests/bench/report.py show "$build/bench/$name.json"
+fi
+exit "$status"

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Which cases are there? A new one is a row here; what it varies must be known to world.c. */
+#include <netinet/in.h>
+#include "cases.h"
+
+#define SYN 0x02
+#define ACK 0x10
+#define V6 .family = 6, .outer6 = true
+#define UDP .protocol = IPPROTO_UDP
+
+/* Rows that are compared with each other stand side by side: they are measured one after the other
+ * in each round. */
+static const struct bench_case cases[] = {
+	{.name = "tcp4-1", .flows = 1},
+	{.name = "tcp4-1k", .flows = 1024},
+	{.name = "tcp4-64k", .flows = 65536},
+	{.name = "tcp4-1m", .flows = MILLION},
+	{.name = "one-percent-moving-1m",
+	 .flows = MILLION,
+	 .slots = ONE_PERCENT_MOVING,
+	 .records = RECORDS_PRESENT},
+	{.name = "syn4-1m", .flows = MILLION, .tcp_flags = SYN},
+	{.name = "syn4-1", .flows = 1, .tcp_flags = SYN},
+	{.name = "tcp6-1", .flows = 1, V6},
+	{.name = "tcp6-1k", .flows = 1024, V6},
+	{.name = "tcp6-64k", .flows = 65536, V6},
+	{.name = "tcp6-1m", .flows = MILLION, V6},
+	{.name = "6in4-1m", .flows = MILLION, .family = 6},
+	{.name = "4in6-1", .flows = 1, .outer6 = true},
+	{.name = "4in6-1m", .flows = MILLION, .outer6 = true},
+	{.name = "udp4-1", .flows = 1, UDP},
+	{.name = "udp4-1m", .flows = MILLION, UDP},
+	{.name = "not-a-vip-1", .flows = 1, .stranger = true},
+	{.name = "not-a-vip-1m", .flows = MILLION, .stranger = true},
+	{.name = "moving-recorded-1k",
+	 .flows = 1024,
+	 .slots = ALL_MOVING,
+	 .records = RECORDS_PRESENT},
+	{.name = "moving-recorded-64k",
+	 .flows = 65536,
+	 .slots = ALL_MOVING,
+	 .records = RECORDS_PRESENT},
+	{.name = "moving-recorded-1m",
+	 .flows = MILLION,
+	 .slots = ALL_MOVING,
+	 .records = RECORDS_PRESENT},
+	{.name = "moving-unrecorded-1m", .flows = MILLION, .slots = ALL_MOVING},
+	{.name = "moving-unrecorded-syn-1m",
+	 .flows = MILLION,
+	 .slots = ALL_MOVING,
+	 .tcp_flags = SYN},
+	{.name = "tracked-unrecorded-1m", .flows = MILLION, .slots = ALL_TRACKED},
+	{.name = "vips-31-1m", .flows = MILLION, .vips = 31},
+	{.name = "vips-100-1m", .flows = MILLION, .vips = 100, .members = 100, .table = 4093},
+	{.name = "vips-10000-1m", .flows = MILLION, .vips = 10000, .members = 5, .table = 251},
+	{.name = "members-10-1m", .flows = MILLION, .members = 10},
+	{.name = "members-1000-1m", .flows = MILLION, .members = 1000},
+};
+
+size_t case_count(void)
+{
+	return sizeof(cases) / sizeof(*cases);
+}
+
+struct bench_case case_get(size_t index)
+{
+	struct bench_case bench_case = cases[index];
+
+	if (!bench_case.family)
+		bench_case.family = 4;
+	if (!bench_case.protocol)
+		bench_case.protocol = IPPROTO_TCP;
+	if (!bench_case.tcp_flags && bench_case.protocol == IPPROTO_TCP)
+		bench_case.tcp_flags = ACK;
+	if (!bench_case.vips)
+		bench_case.vips = 1;
+	if (!bench_case.members)
+		bench_case.members = 100;
+	if (!bench_case.table)
+		bench_case.table = LB_TABLE_SIZE_DEFAULT;
+	return bench_case;
+}
+
+const char *case_slots_name(enum slots_state slots)
+{
+	static const char *const names[] = {
+		[ALL_SETTLED] = "settled",
+		[ONE_PERCENT_MOVING] = "1 % moving",
+		[ALL_MOVING] = "moving",
+		[ALL_TRACKED] = "tracked",
+	};
+
+	return names[slots];
+}
+
+const char *case_source(uint8_t family)
+{
+	return family == 4 ? "198.18.0.0" : "2001:db8:c::";
+}
+
+const char *case_vip(const struct bench_case *bench_case)
+{
+	if (bench_case->stranger)
+		return bench_case->family == 4 ? "10.99.0.0" : "2001:db8:99::";
+	return bench_case->family == 4 ? "10.64.0.0" : "2001:db8:64::";
+}
+
+void case_frame(const struct bench_case *bench_case, struct frame *frame)
+{
+	const struct spec spec = {
+		.family = bench_case->family,
+		.protocol = bench_case->protocol,
+		.source = case_source(bench_case->family),
+		.destination = case_vip(bench_case),
+		.sport = 1024,
+		.dport = CASE_PORT,
+		.tcp_flags = bench_case->tcp_flags,
+		.payload = 12,
+	};
+
+	frame_build(&spec, frame);
+}
+
+enum lb_verdict case_verdict(const struct bench_case *bench_case)
+{
+	return bench_case->stranger ? LB_PASS_NOT_VIP : LB_TX;
+}
+
+uint32_t case_growth(const struct bench_case *bench_case)
+{
+	if (bench_case->stranger)
+		return 0;
+	return bench_case->outer6 ? 40 : 20;
+}

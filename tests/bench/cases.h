@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is measured: a base case, and one dimension varied at a time. */
+#ifndef BENCH_CASES_H
+#define BENCH_CASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "../../bpf/abi.h"
+#include "../packet/frame.h"
+
+#define MILLION 1048576u
+
+enum slots_state { ALL_SETTLED, ONE_PERCENT_MOVING, ALL_MOVING, ALL_TRACKED };
+enum flow_records { RECORDS_NONE, RECORDS_PRESENT };
+
+/* What is left out is that of the base case (see case_fill). */
+struct bench_case {
+	const char *name;
+	uint32_t flows; /* a power of two */
+	uint8_t family; /* of the clients' packets */
+	uint8_t protocol;
+	uint8_t tcp_flags;
+	bool outer6;
+	bool stranger; /* to no VIP */
+	uint32_t vips;
+	uint32_t members; /* of each VIP */
+	uint32_t table;   /* slots of each VIP */
+	enum slots_state slots;
+	enum flow_records records;
+};
+
+size_t case_count(void);
+/* A case, whole: nothing is left out any more. */
+struct bench_case case_get(size_t index);
+
+const char *case_slots_name(enum slots_state slots);
+
+/* The packet of its first flow. */
+void case_frame(const struct bench_case *bench_case, struct frame *frame);
+enum lb_verdict case_verdict(const struct bench_case *bench_case);
+/* How much longer frames get. */
+uint32_t case_growth(const struct bench_case *bench_case);
+
+/* Where clients and VIPs are, as texts, ports too. */
+const char *case_source(uint8_t family);
+const char *case_vip(const struct bench_case *bench_case);
+#define CASE_PORT 443
+
+#endif

@@ -1,0 +1,464 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How long do tables, documents, changes and starts take?
+ *
+ *   control [--json] LBD FOLDER INTERFACE PIN_DIR
+ *
+ * Tables are built in this process. For the rest LBD is started, with its state in FOLDER and on
+ * INTERFACE, and asked over its socket; tests/bench/control.sh makes the namespace that it is
+ * started in. Each figure is taken several times: the least and the median are printed. The least
+ * says what the work costs, the median what a machine that is as busy as this one makes of it.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "../../bpf/abi.h"
+#include "../../lbd/api/rpc.h"
+#include "../../lbd/table.h"
+
+#define TABLE_SIZE 16381u /* of the VIPs in documents; tables alone have the default size */
+#define BACKENDS 20
+#define VIPS_MOST 1000
+#define ROUNDS 5
+#define CHANGES 21
+#define REPLY_MAX (1u << 20)
+
+struct bench {
+	const char *lbd, *folder, *interface, *pin_dir;
+	bool json;
+	json_t *figures; /* {"what", "least_ms", "median_ms", "rounds"} */
+	pid_t pid;
+	int socket;
+	char *reply; /* the last one, REPLY_MAX */
+	uint32_t *slots;
+	size_t slots_bytes;
+};
+
+/* --- figures --- */
+
+__attribute__((format(printf, 1, 2), noreturn)) static void die(const char *format, ...)
+{
+	va_list arguments;
+
+	fputs("control: ", stderr);
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+	exit(1); /* what was started ends with us, see start_lbd */
+}
+
+static double now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1e3 + now.tv_nsec / 1e6;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+__attribute__((format(printf, 4, 5))) static void figure(struct bench *bench, double *ms,
+							 size_t count, const char *format, ...)
+{
+	char what[128];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(what, sizeof(what), format, arguments);
+	va_end(arguments);
+	qsort(ms, count, sizeof(*ms), compare_doubles);
+	json_array_append_new(bench->figures,
+			      json_pack("{s:s, s:f, s:f, s:i}", "what", what, "least_ms", ms[0],
+					"median_ms", ms[count / 2], "rounds", (int)count));
+	if (!bench->json) {
+		printf("| %s | %.2f | %.2f |\n", what, ms[0], ms[count / 2]);
+		fflush(stdout);
+	}
+}
+
+/* --- tables --- */
+
+static void tables(struct bench *bench, enum lb_table_kind kind, size_t count)
+{
+	static const uint64_t seed[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+	static struct table_member members[VIPS_MOST];
+	double build[ROUNDS], update[ROUNDS];
+
+	for (size_t i = 0; i < count; i++)
+		members[i] = (struct table_member){
+			.address = {.family = 4, .bytes = {10, 0, i >> 8, i & 255}},
+			.weight = 10,
+			.number = i};
+	for (int round = 0; round < ROUNDS; round++) {
+		struct table *table = table_new(kind, LB_TABLE_SIZE_DEFAULT, seed);
+		double began = now_ms();
+
+		if (!table || table_update(table, members, count))
+			die("no memory for a table");
+		build[round] = now_ms() - began;
+		began = now_ms();
+		members[count / 2].weight = 10 + (round + 1) % 2;
+		if (table_update(table, members, count))
+			die("no memory for a table");
+		update[round] = now_ms() - began;
+		members[count / 2].weight = 10;
+		table_free(table);
+	}
+	figure(bench, build, ROUNDS, "table of %u slots, %s, %zu members: build",
+	       LB_TABLE_SIZE_DEFAULT, lb_table_kind_name(kind), count);
+	figure(bench, update, ROUNDS, "table of %u slots, %s, %zu members: one weight changes",
+	       LB_TABLE_SIZE_DEFAULT, lb_table_kind_name(kind), count);
+}
+
+/* --- an lbd --- */
+
+static void write_config(const struct bench *bench)
+{
+	json_t *config = json_pack("{s:[s], s:{s:s+, s:s}, s:s+, s:s, s:{s:i, s:i, s:i, s:i}}",
+				   "interfaces", bench->interface, "control", "path", bench->folder,
+				   "/lbd.sock", "group", "", "state_dir", bench->folder, "/state",
+				   "pin_dir", bench->pin_dir, "limits", "vips", 2 * VIPS_MOST,
+				   "members", 32000, "slots", 33554432, "flows", 1048576);
+	char path[512];
+
+	snprintf(path, sizeof(path), "%s/lbd.json", bench->folder);
+	if (!config || json_dump_file(config, path, 0))
+		die("cannot write %s", path);
+	json_decref(config);
+}
+
+static int try_connect(const struct bench *bench)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/lbd.sock", bench->folder);
+	if (fd >= 0 && !connect(fd, (const struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static void send_request(struct bench *bench, const char *method, const json_t *params)
+{
+	char *line = lb_request_line(1, method, params);
+	size_t length = line ? strlen(line) : 0, sent = 0;
+
+	while (sent < length) {
+		ssize_t n = send(bench->socket, line + sent, length - sent, MSG_NOSIGNAL);
+
+		if (n < 0)
+			die("%s: %s", method, strerror(errno));
+		sent += n;
+	}
+	free(line);
+}
+
+/* Adds what has come to the reply; true when the line is whole. */
+static bool receive(struct bench *bench, size_t *length, int flags)
+{
+	ssize_t n = recv(bench->socket, bench->reply + *length, REPLY_MAX - *length, flags);
+
+	if (n < 0 && errno == EAGAIN)
+		return false;
+	if (n <= 0)
+		die("lbd hung up");
+	*length += n;
+	return bench->reply[*length - 1] == '\n';
+}
+
+/* The result of the reply, to be released. */
+static json_t *result_of(const struct bench *bench, size_t length)
+{
+	struct lb_err err = {0};
+	json_t *result;
+
+	if (lb_reply_parse(bench->reply, length, 1, &result, &err))
+		die("%s (%s)", err.message, err.hint);
+	return result;
+}
+
+/* The time from the request's first byte to the reply's last. */
+static double call(struct bench *bench, const char *method, const json_t *params, bool changes)
+{
+	double began = now_ms(), took;
+	size_t length = 0;
+	json_t *result;
+
+	send_request(bench, method, params);
+	while (!receive(bench, &length, 0))
+		;
+	took = now_ms() - began;
+	result = result_of(bench, length);
+	if (changes != json_is_true(json_object_get(result, "changed")))
+		die("%s: %s", method, changes ? "nothing has changed" : "something has changed");
+	json_decref(result);
+	return took;
+}
+
+static double start_lbd(struct bench *bench)
+{
+	const struct timespec moment = {.tv_nsec = 1000000};
+	double began = now_ms();
+	char config[512];
+
+	snprintf(config, sizeof(config), "%s/lbd.json", bench->folder);
+	bench->pid = fork();
+	if (!bench->pid) {
+		int null = open("/dev/null", O_WRONLY);
+
+		dup2(null, STDERR_FILENO);
+		execl(bench->lbd, bench->lbd, "--config", config, (char *)NULL);
+		_exit(127);
+	}
+	/* It is bound early, and answers when everything is in place. */
+	while ((bench->socket = try_connect(bench)) < 0) {
+		if (waitpid(bench->pid, NULL, WNOHANG) || now_ms() - began > 60000)
+			die("lbd did not start");
+		nanosleep(&moment, NULL);
+	}
+	call(bench, "version", NULL, false);
+	return now_ms() - began;
+}
+
+static void end_lbd(struct bench *bench, int signal)
+{
+	close(bench->socket);
+	kill(bench->pid, signal);
+	waitpid(bench->pid, NULL, 0);
+}
+
+/* --- documents --- */
+
+static json_t *vip_json(uint32_t number, int weight)
+{
+	json_t *backends = json_array();
+
+	for (uint32_t i = 0; i < BACKENDS; i++) {
+		uint32_t n = number * BACKENDS + i;
+		json_t *address =
+			json_sprintf("172.%u.%u.%u", 16 + (n >> 16), n >> 8 & 255, n & 255);
+
+		json_array_append_new(
+			backends, json_pack("{s:o, s:i}", "address", address, "weight", weight));
+	}
+	return json_pack("{s:o, s:o, s:i, s:o}", "name", json_sprintf("v%u", number), "address",
+			 json_sprintf("203.0.%u.%u:80/tcp", number >> 8, number & 255),
+			 "table_size", TABLE_SIZE, "backends", backends);
+}
+
+/* {"document": …} with VIPs [0, count). */
+static json_t *document(uint32_t count, int weight)
+{
+	json_t *vips = json_array();
+
+	for (uint32_t i = 0; i < count; i++)
+		json_array_append_new(vips, vip_json(i, weight));
+	return json_pack("{s:{s:o}}", "document", "vips", vips);
+}
+
+static void documents(struct bench *bench, uint32_t count)
+{
+	double add[ROUNDS], same[ROUNDS], weights[ROUNDS], removed[ROUNDS];
+	json_t *none = document(0, 0), *all = document(count, 10), *other = document(count, 7);
+
+	for (int round = 0; round < ROUNDS; round++) {
+		add[round] = call(bench, "config.apply", all, true);
+		same[round] = call(bench, "config.apply", all, false);
+		weights[round] = call(bench, "config.apply", other, true);
+		removed[round] = call(bench, "config.apply", none, true);
+	}
+	figure(bench, add, ROUNDS, "document of %u VIPs: applied", count);
+	figure(bench, same, ROUNDS, "document of %u VIPs: applied again", count);
+	figure(bench, weights, ROUNDS, "document of %u VIPs: every weight changed", count);
+	figure(bench, removed, ROUNDS, "document of %u VIPs: all removed", count);
+	json_decref(none);
+	json_decref(all);
+	json_decref(other);
+}
+
+/* --- one change, and when its last slot word is written --- */
+
+static void map_slots(struct bench *bench)
+{
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+	char path[256];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/slots", bench->pin_dir);
+	fd = bpf_obj_get(path);
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &size))
+		die("cannot open %s: %s", path, strerror(errno));
+	bench->slots_bytes = (size_t)info.max_entries * info.value_size;
+	bench->slots = mmap(NULL, bench->slots_bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (bench->slots == MAP_FAILED)
+		die("cannot map %s: %s", path, strerror(errno));
+	close(fd);
+}
+
+static const uint32_t *slots_of(const struct bench *bench, uint32_t vip)
+{
+	const struct lb_vip4_key key = {
+		.address = htonl(203u << 24 | vip), .port = htons(80), .protocol = IPPROTO_TCP};
+	struct lb_vip_value value;
+	char path[256];
+	int fd, error;
+
+	snprintf(path, sizeof(path), "%s/vips4", bench->pin_dir);
+	fd = bpf_obj_get(path);
+	error = fd < 0 ? -errno : bpf_map_lookup_elem(fd, &key, &value);
+	if (error)
+		die("no VIP in %s: %s", path, strerror(-error));
+	close(fd);
+	return bench->slots + value.slots_start;
+}
+
+/* Takes over the owners of the slots; true when one is not what it was. */
+static bool look(const uint32_t *words, uint16_t *owners)
+{
+	bool differs = false;
+
+	for (uint32_t i = 0; i < TABLE_SIZE; i++) {
+		uint16_t owner = __atomic_load_n(&words[i], __ATOMIC_RELAXED);
+
+		differs |= owner != owners[i];
+		owners[i] = owner;
+	}
+	return differs;
+}
+
+static json_t *set_weight(uint32_t vip, int weight)
+{
+	uint32_t n = vip * BACKENDS;
+
+	return json_pack("{s:o, s:o, s:{s:i}}", "vip", json_sprintf("v%u", vip), "address",
+			 json_sprintf("172.%u.%u.%u", 16 + (n >> 16), n >> 8 & 255, n & 255), "set",
+			 "weight", weight);
+}
+
+/* The slots are looked at over and over until the reply is there. */
+static double until_last_word(struct bench *bench, const uint32_t *words, const json_t *params,
+			      double *reply)
+{
+	static uint16_t owners[TABLE_SIZE];
+	double began, last = 0;
+	size_t length = 0;
+
+	look(words, owners);
+	began = now_ms();
+	send_request(bench, "backend.set", params);
+	do {
+		if (look(words, owners))
+			last = now_ms() - began;
+	} while (!receive(bench, &length, MSG_DONTWAIT));
+	*reply = now_ms() - began;
+	json_decref(result_of(bench, length));
+	if (look(words, owners))
+		last = now_ms() - began;
+	if (!last)
+		die("no slot has changed");
+	return last;
+}
+
+static void single_changes(struct bench *bench, uint32_t vips)
+{
+	double last[CHANGES], reply[CHANGES];
+	json_t *all = document(vips, 10);
+	uint32_t vip = vips / 2;
+
+	call(bench, "config.apply", all, true);
+	json_decref(all);
+	for (int round = 0; round < CHANGES; round++) {
+		json_t *params = set_weight(vip, round % 2 ? 10 : 15);
+
+		last[round] = until_last_word(bench, slots_of(bench, vip), params, &reply[round]);
+		json_decref(params);
+	}
+	figure(bench, reply, CHANGES, "backend.set among %u VIPs: to its reply", vips);
+	figure(bench, last, CHANGES, "backend.set among %u VIPs: to the last slot word", vips);
+}
+
+/* --- starts --- */
+
+static void starts(struct bench *bench)
+{
+	double killed[ROUNDS], stopped[ROUNDS];
+
+	for (int round = 0; round < ROUNDS; round++) {
+		end_lbd(bench, SIGKILL);
+		killed[round] = start_lbd(bench);
+		end_lbd(bench, SIGTERM);
+		stopped[round] = start_lbd(bench);
+	}
+	figure(bench, killed, ROUNDS, "start with %u VIPs, after a kill: to the first reply",
+	       VIPS_MOST);
+	figure(bench, stopped, ROUNDS, "start with %u VIPs, after a stop: to the first reply",
+	       VIPS_MOST);
+}
+
+static void run(struct bench *bench)
+{
+	static const size_t counts[] = {10, 100, 1000};
+	json_t *none = document(0, 0);
+
+	if (!bench->json)
+		printf("| what | least ms | median ms |\n|---|---|---|\n");
+	for (size_t i = 0; i < 3; i++)
+		tables(bench, LB_TABLE_RENDEZVOUS, counts[i]);
+	for (size_t i = 0; i < 3; i++)
+		tables(bench, LB_TABLE_MAGLEV, counts[i]);
+	write_config(bench);
+	start_lbd(bench);
+	map_slots(bench);
+	for (size_t i = 0; i < 3; i++)
+		documents(bench, counts[i]);
+	single_changes(bench, 10);
+	call(bench, "config.apply", none, true);
+	single_changes(bench, VIPS_MOST);
+	starts(bench);
+	end_lbd(bench, SIGTERM);
+	munmap(bench->slots, bench->slots_bytes);
+	json_decref(none);
+}
+
+int main(int argc, char **argv)
+{
+	struct bench bench = {.figures = json_array(), .reply = malloc(REPLY_MAX)};
+
+	bench.json = argc > 1 && !strcmp(argv[1], "--json");
+	argv += bench.json;
+	if (argc - bench.json != 5 || !bench.reply) {
+		fprintf(stderr, "usage: control [--json] LBD FOLDER INTERFACE PIN_DIR\n");
+		return 2;
+	}
+	bench.lbd = argv[1];
+	bench.folder = argv[2];
+	bench.interface = argv[3];
+	bench.pin_dir = argv[4];
+	run(&bench);
+	if (bench.json)
+		json_dumpf(bench.figures, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
+	json_decref(bench.figures);
+	free(bench.reply);
+	return 0;
+}

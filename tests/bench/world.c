@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How does a case get its VIPs, tables, members and flow table? */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../lbd/slots.h"
+#include "../../lbd/table.h"
+#include "world.h"
+
+#define HOP 1
+#define TRANSITION_S 900
+#define FLOWS_DEFAULT 1048576u /* of the flow table, as lbd.json has it when it says nothing */
+/* So many words a flow that all are recorded: buckets of eight words, two in use on average. */
+#define WORDS_A_FLOW 4
+
+struct plan {
+	uint32_t size;
+	uint16_t *owners; /* of a VIP's slots, by number within the VIP */
+	uint16_t *moved;  /* the same, after the change that makes slots MOVING */
+};
+
+static const uint64_t seed[2] = {0x0123456789abcdef, 0xfedcba9876543210};
+
+static void *fail(const char *what, const char *why)
+{
+	fprintf(stderr, "packets: %s: %s\n", what, why);
+	return NULL;
+}
+
+/* --- tables --- */
+
+static int build_table(struct plan *plan, uint32_t count)
+{
+	struct table_member *members = calloc(count, sizeof(*members));
+	uint32_t i;
+	int error;
+
+	if (!members)
+		return -1;
+	for (i = 0; i < count; i++)
+		members[i] = (struct table_member){
+			{.family = 4, .bytes = {10, 200, i >> 8, i}}, .weight = 10, .number = i};
+	error = table_build(LB_TABLE_RENDEZVOUS, members, count, plan->size, seed, plan->owners);
+	free(members);
+	return error;
+}
+
+/* A new owner for all slots, or for one in a hundred. */
+static void plan_move(struct plan *plan, const struct bench_case *bench_case)
+{
+	uint32_t i;
+
+	for (i = 0; i < plan->size; i++) {
+		const bool moves = bench_case->slots != ONE_PERCENT_MOVING || i % 100 == 50;
+
+		plan->moved[i] = (plan->owners[i] + moves) % bench_case->members;
+	}
+}
+
+struct plan *plan_new(const struct bench_case *bench_case)
+{
+	struct plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return NULL;
+	plan->size = bench_case->table;
+	plan->owners = calloc(plan->size, sizeof(*plan->owners));
+	plan->moved = calloc(plan->size, sizeof(*plan->moved));
+	if (!plan->owners || !plan->moved || build_table(plan, bench_case->members)) {
+		plan_free(plan);
+		return NULL;
+	}
+	plan_move(plan, bench_case);
+	return plan;
+}
+
+void plan_free(struct plan *plan)
+{
+	if (!plan)
+		return;
+	free(plan->owners);
+	free(plan->moved);
+	free(plan);
+}
+
+const uint16_t *plan_owners(const struct plan *plan)
+{
+	return plan->owners;
+}
+
+static void renumber(const uint16_t *owners, uint32_t size, uint32_t first, uint16_t *out)
+{
+	uint32_t i;
+
+	for (i = 0; i < size; i++)
+		out[i] = owners[i] + first;
+}
+
+/* One VIP's slots, from "no owner" to SETTLED. */
+static int settle_vip(struct datapath *datapath, const struct bench_case *bench_case,
+		      const struct plan *plan, uint32_t vip, uint16_t *numbered)
+{
+	struct slots slots;
+
+	if (slots_init(&slots, datapath_slots(datapath) + vip * plan->size, plan->size))
+		return -1;
+	renumber(plan->owners, plan->size, vip * bench_case->members, numbered);
+	slots_settle(&slots, numbered);
+	slots_clear(&slots);
+	return 0;
+}
+
+static int settle(struct datapath *datapath, const struct bench_case *bench_case,
+		  const struct plan *plan)
+{
+	uint16_t *numbered = calloc(plan->size, sizeof(*numbered));
+	uint32_t vip;
+	int error = numbered ? 0 : -1;
+
+	for (vip = 0; vip < bench_case->vips && !error; vip++)
+		error = settle_vip(datapath, bench_case, plan, vip, numbered);
+	free(numbered);
+	return error;
+}
+
+/* Cases with slots that are not SETTLED have one VIP. */
+int world_move(struct datapath *datapath, const struct bench_case *bench_case,
+	       const struct plan *plan)
+{
+	static const uint64_t none_gone[(LB_NONE + 1) / 64];
+	struct slots slots;
+
+	if (bench_case->slots == ALL_SETTLED)
+		return 0;
+	if (slots_init(&slots, datapath_slots(datapath), plan->size))
+		return -1;
+	slots_change(&slots, plan->moved, none_gone, 0, TRANSITION_S);
+	if (bench_case->slots == ALL_TRACKED)
+		slots_expire(&slots, TRANSITION_S + 1);
+	slots_clear(&slots);
+	return 0;
+}
+
+/* --- members --- */
+
+/* The constant part of an outer IPv4 header, as struct lb_member wants it summed. */
+static uint32_t constant_sum(__be32 daddr)
+{
+	return htons(0x4500) + htons(0x4000) + htons(64 << 8) + (daddr & 0xffff) + (daddr >> 16);
+}
+
+void world_daddr(const struct bench_case *bench_case, uint32_t member, __be32 daddr[4])
+{
+	memset(daddr, 0, 4 * sizeof(*daddr));
+	if (bench_case->outer6) {
+		daddr[0] = htonl(0x20010db8);
+		daddr[3] = htonl(member + 1);
+	} else {
+		daddr[0] = htonl(0x0ac80000 + member + 1);
+	}
+}
+
+static void set_member(struct datapath *datapath, const struct bench_case *bench_case,
+		       uint32_t number)
+{
+	struct lb_member member = {
+		.flags = LB_MEMBER_VALID | LB_MEMBER_NEW | LB_MEMBER_OLD,
+		.path = {HOP, HOP, HOP, HOP, HOP, HOP, HOP, HOP},
+		.vip = number / bench_case->members,
+	};
+
+	world_daddr(bench_case, number, member.daddr);
+	if (bench_case->outer6) {
+		member.flags |= LB_MEMBER_OUTER6;
+		member.saddr[0] = htonl(0x20010db8);
+	} else {
+		member.saddr[0] = htonl(0x0a000001);
+		member.csum = constant_sum(member.daddr[0]);
+	}
+	datapath_members(datapath)[number] = member;
+}
+
+/* --- VIPs --- */
+
+struct lb_endpoint world_endpoint(const struct bench_case *bench_case, uint32_t vip)
+{
+	struct lb_endpoint endpoint = {
+		.address.family = bench_case->family,
+		.port = CASE_PORT,
+		.protocol = bench_case->protocol,
+	};
+	const bool ipv4 = bench_case->family == 4;
+	uint8_t *bytes = endpoint.address.bytes, *last = bytes + (ipv4 ? 0 : 12);
+	__be32 number;
+
+	inet_pton(ipv4 ? AF_INET : AF_INET6, ipv4 ? "10.64.0.0" : "2001:db8:64::", bytes);
+	memcpy(&number, last, sizeof(number));
+	number = htonl(ntohl(number) + vip);
+	memcpy(last, &number, sizeof(number));
+	return endpoint;
+}
+
+static int set_vip(struct datapath *datapath, const struct bench_case *bench_case, uint32_t vip)
+{
+	const struct lb_endpoint endpoint = world_endpoint(bench_case, vip);
+	const struct lb_endpoint address = {.address = endpoint.address};
+	const struct lb_vip_value only = {.number = vip, .flags = LB_VIP_ADDRESS_ONLY};
+	const struct lb_vip_value value = {
+		.number = vip,
+		.slots_start = vip * bench_case->table,
+		.slots_size = bench_case->table,
+	};
+	struct lb_err err = {0};
+
+	if (datapath_vip_set(datapath, &endpoint, &value, &err) ||
+	    datapath_vip_set(datapath, &address, &only, &err)) {
+		fail("VIP", err.message);
+		return -1;
+	}
+	return 0;
+}
+
+static int fill(struct datapath *datapath, const struct bench_case *bench_case,
+		const struct plan *plan, uint32_t egress)
+{
+	const struct lb_nexthop hop = {
+		.dst_mac = {2, 0, 0, 0, 0, 1},
+		.src_mac = {2, 0, 0, 0, 0, 2},
+		.valid = 1,
+		.ifindex = egress,
+		.mtu = 1500,
+	};
+	uint32_t i;
+
+	datapath_nexthops(datapath)[HOP] = hop;
+	for (i = 0; i < bench_case->vips * bench_case->members; i++)
+		set_member(datapath, bench_case, i);
+	if (settle(datapath, bench_case, plan))
+		return -1;
+	for (i = 0; i < bench_case->vips; i++)
+		if (set_vip(datapath, bench_case, i))
+			return -1;
+	datapath_tuning(datapath)->flow_idle = TRANSITION_S;
+	return 0;
+}
+
+struct datapath *world_open(const struct bench_case *bench_case, const struct plan *plan,
+			    uint32_t egress)
+{
+	const bool recorded = bench_case->slots != ALL_SETTLED;
+	const struct datapath_options options = {
+		.vips = bench_case->vips,
+		.members = bench_case->vips * bench_case->members,
+		.slots = bench_case->vips * bench_case->table,
+		.flows = recorded && bench_case->flows > FLOWS_DEFAULT / WORDS_A_FLOW
+				 ? bench_case->flows * WORDS_A_FLOW
+				 : FLOWS_DEFAULT,
+		.seed = {seed[0], seed[1]},
+	};
+	struct datapath *datapath = NULL;
+	struct lb_err err = {0};
+
+	if (datapath_open(&options, &datapath, &err))
+		return fail(err.message, err.hint);
+	if (!fill(datapath, bench_case, plan, egress))
+		return datapath;
+	datapath_close(datapath);
+	return fail("out of memory", bench_case->name);
+}
+
+void world_forget(struct datapath *datapath)
+{
+	uint32_t count;
+	struct lb_flow_bucket *buckets = datapath_flows(datapath, &count);
+
+	memset(buckets, 0, count * sizeof(*buckets));
+}

@@ -1,0 +1,289 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# What does lbd do to the machine around it, and see of it? Neighbour entries that it asks for and leaves, warnings while it
+# runs, other lbds, and the room for tables.
+#
+# LBD and LBCTL name the binaries. Needs root.
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+
+LBD=$(realpath "${LBD:-build/lbd/lbd}")
+LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
+ID=lbmachine$$
+PEER=$ID-peer
+PINS=/sys/fs/bpf/$ID
+
+if [ "$(id -u)" != 0 ]; then
+	skip "lbd and the machine around it" "root"
+	finish
+fi
+DIR=$(mktemp -d)
+at_exit rm -rf "$DIR"
+
+# --- the lbd: 10.0.0.2 and 10.0.0.3 answer, 10.0.0.4 and so on do not ---
+
+run_lbd() {
+	exec nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/${1:-lbd}.json" 2>>"$DIR/log"
+}
+
+start_lbd() {
+	run_lbd &
+	LBD_PID=$!
+	wait_for 20 lb version || {
+		cat "$DIR/log"
+		return 1
+	}
+}
+
+stop_lbd() {
+	kill "-${1:-TERM}" "$LBD_PID"
+	wait "$LBD_PID"
+} 2>/dev/null
+
+detach() {
+	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --detach
+}
+
+nodes() {
+	local node
+	ip netns add "$ID" && at_exit ip netns del "$ID" || return
+	ip netns add "$PEER" && at_exit ip netns del "$PEER" || return
+	for node in "$ID" "$PEER"; do # nothing speaks of its own accord
+		nsenter --net="/run/netns/$node" bash -c 'echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6
+			echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6'
+		ip -n "$node" link set lo up
+	done
+	ip -n "$ID" link add e0 mtu 1600 type veth peer name p0 mtu 1600 netns "$PEER" || return
+	ip -n "$ID" link add f0 mtu 1600 type veth peer name q0 mtu 1600 netns "$PEER" || return
+	ip -n "$PEER" address add 10.0.0.2/24 dev p0
+	ip -n "$PEER" address add 10.0.0.3/24 dev p0
+	ip -n "$PEER" link set p0 up
+	ip -n "$PEER" link set q0 up
+	ip -n "$ID" link set f0 up
+	ip -n "$ID" link set e0 up
+	ip -n "$ID" address add 10.0.0.1/24 dev e0
+}
+
+# config NAME FILTER: lbd.json, edited
+config() {
+	jq -n --arg dir "$DIR" --arg pins "$PINS" '
+		{interfaces: ["e0"], state_dir: ($dir + "/state"), pin_dir: $pins,
+		 control: {path: ($dir + "/lbd.sock"), group: ""},
+		 limits: {vips: 64, members: 1024, slots: 1200, flows: 64}} | '"${2:-.}" >"$DIR/$1.json"
+}
+
+set_up() {
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+	nodes || return
+	config lbd
+	at_exit detach
+	at_exit stop_lbd
+	start_lbd && document 2 3 | lb config apply -
+}
+
+lb() {
+	"$LBCTL" --socket "$DIR/lbd.sock" "$@"
+}
+
+# exits CODE command args…: what the command printed goes to $DIR/out.
+exits() {
+	local expected=$1 status
+	shift
+	"$@" >"$DIR/out" 2>&1
+	status=$?
+	[ "$status" = "$expected" ] || {
+		echo "exit $status"
+		cat "$DIR/out"
+		return 1
+	}
+}
+
+# document NUMBER…: one VIP with the backends 10.0.0.NUMBER
+document() {
+	jq -n --args '{vips: [{name: "web", address: "192.0.2.10:443/tcp", table_size: 251, transition_s: 1,
+		backends: ($ARGS.positional | map({address: ("10.0.0." + .)}))}]}' "$@"
+}
+
+# --- neighbours ---
+
+# neighbours FILTER: the addresses of the entries that it picks
+neighbours() {
+	ip -n "$ID" -json neigh show dev e0 | jq -r "[.[] | select($1).dst] | sort | join(\" \")"
+}
+
+# What `ip` shows of entries that lbd has the kernel manage.
+ours() {
+	ip -n "$ID" neigh show dev e0 | awk '/proto 76/ { print $1 }' | sort | xargs
+}
+
+ours_are() {
+	[ "$(ours)" = "$1" ] || ! ip -n "$ID" neigh show
+}
+
+frames_heard() {
+	ip -n "$PEER" -json -stats link show dev p0 | jq '.[0].stats64.rx.packets'
+}
+
+heard_more() {
+	[ "$(frames_heard)" -gt "$1" ]
+}
+
+test_only_looking() {
+	local before
+	check "the kernel manages the neighbours of backends" wait_for 5 ours_are "10.0.0.2 10.0.0.3"
+	wait_for 5 all_reachable
+	before=$(frames_heard)
+	check "a document with new backends is checked" \
+		exits 0 lb config check - < <(document 2 3 4 5)
+	check "one is applied for a dry run" exits 0 lb config apply - --dry-run < <(document 6 7)
+	check "so is a single backend" exits 0 lb backend add web 10.0.0.8 --dry-run
+	check "one that moves too much is refused" exits 1 lb config apply - --max-moved 1% < <(document 2 3 9)
+	check "none of them has made a neighbour entry" test "$(neighbours true)" = "10.0.0.2 10.0.0.3"
+	check "and no frame was sent" test "$(frames_heard)" = "$before"
+	check "the same backend is added indeed" exits 0 lb backend add web 10.0.0.4
+	check "then its neighbour is asked for" wait_for 5 heard_more "$before"
+	check "and has an entry" ours_are "10.0.0.2 10.0.0.3 10.0.0.4"
+}
+
+all_reachable() {
+	[ "$(neighbours '.state | index("REACHABLE") or index("STALE")')" = "10.0.0.2 10.0.0.3" ]
+}
+
+test_left_neighbours() {
+	stop_lbd KILL
+	check "a killed lbd leaves its neighbour entries" ours_are "10.0.0.2 10.0.0.3 10.0.0.4"
+	ip -n "$ID" neigh replace 10.0.0.20 dev e0 managed
+	ip -n "$ID" neigh replace 10.0.0.21 dev e0 lladdr 02:00:00:00:00:21 nud permanent protocol 76
+	jq '.document.vips[0].backends |= map(select(.address == "10.0.0.2"))' "$DIR/state/service.json" >"$DIR/edited"
+	cp "$DIR/edited" "$DIR/state/service.json"
+	rm -r "$PINS" # or the next one would know of them by the members that it takes over
+	start_lbd
+	check "the next start, with fewer backends," test $? = 0
+	check "releases those that no backend uses" wait_for 5 ours_are "10.0.0.2 10.0.0.21"
+	check "one that is known stays as an ordinary entry" test "$(neighbours '.dst == "10.0.0.3"')" = 10.0.0.3
+	check "the others are gone" test "$(neighbours '.dst == "10.0.0.4"')" = ""
+	check "another program's stays managed" \
+		grep -q '10.0.0.20 .*managed' <(ip -n "$ID" neigh show dev e0)
+	check "an operator's permanent one stays so" \
+		grep -q '10.0.0.21 .*PERMANENT' <(ip -n "$ID" neigh show dev e0)
+	ip -n "$ID" neigh del 10.0.0.21 dev e0
+	stop_lbd KILL
+	check "--detach releases them all" detach
+	check "there is none then" ours_are ""
+	check "but another program's" grep -q '10.0.0.20 .*managed' <(ip -n "$ID" neigh show dev e0)
+	ip -n "$ID" neigh del 10.0.0.20 dev e0
+	start_lbd
+	check "lbd starts after that" test $? = 0
+	stop_lbd
+	check "one that is stopped leaves none" ours_are ""
+	start_lbd
+}
+
+# --- warnings ---
+
+warnings() {
+	lb --json status | jq -e "$1" || { lb --json status | jq .warnings; false; }
+}
+
+test_warnings() {
+	check "a machine as it should be has no warning" warnings '.warnings == []'
+	ip -n "$ID" link set e0 mtu 1500
+	check "an MTU that has become too small is warned of" wait_for 8 warnings \
+		'any(.warnings[]; startswith("e0 has an MTU of 1500"))'
+	ip -n "$ID" link set e0 mtu 1600
+	check "raised again, it is not" wait_for 8 warnings '.warnings == []'
+	ip -n "$PEER" link set p0 down
+	check "a carrier that was lost is warned of" wait_for 8 warnings \
+		'any(.warnings[]; startswith("e0 has no carrier"))'
+	ip -n "$PEER" link set p0 up
+	check "back again, it is not" wait_for 8 warnings '.warnings == []'
+	mv "$DIR/state" "$DIR/away"
+	check "a state folder that is gone is warned of" wait_for 8 warnings \
+		'any(.warnings[]; startswith("cannot write in '"$DIR"'/state: No such file or directory"))'
+	mv "$DIR/away" "$DIR/state"
+	check "back again, it is not, either" wait_for 8 warnings '.warnings == []'
+}
+
+# --- other lbds ---
+
+# refused NAME WORDS: a second lbd of that configuration
+refused() {
+	run_lbd "$1" >"$DIR/out" 2>&1 &
+	wait $!
+	[ $? = 1 ] && grep -qF "$2" "$DIR/log"
+}
+
+test_other_lbds() {
+	local before
+	before=$(lb config export)
+	config socket '.interfaces = ["f0"] | .state_dir += "2" | .pin_dir += "-2"'
+	config state '.interfaces = ["f0"] | .control.path += "2" | .pin_dir += "-2"'
+	config pins '.interfaces = ["f0"] | .control.path += "2" | .state_dir += "2"'
+	config interface '.control.path += "2" | .state_dir += "2" | .pin_dir += "-2"'
+	check "a second lbd at the same socket is refused" refused socket "another lbd answers at $DIR/lbd.sock"
+	check "so is one with the same state folder" refused state "another lbd keeps its state in $DIR/state"
+	check "so is one with the same data plane" refused pins "another lbd has its data plane at $PINS"
+	check "so is one at the same interface" refused interface "e0 already has an XDP program"
+	check "so is --detach while lbd runs" exits 1 detach
+	check "with what to do" grep -q "hint: stop it first" "$DIR/out"
+	check "the lbd that was there goes on as it was" test "$(lb config export)" = "$before"
+	check "with its data plane" test -e "$PINS/slots"
+	check "and its neighbours" wait_for 5 ours_are "10.0.0.2"
+	check "and no other pins are left" test ! -e "$PINS-2"
+	rm -rf "$DIR/state2"
+}
+
+# --- room for tables: 1,200 slots ---
+
+# tables SIZE…: so many VIPs of these sizes, each of its own address
+tables() {
+	jq -n --argjson first "$1" --args '{vips: ($ARGS.positional | to_entries | map({
+		address: "192.0.2.\($first + .key):80/tcp", table_size: (.value | tonumber),
+		backends: [{address: "10.0.0.2"}]}))}' "${@:2}"
+}
+
+test_room() {
+	tables 1 | lb config apply - >"$DIR/out"
+	tables 1 251 251 251 251 | lb config apply - >"$DIR/out"
+	check "VIPs that replace others want room beside them" exits 1 lb config apply - < <(tables 101 251 251 251 251)
+	check "where there is none, that is said" \
+		grep -qx 'lbctl: no room in one piece for a table of 251 slots: 196 remain, 196 of them in one piece (at .*' "$DIR/out"
+	check "with what to do, and how much would do" grep -qx '  hint: new tables are made before old ones go: first remove what this removes (vip del, or a document without what is new), then add; or set limits.slots to 2008 or more and start lbd once with --reset-flows' "$DIR/out"
+	check "nothing has changed" test "$(lb config export | jq -c '[.vips[].address]')" = \
+		'["192.0.2.1:80/tcp","192.0.2.2:80/tcp","192.0.2.3:80/tcp","192.0.2.4:80/tcp"]'
+	tables 1 | lb config apply - >"$DIR/out"
+	check "in two steps it is possible" exits 0 lb config apply - < <(tables 101 251 251 251 251)
+	lb vip del 192.0.2.101:80/tcp >"$DIR/out"
+	lb vip del 192.0.2.103:80/tcp >"$DIR/out"
+	check "room that is not in one piece is no room" exits 1 lb vip add 192.0.2.7:80/tcp --table-size 509
+	check "which is said" grep -qF "a table of 509 slots: 698 remain, 251 of them in one piece" "$DIR/out"
+	check "with how much would do" grep -qF "remove VIPs first, or set limits.slots to 1709 or more" "$DIR/out"
+	check "small ones are made" exits 0 lb vip add 192.0.2.8:80/tcp --table-size 251
+	check "wherever they fit" exits 0 lb vip add 192.0.2.9:80/tcp --table-size 251
+	check "a limit that is too low is said" exits 1 lb vip add 192.0.2.7:80/tcp --table-size 251
+	check "with what to do, too" grep -qF "hint: raise limits.slots in lbd.json and start lbd once with --reset-flows" "$DIR/out"
+	stop_lbd
+	config lbd '.limits.slots = 2008'
+	check "raised, the start asks for that word" exits 1 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
+	check "and names it" grep -qF -e "--reset-flows" "$DIR/out"
+	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --reset-flows 2>>"$DIR/log" &
+	LBD_PID=$!
+	check "with it, it starts" wait_for 20 lb version
+	check "and there is room" exits 0 lb vip add 192.0.2.7:80/tcp --table-size 251
+}
+
+NOTE=$DIR/note
+set_up >"$NOTE" 2>&1
+check "lbd starts" test $? = 0 || { cat "$NOTE"; finish; }
+test_only_looking
+test_left_neighbours
+test_warnings
+test_other_lbds
+test_room
+stop_lbd
+check "--detach takes the data plane away" detach
+check "and no pin remains" test ! -e "$PINS"
+finish

@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What stands in the array for next hops on VLAN devices, and which link do frames leave by? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <arpa/inet.h>
+#include <linux/neighbour.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../lbd/nexthop_table.h"
+
+#define SIZE 8
+#define CARD 2u
+#define VLAN 3u
+#define INNER 4u /* a VLAN device on VLAN */
+
+struct rig {
+	struct lb_nexthop array[SIZE];
+	struct hops hops;
+	int in_use[8]; /* by interface: times told to be an egress, less those that it ceased */
+	unsigned int states;
+};
+
+static void on_egress(void *user, uint32_t ifindex, bool in_use)
+{
+	((struct rig *)user)->in_use[ifindex] += in_use ? 1 : -1;
+}
+
+static void on_state(void *user, const struct hop *hop)
+{
+	(void)hop;
+	((struct rig *)user)->states++;
+}
+
+static void on_forget(void *user, const struct hop_neighbour *neighbour)
+{
+	(void)user, (void)neighbour;
+}
+
+static struct netlink_link link_of(uint32_t ifindex, const char *name)
+{
+	struct netlink_link link = {
+		.ifindex = ifindex,
+		.mac = {2, 0, 0, 0, 0, (uint8_t)ifindex},
+		.mtu = 1500,
+		.ethernet = true,
+		.up = true,
+	};
+
+	strcpy(link.name, name);
+	return link;
+}
+
+static struct netlink_link vlan_of(uint32_t ifindex, uint32_t lower, uint16_t vlan)
+{
+	struct netlink_link link = link_of(ifindex, "vlan");
+
+	link.is_vlan = true;
+	link.lower = lower;
+	link.vlan = vlan;
+	link.vlan_protocol = htons(0x8100);
+	return link;
+}
+
+static struct rig *rig_new(void)
+{
+	struct rig *rig = calloc(1, sizeof(*rig));
+
+	assert_non_null(rig);
+	assert_int_equal(hops_init(&rig->hops, rig->array, SIZE), 0);
+	rig->hops.egress = on_egress;
+	rig->hops.state = on_state;
+	rig->hops.forget = on_forget;
+	rig->hops.user = rig;
+	return rig;
+}
+
+static void rig_free(struct rig *rig)
+{
+	hops_clear(&rig->hops);
+	free(rig);
+}
+
+static void set(struct rig *rig, struct netlink_link link, bool gone)
+{
+	assert_true(hops_link_set(&rig->hops, &link, gone) >= 0);
+}
+
+/* A next hop on the VLAN device, resolved. */
+static struct hop *resolved(struct rig *rig)
+{
+	struct netlink_neighbour is = {
+		.ifindex = VLAN,
+		.address = {.family = 4, .bytes = {10, 0, 0, 9}},
+		.state = NUD_REACHABLE,
+		.has_mac = true,
+		.mac = {2, 0, 0, 0, 1, 9},
+	};
+	struct hop *hop;
+
+	assert_int_equal(
+		hops_acquire(&rig->hops, hops_link_find(&rig->hops, VLAN), &is.address, 1500, &hop),
+		0);
+	hops_neighbour_set(&rig->hops, hop->neighbour, &is, false);
+	return hop;
+}
+
+static void frames_leave_below_the_vlan_device_with_its_tag(void **state)
+{
+	static const uint8_t source[] = {2, 0, 0, 0, 0, VLAN}, destination[] = {2, 0, 0, 0, 1, 9};
+	struct rig *rig = rig_new();
+	struct nexthop_info info;
+	struct hop *hop;
+
+	(void)state;
+	set(rig, vlan_of(VLAN, CARD, 100), false); /* in any order */
+	set(rig, link_of(CARD, "card"), false);
+	hop = resolved(rig);
+	assert_int_equal(rig->array[hop->number].valid, 1);
+	assert_int_equal(rig->array[hop->number].ifindex, CARD);
+	assert_int_equal(rig->array[hop->number].vlan, 100);
+	assert_int_equal(ntohs(rig->array[hop->number].vlan_protocol), 0x8100);
+	assert_memory_equal(rig->array[hop->number].src_mac, source, 6);
+	assert_memory_equal(rig->array[hop->number].dst_mac, destination, 6);
+	hop_describe(hop, &info);
+	assert_string_equal(info.interface, "vlan");
+	assert_string_equal(info.egress, "card");
+	assert_int_equal(info.vlan, 100);
+	assert_int_equal(rig->in_use[CARD], 1);
+	assert_int_equal(rig->in_use[VLAN], 0);
+	hops_release(&rig->hops, hop);
+	assert_int_equal(rig->in_use[CARD], 0);
+	rig_free(rig);
+}
+
+static void what_becomes_of_the_link_below_becomes_of_the_hop(void **state)
+{
+	struct rig *rig = rig_new();
+	struct netlink_link card = link_of(CARD, "card");
+	struct nexthop_info info;
+	struct hop *hop;
+
+	(void)state;
+	set(rig, card, false);
+	set(rig, vlan_of(VLAN, CARD, 100), false);
+	hop = resolved(rig);
+	assert_true(hop_is_usable(hop));
+	rig->states = 0;
+	card.up = false;
+	set(rig, card, false);
+	hop_describe(hop, &info);
+	assert_string_equal(info.reason, "link is down");
+	assert_int_equal(rig->array[hop->number].valid, 0);
+	assert_int_equal(rig->states, 1);
+	set(rig, card, true);
+	hop_describe(hop, &info);
+	assert_string_equal(info.reason, "interface is gone");
+	set(rig, vlan_of(VLAN, CARD, 100), true);
+	hops_release(&rig->hops, hop);
+	assert_null(hops_link_find(&rig->hops, CARD));
+	assert_null(hops_link_find(&rig->hops, VLAN));
+	rig_free(rig);
+}
+
+static void vlans_that_cannot_be_left_by_say_why(void **state)
+{
+	struct rig *rig = rig_new();
+	struct netlink_link elsewhere = vlan_of(5, CARD, 7), tunnel = link_of(6, "tunnel");
+	const char *why = NULL;
+
+	(void)state;
+	elsewhere.lower_elsewhere = true;
+	tunnel.ethernet = false;
+	set(rig, link_of(CARD, "card"), false);
+	set(rig, vlan_of(VLAN, CARD, 100), false);
+	set(rig, vlan_of(INNER, VLAN, 7), false);
+	set(rig, elsewhere, false);
+	set(rig, tunnel, false);
+	set(rig, vlan_of(7, 6, 7), false);
+	assert_ptr_equal(hops_exit(&rig->hops, hops_link_find(&rig->hops, VLAN), &why),
+			 hops_link_find(&rig->hops, CARD));
+	assert_null(hops_exit(&rig->hops, hops_link_find(&rig->hops, INNER), &why));
+	assert_string_equal(why, "is a VLAN in a VLAN: only one tag can be added");
+	assert_null(hops_exit(&rig->hops, hops_link_find(&rig->hops, 5), &why));
+	assert_string_equal(why, "is a VLAN of another namespace's interface");
+	assert_null(hops_exit(&rig->hops, hops_link_find(&rig->hops, 7), &why));
+	assert_string_equal(why, "is a VLAN of an interface that is not Ethernet");
+	set(rig, link_of(CARD, "card"), true);
+	assert_null(hops_exit(&rig->hops, hops_link_find(&rig->hops, VLAN), &why));
+	assert_string_equal(why, "is a VLAN of an interface that is not known yet");
+	rig_free(rig);
+}
+
+static void a_hop_without_vlan_has_no_tag(void **state)
+{
+	struct rig *rig = rig_new();
+	struct hop *hop;
+
+	(void)state;
+	set(rig, link_of(VLAN, "card"), false);
+	hop = resolved(rig);
+	assert_int_equal(rig->array[hop->number].vlan, 0);
+	assert_int_equal(rig->array[hop->number].ifindex, VLAN);
+	hops_release(&rig->hops, hop);
+	rig_free(rig);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(frames_leave_below_the_vlan_device_with_its_tag),
+		cmocka_unit_test(what_becomes_of_the_link_below_becomes_of_the_hop),
+		cmocka_unit_test(vlans_that_cannot_be_left_by_say_why),
+		cmocka_unit_test(a_hop_without_vlan_has_no_tag),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Does the health of backends decide as promised who takes new flows, and who keeps old ones? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../bpf/abi.h"
+#include "../../lbd/standing.h"
+
+#define BACKENDS_MAX 8
+
+/* A VIP whose backends have weights 10, 20, …, and are checked. */
+static struct lb_vip vip_of(struct lb_backend *backends, size_t count)
+{
+	memset(backends, 0, count * sizeof(*backends));
+	for (size_t i = 0; i < count; i++)
+		backends[i].weight = 10 * (i + 1);
+	return (struct lb_vip){
+		.backends = backends,
+		.backend_count = count,
+		.health = {.kind = LB_HEALTH_TCP},
+	};
+}
+
+/* Standings as letters: f, w, i. */
+static bool weigh(const struct lb_vip *vip, const char *letters, const char *expected)
+{
+	struct health_standing standings[BACKENDS_MAX] = {0};
+	uint32_t weights[BACKENDS_MAX];
+	char seen[64] = "";
+	bool use_all;
+
+	for (size_t i = 0; i < vip->backend_count; i++)
+		standings[i].is = letters[i] == 'f'   ? STANDING_FIT
+				  : letters[i] == 'w' ? STANDING_WAITING
+						      : STANDING_ILL;
+	use_all = standing_weigh(vip, standings, weights);
+	for (size_t i = 0; i < vip->backend_count; i++)
+		snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%s%u", i ? " " : "",
+			 weights[i]);
+	assert_string_equal(seen, expected);
+	return use_all;
+}
+
+static void only_fit_backends_take_new_flows(void **state)
+{
+	struct lb_backend backends[3];
+	const struct lb_vip vip = vip_of(backends, 3);
+
+	(void)state;
+	assert_false(weigh(&vip, "fff", "10 20 30"));
+	assert_false(weigh(&vip, "fif", "10 0 30"));
+	assert_false(weigh(&vip, "wfi", "0 20 0"));
+}
+
+static void when_none_is_fit_all_are_used_or_none(void **state)
+{
+	struct lb_backend backends[3];
+	struct lb_vip vip = vip_of(backends, 3);
+
+	(void)state;
+	assert_true(weigh(&vip, "iii", "10 20 30"));
+	assert_true(weigh(&vip, "wiw", "10 20 30"));
+	vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_false(weigh(&vip, "iii", "0 0 0"));
+	assert_false(weigh(&vip, "wiw", "0 0 0"));
+	assert_false(weigh(&vip, "wif", "0 0 30"));
+}
+
+static void who_has_no_share_does_not_count_as_fit(void **state)
+{
+	struct lb_backend backends[3];
+	struct lb_vip vip = vip_of(backends, 3);
+
+	(void)state;
+	backends[0].drain = true;
+	backends[1].weight = 0;
+	assert_true(weigh(&vip, "ffi", "0 0 30"));
+	vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_false(weigh(&vip, "ffi", "0 0 0"));
+}
+
+static void without_a_check_nobody_is_unfit(void **state)
+{
+	struct lb_backend backends[2];
+	struct lb_vip vip = vip_of(backends, 2);
+	const struct health_standing ill = {.is = STANDING_ILL, .known = true};
+
+	(void)state;
+	vip.health.kind = LB_HEALTH_NONE;
+	vip.on_unhealthy = LB_ON_UNHEALTHY_RESET;
+	vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_false(weigh(&vip, "iw", "10 20"));
+	assert_true(standing_keeps_old(&vip, ill, false));
+	assert_int_equal(standing_of_new(&vip, true).is, STANDING_FIT);
+	assert_true(standing_of_new(&vip, true).known);
+}
+
+static void a_vip_without_backends_uses_nobody(void **state)
+{
+	const struct lb_vip vip = {.health = {.kind = LB_HEALTH_TCP}};
+
+	(void)state;
+	weigh(&vip, "", "");
+}
+
+static void old_flows_end_only_where_reset_says_so_and_the_backend_is_ill(void **state)
+{
+	struct lb_backend backends[1];
+	struct lb_vip vip = vip_of(backends, 1);
+	const struct health_standing ill = {.is = STANDING_ILL, .known = true};
+	const struct health_standing waiting = {.is = STANDING_WAITING};
+	const struct health_standing fit = {.is = STANDING_FIT, .known = true};
+
+	(void)state;
+	assert_true(standing_keeps_old(&vip, ill, false));
+	vip.on_unhealthy = LB_ON_UNHEALTHY_RESET;
+	assert_false(standing_keeps_old(&vip, ill, false));
+	assert_true(standing_keeps_old(&vip, ill, true)); /* all are used: the check may be wrong */
+	assert_true(standing_keeps_old(&vip, waiting, false));
+	assert_true(standing_keeps_old(&vip, fit, false));
+}
+
+static void a_new_backend_waits_where_something_is_known(void **state)
+{
+	struct lb_backend backends[1];
+	struct lb_vip vip = vip_of(backends, 1);
+
+	(void)state;
+	assert_int_equal(standing_of_new(&vip, true).is, STANDING_WAITING);
+	assert_int_equal(standing_of_new(&vip, false).is, STANDING_FIT);
+	assert_false(standing_of_new(&vip, false).known);
+	vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_int_equal(standing_of_new(&vip, true).is, STANDING_WAITING);
+	assert_int_equal(standing_of_new(&vip, false).is, STANDING_WAITING);
+}
+
+static void a_result_is_known(void **state)
+{
+	(void)state;
+	assert_int_equal(standing_of_result(HEALTH_HEALTHY).is, STANDING_FIT);
+	assert_true(standing_of_result(HEALTH_HEALTHY).known);
+	assert_int_equal(standing_of_result(HEALTH_UNHEALTHY).is, STANDING_ILL);
+	assert_true(standing_of_result(HEALTH_UNHEALTHY).known);
+}
+
+/* What set_members leaves in the data plane for a standing is read back as something that has the
+ * same effect. */
+static void what_an_earlier_lbd_has_left_goes_on_as_it_was(void **state)
+{
+	const uint32_t valid = LB_MEMBER_VALID;
+
+	(void)state;
+	assert_int_equal(standing_of_left(valid | LB_MEMBER_NEW | LB_MEMBER_OLD).is, STANDING_FIT);
+	assert_int_equal(standing_of_left(valid | LB_MEMBER_OLD).is, STANDING_WAITING);
+	assert_int_equal(standing_of_left(valid).is, STANDING_ILL);
+	assert_true(standing_of_left(valid).known);
+	assert_true(standing_of_left(valid | LB_MEMBER_OLD).known);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(only_fit_backends_take_new_flows),
+		cmocka_unit_test(when_none_is_fit_all_are_used_or_none),
+		cmocka_unit_test(who_has_no_share_does_not_count_as_fit),
+		cmocka_unit_test(without_a_check_nobody_is_unfit),
+		cmocka_unit_test(a_vip_without_backends_uses_nobody),
+		cmocka_unit_test(old_flows_end_only_where_reset_says_so_and_the_backend_is_ill),
+		cmocka_unit_test(a_new_backend_waits_where_something_is_known),
+		cmocka_unit_test(a_result_is_known),
+		cmocka_unit_test(what_an_earlier_lbd_has_left_goes_on_as_it_was),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
