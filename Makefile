@@ -71,7 +71,7 @@ $(O)/%.o: %.c
 $(O)/lbd/datapath.o $(O)/lbd/datapath_pin.o $(O)/lbd/datapath_attach.o $(O)/lbd/datapath_vip.o: | $(O)/bpf/lb.skel.h
 $(O)/lbd/datapath_tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/tests/bench/rival_load.o: | $(O)/tests/bench/rival.skel.h
-$(O)/tests/bench/packets.o: | $(addprefix $(O)/tests/bench/,bare.skel.h next.skel.h)
+$(O)/tests/bench/stage.o: | $(addprefix $(O)/tests/bench/,bare.skel.h next.skel.h)
 $(O)/tests/bench/lbgen.o: | $(O)/tests/bench/lbgen.skel.h
 $(O)/tests/bench/lanes.o: | $(addprefix $(O)/tests/bench/,bare.skel.h lbgen.skel.h sink.skel.h)
 
@@ -87,6 +87,7 @@ $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
 $(O)/lib/libpacket.a: $(PACKET_OBJ)
 $(PACKET): %: %.o $(O)/lib/libpacket.a
 $(O)/tests/bench/packets $(O)/tests/bench/live: $(BENCH_OBJ)
+$(O)/tests/bench/packets: $(patsubst %,$(O)/tests/bench/%.o,stage verify)
 $(O)/tests/bench/live: $(O)/tests/bench/lanes.o
 $(UNIT) $(PACKET) $(TOOLS) $(BENCH): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: LDLIBS = -ljansson
@@ -216,7 +217,7 @@ run-bench: $(BENCH)
 
 # docs/benchmark.md and its plots, from the last whole "make bench".
 bench-page:
-	@python3 tests/bench/report.py page $(O)/bench/results.json tests/bench/insns.json docs
+	@python3 -B tests/bench/report.py page $(O)/bench/results.json tests/bench/insns.json docs
 
 # Instructions a packet, in VMs; fails when they have become more. BENCH_ARGS=--record keeps them.
 run-bench-insns: $(BENCH)

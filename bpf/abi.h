@@ -207,7 +207,7 @@ struct lb_nexthop {
 	__u32 mtu;     /* of the egress interface or route: the most an outer IP packet may have */
 	__be16 vlan_protocol; /* 802.1Q or 802.1ad, where vlan is not 0 */
 	__u16 pad[3];
-};
+} __attribute__((aligned(8))); /* or the MAC words would be read in halves */
 
 /* --- counters: per-CPU array "counters", indexed by member --- */
 struct lb_counter {

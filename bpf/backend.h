@@ -88,7 +88,7 @@ static __always_inline int packet_role(const struct packet *packet)
 /* Out of line: the common path has no use for its registers. The tag is that of the slot; the
  * bucket is the flow's own, so that each flow of a client has its record where the slot is the
  * client's. */
-static __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip, int role)
+__noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip, int role)
 {
 	__u32 zero = 0;
 	struct lb_tuning *tuned = bpf_map_lookup_elem(&tuning, &zero);
@@ -126,9 +126,9 @@ static __always_inline int choose_member(const struct packet *packet, const stru
 
 static __always_inline int choose_nexthop(struct choice *choice)
 {
-	__u32 number;
+	__u32 number = choice->number; /* a key of its own, or all of *choice would live in memory */
 
-	choice->member = bpf_map_lookup_elem(&members, &choice->number);
+	choice->member = bpf_map_lookup_elem(&members, &number);
 	if (!choice->member)
 		return LB_DROP_INTERNAL;
 	choice->flags = *(volatile __u32 *)&choice->member->flags;

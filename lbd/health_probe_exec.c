@@ -8,14 +8,15 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
 #include <sys/queue.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "health_probe.h"
@@ -203,58 +204,71 @@ static void environment_fill(const struct health_probe *probe, struct environmen
 	out->list[VARIABLES] = NULL;
 }
 
-/* No signal blocked, none ignored but as the kernel does; a group of its own. */
-static int spawn_attributes(posix_spawnattr_t *attributes)
-{
-	sigset_t none, all;
+/* From here to its end the child shares our memory, while we wait: it makes system calls and no
+ * more. By hand, since posix_spawn cannot give up capabilities. */
 
+static int child_descriptors(const int write_fds[STREAMS])
+{
+	int null = open("/dev/null", O_RDONLY);
+
+	if (null < 0 || dup2(null, 0) < 0 || dup2(write_fds[OUTPUT], 1) < 0 ||
+	    dup2(write_fds[ERRORS], 2) < 0 || close_range(3, ~0u, 0))
+		return -1;
+	return chdir("/");
+}
+
+/* None ignored but as the kernel does, none blocked; those that must not be touched refuse. */
+static void child_signals(void)
+{
+	const struct sigaction ordinary = {.sa_handler = SIG_DFL};
+	sigset_t none;
+
+	for (int number = 1; number < NSIG; number++)
+		sigaction(number, &ordinary, NULL);
 	sigemptyset(&none);
-	sigfillset(&all);
-	posix_spawnattr_setsigmask(attributes, &none);
-	posix_spawnattr_setsigdefault(attributes, &all);
-	posix_spawnattr_setpgroup(attributes, 0);
-	return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK |
-							    POSIX_SPAWN_SETSIGDEF);
+	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static int spawn_actions(posix_spawn_file_actions_t *actions, const int write_fds[STREAMS])
+/* With no_new_privs, which lbd has set, user 0 does not get them back by exec. */
+static int child_capabilities(void)
 {
-	int error = posix_spawn_file_actions_addopen(actions, 0, "/dev/null", O_RDONLY, 0);
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
 
-	if (!error)
-		error = posix_spawn_file_actions_adddup2(actions, write_fds[OUTPUT], 1);
-	if (!error)
-		error = posix_spawn_file_actions_adddup2(actions, write_fds[ERRORS], 2);
-	if (!error)
-		error = posix_spawn_file_actions_addclosefrom_np(actions, 3);
-	if (!error)
-		error = posix_spawn_file_actions_addchdir_np(actions, "/");
-	return error;
+	return (int)syscall(SYS_capset, &header, none);
 }
 
-/* 0 or a positive error number, as posix_spawn has it. */
+static _Noreturn void child_run(char *const *command, char *const *environment,
+				const int write_fds[STREAMS], volatile int *error)
+{
+	if (!setpgid(0, 0) && !child_descriptors(write_fds) && !child_capabilities()) {
+		child_signals();
+		execve(command[0], command, environment);
+	}
+	*error = errno;
+	_exit(127);
+}
+
+/* 0 or a positive error number. */
 static int spawn(const struct health_probe *probe, const int write_fds[STREAMS], pid_t *pid)
 {
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
 	struct environment environment;
-	int error;
+	sigset_t all, before;
+	volatile int error = 0;
+	pid_t child;
 
 	environment_fill(probe, &environment);
-	error = posix_spawn_file_actions_init(&actions);
-	if (error)
-		return error;
-	error = posix_spawnattr_init(&attributes);
-	if (!error) {
-		error = spawn_attributes(&attributes);
-		if (!error)
-			error = spawn_actions(&actions, write_fds);
-		if (!error)
-			error = posix_spawn(pid, probe->check->command[0], &actions, &attributes,
-					    probe->check->command, environment.list);
-		posix_spawnattr_destroy(&attributes);
-	}
-	posix_spawn_file_actions_destroy(&actions);
+	sigfillset(&all);
+	sigprocmask(SIG_SETMASK, &all, &before); /* no handler of ours runs in the child */
+	child = vfork();
+	if (!child)
+		child_run(probe->check->command, environment.list, write_fds, &error);
+	if (child < 0)
+		error = errno;
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (child > 0 && error)
+		waitpid(child, NULL, 0);
+	*pid = child;
 	return error;
 }
 

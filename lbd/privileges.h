@@ -11,7 +11,8 @@
  * good. CAP_SYS_ADMIN stays only where it has to stand in for a CAP_BPF or CAP_PERFMON that is not
  * there.
  *
- * Programs that lbd runs (exec checks) inherit at most CAP_NET_RAW, even as root: the inheritable
+ * Programs that lbd runs inherit at most CAP_NET_RAW (exec checks give up that, too:
+ * health_probe_exec.c), even as root: the inheritable
  * and ambient sets hold nothing else, user 0 is nothing special any more (SECBIT_NOROOT), and
  * no_new_privs is set. The bounding set shrinks to what is kept.
  *

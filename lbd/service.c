@@ -321,9 +321,35 @@ static json_t *removed_flows(const struct service *service, const struct live_vi
 				 : "it is removed, and its recorded flows end");
 }
 
-static json_t *flows_at_risk(struct change *change, const struct live_vip *before,
-			     const struct live_vip *next)
+/* Whether a backend that stays, next->backends[i], loses its old flows by the change: it is
+ * unhealthy, and the flows of such end from now on. */
+static bool is_reset(const struct step *step, const struct live_vip *before, size_t i)
 {
+	const struct live_vip *next = &step->next;
+	const struct table_member *backend;
+	size_t from = 0;
+
+	if (standing_keeps_old(step->plan.after, next->standings[i], next->use_all))
+		return false;
+	backend = find_kept(before, &from, &next->backends[i].address);
+	return backend &&
+	       standing_keeps_old(step->plan.before, before->standings[backend - before->backends],
+				  before->use_all);
+}
+
+static json_t *reset_flows(const struct service *service, const struct table_member *backend)
+{
+	char address[LB_ADDR_TEXT];
+
+	return json_pack("{s:s,s:i,s:i,s:s}", "backend", lb_addr_format(&backend->address, address),
+			 "recorded_flows", (int)sweep_flows(service->sweep, backend->number),
+			 "slots", 0, "reason", "it is unhealthy, and on_unhealthy is reset");
+}
+
+static json_t *flows_at_risk(struct change *change, const struct step *step,
+			     const struct live_vip *before)
+{
+	const struct live_vip *next = &step->next;
 	json_t *at_risk = json_array();
 	size_t i, from = 0;
 
@@ -336,6 +362,10 @@ static json_t *flows_at_risk(struct change *change, const struct live_vip *befor
 		if (lost)
 			json_array_append_new(at_risk, lost);
 	}
+	for (i = 0; i < next->backend_count; i++)
+		if (is_reset(step, before, i))
+			json_array_append_new(at_risk,
+					      reset_flows(change->service, &next->backends[i]));
 	return at_risk;
 }
 
@@ -412,7 +442,7 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 	step->moved = plan_moved(next->slots->words, table_owners(next->table), next->slots->size);
 	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
 				 next->backend_count, next->slots->size);
-	step->at_risk = flows_at_risk(change, before, next);
+	step->at_risk = flows_at_risk(change, step, before);
 	return 0;
 }
 

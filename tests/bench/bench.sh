@@ -57,10 +57,12 @@ for part in "${parts[@]}"; do
 	[ -s "$work/$part.json" ] || rm "$work/$part.json"
 done
 mkdir -p "$build/bench"
-python3 tests/bench/report.py join "$work" > "$build/bench/$name.json" || status=1
+# Instruction counts of this build, when "make bench-insns" has taken them.
+[ ! -e "$build/bench/insns.json" ] || cp "$build/bench/insns.json" "$work"
+python3 -B tests/bench/report.py join "$work" > "$build/bench/$name.json" || status=1
 if [ "$format" = json ]; then
 	cat "$build/bench/$name.json"
 else
-	python3 tests/bench/report.py show "$build/bench/$name.json"
+	python3 -B tests/bench/report.py show "$build/bench/$name.json"
 fi
 exit "$status"

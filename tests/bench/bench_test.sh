@@ -37,8 +37,8 @@ every_lane() {
 report() {
 	mkdir -p "$work/both"
 	cp "$work/packets.json" "$work/live.json" "$work/both" &&
-		python3 tests/bench/report.py join "$work/both" >"$work/results.json" &&
-		python3 tests/bench/report.py show "$work/results.json" >"$work/shown"
+		python3 -B tests/bench/report.py join "$work/both" >"$work/results.json" &&
+		python3 -B tests/bench/report.py show "$work/results.json" >"$work/shown"
 }
 
 # Each target is judged, but for those of instruction counts, which need a VM.
@@ -50,7 +50,7 @@ targets_judged() {
 page() {
 	mkdir "$work/docs"
 	cp docs/benchmark.md "$work/docs" &&
-		python3 tests/bench/report.py page "$work/results.json" tests/bench/insns.json "$work/docs" &&
+		python3 -B tests/bench/report.py page "$work/results.json" tests/bench/insns.json "$work/docs" &&
 		grep -q '^| tcp4-1m |' "$work/docs/benchmark.md" &&
 		grep -q '</svg>' "$work/docs/benchmark-flows.svg" && grep -q '</svg>' "$work/docs/benchmark-live.svg"
 }
@@ -69,7 +69,7 @@ given() {
 		  "lru_capacity": 1, "error": "lb: tx for 3 packets, expected 8192"}]}
 	JSON
 	rm -f "$work/both/live.json"
-	python3 tests/bench/report.py join "$work/both" >"$work/given.json"
+	python3 -B tests/bench/report.py join "$work/both" >"$work/given.json"
 }
 
 target_is() {
@@ -83,7 +83,7 @@ insns() {
 	for count; do
 		printf '{"6.1": {"release": "6.1.0", "drop": 500, "lb": %s}}' "$((500 + count))" >"$work/insns$count"
 	done
-	python3 tests/bench/insns.py compare "$work/insns$1" "$work/insns$2"
+	python3 -B tests/bench/insns.py compare "$work/insns$1" "$work/insns$2"
 }
 
 insns_worse() {

@@ -398,6 +398,116 @@ static void single_changes(struct bench *bench, uint32_t vips)
 	figure(bench, last, CHANGES, "backend.set among %u VIPs: to the last slot word", vips);
 }
 
+/* --- a health event, and when its last slot word is written --- */
+
+/* A command is the check: a backend is ill while FOLDER has a file by its address. */
+static json_t *checked_document(const struct bench *bench)
+{
+	json_t *document_of_one = document(1, 10);
+	json_t *vip = json_array_get(
+		json_object_get(json_object_get(document_of_one, "document"), "vips"), 0);
+
+	json_object_set_new(vip, "health",
+			    json_pack("{s:s, s:i, s:i, s:i, s:i, s:[s, s, s++]}", "type", "exec",
+				      "interval_ms", 200, "timeout_ms", 200, "rise", 1, "fall", 1,
+				      "command", "/bin/sh", "-c", "test ! -e ", bench->folder,
+				      "/ill-$LBD_BACKEND"));
+	return document_of_one;
+}
+
+/* "2026-01-31T23:59:59.123Z" */
+static double time_of(const char *text)
+{
+	struct tm parts = {0};
+	int ms = 0;
+
+	if (sscanf(text, "%d-%d-%dT%d:%d:%d.%dZ", &parts.tm_year, &parts.tm_mon, &parts.tm_mday,
+		   &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &ms) != 7)
+		die("no time with milliseconds: %s", text);
+	parts.tm_year -= 1900;
+	parts.tm_mon -= 1;
+	return timegm(&parts) * 1e3 + ms;
+}
+
+/* Whether the first backend is in `state`, and since when. */
+static bool health_is(struct bench *bench, const char *state, double *since)
+{
+	json_t *params = json_pack("{s:s}", "vip", "v0"), *result, *health;
+	size_t length = 0;
+	bool is;
+
+	send_request(bench, "backend.list", params);
+	while (!receive(bench, &length, 0))
+		;
+	result = result_of(bench, length);
+	health = json_object_get(
+		json_array_get(json_object_get(json_array_get(json_object_get(result, "vips"), 0),
+					       "backends"),
+			       0),
+		"health");
+	is = health && !strcmp(json_string_value(json_object_get(health, "state")), state);
+	if (is)
+		*since = time_of(json_string_value(json_object_get(health, "since")));
+	json_decref(params);
+	json_decref(result);
+	return is;
+}
+
+static double clock_real_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return now.tv_sec * 1e3 + now.tv_nsec / 1e6;
+}
+
+/* Looks at the slots until they have changed, and then not for 50 ms. */
+static double after_event(struct bench *bench, const uint32_t *words, const char *state)
+{
+	static uint16_t owners[TABLE_SIZE];
+	const double began = now_ms();
+	double last = 0, last_real = 0, since;
+
+	while (!last || now_ms() - last < 50) {
+		if (look(words, owners)) {
+			last = now_ms();
+			last_real = clock_real_ms();
+		}
+		if (now_ms() - began > 10000)
+			die("no slot has changed");
+	}
+	if (!health_is(bench, state, &since))
+		die("the backend is not %s", state);
+	return last_real - since;
+}
+
+static void health_events(struct bench *bench)
+{
+	double ill[CHANGES], well[CHANGES], since;
+	json_t *checked = checked_document(bench);
+	const uint32_t *words;
+	char path[512];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/ill-172.16.0.0", bench->folder);
+	call(bench, "config.apply", checked, true);
+	for (double began = now_ms(); !health_is(bench, "healthy", &since);)
+		if (now_ms() - began > 10000)
+			die("no backend becomes healthy: %s", bench->reply);
+	words = slots_of(bench, 0);
+	after_event(bench, words, "healthy"); /* takes in what they are */
+	for (int round = 0; round < CHANGES; round++) {
+		fd = open(path, O_CREAT | O_WRONLY, 0600);
+		close(fd);
+		ill[round] = after_event(bench, words, "unhealthy");
+		unlink(path);
+		well[round] = after_event(bench, words, "healthy");
+	}
+	figure(bench, ill, CHANGES, "backend fails its check: to the last slot word");
+	figure(bench, well, CHANGES, "backend passes it again: to the last slot word");
+	json_decref(checked);
+}
+
 /* --- starts --- */
 
 static void starts(struct bench *bench)
@@ -433,6 +543,8 @@ static void run(struct bench *bench)
 	for (size_t i = 0; i < 3; i++)
 		documents(bench, counts[i]);
 	single_changes(bench, 10);
+	call(bench, "config.apply", none, true);
+	health_events(bench);
 	call(bench, "config.apply", none, true);
 	single_changes(bench, VIPS_MOST);
 	starts(bench);

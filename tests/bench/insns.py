@@ -39,10 +39,11 @@ def judge(series, old, new):
         print(f"{series}: the baseline is of {old['release']}, so it is not compared; see --record")
         return True
     change = own(new) / own(old) - 1
-    verdict = "WORSE than the baseline allows" if change > LIMIT else (
+    worse = own(new) > own(old) * (1 + LIMIT)
+    verdict = "WORSE than the baseline allows" if worse else (
         "better: --record keeps it" if change < -LIMIT else "as before")
     print(f"{series}: the balancer takes {own(new):.0f} instructions, {change * 100:+.1f} %: {verdict}")
-    return change <= LIMIT
+    return not worse
 
 
 def compare(old, new):

@@ -52,8 +52,8 @@ for series in "$@"; do
 	measure "$series"
 done
 mkdir -p "$build/bench"
-python3 tests/bench/insns.py gather "$work" "$@" > "$build/bench/insns.json"
+python3 -B tests/bench/insns.py gather "$work" "$@" > "$build/bench/insns.json"
 if [ -n "$record" ]; then
 	cp "$build/bench/insns.json" tests/bench/insns.json
 fi
-python3 tests/bench/insns.py compare tests/bench/insns.json "$build/bench/insns.json"
+python3 -B tests/bench/insns.py compare tests/bench/insns.json "$build/bench/insns.json"

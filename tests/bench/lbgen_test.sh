@@ -42,7 +42,7 @@ in_node() {
 frames() {
 	local listener
 	rm -f "$work/ready"
-	in_node b python3 tests/bench/lbgen_frames.py b0 "$work/ready" >"$work/frames" &
+	in_node b python3 -B tests/bench/lbgen_frames.py b0 "$work/ready" >"$work/frames" &
 	listener=$! # wait_for changes it
 	wait_for 10 test -e "$work/ready" &&
 		in_node a "$lbgen" --interface a0 --dmac "$MAC" --json "$@" >"$work/sent" && wait "$listener"

@@ -3,7 +3,7 @@
  * what it is compared with, and out? Run by live.sh, which makes the links.
  *
  *	live --id PREFIX [--case REGEX] [--rounds N] [--packets N]
- *	     [--max-flows N] [--cpu N] [--without-ipvs]
+ *	     [--max-flows N] [--cpu N] [--without LANE]…
  *
  * Prints JSON: for each case the nanoseconds of CPU time a packet, of every round ("ns"), the
  * elapsed time that the kernel reports ("kernel_ns"), or an "error". The cases take turns, a burst
@@ -58,8 +58,8 @@ struct pair {
 static struct {
 	const char *id, *pattern;
 	uint32_t rounds, packets, max_flows, cpu;
+	bool without[LANE_COUNT]; /* lanes that this machine does not have */
 	struct lane *lanes[LANE_COUNT];
-	bool without_ipvs;
 	struct pair *pairs; /* NULL: not wanted, or there is only one core */
 } live = {.pattern = "", .rounds = 15, .packets = 131072, .max_flows = MILLION, .cpu = UINT32_MAX};
 
@@ -109,8 +109,8 @@ static int choose_rows(void)
 		return -1;
 	}
 	for (i = 0; i < ROWS; i++)
-		rows[i].wanted = !regexec(&wanted, rows[i].name, 0, NULL, 0) &&
-				 (rows[i].lane != LANE_IPVS || !live.without_ipvs);
+		rows[i].wanted =
+			!regexec(&wanted, rows[i].name, 0, NULL, 0) && !live.without[rows[i].lane];
 	if (!regexec(&wanted, "two-cores", 0, NULL, 0) && sysconf(_SC_NPROCESSORS_ONLN) > 1)
 		live.pairs = calloc(live.rounds, sizeof(*live.pairs));
 	regfree(&wanted);
@@ -305,6 +305,18 @@ static int parse_number(const char *text, uint32_t least, uint32_t most, uint32_
 	return 0;
 }
 
+static int leave_out(const char *name)
+{
+	int i;
+
+	for (i = 0; i < LANE_COUNT; i++)
+		if (!strcmp(lane_name(i), name)) {
+			live.without[i] = true;
+			return 0;
+		}
+	return -1;
+}
+
 static int parse_option(int option)
 {
 	switch (option) {
@@ -322,8 +334,7 @@ static int parse_option(int option)
 		return parse_number(optarg, 1, MILLION, &live.max_flows) ||
 		       live.max_flows & (live.max_flows - 1);
 	case 'w':
-		live.without_ipvs = true;
-		return 0;
+		return leave_out(optarg);
 	case 'u':
 		return parse_number(optarg, 0, CPU_SETSIZE - 1, &live.cpu);
 	}
@@ -338,7 +349,7 @@ int main(int argc, char **argv)
 		{"rounds", required_argument, NULL, 'r'},
 		{"cpu", required_argument, NULL, 'u'},
 		{"packets", required_argument, NULL, 'p'},
-		{"without-ipvs", no_argument, NULL, 'w'},
+		{"without", required_argument, NULL, 'w'},
 		{"max-flows", required_argument, NULL, 'm'},
 		{NULL, 0, NULL, 0},
 	};
@@ -349,7 +360,7 @@ int main(int argc, char **argv)
 			live.id = NULL, optind = argc + 1;
 	if (!live.id || optind != argc) {
 		fprintf(stderr, "usage: live --id PREFIX [--case REGEX] [--rounds N] [--packets N] "
-				"[--max-flows N] [--cpu N] [--without-ipvs]\n");
+				"[--max-flows N] [--cpu N] [--without LANE]\n");
 		return 2;
 	}
 	if (live.cpu == UINT32_MAX)

@@ -78,7 +78,7 @@ set_up_dnat() {
 	local map
 	map=$(backends | awk '{ printf "%s%d : %s", sep, NR - 1, $1; sep = ", " }')
 	modprobe -qa nf_tables nf_conntrack nft_ct nft_chain_nat nft_nat nft_numgen 2>/dev/null || :
-	nsenter --net="/run/netns/$id-u$dnat" nft -f - <<-RULES
+	nsenter --net="/run/netns/$id-u$dnat" nft -f - <<-RULES || return
 		table ip lb {
 			chain prerouting {
 				type nat hook prerouting priority dstnat;
@@ -112,8 +112,8 @@ for ((n = 0; n < lanes; n++)); do
 done
 lane "$lanes" "u$second_port_of"
 set_up_forward
-set_up_dnat
-without=
-set_up_ipvs || without=--without-ipvs
-# shellcheck disable=SC2086 # nothing, or one word
-"$build/tests/bench/live" --id "$id" $without "$@"
+without=()
+set_up_dnat 2>/dev/null || without+=(--without dnat)
+set_up_ipvs 2>/dev/null || without+=(--without ipvs)
+[ "${#without[@]}" = 0 ] || echo "live.sh: this machine lacks what these need: ${without[*]}" >&2
+"$build/tests/bench/live" --id "$id" "${without[@]}" "$@"

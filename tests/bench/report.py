@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What did the benchmark find?
 
-    report.py join FOLDER               packets.json and live.json there, as one, with what follows
+    report.py join FOLDER               packets.json, live.json and insns.json there, as far as there
+                                        are any, as one, with what follows
     report.py show RESULTS              tables, and the targets with met or missed
     report.py page RESULTS INSNS DOCS   brings DOCS/benchmark.md and its plots up to date
 
@@ -13,7 +14,7 @@ import platform
 import re
 import sys
 
-import figures
+import ratios
 import plots
 
 
@@ -31,16 +32,17 @@ def join(folder):
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
                 results[part] = json.load(file)
-    samples = figures.Samples(results)
+    samples = ratios.Samples(results)
     results["rows"] = {
-        "packets": [figures.packet_row(case)
+        "packets": [ratios.packet_row(case)
                     for case in results.get("packets", {}).get("cases", [])],
-        "live": [figures.live_row(case, samples)
+        "live": [ratios.live_row(case, samples)
                  for case in results.get("live", {}).get("cases", [])],
     }
-    results["two_cores"] = figures.two_cores(results)
-    results["noise"] = figures.noise(results)
-    results["targets"] = figures.targets(results)
+    results["two_cores"] = ratios.two_cores(results)
+    results["noise"] = ratios.noise(results)
+    insns = os.path.join(folder, "insns.json")
+    results["targets"] = ratios.targets(results, load(insns) if os.path.exists(insns) else None)
     json.dump(results, sys.stdout, indent=1)
     print()
 
@@ -115,7 +117,12 @@ def show(results):
         if results["two_cores"]:
             print(f"\nTwo cores do {results['two_cores']} times what one does.")
         print()
-    print_aligned(target_table(results["targets"]))
+    judged = [row for row in results["targets"] if row["met"] is not None]
+    if judged:
+        print_aligned(target_table(judged))
+    for row in results["targets"]:
+        if row["met"] is None:
+            print("not measured:", row["target"])
     noise = results["noise"]
     if noise:
         print(f"\nThe floor against itself: {noise['median']:.3f}, at worst {noise['worst']:.3f}.")
@@ -152,7 +159,7 @@ def page(results, insns, docs):
     cores = results["two_cores"]
     parts = {
         "machine": machine_text(results),
-        "targets": markdown(target_table(figures.targets(results, insns))),
+        "targets": markdown(target_table(ratios.targets(results, insns))),
         "packets": markdown(packet_table(rows["packets"])),
         "live": markdown(live_table(rows["live"])) +
                 (f"\n\nTwo cores do {cores} times what one does." if cores else ""),
@@ -167,6 +174,8 @@ def page(results, insns, docs):
 
 
 def load(path):
+    if not os.path.exists(path):
+        sys.exit(f"report.py: there is no {path}; \"sudo make bench\" makes one")
     with open(path, encoding="utf-8") as file:
         return json.load(file)
 

@@ -441,10 +441,11 @@ check "closed standard output exits 1" exits 1 closed vip list
 lbctl --socket stuck.sock backend drain web 2001:DB8:1::4 --wait 0 >out 2>&1
 check_equal "drain --wait looks for a backend in lbd's spelling" \
 	"lbctl: 2001:db8:1::4 was removed meanwhile" "$(sed -n 2p out)"
-# Whoever starts it in the background has SIGINT ignored, so not this shell.
+# Whoever is started in the background by a shell has SIGINT ignored, so not by this one.
 interrupted() {
 	/usr/bin/python3 - <<-'END'
 		import signal, subprocess
+		signal.signal(signal.SIGINT, signal.SIG_DFL)  # a runner in the background ignores it
 		lbctl = subprocess.Popen("lbctl --socket stuck.sock backend drain web 10.0.0.2 --wait 1h".split(),
 		                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 		print(lbctl.stdout.readline() + lbctl.stdout.readline(), end="")

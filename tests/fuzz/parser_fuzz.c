@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Do the stages from the frame to the VIP read nothing that is not there, pass what is for no VIP,
- * and let nothing through that is not sound?
+ * and let nothing through that is not sound? Does the
+ * way of plain packets agree with that of all?
  *
  * The headers of the XDP program, compiled for this machine (xdp_shim.h). An input is a series of
  * frames: how many 16 bytes of the frame are not in its first buffer, the length in two bytes, the
@@ -20,6 +21,7 @@ static int answer_echo(struct xdp_md *ctx, const struct packet *packet)
 }
 
 #include "../../bpf/parse.h"
+#include "../../bpf/plain.h"
 #include "../../bpf/rare.h"
 #include "fuzz.h"
 
@@ -255,6 +257,23 @@ static void check(const struct xdp_md *ctx, int verdict, const struct packet *pa
 		check_sound(ctx, packet, vip);
 }
 
+/* What the way of plain packets takes, the way of all packets takes for the same. */
+static void check_plain(struct xdp_md *ctx)
+{
+	void *data = (void *)(uintptr_t)ctx->data, *end = (void *)(uintptr_t)ctx->data_end;
+	const struct ethhdr *eth = data;
+	struct packet plain = {0}, packet = {0};
+
+	if ((void *)(eth + 1) > end)
+		return;
+	if (eth->h_proto == bpf_htons(ETH_P_IP)
+		    ? !plain_ipv4(data, end, &plain)
+		    : eth->h_proto != bpf_htons(ETH_P_IPV6) || !plain_ipv6(data, end, &plain))
+		return;
+	FUZZ_CHECK(parse(ctx, &packet) == LB_NEXT && !rare_is(&packet));
+	FUZZ_CHECK(!memcmp(&plain, &packet, sizeof(packet)));
+}
+
 /* Copies of exactly their sizes: the whole frame, and its first buffer. */
 static void one_frame(const uint8_t *bytes, uint32_t length, uint32_t beyond)
 {
@@ -269,6 +288,7 @@ static void one_frame(const uint8_t *bytes, uint32_t length, uint32_t beyond)
 	memcpy(frame, bytes, length);
 	memcpy(buffer, bytes, first);
 	ctx = (struct xdp_md){(uintptr_t)buffer, (uintptr_t)buffer + first, frame, length};
+	check_plain(&ctx);
 	verdict = stages(&ctx, &packet, &vip);
 	check(&ctx, verdict, &packet, &vip);
 	FUZZ_CHECK(!memcmp(frame, bytes, length) && !memcmp(buffer, bytes, first));

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/lab.sh
 
 BYTES=8000
-EXCHANGES=20
+EXCHANGES=12
 
 # Echoes datagrams, from the address that they were sent to.
 echo_on() {

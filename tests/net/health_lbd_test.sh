@@ -151,7 +151,15 @@ hold() {
 	lab_background client "$O/tests/lib/hold_tool" hold --count "$HELD" --interval-ms 200 \
 		"$LAB_VIP4" "$HOLD_PORT" >"$LAB_DIR/hold" 2>&1
 	HOLDER=$LAB_PID
+	wait_for 10 handles_usr1 "$HOLDER"
 	wait_for 10 held ".opened == $HELD"
+}
+
+# Before it does, the signal would end it.
+handles_usr1() {
+	local mask
+	mask=$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status")
+	((0x$mask & 1 << 9))
 }
 
 # held FILTER: of the state that hold_tool reports now.
@@ -169,6 +177,7 @@ exchanged() { held ".exchanges > $1"; }
 
 established_stay() {
 	local before exchanges
+	wait_for 5 has_slots held 2
 	hold
 	check_equal "$HELD connections are there" 0 $? || return
 	before=$(on_b2)
@@ -196,17 +205,23 @@ status_is() {
 
 reset_moves() {
 	local before
-	lbctl vip set held --on-unhealthy reset >/dev/null
 	before=$(on_b2)
 	dies 2
 	wait_for 5 has_no_slots held 2
+	check "a change that ends flows says so" ends_flows
 	check "with reset those of an unhealthy backend end at once ($before)" \
 		wait_for 3 held ".resets == $before and .open == $((HELD - before))"
+	check_equal "and once it is made it ends nothing more" 0 \
+		"$(lbctl --json vip set held --transition 29s | jq '.vips[0].at_risk | length')"
 	check "and no others" held ".stalls == 0 and .wrong == 0 and .failures == 0"
 	serve 2
 	wait_for 5 has_slots held 2
 	lab_end "$HOLDER"
 	lbctl vip set held --on-unhealthy keep >/dev/null
+}
+
+ends_flows() {
+	lbctl vip set held --on-unhealthy reset | grep -E "at risk: backend ${LAB_BACKEND4[2]}: .* on_unhealthy is reset$"
 }
 
 # --- when all are unhealthy ---
@@ -321,6 +336,7 @@ filters() { lab_in balancer tc filter show dev "$1" egress | grep -c handle; }
 has_filters() { [ "$(filters "$1")" = "$2" ]; }
 
 tunnel() {
+	local number
 	lbctl vip set web --health-source tunnel >/dev/null
 	check_equal "with a tunnel check its program stands at the interface" 1 "$(filters l0)"
 	check "backends that take traffic are healthy" tunnel_finds_all_healthy
@@ -343,6 +359,9 @@ tunnel() {
 	lab_stop_lbd
 	lab_in balancer "$LBD" --config "$LAB_DIR/lbd.json" --detach
 	check_equal "and goes with --detach" 0 "$(filters l0)"
+	for number in 1 2 3; do
+		lab_ip balancer neigh flush to "${LAB_BACKEND4[$number]}"
+	done
 	start_lbd
 	lab_ready
 	check_equal "an lbd that starts puts it back" 1 "$(filters l0)"
@@ -403,9 +422,9 @@ every_kind() {
 	kind tcp-refused 81/tcp unhealthy "connection refused" --health tcp
 	kind exec 81/tcp healthy "" --health exec --health-command "/bin/true"
 	kind exec-fails 81/tcp unhealthy "exit status 1" --health exec --health-command "/bin/false x"
-	# What lbd may do is none of a command's business.
-	kind exec-rights 81/tcp unhealthy "exit status 1: 0000000000000000 0000000000000000 0000000000000000" \
-		--health exec --health-command "$(powers_command)"
+	powerless exec-rights
+	confine_lbd
+	powerless exec-rights-of-user-0
 	if PATH=$PATH:/usr/sbin command -v nginx >/dev/null; then
 		nginx_up
 		kind nginx 8080/tcp healthy "" --health http --health-path /healthz --health-status 200 \
@@ -420,6 +439,21 @@ every_kind() {
 	else
 		skip "dnsmasq is checked" dnsmasq-base
 	fi
+}
+
+# What lbd may do is none of a command's business.
+powerless() {
+	kind "$1" 81/tcp unhealthy "exit status 1: 0000000000000000 0000000000000000 0000000000000000" \
+		--health exec --health-command "$(powers_command)"
+}
+
+# As in a container: user 0 with what lbd needs, and not CAP_SETPCAP, so that it cannot give up what user 0 is.
+confine_lbd() {
+	lab_stop_lbd
+	printf '#!/bin/sh\nexec setpriv --bounding-set=-all,+bpf,+net_admin,+perfmon "%s" "$@"\n' "$LBD" >"$LAB_DIR/confined"
+	chmod +x "$LAB_DIR/confined"
+	LBD=$LAB_DIR/confined start_lbd
+	check_equal "an lbd starts that is user 0, but confined" 0 $?
 }
 
 # A program that says with which effective, permitted and ambient capabilities it runs, and fails.
@@ -458,6 +492,7 @@ added() {
 		"vip late: changed, no slot moved" \
 		"$(lbctl vip set late --health tcp --health-port 83 --health-interval 300ms)"
 	check "but by them" wait_for 5 has_no_slots late 3
+	wait_for 5 state_is web 3 unhealthy
 	answered 3
 	lbctl vip del late >/dev/null
 	wait_for 5 state_is web 3 healthy

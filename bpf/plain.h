@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Stage 1 for nearly all packets: TCP or UDP in a sound IP packet, without tags, options, extension
+ * headers or fragments, and with all headers in the first buffer.
+ *
+ * Each of these is asked for here, and then known to the compiler: the way of a plain packet is
+ * compiled apart, without what the others need. What is not plain goes the long way (parse.h),
+ * which would find in a plain packet just what is found here; tests/fuzz/parser_fuzz.c compares.
+ */
+#ifndef LB_PLAIN_H
+#define LB_PLAIN_H
+
+#include "parse.h"
+
+#define PLAIN_IPV4 0x45 /* version 4, a header of 20 bytes */
+
+/* `l4`: where the transport header is. 0 unless it is all there, by the buffer and by `room`, the
+ * length that the IP header gives it. */
+static __always_inline int plain_l4(void *l4, void *end, __u32 room, struct packet *packet)
+{
+	if (packet->protocol == IPPROTO_TCP) {
+		if (l4 + sizeof(struct tcphdr) > end || room < sizeof(struct tcphdr))
+			return 0;
+		packet->tcp_flags = ((__u8 *)l4)[13];
+	} else {
+		if (packet->protocol != IPPROTO_UDP || l4 + sizeof(struct udphdr) > end ||
+		    room < sizeof(struct udphdr))
+			return 0;
+	}
+	packet->ports = *(__be32 *)l4;
+	packet->has_ports = 1;
+	packet->fault = LB_NEXT;
+	return 1;
+}
+
+static __always_inline int plain_ipv4(void *data, void *end, struct packet *packet)
+{
+	struct iphdr *ip = data + ETH_HLEN;
+	__u32 length;
+
+	if ((void *)(ip + 1) > end || *(__u8 *)ip != PLAIN_IPV4 || !ip->ttl ||
+	    ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))
+		return 0;
+	length = bpf_ntohs(ip->tot_len);
+	if (length < sizeof(*ip) || length > (__u32)(end - (void *)ip))
+		return 0;
+	packet->family = 4;
+	packet->protocol = ip->protocol;
+	packet->tos = ip->tos;
+	packet->length = length;
+	packet->source[0] = ip->saddr;
+	packet->destination[0] = ip->daddr;
+	packet->l3 = ETH_HLEN;
+	packet->l4 = ETH_HLEN + sizeof(*ip);
+	return plain_l4(ip + 1, end, length - sizeof(*ip), packet);
+}
+
+static __always_inline int plain_ipv6(void *data, void *end, struct packet *packet)
+{
+	struct ipv6hdr *ip = data + ETH_HLEN;
+	__u64 *words = (void *)ip;
+	__u32 payload;
+
+	if ((void *)(ip + 1) > end || ip->version != 6 || !ip->hop_limit)
+		return 0;
+	payload = bpf_ntohs(ip->payload_len);
+	if (payload > (__u32)(end - (void *)(ip + 1)))
+		return 0;
+	packet->family = 6;
+	packet->protocol = ip->nexthdr;
+	packet->tos = bpf_ntohs(*(__be16 *)ip) >> 4;
+	packet->length = payload + sizeof(*ip);
+	packet->source[0] = words[1];
+	packet->source[1] = words[2];
+	packet->destination[0] = words[3];
+	packet->destination[1] = words[4];
+	packet->l3 = ETH_HLEN;
+	packet->l4 = ETH_HLEN + sizeof(*ip);
+	return plain_l4(ip + 1, end, payload, packet);
+}
+
+#endif
