@@ -181,8 +181,8 @@ run-test: direction tests $(FUZZ)
 	+@$(MAKE) --no-print-directory SAN=1 tests
 	@tests/run.sh $(O) build/san
 
-# The packet tests and real traffic on Debian's 6.1 and 6.12 kernels. Kernels are kept in $(O)/vm, or
-# in VM_CACHE=folder. One of them alone: KERNELS=6.12
+# The packet tests, real traffic and health checks on Debian's 6.1 and 6.12 kernels, side by side. Kernels are
+# kept in $(O)/vm, or in VM_CACHE=folder. One of them alone: KERNELS=6.12
 KERNELS := 6.1 6.12
 run-test-kernels: tests
 	@tests/vm/kernels.sh $(O) $(KERNELS)
@@ -265,7 +265,7 @@ help:
 		'make               build lbd, lbctl and the BPF programs into build/' \
 		'sudo make demo     a lab of network namespaces with real traffic, explained as it goes' \
 		'sudo make test     every test; installs what it needs' \
-		'sudo make test-kernels  packet tests and traffic on Debian kernels 6.1 and 6.12 in a VM' \
+		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
 		'sudo make bench-insns  how many instructions a packet takes on 6.1 and 6.12, beside IPVS; 5 minutes' \

@@ -17,9 +17,10 @@
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 65536
-#define LB_MEMBERS_MAX 65534    /* member numbers 0 … 65,533; 0xffff is LB_NONE */
-#define LB_NEXTHOPS_MAX 4096    /* number 0 is LB_NEXTHOP_UNRESOLVED */
-#define LB_SLOTS_MAX (1u << 28) /* over all VIPs */
+#define LB_VIP_NUMBERS_MAX 65536 /* 0 … 65,535: 16 bits, see lb_place */
+#define LB_MEMBERS_MAX 65534     /* member numbers 0 … 65,533; 0xffff is LB_NONE */
+#define LB_NEXTHOPS_MAX 4096     /* number 0 is LB_NEXTHOP_UNRESOLVED */
+#define LB_SLOTS_MAX (1u << 28)  /* over all VIPs */
 #define LB_FLOWS_MAX (1u << 28)
 #define LB_TABLE_SIZE_MIN 251u
 #define LB_TABLE_SIZE_MAX 1048573u

@@ -81,13 +81,16 @@ static __always_inline int link_is_of_single_stations(const struct link *link)
 	return !((link->word[0] | link->word[3]) & bpf_htons(0x0100));
 }
 
+/* From the frame that has come to the one that goes back: both may be at one place. */
 static __always_inline void link_swap(struct link *to, const struct link *from, __u32 l3)
 {
+	__be16 word;
 	int i;
 
 	for (i = 0; i < 3; i++) {
+		word = from->word[i];
 		to->word[i] = from->word[3 + i];
-		to->word[3 + i] = from->word[i];
+		to->word[3 + i] = word;
 	}
 	to->word[6] = from->word[6];
 	if (l3 < ETH_HLEN + 4)
@@ -155,7 +158,7 @@ static __always_inline __u16 checksum_change(__u16 check, __u16 before, __u16 af
 static __noinline int echo4(struct xdp_md *ctx, __u32 l3)
 {
 	struct iphdr *ip = answer_l3(ctx, l3, sizeof(*ip) + sizeof(struct icmp_header));
-	struct link *link = (void *)(long)ctx->data, asked;
+	struct link *link = (void *)(long)ctx->data;
 	struct icmp_header *icmp;
 	__be16 before;
 	__be32 client;
@@ -163,13 +166,12 @@ static __noinline int echo4(struct xdp_md *ctx, __u32 l3)
 	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
 		return LB_PASS_ICMP;
 	icmp = (void *)(ip + 1);
-	asked = *link;
-	if (icmp->type != ECHO4_REQUEST || !may_answer4(ip) || !link_is_of_single_stations(&asked))
+	if (icmp->type != ECHO4_REQUEST || !may_answer4(ip) || !link_is_of_single_stations(link))
 		return LB_PASS_ICMP;
 	if (!limit_take(LB_LIMIT_ECHO))
 		return LB_DROP_LIMITED;
 
-	link_swap(link, &asked, l3);
+	link_swap(link, link, l3);
 	client = ip->saddr;
 	ip->saddr = ip->daddr;
 	ip->daddr = client;
@@ -184,20 +186,19 @@ static __noinline int echo4(struct xdp_md *ctx, __u32 l3)
 static __noinline int echo6(struct xdp_md *ctx, __u32 l3)
 {
 	struct ipv6hdr *ip = answer_l3(ctx, l3, sizeof(*ip) + sizeof(struct icmp_header));
-	struct link *link = (void *)(long)ctx->data, asked;
+	struct link *link = (void *)(long)ctx->data;
 	struct icmp_header *icmp;
 	struct in6_addr client;
 
 	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
 		return LB_PASS_ICMP;
 	icmp = (void *)(ip + 1);
-	asked = *link;
-	if (icmp->type != ECHO6_REQUEST || !may_answer6(ip) || !link_is_of_single_stations(&asked))
+	if (icmp->type != ECHO6_REQUEST || !may_answer6(ip) || !link_is_of_single_stations(link))
 		return LB_PASS_ICMP;
 	if (!limit_take(LB_LIMIT_ECHO))
 		return LB_DROP_LIMITED;
 
-	link_swap(link, &asked, l3);
+	link_swap(link, link, l3);
 	client = ip->saddr;
 	ip->saddr = ip->daddr;
 	ip->daddr = client;
@@ -241,9 +242,35 @@ static __always_inline int quote_make(struct xdp_md *ctx, __u32 l3, __u32 room)
 	return bpf_xdp_adjust_head(ctx, -(int)room) ? LB_DROP_NO_HEADROOM : LB_NEXT;
 }
 
-static __always_inline void too_big4_write(struct iphdr *to, __be32 vip, __be32 client, __u32 mtu)
+struct too_big4 {
+	struct iphdr ip;
+	struct icmp_header icmp;
+};
+
+struct too_big6 {
+	struct ipv6hdr ip;
+	struct icmp_header icmp;
+};
+
+_Static_assert(sizeof(struct too_big4) >= sizeof(struct link), "link_turn's do not overlap");
+
+/* The link header, from where it lies in the frame that has come, `room` bytes further; before what
+ * follows it is written, which is there. The stack is too scarce to keep it: 512 bytes, callers
+ * included. */
+static __always_inline int link_turn(struct xdp_md *ctx, __u32 l3, __u32 room)
 {
-	struct icmp_header *icmp = (void *)(to + 1);
+	void *data = (void *)(long)ctx->data;
+
+	if (data + room + sizeof(struct link) > (void *)(long)ctx->data_end)
+		return 0;
+	link_swap(data, data + room, l3);
+	return 1;
+}
+
+static __always_inline void too_big4_write(struct too_big4 *to, __u32 mtu)
+{
+	const struct iphdr *quoted = (void *)(to + 1);
+	struct icmp_header *icmp = &to->icmp;
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = 5,
@@ -252,8 +279,8 @@ static __always_inline void too_big4_write(struct iphdr *to, __be32 vip, __be32 
 		.frag_off = bpf_htons(ANSWER_DF),
 		.ttl = ANSWER_TTL,
 		.protocol = IPPROTO_ICMP,
-		.saddr = vip,
-		.daddr = client,
+		.saddr = quoted->daddr,
+		.daddr = quoted->saddr,
 	};
 	__be32 *words = (__be32 *)&ip;
 	__u64 sum = 0;
@@ -262,7 +289,7 @@ static __always_inline void too_big4_write(struct iphdr *to, __be32 vip, __be32 
 	for (i = 0; i < 5; i++)
 		sum += words[i];
 	ip.check = checksum_fold(sum);
-	*to = ip;
+	to->ip = ip;
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)(icmp + 1), QUOTE, 0);
 	icmp->type = TOO_BIG4;
 	icmp->word[0] = 0;
@@ -273,37 +300,32 @@ static __always_inline void too_big4_write(struct iphdr *to, __be32 vip, __be32 
 static __noinline int too_big4(struct xdp_md *ctx, __u32 l3, __u32 mtu)
 {
 	struct iphdr *ip = answer_l3(ctx, l3, QUOTE);
-	struct link *link = (void *)(long)ctx->data, asked;
-	__be32 client, vip;
+	struct link *link = (void *)(long)ctx->data;
 	int verdict;
 
 	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
 		return LB_DROP_TOO_BIG;
-	asked = *link;
-	client = ip->saddr;
-	vip = ip->daddr;
 	if (!(ip->frag_off & bpf_htons(ANSWER_DF)) || mtu < IPV4_MTU_MIN || mtu > 0xffff ||
-	    !may_answer4(ip) || !link_is_of_single_stations(&asked))
+	    !may_answer4(ip) || !link_is_of_single_stations(link))
 		return LB_DROP_TOO_BIG;
 	if (!limit_take(LB_LIMIT_TOO_BIG))
 		return LB_DROP_LIMITED;
-	verdict = quote_make(ctx, l3, sizeof(*ip) + sizeof(struct icmp_header));
+	verdict = quote_make(ctx, l3, sizeof(struct too_big4));
 	if (verdict != LB_NEXT)
 		return verdict;
 
-	ip = answer_l3(ctx, l3, sizeof(*ip) + sizeof(struct icmp_header) + QUOTE);
-	link = (void *)(long)ctx->data;
-	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
+	ip = answer_l3(ctx, l3, sizeof(struct too_big4) + QUOTE);
+	if (!ip || !link_turn(ctx, l3, sizeof(struct too_big4)))
 		return LB_DROP_INTERNAL;
-	link_swap(link, &asked, l3);
-	too_big4_write(ip, vip, client, mtu);
+	too_big4_write((void *)ip, mtu);
 	return LB_TX_TOO_BIG;
 }
 
-static __always_inline void too_big6_write(struct ipv6hdr *ip, const struct in6_addr *vip,
-					   const struct in6_addr *client, __u32 mtu)
+static __always_inline void too_big6_write(struct too_big6 *to, __u32 mtu)
 {
-	struct icmp_header *icmp = (void *)(ip + 1);
+	const struct ipv6hdr *quoted = (void *)(to + 1);
+	struct icmp_header *icmp = &to->icmp;
+	struct ipv6hdr *ip = &to->ip;
 	__be32 *words = (__be32 *)ip;
 	__u64 sum;
 
@@ -311,8 +333,8 @@ static __always_inline void too_big6_write(struct ipv6hdr *ip, const struct in6_
 	ip->payload_len = bpf_htons(sizeof(*icmp) + QUOTE);
 	ip->nexthdr = IPPROTO_ICMPV6;
 	ip->hop_limit = ANSWER_TTL;
-	ip->saddr = *vip;
-	ip->daddr = *client;
+	ip->saddr = quoted->daddr;
+	ip->daddr = quoted->saddr;
 	icmp->type = TOO_BIG6;
 	icmp->word[0] = bpf_htons(mtu >> 16);
 	icmp->word[1] = bpf_htons(mtu);
@@ -329,31 +351,25 @@ static __always_inline void too_big6_write(struct ipv6hdr *ip, const struct in6_
 static __noinline int too_big6(struct xdp_md *ctx, __u32 l3, __u32 length, __u32 mtu)
 {
 	struct ipv6hdr *ip = answer_l3(ctx, l3, QUOTE);
-	struct link *link = (void *)(long)ctx->data, asked;
-	struct in6_addr client, vip;
+	struct link *link = (void *)(long)ctx->data;
 	int verdict;
 
 	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
 		return LB_DROP_TOO_BIG;
-	asked = *link;
-	client = ip->saddr;
-	vip = ip->daddr;
 	if ((int)mtu < IPV6_MTU_MIN)
 		mtu = IPV6_MTU_MIN;
-	if (length <= mtu || !may_answer6(ip) || !link_is_of_single_stations(&asked))
+	if (length <= mtu || !may_answer6(ip) || !link_is_of_single_stations(link))
 		return LB_DROP_TOO_BIG;
 	if (!limit_take(LB_LIMIT_TOO_BIG))
 		return LB_DROP_LIMITED;
-	verdict = quote_make(ctx, l3, sizeof(*ip) + sizeof(struct icmp_header));
+	verdict = quote_make(ctx, l3, sizeof(struct too_big6));
 	if (verdict != LB_NEXT)
 		return verdict;
 
-	ip = answer_l3(ctx, l3, sizeof(*ip) + sizeof(struct icmp_header) + QUOTE);
-	link = (void *)(long)ctx->data;
-	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
+	ip = answer_l3(ctx, l3, sizeof(struct too_big6) + QUOTE);
+	if (!ip || !link_turn(ctx, l3, sizeof(struct too_big6)))
 		return LB_DROP_INTERNAL;
-	link_swap(link, &asked, l3);
-	too_big6_write(ip, &vip, &client, mtu);
+	too_big6_write((void *)ip, mtu);
 	return LB_TX_TOO_BIG;
 }
 

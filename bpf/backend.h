@@ -37,6 +37,14 @@ static __always_inline __u64 flow_hash(const struct packet *packet, __u32 flags)
 	return lb_hash_flow(config.seed, &flow, flags);
 }
 
+/* The low half of what tells the flow from every other. */
+static __always_inline __u32 flow_bucket(const struct packet *packet, const struct vip *vip,
+					 __u64 hash)
+{
+	return vip->flags & (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT) ? flow_hash(packet, 0)
+									   : hash;
+}
+
 /* --- what flow.h asks for --- */
 
 static __always_inline __u32 flow_member_flags(const struct flow *flow, __u32 number)
@@ -85,6 +93,23 @@ static __always_inline int packet_role(const struct packet *packet)
 	return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? OPENS_FLOW : NO_OPENING;
 }
 
+/* The flow table's time. The clock moves on with the kernel's ticks, whose number is read without a
+ * call: so it is asked once a tick, and `flow_clock` remembers, in one word for all CPUs,
+ *
+ *   tick:49 | time:15 */
+static __always_inline __u32 flow_time(void)
+{
+	const __u64 tick = bpf_jiffies64() << LB_FLOW_TIME_BITS;
+	__u64 known = flow_clock;
+
+	if ((known & ~(__u64)LB_FLOW_TIME_MASK) != tick) {
+		known = tick |
+			(bpf_ktime_get_coarse_ns() >> LB_FLOW_TIME_SHIFT & LB_FLOW_TIME_MASK);
+		flow_clock = known;
+	}
+	return known & LB_FLOW_TIME_MASK;
+}
+
 /* Out of line: the common path has no use for its registers. The tag is that of the slot; the
  * bucket is the flow's own, so that each flow of a client has its record where the slot is the
  * client's. */
@@ -94,7 +119,7 @@ __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip
 	struct lb_tuning *tuned = bpf_map_lookup_elem(&tuning, &zero);
 	struct flow flow = {
 		.tag = tag,
-		.time = (bpf_ktime_get_coarse_ns() >> LB_FLOW_TIME_SHIFT) & LB_FLOW_TIME_MASK,
+		.time = flow_time(),
 		.idle = tuned ? *(volatile __u32 *)&tuned->flow_idle : LB_FLOW_TIME_MASK,
 		.vip = vip,
 		.syn = role == OPENS_FLOW,
@@ -119,14 +144,16 @@ static __always_inline int choose_member(const struct packet *packet, const stru
 	word = line->word[index % LB_SLOT_LINE];
 	choice->number = lb_slot_current(word);
 	if (!lb_slot_is_settled(word) || choice->number == LB_NONE)
-		choice->number = unsettled_member(choice->hash >> 32, flow_hash(packet, 0), word,
-						  vip->number, packet_role(packet));
+		choice->number =
+			unsettled_member(choice->hash >> 32, flow_bucket(packet, vip, choice->hash),
+					 word, vip->number, packet_role(packet));
 	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
 }
 
 static __always_inline int choose_nexthop(struct choice *choice)
 {
-	__u32 number = choice->number; /* a key of its own, or all of *choice would live in memory */
+	/* A key of its own, or all of *choice would live in memory. */
+	__u32 number = choice->number;
 
 	choice->member = bpf_map_lookup_elem(&members, &number);
 	if (!choice->member)

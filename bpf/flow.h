@@ -38,17 +38,24 @@ LB_FLOW_INLINE int flow_write(const struct flow *flow, int way, __u64 old, __u64
 					   word) == old;
 }
 
-/* The way of this flow's word, or -1. */
+LB_FLOW_INLINE int flow_is_at(const struct flow *flow, int way, __u64 *word)
+{
+	*word = flow_read(flow, way);
+	return flow_word_tag(*word) == flow->tag && *word;
+}
+
+/* The way of this flow's word, or -1. It is nearly always where flow_victim has begun to look for
+ * a free one; a search from the first way on would end where no branch predictor can foresee. */
 LB_FLOW_INLINE int flow_find(const struct flow *flow, __u64 *word)
 {
-	int way;
+	int way = flow->tag & (LB_FLOW_WAYS - 1);
 
+	if (flow_is_at(flow, way, word))
+		return way;
 #pragma unroll
-	for (way = 0; way < LB_FLOW_WAYS; way++) {
-		*word = flow_read(flow, way);
-		if (*word && flow_word_tag(*word) == flow->tag)
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		if (flow_is_at(flow, way, word))
 			return way;
-	}
 	return -1;
 }
 

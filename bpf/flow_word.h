@@ -14,6 +14,7 @@
 
 #define LB_FLOW_CONFIRMED_BIT (1u << 15)
 #define LB_FLOW_TIME_MASK 0x7fffu
+#define LB_FLOW_TIME_BITS 15
 #define LB_FLOW_TIME_SHIFT 32 /* nanoseconds to units */
 
 #define LB_FLOW_INLINE static inline __attribute__((always_inline))

@@ -70,7 +70,8 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet)
 	return verdict;
 }
 
-/* The way of every packet. Out of line, for its stack. */
+/* The way of all others. Out of line, for its stack. Its packet lives in memory, that of the plain
+ * way in registers; so what both ways share may only hand on a copy. */
 static __noinline int balance(struct xdp_md *ctx)
 {
 	struct packet packet = {};

@@ -8,8 +8,9 @@
 #include "abi.h"
 
 const volatile struct lb_program_config config = {};
-volatile __u32 any_port_vips =
-	0; /* VIPs with port 0; set by the lbd that has loaded this program */
+/* VIPs with port 0; set by the lbd that has loaded this program. */
+volatile __u32 any_port_vips = 0;
+volatile __u64 flow_clock = 0; /* see flow_time in backend.h */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

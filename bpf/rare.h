@@ -17,24 +17,16 @@ static __always_inline int rare_is(const struct packet *packet)
 
 static __always_inline int rare_icmp(struct xdp_md *ctx, struct packet *packet)
 {
-	struct packet copy = *packet;
-	int verdict = icmp_read(ctx, &copy);
+	int verdict = icmp_read(ctx, packet);
 
-	if (verdict == LB_TX_ECHO)
-		return answer_echo(ctx, &copy);
-	*packet = copy;
-	return verdict;
+	return verdict == LB_TX_ECHO ? answer_echo(ctx, packet) : verdict;
 }
 
 static __always_inline int rare_fragment(struct packet *packet)
 {
-	struct packet copy = *packet;
-	int verdict = LB_NEXT;
-
 	if (packet->fragment == FRAGMENT_LATER && packet->fault == LB_NEXT)
-		verdict = fragment_follow(&copy);
-	*packet = copy;
-	return verdict;
+		return fragment_follow(packet);
+	return LB_NEXT;
 }
 
 static __always_inline int rare(struct xdp_md *ctx, struct packet *packet)

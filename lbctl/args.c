@@ -263,24 +263,18 @@ static int bind_option(const struct given *given, struct invocation *out, struct
 static int check_options(const struct invocation *out, struct lb_err *err)
 {
 	const struct option_spec *specs = out->command->options;
-	const char *names[OPTIONS_MAX + 1] = {0};
-	size_t count = 0;
 	bool any = false;
-	char list[128];
 
 	for (size_t i = 0; i < OPTIONS_MAX && specs[i].name; i++) {
 		if (specs[i].required && !out->values[i])
 			return lb_err_set(err, LB_ERR_USAGE, "", "--%s %s is missing",
 					  specs[i].name, specs[i].value);
-		if (specs[i].manner)
-			continue;
-		any = any || out->values[i];
-		names[count++] = specs[i].name;
+		any = any || (out->values[i] && !specs[i].manner);
 	}
 	if (any || !out->command->needs_option)
 		return 0;
-	join(names, "--", list, sizeof(list));
-	return lb_err_set(err, LB_ERR_USAGE, "", "nothing to change: give %s", list);
+	return lb_err_set(err, LB_ERR_USAGE, "",
+			  "nothing to change: give an option that says what");
 }
 
 static int bind_arguments(const struct line *line, size_t used, struct invocation *out,

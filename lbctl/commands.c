@@ -444,7 +444,7 @@ const struct command commands[] = {
 		.summary = "print what happens as it happens, until interrupted",
 		.detail = "Changes, drains that are done, next hops that come and go, health, and "
 			  "changes taken back. With --json each event is one line. Ends with exit "
-			  "code 3 when lbd ends.",
+			  "status 3 when lbd ends.",
 		.examples = {"lbctl watch", "lbctl watch --json | jq -c 'select(.event == "
 					    "\"health\")'"},
 		.method = "watch",

@@ -63,7 +63,7 @@ static void print_overview(FILE *out)
 		"\nVIP is the name or the address of a VIP, BACKEND the address of a backend.\n");
 	fprintf(out, "\nwith every command:\n");
 	print_options(out, global_options, (size_t)-1);
-	fprintf(out, "\nexit codes:\n");
+	fprintf(out, "\nexit status:\n");
 	for (const struct exit_code_spec *spec = exit_codes; spec->meaning; spec++)
 		fprintf(out, "  %d  %s\n", spec->code, spec->meaning);
 	fprintf(out, "\nlbctl help COMMAND says more about one.\n");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* lbctl: the operator's tool for lbd. What happens from the command line to the exit code? */
+/* lbctl: the operator's tool for lbd. What happens from the command line to the exit status? */
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>

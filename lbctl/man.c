@@ -98,5 +98,5 @@ void man_print(FILE *out)
 		print_command(out, command);
 	print_exit_codes(out);
 	fprintf(out, ".SH FILES\n.TP\n\\fI%s\\fR\nlbd\\(aqs socket\n", LB_SOCKET_DEFAULT);
-	fprintf(out, ".SH SEE ALSO\n\\fBlbd\\fR(8)\n");
+	fprintf(out, ".SH SEE ALSO\n\\fBlbd\\fR(8), \\fBlbd.json\\fR(5)\n");
 }

@@ -59,17 +59,17 @@ void view_unhealthy(FILE *out, const json_t *vip)
 		fprintf(out, ", %lld unhealthy", unhealthy);
 }
 
-/* What is asked: the path, the program. */
+/* What is asked: the path, the command. */
 static void print_object(FILE *out, const json_t *check)
 {
 	const char *path = text_of(check, "path");
-	const char *program =
-		json_string_value(json_array_get(json_object_get(check, "command"), 0));
+	const json_t *word;
+	size_t i;
 
 	if (path)
 		fprintf(out, " %s", path);
-	if (program)
-		fprintf(out, " %s", program);
+	json_array_foreach (json_object_get(check, "command"), i, word)
+		fprintf(out, " %s", json_string_value(word));
 	if (json_object_get(check, "port"))
 		fprintf(out, " on port %lld", view_integer(check, "port"));
 	if (strcmp(view_text(check, "source"), "tunnel") == 0)

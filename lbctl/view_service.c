@@ -173,17 +173,20 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 	print_backends(out, json_object_get(result, "backends"), 4);
 }
 
-/* Only what is not as it is unless told otherwise. */
+/* Only what is not as it is unless told otherwise, in a column of its own. */
 static void print_unusual(FILE *out, const json_t *vip)
 {
 	static const char *const usual[][2] = {
 		{"encap", "ipip"}, {"hash", "5-tuple"}, {"fragments", "track"}};
+	const char *before = "\t";
 
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
 		const char *is = json_string_value(json_object_get(vip, usual[i][0]));
 
-		if (is && strcmp(is, usual[i][1]) != 0)
-			fprintf(out, "  %s %s", usual[i][0], is);
+		if (!is || strcmp(is, usual[i][1]) == 0)
+			continue;
+		fprintf(out, "%s%s %s", before, usual[i][0], is);
+		before = "  ";
 	}
 }
 

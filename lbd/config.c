@@ -383,7 +383,10 @@ static int open_file(const char *path, FILE **out, struct lb_err *err)
 	if (fault) {
 		if (file)
 			fclose(file);
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "%s: %s", path, strerror(fault));
+		lb_err_set(err, LB_ERR_SYSTEM, "", "%s: %s", path, strerror(fault));
+		return fault != ENOENT ? -EINVAL
+				       : lb_err_hint(err, "write it, see lbd.json(5), or name "
+							  "another by --config");
 	}
 	*out = file;
 	return 0;

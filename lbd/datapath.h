@@ -88,6 +88,9 @@ uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps 
 /* What the program of tunnel checks shares (datapath_tunnel.h); the descriptors stay the
  * datapath's. */
 void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int *nexthops_fd);
+/* A note beside the pins, for the next lbd: filters of tunnel checks stand at interfaces. */
+void datapath_tunnels_note(const struct datapath *datapath, bool stand);
+bool datapath_tunnels_noted(const struct datapath *datapath);
 int datapath_program_fd(const struct datapath *datapath); /* for BPF_PROG_TEST_RUN */
 
 #endif

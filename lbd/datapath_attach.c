@@ -45,8 +45,9 @@ static int attach_error(const char *interface, int error, struct lb_err *err)
 			   interface);
 		return lb_err_hint(err,
 				   "\"bpftool net show dev %s\" shows it; it leaves with the "
-				   "process that holds it, or if none does, by \"ip link set dev "
-				   "%s xdp off\"",
+				   "process that holds it, by \"lbd --detach\" with the lbd.json "
+				   "of an lbd that has pinned it, or else by \"ip link set dev %s "
+				   "xdp off\"",
 				   interface, interface);
 	}
 	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot attach to %s: %s", interface,

@@ -62,12 +62,37 @@ static int lock_dir(const char *pin_dir, int *fd, struct lb_err *err)
 
 /* --- taking over --- */
 
-static int refuse(struct lb_err *err, const char *what, const char *pin_dir)
+static int refuse_version(struct lb_err *err, const char *what, const char *pin_dir)
+{
+	lb_err_set(err, LB_ERR_REFUSED, "", "the data plane pinned at %s has %s", pin_dir, what);
+	return lb_err_hint(err, "go back to the lbd that made it, or start this one once with "
+				"--reset-flows: recorded flows are lost, so connections in changed "
+				"slots may move");
+}
+
+static int refuse(struct lb_err *err, const char *what, const char *remedy, const char *pin_dir)
 {
 	lb_err_set(err, LB_ERR_REFUSED, "", "the data plane pinned at %s has %s", pin_dir, what);
 	return lb_err_hint(err,
-			   "restore that setting, or start lbd once with --reset-flows: recorded "
-			   "flows are lost, so connections in changed slots may move");
+			   "%sstart lbd once with --reset-flows: recorded flows are lost, so "
+			   "connections in changed slots may move",
+			   remedy);
+}
+
+static const char restore[] = "restore that setting in lbd.json, or ";
+
+/* The setting that says how large a map is. */
+static const char *limit_of(const struct bpf_map *map)
+{
+	static const char *const limits[][2] = {{"slots", "slots"},
+						{"members", "members"},
+						{"counters", "members"},
+						{"flows", "flows"}};
+
+	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
+		if (!strcmp(bpf_map__name(map), limits[i][0]))
+			return limits[i][1];
+	return "vips";
 }
 
 /* Does the stamp let its maps be used? */
@@ -77,13 +102,16 @@ static int check_stamp(int fd, const struct datapath_options *options, struct lb
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info), zero = 0;
 	struct lb_stamp stamp;
+	char abi[64];
 
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.value_size != sizeof(stamp) ||
-	    bpf_map_lookup_elem(fd, &zero, &stamp) || stamp.abi != wanted.abi ||
-	    stamp.size != wanted.size)
-		return refuse(err, "another ABI than this lbd", options->pin_dir);
+	    bpf_map_lookup_elem(fd, &zero, &stamp) || stamp.size != wanted.size)
+		return refuse_version(err, "another ABI than this lbd", options->pin_dir);
+	snprintf(abi, sizeof(abi), "ABI %u, this lbd has %u", stamp.abi, wanted.abi);
+	if (stamp.abi != wanted.abi)
+		return refuse_version(err, abi, options->pin_dir);
 	if (stamp.seed != wanted.seed)
-		return refuse(err, "another hash seed", options->pin_dir);
+		return refuse(err, "another hash_seed than lbd.json", restore, options->pin_dir);
 	return 0;
 }
 
@@ -98,16 +126,15 @@ static int adopt_map(struct bpf_map *map, const char *pin_dir, struct lb_err *er
 	pin_path(pin_dir, bpf_map__name(map), path);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
-		return refuse(err, "a map missing", pin_dir);
+		return refuse(err, "a map missing", "", pin_dir);
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.type != bpf_map__type(map) ||
 	    info.key_size != bpf_map__key_size(map) ||
 	    info.value_size != bpf_map__value_size(map)) {
 		snprintf(what, sizeof(what), "another kind of map \"%s\"", bpf_map__name(map));
-		error = refuse(err, what, pin_dir);
+		error = refuse(err, what, "start the lbd that made it, or ", pin_dir);
 	} else if (info.max_entries != bpf_map__max_entries(map)) {
-		snprintf(what, sizeof(what), "other limits (%u %s, not %u)", info.max_entries,
-			 bpf_map__name(map), bpf_map__max_entries(map));
-		error = refuse(err, what, pin_dir);
+		snprintf(what, sizeof(what), "another limits.%s than lbd.json", limit_of(map));
+		error = refuse(err, what, restore, pin_dir);
 	} else {
 		error = bpf_map__reuse_fd(map, fd);
 	}
@@ -226,6 +253,32 @@ int pins_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *
 			return error;
 	}
 	return pin_map(datapath->skeleton->maps.abi, datapath->pin_dir, err);
+}
+
+/* --- a note: a symbolic link, since bpffs has no plain files --- */
+
+#define PIN_TUNNELS "tunnels"
+
+void datapath_tunnels_note(const struct datapath *datapath, bool stand)
+{
+	char path[PIN_PATH_MAX];
+
+	if (!datapath->pin_dir)
+		return;
+	pin_path(datapath->pin_dir, PIN_TUNNELS, path);
+	/* Where that fails, filters that a crash leaves stay until --detach. */
+	if (stand ? symlink("tc", path) : unlink(path))
+		return;
+}
+
+bool datapath_tunnels_noted(const struct datapath *datapath)
+{
+	char path[PIN_PATH_MAX], target[4];
+
+	if (!datapath->pin_dir)
+		return false;
+	pin_path(datapath->pin_dir, PIN_TUNNELS, path);
+	return readlink(path, target, sizeof(target)) >= 0;
 }
 
 /* --- taking everything away --- */

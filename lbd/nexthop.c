@@ -524,6 +524,24 @@ static void ways_tend(struct nexthops *nexthops, const struct ways *ways)
 			tend_soon(nexthops, ways->hop[i]->neighbour);
 }
 
+/* False when nobody could be asked: what there is stands. Where no number is free, the old next
+ * hops are given up first, since theirs may be what is missing. */
+static bool ways_renew(struct nexthops *nexthops, struct destination *destination, struct ways *old,
+		       struct ways *ways, struct lb_addr *source)
+{
+	int status = route_ask(nexthops, destination, ways, source);
+	const bool full = status == -ENOSPC && old->count;
+
+	if (full) {
+		ways_release(nexthops, old);
+		memset(old, 0, sizeof(*old));
+		status = route_ask(nexthops, destination, ways, source);
+	}
+	if (status == -EAGAIN)
+		pass_soon(nexthops);
+	return full || status != -EAGAIN;
+}
+
 /* The old next hops are let go only after the change was told, so that their numbers are not
  * somebody else's by then. The callback may end the watch: `destination` is not touched after it.
  */
@@ -533,10 +551,8 @@ static void destination_ask(struct nexthops *nexthops, struct destination *desti
 	struct lb_addr source;
 	bool changed;
 
-	if (route_ask(nexthops, destination, &ways, &source) == -EAGAIN) {
-		pass_soon(nexthops);
+	if (!ways_renew(nexthops, destination, &old, &ways, &source))
 		return;
-	}
 	ways_tend(nexthops, &ways);
 	changed = !lb_addr_equal(&source, &destination->source) || ways.left_out != old.left_out;
 	destination->ways = ways;

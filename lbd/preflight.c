@@ -61,10 +61,10 @@ static void warn_of_mtu(const struct preflight_link *link, json_t *warnings)
 		return;
 	warn(warnings,
 	     "%s has an MTU of %u: a client's packet of %u bytes does not fit once encapsulated "
-	     "(%u "
-	     "bytes more towards an IPv4 backend, %u towards an IPv6 one) and is dropped as "
-	     "drop_too_big; raise the MTU to %u along the way to the backends, or lower the MSS "
-	     "that the backends announce (ip route change … advmss %u)",
+	     "(%u bytes more towards an IPv4 backend, %u towards an IPv6 one; GUE: 8 more): its "
+	     "sender is told so, or it is dropped as drop_too_big; raise the MTU to %u along the "
+	     "way to the backends (GUE: 8 more), or lower the MSS that the backends announce (ip "
+	     "route change … advmss %u)",
 	     link->name, link->mtu, CLIENT_PACKET_MAX, OUTER4_BYTES, OUTER6_BYTES,
 	     CLIENT_PACKET_MAX + OUTER6_BYTES, link->mtu - OUTER6_BYTES - HEADERS_BYTES);
 }
@@ -104,8 +104,8 @@ static int other_program(const struct preflight_link *link, struct lb_err *err)
 	lb_err_hint(
 		err,
 		"is another lbd running? \"bpftool prog show id %u\" shows the program; it leaves "
-		"with the process that holds it, or if none does, by \"ip link set dev %s xdp "
-		"off\"",
+		"with the process that holds it, by \"lbd --detach\" with the lbd.json of an lbd "
+		"that has pinned it, or else by \"ip link set dev %s xdp off\"",
 		link->xdp_program, link->name);
 	return -EBUSY;
 }

@@ -264,6 +264,18 @@ static int take_slots(struct change *change, uint32_t size, struct live_vip *nex
 	return no_memory(err);
 }
 
+uint32_t vip_numbers_capacity(const struct config *config)
+{
+	return config->vips > LB_VIP_NUMBERS_MAX / 2 ? LB_VIP_NUMBERS_MAX : config->vips * 2;
+}
+
+static int no_number(struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_LIMIT, "", "no VIP number is free");
+	return lb_err_hint(err, "new VIPs are made before old ones go: first remove what this "
+				"removes, then add");
+}
+
 static int take_place(struct change *change, const struct lb_vip *vip, struct live_vip *next,
 		      struct lb_err *err)
 {
@@ -271,7 +283,7 @@ static int take_place(struct change *change, const struct lb_vip *vip, struct li
 	int error;
 
 	if (!numbers_take(service->vip_numbers, &next->number))
-		return lb_err_set(err, LB_ERR_LIMIT, "", "no VIP number is free");
+		return no_number(err);
 	error = take_slots(change, vip->table_size, next, err);
 	if (error) {
 		free(next->slots);
@@ -299,10 +311,10 @@ static uint32_t count_owned(const struct live_vip *live, uint16_t number)
 	return owned;
 }
 
-/* The flows of a backend that is removed. Those in the slots that it owns are not on record: how
- * many there are nobody knows, unless it has never had a packet. NULL: none. */
-static json_t *removed_flows(const struct service *service, const struct live_vip *before,
-			     const struct table_member *backend)
+/* The flows of a backend that is removed, or reset. Those in the slots that it owns are not on
+ * record: how many there are nobody knows, unless it has never had a packet. NULL: none. */
+static json_t *lost_flows(const struct service *service, const struct live_vip *before,
+			  const struct table_member *backend, const char *reset)
 {
 	uint32_t owned = count_owned(before, backend->number);
 	uint32_t leaving = slots_leaving(before->slots, backend->number);
@@ -313,37 +325,33 @@ static json_t *removed_flows(const struct service *service, const struct live_vi
 	datapath_counters(service->datapath, backend->number, &counter);
 	if (!counter.packets || (!recorded && !owned && !leaving && !before->slots->unswept))
 		return NULL;
-	return json_pack("{s:s,s:i,s:i,s:s}", "backend", lb_addr_format(&backend->address, address),
-			 "recorded_flows", (int)recorded, "slots", (int)(owned + leaving), "reason",
-			 owned ? "it is removed while it takes new flows; its flows are not counted"
-			 : leaving || before->slots->unswept
-				 ? "it is removed while its flows are still being recorded"
-				 : "it is removed, and its recorded flows end");
+	return json_pack(
+		"{s:s,s:i,s:i,s:s}", "backend", lb_addr_format(&backend->address, address),
+		"recorded_flows", (int)recorded, "slots", (int)(owned + leaving), "reason",
+		reset   ? reset
+		: owned ? "it is removed while it takes new flows; its flows are not counted"
+		: leaving || before->slots->unswept
+			? "it is removed while its flows are still being recorded"
+			: "it is removed, and its recorded flows end");
 }
 
-/* Whether a backend that stays, next->backends[i], loses its old flows by the change: it is
- * unhealthy, and the flows of such end from now on. */
-static bool is_reset(const struct step *step, const struct live_vip *before, size_t i)
+/* What was before of a backend that stays, next->backends[i], and loses its old flows by the
+ * change: it is unhealthy, and the flows of such end from now on. NULL: it keeps them. */
+static const struct table_member *find_reset(const struct step *step, const struct live_vip *before,
+					     size_t i)
 {
 	const struct live_vip *next = &step->next;
 	const struct table_member *backend;
 	size_t from = 0;
 
 	if (standing_keeps_old(step->plan.after, next->standings[i], next->use_all))
-		return false;
+		return NULL;
 	backend = find_kept(before, &from, &next->backends[i].address);
-	return backend &&
-	       standing_keeps_old(step->plan.before, before->standings[backend - before->backends],
-				  before->use_all);
-}
-
-static json_t *reset_flows(const struct service *service, const struct table_member *backend)
-{
-	char address[LB_ADDR_TEXT];
-
-	return json_pack("{s:s,s:i,s:i,s:s}", "backend", lb_addr_format(&backend->address, address),
-			 "recorded_flows", (int)sweep_flows(service->sweep, backend->number),
-			 "slots", 0, "reason", "it is unhealthy, and on_unhealthy is reset");
+	if (backend &&
+	    standing_keeps_old(step->plan.before, before->standings[backend - before->backends],
+			       before->use_all))
+		return backend;
+	return NULL;
 }
 
 static json_t *flows_at_risk(struct change *change, const struct step *step,
@@ -358,14 +366,18 @@ static json_t *flows_at_risk(struct change *change, const struct step *step,
 		json_t *lost = NULL;
 
 		if (!find_kept(next, &from, &backend->address))
-			lost = removed_flows(change->service, before, backend);
+			lost = lost_flows(change->service, before, backend, NULL);
 		if (lost)
 			json_array_append_new(at_risk, lost);
 	}
-	for (i = 0; i < next->backend_count; i++)
-		if (is_reset(step, before, i))
-			json_array_append_new(at_risk,
-					      reset_flows(change->service, &next->backends[i]));
+	for (i = 0; i < next->backend_count; i++) {
+		const struct table_member *backend = find_reset(step, before, i);
+
+		if (backend)
+			json_array_append_new(
+				at_risk, lost_flows(change->service, before, backend,
+						    "it is unhealthy, and on_unhealthy is reset"));
+	}
 	return at_risk;
 }
 
@@ -954,7 +966,7 @@ int service_open(const struct config *config, struct datapath *datapath, struct 
 	service->config = config;
 	service->datapath = datapath;
 	service->events = events;
-	service->vip_numbers = numbers_new(config->vips * 2);
+	service->vip_numbers = numbers_new(vip_numbers_capacity(config));
 	service->slot_ranges = ranges_new(config->slots);
 	service->document = lb_service_new();
 	if (!service->vip_numbers || !service->slot_ranges || !service->document)

@@ -62,20 +62,44 @@ json_t *service_health(struct service *service)
 			 (int)counts[HEALTH_UNHEALTHY], "unknown", (int)counts[HEALTH_UNKNOWN]);
 }
 
-/* A VIP without any healthy backend does what nobody wishes for, either way. */
+/* Of the backends that have a weight and do not drain: how many there are, and how many of them are
+ * unhealthy. */
+static void count_shares(const struct service *service, const struct lb_vip *vip,
+			 const struct live_vip *live, size_t *shares, size_t *unhealthy)
+{
+	struct health_view view;
+
+	*shares = *unhealthy = 0;
+	for (size_t i = 0; i < live->backend_count; i++) {
+		if (!vip->backends[i].weight || vip->backends[i].drain)
+			continue;
+		++*shares;
+		if (view_of(service, vip, live, i, &view) && view.status == HEALTH_UNHEALTHY)
+			++*unhealthy;
+	}
+}
+
+/* A VIP whose backends take no new flows, or are all ill, does what nobody wishes for. */
 static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 			const struct live_vip *live, json_t *warnings)
 {
-	uint32_t counts[HEALTH_UNHEALTHY + 1] = {0};
+	const bool use_all = vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	size_t shares, unhealthy;
 
-	count_states(service, vip, live, counts);
-	if (!counts[HEALTH_UNHEALTHY] || counts[HEALTH_UNHEALTHY] < live->backend_count)
-		return;
-	json_array_append_new(warnings,
-			      json_sprintf("every backend of VIP %s is unhealthy: %s", vip->name,
-					   vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL
-						   ? "all of them are used all the same"
-						   : "none of them takes new flows"));
+	count_shares(service, vip, live, &shares, &unhealthy);
+	if (live->backend_count && !shares)
+		json_array_append_new(warnings,
+				      json_sprintf("no backend of VIP %s takes new flows: each is "
+						   "draining or has weight 0",
+						   vip->name));
+	if (shares && unhealthy == shares)
+		json_array_append_new(
+			warnings,
+			json_sprintf("every backend of VIP %s%s is unhealthy: %s", vip->name,
+				     shares < live->backend_count ? " that could take new flows"
+								  : "",
+				     use_all ? "all of them are used all the same"
+					     : "none of them takes new flows"));
 }
 
 void service_health_warnings(struct service *service, json_t *warnings)

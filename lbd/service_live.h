@@ -72,6 +72,10 @@ struct service {
 	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
 };
 
+/* service.c: beyond limits.vips as far as there are numbers, since a change adds before it removes.
+ */
+uint32_t vip_numbers_capacity(const struct config *config);
+
 /* service_clock.c: what happens as time passes. */
 int clock_open(struct service *service, struct event_base *base, struct lb_err *err);
 void clock_close(struct service *service);

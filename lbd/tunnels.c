@@ -173,6 +173,7 @@ int tunnels_start(struct tunnels *tunnels, struct lb_err *err)
 
 	if (tunnels->tunnel)
 		return 0;
+	datapath_tunnels_note(tunnels->datapath, true);
 	datapath_tunnel_maps(tunnels->datapath, &options.members_fd, &options.nexthops_fd);
 	error = tunnel_open(&options, &tunnels->tunnel, err);
 	if (error)
@@ -194,6 +195,9 @@ void tunnels_stop(struct tunnels *tunnels)
 	for (size_t i = 0; i < tunnels->count; i++)
 		if (if_indextoname(tunnels->at[i], name))
 			tunnel_detach(name, NULL);
+	if (!tunnels->tunnel && datapath_tunnels_noted(tunnels->datapath))
+		tunnels_detach_all(NULL);
+	datapath_tunnels_note(tunnels->datapath, false);
 	let_go(tunnels);
 }
 

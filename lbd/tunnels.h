@@ -19,7 +19,7 @@ void tunnels_free(struct tunnels *tunnels);
 
 /* From now on it is wanted. No error when it was already. */
 int tunnels_start(struct tunnels *tunnels, struct lb_err *err);
-/* It is not wanted any more, and taken away. */
+/* It is not wanted any more, and taken away; also what an earlier lbd has left. */
 void tunnels_stop(struct tunnels *tunnels);
 /* Why an interface goes without it, or "". */
 const char *tunnels_fault(const struct tunnels *tunnels);

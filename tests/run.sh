@@ -51,6 +51,10 @@ done
 for program in "$build"/tests/packet/*_test; do
 	runner "packet/$(basename "$program")" quiet "$program"
 done
+for script in tests/packet/*_test.sh; do
+	runner "packet/$(basename "$script")" "$script"
+done
+
 # Both builds side by side: these tests mostly wait.
 aside=$(mktemp)
 trap 'rm -f "$aside"' EXIT

@@ -35,7 +35,7 @@ typed() {
 	echo "\$ $*"
 	"$@" 2>&1
 	status=$?
-	[ "$status" = "$expected" ] || fail "exit code $status, not $expected"
+	[ "$status" = "$expected" ] || fail "exit status $status, not $expected"
 }
 
 # --- connections that live on ---

@@ -403,8 +403,11 @@ static int exec_parse(const struct fields *fields, struct lb_health *out, struct
 {
 	const size_t count = json_array_size(fields->command);
 
-	if (!fields->command)
-		return lb_err_set(err, LB_ERR_PARAMS, "command", "command is missing");
+	if (!fields->command) {
+		lb_err_set(err, LB_ERR_PARAMS, "command", "command is missing");
+		return lb_err_hint(err, "say what is to be run: a program's absolute path, and its "
+					"arguments");
+	}
 	if (count < 1 || count > LB_HEALTH_COMMAND_MAX)
 		return lb_err_set(err, LB_ERR_PARAMS, "command",
 				  "command must have 1 to %u elements, not %zu",
@@ -422,7 +425,9 @@ static int exec_parse(const struct fields *fields, struct lb_health *out, struct
 		return 0;
 	lb_err_set(err, LB_ERR_PARAMS, "command[0]", "must be an absolute path, not \"%s\"",
 		   out->command[0]);
-	return lb_err_hint(err, "for a line of shell: [\"/bin/sh\", \"-c\", \"…\"]");
+	return lb_err_hint(
+		err,
+		"for a line of shell, in a document: \"command\": [\"/bin/sh\", \"-c\", \"…\"]");
 }
 
 /* --- whole checks --- */

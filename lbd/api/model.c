@@ -230,6 +230,8 @@ int lb_service_get(const struct lb_service *service, const char *reference, stru
 		lb_err_hint(err, "there is no VIP yet");
 	else if (lb_addr_parse(reference, &address, NULL) == 0)
 		lb_err_hint(err, "a VIP's address has a port and a protocol: 192.0.2.10:443/tcp");
+	else
+		lb_err_hint(err, "see: lbctl vip list");
 	return -EINVAL;
 }
 

@@ -23,7 +23,7 @@ finish_files() {
 	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root"/usr/sbin/*
 	gzip -9n "$root"/usr/share/man/man*/*
 	install -d -m 755 "$doc"
-	install -m 644 README.md docs/design.md docs/protocol.md "$doc"
+	install -m 644 README.md docs/design.md docs/protocol.md docs/benchmark.md docs/benchmark-*.svg "$doc"
 	sed -e 's/^$/./; s/^/ /' LICENSE >"$root/license"
 	sed -e "/^@LICENSE@/{r $root/license" -e 'd}' lbd/package/copyright >"$doc/copyright"
 	rm "$root/license"

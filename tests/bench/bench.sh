@@ -15,7 +15,7 @@ usage() {
 	exit 2
 }
 
-[ $# -gt 0 ] || usage
+[[ $# -gt 0 && $1 != -* ]] || usage
 build=$(realpath "$1")
 shift
 cd "$(dirname "$0")/../.."

@@ -30,6 +30,13 @@ static const struct bench_case cases[] = {
 	{.name = "4in6-1m", .flows = MILLION, .outer6 = true},
 	{.name = "udp4-1", .flows = 1, UDP},
 	{.name = "udp4-1m", .flows = MILLION, UDP},
+	{.name = "gue4-1m", .flows = MILLION, .gue = true},
+	{.name = "gue6-1m", .flows = MILLION, V6, .gue = true},
+	{.name = "hash-source-1m", .flows = MILLION, .by_source = true},
+	{.name = "any-port-1m", .flows = MILLION, .any_port = true},
+	{.name = "tagged-1m", .flows = MILLION, .tagged = true},
+	{.name = "icmp4-error-1m", .flows = MILLION, .icmp_error = true},
+	{.name = "icmp6-error-1m", .flows = MILLION, V6, .icmp_error = true},
 	{.name = "not-a-vip-1", .flows = 1, .stranger = true},
 	{.name = "not-a-vip-1m", .flows = MILLION, .stranger = true},
 	{.name = "moving-recorded-1k",
@@ -105,20 +112,55 @@ const char *case_vip(const struct bench_case *bench_case)
 	return bench_case->family == 4 ? "10.64.0.0" : "2001:db8:64::";
 }
 
+uint16_t case_port(const struct bench_case *bench_case)
+{
+	return bench_case->any_port ? 8443 : CASE_PORT;
+}
+
+/* What a router says of a packet on its way from the backend to the client. */
+static void error_frame(const struct bench_case *bench_case, struct frame *frame)
+{
+	const bool ipv4 = bench_case->family == 4;
+	const struct spec quote = {
+		.family = bench_case->family,
+		.protocol = bench_case->protocol,
+		.source = case_vip(bench_case),
+		.destination = case_source(bench_case->family),
+		.sport = case_port(bench_case),
+		.dport = 1024,
+		.payload = 12,
+	};
+	const struct spec spec = {
+		.family = bench_case->family,
+		.protocol = ipv4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+		.source = ipv4 ? "198.51.100.1" : "2001:db8:51::1",
+		.destination = case_vip(bench_case),
+		.icmp_type = ipv4 ? 3 : 2,
+		.icmp_code = ipv4 ? 4 : 0,
+		.quote = &quote,
+	};
+
+	frame_build(&spec, frame);
+}
+
 void case_frame(const struct bench_case *bench_case, struct frame *frame)
 {
 	const struct spec spec = {
+		.tag[0] = {bench_case->tagged ? 0x8100 : 0, CASE_TAG},
 		.family = bench_case->family,
 		.protocol = bench_case->protocol,
 		.source = case_source(bench_case->family),
 		.destination = case_vip(bench_case),
 		.sport = 1024,
-		.dport = CASE_PORT,
+		.dport = case_port(bench_case),
 		.tcp_flags = bench_case->tcp_flags,
 		.payload = 12,
 	};
 
-	frame_build(&spec, frame);
+	if (bench_case->icmp_error)
+		error_frame(bench_case, frame);
+	else
+		frame_build(&spec, frame);
 }
 
 enum lb_verdict case_verdict(const struct bench_case *bench_case)
@@ -126,9 +168,21 @@ enum lb_verdict case_verdict(const struct bench_case *bench_case)
 	return bench_case->stranger ? LB_PASS_NOT_VIP : LB_TX;
 }
 
-uint32_t case_growth(const struct bench_case *bench_case)
+int case_growth(const struct bench_case *bench_case)
 {
 	if (bench_case->stranger)
 		return 0;
-	return bench_case->outer6 ? 40 : 20;
+	return (bench_case->outer6 ? 40 : 20) + (bench_case->gue ? 8 : 0) -
+	       (bench_case->tagged ? 4 : 0);
+}
+
+bool case_has_floor(const struct bench_case *bench_case)
+{
+	return !bench_case->stranger && !bench_case->tagged;
+}
+
+bool case_has_rival(const struct bench_case *bench_case)
+{
+	return !bench_case->gue && !bench_case->tagged && !bench_case->icmp_error &&
+	       !bench_case->any_port;
 }

@@ -22,7 +22,12 @@ struct bench_case {
 	uint8_t protocol;
 	uint8_t tcp_flags;
 	bool outer6;
-	bool stranger; /* to no VIP */
+	bool gue;
+	bool stranger;   /* to no VIP */
+	bool icmp_error; /* a router says "too big" about a packet of the flow from its backend */
+	bool tagged;
+	bool by_source; /* the VIP's slots are chosen by the client's address alone */
+	bool any_port;  /* the VIP has port 0 */
 	uint32_t vips;
 	uint32_t members; /* of each VIP */
 	uint32_t table;   /* slots of each VIP */
@@ -40,11 +45,21 @@ const char *case_slots_name(enum slots_state slots);
 void case_frame(const struct bench_case *bench_case, struct frame *frame);
 enum lb_verdict case_verdict(const struct bench_case *bench_case);
 /* How much longer frames get. */
-uint32_t case_growth(const struct bench_case *bench_case);
+int case_growth(const struct bench_case *bench_case);
+
+/* Can the floor and the rival do what is asked of the balancer? Neither knows what is for it and
+ * what is not in a frame that it does not understand, and the rival knows neither GUE nor VIPs for
+ * every port. */
+bool case_has_floor(const struct bench_case *bench_case);
+bool case_has_rival(const struct bench_case *bench_case);
+
+#define CASE_TAG 100 /* the VLAN of tagged frames */
 
 /* Where clients and VIPs are, as texts, ports too. */
 const char *case_source(uint8_t family);
 const char *case_vip(const struct bench_case *bench_case);
 #define CASE_PORT 443
+/* Where packets go to: the VIP's port, and where that is 0 another one. */
+uint16_t case_port(const struct bench_case *bench_case);
 
 #endif

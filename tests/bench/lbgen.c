@@ -308,6 +308,13 @@ static int parse_flows(const char *text)
 	return 0;
 }
 
+static int wrong(const char *what, const char *text)
+{
+	fprintf(stderr, "lbgen: %s: \"%s\" is not valid\n", what, text);
+	return -1;
+}
+
+/* An interface that there is not it names itself. */
 static int parse_option(int option)
 {
 	switch (option) {
@@ -359,24 +366,21 @@ static int parse_options(int argc, char **argv)
 		{NULL, 0, NULL, 0},
 	};
 	const struct ether_addr none = {{0}};
-	int option;
+	int option, index;
 
 	gen.config.source = htonl(0xc6120000);
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
 		if (option == 'h') {
 			fputs(help, stdout);
 			exit(0);
 		}
-		if (parse_option(option)) {
-			if (option != '?')
-				fprintf(stderr, "lbgen: \"%s\" is not valid there\n", optarg);
-			return -1;
-		}
+		if (parse_option(option))
+			return strchr("?ic", option) ? -1 : wrong(options[index].name, optarg);
 	}
 	if (argc - optind != 1 || !gen.interface ||
 	    !memcmp(gen.config.dst_mac, &none, sizeof(none)))
 		return -1;
-	return parse_destination(argv[optind]);
+	return parse_destination(argv[optind]) ? wrong("ADDRESS:PORT", argv[optind]) : 0;
 }
 
 int main(int argc, char **argv)

@@ -23,6 +23,8 @@
 
 #define SOURCE_BITS 17 /* clients' addresses in use: 198.18.0.0/15 */
 #define SPORT_FIRST 1024
+#define ICMP_HEADER 8
+#define TAG_BYTES 4
 
 const volatile struct next_config next_config = {};
 struct next_order next_order = {};
@@ -61,6 +63,44 @@ static __always_inline __be32 ports_of(__u32 flow)
 	return bpf_htons(SPORT_FIRST + (flow >> SOURCE_BITS)) | (__u32)next_config.dport << 16;
 }
 
+/* As packets from the backend have them. Two stores: over IPv4 the two lie in two cache lines, and
+ * a store across both takes 20 ns. */
+static __always_inline void write_turned_ports(__be16 *ports, __u32 flow)
+{
+	const __be32 of = ports_of(flow);
+
+	*(volatile __be16 *)ports = of >> 16;
+	*(volatile __be16 *)(ports + 1) = of;
+}
+
+static __always_inline int write_quote4(void *l3, void *end, __u32 flow)
+{
+	struct iphdr *ip = l3, *quote = l3 + sizeof(*ip) + ICMP_HEADER;
+	__be16 *ports = (void *)(quote + 1);
+
+	if ((void *)(ports + 2) > end)
+		return -1;
+	ip->daddr = vip_of(flow);
+	quote->saddr = vip_of(flow);
+	quote->daddr = source_of(flow);
+	write_turned_ports(ports, flow);
+	return 0;
+}
+
+static __always_inline int write_quote6(void *l3, void *end, __u32 flow)
+{
+	__u64 *words = l3, *quote = l3 + sizeof(struct ipv6hdr) + ICMP_HEADER;
+	__be16 *ports = (void *)quote + sizeof(struct ipv6hdr);
+
+	if ((void *)(ports + 2) > end)
+		return -1;
+	words[4] = (__u64)vip_of(flow) << 32;
+	quote[2] = (__u64)vip_of(flow) << 32;
+	quote[4] = (__u64)source_of(flow) << 32;
+	write_turned_ports(ports, flow);
+	return 0;
+}
+
 static __always_inline int write_ipv4(void *l3, void *end, __u32 flow)
 {
 	struct iphdr *ip = l3;
@@ -89,13 +129,31 @@ static __always_inline int write_ipv6(void *l3, void *end, __u32 flow)
 	return 0;
 }
 
-static __always_inline void write_ethernet(void *data)
+static __always_inline int write_packet(void *l3, void *end, __u32 flow)
 {
-	const __u16 type = next_config.family == 4 ? ETH_P_IP : ETH_P_IPV6;
+	if (next_config.quote)
+		return next_config.family == 4 ? write_quote4(l3, end, flow)
+					       : write_quote6(l3, end, flow);
+	return next_config.family == 4 ? write_ipv4(l3, end, flow) : write_ipv6(l3, end, flow);
+}
 
+/* And the tag. */
+static __always_inline int write_ethernet(void *data, void *end)
+{
+	const __be16 type = bpf_htons(next_config.family == 4 ? ETH_P_IP : ETH_P_IPV6);
+
+	if (data + ETH_HLEN + TAG_BYTES > end)
+		return -1;
 	*(__u64 *)data = 0x0002010000000002ull;
 	*(__u32 *)(data + 8) = 0x03000000;
-	*(__be16 *)(data + 12) = bpf_htons(type);
+	if (!next_config.tag) {
+		*(__be16 *)(data + 12) = type;
+		return 0;
+	}
+	*(__be16 *)(data + 12) = bpf_htons(ETH_P_8021Q);
+	*(__be16 *)(data + 14) = next_config.tag;
+	*(__be16 *)(data + 16) = type;
+	return 0;
 }
 
 SEC("xdp.frags")
@@ -111,12 +169,9 @@ int next(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	data = (void *)(long)ctx->data;
 	end = (void *)(long)ctx->data_end;
-	if (data + ETH_HLEN > end)
+	if (next_config.restore && write_ethernet(data, end))
 		return XDP_ABORTED;
-	if (next_config.restore)
-		write_ethernet(data);
-	if (next_config.family == 4 ? write_ipv4(data + ETH_HLEN, end, flow)
-				    : write_ipv6(data + ETH_HLEN, end, flow))
+	if (write_packet(data + ETH_HLEN + (next_config.tag ? TAG_BYTES : 0), end, flow))
 		return XDP_ABORTED;
 	bpf_tail_call(ctx, &target, 0);
 	return XDP_ABORTED;

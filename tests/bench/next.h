@@ -16,6 +16,9 @@ struct next_config {
 	__be16 dport;
 	__u8 family;
 	__u8 restore; /* 0: the target leaves frames as they are */
+	__u8 quote;   /* an ICMP error: the flow is in the packet that it quotes, turned around */
+	__u8 pad;
+	__be16 tag; /* 0: none */
 };
 
 /* index = index * multiplier + addend: goes through all flows when multiplier is 1 modulo 4 and

@@ -9,7 +9,8 @@
  *	floor, floor_again	bare.bpf.c, loaded twice: their ratio says what the machine is worth
  *	lb		the balancer
  *	lru		rival.bpf.c
- * and an "error" where a run measured something else than it was to measure. Exits with 1 then.
+ * as far as they can do what the case asks for; and an "error" where a run has measured something
+ * else than it was to. Exits with 1 then.
  *
  * In each round every program is loaded anew, since where it comes to lie matters, and the programs
  * of a case take turns. --packets: timed packets of each run; 65,536 go before, but for runs
@@ -42,10 +43,17 @@ static struct {
 	int cpu;
 } bench = {.rounds = 9, .packets = 262144, .max_flows = MILLION, .cpu = -1};
 
-/* Frames to no VIP are not restored, so nothing may be put around them. */
 static bool does_apply(const struct row *row, enum variant variant)
 {
-	return !row->of.stranger || (variant != FLOOR && variant != FLOOR_AGAIN);
+	switch (variant) {
+	case FLOOR:
+	case FLOOR_AGAIN:
+		return case_has_floor(&row->of);
+	case RIVAL:
+		return case_has_rival(&row->of);
+	default:
+		return true;
+	}
 }
 
 /* Must no packet have met a record that an earlier one has made? */
@@ -203,12 +211,14 @@ static json_t *samples_json(const struct row *row)
 static json_t *row_json(const struct row *row)
 {
 	const struct bench_case *of = &row->of;
-	json_t *json = json_pack("{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:s,s:b,s:b}", "name", of->name,
-				 "flows", (int)of->flows, "family", of->family, "protocol",
-				 of->protocol, "tcp_flags", of->tcp_flags, "vips", (int)of->vips,
-				 "members", (int)of->members, "table", (int)of->table, "slots",
-				 case_slots_name(of->slots), "records",
-				 of->records == RECORDS_PRESENT, "outer6", of->outer6);
+	json_t *json = json_pack(
+		"{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:b,s:b,s:b,s:b,s:b}", "name",
+		of->name, "flows", (int)of->flows, "family", of->family, "protocol", of->protocol,
+		"tcp_flags", of->tcp_flags, "vips", (int)of->vips, "members", (int)of->members,
+		"table", (int)of->table, "slots", case_slots_name(of->slots), "records",
+		of->records == RECORDS_PRESENT, "outer6", of->outer6, "gue", of->gue, "icmp_error",
+		of->icmp_error, "tagged", of->tagged, "by_source", of->by_source, "any_port",
+		of->any_port);
 
 	json_object_set_new(json, "lru_capacity", json_integer(rival_capacity(row->rival)));
 	if (row->error[0])

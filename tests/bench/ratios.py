@@ -37,10 +37,12 @@ def packet_row(case):
     ns = case["ns"]
     wrapper = ns["wrapper"]
     of = {name: net(samples, wrapper) for name, samples in ns.items() if name != "wrapper"}
-    row["lb"], row["lru"] = cost(of["lb"]), cost(of["lru"])
+    row["lb"] = cost(of["lb"])
     row["lb"]["mpps"] = round(1000 / median(of["lb"]), 2)
     row["wrapper_ns"] = round(median(wrapper), 2)
-    row["lru_to_lb"] = round(ratio(of["lru"], of["lb"]), 2)
+    if "lru" in of:
+        row["lru"] = cost(of["lru"])
+        row["lru_to_lb"] = round(ratio(of["lru"], of["lb"]), 2)
     if "floor" in of:
         row["floor"] = cost(of["floor"])
         row["lb_to_floor"] = round(ratio(of["lb"], of["floor"]), 2)

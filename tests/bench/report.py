@@ -66,7 +66,7 @@ def packet_table(rows):
             continue
         yield (row["name"], ns(row["lb"]), number(row["lb"]["spread"] * 100, 0, " %"),
                number(row["lb"]["mpps"], 1), ns(row.get("floor")), number(row.get("lb_to_floor")),
-               ns(row["lru"]), number(row["lru_to_lb"]), number(row.get("twin"), 3))
+               ns(row.get("lru")), number(row.get("lru_to_lb")), number(row.get("twin"), 3))
 
 
 def live_table(rows):

@@ -96,18 +96,23 @@ static int run_all_flows(struct stage *stage, uint32_t flows, uint32_t times)
 static void set_config(const struct bench_case *of, const struct frame *frame,
 		       struct next_config *config)
 {
-	const uint8_t *ip = frame->bytes + ETH;
 	const bool ipv4 = of->family == 4;
+	const uint8_t *ip = frame->bytes + ETH + (of->tagged ? 4 : 0);
+	/* An ICMP error quotes a packet to the client. */
+	const size_t quoted = ipv4 ? 20 + 8 + 16 : 40 + 8 + 24 + 12;
+	const uint8_t *client = ip + (of->icmp_error ? quoted : ipv4 ? 12 : 8 + 12);
 
 	*config = (struct next_config){
 		.length = frame->length,
 		.flows_mask = of->flows - 1,
 		.vips = of->vips,
-		.dport = htons(CASE_PORT),
+		.dport = htons(case_port(of)),
 		.family = of->family,
 		.restore = !of->stranger,
+		.tag = htons(of->tagged ? CASE_TAG : 0),
+		.quote = of->icmp_error,
 	};
-	memcpy(&config->source, ip + (ipv4 ? 12 : 8 + 12), 4);
+	memcpy(&config->source, client, 4);
 	memcpy(&config->vip, ip + (ipv4 ? 16 : 24 + 12), 4);
 }
 
@@ -146,7 +151,7 @@ static int fill_rival(struct row *row)
 	bool *filled = rival_filled(row->rival);
 	int error;
 
-	if (*filled || of.stranger)
+	if (*filled || of.stranger || !case_has_rival(&of))
 		return 0;
 	of.flows = row->rival_flows;
 	error = open_next(&stage, &of);

@@ -123,7 +123,7 @@ static int check_frame(struct row *row, const struct stage *stage, enum variant 
 {
 	const bool bare = variant < BALANCER;
 	const uint32_t action = row->of.stranger && !bare ? XDP_PASS : XDP_TX;
-	const size_t growth = variant == WRAPPER ? 0 : bare ? 20 : case_growth(&row->of);
+	const int growth = variant == WRAPPER ? 0 : bare ? 20 : case_growth(&row->of);
 
 	if (outcome->action != action || outcome->length != stage->frame.length + growth)
 		return row_complain(

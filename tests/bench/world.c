@@ -178,6 +178,8 @@ static void set_member(struct datapath *datapath, const struct bench_case *bench
 		member.saddr[0] = htonl(0x0a000001);
 		member.csum = constant_sum(member.daddr[0]);
 	}
+	if (bench_case->gue)
+		member.flags |= LB_MEMBER_GUE;
 	datapath_members(datapath)[number] = member;
 }
 
@@ -187,7 +189,7 @@ struct lb_endpoint world_endpoint(const struct bench_case *bench_case, uint32_t 
 {
 	struct lb_endpoint endpoint = {
 		.address.family = bench_case->family,
-		.port = CASE_PORT,
+		.port = bench_case->any_port ? 0 : CASE_PORT,
 		.protocol = bench_case->protocol,
 	};
 	const bool ipv4 = bench_case->family == 4;
@@ -210,6 +212,7 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 		.number = vip,
 		.slots_start = vip * bench_case->table,
 		.slots_size = bench_case->table,
+		.flags = bench_case->by_source ? LB_VIP_HASH_SOURCE : 0,
 	};
 	struct lb_err err = {0};
 
@@ -248,7 +251,8 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 struct datapath *world_open(const struct bench_case *bench_case, const struct plan *plan,
 			    uint32_t egress)
 {
-	const bool recorded = bench_case->slots != ALL_SETTLED;
+	/* One flow in a hundred is no reason for a larger table. */
+	const bool recorded = bench_case->slots == ALL_MOVING || bench_case->slots == ALL_TRACKED;
 	const struct datapath_options options = {
 		.vips = bench_case->vips,
 		.members = bench_case->vips * bench_case->members,

@@ -9,6 +9,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
+# shellcheck source=tests/lib/lbd.sh
+. tests/lib/lbd.sh
 
 LBD=$(realpath "${LBD:-build/lbd/lbd}")
 LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
@@ -28,30 +30,11 @@ KEPT=$STATE/service.json
 
 # --- the lbd ---
 
-run_lbd() {
-	exec nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" 2>>"$DIR/log"
-}
-
-# Not through check, which runs in a subshell: LBD_PID would be lost.
-start_lbd() {
-	run_lbd &
-	LBD_PID=$!
-	wait_for 20 lb version || {
-		cat "$DIR/log"
-		return 1
-	}
-}
-
 # comes_back PROMISE
 comes_back() {
 	start_lbd
 	check "$1" test $? = 0
 }
-
-stop_lbd() {
-	kill "-${1:-TERM}" "$LBD_PID"
-	wait "$LBD_PID"
-} 2>/dev/null
 
 set_up() {
 	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
@@ -77,25 +60,8 @@ set_up() {
 
 # --- asking it ---
 
-lb() {
-	"$LBCTL" --socket "$DIR/lbd.sock" "$@"
-}
-
 ro() {
 	"$LBCTL" --socket "$DIR/ro.sock" "$@"
-}
-
-# exits CODE command args…: what the command printed goes to $DIR/out.
-exits() {
-	local expected=$1 status
-	shift
-	"$@" >"$DIR/out" 2>&1
-	status=$?
-	[ "$status" = "$expected" ] || {
-		echo "exit $status"
-		cat "$DIR/out"
-		return 1
-	}
 }
 
 out() {

@@ -161,6 +161,22 @@ test_delete() {
 	check_equal "which moves nothing" "vip web: changed, no slot moved" "$(cat "$DIR/out")"
 }
 
+# --- nobody is left ---
+
+warned() { a status | grep -qx "warning: no backend of VIP lonely takes new flows: each is draining or has weight 0"; }
+not_warned() { ! warned; }
+
+test_nobody_left() {
+	a vip add 192.0.2.99:1/tcp --name lonely >/dev/null
+	a backend add lonely 10.0.0.2 >/dev/null
+	a backend add lonely 10.0.0.3 >/dev/null
+	a backend drain lonely 10.0.0.2 >/dev/null
+	check "while one backend takes new flows there is no warning" not_warned
+	a backend set lonely 10.0.0.3 --weight 0 >/dev/null
+	check "when none does status warns" warned
+	a vip del lonely >/dev/null
+}
+
 # --- what would be ---
 
 dry() {
@@ -318,6 +334,7 @@ test_memory() {
 
 test_drain
 test_delete
+test_nobody_left
 test_dry_run
 test_dry_run_tells_the_truth
 test_max_moved

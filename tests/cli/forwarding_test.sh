@@ -9,6 +9,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
+# shellcheck source=tests/lib/lbd.sh
+. tests/lib/lbd.sh
 
 LBD=$(realpath "${LBD:-build/lbd/lbd}")
 LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
@@ -23,24 +25,6 @@ DIR=$(mktemp -d)
 at_exit rm -rf "$DIR"
 
 # --- the lbd ---
-
-run_lbd() {
-	exec nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" 2>>"$DIR/log"
-}
-
-start_lbd() {
-	run_lbd &
-	LBD_PID=$!
-	wait_for 20 lb version || {
-		cat "$DIR/log"
-		return 1
-	}
-}
-
-stop_lbd() {
-	kill "-${1:-TERM}" "$LBD_PID"
-	wait "$LBD_PID"
-} 2>/dev/null
 
 # restart SIGNAL PROMISE. Not through check, which runs in a subshell: LBD_PID would be lost.
 restart() {
@@ -69,10 +53,6 @@ set_up() {
 	at_exit "$LBD" --config "$DIR/lbd.json" --detach
 	at_exit stop_lbd
 	start_lbd
-}
-
-lb() {
-	"$LBCTL" --socket "$DIR/lbd.sock" "$@"
 }
 
 # refused WORDS: lbctl's last error has them

@@ -9,6 +9,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
+# shellcheck source=tests/lib/lbd.sh
+. tests/lib/lbd.sh
 
 LBD=$(realpath "${LBD:-build/lbd/lbd}")
 LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
@@ -24,24 +26,6 @@ DIR=$(mktemp -d)
 at_exit rm -rf "$DIR"
 
 # --- the lbd: 10.0.0.2 and 10.0.0.3 answer, 10.0.0.4 and so on do not ---
-
-run_lbd() {
-	exec nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/${1:-lbd}.json" 2>>"$DIR/log"
-}
-
-start_lbd() {
-	run_lbd &
-	LBD_PID=$!
-	wait_for 20 lb version || {
-		cat "$DIR/log"
-		return 1
-	}
-}
-
-stop_lbd() {
-	kill "-${1:-TERM}" "$LBD_PID"
-	wait "$LBD_PID"
-} 2>/dev/null
 
 detach() {
 	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --detach
@@ -82,23 +66,6 @@ set_up() {
 	at_exit detach
 	at_exit stop_lbd
 	start_lbd && document 2 3 | lb config apply -
-}
-
-lb() {
-	"$LBCTL" --socket "$DIR/lbd.sock" "$@"
-}
-
-# exits CODE command args…: what the command printed goes to $DIR/out.
-exits() {
-	local expected=$1 status
-	shift
-	"$@" >"$DIR/out" 2>&1
-	status=$?
-	[ "$status" = "$expected" ] || {
-		echo "exit $status"
-		cat "$DIR/out"
-		return 1
-	}
 }
 
 # document NUMBER…: one VIP with the backends 10.0.0.NUMBER
@@ -269,10 +236,59 @@ test_room() {
 	config lbd '.limits.slots = 2008'
 	check "raised, the start asks for that word" exits 1 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
 	check "and names it" grep -qF -e "--reset-flows" "$DIR/out"
+	check "and the setting that has changed" grep -qF "has another limits.slots than lbd.json" "$DIR/out"
 	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --reset-flows 2>>"$DIR/log" &
 	LBD_PID=$!
 	check "with it, it starts" wait_for 20 lb version
 	check "and there is room" exits 0 lb vip add 192.0.2.7:80/tcp --table-size 251
+}
+
+# --- what other lbds have left ---
+
+# abi_put NUMBER: the stamp of the pinned data plane says that it is of this ABI.
+abi_put() {
+	local rest
+	rest=$(bpftool -j map lookup pinned "$PINS/abi" key 0 0 0 0 | jq -r '.value[4:] | map(.[2:]) | join(" ")')
+	# shellcheck disable=SC2086 # bytes
+	bpftool map update pinned "$PINS/abi" key 0 0 0 0 value hex "$(printf %02x "$1")" 00 00 00 $rest
+}
+
+attached() {
+	bpftool -j link show pinned "$(echo "$PINS"/link_*)" | jq .prog_id
+}
+
+test_other_abi() {
+	local before
+	stop_lbd
+	before=$(attached)
+	check "a data plane of an older ABI" abi_put 1
+	check "is refused" exits 1 timeout 20 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
+	check "by its number" grep -qx "lbd: the data plane pinned at $PINS has ABI 1, this lbd has [0-9]*" "$DIR/out"
+	check "with what to do" grep -q "^  hint: go back to the lbd that made it, or start this one once with --reset-flows: " "$DIR/out"
+	check "and goes on as it was" test "$(attached)" = "$before"
+	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --reset-flows 2>>"$DIR/log" &
+	LBD_PID=$!
+	check "with --reset-flows lbd starts" wait_for 20 lb version
+	check "and puts its own in the place" test "$(attached)" != "$before"
+	stop_lbd KILL
+	start_lbd
+	check "which the next lbd takes over" test $? = 0
+}
+
+filters() {
+	nsenter --net="/run/netns/$ID" tc filter show dev e0 egress | grep -c handle
+}
+
+# Killed after a change was written and before all of it was done: the document wants no filters any more.
+test_left_filters() {
+	check "a tunnel check" exits 0 lb vip set 192.0.2.8:80/tcp --health tcp --health-source tunnel
+	check_equal "has a filter at the interface" 1 "$(filters)"
+	stop_lbd KILL
+	jq 'del(.document.vips[].health)' "$DIR/state/service.json" >"$DIR/edited"
+	cp "$DIR/edited" "$DIR/state/service.json"
+	start_lbd
+	check "an lbd that has none any more" test $? = 0
+	check_equal "takes the filter away" 0 "$(filters)"
 }
 
 NOTE=$DIR/note
@@ -283,6 +299,8 @@ test_left_neighbours
 test_warnings
 test_other_lbds
 test_room
+test_left_filters
+test_other_abi
 stop_lbd
 check "--detach takes the data plane away" detach
 check "and no pin remains" test ! -e "$PINS"

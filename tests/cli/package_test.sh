@@ -49,6 +49,9 @@ check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./e
 -rwxr-xr-x ./usr/sbin/lbd
 -rw-r--r-- ./usr/share/bash-completion/completions/lbctl
 -rw-r--r-- ./usr/share/doc/lbd/README.md
+-rw-r--r-- ./usr/share/doc/lbd/benchmark-flows.svg
+-rw-r--r-- ./usr/share/doc/lbd/benchmark-live.svg
+-rw-r--r-- ./usr/share/doc/lbd/benchmark.md
 -rw-r--r-- ./usr/share/doc/lbd/copyright
 -rw-r--r-- ./usr/share/doc/lbd/design.md
 -rw-r--r-- ./usr/share/doc/lbd/protocol.md

@@ -3,6 +3,9 @@
 # Do the results of health checks decide who takes new flows, in time, and do established ones stay? With lbd, real
 # servers and real connections.
 #
+#	health_lbd_test.sh [RUN…]	detection, established_stay, reset_moves, all_unhealthy, flapping, added, watched,
+#					killed, tunnel, every_kind; all if none is named
+#
 # Needs root and a build, and besides the lab's packages nginx-light and dnsmasq-base for what is checked of them.
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
@@ -524,15 +527,9 @@ watch_tells() {
 up >/dev/null
 check_equal "the lab comes up, and every backend is healthy" 0 $? || finish
 check "then status is content" status_is 0
-detection
-established_stay
-reset_moves
-all_unhealthy
-flapping
-added
-watched
-killed
-tunnel
-every_kind
+[ $# -gt 0 ] || set -- detection established_stay reset_moves all_unhealthy flapping added watched killed tunnel every_kind
+for run; do
+	"$run"
+done
 check "nothing remains" lab_down
 finish

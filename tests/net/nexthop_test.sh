@@ -298,6 +298,20 @@ full_array() {
 	tool_stop full
 }
 
+# Another MTU, of the route or of the path, is another hop, and until it is made the old one is held.
+full_array_follows_changes() {
+	TOOL_OPTIONS=(-n 3)
+	tool_start 10.77.0.2 10.77.1.2
+	TOOL_OPTIONS=()
+	soon "every number is in use" '.hops | map(select(.resolved)) | length == 2'
+	lb ip link set e1 mtu 1300
+	soon "a hop that changes takes its own number again" '.hops[] | select(.gateway == "10.77.1.2") | .resolved and .array.mtu == 1300 and .array.valid == 1'
+	check "and the other stands" state '.hops[] | select(.gateway == "10.77.0.2") | .resolved and .mtu == 1500'
+	lb ip link set e1 mtu 1500
+	soon "and back" '.hops[] | select(.gateway == "10.77.1.2") | .resolved and .array.mtu == 1500'
+	tool_stop full_changes
+}
+
 # shellcheck disable=SC2016 # $9 is awk's
 netlink_drops() { lb awk '{ drops += $9 } END { print drops }' /proc/net/netlink; }
 
@@ -467,6 +481,7 @@ nexthop_groups
 more_ways_than_paths
 vlan_devices
 full_array
+full_array_follows_changes
 many_destinations
 changes_while_routes_churn
 lost_messages

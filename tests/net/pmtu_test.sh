@@ -7,6 +7,8 @@
 #	                                         ├── near backend b1
 #	                                         └── hill ══1400══ valley ── far backend b9
 #
+#	pmtu_test.sh [RUN…]	narrow_ways, ordinary_ways; both if none is named
+#
 # Needs root and a build.
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
@@ -198,6 +200,8 @@ ordinary_ways() {
 	step "1500 everywhere: the lab goes away as a whole" lab_down
 }
 
-narrow_ways
-ordinary_ways
+[ $# -gt 0 ] || set -- narrow_ways ordinary_ways
+for run; do
+	"$run"
+done
 finish

@@ -7,7 +7,7 @@
 #					two_armed_generic, jumbo, quick; all but quick if none is named
 #
 # Needs root and a build. NET_QUICK=1 means quick: one-armed, native, IPv4 and IPv6, a few
-# connections, with nothing that depends on more than the program and lbd.
+# connections and health checks, with nothing that depends on more than the programs and lbd.
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
 cd "$(dirname "$0")/../.." || exit
@@ -165,6 +165,43 @@ verdicts_add_up() {
 		([.vips[].packets] | add)'
 }
 
+# add_checked NAME ENDPOINT BACKEND OPTION…; an emulated machine takes its time to start a command.
+add_checked() {
+	lbctl vip add "$2" --name "$1" --health-interval 1s "${@:4}" >/dev/null &&
+		lbctl backend add "$1" "$3" >/dev/null
+}
+
+health_says() {
+	wait_for 15 backend_says "$@" || { lbctl backend list "$1" && return 1; }
+}
+
+# backend_says NAME STATE [ERROR]
+backend_says() {
+	lbctl --json backend list "$1" | jq -e --arg state "$2" --arg error "${3:-}" '
+		.vips[0].backends[0].health | .state == $state and (.error // "") == $error'
+}
+
+# Port 80 is served, 82 is not. Through the tunnel: by a program of its own, to the backend's decapsulation.
+health_checks() {
+	local tunnel=(--health tcp --health-source tunnel)
+	add_checked tunnel4 "$LAB_VIP4:81/tcp" "${LAB_BACKEND4[1]}" "${tunnel[@]}" --health-port 80
+	add_checked tunnel6 "[$LAB_VIP6]:81/tcp" "${LAB_BACKEND6[1]}" "${tunnel[@]}" --health-port 80
+	add_checked refused "$LAB_VIP4:82/tcp" "${LAB_BACKEND4[1]}" "${tunnel[@]}"
+	add_checked exec "$LAB_VIP4:83/tcp" "${LAB_BACKEND4[1]}" --health exec --health-command /bin/true
+	health_results "$WHERE"
+	lab_stop_lbd
+	step "$WHERE: lbd starts with health checks" lab_start_lbd '{"xdp_mode": "native"}' || return
+	health_results "$WHERE, lbd anew"
+}
+
+health_results() {
+	check "$1: a health check through the tunnel passes" health_says tunnel4 healthy
+	check "$1: a health check through the tunnel passes, IPv6" health_says tunnel6 healthy
+	check "$1: a health check through the tunnel is refused" \
+		health_says refused unhealthy "connection refused"
+	check "$1: a health check by a command passes" health_says exec healthy
+}
+
 # The driver's own count of packets that XDP saw on l0, against the sum of the verdicts.
 every_packet_has_a_verdict() {
 	local seen counted
@@ -253,6 +290,7 @@ quick() {
 	mode_in_force native
 	short_connections 500 500
 	counters
+	health_checks
 	stop
 }
 

@@ -294,15 +294,9 @@ static int open_harness(void **state)
 	return harness_open_answering(RATE);
 }
 
-static int close_harness(void **state)
-{
-	(void)state;
-	harness_close();
-	return 0;
-}
-
 int main(void)
 {
 	add_tests();
-	return _cmocka_run_group_tests("answers", tests, test_count, open_harness, close_harness);
+	return _cmocka_run_group_tests("answers", tests, test_count, open_harness,
+				       harness_tear_down);
 }

@@ -5,7 +5,6 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/bpf.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include "../../lbd/datapath.h"
 #include "flow_rig.h"
 #include "frame.h"
+#include "harness.h"
 
 #define LOOPBACK 1 /* where BPF_PROG_TEST_RUN has its frames come in */
 #define HOP 1
@@ -60,16 +60,6 @@ static int fail(const char *what, const char *why)
 {
 	fprintf(stderr, "flow tests cannot run: %s: %s\n", what, why);
 	return -1;
-}
-
-static void pin_to_this_cpu(void)
-{
-	cpu_set_t cpus;
-
-	CPU_ZERO(&cpus);
-	CPU_SET(sched_getcpu(), &cpus);
-	if (sched_setaffinity(0, sizeof(cpus), &cpus))
-		fail("sched_setaffinity", strerror(errno));
 }
 
 static void build_frame(struct place *place, const struct lb_endpoint *endpoint)
@@ -145,7 +135,7 @@ int rig_open(const struct rig_vip *vips, size_t count, uint32_t members, uint32_
 	size_t i;
 
 	rig.drops = 0;
-	pin_to_this_cpu();
+	harness_pin();
 	memcpy(rig.seed, seed, sizeof(rig.seed));
 	for (i = 0; i < count; i++) {
 		rig.places[i].vip = vips[i];

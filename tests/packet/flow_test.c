@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include "../../bpf/flow_word.h"
 #include "flow_rig.h"
@@ -210,6 +211,38 @@ static void first_ack_confirms_the_record_of_its_syn(void **state)
 	goes_to(&client, RIG_ACK, OWNER);
 	COUNTS([LB_FLOW_HIT] = 1, [LB_FLOW_CONFIRMED] = 1);
 	recorded(&client, OWNER, CONFIRMED);
+}
+
+static void record_is_as_old_as_its_last_packet(void **state)
+{
+	const struct client client = client_of(*(int *)*state);
+	const uint32_t began = rig_time();
+
+	given_moving(&client);
+	goes_to(&client, RIG_ACK, PREVIOUS);
+	recorded(&client, PREVIOUS, 0);
+	while (rig_time() == began)
+		usleep(10000);
+	goes_to(&client, RIG_ACK, PREVIOUS);
+	recorded(&client, PREVIOUS, CONFIRMED);
+}
+
+static void record_is_found_in_every_way(void **state)
+{
+	const struct client client = client_of(*(int *)*state);
+	struct lb_flow_bucket *bucket = rig_bucket(rig_hash(&client));
+	struct lb_flow_bucket expected;
+	int way;
+
+	given_moving(&client);
+	for (way = 0; way < LB_FLOW_WAYS; way++) {
+		given_full_bucket(&client, CONFIRMED, 0);
+		bucket->word[way] = record(&client, OWNER, CONFIRMED, 0);
+		expected = *bucket;
+		goes_to(&client, RIG_ACK, OWNER);
+		bucket_is(&client, &expected);
+	}
+	COUNTS([LB_FLOW_HIT] = LB_FLOW_WAYS);
 }
 
 static void syn_ack_is_no_syn(void **state)
@@ -693,6 +726,8 @@ int main(void)
 		TCP(retransmitted_syn_follows_its_record),
 		TCP(retransmitted_syn_keeps_its_record_alive_but_confirms_nothing),
 		TCP(first_ack_confirms_the_record_of_its_syn),
+		ROW(record_is_as_old_as_its_last_packet, "ipv4", tcp4, reset),
+		TCP(record_is_found_in_every_way),
 		TCP(syn_ack_is_no_syn),
 		TCP(unrecorded_non_syn_in_moving_slot_goes_to_previous_owner_and_is_recorded),
 		TCP(unrecorded_non_syn_of_a_removed_previous_owner_goes_to_owner),

@@ -366,19 +366,6 @@ static void by_source_and_port_a_client_keeps_one_backend_a_port(void **state)
 
 /* --- all of them --- */
 
-static int open_harness(void **state)
-{
-	(void)state;
-	return harness_open();
-}
-
-static int close_harness(void **state)
-{
-	(void)state;
-	harness_close();
-	return 0;
-}
-
 static int forget_fragments(void **state)
 {
 	(void)state;
@@ -428,5 +415,6 @@ int main(void)
 	    a_vip_that_takes_no_fragments_records_none, refusing, COUNT(refusing));
 	TRACKED(by_source_a_client_keeps_one_backend);
 	TRACKED(by_source_and_port_a_client_keeps_one_backend_a_port);
-	return _cmocka_run_group_tests("fragments", tests, test_count, open_harness, close_harness);
+	return _cmocka_run_group_tests("fragments", tests, test_count, harness_set_up,
+				       harness_tear_down);
 }

@@ -297,8 +297,19 @@ int harness_open(void)
 	return 0;
 }
 
+void harness_pin(void)
+{
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(sched_getcpu(), &cpus);
+	if (sched_setaffinity(0, sizeof(cpus), &cpus))
+		fail("sched_setaffinity", strerror(errno));
+}
+
 int harness_open_answering(uint32_t rate)
 {
+	harness_pin();
 	answer_rate = rate;
 	return harness_open();
 }
@@ -317,6 +328,19 @@ void harness_close(void)
 {
 	datapath_close(datapath);
 	datapath = NULL;
+}
+
+int harness_set_up(void **state)
+{
+	(void)state;
+	return harness_open();
+}
+
+int harness_tear_down(void **state)
+{
+	(void)state;
+	harness_close();
+	return 0;
 }
 
 /* --- VIPs and slots --- */

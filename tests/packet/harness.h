@@ -89,9 +89,15 @@ extern const uint64_t harness_seed[2];
 
 /* Makes the namespace, loads the program, fills its maps. 0, or -1 after a message on stderr. */
 int harness_open(void);
-/* The same, with so many answers of each kind a second and CPU; without, there are none. */
+/* This process stays on its CPU: what the program has for each CPU is then one thing. */
+void harness_pin(void);
+/* As harness_open, with so many answers of each kind a second and CPU, and pinned; without, there
+ * are none. */
 int harness_open_answering(uint32_t rate);
 void harness_close(void);
+/* Both as cmocka wants them, for a group of tests. */
+int harness_set_up(void **state);
+int harness_tear_down(void **state);
 
 /* Attaches the program in native mode to a veth with an MTU of 9000. */
 int harness_attach(void);

@@ -117,19 +117,6 @@ static void add(const char *name, CMUnitTestFunction function, const void *row)
 		.name = name, .test_func = function, .initial_state = (void *)row};
 }
 
-static int open_harness(void **state)
-{
-	(void)state;
-	return harness_open();
-}
-
-static int close_harness(void **state)
-{
-	(void)state;
-	harness_close();
-	return 0;
-}
-
 int main(void)
 {
 	size_t i;
@@ -140,6 +127,6 @@ int main(void)
 		add(outer_goldens[i].name, test_golden, &outer_goldens[i]);
 	add("flow_hash_picks_one_of_eight_paths", flow_hash_picks_one_of_eight_paths, NULL);
 	add("gue_source_port_spreads_flows", gue_source_port_spreads_flows, NULL);
-	return _cmocka_run_group_tests("outer headers", tests, test_count, open_harness,
-				       close_harness);
+	return _cmocka_run_group_tests("outer headers", tests, test_count, harness_set_up,
+				       harness_tear_down);
 }

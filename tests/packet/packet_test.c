@@ -288,19 +288,6 @@ static void add_tests(void)
 	add("the program attaches natively at an MTU of 9000", test_attach, NULL);
 }
 
-static int open_harness(void **state)
-{
-	(void)state;
-	return harness_open();
-}
-
-static int close_harness(void **state)
-{
-	(void)state;
-	harness_close();
-	return 0;
-}
-
 /* An input of tests/fuzz/parser_fuzz.c: one frame, all of it in the first buffer. */
 static int write_input(const char *folder, const struct row *row)
 {
@@ -345,5 +332,6 @@ int main(int argc, char **argv)
 	add_tests();
 	if (argc == 3 && !strcmp(argv[1], "--corpus"))
 		return write_corpus(argv[2]);
-	return _cmocka_run_group_tests("packets", tests, test_count, open_harness, close_harness);
+	return _cmocka_run_group_tests("packets", tests, test_count, harness_set_up,
+				       harness_tear_down);
 }

@@ -516,19 +516,6 @@ static void test_random_frames(void **state)
 	compare_counters(&before, &seen);
 }
 
-static int open_harness(void **state)
-{
-	(void)state;
-	return harness_open();
-}
-
-static int close_harness(void **state)
-{
-	(void)state;
-	harness_close();
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -541,5 +528,6 @@ int main(int argc, char **argv)
 		random_state = time(NULL);
 	if (argc > 2)
 		frames = strtoull(argv[2], NULL, 10);
-	return cmocka_run_group_tests_name("random packets", tests, open_harness, close_harness);
+	return cmocka_run_group_tests_name("random packets", tests, harness_set_up,
+					   harness_tear_down);
 }

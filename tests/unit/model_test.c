@@ -555,14 +555,14 @@ static void a_vip_that_is_not_there_is_not_found(void **state)
 		const char *reference, *message, *hint;
 	} rows[] = {
 		{"wbe", "no VIP \"wbe\"", "did you mean \"web\"?"},
-		{"", "no VIP \"\"", ""},
-		{"mail", "no VIP \"mail\"", ""},
+		{"", "no VIP \"\"", "see: lbctl vip list"},
+		{"mail", "no VIP \"mail\"", "see: lbctl vip list"},
 		{"192.0.2.10", "no VIP \"192.0.2.10\"",
 		 "a VIP's address has a port and a protocol: 192.0.2.10:443/tcp"},
-		{"192.0.2.10:80/tcp", "no VIP \"192.0.2.10:80/tcp\"", ""},
+		{"192.0.2.10:80/tcp", "no VIP \"192.0.2.10:80/tcp\"", "see: lbctl vip list"},
 		{"[2001:db8::1]:53/tcp", "no VIP \"[2001:db8::1]:53/tcp\"",
 		 "did you mean \"[2001:db8::1]:53/udp\"?"},
-		{"w\x1b]b", "no VIP \"w?]b\"", ""},
+		{"w\x1b]b", "no VIP \"w?]b\"", "see: lbctl vip list"},
 	};
 	struct lb_service *service = parse_service(TWO_VIPS);
 	struct lb_service *empty = lb_service_new();

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../../bpf/vip_index.h"
+#include "../../lbd/service_live.h"
 #include "../../lbd/vip_index.h"
 
 #define LINES 8u /* few, so that lines overflow */
@@ -155,6 +156,19 @@ static void largest_values_fit_their_place(void **state)
 	assert_int_equal(lb_place_size(place), LB_TABLE_SIZE_MAX);
 }
 
+/* There are more numbers than VIPs, since a change adds before it removes. */
+static void every_vip_number_fits_its_place(void **state)
+{
+	const struct config config = {.vips = LB_VIPS_MAX}, small = {.vips = 3};
+	const uint32_t last = vip_numbers_capacity(&config) - 1;
+	const uint64_t place = lb_place(last, 0, 1);
+
+	(void)state;
+	assert_int_equal(lb_place_number(place), last);
+	assert_int_equal(lb_place_start(place), 0);
+	assert_int_equal(vip_numbers_capacity(&small), 6);
+}
+
 static void flags_change_in_place(void **state)
 {
 	const struct lb_endpoint endpoint = endpoint_of(2);
@@ -269,6 +283,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		ROW(entry_is_found_with_all_it_says),
 		ROW(largest_values_fit_their_place),
+		ROW(every_vip_number_fits_its_place),
 		ROW(flags_change_in_place),
 		ROW(any_sequence_of_changes_reads_as_the_maps_would),
 		ROW(mark_goes_with_the_last_that_did_not_fit),

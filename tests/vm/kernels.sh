@@ -4,8 +4,9 @@
 #
 #   kernels.sh BUILD [SERIES…]        6.1 and 6.12 unless given
 #
-# Runs suite.sh on the newest kernel of each series that Debian offers, each in a VM of its own.
-# Kernels are kept in $VM_CACHE (BUILD/vm unless set), logs of the last run in BUILD/vm/log.
+# Runs suite.sh on the newest kernel of each series that Debian offers, each in a VM of its own and
+# all at the same time: one takes a CPU and 2 GB at most. Kernels are kept in $VM_CACHE (BUILD/vm
+# unless set), logs of the last run in BUILD/vm/log.
 set -u
 
 build=$(cd "${1:?BUILD is missing}" && pwd) || exit
@@ -16,15 +17,15 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
 
-runs=(load packets traffic gue_and_vlan)
+runs=(load packets traffic gue_and_vlan path_mtu)
 table=$(mktemp)
-vm=
+declare -A kernels vms # by series
 at_exit rm -f "$table"
-at_exit stop_vm
+at_exit stop_vms
 
 # shellcheck disable=SC2317 # called at exit
-stop_vm() {
-	[ -z "$vm" ] || { kill "$vm" && wait "$vm"; }
+stop_vms() {
+	[ ${#vms[@]} = 0 ] || { kill "${vms[@]}" && wait "${vms[@]}"; }
 }
 
 show_console() {
@@ -41,25 +42,34 @@ count_runs() {
 	done
 }
 
-test_series() {
-	local series=$1 logs=$build/vm/log/$1 kernel release status=0
+start_series() {
+	local series=$1 logs=$build/vm/log/$1
 	mkdir -p "$logs"
 	: > "$logs/report"
-	kernel=$(tests/vm/kernel.sh "$series" "$cache") || {
+	kernels[$series]=$(tests/vm/kernel.sh "$series" "$cache") || return
+	echo "=== $(basename "${kernels[$series]}") starts"
+	tests/vm/run.sh -t 480 "${kernels[$series]}" "$logs" tests/vm/suite.sh "$build" \
+		> "$logs/shown" 2>&1 &
+	vms[$series]=$!
+}
+
+end_series() {
+	local series=$1 logs=$build/vm/log/$1 release status=0
+	if [ -z "${vms[$series]:-}" ]; then
 		count_runs "no kernel $series" "$logs/report"
 		return
-	}
-	release=$(basename "$kernel")
+	fi
+	wait "${vms[$series]}" || status=$?
+	unset "vms[$series]"
+	release=$(basename "${kernels[$series]}")
 	echo "=== $release"
-	SECONDS=0
-	tests/vm/run.sh -t 480 "$kernel" "$logs" tests/vm/suite.sh "$build" &
-	vm=$!
-	wait "$vm" || status=$?
-	vm=
+	cat "$logs/shown"
 	[ "$status" = 0 ] || show_console "$logs/console"
 	count_runs "$release" "$logs/report"
-	awk -v kernel="$release" -v seconds="$SECONDS" \
-		'$1 == "program" { print kernel, $2, $3, $4, $5, seconds }' "$logs/report" \
+	awk -v kernel="$release" '
+		$1 == "program" { programs[++count] = kernel " " $2 " " $3 " " $4 " " $5 }
+		$1 == "run" { seconds += $4 }
+		END { for (i = 1; i <= count; i++) print programs[i], seconds }' "$logs/report" \
 		>> "$table"
 }
 
@@ -74,8 +84,11 @@ show_table() {
 	echo
 }
 
-for series in "$@"; do
-	test_series "$series"
+for series; do
+	start_series "$series"
+done
+for series; do
+	end_series "$series"
 done
 show_table
 finish

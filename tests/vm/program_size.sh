@@ -5,7 +5,7 @@
 #   program_size.sh BUILD
 #
 # The verifier allows 1,000,000 instructions to be looked at, and 512 bytes of stack from a program down to
-# the last function it calls, each function's rounded up to 32. Stack is as clang tells it.
+# the last function it calls (see tests/packet/stack.sh).
 set -eu
 
 build=$(cd "${1:?BUILD is missing}" && pwd)
@@ -19,12 +19,10 @@ while read -r name verified xlated jited; do
 	printf '%-22s %14s %13s %12s\n' "$name" "$verified" "$xlated" "$jited"
 done < "$work/sizes"
 
-printf '\n%-22s %14s\n' function stack_bytes
+printf '\n%-22s %14s %13s\n' function stack_bytes with_calls
 for source in bpf/*.bpf.c; do
-	object=$work/$(basename "$source" .c).o
-	clang -target bpf -O2 -g -mcpu=v3 -fstack-usage \
-		-I"/usr/include/$(gcc -print-multiarch)" -c "$source" -o "$object"
-	while IFS=$'\t' read -r place bytes _; do
-		printf '%-22s %14s\n' "${place##*:}" "$bytes"
-	done < "${object%.o}.su"
+	tests/packet/stack.sh "$source" > "$work/stack"
+	while read -r name bytes deepest; do
+		printf '%-22s %14s %13s\n' "$name" "$bytes" "$deepest"
+	done < "$work/stack"
 done

@@ -4,10 +4,11 @@
 #
 #   suite.sh BUILD
 #
-# Four runs: the programs load, the packet tests pass, real traffic flows to backends that have the
-# kernel's own ipip device, and to the kernel's own GUE receiver and VLAN devices. Of a run that passes, its closing lines are shown, else all that it
-# printed but the tests that passed.
-# The report gets "run NAME pass|fail" for each, and "program NAME VERIFIED XLATED JITED".
+# Five runs: the programs load; the packet tests pass; real traffic flows, and health checks pass,
+# to backends that have the kernel's own ipip device; the same with the kernel's own GUE receiver and
+# VLAN devices; and path MTUs are found out. Of a run that passes, its closing lines are shown, else
+# all that it printed but the tests that passed.
+# The report gets "run NAME pass|fail SECONDS" for each, and "program NAME VERIFIED XLATED JITED".
 #
 # shellcheck disable=SC2317 # the runs are called by name, through run
 set -u
@@ -44,10 +45,14 @@ gue_and_vlan() {
 	O=$build timeout 300 bash tests/net/answer_test.sh gue_device vlan
 }
 
+path_mtu() {
+	O=$build timeout 300 bash tests/net/pmtu_test.sh narrow_ways
+}
+
 # A run passes when its status is 0 and it has closing lines that speak of something done: a runner
 # that found nothing to run has shown nothing.
 run() {
-	local name=$1 closing=$2 result=fail
+	local name=$1 closing=$2 result=fail began=$SECONDS
 	shift 2
 	echo "--- $name on $(uname -r)"
 	if "$@" > "$output" 2>&1 && grep -qE "$closing" "$output"; then
@@ -56,7 +61,7 @@ run() {
 	else
 		grep -vE '^\[( RUN     |       OK) ]' "$output"
 	fi
-	echo "run $name $result" >> "$report"
+	echo "run $name $result $((SECONDS - began))" >> "$report"
 	[ "$result" = pass ]
 }
 
@@ -68,4 +73,5 @@ run load 'processed [1-9]' load_programs || failed=1
 run packets 'PASSED  ] [1-9]' packet_tests || failed=1
 run traffic '^[1-9][0-9]* passed, 0 failed' traffic_test || failed=1
 run gue_and_vlan '^[1-9][0-9]* passed, 0 failed$' gue_and_vlan || failed=1
+run path_mtu '^[1-9][0-9]* passed, 0 failed$' path_mtu || failed=1
 exit "$failed"
