@@ -15,12 +15,17 @@ ID=lbbench$$
 DIR=$(mktemp -d)
 at_exit rm -rf "$DIR"
 
+nobody_left() {
+	[ -z "$(ip netns pids "$ID")" ]
+}
+
 # Whatever has become of the program, no lbd stays: it runs in its own group, as the only one in the namespace.
 clear_away() {
 	local pid
 	for pid in $(ip netns pids "$ID"); do
 		kill -KILL "$pid"
 	done
+	wait_for 5 nobody_left # it holds the lock of the pins for as long as it ends
 	nsenter --net="/run/netns/$ID" "$O/lbd/lbd" --config "$DIR/lbd.json" --detach
 	ip netns del "$ID"
 }
