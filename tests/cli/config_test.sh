@@ -37,17 +37,7 @@ comes_back() {
 }
 
 set_up() {
-	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
-	mkdir "$STATE"
-	mount -t tmpfs -o size=256k tmpfs "$STATE" || return
-	at_exit umount -l "$STATE"
-	ip netns add "$ID" || return
-	at_exit ip netns del "$ID"
-	ip -n "$ID" link set lo up
-	ip -n "$ID" link add e0 mtu 1600 type veth peer name p0 mtu 1600
-	ip -n "$ID" link set e0 up
-	ip -n "$ID" link set p0 up
-	ip -n "$ID" address add 10.0.0.1/24 dev e0
+	make_node "$STATE" 256k || return
 	cat >"$DIR/lbd.json" <<-END
 		{"interfaces": ["e0"], "state_dir": "$STATE", "pin_dir": "$PINS",
 		 "control": {"path": "$DIR/lbd.sock", "group": "daemon", "read_only_path": "$DIR/ro.sock"},

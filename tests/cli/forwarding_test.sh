@@ -34,17 +34,7 @@ restart() {
 }
 
 set_up() {
-	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
-	mkdir "$DIR/state"
-	mount -t tmpfs -o size=64k tmpfs "$DIR/state" || return
-	at_exit umount -l "$DIR/state"
-	ip netns add "$ID" || return
-	at_exit ip netns del "$ID"
-	ip -n "$ID" link set lo up
-	ip -n "$ID" link add e0 mtu 1600 type veth peer name p0 mtu 1600
-	ip -n "$ID" link set e0 up
-	ip -n "$ID" link set p0 up
-	ip -n "$ID" address add 10.0.0.1/24 dev e0
+	make_node "$DIR/state" 64k || return
 	cat >"$DIR/lbd.json" <<-END
 		{"interfaces": ["e0"], "state_dir": "$DIR/state", "pin_dir": "$PINS", "answer_rate": 17,
 		 "control": {"path": "$DIR/lbd.sock"},

@@ -3,6 +3,22 @@
 # An lbd of a test's own, in the network namespace $ID: its configuration is $DIR/lbd.json, with the socket $DIR/lbd.sock.
 # To be sourced by a test, after check.sh, that sets LBD, LBCTL, ID and DIR.
 
+# make_node STATE SIZE: the namespace, with an interface e0 for lbd and an address on it, a BPF file system, and a small
+# file system for its state. All of it goes at exit.
+make_node() {
+	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
+	mkdir "$1"
+	mount -t tmpfs -o "size=$2" tmpfs "$1" || return
+	at_exit umount -l "$1"
+	ip netns add "$ID" || return
+	at_exit ip netns del "$ID"
+	ip -n "$ID" link set lo up
+	ip -n "$ID" link add e0 mtu 1600 type veth peer name p0 mtu 1600
+	ip -n "$ID" link set e0 up
+	ip -n "$ID" link set p0 up
+	ip -n "$ID" address add 10.0.0.1/24 dev e0
+}
+
 # run_lbd NAME: by $DIR/NAME.json. Takes the place of the subshell it must be called in, so that $! is lbd's.
 run_lbd() {
 	exec nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/$1.json" 2>>"$DIR/log"
