@@ -7,7 +7,6 @@
 #include "../lbd/api/rpc.h"
 
 #define WORDS_MAX 16
-#define GIVEN_MAX 16
 #define NAMES_MAX 64
 
 struct given {
@@ -21,7 +20,7 @@ struct given {
 struct line {
 	const char *words[WORDS_MAX + 1]; /* ends with NULL */
 	size_t word_count;
-	struct given options[GIVEN_MAX];
+	struct given options[OPTIONS_MAX]; /* no command has more, and none may be given twice */
 	size_t option_count;
 	bool help;
 };
@@ -63,7 +62,7 @@ static int take_given(struct line *line, const struct given *given, struct invoc
 		line->help = true;
 	else if (strcmp(name, "socket") == 0)
 		out->socket = given->value;
-	else if (line->option_count == GIVEN_MAX)
+	else if (line->option_count == OPTIONS_MAX)
 		return lb_err_set(err, LB_ERR_USAGE, "", "too many options");
 	else
 		line->options[line->option_count++] = *given;

@@ -181,6 +181,28 @@ backend drain web 10.0.0.2 --dry-run --max-moved 2.%
 backend undrain web 10.0.0.2 --dry-run --max-moved 101
 config apply service.json --dry-run --max-moved 2%
 END
+# every_option COMMAND…: its own options as its help lists them, each with a value that its placeholder allows.
+every_option() {
+	lbctl help "$@" | sed -n 's/^  --\([a-z-]*\) \([^ ]*\).*/\1 \2/p' | awk '
+		BEGIN { value["NAME"] = "shop"; value["DURATION"] = "90s"; value["P%"] = "2%"; value["N"] = "7" }
+		{ split($2, choice, "|") }
+		$2 == "" { print "--" $1; next }
+		{ print "--" $1 "=" ($2 in value ? value[$2] : choice[1]) }'
+}
+
+# takes_every_option ARGUMENT COMMAND…: prints how many there were, and that the request has the first and the last
+takes_every_option() {
+	local argument=$1 options
+	shift
+	mapfile -t options < <(every_option "$@")
+	lbctl --socket lbd.sock "$@" "$argument" "${options[@]}" >out 2>err || cat err
+	[ "${#options[@]}" -gt 20 ] && tail -n 1 requests |
+		jq -c '.params | [((.vip | objects) // .set | .name), .max_moved_percent == 2]'
+}
+
+check_equal "vip add takes all of its options at once" '["shop",true]' \
+	"$(takes_every_option 192.0.2.10:443/tcp vip add)"
+check_equal "and so does vip set" '["shop",true]' "$(takes_every_option web vip set)"
 SERVER=drains golden drain "drain --wait says what remains when that changes, and ends when nothing does" <<'END'
 backend drain web 10.0.0.2 --wait 1h
 END
