@@ -14,11 +14,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "log.h"
+
 /* --- loading --- */
 
+/* The verifier's log is one message of many lines. */
 static int print_warnings(enum libbpf_print_level level, const char *format, va_list args)
 {
-	return level == LIBBPF_WARN ? vfprintf(stderr, format, args) : 0;
+	char *text, *line, *rest;
+
+	if (level != LIBBPF_WARN || vasprintf(&text, format, args) < 0)
+		return 0;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_line(LOG_LEVEL_WARNING, "%s", line);
+	free(text);
+	return 0;
 }
 
 static uint32_t round_up_power_of_two(uint32_t value)

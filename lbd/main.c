@@ -17,6 +17,7 @@
 #include "control.h"
 #include "datapath.h"
 #include "events.h"
+#include "log.h"
 #include "members.h"
 #include "methods.h"
 #include "nexthop.h"
@@ -66,16 +67,6 @@ static const char usage[] =
 	"What is balanced is changed with lbctl(8) while lbd runs. Once started, the data plane "
 	"goes\n"
 	"on without lbd, and the next lbd takes it over, until --detach.\n";
-
-static void print_error(const struct lb_err *err)
-{
-	fprintf(stderr, "lbd: %s", err->message);
-	if (err->path[0])
-		fprintf(stderr, " (at %s)", err->path);
-	fputc('\n', stderr);
-	if (err->hint[0])
-		fprintf(stderr, "  hint: %s\n", err->hint);
-}
 
 static void on_stop(evutil_socket_t signal_number, short events, void *user)
 {
@@ -228,8 +219,8 @@ static int attach_all(struct daemon *daemon, struct lb_err *err)
 			return error;
 		}
 		if (attachment->reason[0])
-			fprintf(stderr, "lbd: %s runs in generic mode, which is slower: %s\n",
-				config->interfaces[i], attachment->reason);
+			log_line(LOG_LEVEL_WARNING, "%s runs in generic mode, which is slower: %s",
+				 config->interfaces[i], attachment->reason);
 	}
 	return 0;
 }
@@ -252,7 +243,7 @@ static void look_at_interfaces(evutil_socket_t fd, short events, void *user)
 		if (ifindex == attachment->ifindex)
 			continue;
 		if (attachment->ifindex)
-			fprintf(stderr, "lbd: %s is gone\n", name);
+			log_line(LOG_LEVEL_WARNING, "%s is gone", name);
 		attachment->ifindex = 0;
 		snprintf(attachment->reason, sizeof(attachment->reason),
 			 "the interface is gone; lbd attaches again when it is back");
@@ -263,7 +254,7 @@ static void look_at_interfaces(evutil_socket_t fd, short events, void *user)
 			snprintf(attachment->reason, sizeof(attachment->reason), "%.150s",
 				 err.message);
 		} else {
-			fprintf(stderr, "lbd: %s is back and attached\n", name);
+			log_line(LOG_LEVEL_INFO, "%s is back and attached", name);
 		}
 	}
 }
@@ -311,6 +302,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		datapath_detach_others(daemon->datapath);
 	if (!error) /* pins, sockets and attachments are made; what is left needs little */
 		error = privileges_drop(false, err);
+	if (!error)
+		error = log_follow(daemon->base, err);
 	daemon->methods = (struct methods_context){
 		.config = &daemon->config,
 		.datapath = daemon->datapath,
@@ -340,6 +333,7 @@ static void stop(struct daemon *daemon)
 	if (daemon->look_timer)
 		event_free(daemon->look_timer);
 	notify_close(daemon->notify);
+	log_close();
 	if (daemon->base)
 		event_base_free(daemon->base);
 	preflight_again_clear(&daemon->preflight);
@@ -353,17 +347,17 @@ static void announce_warnings(const json_t *warnings)
 	size_t i;
 
 	json_array_foreach (warnings, i, warning)
-		fprintf(stderr, "lbd: warning: %s\n", json_string_value(warning));
+		log_line(LOG_LEVEL_WARNING, "%s", json_string_value(warning));
 }
 
 static void announce(const struct daemon *daemon)
 {
 	announce_warnings(daemon->preflight.warnings);
 	announce_warnings(daemon->warnings);
-	fprintf(stderr, "lbd: %zu VIPs in place%s, answering on %s\n",
-		service_document(daemon->service)->vip_count,
-		datapath_adopted(daemon->datapath) ? ", taken over as they were" : "",
-		daemon->config.control_path);
+	log_line(LOG_LEVEL_INFO, "%zu VIPs in place%s, answering on %s",
+		 service_document(daemon->service)->vip_count,
+		 datapath_adopted(daemon->datapath) ? ", taken over as they were" : "",
+		 daemon->config.control_path);
 	notify_status(daemon->notify, "%zu VIPs in place",
 		      service_document(daemon->service)->vip_count);
 	notify_ready(daemon->notify);
@@ -377,12 +371,13 @@ static int run(struct daemon *daemon)
 	daemon->warnings = json_array();
 	preflight_again_init(&daemon->preflight, &daemon->config);
 	if (start(daemon, &err)) {
-		print_error(&err);
+		log_error(&err);
 		status = EXIT_REFUSED;
 	} else {
 		announce(daemon);
 		event_base_dispatch(daemon->base);
 		notify_stopping(daemon->notify);
+		log_line(LOG_LEVEL_INFO, "stopping; the data plane stays and goes on forwarding");
 	}
 	stop(daemon);
 	return status;
@@ -437,7 +432,7 @@ static int detach(const struct config *config)
 	if (!datapath_detach(config->pin_dir, &err) && !tunnels_detach_all(&err) &&
 	    !nexthops_detach(&err))
 		return EXIT_SUCCESS;
-	print_error(&err);
+	log_error(&err);
 	return EXIT_REFUSED;
 }
 
@@ -448,6 +443,7 @@ int main(int argc, char **argv)
 	struct lb_err err = {0};
 	enum action action = read_arguments(argc, argv, &path, &daemon.reset_flows);
 
+	log_open();
 	if (action == ACTION_DONE)
 		return EXIT_SUCCESS;
 	if (action == ACTION_USAGE) {
@@ -455,7 +451,7 @@ int main(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	if (config_load(path, &daemon.config, &err)) {
-		print_error(&err);
+		log_error(&err);
 		return EXIT_REFUSED;
 	}
 	if (action == ACTION_DETACH)
