@@ -302,22 +302,14 @@ static void leave_place(struct service *service, const struct live_vip *live)
 
 /* --- flows at risk --- */
 
-static uint32_t count_owned(const struct live_vip *live, uint16_t number)
-{
-	uint32_t owned = 0, i;
-
-	for (i = 0; i < live->slots->size; i++)
-		owned += lb_slot_current(live->slots->words[i]) == number;
-	return owned;
-}
-
-/* The flows of a backend that is removed, or reset. Those in the slots that it owns are not on
- * record: how many there are nobody knows, unless it has never had a packet. NULL: none. */
+/* The flows of a backend that is removed, or reset; its VIP is counted. Those in the slots that it
+ * owns are not on record: how many there are nobody knows, unless it has never had a packet. NULL:
+ * none. */
 static json_t *lost_flows(const struct service *service, const struct live_vip *before,
 			  const struct table_member *backend, const char *reset)
 {
-	uint32_t owned = count_owned(before, backend->number);
-	uint32_t leaving = slots_leaving(before->slots, backend->number);
+	uint32_t owned = service->census.owned[backend->number];
+	uint32_t leaving = service->census.leaving[backend->number];
 	uint32_t recorded = sweep_flows(service->sweep, backend->number);
 	struct lb_counter counter = {0};
 	char address[LB_ADDR_TEXT];
@@ -361,6 +353,7 @@ static json_t *flows_at_risk(struct change *change, const struct step *step,
 	json_t *at_risk = json_array();
 	size_t i, from = 0;
 
+	slots_count(before->slots, &change->service->census);
 	for (i = 0; i < before->backend_count; i++) {
 		const struct table_member *backend = &before->backends[i];
 		json_t *lost = NULL;
@@ -378,6 +371,7 @@ static json_t *flows_at_risk(struct change *change, const struct step *step,
 				at_risk, lost_flows(change->service, before, backend,
 						    "it is unhealthy, and on_unhealthy is reset"));
 	}
+	slots_uncount(before->slots, &change->service->census);
 	return at_risk;
 }
 

@@ -73,15 +73,22 @@ static void schedule(struct service *service)
  * when a VIP is being set up, needs no transition. */
 static void release_unused(struct service *service, const struct live_vip *live)
 {
+	uint64_t unused[(LB_NONE + 1) / 64] = {0};
 	struct lb_counter counter;
 	size_t i;
 
-	if (!slots_take_changed(live->slots))
+	if (!slots_take_changed(live->slots) || !live->slots->moving)
 		return;
-	for (i = 0; i < live->backend_count; i++)
-		if (!datapath_counters(service->datapath, live->backends[i].number, &counter) &&
-		    !counter.packets)
-			slots_release(live->slots, live->backends[i].number);
+	slots_count(live->slots, &service->census);
+	for (i = 0; i < live->backend_count; i++) {
+		uint16_t number = live->backends[i].number;
+
+		if (service->census.leaving[number] &&
+		    !datapath_counters(service->datapath, number, &counter) && !counter.packets)
+			unused[number / 64] |= 1ull << number % 64;
+	}
+	slots_uncount(live->slots, &service->census);
+	slots_release(live->slots, unused);
 }
 
 /* Some time after the last change: no packet is on its way by the words of before. */

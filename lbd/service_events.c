@@ -9,8 +9,18 @@
 static bool is_drained(const struct service *service, const struct live_vip *live,
 		       const struct lb_backend *backend, uint16_t number)
 {
-	return backend->drain && !live->slots->unswept && !slots_leaving(live->slots, number) &&
+	return backend->drain && !live->slots->unswept && !service->census.leaving[number] &&
 	       !sweep_flows(service->sweep, number);
+}
+
+static bool any_drains(const struct lb_vip *vip)
+{
+	size_t i;
+
+	for (i = 0; i < vip->backend_count; i++)
+		if (vip->backends[i].drain)
+			return true;
+	return false;
 }
 
 static void tell(const struct service *service, const struct lb_vip *vip,
@@ -23,27 +33,35 @@ static void tell(const struct service *service, const struct lb_vip *vip,
 			      lb_addr_format(&backend->address, address), "state", "drained"));
 }
 
+static void tell_vip(struct service *service, size_t i, const uint64_t *before, bool quietly)
+{
+	const struct lb_vip *vip = &service->document->vips[i];
+	const struct live_vip *live = &service->live[i];
+	size_t j;
+
+	slots_count(live->slots, &service->census);
+	for (j = 0; j < vip->backend_count; j++) {
+		uint16_t number = live->backends[j].number;
+		uint64_t bit = 1ull << number % 64;
+
+		if (!is_drained(service, live, &vip->backends[j], number))
+			continue;
+		service->drained[number / 64] |= bit;
+		if (!quietly && !(before[number / 64] & bit))
+			tell(service, vip, &vip->backends[j]);
+	}
+	slots_uncount(live->slots, &service->census);
+}
+
 /* By member number, so that a backend which was removed and added again is another one. */
 void drains_tell(struct service *service, bool quietly)
 {
 	uint64_t before[sizeof(service->drained) / sizeof(*service->drained)];
-	size_t i, j;
+	size_t i;
 
 	memcpy(before, service->drained, sizeof(before));
 	memset(service->drained, 0, sizeof(service->drained));
-	for (i = 0; i < service->document->vip_count; i++) {
-		const struct lb_vip *vip = &service->document->vips[i];
-		const struct live_vip *live = &service->live[i];
-
-		for (j = 0; j < vip->backend_count; j++) {
-			uint16_t number = live->backends[j].number;
-			uint64_t bit = 1ull << number % 64;
-
-			if (!is_drained(service, live, &vip->backends[j], number))
-				continue;
-			service->drained[number / 64] |= bit;
-			if (!quietly && !(before[number / 64] & bit))
-				tell(service, vip, &vip->backends[j]);
-		}
-	}
+	for (i = 0; i < service->document->vip_count; i++)
+		if (any_drains(&service->document->vips[i]))
+			tell_vip(service, i, before, quietly);
 }

@@ -68,6 +68,8 @@ struct service {
 	struct event *retry_timer;   /* pending while a check could not be set up */
 	struct tunnels *tunnels;
 
+	struct slots_census census; /* all 0 but while one VIP is counted */
+
 	struct events *events;
 	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
 };

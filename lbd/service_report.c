@@ -31,22 +31,6 @@ static void set_counter(json_t *object, const struct lb_counter *counter)
 
 /* --- shares --- */
 
-/* How many slots each backend owns, by its place in the VIP; to be freed. */
-static uint32_t *count_slots(const struct live_vip *live)
-{
-	uint32_t *by_number = calloc(LB_NONE + 1, sizeof(*by_number));
-	uint32_t *counts = calloc(live->backend_count + 1, sizeof(*counts));
-	const uint16_t *owners = table_owners(live->table);
-	size_t i;
-
-	for (i = 0; by_number && i < live->slots->size; i++)
-		by_number[owners[i]]++;
-	for (i = 0; by_number && counts && i < live->backend_count; i++)
-		counts[i] = by_number[live->backends[i].number];
-	free(by_number);
-	return counts;
-}
-
 static uint64_t total_weight(const struct live_vip *live)
 {
 	uint64_t sum = 0;
@@ -68,17 +52,19 @@ static const char *drain_state(const struct lb_backend *backend, const struct sl
 	return leaving || flows || slots->unswept ? "draining" : "drained";
 }
 
+/* `weights`: of all backends of the VIP together. */
 static json_t *backend_state(struct service *service, const struct lb_vip *vip,
-			     const struct live_vip *live, size_t i, uint32_t slots)
+			     const struct live_vip *live, size_t i, uint64_t weights)
 {
 	const struct table_member *backend = &live->backends[i];
-	uint32_t leaving = slots_leaving(live->slots, backend->number);
+	uint32_t owned = service->census.owned[backend->number];
+	uint32_t leaving = service->census.leaving[backend->number];
 	uint32_t flows = sweep_flows(service->sweep, backend->number);
 	json_t *object = json_object(), *share = json_object();
 	struct lb_counter counter;
 
-	json_object_set_new(share, "expected", percent_json(backend->weight, total_weight(live)));
-	json_object_set_new(share, "slots", percent_json(slots, live->slots->size));
+	json_object_set_new(share, "expected", percent_json(backend->weight, weights));
+	json_object_set_new(share, "slots", percent_json(owned, live->slots->size));
 	json_object_set_new(object, "address", address_json(&backend->address));
 	json_object_set_new(object, "weight", json_integer(vip->backends[i].weight));
 	json_object_set_new(
@@ -98,13 +84,14 @@ static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_vip *live = live_of(service, vip);
-	uint32_t *slots = count_slots(live);
+	uint64_t weights = total_weight(live);
 	json_t *array = json_array();
 	size_t i;
 
-	for (i = 0; slots && i < live->backend_count; i++)
-		json_array_append_new(array, backend_state(service, vip, live, i, slots[i]));
-	free(slots);
+	slots_count(live->slots, &service->census);
+	for (i = 0; i < live->backend_count; i++)
+		json_array_append_new(array, backend_state(service, vip, live, i, weights));
+	slots_uncount(live->slots, &service->census);
 	return array;
 }
 

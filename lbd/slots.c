@@ -117,9 +117,9 @@ uint32_t slot_next_word(uint32_t word, uint16_t owner, bool current_gone, bool p
 	return lb_slot_word(owner, current);
 }
 
-static bool is_gone(const uint64_t *gone, uint16_t member)
+static bool has_bit(const uint64_t *members, uint16_t member)
 {
-	return member != LB_NONE && gone[member / 64] >> member % 64 & 1;
+	return member != LB_NONE && members[member / 64] >> member % 64 & 1;
 }
 
 void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *gone, uint32_t now,
@@ -130,8 +130,8 @@ void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *g
 	for (slot = 0; slot < slots->size; slot++) {
 		uint32_t word = slots->words[slot];
 		uint32_t next =
-			slot_next_word(word, owners[slot], is_gone(gone, lb_slot_current(word)),
-				       is_gone(gone, lb_slot_previous(word)));
+			slot_next_word(word, owners[slot], has_bit(gone, lb_slot_current(word)),
+				       has_bit(gone, lb_slot_previous(word)));
 
 		if (next == word)
 			continue;
@@ -154,14 +154,14 @@ bool slots_take_changed(struct slots *slots)
 	return changed;
 }
 
-void slots_release(struct slots *slots, uint16_t member)
+void slots_release(struct slots *slots, const uint64_t *unused)
 {
 	uint32_t slot;
 
 	for (slot = 0; slots->moving && slot < slots->size; slot++) {
 		uint32_t word = slots->words[slot];
 
-		if (state_of(word) == MOVING && lb_slot_previous(word) == member)
+		if (state_of(word) == MOVING && has_bit(unused, lb_slot_previous(word)))
 			store(slots, slot, tracked_word(lb_slot_current(word)));
 	}
 }
@@ -237,4 +237,27 @@ uint32_t slots_leaving(const struct slots *slots, uint16_t member)
 		leaving += state_of(slots->words[slot]) == MOVING &&
 			   lb_slot_previous(slots->words[slot]) == member;
 	return leaving;
+}
+
+void slots_count(const struct slots *slots, struct slots_census *census)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < slots->size; slot++) {
+		uint32_t word = slots->words[slot];
+
+		census->owned[lb_slot_current(word)]++;
+		if (state_of(word) == MOVING)
+			census->leaving[lb_slot_previous(word)]++;
+	}
+}
+
+void slots_uncount(const struct slots *slots, struct slots_census *census)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < slots->size; slot++) {
+		census->owned[lb_slot_current(slots->words[slot])] = 0;
+		census->leaving[lb_slot_previous(slots->words[slot])] = 0;
+	}
 }

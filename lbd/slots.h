@@ -64,9 +64,10 @@ void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *g
 
 /* Has an owner changed since the last call? */
 bool slots_take_changed(struct slots *slots);
-/* No packet has ever gone to `member`, so that none of its flows is left in the slots that it had:
- * they are TRACKED. Safe when every packet goes by the new words, some time after the change. */
-void slots_release(struct slots *slots, uint16_t member);
+/* No packet has ever gone to the members whose bits are set (as in `gone`), so that none of their
+ * flows is left in the slots that they had: these are TRACKED. Safe when every packet goes by the
+ * new words, some time after the change. */
+void slots_release(struct slots *slots, const uint64_t *unused);
 
 /* Ends the transitions whose deadline has come: MOVING -> TRACKED. */
 void slots_expire(struct slots *slots, uint32_t now);
@@ -84,8 +85,19 @@ void slots_seen(struct slots *slots, uint32_t tag, uint16_t member);
 void slots_sweep_end(struct slots *slots);
 
 /* The member that leads to `member` for what is not recorded: how many MOVING slots have it as
- * their previous owner. */
+ * their previous owner. A pass over all words; for many members see slots_count. */
 uint32_t slots_leaving(const struct slots *slots, uint16_t member);
+
+/* Slots by member number: how many it owns, and how many MOVING ones have it as their previous
+ * owner, so that a miss leads to it. One pass over the words counts for all members. */
+struct slots_census {
+	uint32_t owned[LB_NONE + 1], leaving[LB_NONE + 1];
+};
+
+/* Adds the words of `slots`; slots_uncount sets what they have touched back to 0, so that one
+ * census serves one VIP after the other. */
+void slots_count(const struct slots *slots, struct slots_census *census);
+void slots_uncount(const struct slots *slots, struct slots_census *census);
 
 /* What one word becomes; slots_change does this for each. Exposed for the tests and for plans. */
 uint32_t slot_next_word(uint32_t word, uint16_t owner, bool current_gone, bool previous_gone);

@@ -221,6 +221,7 @@ static void a_change_of_a_tracked_slot_has_a_deadline_of_its_own(void **state)
 
 static void released_slots_need_no_transition(void **state)
 {
+	const uint64_t unused[(NONE + 1) / 64] = {[A / 64] = 1ull << A % 64};
 	const uint16_t before[SIZE] = {A, A, A, B, B, B}, after[SIZE] = {C, C, B, B, C, C};
 
 	(void)state;
@@ -230,7 +231,7 @@ static void released_slots_need_no_transition(void **state)
 	assert_int_equal(slots.moving, 5);
 	assert_true(slots_take_changed(&slots));
 	assert_false(slots_take_changed(&slots));
-	slots_release(&slots, A);
+	slots_release(&slots, unused);
 	assert_int_equal(words[0], TRACKED(C));
 	assert_int_equal(words[2], TRACKED(B));
 	assert_int_equal(words[3], SETTLED(B));
@@ -289,6 +290,25 @@ static void leaving_counts_what_moves_away_from_a_member(void **state)
 	assert_int_equal(slots_leaving(&slots, B), 0);
 	slots_expire(&slots, 111);
 	assert_int_equal(slots_leaving(&slots, A), 0);
+}
+
+static void a_census_counts_all_members_in_one_pass(void **state)
+{
+	static struct slots_census census;
+	const uint16_t owners[SIZE] = {B, B, C, A, A, A};
+
+	(void)state;
+	settle_all(A);
+	slots_change(&slots, owners, NOBODY, 100, 10);
+	slots_count(&slots, &census);
+	assert_int_equal(census.owned[A], 3);
+	assert_int_equal(census.owned[B], 2);
+	assert_int_equal(census.owned[C], 1);
+	assert_int_equal(census.leaving[A], slots_leaving(&slots, A));
+	assert_int_equal(census.leaving[B], 0);
+	slots_uncount(&slots, &census);
+	for (uint32_t i = 0; i <= LB_NONE; i++)
+		assert_true(!census.owned[i] && !census.leaving[i]);
 }
 
 static void track_slot_0(void)
@@ -424,6 +444,7 @@ int main(void)
 		test_of_slots(each_slot_expires_at_its_own_deadline),
 		test_of_slots(a_removed_member_is_named_by_no_slot),
 		test_of_slots(leaving_counts_what_moves_away_from_a_member),
+		test_of_slots(a_census_counts_all_members_in_one_pass),
 		test_of_slots(a_tracked_slot_settles_after_a_whole_pass_without_a_stray_flow),
 		test_of_slots(a_stray_flow_keeps_its_slot_tracked),
 		test_of_slots(a_slot_that_is_tracked_anew_waits_for_a_whole_pass_again),
