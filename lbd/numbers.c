@@ -4,23 +4,28 @@
 
 #include <stdlib.h>
 
+#define TAKEN UINT32_MAX
+
 /* A ring of free numbers: taken at the head, given back at the tail. */
 struct numbers {
 	uint32_t size, free_count, head;
+	uint32_t *places; /* of each number in the ring, or TAKEN */
 	uint32_t ring[];
 };
 
 struct numbers *numbers_new(uint32_t size)
 {
-	struct numbers *numbers = malloc(sizeof(*numbers) + (size_t)size * sizeof(uint32_t));
+	struct numbers *numbers =
+		malloc(sizeof(*numbers) + 2 * (size_t)size * sizeof(numbers->ring[0]));
 	uint32_t i;
 
 	if (!numbers)
 		return NULL;
 	numbers->size = numbers->free_count = size;
 	numbers->head = 0;
+	numbers->places = numbers->ring + size;
 	for (i = 0; i < size; i++)
-		numbers->ring[i] = i;
+		numbers->ring[i] = numbers->places[i] = i;
 	return numbers;
 }
 
@@ -29,11 +34,18 @@ void numbers_free(struct numbers *numbers)
 	free(numbers);
 }
 
+static void put_at(struct numbers *numbers, uint32_t place, uint32_t number)
+{
+	numbers->ring[place] = number;
+	numbers->places[number] = place;
+}
+
 bool numbers_take(struct numbers *numbers, uint32_t *out)
 {
 	if (!numbers->free_count)
 		return false;
 	*out = numbers->ring[numbers->head];
+	numbers->places[*out] = TAKEN;
 	numbers->head = (numbers->head + 1) % numbers->size;
 	numbers->free_count--;
 	return true;
@@ -41,24 +53,18 @@ bool numbers_take(struct numbers *numbers, uint32_t *out)
 
 bool numbers_claim(struct numbers *numbers, uint32_t number)
 {
-	uint32_t i, next;
+	uint32_t first;
 
-	for (i = 0; i < numbers->free_count; i++)
-		if (numbers->ring[(numbers->head + i) % numbers->size] == number)
-			break;
-	if (i == numbers->free_count)
+	if (number >= numbers->size || numbers->places[number] == TAKEN)
 		return false;
-	for (; i + 1 < numbers->free_count; i++) {
-		next = (numbers->head + i + 1) % numbers->size;
-		numbers->ring[(numbers->head + i) % numbers->size] = numbers->ring[next];
-	}
-	numbers->free_count--;
-	return true;
+	put_at(numbers, numbers->places[number], numbers->ring[numbers->head]);
+	put_at(numbers, numbers->head, number);
+	return numbers_take(numbers, &first);
 }
 
 void numbers_give_back(struct numbers *numbers, uint32_t number)
 {
-	numbers->ring[(numbers->head + numbers->free_count++) % numbers->size] = number;
+	put_at(numbers, (numbers->head + numbers->free_count++) % numbers->size, number);
 }
 
 uint32_t numbers_used(const struct numbers *numbers)

@@ -12,7 +12,7 @@
 struct numbers;
 
 struct numbers *numbers_new(uint32_t size);
-/* Takes this one, if it is free. Slow: for start. */
+/* Takes this one, if it is free. The next one in line takes its place, so only for start. */
 bool numbers_claim(struct numbers *numbers, uint32_t number);
 void numbers_free(struct numbers *numbers);
 bool numbers_take(struct numbers *numbers, uint32_t *out); /* false: none left */

@@ -14,11 +14,15 @@
 #include "../bpf/flow_word.h"
 #include "service_entry.h"
 
+struct found_backend {
+	struct lb_addr address;
+	uint16_t number;
+};
+
 struct found_vip {
 	struct lb_endpoint endpoint;
 	struct lb_vip_value value;
-	struct lb_addr *backends; /* in order of number; numbers beside them */
-	uint16_t *numbers;
+	struct found_backend *backends; /* by address once all are found */
 	size_t count, room;
 };
 
@@ -69,28 +73,14 @@ static void find_vip(void *user, const struct lb_endpoint *endpoint,
 
 static bool add_backend(struct found_vip *vip, uint16_t number, const struct lb_addr *address)
 {
-	size_t room = vip->room;
-	struct lb_addr *backends = grown(vip->backends, vip->count, &room, sizeof(*backends));
-	uint16_t *numbers;
+	struct found_backend *backends =
+		grown(vip->backends, vip->count, &vip->room, sizeof(*backends));
 
 	if (!backends)
 		return false;
 	vip->backends = backends;
-	numbers = grown(vip->numbers, vip->count, &vip->room, sizeof(*numbers));
-	if (!numbers)
-		return false;
-	vip->numbers = numbers;
-	backends[vip->count] = *address;
-	numbers[vip->count++] = number;
+	backends[vip->count++] = (struct found_backend){.address = *address, .number = number};
 	return true;
-}
-
-static bool has_backend(const struct found_vip *vip, const struct lb_addr *address)
-{
-	for (size_t i = 0; i < vip->count; i++)
-		if (lb_addr_equal(&vip->backends[i], address))
-			return true;
-	return false;
 }
 
 /* A member that was made for a change that never came into force belongs to nobody. */
@@ -102,13 +92,48 @@ static void find_member(void *user, uint16_t number, uint32_t vip_number,
 
 	if (vip_number < vip_numbers_capacity(found->service->config))
 		vip = found->by_number[vip_number];
-	if (!vip || has_backend(vip, address))
+	if (!vip)
 		members_drop_left(found->service->members, number);
 	else if (!add_backend(vip, number, address))
 		found->no_memory = true;
 }
 
-static int compare_found(const void *a, const void *b)
+static int compare_backends(const void *a, const void *b)
+{
+	const struct found_backend *x = a, *y = b;
+	int order = lb_addr_compare(&x->address, &y->address);
+
+	return order ? order : x->number - y->number;
+}
+
+/* Of two members with one address the later one belongs to nobody, too. */
+static void sort_backends(struct members *members, struct found_vip *vip)
+{
+	size_t i, kept = 0;
+
+	if (vip->count)
+		qsort(vip->backends, vip->count, sizeof(*vip->backends), compare_backends);
+	for (i = 0; i < vip->count; i++) {
+		const struct found_backend *backend = &vip->backends[i];
+
+		if (kept && lb_addr_equal(&vip->backends[kept - 1].address, &backend->address))
+			members_drop_left(members, backend->number);
+		else
+			vip->backends[kept++] = *backend;
+	}
+	vip->count = kept;
+}
+
+/* From the last slots to the first: then a claim finds what it wants in the first free range. */
+static int compare_starts(const void *a, const void *b)
+{
+	uint32_t x = ((const struct found_vip *)a)->value.slots_start;
+	uint32_t y = ((const struct found_vip *)b)->value.slots_start;
+
+	return (x < y) - (x > y);
+}
+
+static int compare_endpoints(const void *a, const void *b)
 {
 	return lb_endpoint_compare(&((const struct found_vip *)a)->endpoint,
 				   &((const struct found_vip *)b)->endpoint);
@@ -120,16 +145,16 @@ static void claim(struct found *found)
 	struct service *service = found->service;
 	size_t i, kept = 0;
 
-	if (found->count)
-		qsort(found->vips, found->count, sizeof(*found->vips), compare_found);
+	if (!found->count)
+		return;
+	qsort(found->vips, found->count, sizeof(*found->vips), compare_starts);
 	for (i = 0; i < found->count; i++) {
 		const struct lb_vip_value *value = &found->vips[i].value;
 		bool numbered = numbers_claim(service->vip_numbers, value->number);
 
 		if (numbered &&
 		    ranges_claim(service->slot_ranges, value->slots_start, value->slots_size)) {
-			found->vips[kept] = found->vips[i];
-			found->by_number[value->number] = &found->vips[kept++];
+			found->vips[kept++] = found->vips[i];
 			continue;
 		}
 		if (numbered)
@@ -137,6 +162,9 @@ static void claim(struct found *found)
 		datapath_vip_del(service->datapath, &found->vips[i].endpoint, NULL);
 	}
 	found->count = kept;
+	qsort(found->vips, kept, sizeof(*found->vips), compare_endpoints);
+	for (i = 0; i < kept; i++)
+		found->by_number[found->vips[i].value.number] = &found->vips[i];
 }
 
 /* --- making it the document in force --- */
@@ -155,28 +183,15 @@ static int describe_vip(const struct found_vip *found, struct lb_vip *vip)
 		return -ENOMEM;
 	vip->backend_count = found->count;
 	for (size_t i = 0; i < found->count; i++)
-		vip->backends[i].address = found->backends[i];
+		vip->backends[i].address = found->backends[i].address;
 	return 0;
-}
-
-static int compare_members(const void *a, const void *b)
-{
-	return lb_addr_compare(&((const struct table_member *)a)->address,
-			       &((const struct table_member *)b)->address);
-}
-
-static int compare_backends(const void *a, const void *b)
-{
-	return lb_addr_compare(&((const struct lb_backend *)a)->address,
-			       &((const struct lb_backend *)b)->address);
 }
 
 static uint32_t transition_of(const struct lb_service *kept, const struct lb_endpoint *endpoint)
 {
-	for (size_t i = 0; i < kept->vip_count; i++)
-		if (!lb_endpoint_compare(&kept->vips[i].endpoint, endpoint))
-			return kept->vips[i].transition_s;
-	return LB_TRANSITION_TCP_S;
+	const struct lb_vip *vip = lb_service_find_endpoint(kept, endpoint);
+
+	return vip ? vip->transition_s : LB_TRANSITION_TCP_S;
 }
 
 static int adopt_members(struct service *service, const struct found_vip *found,
@@ -187,20 +202,19 @@ static int adopt_members(struct service *service, const struct found_vip *found,
 	if (!live->backends || !live->standings)
 		return no_memory(err);
 	for (size_t i = 0; i < found->count; i++) {
-		int error = members_adopt(service->members, found->numbers[i], err);
+		const struct found_backend *backend = &found->backends[i];
+		int error = members_adopt(service->members, backend->number, err);
 
 		if (error)
 			return error;
+		live->standings[live->backend_count] =
+			standing_of_left(members_flags(service->members, backend->number));
 		live->backends[live->backend_count++] = (struct table_member){
-			.address = found->backends[i], .number = found->numbers[i]};
+			.address = backend->address, .number = backend->number};
 		/* Until the document is applied: nothing of its own dies. */
-		sweep_member_set(service->sweep, found->numbers[i], live->slots, LB_FLOW_IDLE_MAX_S,
+		sweep_member_set(service->sweep, backend->number, live->slots, LB_FLOW_IDLE_MAX_S,
 				 LB_FLOW_IDLE_MAX_S);
 	}
-	qsort(live->backends, live->backend_count, sizeof(*live->backends), compare_members);
-	for (size_t i = 0; i < live->backend_count; i++)
-		live->standings[i] =
-			standing_of_left(members_flags(service->members, live->backends[i].number));
 	return 0;
 }
 
@@ -216,7 +230,6 @@ static int adopt_vip(struct service *service, const struct found_vip *found,
 	if (!live->slots || slots_init(live->slots, words, found->value.slots_size) ||
 	    describe_vip(found, vip))
 		return no_memory(err);
-	qsort(vip->backends, vip->backend_count, sizeof(*vip->backends), compare_backends);
 	slots_adopt(live->slots, clock_now_s(), transition_of(kept, &found->endpoint));
 	return adopt_members(service, found, live, err);
 }
@@ -243,7 +256,6 @@ static void found_clear(struct found *found)
 {
 	for (size_t i = 0; i < found->count; i++) {
 		free(found->vips[i].backends);
-		free(found->vips[i].numbers);
 	}
 	free(found->vips);
 	free(found->by_number);
@@ -261,6 +273,8 @@ int service_adopt(struct service *service, const struct lb_service *kept, struct
 	if (!found.no_memory) {
 		claim(&found);
 		members_each_left(service->members, find_member, &found);
+		for (size_t i = 0; i < found.count; i++)
+			sort_backends(service->members, &found.vips[i]);
 	}
 	error = found.no_memory ? no_memory(err) : adopt_found(&found, kept, err);
 	found_clear(&found);

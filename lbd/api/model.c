@@ -173,8 +173,8 @@ static size_t backend_position(const struct lb_vip *vip, const struct lb_addr *a
 	return low;
 }
 
-static struct lb_vip *find_by_endpoint(const struct lb_service *service,
-				       const struct lb_endpoint *endpoint)
+struct lb_vip *lb_service_find_endpoint(const struct lb_service *service,
+					const struct lb_endpoint *endpoint)
 {
 	bool found;
 	size_t position = vip_position(service, endpoint, &found);
@@ -195,7 +195,7 @@ struct lb_vip *lb_service_find(const struct lb_service *service, const char *ref
 	struct lb_endpoint endpoint;
 
 	if (lb_endpoint_parse(reference, &endpoint, NULL) == 0)
-		return find_by_endpoint(service, &endpoint);
+		return lb_service_find_endpoint(service, &endpoint);
 	return find_by_name(service, reference);
 }
 
@@ -250,7 +250,7 @@ static int check_vip_is_new(const struct lb_service *service, const struct lb_vi
 			    struct lb_err *err)
 {
 	char text[LB_ENDPOINT_TEXT];
-	const struct lb_vip *other = find_by_endpoint(service, &vip->endpoint);
+	const struct lb_vip *other = lb_service_find_endpoint(service, &vip->endpoint);
 
 	if (other)
 		return lb_err_set(err, LB_ERR_EXISTS, "address",

@@ -124,6 +124,8 @@ int lb_name_check(const char *text, struct lb_err *err); /* is this a valid expl
 
 /* --- look-up: `reference` is a name or an endpoint's text in any spelling --- */
 struct lb_vip *lb_service_find(const struct lb_service *service, const char *reference);
+struct lb_vip *lb_service_find_endpoint(const struct lb_service *service,
+					const struct lb_endpoint *endpoint);
 /* As above, but with an LB_ERR_NOT_FOUND error ("no VIP \"wbe\"", hint: did you mean "web"?). */
 int lb_service_get(const struct lb_service *service, const char *reference, struct lb_vip **out,
 		   struct lb_err *err);

@@ -46,6 +46,34 @@ static void a_freed_number_comes_back_last(void **state)
 	numbers_free(numbers);
 }
 
+/* In any order, as a start finds them; the rest still comes once each. */
+static void claimed_numbers_are_taken(void **state)
+{
+	struct numbers *numbers = numbers_new(100);
+	bool seen[100] = {false};
+	uint32_t number, i;
+
+	(void)state;
+	for (i = 0; i < 100; i += 3) {
+		number = (i * 37 + 5) % 100;
+		assert_true(numbers_claim(numbers, number));
+		assert_false(numbers_claim(numbers, number));
+		seen[number] = true;
+	}
+	assert_false(numbers_claim(numbers, 100));
+	assert_int_equal(numbers_used(numbers), 34);
+	for (i = 0; i < 66; i++) {
+		assert_true(numbers_take(numbers, &number));
+		assert_true(number < 100 && !seen[number]);
+		seen[number] = true;
+	}
+	assert_false(numbers_take(numbers, &number));
+	numbers_give_back(numbers, 7);
+	assert_true(numbers_claim(numbers, 7));
+	assert_false(numbers_claim(numbers, 7));
+	numbers_free(numbers);
+}
+
 static void ranges_merge_when_given_back(void **state)
 {
 	struct ranges *ranges = ranges_new(100);
@@ -129,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_number_comes_once),
 		cmocka_unit_test(a_freed_number_comes_back_last),
+		cmocka_unit_test(claimed_numbers_are_taken),
 		cmocka_unit_test(ranges_merge_when_given_back),
 		cmocka_unit_test(ranges_leave_the_largest_piece_whole),
 		cmocka_unit_test(ranges_never_overlap),
