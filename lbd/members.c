@@ -385,6 +385,11 @@ uint32_t members_flags(const struct members *members, uint16_t number)
 	return members->entries[number].flags;
 }
 
+uint32_t members_vip(const struct members *members, uint16_t number)
+{
+	return members->entries[number].vip;
+}
+
 bool members_reachable(const struct members *members, uint16_t number)
 {
 	return datapath_nexthops(members->datapath)[members->entries[number].path[0]].valid;

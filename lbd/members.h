@@ -47,6 +47,8 @@ void members_path_mtu(struct members *members, const struct lb_addr *backend, ui
 /* Whether the member takes new flows, and keeps its old ones. */
 void members_set_takes(struct members *members, uint16_t number, bool takes_new, bool keeps_old);
 uint32_t members_flags(const struct members *members, uint16_t number); /* LB_MEMBER_* */
+/* The number of the VIP that it belongs to. */
+uint32_t members_vip(const struct members *members, uint16_t number);
 /* Whether packets to it travel in GUE. At once: both ways reach a backend that takes both. */
 void members_set_gue(struct members *members, uint16_t number, bool gue);
 /* Whether packets can be sent to it: its next hop is known. */

@@ -281,15 +281,16 @@ static void on_reweigh(evutil_socket_t fd, short events, void *user)
 static bool find_member(const struct service *service, uint16_t number, size_t *vip,
 			size_t *backend)
 {
-	for (*vip = 0; *vip < service->document->vip_count; ++*vip) {
-		const struct live_vip *live = &service->live[*vip];
+	uint32_t wanted = members_vip(service->members, number);
+	const struct live_vip *live = service->live;
 
-		if (!is_checked(&service->document->vips[*vip]))
-			continue;
-		for (*backend = 0; *backend < live->backend_count; ++*backend)
-			if (live->backends[*backend].number == number)
-				return true;
-	}
+	for (*vip = 0; *vip < service->document->vip_count && live->number != wanted; live++)
+		++*vip;
+	if (*vip == service->document->vip_count || !is_checked(&service->document->vips[*vip]))
+		return false;
+	for (*backend = 0; *backend < live->backend_count; ++*backend)
+		if (live->backends[*backend].number == number)
+			return true;
 	return false;
 }
 
