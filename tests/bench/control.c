@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How long do tables, documents, changes and starts take?
  *
- *   control [--json] LBD FOLDER INTERFACE PIN_DIR
+ *   control [--json] [--large] LBD FOLDER INTERFACE PIN_DIR
+ *
+ * With --large: what requests cost at large configurations, once each, and how long another client
+ * waits for a reply meanwhile.
  *
  * Tables are built in this process. For the rest LBD is started, with its state in FOLDER and on
  * INTERFACE, and asked over its socket; tests/bench/control.sh makes the namespace that it is
@@ -13,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -34,7 +38,7 @@
 #define VIPS_MOST 1000
 #define ROUNDS 5
 #define CHANGES 21
-#define REPLY_MAX (1u << 20)
+#define REPLY_MAX (1u << 26)
 
 struct bench {
 	const char *lbd, *folder, *interface, *pin_dir;
@@ -131,13 +135,18 @@ static void tables(struct bench *bench, enum lb_table_kind kind, size_t count)
 
 /* --- an lbd --- */
 
-static void write_config(const struct bench *bench)
+struct shape {
+	uint32_t vips, slots, backends; /* the last two of each VIP */
+};
+
+static void write_config(const struct bench *bench, const struct shape *shape)
 {
 	json_t *config = json_pack("{s:[s], s:{s:s+, s:s}, s:s+, s:s, s:{s:i, s:i, s:i, s:i}}",
 				   "interfaces", bench->interface, "control", "path", bench->folder,
 				   "/lbd.sock", "group", "", "state_dir", bench->folder, "/state",
-				   "pin_dir", bench->pin_dir, "limits", "vips", 2 * VIPS_MOST,
-				   "members", 32000, "slots", 33554432, "flows", 1048576);
+				   "pin_dir", bench->pin_dir, "limits", "vips", (int)shape->vips,
+				   "members", (int)(shape->vips * shape->backends), "slots",
+				   (int)(shape->vips * shape->slots), "flows", 1048576);
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/lbd.json", bench->folder);
@@ -240,6 +249,21 @@ static double start_lbd(struct bench *bench)
 	return now_ms() - began;
 }
 
+/* Other limits want other maps. */
+static void detach(const struct bench *bench)
+{
+	char config[512];
+	pid_t pid;
+
+	snprintf(config, sizeof(config), "%s/lbd.json", bench->folder);
+	pid = fork();
+	if (!pid) {
+		execl(bench->lbd, bench->lbd, "--config", config, "--detach", (char *)NULL);
+		_exit(127);
+	}
+	waitpid(pid, NULL, 0);
+}
+
 static void end_lbd(struct bench *bench, int signal)
 {
 	close(bench->socket);
@@ -249,12 +273,12 @@ static void end_lbd(struct bench *bench, int signal)
 
 /* --- documents --- */
 
-static json_t *vip_json(uint32_t number, int weight)
+static json_t *vip_json(const struct shape *shape, uint32_t number, int weight)
 {
 	json_t *backends = json_array();
 
-	for (uint32_t i = 0; i < BACKENDS; i++) {
-		uint32_t n = number * BACKENDS + i;
+	for (uint32_t i = 0; i < shape->backends; i++) {
+		uint32_t n = number * shape->backends + i;
 		json_t *address =
 			json_sprintf("172.%u.%u.%u", 16 + (n >> 16), n >> 8 & 255, n & 255);
 
@@ -263,17 +287,24 @@ static json_t *vip_json(uint32_t number, int weight)
 	}
 	return json_pack("{s:o, s:o, s:i, s:o}", "name", json_sprintf("v%u", number), "address",
 			 json_sprintf("203.0.%u.%u:80/tcp", number >> 8, number & 255),
-			 "table_size", TABLE_SIZE, "backends", backends);
+			 "table_size", (int)shape->slots, "backends", backends);
 }
 
-/* {"document": …} with VIPs [0, count). */
-static json_t *document(uint32_t count, int weight)
+/* {"document": …} */
+static json_t *document_of(const struct shape *shape, int weight)
 {
 	json_t *vips = json_array();
 
-	for (uint32_t i = 0; i < count; i++)
-		json_array_append_new(vips, vip_json(i, weight));
+	for (uint32_t i = 0; i < shape->vips; i++)
+		json_array_append_new(vips, vip_json(shape, i, weight));
 	return json_pack("{s:{s:o}}", "document", "vips", vips);
+}
+
+static json_t *document(uint32_t count, int weight)
+{
+	const struct shape shape = {count, TABLE_SIZE, BACKENDS};
+
+	return document_of(&shape, weight);
 }
 
 static void documents(struct bench *bench, uint32_t count)
@@ -508,6 +539,89 @@ static void health_events(struct bench *bench)
 	json_decref(checked);
 }
 
+/* --- large configurations, and how long others wait meanwhile --- */
+
+/* Asks for the version over and over: the longest wait is the longest turn of lbd's loop. */
+struct prober {
+	struct bench bench; /* with a connection and a reply of its own */
+	pthread_t thread;
+	bool stop;
+	double longest_ms;
+};
+
+static void *probe(void *arg)
+{
+	struct prober *prober = arg;
+
+	while (!__atomic_load_n(&prober->stop, __ATOMIC_RELAXED)) {
+		double took = call(&prober->bench, "version", NULL, false);
+
+		if (took > prober->longest_ms)
+			prober->longest_ms = took;
+	}
+	return NULL;
+}
+
+static void prober_begin(struct prober *prober, const struct bench *bench)
+{
+	*prober = (struct prober){.bench = *bench};
+	prober->bench.reply = malloc(REPLY_MAX);
+	prober->bench.socket = try_connect(bench);
+	if (!prober->bench.reply || prober->bench.socket < 0 ||
+	    pthread_create(&prober->thread, NULL, probe, prober))
+		die("cannot watch lbd");
+}
+
+static double prober_end(struct prober *prober)
+{
+	__atomic_store_n(&prober->stop, true, __ATOMIC_RELAXED);
+	pthread_join(prober->thread, NULL);
+	close(prober->bench.socket);
+	free(prober->bench.reply);
+	return prober->longest_ms;
+}
+
+/* What one request takes, and the longest turn from then to a moment after its reply. */
+static void watched(struct bench *bench, const char *shape, const char *what, const char *method,
+		    const json_t *params, bool changes)
+{
+	const struct timespec after = {.tv_nsec = 300000000}; /* what a change begins, ends */
+	struct prober prober;
+	double took, turn;
+
+	prober_begin(&prober, bench);
+	took = call(bench, method, params, changes);
+	nanosleep(&after, NULL);
+	turn = prober_end(&prober);
+	figure(bench, &took, 1, "%s: %s", shape, what);
+	figure(bench, &turn, 1, "%s: %s: longest wait of another client", shape, what);
+}
+
+static void large_one(struct bench *bench, const struct shape *shape)
+{
+	json_t *all = document_of(shape, 10), *one = set_weight(0, 7), *none = json_object();
+	char name[128];
+	double start;
+
+	snprintf(name, sizeof(name), "%u VIPs, %u slots, %u backends", shape->vips, shape->slots,
+		 shape->backends);
+	write_config(bench, shape);
+	start_lbd(bench);
+	watched(bench, name, "applied", "config.apply", all, true);
+	watched(bench, name, "applied again", "config.apply", all, false);
+	watched(bench, name, "one weight changes", "backend.set", one, true);
+	watched(bench, name, "backends listed", "backend.list", none, false);
+	watched(bench, name, "document exported", "config.export", none, false);
+	end_lbd(bench, SIGKILL);
+	start = start_lbd(bench);
+	figure(bench, &start, 1, "%s: start after a kill", name);
+	watched(bench, name, "all removed", "config.apply", document(0, 0), true);
+	end_lbd(bench, SIGTERM);
+	json_decref(all);
+	json_decref(one);
+	json_decref(none);
+}
+
 /* --- starts --- */
 
 static void starts(struct bench *bench)
@@ -526,18 +640,33 @@ static void starts(struct bench *bench)
 	       VIPS_MOST);
 }
 
+static void run_large(struct bench *bench)
+{
+	static const struct shape shapes[] = {
+		{1000, 16381, 20},
+		{20000, 251, 2},
+		{1, 1048573, 4090},
+		{1, 65537, 30000},
+	};
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		if (i)
+			detach(bench);
+		large_one(bench, &shapes[i]);
+	}
+}
+
 static void run(struct bench *bench)
 {
+	static const struct shape most = {2 * VIPS_MOST, TABLE_SIZE, BACKENDS};
 	static const size_t counts[] = {10, 100, 1000};
 	json_t *none = document(0, 0);
 
-	if (!bench->json)
-		printf("| what | least ms | median ms |\n|---|---|---|\n");
 	for (size_t i = 0; i < 3; i++)
 		tables(bench, LB_TABLE_RENDEZVOUS, counts[i]);
 	for (size_t i = 0; i < 3; i++)
 		tables(bench, LB_TABLE_MAGLEV, counts[i]);
-	write_config(bench);
+	write_config(bench, &most);
 	start_lbd(bench);
 	map_slots(bench);
 	for (size_t i = 0; i < 3; i++)
@@ -556,18 +685,26 @@ static void run(struct bench *bench)
 int main(int argc, char **argv)
 {
 	struct bench bench = {.figures = json_array(), .reply = malloc(REPLY_MAX)};
+	bool large = false;
 
-	bench.json = argc > 1 && !strcmp(argv[1], "--json");
-	argv += bench.json;
-	if (argc - bench.json != 5 || !bench.reply) {
-		fprintf(stderr, "usage: control [--json] LBD FOLDER INTERFACE PIN_DIR\n");
+	for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
+		bench.json |= !strcmp(argv[1], "--json");
+		large |= !strcmp(argv[1], "--large");
+	}
+	if (argc != 5 || !bench.reply) {
+		fprintf(stderr, "usage: control [--json] [--large] LBD FOLDER INTERFACE PIN_DIR\n");
 		return 2;
 	}
 	bench.lbd = argv[1];
 	bench.folder = argv[2];
 	bench.interface = argv[3];
 	bench.pin_dir = argv[4];
-	run(&bench);
+	if (!bench.json)
+		printf("| what | least ms | median ms |\n|---|---|---|\n");
+	if (large)
+		run_large(&bench);
+	else
+		run(&bench);
 	if (bench.json)
 		json_dumpf(bench.figures, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 	json_decref(bench.figures);
