@@ -11,15 +11,34 @@
 #include <string.h>
 
 #include "../bpf/abi.h"
+#include "../bpf/tunnel.h"
 #include "bpf/tunnel.skel.h"
 
 /* Our place among the filters of an interface ("LB"): whoever stands there is us. */
 #define PRIORITY 0x4c42
 #define HANDLE 0x4c42
 
+/* Records of checks under way, for each member: one has a check at a time, the others are of past
+ * ones, since the map gives up what it thinks is oldest in batches. */
+#define CHECKS_PER_MEMBER 4
+#define CHECKS_MIN 1024
+
 struct tunnel {
 	struct tunnel_bpf *skeleton;
 };
+
+/* --- loading --- */
+
+static int resize(struct tunnel_bpf *skeleton, uint32_t members)
+{
+	const uint32_t checks = members * CHECKS_PER_MEMBER;
+	int error = bpf_map__set_max_entries(skeleton->maps.checked_vips, members);
+
+	if (error)
+		return error;
+	return bpf_map__set_max_entries(skeleton->maps.checks,
+					checks > CHECKS_MIN ? checks : CHECKS_MIN);
+}
 
 /* The headers that this program shares with the balancer declare all the maps of it, of which it
  * uses two: those come from the balancer, the others are not made. 0 or -errno. */
@@ -34,7 +53,8 @@ static int share_maps(struct tunnel_bpf *skeleton, const struct tunnel_options *
 			error = bpf_map__reuse_fd(map, options->members_fd);
 		else if (map == skeleton->maps.nexthops)
 			error = bpf_map__reuse_fd(map, options->nexthops_fd);
-		else if (bpf_map__is_internal(map))
+		else if (bpf_map__is_internal(map) || map == skeleton->maps.checked_vips ||
+			 map == skeleton->maps.checks)
 			error = 0;
 		else
 			error = bpf_map__set_autocreate(map, false);
@@ -44,10 +64,21 @@ static int share_maps(struct tunnel_bpf *skeleton, const struct tunnel_options *
 	return 0;
 }
 
+/* How many members the balancer has; 0 when the kernel does not say. */
+static uint32_t members_of(const struct tunnel_options *options)
+{
+	struct bpf_map_info info = {0};
+	__u32 length = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(options->members_fd, &info, &length) ? 0 : info.max_entries;
+}
+
 static int load(struct tunnel_bpf *skeleton, const struct tunnel_options *options)
 {
 	int error = share_maps(skeleton, options);
 
+	if (!error)
+		error = resize(skeleton, members_of(options));
 	if (error)
 		return error;
 	memcpy((void *)skeleton->rodata->config.seed, options->seed, sizeof(options->seed));
@@ -103,13 +134,19 @@ static int quiet(enum libbpf_print_level level, const char *format, va_list argu
 	return 0;
 }
 
+/* The filter at one of the two hooks of an interface. */
+static int attach_at(struct bpf_tc_hook *hook, const struct bpf_program *program)
+{
+	LIBBPF_OPTS(bpf_tc_opts, place, .handle = HANDLE, .priority = PRIORITY,
+		    .prog_fd = bpf_program__fd(program), .flags = BPF_TC_F_REPLACE);
+
+	return bpf_tc_attach(hook, &place);
+}
+
 int tunnel_attach(struct tunnel *tunnel, const char *interface, struct lb_err *err)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(interface),
-		    .attach_point = BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, place, .handle = HANDLE, .priority = PRIORITY,
-		    .prog_fd = bpf_program__fd(tunnel->skeleton->progs.tunnel),
-		    .flags = BPF_TC_F_REPLACE);
+		    .attach_point = BPF_TC_INGRESS);
 	libbpf_print_fn_t print;
 	int error;
 
@@ -120,25 +157,50 @@ int tunnel_attach(struct tunnel *tunnel, const char *interface, struct lb_err *e
 	libbpf_set_print(print);
 	if (error && error != -EEXIST)
 		return attach_error(interface, "add a clsact qdisc to", error, err);
-	error = bpf_tc_attach(&hook, &place);
+	/* Answers first, so that no check goes out whose answer is not understood. */
+	error = attach_at(&hook, tunnel->skeleton->progs.answer);
+	hook.attach_point = BPF_TC_EGRESS;
+	if (!error)
+		error = attach_at(&hook, tunnel->skeleton->progs.tunnel);
 	return error ? attach_error(interface, "attach to", error, err) : 0;
+}
+
+static int detach_at(struct bpf_tc_hook *hook)
+{
+	LIBBPF_OPTS(bpf_tc_opts, place, .handle = HANDLE, .priority = PRIORITY);
+	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	int error = bpf_tc_detach(hook, &place);
+
+	libbpf_set_print(print);
+	/* No such filter, or no clsact to have one. */
+	return error == -ENOENT || error == -EINVAL ? 0 : error;
 }
 
 int tunnel_detach(const char *interface, struct lb_err *err)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(interface),
 		    .attach_point = BPF_TC_EGRESS);
-	LIBBPF_OPTS(bpf_tc_opts, place, .handle = HANDLE, .priority = PRIORITY);
-	libbpf_print_fn_t print;
-	int error;
+	int error, other;
 
 	if (!hook.ifindex)
 		return 0;
-	print = libbpf_set_print(quiet);
-	error = bpf_tc_detach(&hook, &place);
-	libbpf_set_print(print);
-	/* No such filter, or no clsact to have one. */
-	if (!error || error == -ENOENT || error == -EINVAL)
-		return 0;
-	return attach_error(interface, "detach from", error, err);
+	error = detach_at(&hook);
+	hook.attach_point = BPF_TC_INGRESS;
+	other = detach_at(&hook);
+	if (!error)
+		error = other;
+	return error ? attach_error(interface, "detach from", error, err) : 0;
+}
+
+/* --- what checks are to reach --- */
+
+int tunnel_check(struct tunnel *tunnel, uint32_t number, const struct lb_addr *vip)
+{
+	struct lb_tunnel_vip value = {.family = vip->family};
+
+	memcpy(value.address, vip->bytes, vip->family == 6 ? 16 : 4);
+	return bpf_map_update_elem(bpf_map__fd(tunnel->skeleton->maps.checked_vips), &number,
+				   &value, BPF_ANY)
+		       ? -errno
+		       : 0;
 }

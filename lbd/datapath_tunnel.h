@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How do tunnel checks get their encapsulation? The loaded TC program (bpf/tunnel.bpf.c), and the
- * interfaces at whose egress it stands. Beside datapath.c the only module that touches libbpf.
+/* How do tunnel checks get their encapsulation? The loaded TC programs (bpf/tunnel.bpf.c), and the
+ * interfaces where they stand. Beside datapath.c the only module that touches libbpf.
  *
  *	tunnel_open(&options, &tunnel, &err);
- *	tunnel_attach(tunnel, "eth0", &err);      every interface by which VIPs may be reached
+ *	tunnel_attach(tunnel, "eth0", &err);      every interface by which backends may be reached
+ *	tunnel_check(tunnel, member, &vip);       before the first check of a member
  *	tunnel_detach("eth0") …                   tunnel_close does not: see there
  *
  * What tunnel checks need of the node:
- * - A route to the VIP's address, by an interface where the program stands and by a gateway that
- *   answers ARP or neighbour discovery: the packet is made by the kernel before the program
- *   sees it. The default route does. Without one the check fails: "network is unreachable".
- * - The program at every interface that such a route may lead out of. A marked packet that leaves
- *   by another one goes the plain way, and comes back as anyone's traffic. So attach to all of the
- *   node's interfaces but lo; a packet without the mark costs a comparison.
- * - The VIP's address must not be this node's own (the check says so).
- * - rp_filter other than 1 (strict), unless the route to the VIP leads out of the interface that
- *   the backend's answers arrive by, since these come from the VIP's address.
+ * - A route to the backend's address, as for a direct check; the route to the VIP's is not asked.
+ *   Only where VIP and backend differ in family the check needs a route to the VIP by an interface
+ *   and a gateway that answers ARP or neighbour discovery, and that address must not be this
+ *   node's own.
+ * - The programs at every interface that such a route may lead out of, or answers come in by. A
+ *   marked packet that leaves by another one goes the plain way. So attach to all of the node's
+ *   interfaces but lo. A packet without the mark costs a comparison on its way out, and one that
+ *   the node itself receives the look-up of a hash map.
  * - CAP_NET_ADMIN, CAP_BPF and CAP_PERFMON.
  * Some virtual links (veth) carry unfinished checksums; where a backend behind one decapsulates by
  * XDP, switch transmit checksums off on the balancer's end (ethtool -K DEV tx off).
@@ -24,6 +24,7 @@
 #define LB_DATAPATH_TUNNEL_H
 
 #include <stdint.h>
+#include "api/addr.h"
 #include "api/err.h"
 
 struct tunnel;
@@ -39,11 +40,14 @@ int tunnel_open(const struct tunnel_options *options, struct tunnel **out, struc
  * detached or replaced: so a restart does not interrupt checks that another process makes. */
 void tunnel_close(struct tunnel *tunnel);
 
-/* Puts the program at the interface's egress, in the place of one that an earlier run has left.
+/* Puts the programs at the interface, in the place of those that an earlier run has left.
  * Makes the clsact qdisc if there is none; other filters are left alone. */
 int tunnel_attach(struct tunnel *tunnel, const char *interface, struct lb_err *err);
 /* Takes ours away and nothing else; the clsact qdisc, which costs nothing, stays, since others may
  * be about to use it. 0 where there is none. Needs no struct tunnel, for clean-up after a crash. */
 int tunnel_detach(const char *interface, struct lb_err *err);
+
+/* The VIP's address that checks of this member are for. 0 or -errno. */
+int tunnel_check(struct tunnel *tunnel, uint32_t member, const struct lb_addr *vip);
 
 #endif

@@ -4,11 +4,15 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+/* How every error begins that is this balancer's. */
+#define NOT_CHECKED "not checked: "
 
 /* --- results --- */
 
@@ -19,6 +23,17 @@ static void report(struct health_probe *probe, enum health_outcome outcome, cons
 	probe->done(probe, &event);
 }
 
+static void report_text(struct health_probe *probe, enum health_outcome outcome, const char *prefix,
+			const char *format, va_list arguments)
+{
+	char raw[HEALTH_ERROR_TEXT * 2], text[HEALTH_ERROR_TEXT];
+	size_t length = (size_t)snprintf(raw, sizeof(raw), "%s", prefix);
+
+	vsnprintf(raw + length, sizeof(raw) - length, format, arguments);
+	health_printable(raw, strlen(raw), text, sizeof(text));
+	report(probe, outcome, text);
+}
+
 void health_probe_succeed(struct health_probe *probe)
 {
 	report(probe, HEALTH_SUCCESS, NULL);
@@ -26,14 +41,20 @@ void health_probe_succeed(struct health_probe *probe)
 
 void health_probe_fail(struct health_probe *probe, const char *format, ...)
 {
-	char raw[HEALTH_ERROR_TEXT * 2], text[HEALTH_ERROR_TEXT];
 	va_list arguments;
 
 	va_start(arguments, format);
-	vsnprintf(raw, sizeof(raw), format, arguments);
+	report_text(probe, HEALTH_FAILURE, "", format, arguments);
 	va_end(arguments);
-	health_printable(raw, strlen(raw), text, sizeof(text));
-	report(probe, HEALTH_FAILURE, text);
+}
+
+void health_probe_not_made(struct health_probe *probe, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report_text(probe, HEALTH_NOT_MADE, NOT_CHECKED, format, arguments);
+	va_end(arguments);
 }
 
 /* Lacks of ours: of descriptors, memory, processes, local ports or rights. */
@@ -46,6 +67,7 @@ static bool is_local(int error)
 	case ENOBUFS:
 	case EAGAIN:
 	case EADDRNOTAVAIL:
+	case EADDRINUSE:
 	case EPERM:
 	case ENOSYS:
 		return true;
@@ -67,18 +89,20 @@ static const char *words_of(int error)
 	case ETIMEDOUT:
 		return "connection timed out";
 	case EADDRNOTAVAIL:
+	case EADDRINUSE:
 		return "no free local port";
+	case ENOPROTOOPT:
+		return "protocol unreachable";
 	}
 	return strerror(error);
 }
 
 void health_probe_fail_errno(struct health_probe *probe, const char *what, int error)
 {
-	char text[HEALTH_ERROR_TEXT];
-
-	snprintf(text, sizeof(text), "%s%s%s", is_local(error) ? "not checked: " : "", what,
-		 words_of(error));
-	report(probe, is_local(error) ? HEALTH_NOT_MADE : HEALTH_FAILURE, text);
+	if (is_local(error))
+		health_probe_not_made(probe, "%s%s", what, words_of(error));
+	else
+		health_probe_fail(probe, "%s%s", what, words_of(error));
 }
 
 /* --- sockets --- */
@@ -93,23 +117,33 @@ const struct lb_addr *health_socket_peer(const struct health_probe *probe)
 	return probe->check->source == LB_HEALTH_TUNNEL ? &probe->vip.address : &probe->backend;
 }
 
-static struct socket_address peer_address(const struct health_probe *probe)
+/* The address that the socket is connected to. bpf/tunnel.bpf.c puts the VIP's address in the place
+ * of the backend's where both are of one family. */
+static const struct lb_addr *route_to(const struct health_probe *probe)
 {
-	const struct lb_addr *peer = health_socket_peer(probe);
-	const in_port_t port = htons(lb_health_port(probe->check, &probe->vip));
+	return probe->vip.address.family == probe->backend.family ? &probe->backend
+								  : health_socket_peer(probe);
+}
+
+/* Without an address: the unspecified one of that family. */
+static struct socket_address socket_address(uint8_t family, const struct lb_addr *from,
+					    uint16_t port)
+{
 	struct socket_address address = {0};
 	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address.storage;
 	struct sockaddr_in *v4 = (struct sockaddr_in *)&address.storage;
 
-	if (peer->family == 6) {
+	if (family == 6) {
 		v6->sin6_family = AF_INET6;
-		v6->sin6_port = port;
-		memcpy(&v6->sin6_addr, peer->bytes, sizeof(v6->sin6_addr));
+		v6->sin6_port = htons(port);
+		if (from)
+			memcpy(&v6->sin6_addr, from->bytes, sizeof(v6->sin6_addr));
 		address.length = sizeof(*v6);
 	} else {
 		v4->sin_family = AF_INET;
-		v4->sin_port = port;
-		memcpy(&v4->sin_addr, peer->bytes, sizeof(v4->sin_addr));
+		v4->sin_port = htons(port);
+		if (from)
+			memcpy(&v4->sin_addr, from->bytes, sizeof(v4->sin_addr));
 		address.length = sizeof(*v4);
 	}
 	return address;
@@ -119,14 +153,29 @@ static struct socket_address peer_address(const struct health_probe *probe)
 static bool talks_to_itself(const struct health_probe *probe)
 {
 	struct socket_address own = {.length = sizeof(own.storage)};
+	const struct lb_addr *peer = route_to(probe);
 	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&own.storage;
 	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&own.storage;
 
 	if (getsockname(probe->fd, (struct sockaddr *)&own.storage, &own.length))
 		return false;
-	if (probe->vip.address.family == 6)
-		return !memcmp(&v6->sin6_addr, probe->vip.address.bytes, sizeof(v6->sin6_addr));
-	return !memcmp(&v4->sin_addr, probe->vip.address.bytes, sizeof(v4->sin_addr));
+	if (peer->family == 6)
+		return !memcmp(&v6->sin6_addr, peer->bytes, sizeof(v6->sin6_addr));
+	return !memcmp(&v4->sin_addr, peer->bytes, sizeof(v4->sin_addr));
+}
+
+/* A port that no other socket has: answers to checks of several backends come from the same
+ * address and port, the VIP's, and are told apart by it. 0 or -errno. */
+static int take_port(const struct health_probe *probe)
+{
+	const struct lb_addr *peer = route_to(probe);
+	const struct socket_address any = socket_address(peer->family, NULL, 0);
+	const int only = 1;
+
+	if (peer->family == 6 &&
+	    setsockopt(probe->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)))
+		return -errno;
+	return bind(probe->fd, (const struct sockaddr *)&any.storage, any.length) ? -errno : 0;
 }
 
 /* A reset instead of FIN: nothing stays behind in TIME_WAIT. The mark is what
@@ -141,7 +190,7 @@ static int set_options(const struct health_probe *probe, int type)
 	if (probe->check->source == LB_HEALTH_TUNNEL &&
 	    setsockopt(probe->fd, SOL_SOCKET, SO_MARK, &probe->mark, sizeof(probe->mark)))
 		return -errno;
-	return 0;
+	return probe->check->source == LB_HEALTH_TUNNEL ? take_port(probe) : 0;
 }
 
 static int open_failed(struct health_probe *probe, const char *what, int error)
@@ -151,9 +200,42 @@ static int open_failed(struct health_probe *probe, const char *what, int error)
 	return -1;
 }
 
+/* What connect() itself refuses is this node's routing, whatever the backend does. */
+static int no_route(struct health_probe *probe, int error)
+{
+	char text[LB_ADDR_TEXT];
+	const char *kind = "";
+
+	health_socket_close(probe);
+	if (error == EINVAL)
+		kind = " (a blackhole route)";
+	else if (error == EACCES)
+		kind = " (a prohibit route)";
+	else if (error != ENETUNREACH && error != EHOSTUNREACH) {
+		health_probe_fail_errno(probe, "", error);
+		return -1;
+	}
+	health_probe_not_made(probe, "this balancer has no route to %s: %s%s",
+			      lb_addr_format(route_to(probe), text), words_of(error), kind);
+	return -1;
+}
+
+static int own_address(struct health_probe *probe)
+{
+	char text[LB_ADDR_TEXT];
+
+	health_socket_close(probe);
+	health_probe_not_made(
+		probe, "%s is an address of this balancer, so a tunnel check cannot leave it",
+		lb_addr_format(route_to(probe), text));
+	return -1;
+}
+
 int health_socket_open(struct health_probe *probe, int type)
 {
-	const struct socket_address address = peer_address(probe);
+	const struct lb_addr *peer = route_to(probe);
+	const struct socket_address address =
+		socket_address(peer->family, peer, lb_health_port(probe->check, &probe->vip));
 	int error;
 
 	probe->awaited = "answer";
@@ -167,13 +249,9 @@ int health_socket_open(struct health_probe *probe, int type)
 		return open_failed(probe, "socket: ", -error);
 	if (connect(probe->fd, (const struct sockaddr *)&address.storage, address.length) &&
 	    errno != EINPROGRESS)
-		return open_failed(probe, "", errno);
-	if (probe->check->source == LB_HEALTH_TUNNEL && talks_to_itself(probe)) {
-		health_socket_close(probe);
-		health_probe_fail(probe, "the VIP's address is this node's own, so a tunnel check "
-					 "cannot leave it");
-		return -1;
-	}
+		return no_route(probe, errno);
+	if (probe->check->source == LB_HEALTH_TUNNEL && talks_to_itself(probe))
+		return own_address(probe);
 	return 0;
 }
 

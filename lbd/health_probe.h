@@ -46,6 +46,9 @@ void health_probe_fail(struct health_probe *probe, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 /* An error number of the kernel's, in plain words; one that tells of a lack here is NOT_MADE. */
 void health_probe_fail_errno(struct health_probe *probe, const char *what, int error);
+/* The check could not be made, through no fault of the backend's. */
+void health_probe_not_made(struct health_probe *probe, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* --- sockets --- */
 
@@ -57,7 +60,7 @@ void health_socket_await(struct health_probe *probe, short events, event_callbac
 /* Whether a connection has been made, reporting that it has not. */
 bool health_socket_connected(struct health_probe *probe);
 void health_socket_close(struct health_probe *probe);
-/* Where it goes: the VIP's address through the tunnel, else the backend's. */
+/* Who is asked: the VIP's address through the tunnel, else the backend's. */
 const struct lb_addr *health_socket_peer(const struct health_probe *probe);
 
 /* --- commands: what they share --- */

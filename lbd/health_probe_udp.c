@@ -22,6 +22,17 @@ static void judge(struct health_probe *probe, const char *reply, size_t length)
 			  length, shown);
 }
 
+/* A datagram is refused by ICMP alone. */
+static void fail(struct health_probe *probe, int error)
+{
+	health_socket_close(probe);
+	if (error == ECONNREFUSED)
+		health_probe_fail(probe, "port unreachable: nothing listens on UDP port %u",
+				  lb_health_port(probe->check, &probe->vip));
+	else
+		health_probe_fail_errno(probe, "", error);
+}
+
 /* The socket is connected, so an ICMP error is what recv fails with. */
 static void on_readable(evutil_socket_t fd, short events, void *user)
 {
@@ -34,22 +45,18 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
 	if (length >= 0) {
 		judge(probe, reply, (size_t)length);
 	} else if (error != EAGAIN && error != EINTR) {
-		health_socket_close(probe);
-		health_probe_fail_errno(probe, "", error);
+		fail(probe, error);
 	}
 }
 
 static void start(struct health_probe *probe)
 {
 	const struct lb_health_bytes *payload = &probe->check->payload;
-	int error;
 
 	if (health_socket_open(probe, SOCK_DGRAM))
 		return;
 	if (send(probe->fd, payload->data, payload->length, MSG_NOSIGNAL) < 0) {
-		error = errno;
-		health_socket_close(probe);
-		health_probe_fail_errno(probe, "", error);
+		fail(probe, errno);
 		return;
 	}
 	health_socket_await(probe, EV_READ | EV_PERSIST, on_readable);

@@ -118,6 +118,13 @@ static bool is_held(struct service *service, const struct lb_vip *vip, uint16_t 
 	return now_ms() < check->begin_by_ms;
 }
 
+static int tunnel_ready(const struct service *service, const struct lb_vip *vip, uint16_t number)
+{
+	if (vip->health.source != LB_HEALTH_TUNNEL)
+		return 0;
+	return tunnels_check(service->tunnels, number, &vip->endpoint.address);
+}
+
 /* What fails here is tried again: the change is made already. */
 static void add_watch(struct service *service, const struct lb_vip *vip,
 		      const struct table_member *backend)
@@ -135,7 +142,8 @@ static void add_watch(struct service *service, const struct lb_vip *vip,
 		return;
 	}
 	check->service = service;
-	check->watch = health_add(service->health, &target, check);
+	if (!tunnel_ready(service, vip, backend->number))
+		check->watch = health_add(service->health, &target, check);
 	if (!check->watch)
 		timer_set(service->retry_timer, RETRY_MS);
 }

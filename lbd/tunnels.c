@@ -209,6 +209,11 @@ void tunnels_free(struct tunnels *tunnels)
 	free(tunnels);
 }
 
+int tunnels_check(struct tunnels *tunnels, uint32_t member, const struct lb_addr *vip)
+{
+	return tunnels->tunnel ? tunnel_check(tunnels->tunnel, member, vip) : -ENOENT;
+}
+
 const char *tunnels_fault(const struct tunnels *tunnels)
 {
 	return tunnels->fault;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where does the program of tunnel checks stand (datapath_tunnel.h)? While it is wanted, at the
- * egress of every interface but loopback ones, those included that appear later. */
+/* Where do the programs of tunnel checks stand (datapath_tunnel.h)? While they are wanted, at every
+ * interface but loopback ones, those included that appear later. */
 #ifndef LB_TUNNELS_H
 #define LB_TUNNELS_H
 
@@ -21,6 +21,8 @@ void tunnels_free(struct tunnels *tunnels);
 int tunnels_start(struct tunnels *tunnels, struct lb_err *err);
 /* It is not wanted any more, and taken away; also what an earlier lbd has left. */
 void tunnels_stop(struct tunnels *tunnels);
+/* Before the first check of a member: the VIP that it is checked for. 0 or -errno. */
+int tunnels_check(struct tunnels *tunnels, uint32_t member, const struct lb_addr *vip);
 /* Why an interface goes without it, or "". */
 const char *tunnels_fault(const struct tunnels *tunnels);
 

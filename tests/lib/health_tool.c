@@ -45,6 +45,7 @@ struct tool {
 	struct health *health;
 	struct target *targets;
 	size_t count;
+	struct tunnel *tunnel;
 	int members_fd;
 };
 
@@ -151,17 +152,31 @@ static void on_stall(evutil_socket_t fd, short events, void *user)
 
 /* --- targets --- */
 
-static uint32_t member_of(const struct tool *tool, const struct lb_addr *backend)
+/* The backend is a member of an IPv4 VIP and of an IPv6 one, that were made in this order. */
+static uint32_t member_of(const struct tool *tool, const struct health_target *target)
 {
-	const uint32_t flags = backend->family == 6 ? LB_MEMBER_OUTER6 : 0;
+	const uint32_t flags = target->backend.family == 6 ? LB_MEMBER_OUTER6 : 0;
 	struct lb_member member;
+	uint32_t found = UINT32_MAX;
 
 	for (uint32_t i = 0; bpf_map_lookup_elem(tool->members_fd, &i, &member) == 0; i++)
 		if (member.flags & LB_MEMBER_VALID && (member.flags & LB_MEMBER_OUTER6) == flags &&
-		    !memcmp(member.daddr, backend->bytes, sizeof(member.daddr)))
-			return i;
-	die("tunnel", "no member has the backend's address");
-	return 0;
+		    !memcmp(member.daddr, target->backend.bytes, sizeof(member.daddr)) &&
+		    (found == UINT32_MAX || target->vip.address.family == 6))
+			found = i;
+	if (found == UINT32_MAX)
+		die("tunnel", "no member has the backend's address");
+	return found;
+}
+
+/* A check without a member has a mark and nothing more. */
+static void prepare_tunnel(struct tool *tool, json_int_t member, struct target *out)
+{
+	const uint32_t number = member < 0 ? member_of(tool, &out->target) : (uint32_t)member;
+
+	out->target.mark = LB_TUNNEL_MARK | number;
+	if (tunnel_check(tool->tunnel, number, &out->target.vip.address))
+		die(out->name, "cannot name the VIP of the check");
 }
 
 static enum health_status status_of(const char *name)
@@ -205,9 +220,7 @@ static void read_target(struct tool *tool, const json_t *json, unsigned int numb
 	out->target.start = status_of(start);
 	out->target.start_since_wall_ms = since;
 	if (out->check.source == LB_HEALTH_TUNNEL)
-		out->target.mark =
-			LB_TUNNEL_MARK |
-			(member < 0 ? member_of(tool, &out->target.backend) : (uint32_t)member);
+		prepare_tunnel(tool, member, out);
 }
 
 static size_t count_of(const json_t *json)
@@ -253,20 +266,19 @@ static int pinned(const char *dir, const char *map)
 	return fd;
 }
 
-static struct tunnel *tunnel_up(struct tool *tool, const char *pin_dir, const char *interface)
+static void tunnel_up(struct tool *tool, const char *pin_dir, const char *interface)
 {
 	struct tunnel_options options = {
 		.members_fd = pinned(pin_dir, "members"),
 		.nexthops_fd = pinned(pin_dir, "nexthops"),
 	};
-	struct tunnel *tunnel;
 	struct lb_err err;
 
 	tool->members_fd = options.members_fd;
-	if (tunnel_open(&options, &tunnel, &err) || tunnel_attach(tunnel, interface, &err))
+	if (tunnel_open(&options, &tool->tunnel, &err) ||
+	    tunnel_attach(tool->tunnel, interface, &err))
 		die(interface, err.message);
 	close(options.nexthops_fd);
-	return tunnel;
 }
 
 /* --- the loop --- */
@@ -311,7 +323,6 @@ int main(int argc, char **argv)
 	struct health_options options = {.changed = on_changed};
 	struct tool tool = {.members_fd = -1};
 	const char *pin_dir = NULL, *interface = NULL;
-	struct tunnel *tunnel = NULL;
 	bool churn = false, stall = false;
 	int option;
 
@@ -331,7 +342,7 @@ int main(int argc, char **argv)
 		die("usage", "health_tool [-p PIN_DIR -i INTERFACE] [-c] [-s] TARGETS");
 	raise_descriptors();
 	if (pin_dir)
-		tunnel = tunnel_up(&tool, pin_dir, interface);
+		tunnel_up(&tool, pin_dir, interface);
 	read_targets(&tool, argv[optind]);
 	tool.base = event_base_new();
 	tool.health = health_new(tool.base, &options);
@@ -341,9 +352,9 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < tool.count; i++)
 		lb_health_clear(&tool.targets[i].check);
 	free(tool.targets);
-	if (tunnel && tunnel_detach(interface, NULL))
+	if (tool.tunnel && tunnel_detach(interface, NULL))
 		die(interface, "cannot detach");
-	tunnel_close(tunnel);
+	tunnel_close(tool.tunnel);
 	if (tool.members_fd >= 0)
 		close(tool.members_fd);
 	return 0;
