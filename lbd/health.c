@@ -289,6 +289,7 @@ void health_get(const struct health_watch *watch, struct health_view *out)
 		.streak = watch->state.streak,
 		.since = watch->state.since,
 		.error_since = watch->state.error_since,
+		.not_made = watch->state.not_made,
 		.duration_us = watch->duration_us,
 	};
 	memcpy(out->error, watch->state.error, sizeof(out->error));

@@ -43,6 +43,7 @@ struct health_view {
 	struct health_time since;       /* of the status */
 	char error[HEALTH_ERROR_TEXT];  /* of the last check that failed; "" if none did */
 	struct health_time error_since; /* when that was */
+	bool not_made;                  /* the last check, for a fault of this node: `error` */
 	int64_t duration_us;            /* of the last check; -1 before the first has ended */
 };
 

@@ -60,7 +60,8 @@ bool health_step(struct health_state *state, const struct health_event *event,
 
 	if (event->outcome != HEALTH_SUCCESS)
 		note_error(state, event, now);
-	if (event->outcome == HEALTH_NOT_MADE)
+	state->not_made = event->outcome == HEALTH_NOT_MADE;
+	if (state->not_made)
 		return false;
 	if (state->status == seen) {
 		state->streak = 0;

@@ -31,8 +31,8 @@ struct health_time {
 enum health_outcome {
 	HEALTH_SUCCESS,
 	HEALTH_FAILURE,
-	/* The check could not be made for lack of something here (descriptors, memory, ports,
-	 * rights): says nothing of the backend, and counts neither way. */
+	/* The check could not be made for a fault of this node (descriptors, memory, ports,
+	 * rights, routes): says nothing of the backend, and counts neither way. */
 	HEALTH_NOT_MADE,
 };
 
@@ -48,6 +48,7 @@ struct health_state {
 	struct health_time since;      /* of `status` */
 	char error[HEALTH_ERROR_TEXT]; /* the last one; kept after recovery; "" if there was none */
 	struct health_time error_since; /* when that was; all zero if there was none */
+	bool not_made;                  /* so the last check was HEALTH_NOT_MADE */
 };
 
 /* `start` is what was last known of the backend, and `since_wall_ms` since when; after a start

@@ -36,6 +36,8 @@ json_t *backend_health(const struct service *service, const struct lb_vip *vip,
 		json_object_set_new(object, "error", json_string(view.error));
 		json_object_set_new(object, "error_at", time_json(&view.error_since));
 	}
+	if (view.not_made)
+		json_object_set_new(object, "not_checked", json_true());
 	if (view.duration_us >= 0)
 		json_object_set_new(object, "duration_us", json_integer(view.duration_us));
 	return object;
@@ -102,12 +104,34 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 					     : "none of them takes new flows"));
 }
 
+/* One warning for a VIP: what keeps one check from being made often keeps all. */
+static void warn_of_faults(const struct service *service, const struct lb_vip *vip,
+			   const struct live_vip *live, json_t *warnings)
+{
+	struct health_view view, shown = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < live->backend_count; i++)
+		if (view_of(service, vip, live, i, &view) && view.not_made && !count++)
+			shown = view;
+	if (count)
+		json_array_append_new(
+			warnings,
+			json_sprintf("this balancer cannot check %zu of %zu backends of VIP %s, "
+				     "which keep the state that they had: %s",
+				     count, live->backend_count, vip->name, shown.error));
+}
+
 void service_health_warnings(struct service *service, json_t *warnings)
 {
 	const char *fault = tunnels_fault(service->tunnels);
 
-	for (size_t i = 0; i < service->document->vip_count; i++)
-		warn_of_vip(service, &service->document->vips[i], &service->live[i], warnings);
+	for (size_t i = 0; i < service->document->vip_count; i++) {
+		const struct lb_vip *vip = &service->document->vips[i];
+
+		warn_of_vip(service, vip, &service->live[i], warnings);
+		warn_of_faults(service, vip, &service->live[i], warnings);
+	}
 	if (*fault)
 		json_array_append_new(
 			warnings,

@@ -330,6 +330,7 @@ static void the_state_follows_rise_and_fall(void **state)
 			if (letters[health.status] != walks[i].states[j])
 				fail_msg("%s: result %zu", walks[i].name, j);
 			assert_int_equal(changed, before != health.status);
+			assert_int_equal(health.not_made, result == '?');
 			if (changed)
 				assert_int_equal(health.since.monotonic_ms, now.monotonic_ms);
 		}
