@@ -38,6 +38,7 @@ struct client {
 	struct control *control;
 	struct bufferevent *stream;
 	struct event *turn;
+	struct peer peer;
 	size_t searched; /* bytes at the start of the input that hold no newline */
 	bool eof;        /* it sends nothing more; it may still read */
 	bool refused;    /* what it sends is thrown away, since it is no line */
@@ -111,7 +112,7 @@ static int carry_out(struct client *client, const struct lb_request *request)
 	json_auto_t
 	*result = NULL;
 	const struct control *control = client->control;
-	int ret = control->call(control->user, request, &result, &err);
+	int ret = control->call(control->user, &client->peer, request, &result, &err);
 
 	if (!ret && control->stream_method && !strcmp(request->method, control->stream_method))
 		client->watching = true;
@@ -308,6 +309,7 @@ static struct client *client_new(struct control *control, evutil_socket_t fd)
 		client->control = control;
 		client->stream = stream;
 		client->turn = turn;
+		client->peer = peer_of(fd);
 		LIST_INSERT_HEAD(&control->clients, client, entry);
 		control->client_count++;
 		return client;

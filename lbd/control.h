@@ -9,13 +9,14 @@
 #include <jansson.h>
 #include "api/err.h"
 #include "api/rpc.h"
+#include "peer.h"
 
 struct event_base;
 struct control;
 
-/* Carries out one request: 0 and *result (new reference), or non-zero and *err. */
-typedef int (*control_call)(void *user, const struct lb_request *request, json_t **result,
-			    struct lb_err *err);
+/* Carries out one request of `peer`: 0 and *result (new reference), or non-zero and *err. */
+typedef int (*control_call)(void *user, const struct peer *peer, const struct lb_request *request,
+			    json_t **result, struct lb_err *err);
 
 struct control_options {
 	const char *path;

@@ -87,6 +87,11 @@ void events_emit(struct events *events, json_t *event)
 	free(line);
 }
 
+json_t *events_revert(const char *reason, json_t *change)
+{
+	return json_pack("{s:s, s:s, s:O}", "event", "revert", "reason", reason, "change", change);
+}
+
 void events_health(struct events *events, const char *vip, const struct lb_addr *backend,
 		   const char *state, int64_t since_ms, const char *error)
 {

@@ -25,6 +25,9 @@ void events_add_sink(struct events *events, events_sink sink, void *user);
  * nobody is told. What memory does not suffice for is not told either. */
 void events_emit(struct events *events, json_t *event);
 
+/* The event of a change that was taken back, a new reference; `change` is borrowed. */
+json_t *events_revert(const char *reason, json_t *change);
+
 /* A health check has changed its mind. `error`: why, in plain words; NULL or "" when there is
  * nothing wrong. `since_ms`: when it did, CLOCK_REALTIME. */
 void events_health(struct events *events, const char *vip, const struct lb_addr *backend,

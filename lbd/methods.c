@@ -101,9 +101,12 @@ static int config_confirm(struct methods_context *context, const json_t *params,
 
 	if (!ret)
 		ret = service_confirm(context->service, err);
-	if (!ret)
-		*result = json_pack("{s:b}", "confirmed", true);
-	return ret;
+	if (ret)
+		return ret;
+	events_emit(context->events,
+		    peer_sign(json_pack("{s:s}", "event", "confirm"), context->peer));
+	*result = json_pack("{s:b}", "confirmed", true);
+	return 0;
 }
 
 static int config_revert(struct methods_context *context, const json_t *params, json_t **result,
@@ -111,7 +114,12 @@ static int config_revert(struct methods_context *context, const json_t *params, 
 {
 	int ret = no_params(params, err);
 
-	return ret ? ret : service_revert(context->service, result, err);
+	if (!ret)
+		ret = service_revert(context->service, result, err);
+	if (!ret)
+		events_emit(context->events,
+			    peer_sign(events_revert("asked for", *result), context->peer));
+	return ret;
 }
 
 /* That the connection gets events from now on is the control socket's doing. */
@@ -430,13 +438,15 @@ static const struct method *find_method(const char *name)
 	return NULL;
 }
 
-int methods_call(void *user, const struct lb_request *request, json_t **result, struct lb_err *err)
+int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
+		 json_t **result, struct lb_err *err)
 {
 	struct methods_context *context = user;
 	const struct method *method = find_method(request->method);
 	int ret;
 
 	*result = NULL;
+	context->peer = peer;
 	if (method)
 		ret = method->handler(context, request->params, result, err);
 	else
@@ -457,13 +467,13 @@ static int refuse_change(const struct config *config, struct lb_err *err)
 			   config->control_path);
 }
 
-int methods_call_read_only(void *user, const struct lb_request *request, json_t **result,
-			   struct lb_err *err)
+int methods_call_read_only(void *user, const struct peer *peer, const struct lb_request *request,
+			   json_t **result, struct lb_err *err)
 {
 	const struct methods_context *context = user;
 	const struct method *method = find_method(request->method);
 
 	if (method ? method->changes : methods_change_is(request->method))
 		return refuse_change(context->config, err);
-	return methods_call(user, request, result, err);
+	return methods_call(user, peer, request, result, err);
 }

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "datapath.h"
 #include "events.h"
+#include "peer.h"
 #include "service.h"
 
 struct preflight_again;
@@ -21,17 +22,19 @@ struct methods_context {
 	struct events *events;
 	const struct datapath_attachment *attachments; /* one for each interface of config */
 	struct preflight_again *preflight;
-	json_t *warnings; /* array of strings: what start found beside that */
-	time_t started;   /* CLOCK_MONOTONIC seconds */
+	const struct peer *peer; /* of the request that is carried out */
+	json_t *warnings;        /* array of strings: what start found beside that */
+	time_t started;          /* CLOCK_MONOTONIC seconds */
 };
 
 /* A connection that calls it gets events from then on. */
 #define METHOD_WATCH "watch"
 
 /* A control_call; user is a struct methods_context. */
-int methods_call(void *user, const struct lb_request *request, json_t **result, struct lb_err *err);
+int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
+		 json_t **result, struct lb_err *err);
 /* The same for the read-only socket: methods that change something are refused. */
-int methods_call_read_only(void *user, const struct lb_request *request, json_t **result,
-			   struct lb_err *err);
+int methods_call_read_only(void *user, const struct peer *peer, const struct lb_request *request,
+			   json_t **result, struct lb_err *err);
 
 #endif

@@ -384,6 +384,19 @@ static int carry_out(struct service *service, const struct change_method *change
 	return ret;
 }
 
+/* Which backend it was about, and what of it was set, are in the parameters alone. */
+static void tell(struct methods_context *context, const struct change_method *change,
+		 const json_t *params, json_t *result)
+{
+	const json_t *backend = json_object_get(params, "backend");
+	json_t *event =
+		json_pack("{s:s, s:s, s:O*, s:O*, s:O}", "event", "change", "method", change->name,
+			  "backend", json_object_get(backend ? backend : params, "address"), "set",
+			  json_object_get(params, "set"), "change", result);
+
+	events_emit(context->events, peer_sign(event, context->peer));
+}
+
 static int call(struct methods_context *context, const struct change_method *change, json_t *params,
 		json_t **result, struct lb_err *err)
 {
@@ -395,8 +408,7 @@ static int call(struct methods_context *context, const struct change_method *cha
 	int ret = carry_out(context->service, change, params, &options, result, err);
 
 	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed")))
-		events_emit(context->events, json_pack("{s:s, s:s, s:O}", "event", "change",
-						       "method", change->name, "change", *result));
+		tell(context, change, params, *result);
 	return ret;
 }
 

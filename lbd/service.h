@@ -40,7 +40,7 @@ struct apply_options {
 int service_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err);
 
-/* Keeps the change that waits, or takes it back at once. */
+/* Keeps the change that waits, or takes it back at once; to tell of it is the caller's. */
 int service_confirm(struct service *service, struct lb_err *err);
 int service_revert(struct service *service, json_t **change, struct lb_err *err);
 /* status.unconfirmed, a new reference, or NULL when nothing waits; and why a change that should

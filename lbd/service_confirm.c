@@ -117,7 +117,7 @@ int service_confirm(struct service *service, struct lb_err *err)
 	return error;
 }
 
-static int go_back(struct service *service, const char *why, json_t **change, struct lb_err *err)
+static int go_back(struct service *service, json_t **change, struct lb_err *err)
 {
 	const struct apply_options options = {.force = true, .max_moved_percent = 100};
 	struct lb_service *next = lb_service_copy(service->revert.document);
@@ -132,8 +132,6 @@ static int go_back(struct service *service, const char *why, json_t **change, st
 	if (error)
 		return error;
 	wait_no_more(service);
-	events_emit(service->events, json_pack("{s:s, s:s, s:O}", "event", "revert", "reason", why,
-					       "change", *change));
 	return 0;
 }
 
@@ -141,7 +139,7 @@ int service_revert(struct service *service, json_t **change, struct lb_err *err)
 {
 	if (!waits(service))
 		return nothing_waits(err);
-	return go_back(service, "asked for", change, err);
+	return go_back(service, change, err);
 }
 
 static void time_is_up(struct service *service)
@@ -150,9 +148,11 @@ static void time_is_up(struct service *service)
 	struct lb_err err = {0};
 	json_t *change = NULL;
 
-	if (go_back(service, "not confirmed in time", &change, &err)) {
+	if (go_back(service, &change, &err)) {
 		snprintf(service->revert_fault, sizeof(service->revert_fault), "%s", err.message);
 		evtimer_add(service->revert_timer, &again);
+	} else {
+		events_emit(service->events, events_revert("not confirmed in time", change));
 	}
 	json_decref(change);
 }

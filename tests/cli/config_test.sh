@@ -335,7 +335,9 @@ test_watch() {
 	lb backend add web 10.0.0.3 >"$DIR/out"
 	check "a change is told with its method and what it did" wait_for 5 told json \
 		'.event == "change" and .method == "backend.add" and .change.changed and .change.vips[0].name == "web"'
-	check "as text, too" wait_for 5 said 'change backend\.add: vip web: moved [0-9.]+ % of slots \(ideal 50\.0 %\)'
+	check "and with who made it, and with which backend" wait_for 5 told json \
+		'.method == "backend.add" and .uid == 0 and .user == "root" and .pid > 0 and .backend == "10.0.0.2"'
+	check "as text, too" wait_for 5 said 'change backend\.add 10\.0\.0\.[23] by root \(uid 0, pid [0-9]+\): vip web: moved [0-9.]+ % of slots \(ideal 50\.0 %\)'
 	lb backend del web 10.0.0.2 --dry-run >"$DIR/out"
 	lb config check "$DIR/one.json" >"$DIR/out"
 	lb backend set web 10.0.0.2 --weight 1 >"$DIR/out"

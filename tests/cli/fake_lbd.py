@@ -170,6 +170,9 @@ REPLIES = {
 EVENTS = [
     {"event": "change", "method": "config.apply", "change": REPLIES["config.apply"]},
     {"event": "revert", "reason": "not confirmed in time", "change": REPLIES["config.revert"]},
+    {"event": "change", "method": "backend.set", "backend": "10.0.0.2", "set": {"weight": 5},
+     "change": REPLIES["config.revert"], "uid": 1000, "pid": 77, "user": "alice"},
+    {"event": "confirm", "uid": 1000},
     {"event": "drain", "vip": "web", "backend": "10.0.0.2", "state": "drained"},
     {"event": "next_hop", "interface": "eth1", "gateway": "fe80::1", "state": "unresolved",
      "reason": "neighbour does not answer"},

@@ -62,8 +62,8 @@ static void tell(json_int_t size, json_t **result)
 	*result = json_true();
 }
 
-static int carry_out(void *user, const struct lb_request *request, json_t **result,
-		     struct lb_err *err)
+static int carry_out(void *user, const struct peer *peer, const struct lb_request *request,
+		     json_t **result, struct lb_err *err)
 {
 	const char *method = request->method;
 
@@ -76,6 +76,8 @@ static int carry_out(void *user, const struct lb_request *request, json_t **resu
 			text_of_size(json_integer_value(json_object_get(request->params, "size")));
 	else if (!strcmp(method, "count"))
 		*result = json_integer(calls);
+	else if (!strcmp(method, "who"))
+		*result = json_pack("[i, i]", (int)peer->uid, (int)peer->pid);
 	else if (!strcmp(method, "watch"))
 		*result = json_true();
 	else if (!strcmp(method, "tell"))
@@ -287,6 +289,22 @@ static void pipelined_requests_are_answered_in_order(void **state)
 		snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%d,\"result\":{}}\n", i);
 		expect(fd, line);
 	}
+	close(fd);
+	stop_server();
+}
+
+static void caller_is_known_by_user_and_process(void **state)
+{
+	char reply[128];
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	snprintf(reply, sizeof(reply), "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":[%d,%d]}\n",
+		 (int)getuid(), (int)getpid());
+	say_text(fd, "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"who\"}\n");
+	expect(fd, reply);
 	close(fd);
 	stop_server();
 }
@@ -979,6 +997,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_teardown(name, end_server)
 	const struct CMUnitTest tests[] = {
 		TEST(pipelined_requests_are_answered_in_order),
+		TEST(caller_is_known_by_user_and_process),
 		TEST(line_in_pieces_is_one_request),
 		TEST(notification_is_carried_out_and_gets_no_reply),
 		TEST(error_carries_the_id_where_there_is_one),

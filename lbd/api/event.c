@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An event of docs/protocol.md in words. */
+#include "event.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define VIPS_SHOWN 3 /* of a change; the others are counted */
+
+struct text {
+	char *out;
+	size_t size, used;
+};
+
+static void add(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void add(struct text *text, const char *format, ...)
+{
+	const size_t room = text->size - text->used;
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(text->out + text->used, room, format, arguments);
+	va_end(arguments);
+	if (length > 0)
+		text->used += (size_t)length < room ? (size_t)length : room - 1;
+}
+
+static const char *string_of(const json_t *object, const char *field)
+{
+	const char *string = json_string_value(json_object_get(object, field));
+
+	return string ? string : "?";
+}
+
+static bool is(const json_t *object, const char *field, const char *value)
+{
+	return strcmp(string_of(object, field), value) == 0;
+}
+
+static json_int_t integer_of(const json_t *object, const char *field)
+{
+	return json_integer_value(json_object_get(object, field));
+}
+
+/* --- changes --- */
+
+/* "alice (uid 1000, pid 77)"; nothing where nobody is named. */
+static void add_who(struct text *text, const json_t *event)
+{
+	const char *user = json_string_value(json_object_get(event, "user"));
+
+	if (!json_object_get(event, "uid"))
+		return;
+	add(text, " by ");
+	if (user)
+		add(text, "%s (", user);
+	add(text, "uid %lld", (long long)integer_of(event, "uid"));
+	if (json_object_get(event, "pid"))
+		add(text, ", pid %lld", (long long)integer_of(event, "pid"));
+	add(text, "%s", user ? ")" : "");
+}
+
+/* "weight=5" of the fields that were set. */
+static void add_set(struct text *text, const json_t *set)
+{
+	const char *field;
+	json_t *value;
+
+	json_object_foreach ((json_t *)set, field, value) {
+		char *shown = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT);
+
+		add(text, " %s=%s", field, shown ? shown : "?");
+		free(shown);
+	}
+}
+
+static void add_cause(struct text *text, const json_t *event)
+{
+	const json_t *method = json_object_get(event, "method");
+	const char *backend = json_string_value(json_object_get(event, "backend"));
+	const json_t *trial = json_object_get(json_object_get(event, "change"), "unconfirmed");
+
+	add(text, "%s", string_of(event, method ? "method" : "reason"));
+	if (backend)
+		add(text, " %s", backend);
+	add_set(text, json_object_get(event, "set"));
+	if (trial)
+		add(text, ", on trial for %lld s", (long long)integer_of(trial, "reverts_in_s"));
+	add_who(text, event);
+}
+
+static void add_at_risk(struct text *text, const json_t *at_risk)
+{
+	const json_t *backend;
+	size_t i;
+
+	json_array_foreach (at_risk, i, backend)
+		add(text, ", at risk: backend %s (flows on record: %lld)",
+		    string_of(backend, "backend"),
+		    (long long)integer_of(backend, "recorded_flows"));
+}
+
+static void add_vip(struct text *text, const json_t *vip)
+{
+	const json_t *moved = json_object_get(vip, "moved");
+
+	add(text, "vip %s: ", string_of(vip, "name"));
+	if (!is(vip, "what", "changed"))
+		add(text, "%s", string_of(vip, "what"));
+	else if (integer_of(moved, "slots"))
+		add(text, "moved %.1f %% of slots (ideal %.1f %%)",
+		    json_number_value(json_object_get(moved, "percent")),
+		    json_number_value(json_object_get(moved, "ideal_percent")));
+	else
+		add(text, "changed, no slot moved");
+	add_at_risk(text, json_object_get(vip, "at_risk"));
+}
+
+static void add_change(struct text *text, const json_t *event)
+{
+	const json_t *vips = json_object_get(json_object_get(event, "change"), "vips");
+	const json_t *vip;
+	size_t i;
+
+	add_cause(text, event);
+	json_array_foreach (vips, i, vip) {
+		if (i == VIPS_SHOWN)
+			break;
+		add(text, "%s", i ? "; " : ": ");
+		add_vip(text, vip);
+	}
+	if (json_array_size(vips) > VIPS_SHOWN)
+		add(text, "; and %zu more VIPs", json_array_size(vips) - VIPS_SHOWN);
+}
+
+static void add_confirm(struct text *text, const json_t *event)
+{
+	add(text, "the change is kept, confirmed");
+	add_who(text, event);
+}
+
+/* --- what happens by itself --- */
+
+static void add_why(struct text *text, const json_t *event, const char *field)
+{
+	const char *why = json_string_value(json_object_get(event, field));
+
+	if (why)
+		add(text, ": %s", why);
+}
+
+static void add_next_hop(struct text *text, const json_t *event)
+{
+	add(text, "via %s on %s %s", string_of(event, "gateway"), string_of(event, "interface"),
+	    string_of(event, "state"));
+	add_why(text, event, "reason");
+}
+
+/* Health and drain. */
+static void add_backend(struct text *text, const json_t *event)
+{
+	add(text, "vip %s backend %s %s", string_of(event, "vip"), string_of(event, "backend"),
+	    string_of(event, "state"));
+	add_why(text, event, "error");
+}
+
+static const struct {
+	const char *event;
+	void (*add)(struct text *text, const json_t *event);
+} kinds[] = {
+	{"change", add_change},     {"revert", add_change}, {"confirm", add_confirm},
+	{"next_hop", add_next_hop}, {"drain", add_backend}, {"health", add_backend},
+};
+
+static void add_unknown(struct text *text, const json_t *event)
+{
+	char *json = json_dumps(event, JSON_COMPACT);
+
+	add(text, "%s", json ? json : "?");
+	free(json);
+}
+
+bool lb_event_text(const json_t *event, char *out, size_t size)
+{
+	struct text text = {out, size, 0};
+
+	*out = '\0';
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (is(event, "event", kinds[i].event)) {
+			kinds[i].add(&text, event);
+			return true;
+		}
+	add_unknown(&text, event);
+	return false;
+}
+
+void lb_event_cause(const json_t *event, char *out, size_t size)
+{
+	struct text text = {out, size, 0};
+
+	*out = '\0';
+	add_cause(&text, event);
+}
