@@ -13,6 +13,11 @@ struct events {
 		void *user;
 	} sinks[EVENTS_SINKS_MAX];
 	size_t sink_count;
+	struct {
+		events_listener listener;
+		void *user;
+	} listeners[EVENTS_LISTENERS_MAX];
+	size_t listener_count;
 };
 
 struct events *events_new(void)
@@ -30,6 +35,13 @@ void events_add_sink(struct events *events, events_sink sink, void *user)
 	assert(events->sink_count < EVENTS_SINKS_MAX);
 	events->sinks[events->sink_count].sink = sink;
 	events->sinks[events->sink_count++].user = user;
+}
+
+void events_add_listener(struct events *events, events_listener listener, void *user)
+{
+	assert(events->listener_count < EVENTS_LISTENERS_MAX);
+	events->listeners[events->listener_count].listener = listener;
+	events->listeners[events->listener_count++].user = user;
 }
 
 char *events_time(const struct timespec *time, char out[EVENTS_TIME_TEXT])
@@ -81,6 +93,8 @@ void events_emit(struct events *events, json_t *event)
 {
 	char *line = events && event ? notification(event) : NULL;
 
+	for (size_t i = 0; line && i < events->listener_count; i++)
+		events->listeners[i].listener(events->listeners[i].user, event);
 	json_decref(event);
 	for (size_t i = 0; line && i < events->sink_count; i++)
 		events->sinks[i].sink(events->sinks[i].user, line, strlen(line));

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who is told of what happens? Whoever has something to tell emits it here; sinks (the control
- * sockets) pass it on to those who watch. docs/protocol.md lists the events. */
+/* Who is told of what happens? Whoever has something to tell emits it here; listeners (the log) get
+ * the event itself, sinks (the control sockets) the line for those who watch. docs/protocol.md
+ * lists the events. */
 #ifndef LB_EVENTS_H
 #define LB_EVENTS_H
 
@@ -10,16 +11,21 @@
 #include "api/addr.h"
 
 #define EVENTS_SINKS_MAX 2
+#define EVENTS_LISTENERS_MAX 2
 
 struct events;
 
 /* `line` is a whole notification with its newline. A sink must not emit. */
 typedef void (*events_sink)(void *user, const char *line, size_t length);
 
+/* The event is borrowed, and has no time. A listener must not emit. */
+typedef void (*events_listener)(void *user, const json_t *event);
+
 struct events *events_new(void); /* NULL without memory */
 void events_free(struct events *events);
-/* At most EVENTS_SINKS_MAX of them. */
+/* At most EVENTS_SINKS_MAX and EVENTS_LISTENERS_MAX of them. */
 void events_add_sink(struct events *events, events_sink sink, void *user);
+void events_add_listener(struct events *events, events_listener listener, void *user);
 
 /* Takes over `event`, an object with the field "event"; the time is added. `events` may be NULL:
  * nobody is told. What memory does not suffice for is not told either. */

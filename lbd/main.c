@@ -18,6 +18,7 @@
 #include "datapath.h"
 #include "events.h"
 #include "log.h"
+#include "log_event.h"
 #include "members.h"
 #include "methods.h"
 #include "nexthop.h"
@@ -107,6 +108,7 @@ static int start_loop(struct daemon *daemon, struct lb_err *err)
 	daemon->events = events_new();
 	if (!daemon->base || !daemon->events)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make an event loop");
+	events_add_listener(daemon->events, log_event, NULL);
 	for (i = 0; i < 3; i++) {
 		daemon->stop_signals[i] =
 			evsignal_new(daemon->base, signals[i], on_stop, daemon->base);

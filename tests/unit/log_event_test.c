@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Does each event read as a sentence of the log, with the right priority? */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "../../lbd/api/event.h"
+#include "../../lbd/log_event.h"
+#include "../../lbd/peer.h"
+
+#define MOVED "'moved':{'slots':7,'of':42,'percent':16.66,'ideal_slots':7,'ideal_percent':16.66}"
+#define STILL "'moved':{'slots':0,'of':42,'percent':0.0}"
+#define WEB "{'name':'web','what':'changed'," MOVED "}"
+
+static const struct {
+	const char *event; /* JSON, with ' for " */
+	enum log_level level;
+	const char *text;
+} rows[] = {
+	{"{'event':'health','vip':'web','backend':'10.0.0.2','state':'unhealthy',"
+	 "'error':'connection refused'}",
+	 LOG_LEVEL_WARNING, "vip web backend 10.0.0.2 unhealthy: connection refused"},
+	{"{'event':'health','vip':'web','backend':'10.0.0.2','state':'healthy'}", LOG_LEVEL_INFO,
+	 "vip web backend 10.0.0.2 healthy"},
+	{"{'event':'drain','vip':'web','backend':'10.0.0.2','state':'drained'}", LOG_LEVEL_INFO,
+	 "vip web backend 10.0.0.2 drained"},
+	{"{'event':'next_hop','interface':'e1','gateway':'fe80::1','state':'unresolved',"
+	 "'reason':'link is down'}",
+	 LOG_LEVEL_WARNING, "via fe80::1 on e1 unresolved: link is down"},
+	{"{'event':'next_hop','interface':'e1','gateway':'fe80::1','state':'resolved'}",
+	 LOG_LEVEL_INFO, "via fe80::1 on e1 resolved"},
+	{"{'event':'confirm','uid':1000,'pid':77,'user':'alice'}", LOG_LEVEL_INFO,
+	 "the change is kept, confirmed by alice (uid 1000, pid 77)"},
+	{"{'event':'change','method':'backend.set','backend':'10.0.0.2','set':{'weight':5},"
+	 "'change':{'vips':[" WEB "]},'uid':1000,'pid':77,'user':'alice'}",
+	 LOG_LEVEL_INFO,
+	 "backend.set 10.0.0.2 weight=5 by alice (uid 1000, pid 77): vip web: moved 16.7 % of "
+	 "slots (ideal 16.7 %)"},
+	{"{'event':'change','method':'vip.set','set':{'health':{'type':'tcp'},'name':'web'},"
+	 "'change':{'vips':[{'name':'web','what':'changed'," STILL "}]},'uid':0}",
+	 LOG_LEVEL_INFO,
+	 "vip.set health={\"type\":\"tcp\"} name=\"web\" by uid 0: vip web: changed, no slot "
+	 "moved"},
+	{"{'event':'change','method':'backend.del','backend':'10.0.0.2','change':{'vips':["
+	 "{'name':'web','what':'changed'," MOVED
+	 ",'at_risk':[{'backend':'10.0.0.2','recorded_flows':12}]}]}}",
+	 LOG_LEVEL_WARNING,
+	 "backend.del 10.0.0.2: vip web: moved 16.7 % of slots (ideal 16.7 %), at risk: backend "
+	 "10.0.0.2 (flows on record: 12)"},
+	{"{'event':'change','method':'config.apply','change':{'unconfirmed':{'reverts_in_s':60},"
+	 "'vips':[" WEB ",{'name':'a','what':'added'," STILL "},{'name':'b','what':'removed'," STILL
+	 "},{'name':'c','what':'added'},{'name':'d','what':'added'}]},'uid':0,'user':'root'}",
+	 LOG_LEVEL_INFO,
+	 "config.apply, on trial for 60 s by root (uid 0): vip web: moved 16.7 % of slots (ideal "
+	 "16.7 %); vip a: added; vip b: removed; and 2 more VIPs"},
+	{"{'event':'revert','reason':'not confirmed in time','change':{'vips':[" WEB "]}}",
+	 LOG_LEVEL_WARNING, "not confirmed in time: vip web: moved 16.7 % of slots (ideal 16.7 %)"},
+	{"{'event':'revert','reason':'asked for','change':{'vips':[]},'uid':0,'user':'root'}",
+	 LOG_LEVEL_WARNING, "asked for by root (uid 0)"},
+	{"{'event':'eclipse','of':'the moon'}", LOG_LEVEL_INFO,
+	 "{\"event\":\"eclipse\",\"of\":\"the moon\"}"},
+	/* fields that are missing, or of another type, or the whole event */
+	{"{'event':'health','vip':7,'state':null}", LOG_LEVEL_INFO, "vip ? backend ? ?"},
+	{"{'event':'change','method':7,'change':[]}", LOG_LEVEL_INFO, "?"},
+	{"{'event':{}}", LOG_LEVEL_INFO, "{\"event\":{}}"},
+};
+
+static json_t *parse(const char *text)
+{
+	char *json = strdup(text);
+	json_t *event;
+
+	assert_non_null(json);
+	for (char *at = json; (at = strchr(at, '\''));)
+		*at = '"';
+	event = json_loads(json, 0, NULL);
+	free(json);
+	assert_non_null(event);
+	return event;
+}
+
+static void every_kind_of_event_is_a_sentence(void **state)
+{
+	char text[LOG_LINE_MAX];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		json_t *event = parse(rows[i].event);
+
+		lb_event_text(event, text, sizeof(text));
+		assert_string_equal(text, rows[i].text);
+		assert_int_equal(log_event_level(event), rows[i].level);
+		json_decref(event);
+	}
+}
+
+static void whatever_names_hold_stays_one_clean_line(void **state)
+{
+	json_t *event =
+		json_pack("{s:s, s:s, s:s, s:s, s:s}", "event", "health", "vip", "web\n<0>panic",
+			  "backend", "10.0.0.2", "state", "unhealthy", "error", "a\x1b[2J\r\nb");
+	char text[LOG_LINE_MAX], line[LOG_LINE_MAX];
+
+	(void)state;
+	lb_event_text(event, text, sizeof(text));
+	log_format(line, LOG_LEVEL_WARNING, true, text);
+	assert_string_equal(line, "<4>vip web <0>panic backend 10.0.0.2 unhealthy: a?[2J? b\n");
+	json_decref(event);
+}
+
+static void text_that_does_not_fit_is_cut_off(void **state)
+{
+	json_t *event = parse(rows[0].event);
+	char text[8];
+
+	(void)state;
+	lb_event_text(event, text, sizeof(text));
+	assert_string_equal(text, "vip web");
+	lb_event_text(event, text, 1);
+	assert_string_equal(text, "");
+	json_decref(event);
+}
+
+static void user_is_named_where_the_file_has_one(void **state)
+{
+	char path[] = "/tmp/log_event_test.XXXXXX";
+	int fd = mkstemp(path);
+	char *name;
+
+	(void)state;
+	assert_true(fd >= 0);
+	dprintf(fd, "root:x:0:0:root:/root:/bin/bash\nalice:x:1000:1000::/:/bin/sh\n");
+	close(fd);
+	name = peer_name(path, 1000);
+	assert_string_equal(name, "alice");
+	free(name);
+	assert_null(peer_name(path, 1001));
+	unlink(path);
+	assert_null(peer_name(path, 0));
+}
+
+static void nobody_signs_what_nobody_asked_for(void **state)
+{
+	const struct peer unknown = {.uid = PEER_UNKNOWN}, somebody = {.uid = 4000000000u};
+	json_t *event = peer_sign(json_object(), NULL);
+
+	(void)state;
+	assert_int_equal(json_object_size(peer_sign(event, &unknown)), 0);
+	assert_int_equal(json_object_size(peer_sign(event, &somebody)), 1);
+	assert_int_equal(json_integer_value(json_object_get(event, "uid")), 4000000000u);
+	assert_null(peer_sign(NULL, &somebody));
+	json_decref(event);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_kind_of_event_is_a_sentence),
+		cmocka_unit_test(whatever_names_hold_stays_one_clean_line),
+		cmocka_unit_test(text_that_does_not_fit_is_cut_off),
+		cmocka_unit_test(user_is_named_where_the_file_has_one),
+		cmocka_unit_test(nobody_signs_what_nobody_asked_for),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
