@@ -19,6 +19,7 @@
 #include <linux/ipv6.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "bounds.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -125,13 +126,9 @@ static __always_inline int may_answer6(const struct ipv6hdr *ip)
 /* The IP header, where `bytes` of it and of what follows are in the first buffer; else NULL. */
 static __always_inline void *answer_l3(struct xdp_md *ctx, __u32 l3, __u32 bytes)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
+	void *ip = bounds_at((void *)(long)ctx->data, l3, L3_OFFSET_MASK);
 
-	l3 &= 31; /* or 6.1 says "R8 offset is outside of the packet": it does not see the bounds */
-	if (l3 < ETH_HLEN || l3 > sizeof(struct link) || data + sizeof(struct link) > end)
-		return NULL;
-	data += l3;
-	return data + bytes > end ? NULL : data;
+	return ip + bytes > (void *)(long)ctx->data_end ? NULL : ip;
 }
 
 /* --- checksums --- */

@@ -28,9 +28,11 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "bounds.h"
 
 #define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
-#define GUE_PORT 6080      /* LB_GUE_PORT of abi.h; this file stands alone */
+#define GUE_PORT 6080      /* LB_GUE_PORT of abi.h */
+#define OUTER_MASK 63      /* covers the longest outer header: IPv6 and UDP, 48 bytes */
 
 /* Packets, one count each; read with `bpftool map dump name decap_stats`. */
 struct decap_stats {
@@ -261,12 +263,12 @@ static __always_inline enum outcome parse_outer(struct xdp_md *ctx, void *end, s
 		outcome = parse_outer6(eth + 1, end, length, outer);
 	if (outcome != SOUND || outer->protocol != IPPROTO_UDP)
 		return outcome;
-	return parse_gue((void *)(eth + 1) + outer->header, end, outer);
+	return parse_gue(bounds_at(eth + 1, outer->header, OUTER_MASK), end, outer);
 }
 
 static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer *outer)
 {
-	void *end = (void *)(long)ctx->data_end, *inner;
+	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, *inner;
 	enum outcome outcome = parse_outer(ctx, end, outer);
 
 	if (outcome != SOUND)
@@ -274,7 +276,7 @@ static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer
 	if (!source_is_believed(outer))
 		return OTHER_SOURCE;
 
-	inner = (void *)(long)ctx->data + sizeof(struct ethhdr) + outer->header;
+	inner = bounds_at(data + sizeof(struct ethhdr), outer->header, OUTER_MASK);
 	if (outer->protocol == IPPROTO_IPIP)
 		outcome = ready_inner4(inner, end, outer);
 	else

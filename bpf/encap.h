@@ -56,18 +56,26 @@ static __always_inline __u32 encap_tag_bytes(const struct macs *macs)
 	return macs->src >> 48 ? VLAN_BYTES : 0;
 }
 
-/* The Ethernet header and the tag; gives where the outer IP header goes. */
+/* The Ethernet header and the tag; gives where the outer IP header goes. The barriers keep it at
+ * two constant offsets: a compiler that made one variable offset of them would lose the check of
+ * encap_write. */
 static __always_inline void *encap_link(void *data, const struct macs *macs,
 					const struct lb_nexthop *nexthop, __be16 protocol)
 {
+	void *ip;
+
 	if (!encap_tag_bytes(macs)) {
 		encap_ethernet(data, macs, protocol);
-		return data + ETH_HLEN;
+		ip = data + ETH_HLEN;
+		BOUNDS_BARRIER(ip);
+	} else {
+		encap_ethernet(data, macs, *(volatile __be16 *)&nexthop->vlan_protocol);
+		*(__be16 *)(data + ETH_HLEN) = bpf_htons(macs->src >> 48);
+		*(__be16 *)(data + ETH_HLEN + 2) = protocol;
+		ip = data + ETH_HLEN + VLAN_BYTES;
+		BOUNDS_BARRIER(ip);
 	}
-	encap_ethernet(data, macs, *(volatile __be16 *)&nexthop->vlan_protocol);
-	*(__be16 *)(data + ETH_HLEN) = bpf_htons(macs->src >> 48);
-	*(__be16 *)(data + ETH_HLEN + 2) = protocol;
-	return data + ETH_HLEN + VLAN_BYTES;
+	return ip;
 }
 
 /* Bytes of the outer headers, without Ethernet. */

@@ -13,7 +13,7 @@
 #define EXTENSION_HEADERS_MAX 6
 #define EXTENSION_UNIT 8 /* the shortest is one unit long, and what we read of any */
 
-#define L4_OFFSET_MAX 0x3fff /* six of the longest end before it */
+#define L4_OFFSET_MASK 0x3fff /* six of the longest end before it */
 
 /* Handed to functions that are verified by themselves: no holes. */
 struct walk {
@@ -125,7 +125,8 @@ __noinline int extension_read(struct xdp_md *ctx, struct packet *packet)
 		return LB_NEXT;
 	packet->fault = parse_fragment_fault(walk.protocol, walk.fragment_offset);
 	if (walk.fragment != FRAGMENT_LATER)
-		parse_l4(data + (walk.offset & L4_OFFSET_MAX), end, walk.end - walk.offset, packet);
+		parse_l4(bounds_at(data, walk.offset, L4_OFFSET_MASK), end, walk.end - walk.offset,
+			 packet);
 	return LB_NEXT;
 }
 

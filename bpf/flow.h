@@ -14,6 +14,7 @@
 #ifndef LB_FLOW_H
 #define LB_FLOW_H
 
+#include "bounds.h"
 #include "flow_word.h"
 
 /* One packet's look-up. */
@@ -34,8 +35,9 @@ LB_FLOW_INLINE __u64 flow_read(const struct flow *flow, int way)
 
 LB_FLOW_INLINE int flow_write(const struct flow *flow, int way, __u64 old, __u64 word)
 {
-	return __sync_val_compare_and_swap(&flow->bucket->word[way & (LB_FLOW_WAYS - 1)], old,
-					   word) == old;
+	const __u64 place = bounds_number(way, LB_FLOW_WAYS - 1);
+
+	return __sync_val_compare_and_swap(&flow->bucket->word[place], old, word) == old;
 }
 
 LB_FLOW_INLINE int flow_is_at(const struct flow *flow, int way, __u64 *word)

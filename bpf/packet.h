@@ -11,6 +11,8 @@
 #define FRAGMENT_FIRST 1
 #define FRAGMENT_LATER 2
 
+#define L3_OFFSET_MASK 31 /* covers struct packet's l3 */
+
 #define TCP_SYN 0x02
 #define TCP_ACK 0x10
 

@@ -24,10 +24,13 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
+#include "bounds.h"
 #include "packet.h"
 
 #define IP_FRAGMENT_MASK 0x3fff /* more fragments, and the offset */
 #define IP_OFFSET_MASK 0x1fff
+
+#define IPV4_HEADER_MASK 63 /* covers the longest header, 60 bytes */
 
 #define VLAN_TAGS_MAX 2
 #define VLAN_TAG 4
@@ -139,7 +142,7 @@ static __always_inline int parse_ipv4(struct xdp_md *ctx, void *l3, void *end,
 		if (packet->fragment == FRAGMENT_LATER)
 			return LB_NEXT;
 	}
-	parse_l4(l3 + header, end, packet->length - header, packet);
+	parse_l4(bounds_at(l3, header, IPV4_HEADER_MASK), end, packet->length - header, packet);
 	if (fault != LB_NEXT)
 		packet->fault = fault;
 	return LB_NEXT;
@@ -201,12 +204,15 @@ static __always_inline int parse_is_tag(__be16 type)
 static __always_inline __be16 parse_tags(void *data, void *end, __u16 *l3)
 {
 	__be16 type = ((struct ethhdr *)data)->h_proto;
+	__be16 *tag = data + ETH_HLEN;
 	int i;
 
+#pragma unroll
 	for (i = 0; i < VLAN_TAGS_MAX; i++) {
-		if (!parse_is_tag(type) || data + *l3 + VLAN_TAG > end)
+		if (!parse_is_tag(type) || (void *)(tag + 2) > end)
 			break;
-		type = *(__be16 *)(data + *l3 + 2);
+		type = tag[1];
+		tag += 2;
 		*l3 += VLAN_TAG;
 	}
 	return type;
@@ -217,15 +223,17 @@ __noinline int parse_tagged(struct xdp_md *ctx, struct packet *packet)
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	__u16 l3 = ETH_HLEN;
 	__be16 type;
+	void *ip;
 
 	if (!packet || data + ETH_HLEN > end)
 		return LB_PASS_RUNT;
 	type = parse_tags(data, end, &l3);
 	packet->l3 = l3;
+	ip = bounds_at(data, l3, L3_OFFSET_MASK);
 	if (type == bpf_htons(ETH_P_IP))
-		return parse_ipv4(ctx, data + l3, end, packet);
+		return parse_ipv4(ctx, ip, end, packet);
 	if (type == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(ctx, data + l3, end, packet);
+		return parse_ipv6(ctx, ip, end, packet);
 	return LB_PASS_NOT_IP;
 }
 

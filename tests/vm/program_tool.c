@@ -45,6 +45,7 @@ static int print_balancer(void)
 		options.members = config.members;
 		options.slots = config.slots;
 		options.flows = config.flows;
+		options.answer_rate = config.answer_rate;
 		options.seed[0] = options.seed[1] = 1;
 		status = datapath_open(&options, &datapath, &err);
 	}
