@@ -281,12 +281,16 @@ const struct command commands[] = {
 				CHANGE_OPTIONS,
 			},
 		.summary = "give a backend no new flows, and keep its established ones",
-		.detail = "It is drained once none of its slots is in transition any more and no "
-			  "flow is on record as its own; then backend del breaks nothing. --wait "
-			  "says what remains whenever that changes, and exits 0 when the backend "
-			  "is drained, 4 when the time is up. Ctrl-C ends the waiting, not the "
-			  "draining. DURATION is 90, 90s, 15m or 2h. With --json the reply gets a "
-			  "field backend: its state at the end.",
+		.detail =
+			"It is drained once none of its slots is in transition any more and no "
+			"flow is on record as its own; then backend del breaks nothing. --wait "
+			"says what remains whenever that changes, and exits 0 when the backend "
+			"is drained, 4 when the time is up. Ctrl-C ends the waiting, not the "
+			"draining. DURATION is 90, 90s, 15m or 2h. With --json the reply gets a "
+			"field backend: its state at the end. A UDP datagram does not say whether "
+			"it begins a flow: of a UDP VIP, new flows still reach the backend for "
+			"half a transition (30s by default), and a flow that sends nothing for "
+			"as long is moved.",
 		.examples = {"lbctl backend drain web 10.0.0.2",
 			     "lbctl backend drain web 10.0.0.2 --wait 1h"},
 		.method = "backend.drain",

@@ -250,6 +250,19 @@ static void print_at_risk(FILE *out, const json_t *at_risk)
 			view_text(backend, "reason"));
 }
 
+/* Who still gets new flows for a while, although the change takes them away. */
+static void print_datagrams(FILE *out, const json_t *datagrams, bool would)
+{
+	char period[UNITS_TEXT];
+	const json_t *backend;
+	size_t i;
+
+	json_array_foreach (json_object_get(datagrams, "backends"), i, backend)
+		fprintf(out, "  backend %s: new UDP flows %s reach it for %s\n",
+			json_string_value(backend), would ? "would still" : "can still",
+			units_period(view_integer(datagrams, "seconds"), period));
+}
+
 static void print_moved(FILE *out, const json_t *moved, const char *move)
 {
 	char percent[UNITS_TEXT], ideal[UNITS_TEXT];
@@ -271,6 +284,7 @@ void view_vip_change(FILE *out, const json_t *vip, bool would)
 		fprintf(out, "%s%s%s\n", would ? "would be " : "", what,
 			strcmp(what, "changed") == 0 ? ", no slot moved" : "");
 	print_at_risk(out, json_object_get(vip, "at_risk"));
+	print_datagrams(out, json_object_get(vip, "datagrams"), would);
 }
 
 static void print_changes(FILE *out, const json_t *result, bool would)

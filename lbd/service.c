@@ -23,6 +23,7 @@ struct step {
 	bool prepared, published;
 	uint32_t moved, ideal; /* slots */
 	json_t *at_risk;       /* flows that the change ends */
+	json_t *datagrams;     /* backends that new flows still reach for a while; may be NULL */
 };
 
 struct change {
@@ -375,6 +376,31 @@ static json_t *flows_at_risk(struct change *change, const struct step *step,
 	return at_risk;
 }
 
+/* --- new flows that cannot be told from old ones --- */
+
+/* Backends of a UDP VIP that the change gives no new flows any more, in vain for a while. */
+static json_t *datagrams_to_leaving(const struct step *step, const struct live_vip *before)
+{
+	const struct live_vip *next = &step->next;
+	const uint32_t seconds = lb_vip_learn_s(step->plan.after);
+	json_t *backends = seconds ? json_array() : NULL;
+	char address[LB_ADDR_TEXT];
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		const struct table_member *backend = &next->backends[i];
+		const struct table_member *kept = find_kept(before, &from, &backend->address);
+
+		if (kept && kept->weight && !backend->weight)
+			json_array_append_new(
+				backends, json_string(lb_addr_format(&backend->address, address)));
+	}
+	if (json_array_size(backends))
+		return json_pack("{s:i,s:o}", "seconds", (int)seconds, "backends", backends);
+	json_decref(backends);
+	return NULL;
+}
+
 static bool same_for_good(const struct lb_vip *a, const struct lb_vip *b)
 {
 	return a->table_size == b->table_size && a->hash == b->hash;
@@ -449,6 +475,7 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
 				 next->backend_count, next->slots->size);
 	step->at_risk = flows_at_risk(change, step, before);
+	step->datagrams = datagrams_to_leaving(step, before);
 	return 0;
 }
 
@@ -578,6 +605,7 @@ void live_lead(struct service *service, const struct lb_vip *vip, const struct l
 		     vip->transition_s);
 	if (live->slots->moving)
 		clock_start(service);
+	clock_hasten_datagrams(vip, live);
 	if (!service->flows_possible)
 		slots_settle_tracked(live->slots);
 }
@@ -690,12 +718,13 @@ static json_t *step_json(const struct step *step)
 	const struct lb_vip *vip = step->plan.after ? step->plan.after : step->plan.before;
 	char address[LB_ENDPOINT_TEXT];
 
-	return json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*}", "name", vip->name, "address",
-			 lb_endpoint_format(&vip->endpoint, address), "what", what[step->plan.what],
-			 "moved", "slots", (int)step->moved, "of", (int)vip->table_size, "percent",
-			 percent(step->moved, vip->table_size), "ideal_slots", (int)step->ideal,
-			 "ideal_percent", percent(step->ideal, vip->table_size), "at_risk",
-			 step->at_risk);
+	return json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*}", "name", vip->name,
+			 "address", lb_endpoint_format(&vip->endpoint, address), "what",
+			 what[step->plan.what], "moved", "slots", (int)step->moved, "of",
+			 (int)vip->table_size, "percent", percent(step->moved, vip->table_size),
+			 "ideal_slots", (int)step->ideal, "ideal_percent",
+			 percent(step->ideal, vip->table_size), "at_risk", step->at_risk,
+			 "datagrams", step->datagrams);
 }
 
 static json_t *change_json(const struct change *change)
@@ -729,8 +758,10 @@ static void free_steps(struct change *change)
 {
 	size_t i;
 
-	for (i = 0; change->steps && i < change->step_count; i++)
+	for (i = 0; change->steps && i < change->step_count; i++) {
 		json_decref(change->steps[i].at_risk);
+		json_decref(change->steps[i].datagrams);
+	}
 	free(change->steps);
 }
 

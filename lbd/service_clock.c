@@ -14,6 +14,8 @@
 #define TICKS_A_PASS 32     /* a large table is swept in 3 s */
 #define BUCKETS_A_TICK 1024 /* at least: a small one at once */
 
+#define MEMBER_WORDS ((LB_NONE + 1) / 64) /* a bit for each number */
+
 static uint64_t clock_now_ns(void)
 {
 	struct timespec now;
@@ -69,11 +71,17 @@ static void schedule(struct service *service)
 		evtimer_add(service->tick, &delay);
 }
 
+static void mark(uint64_t *members, uint16_t number)
+{
+	members[number / 64] |= 1ull << number % 64;
+}
+
 /* A backend that has never had a packet has no flows to keep: what it gives away, as all but one do
- * when a VIP is being set up, needs no transition. */
+ * when a VIP is being set up, needs no transition. Safe when every packet goes by the new words,
+ * some time after the change. */
 static void release_unused(struct service *service, const struct live_vip *live)
 {
-	uint64_t unused[(LB_NONE + 1) / 64] = {0};
+	uint64_t unused[MEMBER_WORDS] = {0};
 	struct lb_counter counter;
 	size_t i;
 
@@ -85,10 +93,43 @@ static void release_unused(struct service *service, const struct live_vip *live)
 
 		if (service->census.leaving[number] &&
 		    !datapath_counters(service->datapath, number, &counter) && !counter.packets)
-			unused[number / 64] |= 1ull << number % 64;
+			mark(unused, number);
 	}
 	slots_uncount(live->slots, &service->census);
 	slots_release(live->slots, unused);
+}
+
+static bool any_takes_new(const struct live_vip *live)
+{
+	size_t i;
+
+	for (i = 0; i < live->backend_count; i++)
+		if (live->backends[i].weight)
+			return true;
+	return false;
+}
+
+/* A datagram does not say whether it begins a flow, so a transition sends new flows, too, to the
+ * owner before. One that is unhealthy gets none; one that takes no new flows gets them only until
+ * its live flows had their time to be recorded. While nobody takes new flows, the unhealthy keep
+ * their old ones likewise. */
+void clock_hasten_datagrams(const struct lb_vip *vip, const struct live_vip *live)
+{
+	uint64_t leaving[MEMBER_WORDS] = {0}, unhealthy[MEMBER_WORDS] = {0};
+	const bool others = any_takes_new(live);
+	size_t i;
+
+	if (!lb_vip_learn_s(vip) || !live->slots->moving)
+		return;
+	for (i = 0; i < live->backend_count; i++) {
+		if (live->backends[i].weight)
+			continue;
+		mark(leaving, live->backends[i].number);
+		if (others && live->standings[i].is == STANDING_ILL)
+			mark(unhealthy, live->backends[i].number);
+	}
+	slots_release(live->slots, unhealthy);
+	slots_hasten(live->slots, leaving, clock_now_s() + lb_vip_learn_s(vip) + 1);
 }
 
 /* Some time after the last change: no packet is on its way by the words of before. */

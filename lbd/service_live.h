@@ -83,6 +83,9 @@ int clock_open(struct service *service, struct event_base *base, struct lb_err *
 void clock_close(struct service *service);
 /* Slots are MOVING, or members are gone while flows may be on record as theirs. */
 void clock_start(struct service *service);
+/* After a change of slots: transitions of a UDP VIP end early where they would send new flows to
+ * who takes none. */
+void clock_hasten_datagrams(const struct lb_vip *vip, const struct live_vip *live);
 uint32_t clock_now_s(void);
 uint32_t clock_now_units(void); /* of flow words */
 

@@ -154,15 +154,33 @@ bool slots_take_changed(struct slots *slots)
 	return changed;
 }
 
-void slots_release(struct slots *slots, const uint64_t *unused)
+static bool is_moving_from(uint32_t word, const uint64_t *members)
+{
+	return state_of(word) == MOVING && has_bit(members, lb_slot_previous(word));
+}
+
+void slots_release(struct slots *slots, const uint64_t *members)
 {
 	uint32_t slot;
 
 	for (slot = 0; slots->moving && slot < slots->size; slot++) {
 		uint32_t word = slots->words[slot];
 
-		if (state_of(word) == MOVING && has_bit(unused, lb_slot_previous(word)))
+		if (is_moving_from(word, members))
 			store(slots, slot, tracked_word(lb_slot_current(word)));
+	}
+}
+
+void slots_hasten(struct slots *slots, const uint64_t *members, uint32_t until)
+{
+	uint32_t slot;
+
+	for (slot = 0; slots->moving && slot < slots->size; slot++) {
+		if (!is_moving_from(slots->words[slot], members) || slots->deadlines[slot] <= until)
+			continue;
+		slots->deadlines[slot] = until;
+		if (slots->next_deadline > until)
+			slots->next_deadline = until;
 	}
 }
 

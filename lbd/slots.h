@@ -64,10 +64,10 @@ void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *g
 
 /* Has an owner changed since the last call? */
 bool slots_take_changed(struct slots *slots);
-/* No packet has ever gone to the members whose bits are set (as in `gone`), so that none of their
- * flows is left in the slots that they had: these are TRACKED. Safe when every packet goes by the
- * new words, some time after the change. */
-void slots_release(struct slots *slots, const uint64_t *unused);
+/* Of these members (as `gone`), no unrecorded flow has to be kept: the MOVING slots that they had
+ * before are TRACKED at once, or when `until` has come, if not before. */
+void slots_release(struct slots *slots, const uint64_t *members);
+void slots_hasten(struct slots *slots, const uint64_t *members, uint32_t until);
 
 /* Ends the transitions whose deadline has come: MOVING -> TRACKED. */
 void slots_expire(struct slots *slots, uint32_t now);

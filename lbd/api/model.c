@@ -2,6 +2,7 @@
 /* What is a service document in memory, and how is it looked up and edited? (As JSON: model_json.c)
  */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include "model.h"
@@ -68,6 +69,11 @@ fail:
 uint32_t lb_backend_share(const struct lb_backend *backend)
 {
 	return backend->drain ? 0 : backend->weight;
+}
+
+uint32_t lb_vip_learn_s(const struct lb_vip *vip)
+{
+	return vip->endpoint.protocol == IPPROTO_UDP ? (vip->transition_s + 1) / 2 : 0;
 }
 
 /* --- names --- */

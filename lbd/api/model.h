@@ -115,6 +115,10 @@ int lb_backend_from_json(const json_t *object, struct lb_backend *out, struct lb
 json_t *lb_backend_to_json(const struct lb_backend *backend);
 /* The weight that counts for new flows: 0 while it drains. */
 uint32_t lb_backend_share(const struct lb_backend *backend);
+/* Of a UDP VIP, 0 of others: for how many seconds a backend that takes no new flows any more still
+ * gets every datagram that is on no record. New flows are among them; a flow of its own that is
+ * silent for as long loses it. */
+uint32_t lb_vip_learn_s(const struct lb_vip *vip);
 const char *lb_table_kind_name(enum lb_table_kind kind);
 const char *lb_encap_name(enum lb_encap encap);
 const char *lb_hash_name(enum lb_hash hash);

@@ -114,10 +114,10 @@ def counters(vip):
                 backends=[{f: b[f] for f in fields} for b in vip["backends"]])
 
 
-def change(what, slots=0, percent=0.0, ideal=0.0, name="web", at_risk=()):
+def change(what, slots=0, percent=0.0, ideal=0.0, name="web", at_risk=(), **more):
     return dict({"name": name, "address": "192.0.2.10:443/tcp", "what": what, "moved": {
         "slots": slots, "of": 65537, "percent": percent, "ideal_slots": slots, "ideal_percent": ideal}},
-        **({"at_risk": list(at_risk)} if what == "changed" else {}))
+        **({"at_risk": list(at_risk)} if what == "changed" else {}), **more)
 
 
 def changes(*vips):
@@ -127,6 +127,7 @@ def changes(*vips):
 AT_RISK = [
     {"backend": "10.0.0.2", "recorded_flows": 1234, "slots": 656, "reason": "it is removed while it takes new flows"},
     {"backend": "2001:db8:1::4", "recorded_flows": 1, "slots": 0, "reason": "it is removed"}]
+DATAGRAMS = {"seconds": 30, "backends": ["10.0.0.2"]}
 NOT_FOUND = {"code": 1, "message": "no VIP \"wbe\"", "data": {"path": "vip", "hint": "did you mean \"web\"?"}}
 DOCUMENT = {"vips": [{"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous",
                       "table_size": 65537, "transition_s": 900, "flow_idle_s": 5400, "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
@@ -147,7 +148,7 @@ REPLIES = {
     "backend.undrain": changes(),
     "backend.list": {"vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
     "stats": {"vips": [counters(WEB), counters(DNS)], "verdicts": VERDICTS},
-    "config.check": changes(change("changed", 656, 1.0, 1.0), change("added", name="dns"),
+    "config.check": changes(change("changed", 656, 1.0, 1.0, datagrams=DATAGRAMS), change("added", name="dns"),
                             change("removed", name="old"), change("changed", name="same")),
     "config.apply": changes(change("changed", 656, 1.0, 1.0, at_risk=AT_RISK), change("added", name="dns"),
                             change("removed", name="old"), change("changed", name="same")),

@@ -6,9 +6,10 @@
  * seed: PROMISE_SEED in the environment is another one, PROMISE_STEPS the steps of each run. What
  * lbd does around the modules (service.c, service_clock.c) is done here in the same order.
  *
- * The promise ends for a flow when its backend is removed. Where the flow table had no room for it
- * (its last packet's word was refused, or pushed out before it was confirmed) it may move when what
- * is not on record begins to go elsewhere, and not before.
+ * The promise ends for a flow when its backend is removed, and for a UDP flow that is on no record
+ * when its backend is unhealthy. A UDP flow sends once in half a transition. Where the flow table
+ * had no room for it (its last packet's word was refused, or pushed out before it was confirmed) it
+ * may move when what is not on record begins to go elsewhere, and not before.
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -63,6 +64,7 @@ struct backend {
 	uint32_t weight;
 	uint16_t number;
 	bool drain, unhealthy;
+	uint64_t left_ns;      /* when it stopped taking new flows; 0: it takes them */
 	uint32_t left_in_pass; /* the pass in which the last slot stopped leading to it; 0: none yet
 				*/
 };
@@ -95,8 +97,10 @@ struct model_flow {
 	 * not on record goes to `unless`, an identity; 0: none. */
 	uint32_t failed, unless;
 	bool established;
+	bool recorded;  /* by its last packet */
 	bool confirmed; /* its record has led a packet that was no SYN */
 	bool lazy;      /* sends only when it must */
+	bool let_go;    /* of UDP, on no record, and its backend is unhealthy: it may move */
 };
 
 /* A tuple whose flow has ended, to be used again. */
@@ -139,10 +143,14 @@ static struct {
 	/* the story */
 	struct event events[EVENTS];
 	uint64_t event_count, step, packets, unsettled, changes, ends[2], handshakes;
-	uint64_t established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
+	uint64_t let_go, established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
 } run;
 
 #define FAILURES (1u << LB_FLOW_REFUSED | 1u << LB_FLOW_OVER_BUDGET | 1u << LB_FLOW_RACED)
+
+#define RECORDINGS                                                                                 \
+	(1u << LB_FLOW_HIT | 1u << LB_FLOW_INSERTED | 1u << LB_FLOW_EVICTED |                      \
+	 1u << LB_FLOW_REPLACED)
 
 static void end_flow(struct model_flow *flow);
 static void send_due(struct model_flow *flow);
@@ -350,6 +358,7 @@ static void note_outcome(struct model_flow *flow, bool syn)
 	else if (!syn)
 		flow->confirmed = true;
 
+	flow->recorded = run.counted & RECORDINGS;
 	flow->failed = run.counted & FAILURES;
 	flow->unless = 0;
 	if (home != LB_NONE && run.members[home].flags & (syn ? LB_MEMBER_NEW : LB_MEMBER_OLD))
@@ -466,7 +475,18 @@ static void clock_start(void)
 	run.flows_possible = run.moved_in_pass = true;
 }
 
-/* The flow that must send first, so that it has sent once a transition. */
+static bool is_udp(const struct vip *vip)
+{
+	return vip->protocol == 17;
+}
+
+/* How long a flow may be silent. */
+static uint64_t silence_ns(const struct vip *vip)
+{
+	return (is_udp(vip) ? vip->transition_s / 2 : vip->transition_s) * SECOND;
+}
+
+/* The flow that must send first, so that it has sent as often as the promise asks for. */
 static struct model_flow *next_due(uint64_t *due_ns)
 {
 	struct model_flow *next = NULL, *flow;
@@ -476,7 +496,7 @@ static struct model_flow *next_due(uint64_t *due_ns)
 		uint64_t due;
 
 		flow = TAILQ_FIRST(&run.vips[i].due);
-		due = flow ? flow->sent_ns + run.vips[i].transition_s * SECOND : UINT64_MAX;
+		due = flow ? flow->sent_ns + silence_ns(&run.vips[i]) : UINT64_MAX;
 		if (due < *due_ns) {
 			*due_ns = due;
 			next = flow;
@@ -560,6 +580,51 @@ static void end_member(uint16_t number)
 	}
 }
 
+static bool any_takes_new(const struct vip *vip)
+{
+	int i;
+
+	for (i = 0; i < BACKENDS; i++)
+		if (share_of(&vip->backends[i]))
+			return true;
+	return false;
+}
+
+static void let_flows_go(const struct vip *vip, uint32_t identity)
+{
+	uint32_t i;
+
+	for (i = 0; i < run.live_count; i++)
+		if (run.live[i]->vip == vip && run.live[i]->backend == identity)
+			run.live[i]->let_go |= !run.live[i]->recorded;
+}
+
+/* clock_hasten_datagrams of service_clock.c, and what the model knows of it. */
+static void hasten_datagrams(struct vip *vip)
+{
+	uint64_t leaving[NUMBERS / 64 + 1] = {0}, unhealthy[NUMBERS / 64 + 1] = {0};
+	const bool others = any_takes_new(vip);
+	int i;
+
+	for (i = 0; i < BACKENDS; i++) {
+		struct backend *backend = &vip->backends[i];
+
+		if (!backend->identity || share_of(backend)) {
+			backend->left_ns = 0;
+			continue;
+		}
+		if (!backend->left_ns)
+			backend->left_ns = run.now_ns;
+		leaving[backend->number / 64] |= 1ull << backend->number % 64;
+		if (!others || !backend->unhealthy)
+			continue;
+		unhealthy[backend->number / 64] |= 1ull << backend->number % 64;
+		let_flows_go(vip, backend->identity);
+	}
+	slots_release(&vip->slots, unhealthy);
+	slots_hasten(&vip->slots, leaving, run.now_ns / SECOND + (vip->transition_s + 1) / 2 + 1);
+}
+
 /* `gone`: the number of the backend that is no longer configured, or LB_NONE. */
 static void commit(struct vip *vip, uint16_t gone, const char *what)
 {
@@ -575,6 +640,8 @@ static void commit(struct vip *vip, uint16_t gone, const char *what)
 		     vip->transition_s);
 	if (vip->slots.moving)
 		clock_start();
+	if (is_udp(vip))
+		hasten_datagrams(vip);
 	if (!run.flows_possible)
 		slots_settle_tracked(&vip->slots);
 	if (gone != LB_NONE)
@@ -687,7 +754,7 @@ static void remove_drained(struct vip *vip, struct backend *backend)
 
 	for (i = 0; i < run.live_count; i++)
 		if (run.live[i]->backend == backend->identity && !run.live[i]->failed &&
-		    run.live[i]->established)
+		    run.live[i]->established && !run.live[i]->let_go)
 			break_promise(run.live[i], "its backend is said to have no flow", 0);
 	run.ends[0]++;
 	remove_backend(vip, backend, "removed, drained");
@@ -772,7 +839,7 @@ static struct model_flow *new_flow(struct vip *vip, uint64_t hash)
 	flow->hash = hash;
 	flow->sent_ns = run.now_ns;
 	flow->place = run.live_count++;
-	flow->established = flow->confirmed = false;
+	flow->established = flow->confirmed = flow->let_go = false;
 	flow->lazy = one_in(3);
 	TAILQ_INSERT_TAIL(&vip->due, flow, due);
 	LIST_INSERT_HEAD(&run.near[bucket_of(hash)], flow, near);
@@ -804,7 +871,10 @@ static void exempt(struct model_flow *flow)
 
 static void moved(struct model_flow *flow, uint32_t to)
 {
-	if (is_excused(flow))
+	if (flow->let_go) {
+		run.let_go++;
+		end_flow(flow);
+	} else if (is_excused(flow))
 		exempt(flow);
 	else
 		break_promise(flow,
@@ -824,6 +894,7 @@ static void send_packet(struct model_flow *flow)
 	}
 	run.established += !flow->established;
 	flow->established = true;
+	flow->let_go = false;
 	note_outcome(flow, false);
 	sent(flow);
 }
@@ -833,14 +904,38 @@ static void send_due(struct model_flow *flow)
 	send_packet(flow);
 }
 
-static bool takes_new(const struct vip *vip, uint32_t identity)
+static const struct backend *find_backend(const struct vip *vip, uint32_t identity)
 {
 	int i;
 
 	for (i = 0; i < BACKENDS; i++)
 		if (vip->backends[i].identity == identity)
-			return share_of(&vip->backends[i]) > 0;
-	return false;
+			return &vip->backends[i];
+	return NULL;
+}
+
+static bool takes_new(const struct vip *vip, uint32_t identity)
+{
+	const struct backend *backend = find_backend(vip, identity);
+
+	return backend && share_of(backend);
+}
+
+/* A new UDP flow reaches a backend that takes none only while the flows of that are being recorded,
+ * and no unhealthy one when there are others. */
+static void check_first_datagram(const struct model_flow *flow)
+{
+	const struct vip *vip = flow->vip;
+	const struct backend *backend = find_backend(vip, flow->backend);
+	uint64_t learnt_ns;
+
+	if (!flow->backend || share_of(backend) || run.counted & 1u << LB_FLOW_HIT)
+		return;
+	if (backend->unhealthy && any_takes_new(vip))
+		break_promise(flow, "a new UDP flow went to an unhealthy backend", 0);
+	learnt_ns = backend->left_ns + ((vip->transition_s + 1) / 2 + 1) * SECOND + 2 * TICK_NS;
+	if (run.now_ns > learnt_ns)
+		break_promise(flow, "a new UDP flow went to a backend that takes none", 0);
 }
 
 /* The first SYN and those sent again: the flow is where the last one went. */
@@ -874,6 +969,7 @@ static void begin_flow(struct vip *vip, uint64_t hash)
 		return;
 	}
 	flow->backend = packet(vip, flow->hash, false);
+	check_first_datagram(flow);
 	note_outcome(flow, false);
 	flow->established = true;
 	run.established++;
@@ -1093,7 +1189,8 @@ static void check_slots(void)
 			uint32_t word = *slot_of(flow->vip, flow->hash);
 
 			if (flow->vip == vip && identity_of(lb_slot_current(word)) != flow->backend)
-				elsewhere[lb_hash_slot(flow->hash, vip->size)] = !flow->failed;
+				elsewhere[lb_hash_slot(flow->hash, vip->size)] =
+					!flow->failed && !flow->let_go;
 		}
 		assert_int_equal(vip->slots.moving, 0);
 		for (i = 0; i < vip->size; i++)
@@ -1181,10 +1278,10 @@ static void print_run(void)
 	printf("seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64 " packets (%" PRIu64
 	       " unsettled), %" PRIu64 " changes (%" PRIu64 " removals drained, %" PRIu64
 	       " forced), %" PRIu64 " established; exempt %" PRIu64 " (refused %" PRIu64
-	       ", over budget %" PRIu64 ", evicted %" PRIu64 ")\n",
+	       ", over budget %" PRIu64 ", evicted %" PRIu64 "), let go %" PRIu64 "\n",
 	       run.start_seed, run.step, run.packets, run.unsettled, run.changes, run.ends[0],
 	       run.ends[1], run.established, run.exempt_count, run.exempt[LB_FLOW_REFUSED],
-	       run.exempt[LB_FLOW_OVER_BUDGET], run.exempt[LB_FLOW_EVICTED]);
+	       run.exempt[LB_FLOW_OVER_BUDGET], run.exempt[LB_FLOW_EVICTED], run.let_go);
 	fflush(stdout);
 }
 

@@ -63,6 +63,7 @@ static const struct {
 };
 
 static const uint64_t NOBODY[1024];
+static const uint64_t ONLY_A[1024] = {1ull << A};
 
 static uint32_t words[SIZE];
 static struct slots slots;
@@ -221,7 +222,6 @@ static void a_change_of_a_tracked_slot_has_a_deadline_of_its_own(void **state)
 
 static void released_slots_need_no_transition(void **state)
 {
-	const uint64_t unused[(NONE + 1) / 64] = {[A / 64] = 1ull << A % 64};
 	const uint16_t before[SIZE] = {A, A, A, B, B, B}, after[SIZE] = {C, C, B, B, C, C};
 
 	(void)state;
@@ -231,13 +231,43 @@ static void released_slots_need_no_transition(void **state)
 	assert_int_equal(slots.moving, 5);
 	assert_true(slots_take_changed(&slots));
 	assert_false(slots_take_changed(&slots));
-	slots_release(&slots, unused);
+	slots_release(&slots, ONLY_A);
 	assert_int_equal(words[0], TRACKED(C));
 	assert_int_equal(words[2], TRACKED(B));
 	assert_int_equal(words[3], SETTLED(B));
 	assert_int_equal(words[4], MOVING(C, B));
 	assert_int_equal(slots.moving, 2);
 	assert_int_equal(slots.tracked, 3);
+}
+
+static void hastened_slots_expire_early_and_the_others_do_not(void **state)
+{
+	const uint16_t before[SIZE] = {A, A, A, B, B, B}, after[SIZE] = {C, C, B, B, C, C};
+
+	(void)state;
+	slots_settle(&slots, before);
+	slots_change(&slots, after, NOBODY, 100, 60);
+	slots_hasten(&slots, ONLY_A, 131);
+	slots_expire(&slots, 130);
+	assert_int_equal(slots.moving, 5);
+	slots_expire(&slots, 131);
+	assert_int_equal(words[0], TRACKED(C));
+	assert_int_equal(words[2], TRACKED(B));
+	assert_int_equal(words[4], MOVING(C, B));
+	slots_expire(&slots, 160);
+	assert_int_equal(slots.moving, 2);
+	slots_expire(&slots, 161);
+	assert_int_equal(slots.moving, 0);
+}
+
+static void no_transition_is_put_off_by_hastening(void **state)
+{
+	(void)state;
+	settle_all(A);
+	change(B, NONE, 100, 10);
+	slots_hasten(&slots, ONLY_A, 200);
+	slots_expire(&slots, 111);
+	check_word(0, TRACKED(B));
 }
 
 static void each_slot_expires_at_its_own_deadline(void **state)
@@ -441,6 +471,8 @@ int main(void)
 		test_of_slots(a_further_change_keeps_the_first_deadline),
 		test_of_slots(a_change_of_a_tracked_slot_has_a_deadline_of_its_own),
 		test_of_slots(released_slots_need_no_transition),
+		test_of_slots(hastened_slots_expire_early_and_the_others_do_not),
+		test_of_slots(no_transition_is_put_off_by_hastening),
 		test_of_slots(each_slot_expires_at_its_own_deadline),
 		test_of_slots(a_removed_member_is_named_by_no_slot),
 		test_of_slots(leaving_counts_what_moves_away_from_a_member),
