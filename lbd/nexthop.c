@@ -33,6 +33,7 @@
 #define PASS_REST_SHARE 4 /* of the time it worked */
 #define PASS_REST_MAX_MS 400
 #define PASS_REFRESH_MS 60000
+#define LINKS_AGAIN_MS 200
 
 /* Between two requests for one neighbour: at least; when the kernel refused, or a probe of ours
  * found no answer; and between our probes of a resolved one, where the kernel does not manage. */
@@ -81,6 +82,7 @@ struct nexthops {
 	int64_t pass_began_cpu_ms, pass_rest_until_ms;
 
 	struct event *share_timer;
+	struct event *links_timer;      /* for a list that could not be read */
 	struct destination *share_next; /* the next whose paths are shared; NULL: no round */
 
 	struct event *tend_timer;
@@ -638,7 +640,7 @@ static void link_ask_neighbours(struct nexthops *nexthops, uint32_t ifindex)
 	}
 }
 
-static void on_link(void *user, const struct netlink_link *link, bool gone)
+static void on_link(void *user, const struct link_info *link, bool gone)
 {
 	struct nexthops *nexthops = user;
 	int change = hops_link_set(&nexthops->hops, link, gone);
@@ -671,15 +673,30 @@ static void on_routes(void *user)
 	pass_soon(user);
 }
 
+/* What cannot be read now is read again in a moment: until then what was known holds. */
+static void links_list(struct nexthops *nexthops)
+{
+	hops_links_start(&nexthops->hops);
+	if (netlink_links(nexthops->netlink))
+		timer_set(nexthops->links_timer, LINKS_AGAIN_MS);
+	else
+		hops_links_expire(&nexthops->hops);
+}
+
+static void links_step(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	links_list(arg);
+}
+
 static void on_lost(void *user)
 {
 	struct nexthops *nexthops = user;
 	struct hop *hop;
 	uint32_t number;
 
-	hops_links_start(&nexthops->hops);
-	if (!netlink_links(nexthops->netlink))
-		hops_links_expire(&nexthops->hops);
+	links_list(nexthops);
 	pass_soon(nexthops);
 	for (number = 1; number < nexthops->hops.array_size; number++) {
 		hop = nexthops->hops.by_number[number];
@@ -724,7 +741,11 @@ static int timers_make(struct nexthops *nexthops, struct event_base *base)
 	nexthops->pass_timer = evtimer_new(base, pass_step, nexthops);
 	nexthops->tend_timer = evtimer_new(base, tend_step, nexthops);
 	nexthops->share_timer = evtimer_new(base, share_step, nexthops);
-	return nexthops->pass_timer && nexthops->tend_timer && nexthops->share_timer ? 0 : -ENOMEM;
+	nexthops->links_timer = evtimer_new(base, links_step, nexthops);
+	return nexthops->pass_timer && nexthops->tend_timer && nexthops->share_timer &&
+			       nexthops->links_timer
+		       ? 0
+		       : -ENOMEM;
 }
 
 static int nexthops_open(struct nexthops *nexthops, struct event_base *base, struct lb_err *err)
@@ -752,12 +773,8 @@ static int nexthops_open(struct nexthops *nexthops, struct event_base *base, str
 	nexthops->tend_next = 1;
 	timer_set(nexthops->pass_timer, PASS_REFRESH_MS);
 	status = netlink_open(base, &events, &nexthops->netlink, err);
-	if (status)
-		return status;
-	status = netlink_links(nexthops->netlink);
-	if (status)
-		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot list the network interfaces: %s",
-			   strerror(-status));
+	if (!status)
+		links_list(nexthops);
 	return status;
 }
 
@@ -808,6 +825,8 @@ void nexthops_free(struct nexthops *nexthops)
 		event_free(nexthops->tend_timer);
 	if (nexthops->share_timer)
 		event_free(nexthops->share_timer);
+	if (nexthops->links_timer)
+		event_free(nexthops->links_timer);
 	free(nexthops);
 }
 

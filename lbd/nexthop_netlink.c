@@ -7,19 +7,16 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <net/if_arp.h>
 #include <sys/socket.h>
 #include <event2/event.h>
 #include <libmnl/libmnl.h>
-#include <linux/if_link.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include "netlink_message.h"
 #include "nexthop_netlink.h"
 
-#define BUFFER_BYTES 32768 /* the kernel fills no larger one */
 #define EVENTS_RCVBUF (4 << 20)
 #define RECEIVES_A_TURN 64 /* then other events get their turn */
-#define DUMP_TRIES 3
 
 /* Marks the neighbour entries that we made managed ("ip neigh" shows it as "proto 76"), so that
  * those of other programs are never touched. Free in the kernel's list of RTPROT_*. */
@@ -32,52 +29,11 @@ struct netlink {
 	bool lost; /* messages were lost, and this is still to be told */
 	uint32_t sequence;
 	char reason[96];
-	char answer[BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
-	char notice[BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	char answer[NETLINK_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	char notice[NETLINK_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
 /* --- attributes --- */
-
-struct attributes {
-	const struct nlattr **table;
-	uint16_t max;
-};
-
-static int attribute_collect(const struct nlattr *attr, void *data)
-{
-	const struct attributes *attributes = data;
-	uint16_t type = mnl_attr_get_type(attr);
-
-	if (type <= attributes->max)
-		attributes->table[type] = attr;
-	return MNL_CB_OK;
-}
-
-static void attributes_parse(const struct nlmsghdr *message, size_t header_bytes,
-			     const struct nlattr **table, uint16_t max)
-{
-	struct attributes attributes = {table, max};
-
-	mnl_attr_parse(message, header_bytes, attribute_collect, &attributes);
-}
-
-static uint16_t attribute_u16(const struct nlattr *attr)
-{
-	return attr && mnl_attr_get_payload_len(attr) >= 2 ? mnl_attr_get_u16(attr) : 0;
-}
-
-static uint32_t attribute_u32(const struct nlattr *attr)
-{
-	return attr && mnl_attr_get_payload_len(attr) >= 4 ? mnl_attr_get_u32(attr) : 0;
-}
-
-static bool attribute_mac(const struct nlattr *attr, uint8_t mac[6])
-{
-	if (!attr || mnl_attr_get_payload_len(attr) != 6)
-		return false;
-	memcpy(mac, mnl_attr_get_payload(attr), 6);
-	return true;
-}
 
 static void address_set(struct lb_addr *address, int family, const void *bytes, size_t length)
 {
@@ -111,62 +67,11 @@ static void put_address(struct nlmsghdr *message, uint16_t type, const struct lb
 
 /* --- messages --- */
 
-static bool attribute_says(const struct nlattr *attr, const char *text)
-{
-	return attr && mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) >= 0 &&
-	       strcmp(mnl_attr_get_str(attr), text) == 0;
-}
-
-/* Of a VLAN device, what it adds to frames, and where they go. */
-static void link_vlan_parse(const struct nlattr *const *table, struct netlink_link *out)
-{
-	const struct nlattr *info[IFLA_INFO_MAX + 1] = {NULL};
-	const struct nlattr *data[IFLA_VLAN_MAX + 1] = {NULL};
-	struct attributes attributes = {info, IFLA_INFO_MAX};
-
-	if (!table[IFLA_LINKINFO])
-		return;
-	mnl_attr_parse_nested(table[IFLA_LINKINFO], attribute_collect, &attributes);
-	if (!attribute_says(info[IFLA_INFO_KIND], "vlan") || !info[IFLA_INFO_DATA])
-		return;
-	attributes = (struct attributes){data, IFLA_VLAN_MAX};
-	mnl_attr_parse_nested(info[IFLA_INFO_DATA], attribute_collect, &attributes);
-	out->is_vlan = true;
-	out->lower_elsewhere = table[IFLA_LINK_NETNSID] != NULL;
-	out->lower = attribute_u32(table[IFLA_LINK]);
-	out->vlan = attribute_u16(data[IFLA_VLAN_ID]);
-	out->vlan_protocol = attribute_u16(data[IFLA_VLAN_PROTOCOL]);
-}
-
-/* False for what is no link of ours to follow: bridges announce their ports under family AF_BRIDGE,
- * and a port that leaves its bridge as "deleted". */
-static bool link_parse(const struct nlmsghdr *message, struct netlink_link *out)
-{
-	const struct nlattr *table[IFLA_MAX + 1] = {NULL};
-	const struct ifinfomsg *header = mnl_nlmsg_get_payload(message);
-
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(*header) || header->ifi_family != AF_UNSPEC)
-		return false;
-	attributes_parse(message, sizeof(*header), table, IFLA_MAX);
-	memset(out, 0, sizeof(*out));
-	out->ifindex = (uint32_t)header->ifi_index;
-	if (table[IFLA_IFNAME])
-		strncpy(out->name, mnl_attr_get_str(table[IFLA_IFNAME]), sizeof(out->name) - 1);
-	out->master = attribute_u32(table[IFLA_MASTER]);
-	link_vlan_parse(table, out);
-	out->mtu = attribute_u32(table[IFLA_MTU]);
-	out->ethernet =
-		attribute_mac(table[IFLA_ADDRESS], out->mac) && header->ifi_type == ARPHRD_ETHER;
-	out->up = (header->ifi_flags & IFF_UP) && (header->ifi_flags & IFF_RUNNING);
-	return true;
-}
-
 /* The MTU of the route. One that expires was learned from an ICMP message: nobody would tell us
  * when it ends, or that it began, so it is not followed. */
 static uint32_t route_mtu(const struct nlattr *const *table)
 {
 	const struct nlattr *metrics[RTAX_MAX + 1] = {NULL};
-	struct attributes attributes = {metrics, RTAX_MAX};
 	const struct nlattr *cache = table[RTA_CACHEINFO];
 	struct rta_cacheinfo info;
 
@@ -177,7 +82,7 @@ static uint32_t route_mtu(const struct nlattr *const *table)
 		if (info.rta_expires)
 			return 0;
 	}
-	mnl_attr_parse_nested(table[RTA_METRICS], attribute_collect, &attributes);
+	attributes_parse_nested(table[RTA_METRICS], metrics, RTAX_MAX);
 	return attribute_u32(metrics[RTAX_MTU]);
 }
 
@@ -218,14 +123,12 @@ static void route_parse(const struct nlmsghdr *message, void *data)
 static void path_parse(const struct rtnexthop *way, int family, struct netlink_paths *out)
 {
 	const struct nlattr *table[RTA_MAX + 1] = {NULL};
-	struct attributes attributes = {table, RTA_MAX};
 	struct netlink_path path = {
 		.ifindex = (uint32_t)way->rtnh_ifindex,
 		.weight = way->rtnh_hops + 1u,
 	};
 
-	mnl_attr_parse_payload(RTNH_DATA(way), way->rtnh_len - sizeof(*way), attribute_collect,
-			       &attributes);
+	attributes_parse_payload(RTNH_DATA(way), way->rtnh_len - sizeof(*way), table, RTA_MAX);
 	route_gateway(table, family, &path.gateway);
 	if (!(way->rtnh_flags & RTNH_F_DEAD) && !table[RTA_ENCAP_TYPE] &&
 	    out->count < NETLINK_PATHS_MAX)
@@ -271,30 +174,7 @@ static bool neighbour_parse(const struct nlmsghdr *message, struct netlink_neigh
 	return out->address.family != 0;
 }
 
-/* --- receiving --- */
-
-/* Bytes received, 0 for a datagram to skip, or -errno. Only the kernel is listened to. */
-static ssize_t receive(struct mnl_socket *from, char *buffer)
-{
-	struct sockaddr_nl sender = {.nl_family = AF_NETLINK};
-	struct iovec iov = {buffer, BUFFER_BYTES};
-	struct msghdr header = {
-		.msg_name = &sender,
-		.msg_namelen = sizeof(sender),
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-	};
-	ssize_t length;
-
-	do {
-		length = recvmsg(mnl_socket_get_fd(from), &header, MSG_DONTWAIT);
-	} while (length < 0 && errno == EINTR);
-	if (length < 0)
-		return -errno;
-	if (sender.nl_pid != 0)
-		return 0;
-	return header.msg_flags & MSG_TRUNC ? -ENOBUFS : length;
-}
+/* --- answers --- */
 
 /* The words of the kernel's extended acknowledgement; without the request's copy, as
  * NETLINK_CAP_ACK asks. */
@@ -342,7 +222,7 @@ static int transact(struct netlink *netlink, struct nlmsghdr *request,
 	if (mnl_socket_sendto(netlink->requests, request, request->nlmsg_len) < 0)
 		return -errno;
 	for (;;) {
-		length = (int)receive(netlink->requests, netlink->answer);
+		length = (int)netlink_receive(netlink->requests, netlink->answer);
 		if (length < 0)
 			return length;
 		message = (const struct nlmsghdr *)netlink->answer;
@@ -359,29 +239,14 @@ static int transact(struct netlink *netlink, struct nlmsghdr *request,
 
 /* --- requests --- */
 
-static void link_answer(const struct nlmsghdr *message, void *data)
-{
-	const struct netlink *netlink = data;
-	struct netlink_link link;
-
-	if (message->nlmsg_type == RTM_NEWLINK && link_parse(message, &link))
-		netlink->events.link(netlink->events.user, &link, false);
-}
-
 int netlink_links(struct netlink *netlink)
 {
-	char buffer[64] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};
-	struct nlmsghdr *request;
-	int tries, status = -EINTR;
+	struct links links;
+	int status = links_read(&links);
 
-	/* -EINTR: the list changed while it was read. */
-	for (tries = 0; tries < DUMP_TRIES && status == -EINTR; tries++) {
-		request = mnl_nlmsg_put_header(buffer);
-		request->nlmsg_type = RTM_GETLINK;
-		request->nlmsg_flags = NLM_F_DUMP;
-		mnl_nlmsg_put_extra_header(request, sizeof(struct ifinfomsg));
-		status = transact(netlink, request, link_answer, netlink);
-	}
+	for (size_t i = 0; !status && i < links.count; i++)
+		netlink->events.link(netlink->events.user, &links.link[i], false);
+	links_clear(&links);
 	return status;
 }
 
@@ -531,7 +396,7 @@ const char *netlink_reason(const struct netlink *netlink)
 
 static void notice_link(const struct netlink_events *events, const struct nlmsghdr *message)
 {
-	struct netlink_link link;
+	struct link_info link;
 
 	if (link_parse(message, &link))
 		events->link(events->user, &link, message->nlmsg_type == RTM_DELLINK);
@@ -565,7 +430,7 @@ static void notice(const struct netlink_events *events, const struct nlmsghdr *m
 static bool notices_receive(struct netlink *netlink)
 {
 	const struct nlmsghdr *message = (const struct nlmsghdr *)netlink->notice;
-	int length = (int)receive(netlink->notices, netlink->notice);
+	int length = (int)netlink_receive(netlink->notices, netlink->notice);
 
 	if (length == -EAGAIN)
 		return false;

@@ -9,30 +9,14 @@
 #ifndef LB_NEXTHOP_NETLINK_H
 #define LB_NEXTHOP_NETLINK_H
 
-#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "api/addr.h"
 #include "api/err.h"
+#include "links.h"
 
 struct event_base;
 struct netlink;
-
-struct netlink_link {
-	uint32_t ifindex;
-	char name[IF_NAMESIZE];
-	uint8_t mac[6];
-	uint32_t mtu;
-	bool ethernet; /* has Ethernet addresses; lo, tunnels and the like have not */
-	bool up;       /* administratively, and has a carrier */
-	/* A VLAN device: the link below it, and the tag that frames get there. */
-	bool is_vlan;
-	bool lower_elsewhere; /* the link below is in another network namespace */
-	uint32_t lower;
-	uint16_t vlan;
-	uint16_t vlan_protocol; /* wire order */
-	uint32_t master; /* for reports: the bond, bridge, … that it is a port of; 0: none */
-};
 
 struct netlink_route {
 	uint8_t type; /* RTN_* */
@@ -71,7 +55,7 @@ struct netlink_neighbour {
  * netlink_route_get (routes, rules, addresses, next hop objects). `lost`: messages were lost,
  * nothing that was heard so far can be relied on. */
 struct netlink_events {
-	void (*link)(void *user, const struct netlink_link *link, bool gone);
+	void (*link)(void *user, const struct link_info *link, bool gone);
 	void (*neighbour)(void *user, const struct netlink_neighbour *neighbour, bool gone);
 	void (*routes)(void *user);
 	void (*lost)(void *user);
@@ -82,7 +66,7 @@ int netlink_open(struct event_base *base, const struct netlink_events *events, s
 		 struct lb_err *err);
 void netlink_close(struct netlink *netlink);
 
-/* Calls events->link for every link there is. */
+/* Calls events->link for every link there is. Fails as links_read does. */
 int netlink_links(struct netlink *netlink);
 
 /* The kernel's refusal is returned as its -errno: -ENETUNREACH, -EHOSTUNREACH, -EACCES (prohibit),

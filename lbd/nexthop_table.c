@@ -197,7 +197,7 @@ static void link_store(struct hops *hops, const struct hop_link *link)
 	}
 }
 
-static bool link_same(const struct netlink_link *a, const struct netlink_link *b)
+static bool link_same(const struct link_info *a, const struct link_info *b)
 {
 	return a->up == b->up && a->is_vlan == b->is_vlan && a->lower == b->lower &&
 	       a->lower_elsewhere == b->lower_elsewhere && a->vlan == b->vlan &&
@@ -206,7 +206,7 @@ static bool link_same(const struct netlink_link *a, const struct netlink_link *b
 	       strcmp(a->name, b->name) == 0;
 }
 
-int hops_link_set(struct hops *hops, const struct netlink_link *is, bool gone)
+int hops_link_set(struct hops *hops, const struct link_info *is, bool gone)
 {
 	struct hop_link *link = hops_link_find(hops, is->ifindex);
 	bool was_up, returned;
@@ -263,7 +263,7 @@ void hops_links_start(struct hops *hops)
 void hops_links_expire(struct hops *hops)
 {
 	struct hop_link *link, *next;
-	struct netlink_link is;
+	struct link_info is;
 
 	for (link = hops->links; link; link = next) {
 		next = link->next;

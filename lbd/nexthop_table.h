@@ -16,7 +16,7 @@
 
 struct hop_link {
 	struct hop_link *next;
-	struct netlink_link is;
+	struct link_info is;
 	bool present;   /* false once deleted */
 	bool listed;    /* seen by the listing under way (hops_links_expire) */
 	uint32_t hops;  /* how many have their neighbour on it */
@@ -85,7 +85,7 @@ enum hop_link_change {
 };
 
 /* -ENOMEM or an enum hop_link_change. */
-int hops_link_set(struct hops *hops, const struct netlink_link *link, bool gone);
+int hops_link_set(struct hops *hops, const struct link_info *link, bool gone);
 struct hop_link *hops_link_find(const struct hops *hops, uint32_t ifindex);
 /* Where frames for neighbours on the link leave, or NULL with the reason in *why. */
 struct hop_link *hops_exit(const struct hops *hops, struct hop_link *link, const char **why);

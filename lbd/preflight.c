@@ -31,19 +31,19 @@ __attribute__((format(printf, 2, 3))) static void warn(json_t *warnings, const c
 
 static void warn_if_down(const struct preflight_link *link, json_t *warnings)
 {
-	if (!link->up)
-		warn(warnings, "%s is down and receives nothing: ip link set dev %s up", link->name,
-		     link->name);
-	else if (!link->carrier)
+	if (!link->is.enabled)
+		warn(warnings, "%s is down and receives nothing: ip link set dev %s up",
+		     link->is.name, link->is.name);
+	else if (!link->is.up)
 		warn(warnings, "%s has no carrier: look at its cable or at its other end",
-		     link->name);
+		     link->is.name);
 }
 
 static void warn_if_no_ethernet(const struct preflight_link *link, json_t *warnings)
 {
-	if (!link->ethernet)
+	if (!link->is.ethernet)
 		warn(warnings, "%s does not carry Ethernet frames: its packets go to the stack",
-		     link->name);
+		     link->is.name);
 }
 
 static void warn_of_lro(const struct preflight_link *link, json_t *warnings)
@@ -52,12 +52,12 @@ static void warn_of_lro(const struct preflight_link *link, json_t *warnings)
 		warn(warnings,
 		     "%s merges packets in hardware (LRO), which keeps XDP from its native mode: "
 		     "ethtool -K %s lro off",
-		     link->name, link->name);
+		     link->is.name, link->is.name);
 }
 
 static void warn_of_mtu(const struct preflight_link *link, json_t *warnings)
 {
-	if (link->mtu >= CLIENT_PACKET_MAX + OUTER6_BYTES)
+	if (link->is.mtu >= CLIENT_PACKET_MAX + OUTER6_BYTES)
 		return;
 	warn(warnings,
 	     "%s has an MTU of %u: a client's packet of %u bytes does not fit once encapsulated "
@@ -65,8 +65,8 @@ static void warn_of_mtu(const struct preflight_link *link, json_t *warnings)
 	     "sender is told so, or it is dropped as drop_too_big; raise the MTU to %u along the "
 	     "way to the backends (GUE: 8 more), or lower the MSS that the backends announce (ip "
 	     "route change … advmss %u)",
-	     link->name, link->mtu, CLIENT_PACKET_MAX, OUTER4_BYTES, OUTER6_BYTES,
-	     CLIENT_PACKET_MAX + OUTER6_BYTES, link->mtu - OUTER6_BYTES - HEADERS_BYTES);
+	     link->is.name, link->is.mtu, CLIENT_PACKET_MAX, OUTER4_BYTES, OUTER6_BYTES,
+	     CLIENT_PACKET_MAX + OUTER6_BYTES, link->is.mtu - OUTER6_BYTES - HEADERS_BYTES);
 }
 
 static void (*const link_warnings[])(const struct preflight_link *, json_t *) = {
@@ -83,7 +83,7 @@ static int unknown_interface(const struct preflight_facts *facts, const char *na
 	const char *meant;
 
 	for (size_t i = 0; names && i < facts->link_count; i++)
-		names[i] = facts->links[i].name;
+		names[i] = facts->links[i].is.name;
 	meant = names ? lb_nearest(name, names) : NULL;
 	lb_err_set(err, LB_ERR_NOT_FOUND, "", "no interface \"%s\"", name);
 	if (meant)
@@ -100,20 +100,20 @@ static int other_program(const struct preflight_link *link, struct lb_err *err)
 	lb_err_set(err, LB_ERR_REFUSED, "",
 		   "%s already has an XDP program, number %u, that is "
 		   "not this lbd's",
-		   link->name, link->xdp_program);
+		   link->is.name, link->is.xdp_program);
 	lb_err_hint(
 		err,
 		"is another lbd running? \"bpftool prog show id %u\" shows the program; it leaves "
 		"with the process that holds it, by \"lbd --detach\" with the lbd.json of an lbd "
 		"that has pinned it, or else by \"ip link set dev %s xdp off\"",
-		link->xdp_program, link->name);
+		link->is.xdp_program, link->is.name);
 	return -EBUSY;
 }
 
 static const struct preflight_link *find_link(const struct preflight_facts *facts, const char *name)
 {
 	for (size_t i = 0; i < facts->link_count; i++)
-		if (!strcmp(facts->links[i].name, name))
+		if (!strcmp(facts->links[i].is.name, name))
 			return &facts->links[i];
 	return NULL;
 }
@@ -131,7 +131,7 @@ static int judge_interface(const struct preflight_facts *facts, const char *name
 
 	if (!link)
 		return unknown_interface(facts, name, err);
-	if (link->xdp_program)
+	if (link->other_program)
 		return other_program(link, err);
 	warn_of_link(link, warnings);
 	return 0;
@@ -195,9 +195,24 @@ static int judge_kernel(const struct config *config, const struct preflight_fact
 	return 0;
 }
 
+static void warn_of_no_list(const struct preflight_facts *facts, json_t *warnings)
+{
+	if (facts->links_fault == EINTR)
+		warn(warnings,
+		     "cannot list the network interfaces: the list changed while it was "
+		     "read, %d times; they are not checked",
+		     LINKS_TRIES);
+	else if (facts->links_fault)
+		warn(warnings, "cannot list the network interfaces: %s; they are not checked",
+		     strerror(facts->links_fault));
+}
+
 static int judge_interfaces(const struct config *config, const struct preflight_facts *facts,
 			    json_t *warnings, struct lb_err *err)
 {
+	warn_of_no_list(facts, warnings);
+	if (facts->links_fault)
+		return 0;
 	for (size_t i = 0; i < config->interface_count; i++) {
 		int ret = judge_interface(facts, config->interfaces[i], warnings, err);
 
@@ -269,6 +284,7 @@ void preflight_judge_running(const struct config *config, const struct preflight
 		    judgements[i](config, facts, warnings, &err))
 			warn(warnings, "%s: %s", err.message, err.hint);
 	}
+	warn_of_no_list(facts, warnings);
 	for (size_t i = 0; i < config->interface_count; i++) {
 		const struct preflight_link *link = find_link(facts, config->interfaces[i]);
 
@@ -280,10 +296,9 @@ void preflight_judge_running(const struct config *config, const struct preflight
 int preflight_check(const struct config *config, json_t *warnings, struct lb_err *err)
 {
 	struct preflight_facts facts;
-	int ret = preflight_look(config, &facts, err);
+	int ret;
 
-	if (ret)
-		return ret;
+	preflight_look(config, &facts);
 	ret = preflight_judge(config, &facts, warnings, err);
 	preflight_facts_clear(&facts);
 	return ret;

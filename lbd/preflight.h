@@ -4,10 +4,10 @@
 #define LB_PREFLIGHT_H
 
 #include <jansson.h>
-#include <net/if.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include "config.h"
+#include "links.h"
 
 /* Appends a sentence to `warnings` for everything that works but should be mended (JIT off, no BTF,
  * LRO on, interface down, an MTU that leaves no room for the outer header, …). Fails, with what to
@@ -18,11 +18,9 @@ int preflight_check(const struct config *config, json_t *warnings, struct lb_err
 /* --- its two halves: looking (preflight_facts.c) and judging (preflight.c, pure) --- */
 
 struct preflight_link {
-	char name[IF_NAMESIZE];
-	uint32_t mtu;
-	uint32_t xdp_program; /* its id; 0: none is attached, or the one of an earlier lbd */
-	bool up, carrier, ethernet;
-	bool lro; /* known only for configured interfaces */
+	struct link_info is;
+	bool other_program; /* has an XDP program, and it is not an earlier lbd's */
+	bool lro;           /* known only for configured interfaces */
 };
 
 struct preflight_facts {
@@ -33,16 +31,16 @@ struct preflight_facts {
 	unsigned int kernel_major, kernel_minor;
 	struct preflight_link *links; /* all of this network namespace; owned */
 	size_t link_count;
+	int links_fault;     /* errno: they could not be listed, and none is known */
 	int pin_dir_fault;   /* 0: it is, or can be made, on a bpffs; ENOTSUP: on something else;
 				other errno: of the mount */
 	int state_dir_fault; /* 0: lbd can write there; else errno */
 };
 
 /* Looks, and on the way makes what lbd needs and can make: state_dir, a bpffs at /sys/fs/bpf. */
-int preflight_look(const struct config *config, struct preflight_facts *out, struct lb_err *err);
+void preflight_look(const struct config *config, struct preflight_facts *out);
 /* The same for an lbd that runs: makes nothing. */
-int preflight_look_only(const struct config *config, struct preflight_facts *out,
-			struct lb_err *err);
+void preflight_look_only(const struct config *config, struct preflight_facts *out);
 void preflight_facts_clear(struct preflight_facts *facts);
 int preflight_judge(const struct config *config, const struct preflight_facts *facts,
 		    json_t *warnings, struct lb_err *err);

@@ -23,12 +23,8 @@ static json_t *look(const struct config *config)
 {
 	json_t *warnings = json_array();
 	struct preflight_facts facts;
-	struct lb_err err = {0};
 
-	if (preflight_look_only(config, &facts, &err)) {
-		json_array_append_new(warnings, json_string(err.message));
-		return warnings;
-	}
+	preflight_look_only(config, &facts);
 	preflight_judge_running(config, &facts, warnings);
 	preflight_facts_clear(&facts);
 	return warnings;

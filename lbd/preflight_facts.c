@@ -3,12 +3,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <libmnl/libmnl.h>
 #include <linux/ethtool.h>
-#include <net/if_arp.h>
-#include <linux/if_link.h>
 #include <linux/magic.h>
-#include <linux/rtnetlink.h>
 #include <linux/sockios.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,102 +59,28 @@ static void kernel_version(struct preflight_facts *out)
 
 /* --- links --- */
 
-static uint32_t xdp_program(const struct nlattr *nest)
+/* The program of an earlier lbd is no stranger: the next one takes its place. */
+static bool has_other_program(const struct config *config, const struct link_info *link)
 {
-	const struct nlattr *attribute;
-	uint32_t id = 0;
-
-	mnl_attr_for_each_nested(attribute, nest)
-	{
-		switch (mnl_attr_get_type(attribute)) {
-		case IFLA_XDP_PROG_ID:
-		case IFLA_XDP_DRV_PROG_ID:
-		case IFLA_XDP_SKB_PROG_ID:
-		case IFLA_XDP_HW_PROG_ID:
-			if (!mnl_attr_validate(attribute, MNL_TYPE_U32))
-				id = mnl_attr_get_u32(attribute);
-		}
-	}
-	return id;
+	return link->xdp_program &&
+	       link->xdp_program != datapath_pinned_program(config->pin_dir, link->ifindex);
 }
 
-static void read_attribute(const struct nlattr *attribute, struct preflight_link *link)
+static int look_at_links(const struct config *config, struct preflight_facts *out)
 {
-	switch (mnl_attr_get_type(attribute)) {
-	case IFLA_IFNAME:
-		if (!mnl_attr_validate(attribute, MNL_TYPE_NUL_STRING))
-			snprintf(link->name, sizeof(link->name), "%s", mnl_attr_get_str(attribute));
-		break;
-	case IFLA_MTU:
-		if (!mnl_attr_validate(attribute, MNL_TYPE_U32))
-			link->mtu = mnl_attr_get_u32(attribute);
-		break;
-	case IFLA_XDP:
-		link->xdp_program = xdp_program(attribute);
-		break;
-	}
-}
+	struct links links;
+	int error = links_read(&links);
 
-static int on_link(const struct nlmsghdr *message, void *user)
-{
-	const struct ifinfomsg *info = mnl_nlmsg_get_payload(message);
-	struct preflight_facts *facts = user;
-	const struct nlattr *attribute;
-	struct preflight_link *links, *link;
-
-	if (message->nlmsg_type != RTM_NEWLINK)
-		return MNL_CB_OK;
-	links = reallocarray(facts->links, facts->link_count + 1, sizeof(*links));
-	if (!links)
-		return MNL_CB_ERROR;
-	facts->links = links;
-	link = &links[facts->link_count++];
-	*link = (struct preflight_link){
-		.up = info->ifi_flags & IFF_UP,
-		.carrier = info->ifi_flags & IFF_RUNNING,
-		.ethernet = info->ifi_type == ARPHRD_ETHER,
-	};
-	mnl_attr_for_each(attribute, message, sizeof(*info)) read_attribute(attribute, link);
-	return MNL_CB_OK;
-}
-
-static int ask_for_links(struct mnl_socket *netlink, void *buffer)
-{
-	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
-	struct ifinfomsg *info;
-
-	message->nlmsg_type = RTM_GETLINK;
-	message->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	message->nlmsg_seq = 1;
-	info = mnl_nlmsg_put_extra_header(message, sizeof(*info));
-	info->ifi_family = AF_UNSPEC;
-	return mnl_socket_sendto(netlink, message, message->nlmsg_len) < 0 ? -errno : 0;
-}
-
-static int list_links(struct preflight_facts *out)
-{
-	struct mnl_socket *netlink = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC);
-	char buffer[32768];
-	int ret;
-
-	if (!netlink)
-		return -errno;
-	ret = mnl_socket_bind(netlink, 0, MNL_SOCKET_AUTOPID) < 0 ? -errno : 0;
-	if (!ret)
-		ret = ask_for_links(netlink, buffer);
-	while (!ret) {
-		ssize_t length = mnl_socket_recvfrom(netlink, buffer, sizeof(buffer));
-		int state = length < 0 ? MNL_CB_ERROR
-				       : mnl_cb_run(buffer, (size_t)length, 1,
-						    mnl_socket_get_portid(netlink), on_link, out);
-
-		if (state == MNL_CB_ERROR)
-			ret = errno == EINTR ? 0 : -errno;
-		if (state == MNL_CB_STOP)
-			break;
-	}
-	mnl_socket_close(netlink);
-	return ret;
+	if (error)
+		return -error;
+	out->links = calloc(links.count + 1, sizeof(*out->links));
+	for (size_t i = 0; out->links && i < links.count; i++)
+		out->links[out->link_count++] = (struct preflight_link){
+			.is = links.link[i],
+			.other_program = has_other_program(config, &links.link[i]),
+		};
+	links_clear(&links);
+	return out->links ? 0 : ENOMEM;
 }
 
 static bool lro_is_on(int fd, const char *interface)
@@ -185,8 +107,8 @@ static void look_at_offloads(const struct config *config, struct preflight_facts
 	if (fd < 0)
 		return;
 	for (size_t i = 0; i < out->link_count; i++)
-		if (is_configured(config, out->links[i].name))
-			out->links[i].lro = lro_is_on(fd, out->links[i].name);
+		if (is_configured(config, out->links[i].is.name))
+			out->links[i].lro = lro_is_on(fd, out->links[i].is.name);
 	close(fd);
 }
 
@@ -236,24 +158,8 @@ static int look_at_state_dir(const char *path, bool make)
 
 /* --- all of it --- */
 
-/* The program of an earlier lbd is no stranger: the next one takes its place. */
-static void know_our_own(const struct config *config, struct preflight_facts *facts)
+static void look(const struct config *config, bool make, struct preflight_facts *out)
 {
-	for (size_t i = 0; i < facts->link_count; i++) {
-		struct preflight_link *link = &facts->links[i];
-
-		if (link->xdp_program &&
-		    link->xdp_program ==
-			    datapath_pinned_program(config->pin_dir, if_nametoindex(link->name)))
-			link->xdp_program = 0;
-	}
-}
-
-static int look(const struct config *config, bool make, struct preflight_facts *out,
-		struct lb_err *err)
-{
-	int ret;
-
 	*out = (struct preflight_facts){
 		.capabilities = effective_capabilities(),
 		.root = !geteuid(),
@@ -263,27 +169,18 @@ static int look(const struct config *config, bool make, struct preflight_facts *
 		.state_dir_fault = look_at_state_dir(config->state_dir, make),
 	};
 	kernel_version(out);
-	ret = list_links(out);
-	if (ret) {
-		preflight_facts_clear(out);
-		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot list the network interfaces: %s",
-			   strerror(-ret));
-		return ret;
-	}
+	out->links_fault = look_at_links(config, out);
 	look_at_offloads(config, out);
-	know_our_own(config, out);
-	return 0;
 }
 
-int preflight_look(const struct config *config, struct preflight_facts *out, struct lb_err *err)
+void preflight_look(const struct config *config, struct preflight_facts *out)
 {
-	return look(config, true, out, err);
+	look(config, true, out);
 }
 
-int preflight_look_only(const struct config *config, struct preflight_facts *out,
-			struct lb_err *err)
+void preflight_look_only(const struct config *config, struct preflight_facts *out)
 {
-	return look(config, false, out, err);
+	look(config, false, out);
 }
 
 void preflight_facts_clear(struct preflight_facts *facts)

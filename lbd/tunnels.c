@@ -3,25 +3,20 @@
 #include "tunnels.h"
 
 #include <errno.h>
-#include <event2/event.h>
-#include <libmnl/libmnl.h>
-#include <linux/rtnetlink.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "datapath_tunnel.h"
+#include "links.h"
 
 struct tunnels {
 	struct event_base *base;
 	struct datapath *datapath;
 	uint64_t seed[2];
-	struct tunnel *tunnel;      /* NULL: not wanted */
-	struct mnl_socket *notices; /* of links that come and go */
-	struct event *event;
+	struct tunnel *tunnel; /* NULL: not wanted */
+	struct links_watch *watch;
 	uint32_t *at; /* indexes of the interfaces where it stands */
 	size_t count;
 	char fault[256];
@@ -42,21 +37,6 @@ struct tunnels *tunnels_new(struct event_base *base, struct datapath *datapath,
 
 /* --- interfaces --- */
 
-/* Also one that has gone meanwhile. */
-static bool is_loopback(const char *name)
-{
-	struct ifreq request = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool loopback;
-
-	if (fd < 0)
-		return false;
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	loopback = ioctl(fd, SIOCGIFFLAGS, &request) || request.ifr_flags & IFF_LOOPBACK;
-	close(fd);
-	return loopback;
-}
-
 static bool stands_at(const struct tunnels *tunnels, uint32_t ifindex)
 {
 	for (size_t i = 0; i < tunnels->count; i++)
@@ -65,38 +45,37 @@ static bool stands_at(const struct tunnels *tunnels, uint32_t ifindex)
 	return false;
 }
 
-static int attach(struct tunnels *tunnels, const struct if_nameindex *interface)
+static bool attach(struct tunnels *tunnels, const struct link_info *link)
 {
 	struct lb_err err = {0};
 
-	if (is_loopback(interface->if_name))
-		return 0;
-	if (!stands_at(tunnels, interface->if_index) &&
-	    tunnel_attach(tunnels->tunnel, interface->if_name, &err)) {
+	if (link->loopback)
+		return false;
+	if (!stands_at(tunnels, link->ifindex) &&
+	    tunnel_attach(tunnels->tunnel, link->name, &err)) {
 		snprintf(tunnels->fault, sizeof(tunnels->fault), "%.250s", err.message);
-		return 0;
+		return false;
 	}
-	return 1;
+	return true;
 }
 
 /* Brings tunnels->at up to date: new interfaces are attached to, those that are gone are forgotten.
  * An index is not used twice, so that what has it is what had it. */
 static int attach_all(struct tunnels *tunnels)
 {
-	struct if_nameindex *interfaces = if_nameindex();
+	struct links links;
 	uint32_t *at;
-	size_t count = 0, n = 0;
+	size_t n = 0;
+	int error = links_read(&links);
 
-	if (!interfaces)
-		return -errno;
-	while (interfaces[count].if_index)
-		count++;
-	at = calloc(count + 1, sizeof(*at));
+	if (error)
+		return error;
+	at = calloc(links.count + 1, sizeof(*at));
 	tunnels->fault[0] = '\0';
-	for (size_t i = 0; at && i < count; i++)
-		if (attach(tunnels, &interfaces[i]))
-			at[n++] = interfaces[i].if_index;
-	if_freenameindex(interfaces);
+	for (size_t i = 0; at && i < links.count; i++)
+		if (attach(tunnels, &links.link[i]))
+			at[n++] = links.link[i].ifindex;
+	links_clear(&links);
 	if (!at)
 		return -ENOMEM;
 	free(tunnels->at);
@@ -105,61 +84,50 @@ static int attach_all(struct tunnels *tunnels)
 	return 0;
 }
 
+static int no_list(int error, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot list the network interfaces: %s",
+		   strerror(-error));
+	return error;
+}
+
 int tunnels_detach_all(struct lb_err *err)
 {
-	struct if_nameindex *interfaces = if_nameindex();
-	int error = 0;
+	struct links links;
+	int error = links_read(&links);
 
-	for (size_t i = 0; interfaces && interfaces[i].if_index; i++) {
+	if (error)
+		return no_list(error, err);
+	for (size_t i = 0; i < links.count; i++) {
 		struct lb_err other = {0};
 
-		if (!is_loopback(interfaces[i].if_name))
-			error = tunnel_detach(interfaces[i].if_name, error ? &other : err) | error;
+		if (!links.link[i].loopback)
+			error = tunnel_detach(links.link[i].name, error ? &other : err) | error;
 	}
-	if_freenameindex(interfaces);
+	links_clear(&links);
 	return error;
 }
 
 /* --- links that come and go --- */
 
-static void on_notice(evutil_socket_t fd, short events, void *user)
+static void on_change(void *user)
 {
 	struct tunnels *tunnels = user;
-	char buffer[8192];
+	int error = attach_all(tunnels);
 
-	(void)events;
-	while (recv(fd, buffer, sizeof(buffer), MSG_DONTWAIT) > 0 || errno == ENOBUFS)
-		; /* that something has changed is enough to know */
-	attach_all(tunnels);
-}
-
-static int listen_to_links(struct tunnels *tunnels)
-{
-	int fd;
-
-	tunnels->notices = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!tunnels->notices ||
-	    mnl_socket_bind(tunnels->notices, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	fd = mnl_socket_get_fd(tunnels->notices);
-	tunnels->event = event_new(tunnels->base, fd, EV_READ | EV_PERSIST, on_notice, tunnels);
-	if (!tunnels->event || event_add(tunnels->event, NULL))
-		return -ENOMEM;
-	return 0;
+	if (error)
+		snprintf(tunnels->fault, sizeof(tunnels->fault),
+			 "cannot list the network interfaces: %s", strerror(-error));
 }
 
 /* --- wanted, and not any more --- */
 
 static void let_go(struct tunnels *tunnels)
 {
-	if (tunnels->event)
-		event_free(tunnels->event);
-	if (tunnels->notices)
-		mnl_socket_close(tunnels->notices);
+	links_watch_close(tunnels->watch);
 	tunnel_close(tunnels->tunnel);
 	free(tunnels->at);
-	tunnels->event = NULL;
-	tunnels->notices = NULL;
+	tunnels->watch = NULL;
 	tunnels->tunnel = NULL;
 	tunnels->at = NULL;
 	tunnels->count = 0;
@@ -169,6 +137,7 @@ static void let_go(struct tunnels *tunnels)
 int tunnels_start(struct tunnels *tunnels, struct lb_err *err)
 {
 	struct tunnel_options options = {.seed = {tunnels->seed[0], tunnels->seed[1]}};
+	const struct links_watch_options watch = {.changed = on_change, .user = tunnels};
 	int error;
 
 	if (tunnels->tunnel)
@@ -178,14 +147,14 @@ int tunnels_start(struct tunnels *tunnels, struct lb_err *err)
 	error = tunnel_open(&options, &tunnels->tunnel, err);
 	if (error)
 		return error;
-	error = listen_to_links(tunnels); /* first, so that no link is missed */
+	/* first, so that no link is missed */
+	error = links_watch_open(tunnels->base, &watch, &tunnels->watch);
 	if (!error)
 		error = attach_all(tunnels);
 	if (!error)
 		return 0;
 	let_go(tunnels);
-	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot follow the interfaces: %s",
-			  strerror(-error));
+	return no_list(error, err);
 }
 
 void tunnels_stop(struct tunnels *tunnels)

@@ -343,8 +343,13 @@ static void file_that_cannot_be_read_is_named(void **state)
 /* --- judging the machine --- */
 
 static struct preflight_link good_links[] = {
-	{.name = "lo", .mtu = 65536, .up = true, .carrier = true},
-	{.name = "eth0", .mtu = 1600, .up = true, .carrier = true, .ethernet = true},
+	{.is = {.ifindex = 1, .name = "lo", .mtu = 65536, .enabled = true, .up = true}},
+	{.is = {.ifindex = 2,
+		.name = "eth0",
+		.mtu = 1600,
+		.enabled = true,
+		.up = true,
+		.ethernet = true}},
 };
 
 static const struct preflight_facts good_facts = {
@@ -426,7 +431,8 @@ static void other_xdp_program_is_refused_with_its_number(void **state)
 	struct lb_err err;
 
 	(void)state;
-	link.xdp_program = 77;
+	link.is.xdp_program = 77;
+	link.other_program = true;
 	facts.links = &link;
 	facts.link_count = 1;
 	assert_null(judge(&facts, "eth0", &err));
@@ -484,7 +490,7 @@ static void what_would_stop_a_start_is_a_warning_once_lbd_runs(void **state)
 			    "make the folder and let lbd write in it\n");
 	facts.state_dir_fault = 0;
 	facts.jit = 0;
-	link.mtu = 1500;
+	link.is.mtu = 1500;
 	assert_non_null(strstr(judge_running(&facts, "eth0"), "bpf_jit_enable"));
 	assert_non_null(strstr(judge_running(&facts, "eth0"), "raise the MTU to 1540"));
 }
@@ -496,7 +502,8 @@ static void interfaces_that_status_tells_of_are_no_warnings_once_lbd_runs(void *
 
 	(void)state;
 	assert_string_equal(judge_running(&good_facts, "gone0"), "");
-	link.xdp_program = 77;
+	link.is.xdp_program = 77;
+	link.other_program = true;
 	facts.links = &link;
 	facts.link_count = 1;
 	assert_string_equal(judge_running(&facts, "eth0"), "");
@@ -507,20 +514,20 @@ static void links_to_mend_are_warned_of(void **state)
 	struct preflight_link link = good_links[1];
 
 	(void)state;
-	link.up = link.carrier = false;
+	link.is.enabled = link.is.up = false;
 	expect_link_warning(&link, "ip link set dev eth0 up");
-	link.up = true;
+	link.is.enabled = true;
 	expect_link_warning(&link, "no carrier");
 	link = good_links[1];
 	link.lro = true;
 	expect_link_warning(&link, "ethtool -K eth0 lro off");
 	link = good_links[1];
-	link.ethernet = false;
+	link.is.ethernet = false;
 	expect_link_warning(&link, "does not carry Ethernet frames");
 	link = good_links[1];
-	link.mtu = 1500;
+	link.is.mtu = 1500;
 	expect_link_warning(&link, "raise the MTU to 1540");
-	link.mtu = 1540;
+	link.is.mtu = 1540;
 	expect_link_warning(&link, "");
 }
 
@@ -540,6 +547,20 @@ static void kernel_to_mend_is_warned_of(void **state)
 	facts.kernel_major = 5;
 	facts.kernel_minor = 19;
 	assert_non_null(strstr(judge(&facts, "eth0", &err), "Linux 5.19"));
+}
+
+static void a_list_of_links_that_cannot_be_read_is_a_warning(void **state)
+{
+	struct preflight_facts facts = good_facts;
+	struct lb_err err;
+
+	(void)state;
+	facts.link_count = 0;
+	facts.links_fault = EINTR;
+	assert_non_null(strstr(judge(&facts, "eth0", &err), "changed while it was read"));
+	assert_non_null(strstr(judge_running(&facts, "eth0"), "changed while it was read"));
+	facts.links_fault = ENOBUFS;
+	assert_non_null(strstr(judge(&facts, "eth0", &err), "No buffer space"));
 }
 
 static void folders_that_do_not_serve_are_refused(void **state)
@@ -570,13 +591,13 @@ static void looking_finds_the_loopback_interface(void **state)
 				.pin_dir = "/nowhere",
 				.state_dir = "/"};
 	struct preflight_facts facts;
-	struct lb_err err;
 	bool found = false;
 
 	(void)state;
-	assert_int_equal(preflight_look(&config, &facts, &err), 0);
+	preflight_look(&config, &facts);
+	assert_int_equal(facts.links_fault, 0);
 	for (size_t i = 0; i < facts.link_count; i++)
-		found = found || !strcmp(facts.links[i].name, "lo");
+		found = found || !strcmp(facts.links[i].is.name, "lo");
 	assert_true(found);
 	assert_int_equal(facts.pin_dir_fault, ENOTSUP);
 	assert_int_not_equal(facts.kernel_major, 0);
@@ -602,6 +623,7 @@ int main(void)
 		cmocka_unit_test(interfaces_that_status_tells_of_are_no_warnings_once_lbd_runs),
 		cmocka_unit_test(links_to_mend_are_warned_of),
 		cmocka_unit_test(kernel_to_mend_is_warned_of),
+		cmocka_unit_test(a_list_of_links_that_cannot_be_read_is_a_warning),
 		cmocka_unit_test(folders_that_do_not_serve_are_refused),
 		cmocka_unit_test(looking_finds_the_loopback_interface),
 	};

@@ -40,9 +40,9 @@ static void on_forget(void *user, const struct hop_neighbour *neighbour)
 	(void)user, (void)neighbour;
 }
 
-static struct netlink_link link_of(uint32_t ifindex, const char *name)
+static struct link_info link_of(uint32_t ifindex, const char *name)
 {
-	struct netlink_link link = {
+	struct link_info link = {
 		.ifindex = ifindex,
 		.mac = {2, 0, 0, 0, 0, (uint8_t)ifindex},
 		.mtu = 1500,
@@ -54,9 +54,9 @@ static struct netlink_link link_of(uint32_t ifindex, const char *name)
 	return link;
 }
 
-static struct netlink_link vlan_of(uint32_t ifindex, uint32_t lower, uint16_t vlan)
+static struct link_info vlan_of(uint32_t ifindex, uint32_t lower, uint16_t vlan)
 {
-	struct netlink_link link = link_of(ifindex, "vlan");
+	struct link_info link = link_of(ifindex, "vlan");
 
 	link.is_vlan = true;
 	link.lower = lower;
@@ -84,7 +84,7 @@ static void rig_free(struct rig *rig)
 	free(rig);
 }
 
-static void set(struct rig *rig, struct netlink_link link, bool gone)
+static void set(struct rig *rig, struct link_info link, bool gone)
 {
 	assert_true(hops_link_set(&rig->hops, &link, gone) >= 0);
 }
@@ -139,7 +139,7 @@ static void frames_leave_below_the_vlan_device_with_its_tag(void **state)
 static void what_becomes_of_the_link_below_becomes_of_the_hop(void **state)
 {
 	struct rig *rig = rig_new();
-	struct netlink_link card = link_of(CARD, "card");
+	struct link_info card = link_of(CARD, "card");
 	struct nexthop_info info;
 	struct hop *hop;
 
@@ -168,7 +168,7 @@ static void what_becomes_of_the_link_below_becomes_of_the_hop(void **state)
 static void vlans_that_cannot_be_left_by_say_why(void **state)
 {
 	struct rig *rig = rig_new();
-	struct netlink_link elsewhere = vlan_of(5, CARD, 7), tunnel = link_of(6, "tunnel");
+	struct link_info elsewhere = vlan_of(5, CARD, 7), tunnel = link_of(6, "tunnel");
 	const char *why = NULL;
 
 	(void)state;
