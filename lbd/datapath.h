@@ -26,7 +26,7 @@ enum xdp_mode { XDP_MODE_AUTO, XDP_MODE_NATIVE, XDP_MODE_GENERIC };
 struct datapath_attachment {
 	uint32_t ifindex;
 	enum xdp_mode mode; /* NATIVE or GENERIC: what is in force */
-	char reason[160];   /* why generic when auto was asked for; else "" */
+	char reason[160]; /* why generic when auto was asked for; of a detached one, why; else "" */
 };
 
 /* Loads the program. Maps that an earlier lbd has pinned are taken over, with all that is in them;
@@ -40,12 +40,15 @@ bool datapath_adopted(const struct datapath *datapath);
 void datapath_close(struct datapath *datapath);
 
 /* Attaches to an interface, or replaces the program there in one step when an earlier lbd has
- * attached it. Fails when another XDP program is there. */
+ * attached it. -EBUSY or -EEXIST when another XDP program is there, -ENODEV when the interface is
+ * not. */
 int datapath_attach(struct datapath *datapath, const char *interface, enum xdp_mode mode,
 		    struct datapath_attachment *out, struct lb_err *err);
 /* Whether the program is still attached to an interface where datapath_attach put it: whoever has
  * the rights can take it off. */
 bool datapath_holds(const struct datapath *datapath, uint32_t ifindex);
+/* Detaches from a link, which may be gone by now, and removes its pin. */
+void datapath_release(struct datapath *datapath, uint32_t ifindex);
 /* Detaches from every interface that an earlier lbd was attached to and this one is not. */
 void datapath_detach_others(struct datapath *datapath);
 

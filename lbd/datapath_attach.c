@@ -43,17 +43,19 @@ static int attach_error(const char *interface, int error, struct lb_err *err)
 	if (error == EBUSY || error == EEXIST) {
 		lb_err_set(err, LB_ERR_REFUSED, "", "another XDP program is attached to %s",
 			   interface);
-		return lb_err_hint(err,
-				   "\"bpftool net show dev %s\" shows it; it leaves with the "
-				   "process that holds it, by \"lbd --detach\" with the lbd.json "
-				   "of an lbd that has pinned it, or else by \"ip link set dev %s "
-				   "xdp off\"",
-				   interface, interface);
+		lb_err_hint(err,
+			    "\"bpftool net show dev %s\" shows it; it leaves with the "
+			    "process that holds it, by \"lbd --detach\" with the lbd.json "
+			    "of an lbd that has pinned it, or else by \"ip link set dev %s "
+			    "xdp off\"",
+			    interface, interface);
+		return -error;
 	}
 	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot attach to %s: %s", interface,
 		   native_refusal(error));
-	return lb_err_hint(err, "\"xdp_mode\": \"auto\" falls back to generic mode, "
-				"which works everywhere and is slower");
+	lb_err_hint(err, "\"xdp_mode\": \"auto\" falls back to generic mode, "
+			 "which works everywhere and is slower");
+	return -error;
 }
 
 static int keep_link(struct datapath *datapath, uint32_t ifindex, int link_fd, struct lb_err *err)
@@ -71,6 +73,25 @@ static int keep_link(struct datapath *datapath, uint32_t ifindex, int link_fd, s
 	};
 	datapath->attachments = attachment;
 	return 0;
+}
+
+void datapath_release(struct datapath *datapath, uint32_t ifindex)
+{
+	struct attachment **at = &datapath->attachments, *attachment;
+	char path[PIN_PATH_MAX];
+
+	while (*at && (*at)->ifindex != ifindex)
+		at = &(*at)->next;
+	attachment = *at;
+	if (!attachment)
+		return;
+	if (datapath->pin_dir) {
+		pin_link_path(datapath->pin_dir, ifindex, path);
+		unlink(path);
+	}
+	*at = attachment->next;
+	close(attachment->link_fd);
+	free(attachment);
 }
 
 void links_close(struct datapath *datapath)
@@ -191,8 +212,10 @@ int datapath_attach(struct datapath *datapath, const char *interface, enum xdp_m
 	uint32_t ifindex = if_nametoindex(interface);
 	int link_fd, error;
 
-	if (!ifindex)
-		return lb_err_set(err, LB_ERR_NOT_FOUND, "", "no interface \"%s\"", interface);
+	if (!ifindex) {
+		lb_err_set(err, LB_ERR_NOT_FOUND, "", "no interface \"%s\"", interface);
+		return -ENODEV;
+	}
 	*out = (struct datapath_attachment){.ifindex = ifindex};
 	if (replace_program(datapath, mode, out, &link_fd))
 		return keep_link(datapath, ifindex, link_fd, err);

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
-#include <net/if.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -17,6 +16,7 @@
 #include "control.h"
 #include "datapath.h"
 #include "events.h"
+#include "interfaces.h"
 #include "log.h"
 #include "log_event.h"
 #include "members.h"
@@ -42,14 +42,13 @@ struct daemon {
 	struct preflight_again preflight;
 	struct event_base *base;
 	struct event *stop_signals[3];
-	struct event *look_timer;
 	struct notify *notify;
 	struct events *events;
 	struct control *control, *read_only;
 	struct datapath *datapath;
 	struct service *service;
 	struct pmtu *pmtu;
-	struct datapath_attachment attachments[LB_INTERFACES_MAX];
+	struct interfaces *interfaces;
 	struct methods_context methods;
 	bool reset_flows;
 	int state_fd; /* holds the lock */
@@ -206,71 +205,6 @@ static void start_pmtu(struct daemon *daemon)
 			err.message, err.hint));
 }
 
-static int attach_all(struct daemon *daemon, struct lb_err *err)
-{
-	const struct config *config = &daemon->config;
-	size_t i;
-
-	for (i = 0; i < config->interface_count; i++) {
-		struct datapath_attachment *attachment = &daemon->attachments[i];
-		int error = datapath_attach(daemon->datapath, config->interfaces[i],
-					    config->xdp_mode, attachment, err);
-
-		if (error) {
-			lb_err_prefix(err, "interfaces[%zu]", i);
-			return error;
-		}
-		if (attachment->reason[0])
-			log_line(LOG_LEVEL_WARNING, "%s runs in generic mode, which is slower: %s",
-				 config->interfaces[i], attachment->reason);
-	}
-	return 0;
-}
-
-/* An interface that is deleted takes the program along; when it is back, so is the program. */
-static void look_at_interfaces(evutil_socket_t fd, short events, void *user)
-{
-	struct daemon *daemon = user;
-	const struct config *config = &daemon->config;
-	size_t i;
-
-	(void)fd;
-	(void)events;
-	for (i = 0; i < config->interface_count; i++) {
-		struct datapath_attachment *attachment = &daemon->attachments[i];
-		const char *name = config->interfaces[i];
-		uint32_t ifindex = if_nametoindex(name);
-		struct lb_err err = {0};
-
-		if (ifindex == attachment->ifindex)
-			continue;
-		if (attachment->ifindex)
-			log_line(LOG_LEVEL_WARNING, "%s is gone", name);
-		attachment->ifindex = 0;
-		snprintf(attachment->reason, sizeof(attachment->reason),
-			 "the interface is gone; lbd attaches again when it is back");
-		if (!ifindex)
-			continue;
-		if (datapath_attach(daemon->datapath, name, config->xdp_mode, attachment, &err)) {
-			attachment->ifindex = 0;
-			snprintf(attachment->reason, sizeof(attachment->reason), "%.150s",
-				 err.message);
-		} else {
-			log_line(LOG_LEVEL_INFO, "%s is back and attached", name);
-		}
-	}
-}
-
-static int start_looking(struct daemon *daemon, struct lb_err *err)
-{
-	const struct timeval second = {.tv_sec = 1};
-
-	daemon->look_timer = event_new(daemon->base, -1, EV_PERSIST, look_at_interfaces, daemon);
-	if (!daemon->look_timer || event_add(daemon->look_timer, &second))
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make a timer");
-	return 0;
-}
-
 static time_t seconds_now(void)
 {
 	struct timespec now;
@@ -297,32 +231,34 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		start_pmtu(daemon);
 	if (!error) /* last: the first packet finds every VIP in place */
-		error = attach_all(daemon, err);
-	if (!error)
-		error = start_looking(daemon, err);
+		error = interfaces_open(&daemon->config, daemon->datapath, daemon->base,
+					&daemon->interfaces, err);
 	if (!error)
 		datapath_detach_others(daemon->datapath);
 	if (!error) /* pins, sockets and attachments are made; what is left needs little */
 		error = privileges_drop(false, err);
 	if (!error)
 		error = log_follow(daemon->base, err);
+	if (error)
+		return error;
 	daemon->methods = (struct methods_context){
 		.config = &daemon->config,
 		.datapath = daemon->datapath,
 		.service = daemon->service,
 		.events = daemon->events,
-		.attachments = daemon->attachments,
+		.attachments = interfaces_attachments(daemon->interfaces),
 		.preflight = &daemon->preflight,
 		.warnings = daemon->warnings,
 		.started = seconds_now(),
 	};
-	return error;
+	return 0;
 }
 
 static void stop(struct daemon *daemon)
 {
 	size_t i;
 
+	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);
 	service_close(daemon->service);
 	control_close(daemon->control);
@@ -332,8 +268,6 @@ static void stop(struct daemon *daemon)
 	for (i = 0; i < 3; i++)
 		if (daemon->stop_signals[i])
 			event_free(daemon->stop_signals[i]);
-	if (daemon->look_timer)
-		event_free(daemon->look_timer);
 	notify_close(daemon->notify);
 	log_close();
 	if (daemon->base)

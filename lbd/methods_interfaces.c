@@ -4,6 +4,7 @@
 
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
+#include <net/if.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -61,18 +62,19 @@ static void add_mode(json_t *object, const struct methods_context *context,
 static json_t *describe_configured(const struct methods_context *context, size_t i)
 {
 	const struct datapath_attachment *at = &context->attachments[i];
-	json_t *object = json_pack("{s:s, s:I}", "name", context->config->interfaces[i], "ifindex",
-				   (json_int_t)at->ifindex);
+	const char *name = context->config->interfaces[i];
+	uint32_t ifindex = at->ifindex ? at->ifindex : if_nametoindex(name);
+	json_t *object = json_pack("{s:s, s:I}", "name", name, "ifindex", (json_int_t)ifindex);
 	struct nexthop_link link;
 
 	if (!object)
 		return NULL;
 	add_mode(object, context, at);
 	json_object_set_new(object, "ingress", json_true());
-	if (at->ifindex && service_link(context->service, at->ifindex, &link))
+	if (ifindex && service_link(context->service, ifindex, &link))
 		add_link(object, &link);
 	else
-		json_object_set_new(object, "link", json_string("gone"));
+		json_object_set_new(object, "link", json_string("missing"));
 	return object;
 }
 

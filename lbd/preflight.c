@@ -76,8 +76,8 @@ static void (*const link_warnings[])(const struct preflight_link *, json_t *) = 
 	warn_of_mtu,
 };
 
-static int unknown_interface(const struct preflight_facts *facts, const char *name,
-			     struct lb_err *err)
+/* It may come later, or never, when it is not the one that was meant. */
+static void warn_of_missing(const struct preflight_facts *facts, const char *name, json_t *warnings)
 {
 	const char **names = calloc(facts->link_count + 1, sizeof(*names));
 	const char *meant;
@@ -85,14 +85,16 @@ static int unknown_interface(const struct preflight_facts *facts, const char *na
 	for (size_t i = 0; names && i < facts->link_count; i++)
 		names[i] = facts->links[i].is.name;
 	meant = names ? lb_nearest(name, names) : NULL;
-	lb_err_set(err, LB_ERR_NOT_FOUND, "", "no interface \"%s\"", name);
 	if (meant)
-		lb_err_hint(err, "did you mean \"%s\"?", meant);
+		warn(warnings,
+		     "no interface \"%s\": lbd attaches as soon as there is; did you mean \"%s\"?",
+		     name, meant);
 	else
-		lb_err_hint(err, "\"ip link\" lists the interfaces; lbd sees those of its own "
-				 "network namespace");
+		warn(warnings,
+		     "no interface \"%s\": lbd attaches as soon as there is; \"ip link\" lists "
+		     "those of lbd's network namespace",
+		     name);
 	free(names);
-	return -ENODEV;
 }
 
 static int other_program(const struct preflight_link *link, struct lb_err *err)
@@ -129,8 +131,10 @@ static int judge_interface(const struct preflight_facts *facts, const char *name
 {
 	const struct preflight_link *link = find_link(facts, name);
 
-	if (!link)
-		return unknown_interface(facts, name, err);
+	if (!link) {
+		warn_of_missing(facts, name, warnings);
+		return 0;
+	}
 	if (link->other_program)
 		return other_program(link, err);
 	warn_of_link(link, warnings);
@@ -210,6 +214,8 @@ static void warn_of_no_list(const struct preflight_facts *facts, json_t *warning
 static int judge_interfaces(const struct config *config, const struct preflight_facts *facts,
 			    json_t *warnings, struct lb_err *err)
 {
+	size_t missing = 0;
+
 	warn_of_no_list(facts, warnings);
 	if (facts->links_fault)
 		return 0;
@@ -220,7 +226,11 @@ static int judge_interfaces(const struct config *config, const struct preflight_
 			lb_err_prefix(err, "interfaces[%zu]", i);
 			return ret;
 		}
+		missing += !find_link(facts, config->interfaces[i]);
 	}
+	if (missing == config->interface_count)
+		warn(warnings, "none of the interfaces in lbd.json is there: nothing is balanced "
+			       "until one comes");
 	return 0;
 }
 

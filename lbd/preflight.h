@@ -10,9 +10,9 @@
 #include "links.h"
 
 /* Appends a sentence to `warnings` for everything that works but should be mended (JIT off, no BTF,
- * LRO on, interface down, an MTU that leaves no room for the outer header, …). Fails, with what to
- * do in err->hint, where lbd cannot run: a capability is missing, an interface does not exist,
- * another XDP program is attached, no bpffs at pin_dir and it cannot be mounted. */
+ * LRO on, interface missing or down, an MTU that leaves no room for the outer header, …). Fails,
+ * with what to do in err->hint, where lbd cannot run: a capability is missing, another XDP program
+ * is attached, no bpffs at pin_dir and it cannot be mounted. */
 int preflight_check(const struct config *config, json_t *warnings, struct lb_err *err);
 
 /* --- its two halves: looking (preflight_facts.c) and judging (preflight.c, pure) --- */

@@ -410,18 +410,43 @@ static void missing_capabilities_are_named(void **state)
 	assert_non_null(strstr(err.hint, "as root"));
 }
 
-static void unknown_interface_is_named_with_the_one_that_was_meant(void **state)
+/* The warnings about two interfaces, neither of which stops a start. */
+static json_t *judge_two(const char *first, const char *second)
 {
+	struct config config = {.interface_count = 2, .pin_dir = "/p", .state_dir = "/s"};
+	json_t *warnings = json_array();
 	struct lb_err err;
 
+	snprintf(config.interfaces[0], IF_NAMESIZE, "%s", first);
+	snprintf(config.interfaces[1], IF_NAMESIZE, "%s", second);
+	assert_int_equal(preflight_judge(&config, &good_facts, warnings, &err), 0);
+	return warnings;
+}
+
+static void missing_interface_is_a_warning_with_the_one_that_was_meant(void **state)
+{
+	json_auto_t
+	*warnings = judge_two("eth0", "etho");
+
 	(void)state;
-	assert_null(judge(&good_facts, "etho", &err));
-	assert_int_equal(err.code, LB_ERR_NOT_FOUND);
-	assert_string_equal(err.path, "interfaces[0]");
-	assert_string_equal(err.message, "no interface \"etho\"");
-	assert_string_equal(err.hint, "did you mean \"eth0\"?");
-	assert_null(judge(&good_facts, "wan", &err));
-	assert_non_null(strstr(err.hint, "ip link"));
+	assert_int_equal(json_array_size(warnings), 1);
+	assert_string_equal(json_string_value(json_array_get(warnings, 0)),
+			    "no interface \"etho\": lbd attaches as soon as there is; did you mean "
+			    "\"eth0\"?");
+}
+
+static void that_no_interface_is_there_is_a_warning(void **state)
+{
+	json_auto_t
+	*warnings = judge_two("wan", "dmz");
+
+	(void)state;
+	assert_int_equal(json_array_size(warnings), 3);
+	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), "ip link"));
+	assert_string_equal(
+		json_string_value(json_array_get(warnings, 2)),
+		"none of the interfaces in lbd.json is there: nothing is balanced until "
+		"one comes");
 }
 
 static void other_xdp_program_is_refused_with_its_number(void **state)
@@ -617,7 +642,8 @@ int main(void)
 		cmocka_unit_test(file_that_cannot_be_read_is_named),
 		cmocka_unit_test(good_machine_has_no_warnings),
 		cmocka_unit_test(missing_capabilities_are_named),
-		cmocka_unit_test(unknown_interface_is_named_with_the_one_that_was_meant),
+		cmocka_unit_test(missing_interface_is_a_warning_with_the_one_that_was_meant),
+		cmocka_unit_test(that_no_interface_is_there_is_a_warning),
 		cmocka_unit_test(other_xdp_program_is_refused_with_its_number),
 		cmocka_unit_test(what_would_stop_a_start_is_a_warning_once_lbd_runs),
 		cmocka_unit_test(interfaces_that_status_tells_of_are_no_warnings_once_lbd_runs),
