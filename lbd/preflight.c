@@ -46,9 +46,10 @@ static void warn_if_no_ethernet(const struct preflight_link *link, json_t *warni
 		     link->is.name);
 }
 
+/* A bond says that it has LRO whatever its ports do, and its ports run the program. */
 static void warn_of_lro(const struct preflight_link *link, json_t *warnings)
 {
-	if (link->lro)
+	if (link->lro && !link->is.is_bond)
 		warn(warnings,
 		     "%s merges packets in hardware (LRO), which keeps XDP from its native mode: "
 		     "ethtool -K %s lro off",
@@ -120,10 +121,14 @@ static const struct preflight_link *find_link(const struct preflight_facts *fact
 	return NULL;
 }
 
-static void warn_of_link(const struct preflight_link *link, json_t *warnings)
+static void warn_of_link(const struct preflight_facts *facts, const struct preflight_link *link,
+			 json_t *warnings)
 {
 	for (size_t i = 0; i < sizeof(link_warnings) / sizeof(*link_warnings); i++)
 		link_warnings[i](link, warnings);
+	for (size_t i = 0; link->is.is_bond && i < facts->link_count; i++)
+		if (facts->links[i].is.master == link->is.ifindex)
+			warn_of_lro(&facts->links[i], warnings);
 }
 
 static int judge_interface(const struct preflight_facts *facts, const char *name, json_t *warnings,
@@ -137,7 +142,7 @@ static int judge_interface(const struct preflight_facts *facts, const char *name
 	}
 	if (link->other_program)
 		return other_program(link, err);
-	warn_of_link(link, warnings);
+	warn_of_link(facts, link, warnings);
 	return 0;
 }
 
@@ -299,7 +304,7 @@ void preflight_judge_running(const struct config *config, const struct preflight
 		const struct preflight_link *link = find_link(facts, config->interfaces[i]);
 
 		if (link)
-			warn_of_link(link, warnings);
+			warn_of_link(facts, link, warnings);
 	}
 }
 

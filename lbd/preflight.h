@@ -20,7 +20,7 @@ int preflight_check(const struct config *config, json_t *warnings, struct lb_err
 struct preflight_link {
 	struct link_info is;
 	bool other_program; /* has an XDP program, and it is not an earlier lbd's */
-	bool lro;           /* known only for configured interfaces */
+	bool lro;           /* known only for configured interfaces and their ports */
 };
 
 struct preflight_facts {

@@ -100,15 +100,29 @@ static bool is_configured(const struct config *config, const char *interface)
 	return false;
 }
 
+/* The bond or bridge that a link is a port of, or the link itself. */
+static const struct link_info *master_of(const struct preflight_facts *facts,
+					 const struct link_info *link)
+{
+	for (size_t i = 0; link->master && i < facts->link_count; i++)
+		if (facts->links[i].is.ifindex == link->master)
+			return &facts->links[i].is;
+	return link;
+}
+
 static void look_at_offloads(const struct config *config, struct preflight_facts *out)
 {
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return;
-	for (size_t i = 0; i < out->link_count; i++)
-		if (is_configured(config, out->links[i].is.name))
-			out->links[i].lro = lro_is_on(fd, out->links[i].is.name);
+	for (size_t i = 0; i < out->link_count; i++) {
+		const struct link_info *link = &out->links[i].is;
+
+		if (is_configured(config, link->name) ||
+		    is_configured(config, master_of(out, link)->name))
+			out->links[i].lro = lro_is_on(fd, link->name);
+	}
 	close(fd);
 }
 

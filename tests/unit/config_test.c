@@ -556,6 +556,32 @@ static void links_to_mend_are_warned_of(void **state)
 	expect_link_warning(&link, "");
 }
 
+/* A bond of two ports, as its driver tells: it has LRO whatever they do. */
+static void lro_of_a_bond_is_that_of_its_ports(void **state)
+{
+	struct preflight_link links[] = {good_links[1], good_links[1], good_links[1],
+					 good_links[1]};
+	struct preflight_facts facts = good_facts;
+	struct lb_err err;
+
+	(void)state;
+	facts.links = links;
+	facts.link_count = COUNT(links);
+	for (uint32_t i = 0; i < COUNT(links); i++)
+		links[i].is.ifindex = 10 + i;
+	strcpy(links[0].is.name, "bond0");
+	links[0].is.is_bond = true;
+	links[0].lro = true;
+	links[1].is.master = links[2].is.master = links[0].is.ifindex;
+	strcpy(links[2].is.name, "eth1");
+	strcpy(links[3].is.name, "eth2");
+	links[3].lro = true; /* is no port of it */
+	assert_string_equal(judge(&facts, "bond0", &err), "");
+	assert_string_equal(judge_running(&facts, "bond0"), "");
+	links[2].lro = true;
+	assert_non_null(strstr(judge(&facts, "bond0", &err), "ethtool -K eth1 lro off"));
+}
+
 static void kernel_to_mend_is_warned_of(void **state)
 {
 	struct preflight_facts facts = good_facts;
@@ -648,6 +674,7 @@ int main(void)
 		cmocka_unit_test(what_would_stop_a_start_is_a_warning_once_lbd_runs),
 		cmocka_unit_test(interfaces_that_status_tells_of_are_no_warnings_once_lbd_runs),
 		cmocka_unit_test(links_to_mend_are_warned_of),
+		cmocka_unit_test(lro_of_a_bond_is_that_of_its_ports),
 		cmocka_unit_test(kernel_to_mend_is_warned_of),
 		cmocka_unit_test(a_list_of_links_that_cannot_be_read_is_a_warning),
 		cmocka_unit_test(folders_that_do_not_serve_are_refused),
