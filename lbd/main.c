@@ -228,8 +228,10 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = service_open(&daemon->config, daemon->datapath, daemon->base,
 				     daemon->events, &daemon->service, err);
-	if (!error)
+	if (!error) {
+		preflight_again_serve(&daemon->preflight, daemon->service);
 		start_pmtu(daemon);
+	}
 	if (!error) /* last: the first packet finds every VIP in place */
 		error = interfaces_open(&daemon->config, daemon->datapath, daemon->base,
 					&daemon->interfaces, err);

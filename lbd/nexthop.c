@@ -1065,22 +1065,16 @@ static bool nobody_uses(void *user, const struct netlink_neighbour *neighbour)
 
 int nexthops_detach(struct lb_err *err)
 {
-	static const struct netlink_events none;
-	struct event_base *base = event_base_new();
 	struct netlink *netlink;
-	int status;
+	int status = netlink_open(NULL, NULL, &netlink, err);
 
-	if (!base)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-	status = netlink_open(base, &none, &netlink, err);
-	if (!status) {
-		status = neighbours_release_left(netlink, nobody_uses, NULL);
-		netlink_close(netlink);
-		if (status)
-			lb_err_set(err, LB_ERR_SYSTEM, "",
-				   "cannot release neighbour entries (ip neigh, proto 76): %s",
-				   strerror(-status));
-	}
-	event_base_free(base);
+	if (status)
+		return status;
+	status = neighbours_release_left(netlink, nobody_uses, NULL);
+	netlink_close(netlink);
+	if (status)
+		lb_err_set(err, LB_ERR_SYSTEM, "",
+			   "cannot release neighbour entries (ip neigh, proto 76): %s",
+			   strerror(-status));
 	return status;
 }

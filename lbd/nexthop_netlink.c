@@ -527,14 +527,14 @@ int netlink_open(struct event_base *base, const struct netlink_events *events, s
 	struct netlink *netlink = calloc(1, sizeof(*netlink));
 	int status = netlink ? 0 : -ENOMEM;
 
-	if (netlink) {
-		netlink->events = *events;
+	if (netlink)
 		status = requests_open(netlink);
-	}
-	if (!status)
+	if (!status && base) {
+		netlink->events = *events;
 		status = notices_open(netlink);
-	if (!status)
-		status = readable_add(netlink, base);
+		if (!status)
+			status = readable_add(netlink, base);
+	}
 	if (status) {
 		netlink_close(netlink);
 		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open netlink: %s", strerror(-status));

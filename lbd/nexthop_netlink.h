@@ -62,6 +62,7 @@ struct netlink_events {
 	void *user;
 };
 
+/* Without a base, for requests only: no events, and netlink_links must not be called. */
 int netlink_open(struct event_base *base, const struct netlink_events *events, struct netlink **out,
 		 struct lb_err *err);
 void netlink_close(struct netlink *netlink);

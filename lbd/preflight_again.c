@@ -4,7 +4,9 @@
 
 #include <time.h>
 
+#include "loops.h"
 #include "preflight.h"
+#include "service.h"
 
 void preflight_again_init(struct preflight_again *again, const struct config *config)
 {
@@ -19,14 +21,31 @@ static int64_t now_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static json_t *look(const struct config *config)
+static void warn_of_loops(const struct preflight_again *again, json_t *warnings)
+{
+	struct loops_facts facts;
+
+	if (!again->service)
+		return;
+	loops_look(again->config, service_document(again->service), &facts);
+	loops_judge(&facts, warnings);
+}
+
+void preflight_again_serve(struct preflight_again *again, const struct service *service)
+{
+	again->service = service;
+	warn_of_loops(again, again->warnings);
+}
+
+static json_t *look(const struct preflight_again *again)
 {
 	json_t *warnings = json_array();
 	struct preflight_facts facts;
 
-	preflight_look_only(config, &facts);
-	preflight_judge_running(config, &facts, warnings);
+	preflight_look_only(again->config, &facts);
+	preflight_judge_running(again->config, &facts, warnings);
 	preflight_facts_clear(&facts);
+	warn_of_loops(again, warnings);
 	return warnings;
 }
 
@@ -36,7 +55,7 @@ void preflight_warn(struct preflight_again *again, json_t *warnings)
 
 	if (!again->looked_ms || now - again->looked_ms >= PREFLIGHT_AGAIN_MS) {
 		json_decref(again->warnings);
-		again->warnings = look(again->config);
+		again->warnings = look(again);
 		again->looked_ms = now;
 	}
 	json_array_extend(warnings, again->warnings);
