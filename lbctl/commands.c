@@ -81,8 +81,9 @@
 		HEALTH_OPTION("body", "TEXT", "http: what must occur in the response"),            \
 		HEALTH_OPTION("payload", "BYTES", "udp: what is sent"),                            \
 		HEALTH_OPTION("expect", "BYTES", "udp: what must occur in the reply (anything)"),  \
-		HEALTH_OPTION("command", "COMMAND-LINE",                                           \
-			      "exec: a program's path and its arguments, split at blanks"),        \
+		HEALTH_OPTION(                                                                     \
+			"command", "COMMAND-LINE",                                                 \
+			"exec: a file that lbd.json allows, and arguments, split at blanks"),      \
 		{.name = "on-unhealthy",                                                           \
 		 .value = "keep|reset",                                                            \
 		 .summary = "established flows of an unhealthy backend stay (keep), or move at "   \

@@ -214,6 +214,32 @@ static int read_encap(const json_t *object, struct config *out, struct lb_err *e
 	return ret;
 }
 
+/* --- exec checks --- */
+
+static int read_user(const json_t *value, struct config *out, struct lb_err *err)
+{
+	if (!json_string_length(value) || json_string_length(value) >= sizeof(out->exec.user))
+		return lb_err_set(err, LB_ERR_PARAMS, "user", "a user name has 1 to %zu bytes",
+				  sizeof(out->exec.user) - 1);
+	strcpy(out->exec.user, json_string_value(value));
+	return 0;
+}
+
+static int read_exec_checks(const json_t *object, struct config *out, struct lb_err *err)
+{
+	const json_t *folder, *user;
+	const struct lb_json_field fields[] = {
+		{"folder", LB_JSON_STRING, true, &folder},
+		{"user", LB_JSON_STRING, true, &user},
+		{0},
+	};
+	int ret = lb_json_fields(object, fields, err);
+
+	if (!ret)
+		ret = read_path(folder, "folder", out->exec.folder, sizeof(out->exec.folder), err);
+	return ret ? ret : read_user(user, out, err);
+}
+
 /* --- numbers --- */
 
 static int read_limits(const json_t *object, struct config *out, struct lb_err *err)
@@ -329,7 +355,7 @@ static int read_part(const json_t *object, const char *name,
 int config_from_json(const json_t *document, struct config *out, struct lb_err *err)
 {
 	const json_t *interfaces, *xdp_mode, *control, *state_dir, *pin_dir, *encap, *limits, *seed;
-	const json_t *answer_rate;
+	const json_t *answer_rate, *exec_checks;
 	const struct lb_json_field fields[] = {
 		{"interfaces", LB_JSON_ARRAY, true, &interfaces},
 		{"xdp_mode", LB_JSON_STRING, false, &xdp_mode},
@@ -339,6 +365,7 @@ int config_from_json(const json_t *document, struct config *out, struct lb_err *
 		{"encap", LB_JSON_OBJECT, false, &encap},
 		{"limits", LB_JSON_OBJECT, false, &limits},
 		{"answer_rate", LB_JSON_INTEGER, false, &answer_rate},
+		{"exec_checks", LB_JSON_OBJECT, false, &exec_checks},
 		{"hash_seed", LB_JSON_STRING, false, &seed},
 		{0},
 	};
@@ -363,6 +390,8 @@ int config_from_json(const json_t *document, struct config *out, struct lb_err *
 		ret = read_part(limits, "limits", read_limits, out, err);
 	if (!ret && answer_rate)
 		ret = read_answer_rate(answer_rate, out, err);
+	if (!ret)
+		ret = read_part(exec_checks, "exec_checks", read_exec_checks, out, err);
 	if (!ret && seed)
 		ret = read_seed(seed, out, err);
 	return ret;

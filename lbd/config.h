@@ -5,8 +5,8 @@
  *   {"interfaces": ["eth0"], "xdp_mode": "auto", "control": {"path": "/run/lbd/lbd.sock",
  * "read_only_path": "/run/lbd/lbd-ro.sock", "group": "lbd"}, "state_dir": "/var/lib/lbd",
  * "pin_dir": "/sys/fs/bpf/lbd", "encap": {"source4": "auto", "source6": "auto"}, "limits": {"vips":
- * 1024, "members": 4096, "slots": 2097152, "flows": 1048576}, "answer_rate": 1000, "hash_seed":
- * "32 hex digits"}
+ * 1024, "members": 4096, "slots": 2097152, "flows": 1048576}, "answer_rate": 1000,
+ * "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"}, "hash_seed": "32 hex digits"}
  */
 #ifndef LB_CONFIG_H
 #define LB_CONFIG_H
@@ -19,6 +19,7 @@
 #include "api/addr.h"
 #include "api/err.h"
 #include "datapath.h"
+#include "exec_rights.h"
 
 #define LB_INTERFACES_MAX 64
 
@@ -36,6 +37,7 @@ struct config {
 	char pin_dir[256];
 	/* address.family 0: automatic. A prefix shorter than full length: the flow hash picks the
 	 * host bits. */
+	struct exec_rights exec; /* without the numbers of the user */
 	struct lb_prefix source4, source6;
 	uint32_t vips, members, slots, flows;
 	uint32_t answer_rate; /* what the program answers by itself, a second and CPU; 0: nothing */

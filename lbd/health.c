@@ -311,7 +311,7 @@ struct health *health_new(struct event_base *base, const struct health_options *
 		health->random = (uint64_t)clock_us(CLOCK_MONOTONIC);
 	health->random |= 1; /* 0 would stay 0 */
 	health->exec = health_exec_new(base, options->exec_max ? options->exec_max : EXEC_MAX,
-				       on_exec_freed, health);
+				       options->exec_rights, on_exec_freed, health);
 	if (!health->exec) {
 		free(health);
 		return NULL;

@@ -23,8 +23,9 @@
  * begins with the command. Children are waited for through pidfds, one by one: SIGCHLD need not be
  * handled, but must not be ignored, and no one else may wait for every child (waitpid(-1)).
  *
- * Rights: CAP_NET_ADMIN for tunnel checks (SO_MARK), none for others. datapath_tunnel.h says what
- * tunnel checks need beyond that.
+ * Rights: CAP_NET_ADMIN for tunnel checks (SO_MARK); for exec CAP_SETUID and CAP_SETGID to become
+ * another user, and CAP_KILL to end what runs as that user; none for others. datapath_tunnel.h says
+ *what tunnel checks need beyond that.
  */
 #ifndef LB_HEALTH_ENGINE_H
 #define LB_HEALTH_ENGINE_H
@@ -36,6 +37,7 @@
 struct event_base;
 struct health;
 struct health_watch;
+struct exec_rights;
 
 struct health_view {
 	enum health_status status;
@@ -52,7 +54,8 @@ struct health_options {
 	 * and remove watches, this one too. */
 	void (*changed)(void *user, void *owner, const struct health_view *view);
 	void *user;
-	uint32_t exec_max; /* commands at once; 0: 16 */
+	uint32_t exec_max;                     /* commands at once; 0: 16 */
+	const struct exec_rights *exec_rights; /* borrowed */
 };
 
 struct health_target {

@@ -14,6 +14,7 @@
 #include "api/health.h"
 #include "health_state.h"
 
+struct exec_rights;
 struct health_exec;
 
 struct health_probe {
@@ -65,7 +66,8 @@ const struct lb_addr *health_socket_peer(const struct health_probe *probe);
 
 /* --- commands: what they share --- */
 struct health_exec *health_exec_new(struct event_base *base, uint32_t max,
-				    void (*freed)(void *user), void *user);
+				    const struct exec_rights *rights, void (*freed)(void *user),
+				    void *user);
 void health_exec_free(struct health_exec *exec); /* kills what runs */
 /* Whether no further command may start now; `freed` is called when that ends. */
 bool health_exec_full(const struct health_exec *exec);

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Does a command, run for the backend, end with status 0?
  *
+ * Which commands there are, and as whom they run, is said by exec_rights.h. One that cannot be run
+ * is a fault of this node, not of the backend.
+ *
  * A command is a process group, led by the process that is started. Its end is seen through a
  * pidfd; then the whole group is killed before the leader is reaped, since so long no other group
  * can have its number. A command whose probe is cancelled (its time is over) is killed, and stays a
@@ -15,10 +18,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/queue.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "exec_rights.h"
 #include "health_probe.h"
 
 #define DYING_MS 100 /* how long the end of a killed command is waited for at the very end */
@@ -46,6 +53,7 @@ struct job {
 struct health_exec {
 	struct event_base *base;
 	uint32_t max, running;
+	const struct exec_rights *rights;
 	LIST_HEAD(, job) jobs;
 	void (*freed)(void *user);
 	void *user;
@@ -229,29 +237,61 @@ static void child_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* With no_new_privs, which lbd has set, user 0 does not get them back by exec. */
-static int child_capabilities(void)
+/* What a check has no use for; its time is bounded as well, should it leave its group. */
+static int child_limits(uint32_t timeout_ms)
+{
+	const struct {
+		int what;
+		rlim_t limit;
+	} limits[] = {
+		{RLIMIT_CORE, 0},
+		{RLIMIT_NOFILE, 256},
+		{RLIMIT_NPROC, 1024},
+		{RLIMIT_CPU, timeout_ms / 1000 + 1},
+	};
+
+	umask(077);
+	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
+		const struct rlimit limit = {limits[i].limit, limits[i].limit};
+
+		if (setrlimit(limits[i].what, &limit))
+			return -1;
+	}
+	return 0;
+}
+
+/* The user, without supplementary groups, and without capabilities. The calls are the kernel's,
+ * since those of libc would change every thread of lbd. */
+static int child_identity(const struct exec_rights *rights)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
+	const unsigned long uid = rights->uid, gid = rights->gid;
 
-	return (int)syscall(SYS_capset, &header, none);
+	if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, gid, gid, gid) ||
+	    syscall(SYS_setresuid, uid, uid, uid) || syscall(SYS_capset, &header, none))
+		return -1;
+	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
 
-static _Noreturn void child_run(char *const *command, char *const *environment,
-				const int write_fds[STREAMS], volatile int *error)
+static _Noreturn void child_run(const struct health_probe *probe, const char *path,
+				char *const *environment, const int write_fds[STREAMS],
+				volatile int *error)
 {
-	if (!setpgid(0, 0) && !child_descriptors(write_fds) && !child_capabilities()) {
+	if (!setpgid(0, 0) && !child_descriptors(write_fds) &&
+	    !child_limits(probe->check->timeout_ms) && !child_identity(probe->exec->rights)) {
 		child_signals();
-		execve(command[0], command, environment);
+		execve(path, probe->check->command, environment);
 	}
 	*error = errno;
 	_exit(127);
 }
 
 /* 0 or a positive error number. */
-static int spawn(const struct health_probe *probe, const int write_fds[STREAMS], pid_t *pid)
+static int spawn(const struct health_probe *probe, const char *path, const int write_fds[STREAMS],
+		 pid_t *pid)
 {
+	const int dumpable = prctl(PR_GET_DUMPABLE);
 	struct environment environment;
 	sigset_t all, before;
 	volatile int error = 0;
@@ -262,10 +302,13 @@ static int spawn(const struct health_probe *probe, const int write_fds[STREAMS],
 	sigprocmask(SIG_SETMASK, &all, &before); /* no handler of ours runs in the child */
 	child = vfork();
 	if (!child)
-		child_run(probe->check->command, environment.list, write_fds, &error);
+		child_run(probe, path, environment.list, write_fds, &error);
 	if (child < 0)
 		error = errno;
 	sigprocmask(SIG_SETMASK, &before, NULL);
+	/* Our memory, which was the child's when it changed its user, has lost this by that. */
+	if (dumpable == 1)
+		prctl(PR_SET_DUMPABLE, 1);
 	if (child > 0 && error)
 		waitpid(child, NULL, 0);
 	*pid = child;
@@ -289,20 +332,16 @@ static int job_follow(struct job *job)
 	return error;
 }
 
-/* 0, or -errno; *unfit when it is the command that cannot be run. */
-static int job_start(struct job *job, bool *unfit)
+/* 0 or -errno. */
+static int job_start(struct job *job, const char *path)
 {
 	int write_fds[STREAMS] = {-1, -1};
 	int error = 0;
 
-	*unfit = false;
 	for (int i = 0; i < STREAMS && !error; i++)
 		error = stream_open(job->exec->base, &job->streams[i], &write_fds[i]);
-	if (!error) {
-		error = -spawn(job->probe, write_fds, &job->pid);
-		*unfit = error == -ENOENT || error == -EACCES || error == -ENOEXEC ||
-			 error == -EPERM || error == -ENOTDIR || error == -ELOOP;
-	}
+	if (!error)
+		error = -spawn(job->probe, path, write_fds, &job->pid);
 	for (int i = 0; i < STREAMS; i++)
 		if (write_fds[i] >= 0)
 			close(write_fds[i]);
@@ -311,19 +350,24 @@ static int job_start(struct job *job, bool *unfit)
 
 static void start(struct health_probe *probe)
 {
-	struct job *job = job_new(probe);
-	bool unfit = false;
-	int error = job ? job_start(job, &unfit) : -ENOMEM;
+	const struct exec_rights *rights = probe->exec->rights;
+	struct lb_err err = {0};
+	char path[PATH_MAX];
+	struct job *job;
+	int error;
 
 	probe->awaited = "end of the command";
+	if (exec_rights_find(rights, probe->check->command[0], path, &err)) {
+		health_probe_not_made(probe, "%s", err.message);
+		return;
+	}
+	job = job_new(probe);
+	error = job ? job_start(job, path) : -ENOMEM;
 	if (error) {
 		if (job)
 			job_free(job);
-		if (unfit)
-			health_probe_fail(probe, "cannot run %s: %s", probe->check->command[0],
-					  strerror(-error));
-		else
-			health_probe_fail_errno(probe, "", -error);
+		health_probe_not_made(probe, "cannot run %s as user %s: %s", path, rights->user,
+				      strerror(-error));
 		return;
 	}
 	LIST_INSERT_HEAD(&probe->exec->jobs, job, jobs);
@@ -350,7 +394,8 @@ const struct health_probe_kind health_probe_exec = {
 /* --- what commands share --- */
 
 struct health_exec *health_exec_new(struct event_base *base, uint32_t max,
-				    void (*freed)(void *user), void *user)
+				    const struct exec_rights *rights, void (*freed)(void *user),
+				    void *user)
 {
 	struct health_exec *exec = calloc(1, sizeof(*exec));
 
@@ -358,6 +403,7 @@ struct health_exec *health_exec_new(struct event_base *base, uint32_t max,
 		return NULL;
 	exec->base = base;
 	exec->max = max;
+	exec->rights = rights;
 	exec->freed = freed;
 	exec->user = user;
 	LIST_INIT(&exec->jobs);

@@ -213,6 +213,13 @@ static time_t seconds_now(void)
 	return now.tv_sec;
 }
 
+static int drop_privileges(const struct daemon *daemon, struct lb_err *err)
+{
+	const struct privileges_wanted wanted = {.other_user = *daemon->config.exec.folder};
+
+	return privileges_drop(&wanted, err);
+}
+
 static int start(struct daemon *daemon, struct lb_err *err)
 {
 	int error = preflight_check(&daemon->config, daemon->preflight.warnings, err);
@@ -238,7 +245,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		datapath_detach_others(daemon->datapath);
 	if (!error) /* pins, sockets and attachments are made; what is left needs little */
-		error = privileges_drop(false, err);
+		error = drop_privileges(daemon, err);
 	if (!error)
 		error = log_follow(daemon->base, err);
 	if (error)

@@ -57,11 +57,15 @@ static int sets_put(const struct sets *sets, struct lb_err *err)
 
 /* --- the steps --- */
 
-static uint64_t to_keep(uint64_t permitted, bool net_raw)
+static uint64_t to_keep(uint64_t permitted, const struct privileges_wanted *options)
 {
 	const uint64_t in_sys_admin = BIT(CAP_BPF) | BIT(CAP_PERFMON);
-	uint64_t wanted = in_sys_admin | BIT(CAP_NET_ADMIN) | (net_raw ? BIT(CAP_NET_RAW) : 0);
+	uint64_t wanted = in_sys_admin | BIT(CAP_NET_ADMIN);
 
+	if (options->net_raw)
+		wanted |= BIT(CAP_NET_RAW);
+	if (options->other_user)
+		wanted |= BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL);
 	if ((permitted & in_sys_admin) != in_sys_admin)
 		wanted |= BIT(CAP_SYS_ADMIN);
 	return permitted & wanted;
@@ -104,12 +108,12 @@ static int raise_ambient(uint64_t inheritable, struct lb_err *err)
 		       : 0;
 }
 
-int privileges_drop(bool keep_net_raw, struct lb_err *err)
+int privileges_drop(const struct privileges_wanted *wanted, struct lb_err *err)
 {
 	struct sets sets = {0}, kept;
 	int ret = sets_get(&sets, err);
 
-	kept.permitted = kept.effective = to_keep(sets.permitted, keep_net_raw);
+	kept.permitted = kept.effective = to_keep(sets.permitted, wanted);
 	kept.inheritable = kept.permitted & BIT(CAP_NET_RAW);
 	if (!ret && sets.effective & BIT(CAP_SETPCAP))
 		ret = limit_programs(kept.permitted, err);

@@ -901,6 +901,10 @@ int apply_now(struct service *service, struct lb_service *next, const struct app
 int service_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err)
 {
+	if (checks_allowed(service, next, err)) {
+		lb_service_free(next);
+		return -EINVAL;
+	}
 	if (options->dry_run)
 		return apply(service, next, APPLY_DRY, options, NULL, change, err);
 	if (confirm_check(service, err)) {

@@ -336,6 +336,27 @@ static bool wants_tunnel(const struct lb_service *document)
 	return false;
 }
 
+/* Only what is new in `next` is judged, so that a check that has become impossible does not stand
+ * in the way of other changes. */
+int checks_allowed(const struct service *service, const struct lb_service *next, struct lb_err *err)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < next->vip_count; i++) {
+		const struct lb_vip *vip = &next->vips[i];
+		const struct lb_vip *now = lb_service_find(service->document, vip->name);
+
+		if (vip->health.kind != LB_HEALTH_EXEC ||
+		    (now && lb_health_equal(&now->health, &vip->health)))
+			continue;
+		if (!exec_rights_find(&service->exec_rights, vip->health.command[0], path, err))
+			continue;
+		lb_err_prefix(err, "vips[%zu].health.command[0]", i);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int checks_prepare(struct service *service, const struct lb_service *next, struct lb_err *err)
 {
 	return wants_tunnel(next) ? tunnels_start(service->tunnels, err) : 0;
@@ -351,8 +372,15 @@ void checks_settle(struct service *service)
 
 int checks_open(struct service *service, struct event_base *base, struct lb_err *err)
 {
-	const struct health_options options = {.changed = on_changed, .user = service};
+	const struct health_options options = {
+		.changed = on_changed,
+		.user = service,
+		.exec_rights = &service->exec_rights,
+	};
 
+	service->exec_rights = service->config->exec;
+	if (exec_rights_resolve(&service->exec_rights, err))
+		return -EINVAL;
 	service->health = health_new(base, &options);
 	service->checks = calloc(members_capacity(service->config), sizeof(*service->checks));
 	service->reweigh_timer = evtimer_new(base, on_reweigh, service);

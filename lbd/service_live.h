@@ -60,6 +60,7 @@ struct service {
 	struct event *revert_timer;
 	char revert_fault[256]; /* why it could not be gone back to yet */
 
+	struct exec_rights exec_rights;
 	struct health *health;
 	struct health_check *checks; /* by member number */
 	struct event *reweigh_timer; /* pending while a VIP is to be weighed again */
@@ -101,6 +102,9 @@ void live_lead(struct service *service, const struct lb_vip *vip, const struct l
 /* --- service_health.c: what the health of backends does to the live service --- */
 int checks_open(struct service *service, struct event_base *base, struct lb_err *err);
 void checks_close(struct service *service);
+/* Whether lbd.json allows the checks of `next` that the present document does not have. */
+int checks_allowed(const struct service *service, const struct lb_service *next,
+		   struct lb_err *err);
 /* Before a change: what it needs of the machine, or an error. */
 int checks_prepare(struct service *service, const struct lb_service *next, struct lb_err *err);
 /* After it, or when it was given up: what only the other document needed ends. */

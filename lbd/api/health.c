@@ -405,8 +405,8 @@ static int exec_parse(const struct fields *fields, struct lb_health *out, struct
 
 	if (!fields->command) {
 		lb_err_set(err, LB_ERR_PARAMS, "command", "command is missing");
-		return lb_err_hint(err, "say what is to be run: a program's absolute path, and its "
-					"arguments");
+		return lb_err_hint(err, "say what is to be run: a file in the folder of exec "
+					"checks, and its arguments");
 	}
 	if (count < 1 || count > LB_HEALTH_COMMAND_MAX)
 		return lb_err_set(err, LB_ERR_PARAMS, "command",
@@ -421,13 +421,12 @@ static int exec_parse(const struct fields *fields, struct lb_health *out, struct
 			return -EINVAL;
 		}
 	}
-	if (out->command[0][0] == '/')
+	if (out->command[0][0] == '/' || (*out->command[0] && !strchr(out->command[0], '/')))
 		return 0;
-	lb_err_set(err, LB_ERR_PARAMS, "command[0]", "must be an absolute path, not \"%s\"",
-		   out->command[0]);
-	return lb_err_hint(
-		err,
-		"for a line of shell, in a document: \"command\": [\"/bin/sh\", \"-c\", \"…\"]");
+	lb_err_set(err, LB_ERR_PARAMS, "command[0]",
+		   "must be the name of a file, or an absolute path, not \"%s\"", out->command[0]);
+	return lb_err_hint(err, "commands are files in the folder that lbd.json names as "
+				"exec_checks.folder");
 }
 
 /* --- whole checks --- */

@@ -27,11 +27,12 @@
  *   Both are text with the escapes \xNN, \r, \n, \t and \\ (in JSON each backslash is written
  *   twice), or "hex:" and pairs of hexadecimal digits.
  * exec:
- *   command         the program's absolute path and its arguments. Status 0 means healthy. It runs
- *                   in / with an environment of PATH=/usr/sbin:/usr/bin:/sbin:/bin,
- *                   LBD_VIP=192.0.2.10:443/tcp, LBD_BACKEND=10.0.0.2, LBD_PORT=443 and
- *                   LBD_TIMEOUT_MS=1000 and nothing else; input is empty; when the time is over, it
- * and what it started are killed. The first line it writes is part of the error.
+ *   command         a file in the folder that lbd.json names (exec_checks), by its name or its
+ *                   absolute path, and its arguments. Status 0 means healthy. It runs in / with an
+ * environment of PATH=/usr/sbin:/usr/bin:/sbin:/bin, LBD_VIP=192.0.2.10:443/tcp,
+ * LBD_BACKEND=10.0.0.2, LBD_PORT=443 and LBD_TIMEOUT_MS=1000 and nothing else; input is empty; when
+ * the time is over, it and what it started are killed. The first line it writes is part of the
+ * error.
  *
  * What becomes of an unhealthy backend (on_unhealthy, when_all_unhealthy) is not the check's but
  * the VIP's. Pure: no I/O.

@@ -17,7 +17,13 @@ TOOL=${HEALTH_TOOL:-$O/tests/lib/health_tool}
 SLOWER=${SLOWER:-1}
 PREFIX=hc$$
 DIR=$(mktemp -d)
+chmod 755 "$DIR" # commands are run by nobody
 at_exit rm -rf "$DIR"
+CHECKS=$DIR/checks
+mkdir "$CHECKS"
+# shellcheck disable=SC2016 # the command expands it
+printf '#!/bin/sh\nexec /bin/sh -c "$1"\n' >"$CHECKS/run"
+chmod 755 "$CHECKS" "$CHECKS/run"
 EVENTS=$DIR/events
 TOOL_PID=
 VIP=192.0.2.10:80/tcp
@@ -171,7 +177,7 @@ add() {
 		"$(jq -nc "{interval_ms: $((150 * SLOWER)), rise: 2, fall: 2} + $2")"
 }
 http() { add "$1" "{type: \"http\", port: 8000, path: \"$2\"} + ${3:-{\}}"; }
-command_target() { add "$1" "{type: \"exec\", command: [\"/bin/sh\", \"-c\", $(jq -n --arg text "$2" '$text')]}"; }
+command_target() { add "$1" "{type: \"exec\", command: [\"run\", $(jq -n --arg text "$2" '$text')]}"; }
 
 every_kind() {
 	local ms=$((150 * SLOWER))
@@ -246,7 +252,19 @@ commands() {
 		return
 		;;
 	esac
+	TOOL_OPTIONS=(-x "$CHECKS")
+	install -m 666 /dev/null "$DIR/environment"
+	mkdir -p "$CHECKS/below"
+	install -m 644 /dev/null "$CHECKS/plain"
+	install -m 777 /dev/null "$CHECKS/others"
+	install -m 755 -o nobody /dev/null "$CHECKS/nobodys"
+	ln -sf /bin/true "$CHECKS/link"
 	command_target exec 'exit 0'
+	add exec-by-path "{type: \"exec\", command: [\"$CHECKS/run\", \"exit 0\"]}"
+	# shellcheck disable=SC2016 # the command expands it
+	command_target exec-rights 'grep -h "^\(Uid\|Gid\|Groups\|Cap[EPIA].*\|NoNewPrivs\):" /proc/self/status |
+		tr "\t\n" "  " | tr -s "0 " >&2; exit 1'
+	command_target exec-colours 'printf "\033[31mred\007\302\233 bad" >&2; exit 1'
 	command_target exec-environment "env | sort >$DIR/environment; pwd >>$DIR/environment"
 	command_target exec-fails 'echo out of order; echo because >&2; echo more >&2; exit 3'
 	command_target exec-says 'echo CRITICAL - 5 sessions; exit 2'
@@ -256,11 +274,14 @@ commands() {
 	command_target exec-killed 'kill -KILL $$'
 	command_target exec-hangs "sleep 3600.$$ & sleep 3600.$$"
 	command_target exec-leaves "sleep 3600.$$ & exit 0"
-	add exec-missing '{type: "exec", command: ["/nonexistent/check"]}'
-	add exec-no-program '{type: "exec", command: ["/etc/passwd"]}'
+	for name in missing plain others nobodys link below ..; do
+		add "exec-$name" "{type: \"exec\", command: [\"$name\"]}"
+	done
+	add exec-elsewhere '{type: "exec", command: ["/bin/true"]}'
+	add exec-up "{type: \"exec\", command: [\"$CHECKS/../environment\"]}"
 	tool_start "${PREFIX}checker"
 
-	for name in exec exec-environment exec-leaves; do
+	for name in exec exec-by-path exec-environment exec-leaves; do
 		is "$name" healthy
 	done
 	is exec-fails unhealthy "exit status 3: because"
@@ -270,8 +291,18 @@ commands() {
 	is exec-files unhealthy "exit status 1: 0 1 2 3" # 3: the folder that ls reads
 	is exec-killed unhealthy "killed by signal 9 (Killed)"
 	is exec-hangs unhealthy "no end of the command within $ms ms"
-	is exec-missing unhealthy "cannot run /nonexistent/check: No such file or directory"
-	is exec-no-program unhealthy "cannot run /etc/passwd: Permission denied"
+	is exec-rights unhealthy "exit status 1: Uid: $NOBODY Gid: $NOGROUP Groups: CapInh: 0 CapPrm: 0 CapEff: 0 CapAmb: 0 NoNewPrivs: 1 "
+	is exec-colours unhealthy "exit status 1: ?[31mred??? bad"
+	kill -USR1 "$TOOL_PID"
+	not_run missing "exec checks cannot use $CHECKS/missing: No such file or directory"
+	not_run plain "exec checks cannot use $CHECKS/plain: not everybody may execute it"
+	not_run others "exec checks cannot use $CHECKS/others: others than root may write to it"
+	not_run nobodys "exec checks cannot use $CHECKS/nobodys: it does not belong to root"
+	not_run link "exec checks cannot use $CHECKS/link: it is a symbolic link"
+	not_run below "exec checks cannot use $CHECKS/below: it is not a regular file"
+	not_run .. ".. is not a file in $CHECKS"
+	not_run elsewhere "/bin/true is not a file in $CHECKS"
+	not_run up "$CHECKS/../environment is not a file in $CHECKS"
 	check_equal "a command's environment is what it is said to be" "LBD_BACKEND=$SERVER
 LBD_PORT=80
 LBD_TIMEOUT_MS=$ms
@@ -281,6 +312,33 @@ PWD=/
 /" "$(cat "$DIR/environment")"
 	tool_stop "commands"
 	check "commands and what they started end with it" wait_for 2 no_commands
+	TOOL_OPTIONS=()
+	folder_of_others
+	command_target exec-off 'exit 0'
+	tool_start "${PREFIX}checker"
+	kill -USR1 "$TOOL_PID"
+	not_run off "exec checks are off"
+	tool_stop "without exec checks"
+}
+NOBODY=$(id -u nobody | sed 's/.*/&\t&\t&\t&/' | tr '\t' ' ')
+NOGROUP=$(id -g nobody | sed 's/.*/&\t&\t&\t&/' | tr '\t' ' ')
+
+# not_run NAME WHY: the check exec-NAME is a fault of this node.
+not_run() {
+	check "exec-$1: $2" wait_for 5 event ".event == \"view\" and .name == \"exec-$1\" and .status == \"unknown\" and
+		.error == $(jq -n --arg why "not checked: $2" '$why')"
+}
+
+folder_of_others() {
+	chmod 777 "$CHECKS"
+	TOOL_OPTIONS=(-x "$CHECKS")
+	command_target exec-folder 'exit 0'
+	tool_start "${PREFIX}checker"
+	kill -USR1 "$TOOL_PID"
+	not_run folder "exec checks cannot use $CHECKS: others than root may write in it"
+	tool_stop "a folder that others may write in"
+	chmod 755 "$CHECKS"
+	TOOL_OPTIONS=()
 }
 no_commands() { ! pgrep -f "sleep 3600[.]$$"; }
 
@@ -405,7 +463,7 @@ time_wait() { in_net "$1" ss -Htan state time-wait "$2" 10.91.0.0/16 | wc -l; }
 # Watches come and go in every phase of a check; the sanitizers look on.
 churn() {
 	local names=0
-	TOOL_OPTIONS=(-c)
+	TOOL_OPTIONS=(-c -x "$CHECKS")
 	add tcp '{type: "tcp"}'
 	add silent '{type: "tcp"}' 10.92.0.1
 	http http-silent /silent

@@ -26,6 +26,7 @@
 #include "../../bpf/abi.h"
 #include "../../bpf/tunnel.h"
 #include "../../lbd/datapath_tunnel.h"
+#include "../../lbd/exec_rights.h"
 #include "../../lbd/health.h"
 
 #define CHURN_MS 1
@@ -320,17 +321,20 @@ static void run(struct tool *tool, bool churn, bool stall)
 
 int main(int argc, char **argv)
 {
-	struct health_options options = {.changed = on_changed};
+	struct exec_rights rights = {.user = "nobody"};
+	const struct health_options options = {.changed = on_changed, .exec_rights = &rights};
 	struct tool tool = {.members_fd = -1};
 	const char *pin_dir = NULL, *interface = NULL;
 	bool churn = false, stall = false;
 	int option;
 
-	while ((option = getopt(argc, argv, "p:i:cs")) != -1) {
+	while ((option = getopt(argc, argv, "p:i:x:cs")) != -1) {
 		if (option == 'p')
 			pin_dir = optarg;
 		else if (option == 'i')
 			interface = optarg;
+		else if (option == 'x')
+			snprintf(rights.folder, sizeof(rights.folder), "%s", optarg);
 		else if (option == 'c')
 			churn = true;
 		else if (option == 's')
@@ -339,7 +343,9 @@ int main(int argc, char **argv)
 			return 2;
 	}
 	if (optind + 1 != argc || !pin_dir != !interface)
-		die("usage", "health_tool [-p PIN_DIR -i INTERFACE] [-c] [-s] TARGETS");
+		die("usage", "health_tool [-p PIN_DIR -i INTERFACE] [-x FOLDER] [-c] [-s] TARGETS");
+	if (exec_rights_resolve(&rights, NULL))
+		die("-x", "there is no user nobody");
 	raise_descriptors();
 	if (pin_dir)
 		tunnel_up(&tool, pin_dir, interface);

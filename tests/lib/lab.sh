@@ -16,6 +16,8 @@
 #   lab_background NODE command args…       the same without waiting; LAB_PID is its process
 #   lab_serve PORT [NODE…]                  serve_tool with the node's name; no NODE: all backends
 #   lab_start_lbd [JSON]                    JSON is merged into the configuration
+#   lab_command NAME                        standard input becomes a command for exec checks; an lbd that starts
+#                                           after that allows them, as nobody
 #   lab_stop_lbd
 #   lab_ready                               waits until every backend's next hop is resolved
 #   lbctl args…                             the tool, on that lbd's socket
@@ -286,11 +288,20 @@ lab_serve() {
 	done
 }
 
+lab_command() {
+	chmod 755 "$LAB_DIR"
+	mkdir -p "$LAB_DIR/checks"
+	cat >"$LAB_DIR/checks/$1"
+	chmod 755 "$LAB_DIR/checks" "$LAB_DIR/checks/$1"
+}
+
 lab_start_lbd() {
-	local extra=${1:-}
-	jq -n --arg dir "$LAB_DIR" --arg id "$LAB_ID" --argjson extra "${extra:-{\}}" '
+	local extra=${1:-} commands='{}'
+	[ ! -d "$LAB_DIR/checks" ] || commands=$(jq -n --arg folder "$LAB_DIR/checks" \
+		'{exec_checks: {$folder, user: "nobody"}}')
+	jq -n --arg dir "$LAB_DIR" --arg id "$LAB_ID" --argjson extra "${extra:-{\}}" --argjson commands "$commands" '
 		{interfaces: ["l0"], control: {path: ($dir + "/lbd.sock")}, state_dir: ($dir + "/state"),
-		 pin_dir: ("/sys/fs/bpf/" + $id)} * $extra' >"$LAB_DIR/lbd.json" || return
+		 pin_dir: ("/sys/fs/bpf/" + $id)} * $commands * $extra' >"$LAB_DIR/lbd.json" || return
 	lab_background balancer "$LBD" --config "$LAB_DIR/lbd.json" 2>"$LAB_DIR/lbd.log"
 	LAB_LBD=$LAB_PID
 	wait_for 10 lab_lbd_decided

@@ -423,11 +423,7 @@ kind() {
 every_kind() {
 	kind tcp 81/tcp healthy "" --health tcp --health-port 80
 	kind tcp-refused 81/tcp unhealthy "connection refused" --health tcp
-	kind exec 81/tcp healthy "" --health exec --health-command "/bin/true"
-	kind exec-fails 81/tcp unhealthy "exit status 1" --health exec --health-command "/bin/false x"
-	powerless exec-rights
-	confine_lbd
-	powerless exec-rights-of-user-0
+	commands
 	if PATH=$PATH:/usr/sbin command -v nginx >/dev/null; then
 		nginx_up
 		kind nginx 8080/tcp healthy "" --health http --health-path /healthz --health-status 200 \
@@ -444,11 +440,60 @@ every_kind() {
 	fi
 }
 
+# --- commands ---
+
 # What lbd may do is none of a command's business.
-powerless() {
-	kind "$1" 81/tcp unhealthy "exit status 1: 0000000000000000 0000000000000000 0000000000000000" \
-		--health exec --health-command "$(powers_command)"
+commands() {
+	check "exec checks are refused unless lbd.json allows them" refused "exec checks are off" "exec_checks in lbd.json" /bin/true
+	lab_stop_lbd
+	lab_command succeed <<<'#!/bin/sh'
+	lab_command fail <<<'#!/bin/sh
+		exit 1'
+	# shellcheck disable=SC2016 # the command expands it
+	lab_command rights <<<'#!/bin/sh
+		echo $(id -u) $(cat /etc/shadow 2>/dev/null | wc -l) $(sed -n "s/^\(CapEff\|CapPrm\|CapAmb\|NoNewPrivs\):.//p" /proc/self/status)
+		exit 1'
+	lab_command hang <<<"#!/bin/sh
+		sleep 3600.$$ & sleep 3600.$$"
+	start_lbd
+	kind exec 81/tcp healthy "" --health exec --health-command succeed
+	kind exec-by-path 81/tcp healthy "" --health exec --health-command "$LAB_DIR/checks/succeed"
+	kind exec-fails 81/tcp unhealthy "exit status 1" --health exec --health-command "fail x"
+	kind exec-rights 81/tcp unhealthy "exit status 1: $(id -u nobody) 0 0000000000000000 0000000000000000 0000000000000000 1" \
+		--health exec --health-command rights
+	kind exec-in-time 81/tcp unhealthy "no end of the command within 200 ms" --health exec --health-command hang
+	check "commands of another user are ended" wait_for 2 none_hangs
+	check "a file elsewhere is refused" refused "/bin/true is not a file in $LAB_DIR/checks" "that folder only" /bin/true
+	check "so is a way out of the folder" refused "is not a file in" "that folder only" "$LAB_DIR/checks/../lbd.json"
+	check "so is a file that is not there" refused "No such file or directory" "must be root's" missing
+	commands_gone
 }
+
+# refused MESSAGE HINT COMMAND
+refused() {
+	! lbctl vip add "$LAB_VIP4:81/tcp" --health exec --health-command "$3" 2>"$LAB_DIR/refusal" || return
+	cat "$LAB_DIR/refusal"
+	grep -qF "$1" "$LAB_DIR/refusal" && grep -qF "$2" "$LAB_DIR/refusal"
+}
+none_hangs() { ! pgrep -f "sleep 3600[.]$$"; }
+
+# A check that was allowed once is a fault of the balancer after that, and no hindrance.
+commands_gone() {
+	lbctl vip add "$LAB_VIP4:81/tcp" --name once --health exec --health-command succeed --health-interval 200ms >/dev/null
+	lbctl backend add once "${LAB_BACKEND4[1]}" >/dev/null
+	wait_for 5 state_is once 1 healthy
+	confine_lbd
+	check "an lbd that cannot become another user says so" wait_for 5 status_warns \
+		"VIP once, which keep the state that they had: not checked: cannot run $LAB_DIR/checks/succeed as user nobody: Operation not permitted"
+	lab_stop_lbd
+	mv "$LAB_DIR/checks" "$LAB_DIR/away"
+	start_lbd
+	check_equal "lbd starts with a check that is not allowed any more" 0 $?
+	check "and warns of it" wait_for 5 status_warns "not checked: exec checks are off"
+	check "other changes are made all the same" lbctl vip set once --transition 40s
+	lbctl vip del once >/dev/null
+}
+status_warns() { lbctl --json status | jq -re '.warnings[]' | grep -F "$1"; }
 
 # As in a container: user 0 with what lbd needs, and not CAP_SETPCAP, so that it cannot give up what user 0 is.
 confine_lbd() {
@@ -457,17 +502,6 @@ confine_lbd() {
 	chmod +x "$LAB_DIR/confined"
 	LBD=$LAB_DIR/confined start_lbd
 	check_equal "an lbd starts that is user 0, but confined" 0 $?
-}
-
-# A program that says with which effective, permitted and ambient capabilities it runs, and fails.
-powers_command() {
-	cat >"$LAB_DIR/powers" <<-'EOF2'
-		#!/bin/sh
-		echo $(sed -n 's/^Cap\(Eff\|Prm\|Amb\):.//p' /proc/self/status)
-		exit 1
-	EOF2
-	chmod +x "$LAB_DIR/powers"
-	echo "$LAB_DIR/powers"
 }
 
 # --- adding a backend ---

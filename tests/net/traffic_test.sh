@@ -70,7 +70,7 @@ verdict() {
 
 # start ARMS MODE
 start() {
-	lab_up "$1" 3 && lab_serve 80 && lab_start_lbd "{\"xdp_mode\": \"$2\"}" &&
+	lab_up "$1" 3 && lab_serve 80 && lab_command fine <<<'#!/bin/sh' && lab_start_lbd "{\"xdp_mode\": \"$2\"}" &&
 		add_vip web4 "$LAB_VIP4:80/tcp" "${LAB_BACKEND4[@]}" &&
 		add_vip web6 "[$LAB_VIP6]:80/tcp" "${LAB_BACKEND6[@]}" &&
 		add_vip udp4 "$LAB_VIP4:80/udp" "${LAB_BACKEND4[@]}" &&
@@ -187,7 +187,7 @@ health_checks() {
 	add_checked tunnel4 "$LAB_VIP4:81/tcp" "${LAB_BACKEND4[1]}" "${tunnel[@]}" --health-port 80
 	add_checked tunnel6 "[$LAB_VIP6]:81/tcp" "${LAB_BACKEND6[1]}" "${tunnel[@]}" --health-port 80
 	add_checked refused "$LAB_VIP4:82/tcp" "${LAB_BACKEND4[1]}" "${tunnel[@]}"
-	add_checked exec "$LAB_VIP4:83/tcp" "${LAB_BACKEND4[1]}" --health exec --health-command /bin/true
+	add_checked exec "$LAB_VIP4:83/tcp" "${LAB_BACKEND4[1]}" --health exec --health-command fine
 	health_results "$WHERE"
 	lab_stop_lbd
 	step "$WHERE: lbd starts with health checks" lab_start_lbd '{"xdp_mode": "native"}' || return

@@ -31,10 +31,18 @@ struct facts {
  * at itself or at a program that it runs. */
 struct scene {
 	void (*before)(void);
-	bool net_raw, program;
+	bool net_raw, program, other_user;
 };
 
 /* --- the child --- */
+
+static int drop(const struct scene *scene, struct lb_err *err)
+{
+	const struct privileges_wanted wanted = {.net_raw = scene->net_raw,
+						 .other_user = scene->other_user};
+
+	return privileges_drop(&wanted, err);
+}
 
 static _Noreturn void child_run(const struct scene *scene)
 {
@@ -42,7 +50,7 @@ static _Noreturn void child_run(const struct scene *scene)
 
 	if (scene->before)
 		scene->before();
-	if (privileges_drop(scene->net_raw, &err)) {
+	if (drop(scene, &err)) {
 		fprintf(stderr, "privileges_drop: %s\n", err.message);
 		_exit(1);
 	}
@@ -97,7 +105,7 @@ static void keep_sys_admin_instead(void)
 
 static void drop_before(void)
 {
-	if (privileges_drop(false, NULL))
+	if (drop(&(struct scene){0}, NULL))
 		_exit(3);
 }
 
@@ -197,6 +205,20 @@ static void net_raw_is_kept_and_passed_on_when_asked_for(void **state)
 	assert_int_equal(facts.bounding, OURS | BIT(CAP_NET_RAW));
 }
 
+static void what_runs_programs_as_another_user_is_kept_only_when_asked_for(void **state)
+{
+	const uint64_t more = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL);
+	struct facts facts;
+
+	(void)state;
+	need_root();
+	facts = play((struct scene){.other_user = true});
+	assert_sets(&facts, OURS | more, 0);
+	assert_int_equal(facts.bounding, OURS | more);
+	facts = play((struct scene){.other_user = true, .program = true});
+	assert_sets(&facts, 0, 0);
+}
+
 static void a_program_that_root_runs_gets_nothing(void **state)
 {
 	struct facts facts;
@@ -277,6 +299,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(root_keeps_three_capabilities_and_no_way_back),
 		cmocka_unit_test(net_raw_is_kept_and_passed_on_when_asked_for),
+		cmocka_unit_test(what_runs_programs_as_another_user_is_kept_only_when_asked_for),
 		cmocka_unit_test(a_program_that_root_runs_gets_nothing),
 		cmocka_unit_test(a_program_gets_net_raw_when_asked_for),
 		cmocka_unit_test(who_has_less_keeps_what_there_is),
