@@ -13,7 +13,7 @@
 #include <linux/types.h>
 #include "verdicts.h"
 
-#define LB_ABI_VERSION 2
+#define LB_ABI_VERSION 3
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 65536

@@ -37,12 +37,22 @@ static __always_inline __u64 flow_hash(const struct packet *packet, __u32 flags)
 	return lb_hash_flow(config.seed, &flow, flags);
 }
 
-/* The low half of what tells the flow from every other. */
-static __always_inline __u32 flow_bucket(const struct packet *packet, const struct vip *vip,
-					 __u64 hash)
+/* Where in the flow table the flow's record is. */
+struct place {
+	__u32 tag, bucket;
+};
+
+/* Where flows share a hash, the 5-tuple tells each from the others. */
+static __always_inline struct place flow_place(const struct packet *packet, const struct vip *vip,
+					       __u64 hash)
 {
-	return vip->flags & (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT) ? flow_hash(packet, 0)
-									   : hash;
+	__u64 own;
+
+	if (!(vip->flags & (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT)))
+		return (struct place){lb_hash_tag(hash), hash};
+	own = flow_hash(packet, 0);
+	return (struct place){
+		lb_hash_tag_within(lb_hash_slot(hash, vip->slots_size), vip->slots_size, own), own};
 }
 
 /* --- what flow.h asks for --- */
@@ -110,9 +120,7 @@ static __always_inline __u32 flow_time(void)
 	return known & LB_FLOW_TIME_MASK;
 }
 
-/* Out of line: the common path has no use for its registers. The tag is that of the slot; the
- * bucket is the flow's own, so that each flow of a client has its record where the slot is the
- * client's. */
+/* Out of line: the common path has no use for its registers. */
 __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip, int role)
 {
 	__u32 zero = 0;
@@ -137,16 +145,18 @@ static __always_inline int choose_member(const struct packet *packet, const stru
 	__u32 index = vip->slots_start + lb_hash_slot(choice->hash, vip->slots_size);
 	__u32 line_index = index / LB_SLOT_LINE;
 	volatile struct lb_slot_line *line = bpf_map_lookup_elem(&slots, &line_index);
+	struct place place;
 	__u32 word;
 
 	if (!line)
 		return LB_DROP_INTERNAL;
 	word = line->word[index % LB_SLOT_LINE];
 	choice->number = lb_slot_current(word);
-	if (!lb_slot_is_settled(word) || choice->number == LB_NONE)
-		choice->number =
-			unsettled_member(choice->hash >> 32, flow_bucket(packet, vip, choice->hash),
-					 word, vip->number, packet_role(packet));
+	if (!lb_slot_is_settled(word) || choice->number == LB_NONE) {
+		place = flow_place(packet, vip, choice->hash);
+		choice->number = unsettled_member(place.tag, place.bucket, word, vip->number,
+						  packet_role(packet));
+	}
 	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
 }
 

@@ -68,7 +68,7 @@ LB_FLOW_INLINE __u32 flow_victim_rank(const struct flow *flow, __u64 word)
 
 	if (!word)
 		return ~0u;
-	if (!(word & LB_FLOW_CONFIRMED_BIT))
+	if (flow_word_grade(word) == LB_FLOW_NEW)
 		return 1u << 16 | age;
 	return age > flow->idle ? age : 0;
 }
@@ -109,7 +109,7 @@ LB_FLOW_INLINE int flow_insert(const struct flow *flow, __u32 member)
 		flow_count(LB_FLOW_OVER_BUDGET);
 		return -1;
 	}
-	if (!flow_write(flow, way, old, flow_word(flow->tag, member, 0, flow->time))) {
+	if (!flow_write(flow, way, old, flow_word(flow->tag, member, LB_FLOW_NEW, flow->time))) {
 		flow_count(LB_FLOW_RACED);
 		return -1;
 	}
@@ -121,8 +121,8 @@ LB_FLOW_INLINE int flow_insert(const struct flow *flow, __u32 member)
  * word from ending before its flow has begun. Written once a unit. */
 LB_FLOW_INLINE void flow_confirm(const struct flow *flow, int way, __u64 word)
 {
-	__u32 confirmed = flow->syn ? word & LB_FLOW_CONFIRMED_BIT : LB_FLOW_CONFIRMED_BIT;
-	__u64 fresh = flow_word(flow->tag, flow_word_member(word), confirmed, flow->time);
+	__u32 grade = flow->syn ? flow_word_grade(word) : LB_FLOW_PROVEN;
+	__u64 fresh = flow_word(flow->tag, flow_word_member(word), grade, flow->time);
 
 	if (fresh == word)
 		return;
@@ -168,7 +168,7 @@ LB_FLOW_INLINE __u32 flow_replace(const struct flow *flow, int way, __u64 word, 
 	__u32 owner = flow_is_previous(flow, slot) ? lb_slot_previous(slot) : lb_slot_current(slot);
 
 	flow_write(flow, way, word,
-		   owner == LB_NONE ? 0 : flow_word(flow->tag, owner, 0, flow->time));
+		   owner == LB_NONE ? 0 : flow_word(flow->tag, owner, LB_FLOW_NEW, flow->time));
 	flow_count(LB_FLOW_REPLACED);
 	return owner;
 }

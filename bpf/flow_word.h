@@ -1,37 +1,49 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* What is in one word of the flow table?
  *
- *   tag:32 | member + 1:16 | confirmed:1 | time:15       from the high bits down; 0 is empty
+ *   tag:30 | member + 1:16 | grade:3 | time:15       from the high bits down; 0 is empty
  *
- * The tag is the high half of the flow hash, the half that chooses the slot, so that a word tells
- * its slot to who knows its member's VIP; the bucket is chosen by the low half. Time counts units
- * of 2^32 ns (4.3 s) of the monotonic clock and wraps after 39 hours.
+ * The tag tells the slot to who knows the VIP of the member (lb_hash_tag), and the flow from others
+ * in its bucket, which is chosen by other bits of the 5-tuple's hash. Time counts units of 2^32 ns
+ * (4.3 s) of the monotonic clock and wraps after 39 hours.
  */
 #ifndef LB_FLOW_WORD_H
 #define LB_FLOW_WORD_H
 
 #include "abi.h"
 
-#define LB_FLOW_CONFIRMED_BIT (1u << 15)
 #define LB_FLOW_TIME_MASK 0x7fffu
 #define LB_FLOW_TIME_BITS 15
 #define LB_FLOW_TIME_SHIFT 32 /* nanoseconds to units */
+#define LB_FLOW_GRADE_BITS 3
+#define LB_FLOW_MEMBER_SHIFT (LB_FLOW_TIME_BITS + LB_FLOW_GRADE_BITS)
+#define LB_FLOW_TAG_SHIFT (LB_FLOW_MEMBER_SHIFT + 16)
+
+/* What a flow has shown. */
+#define LB_FLOW_NEW 0u    /* one packet, or SYNs */
+#define LB_FLOW_PROVEN 7u /* confirmed: a packet more that is no SYN */
 
 #define LB_FLOW_INLINE static inline __attribute__((always_inline))
 
-LB_FLOW_INLINE __u64 flow_word(__u32 tag, __u32 member, __u32 confirmed, __u32 time)
+LB_FLOW_INLINE __u64 flow_word(__u32 tag, __u32 member, __u32 grade, __u32 time)
 {
-	return (__u64)tag << 32 | (member + 1) << 16 | confirmed | (time & LB_FLOW_TIME_MASK);
+	return (__u64)tag << LB_FLOW_TAG_SHIFT | (__u64)(member + 1) << LB_FLOW_MEMBER_SHIFT |
+	       grade << LB_FLOW_TIME_BITS | (time & LB_FLOW_TIME_MASK);
 }
 
 LB_FLOW_INLINE __u32 flow_word_tag(__u64 word)
 {
-	return word >> 32;
+	return word >> LB_FLOW_TAG_SHIFT;
 }
 
 LB_FLOW_INLINE __u32 flow_word_member(__u64 word)
 {
-	return ((__u32)word >> 16) - 1;
+	return (word >> LB_FLOW_MEMBER_SHIFT & 0xffff) - 1;
+}
+
+LB_FLOW_INLINE __u32 flow_word_grade(__u64 word)
+{
+	return (__u32)word >> LB_FLOW_TIME_BITS & ((1u << LB_FLOW_GRADE_BITS) - 1);
 }
 
 /* Units since the word was last written. One written by a clock a little ahead of `time` is new,

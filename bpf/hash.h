@@ -87,4 +87,40 @@ static inline __attribute__((always_inline)) __u32 lb_hash_slot(__u64 hash, __u3
 	return (hash >> 32) * size >> 32;
 }
 
+/* --- the tag of a flow's record (flow_word.h): 30 bits that tell its slot, and the flow --- */
+
+#define LB_HASH_TAG_BITS 30
+
+/* By 5-tuple: the same bits that choose the slot, but for the last two. So where two slots meet, a
+ * tag may belong to either; see lb_tag_slot. */
+static inline __attribute__((always_inline)) __u32 lb_hash_tag(__u64 hash)
+{
+	return hash >> (64 - LB_HASH_TAG_BITS);
+}
+
+/* By another policy, by which flows share a hash: one of the tags of the slot, those for which
+ * tag * size >> 30 is `slot`, chosen by `own`, the hash of the 5-tuple. */
+static inline __attribute__((always_inline)) __u32 lb_hash_tag_within(__u32 slot, __u32 size,
+								      __u64 own)
+{
+	const __u64 slot_width = 1u << LB_HASH_TAG_BITS;
+	/* Less than what rounding up may carry beyond the slot. */
+	__u64 place = lb_hash_tag(own) * (slot_width - size) >> LB_HASH_TAG_BITS;
+
+	return (slot * slot_width + place + size - 1) / size;
+}
+
+/* The slot of a tag, and another that it may have instead; both are the same but for one tag in
+ * each slot. */
+static inline __attribute__((always_inline)) __u32 lb_tag_slot(__u32 tag, __u32 size)
+{
+	return lb_hash_slot((__u64)tag << (64 - LB_HASH_TAG_BITS), size);
+}
+
+static inline __attribute__((always_inline)) __u32 lb_tag_slot_else(__u32 tag, __u32 size)
+{
+	return lb_hash_slot((__u64)tag << (64 - LB_HASH_TAG_BITS) | -1ull >> LB_HASH_TAG_BITS,
+			    size);
+}
+
 #endif

@@ -231,12 +231,17 @@ void slots_reset(struct slots *slots)
 	slots->unswept = 0;
 }
 
-void slots_seen(struct slots *slots, uint32_t tag, uint16_t member)
+static void mark_busy(struct slots *slots, uint32_t slot, uint16_t member)
 {
-	uint32_t slot = lb_hash_slot((uint64_t)tag << 32, slots->size);
-
 	if (lb_slot_current(slots->words[slot]) != member)
 		slots->busy[slot] = true;
+}
+
+/* Of a flow by 5-tuple it is one of two slots: the other is only looked at for longer. */
+void slots_seen(struct slots *slots, uint32_t tag, uint16_t member)
+{
+	mark_busy(slots, lb_tag_slot(tag, slots->size), member);
+	mark_busy(slots, lb_tag_slot_else(tag, slots->size), member);
 }
 
 void slots_sweep_end(struct slots *slots)

@@ -187,7 +187,7 @@ static uint16_t route(const struct sender *sender, uint32_t now_s)
 	const uint32_t word = node.words[lb_hash_slot(sender->hash, SIZE)];
 	const struct flow flow = {
 		.bucket = &buckets[sender->hash & (BUCKETS - 1)],
-		.tag = sender->hash >> 32,
+		.tag = lb_hash_tag(sender->hash),
 		.time = units(now_s) & LB_FLOW_TIME_MASK,
 		.idle = sweep_units(TRANSITION_S),
 	};

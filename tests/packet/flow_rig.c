@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../../bpf/flow_word.h"
+#include "../../bpf/hash.h"
 #include "../../lbd/datapath.h"
 #include "flow_rig.h"
 #include "frame.h"
@@ -336,6 +337,16 @@ uint64_t rig_flow_hash(const struct client *client)
 	return hash_by(BY_TUPLE, client);
 }
 
+uint32_t rig_tag(const struct client *client)
+{
+	const struct rig_vip *vip = &rig.places[client->vip].vip;
+	const uint64_t own = rig_flow_hash(client);
+
+	if (!vip->flags)
+		return own >> 34;
+	return lb_hash_tag_within(flow_slot(rig_hash(client), vip->size), vip->size, own);
+}
+
 uint32_t *rig_slot(uint64_t hash, uint32_t vip)
 {
 	return rig_slots(vip) + flow_slot(hash, rig.places[vip].vip.size);
@@ -346,12 +357,12 @@ struct lb_flow_bucket *rig_bucket(uint64_t hash)
 	return &rig.buckets[hash % rig.bucket_count];
 }
 
-int rig_way(const struct lb_flow_bucket *bucket, uint64_t hash)
+int rig_way(const struct lb_flow_bucket *bucket, uint32_t tag)
 {
 	int way;
 
 	for (way = 0; way < LB_FLOW_WAYS; way++)
-		if (bucket->word[way] && flow_word_tag(bucket->word[way]) == hash >> 32)
+		if (bucket->word[way] && flow_word_tag(bucket->word[way]) == tag)
 			return way;
 	return -1;
 }

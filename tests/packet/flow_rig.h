@@ -61,12 +61,13 @@ uint32_t rig_send_error(const struct client *client);
 uint32_t rig_send_fragment(const struct client *client, bool later, uint16_t id);
 
 /* --- where the program looks for a client --- */
-uint64_t rig_hash(const struct client *client);      /* for the slot and the tag */
+uint64_t rig_hash(const struct client *client);      /* for the slot */
 uint64_t rig_flow_hash(const struct client *client); /* for the bucket */
+uint32_t rig_tag(const struct client *client);       /* of its record */
 uint32_t *rig_slot(uint64_t hash, uint32_t vip);
 struct lb_flow_bucket *rig_bucket(uint64_t hash);
-/* The way of the client's record in a bucket, or -1. */
-int rig_way(const struct lb_flow_bucket *bucket, uint64_t hash);
+/* The way of a record in a bucket, or -1. */
+int rig_way(const struct lb_flow_bucket *bucket, uint32_t tag);
 
 /* Sums of flow_counts since the program was loaded. */
 void rig_counts(uint64_t out[LB_FLOW_COUNT_COUNT]);

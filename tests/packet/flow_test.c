@@ -36,7 +36,7 @@ static const uint64_t seed[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 #define FLOWS 128 /* 16 buckets, and a budget of 8 evictions */
 #define BUDGET (FLOWS / 16)
 #define IDLE 100 /* units */
-#define CONFIRMED LB_FLOW_CONFIRMED_BIT
+#define CONFIRMED LB_FLOW_PROVEN
 
 static uint64_t counted[LB_FLOW_COUNT_COUNT]; /* at the last look */
 
@@ -81,8 +81,7 @@ static void given_takes_no_new(const struct client *client, enum role role)
 static uint64_t record(const struct client *client, enum role role, uint32_t confirmed,
 		       uint32_t age)
 {
-	return flow_word(rig_hash(client) >> 32, member(client->vip, role), confirmed,
-			 rig_time() - age);
+	return flow_word(rig_tag(client), member(client->vip, role), confirmed, rig_time() - age);
 }
 
 static void given_record(const struct client *client, enum role role, uint32_t confirmed,
@@ -98,7 +97,7 @@ static void given_full_bucket(const struct client *client, uint32_t confirmed, u
 	int way;
 
 	for (way = 0; way < LB_FLOW_WAYS; way++)
-		bucket->word[way] = flow_word(0xdead0000 + way, member(client->vip, THIRD),
+		bucket->word[way] = flow_word(0x2ead0000 + way, member(client->vip, THIRD),
 					      confirmed, rig_time() - age);
 }
 
@@ -135,13 +134,13 @@ static void counts(const uint64_t expected[LB_FLOW_COUNT_COUNT])
 static void recorded(const struct client *client, enum role role, uint32_t confirmed)
 {
 	const struct lb_flow_bucket *bucket = rig_bucket(rig_hash(client));
-	int way = rig_way(bucket, rig_hash(client));
+	int way = rig_way(bucket, rig_tag(client));
 	uint64_t word;
 
 	assert_true(way >= 0);
 	word = bucket->word[way];
 	assert_int_equal(flow_word_member(word), member(client->vip, role));
-	assert_int_equal(word & CONFIRMED, confirmed);
+	assert_int_equal(flow_word_grade(word), confirmed);
 	assert_int_equal(flow_word_age(word, rig_time()), 0);
 }
 
@@ -448,7 +447,7 @@ static void record_of_other_vip_is_not_followed(void **state)
 
 	given_tracked(&client);
 	rig_bucket(rig_hash(&client))->word[0] =
-		flow_word(rig_hash(&client) >> 32, member(other, THIRD), CONFIRMED, rig_time());
+		flow_word(rig_tag(&client), member(other, THIRD), CONFIRMED, rig_time());
 	goes_to(&client, RIG_ACK, OWNER);
 	COUNTS([LB_FLOW_REPLACED] = 1);
 	recorded(&client, OWNER, 0);
@@ -460,7 +459,7 @@ static void record_of_number_beyond_the_members_is_not_followed(void **state)
 
 	given_tracked(&client);
 	rig_bucket(rig_hash(&client))->word[0] =
-		flow_word(rig_hash(&client) >> 32, 60000, CONFIRMED, rig_time());
+		flow_word(rig_tag(&client), 60000, CONFIRMED, rig_time());
 	goes_to(&client, RIG_ACK, OWNER);
 	COUNTS([LB_FLOW_REPLACED] = 1);
 	recorded(&client, OWNER, 0);
@@ -553,8 +552,8 @@ static void oldest_unconfirmed_word_is_evicted_before_any_confirmed_one(void **s
 	__u64 *words = rig_bucket(rig_hash(&client))->word;
 
 	given_full_bucket(&client, CONFIRMED, 2 * IDLE);
-	words[2] = flow_word(0xdead0002, member(client.vip, THIRD), 0, rig_time() - 3);
-	words[6] = flow_word(0xdead0006, member(client.vip, THIRD), 0, rig_time() - 9);
+	words[2] = flow_word(0x2ead0002, member(client.vip, THIRD), 0, rig_time() - 3);
+	words[6] = flow_word(0x2ead0006, member(client.vip, THIRD), 0, rig_time() - 9);
 	evicts(&client, RIG_SYN, OWNER, 6);
 }
 
@@ -565,11 +564,11 @@ static void confirmed_word_past_its_idle_time_is_evicted(void **state)
 
 	given_full_bucket(&client, CONFIRMED, 1);
 	words[4] =
-		flow_word(0xdead0004, member(client.vip, THIRD), CONFIRMED, rig_time() - IDLE - 1);
+		flow_word(0x2ead0004, member(client.vip, THIRD), CONFIRMED, rig_time() - IDLE - 1);
 	evicts(&client, RIG_SYN, OWNER, 4);
 	given_full_bucket(&client, CONFIRMED, 1);
 	words[1] =
-		flow_word(0xdead0001, member(client.vip, THIRD), CONFIRMED, rig_time() - IDLE - 1);
+		flow_word(0x2ead0001, member(client.vip, THIRD), CONFIRMED, rig_time() - IDLE - 1);
 	evicts(&client, RIG_ACK, PREVIOUS, 1);
 }
 

@@ -61,8 +61,8 @@ static void given_slot(const struct client *client, enum role current, enum role
 
 static void given_record(const struct client *client, enum role role, uint32_t confirmed)
 {
-	rig_bucket(rig_flow_hash(client))->word[3] = flow_word(
-		rig_hash(client) >> 32, member(client->vip, role), confirmed, rig_time() - 5);
+	rig_bucket(rig_flow_hash(client))->word[3] =
+		flow_word(rig_tag(client), member(client->vip, role), confirmed, rig_time() - 5);
 }
 
 /* --- what must not change --- */
@@ -107,7 +107,7 @@ static void error_in_settled_slot_goes_to_its_owner(void **state)
 	const struct client client = client_of(*(int *)*state);
 
 	given_slot(&client, OWNER, OWNER);
-	given_record(&client, PREVIOUS, LB_FLOW_CONFIRMED_BIT);
+	given_record(&client, PREVIOUS, LB_FLOW_PROVEN);
 	error_goes_to(&client, OWNER);
 }
 
@@ -125,7 +125,7 @@ static void error_in_tracked_slot_follows_the_record(void **state)
 	const struct client client = client_of(*(int *)*state);
 
 	given_slot(&client, OWNER, NOBODY);
-	given_record(&client, PREVIOUS, LB_FLOW_CONFIRMED_BIT);
+	given_record(&client, PREVIOUS, LB_FLOW_PROVEN);
 	error_goes_to(&client, PREVIOUS);
 }
 
@@ -159,7 +159,7 @@ static void error_with_the_record_of_a_gone_backend_leaves_it_alone(void **state
 	const struct client client = client_of(*(int *)*state);
 
 	given_slot(&client, OWNER, NOBODY);
-	given_record(&client, THIRD, LB_FLOW_CONFIRMED_BIT);
+	given_record(&client, THIRD, LB_FLOW_PROVEN);
 	rig_member_flags(member(client.vip, THIRD), 0);
 	error_goes_to(&client, OWNER);
 }
@@ -248,10 +248,34 @@ static void the_tag_of_a_record_tells_the_clients_slot(void **state)
 {
 	const struct client client = client_of(*(int *)*state);
 	const struct lb_flow_bucket *bucket = rig_bucket(rig_flow_hash(&client));
+	int way;
 
 	given_slot(&client, OWNER, PREVIOUS);
 	goes_to(&client, RIG_SYN, OWNER);
-	assert_true(rig_way(bucket, rig_hash(&client)) >= 0);
+	way = rig_way(bucket, rig_tag(&client));
+	assert_true(way >= 0);
+	assert_ptr_equal(rig_slot((uint64_t)flow_word_tag(bucket->word[way]) << 34, client.vip),
+			 rig_slot(rig_hash(&client), client.vip));
+}
+
+/* A bucket has room for eight of them. */
+static void connections_of_one_client_in_one_bucket_have_a_record_each(void **state)
+{
+	const struct client established = client_of(*(int *)*state);
+	const struct lb_flow_bucket *bucket = rig_bucket(rig_flow_hash(&established));
+	struct client opening = established;
+	int i;
+
+	given_slot(&established, OWNER, PREVIOUS);
+	goes_to(&established, RIG_ACK, PREVIOUS);
+	for (i = 1; i < LB_FLOW_WAYS; i++) {
+		do
+			opening.port++;
+		while (rig_bucket(rig_flow_hash(&opening)) != bucket);
+		goes_to(&opening, RIG_SYN, OWNER);
+		goes_to(&opening, RIG_ACK, OWNER);
+	}
+	goes_to(&established, RIG_ACK, PREVIOUS);
 }
 
 /* --- all of them --- */
@@ -324,6 +348,9 @@ int main(void)
 		ROW(the_tag_of_a_record_tells_the_clients_slot, source4),
 		ROW(the_tag_of_a_record_tells_the_clients_slot, source6),
 		ROW(the_tag_of_a_record_tells_the_clients_slot, port4),
+		ROW(connections_of_one_client_in_one_bucket_have_a_record_each, source4),
+		ROW(connections_of_one_client_in_one_bucket_have_a_record_each, source6),
+		ROW(connections_of_one_client_in_one_bucket_have_a_record_each, port4),
 	};
 
 	return cmocka_run_group_tests_name("what follows", tests, open_rig, close_rig);

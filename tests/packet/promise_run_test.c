@@ -56,9 +56,14 @@ static const struct plan {
 	 120,
 	 120,
 	 150},
-	{{"192.0.2.11:0/tcp", "192.0.2.11", 251, .tcp = true}, LB_TABLE_RENDEZVOUS, 120, 300, 300},
+	{{"192.0.2.11:0/tcp", "192.0.2.11", 251, .tcp = true, .flags = LB_VIP_HASH_SOURCE},
+	 LB_TABLE_RENDEZVOUS,
+	 120,
+	 300,
+	 300},
 };
 #define SESSIONS 3000 /* all of them */
+#define SOURCES 8     /* clients of a VIP by source */
 #define IDLE_LONGEST_S 900
 
 struct backend {
@@ -83,12 +88,12 @@ struct event {
 /* One flow, from its first packet to its last. */
 struct session {
 	struct client client;
-	uint64_t hash;
-	uint32_t backend; /* that must get its packets; RIG_DROPPED before the first */
-	uint32_t due_s;   /* when it sends again: within a transition */
-	uint32_t left;    /* packets until it ends */
-	bool established; /* its backend has got a packet other than a SYN */
-	bool unrecorded;  /* the flow table had no room */
+	uint64_t hash, own; /* of the slot, of the 5-tuple */
+	uint32_t backend;   /* that must get its packets; RIG_DROPPED before the first */
+	uint32_t due_s;     /* when it sends again: within a transition */
+	uint32_t left;      /* packets until it ends */
+	bool established;   /* its backend has got a packet other than a SYN */
+	bool unrecorded;    /* the flow table had no room */
 	struct event events[EVENTS];
 	uint32_t event_count;
 };
@@ -206,17 +211,26 @@ static void insert_backend(uint32_t vip, uint32_t id, uint32_t weight)
 
 /* --- flows --- */
 
+/* The clients of a VIP by source are few, and have many ports each. */
+static struct client next_client(uint32_t vip)
+{
+	const uint32_t next = run.next_source++;
+
+	if (plans[vip].vip.flags & LB_VIP_HASH_SOURCE)
+		return (struct client){vip, random_below(SOURCES), 1024 + next % 60000};
+	return (struct client){vip, SOURCES + next, 1024 + random_below(60000)};
+}
+
 static void begin(struct session *session, bool same_client)
 {
 	const uint32_t vip = session->client.vip;
 
-	if (!same_client) {
-		session->client.source = run.next_source++;
-		session->client.port = 1024 + random_below(60000);
-	}
+	if (!same_client)
+		session->client = next_client(vip);
 	*session = (struct session){
 		.client = session->client,
 		.hash = rig_hash(&session->client),
+		.own = rig_flow_hash(&session->client),
 		.backend = RIG_DROPPED,
 		.due_s = run.now_s + random_below(plans[vip].transition_s),
 		.left = 2 + random_below(one_in(2) ? 10 : 300),
@@ -256,7 +270,7 @@ static uint32_t idle_units(void)
 
 static bool is_protected(uint64_t word, uint32_t slack)
 {
-	return word & LB_FLOW_CONFIRMED_BIT &&
+	return flow_word_grade(word) == LB_FLOW_PROVEN &&
 	       flow_word_age(word, rig_time()) + slack <= idle_units();
 }
 
@@ -269,8 +283,8 @@ static void excuse_evicted(uint64_t word, const struct lb_flow_bucket *bucket)
 	for (i = 0; i < SESSIONS; i++) {
 		struct session *session = &run.sessions[i];
 
-		if (session->hash >> 32 == flow_word_tag(word) &&
-		    rig_bucket(session->hash) == bucket)
+		if (rig_bucket(session->own) == bucket &&
+		    rig_tag(&session->client) == flow_word_tag(word))
 			session->unrecorded = true;
 	}
 }
@@ -312,7 +326,7 @@ static void count_hit(const struct look *look)
 	if (look->changed >= 0)
 		assert_int_equal(look->changed, look->way);
 	if (!word || flow_word_member(word) != flow_word_member(before)) {
-		assert_false(word & LB_FLOW_CONFIRMED_BIT);
+		assert_int_equal(flow_word_grade(word), LB_FLOW_NEW);
 		run.expected[LB_FLOW_REPLACED]++;
 		return;
 	}
@@ -347,12 +361,13 @@ static bool is_settled(uint32_t slot)
 static uint32_t send_and_look(const struct client *client, uint64_t hash, uint8_t flags,
 			      bool *unrecorded, uint32_t *slot)
 {
-	struct look look = {.bucket = rig_bucket(hash), .slot = *rig_slot(hash, client->vip)};
+	struct look look = {.bucket = rig_bucket(rig_flow_hash(client)),
+			    .slot = *rig_slot(hash, client->vip)};
 	uint32_t backend;
 
 	*slot = look.slot;
 	look.before = *look.bucket;
-	look.way = rig_way(&look.before, hash);
+	look.way = rig_way(&look.before, rig_tag(client));
 	backend = rig_send(client, flags);
 	run.packets++;
 	look_after(&look);
@@ -463,7 +478,7 @@ static void flood(uint32_t count)
 	uint32_t slot;
 
 	while (count--) {
-		struct client client = {vip, run.next_source++, random_below(65536)};
+		struct client client = {vip, SOURCES + run.next_source++, random_below(65536)};
 
 		send_and_look(&client, rig_hash(&client), flags, &unrecorded, &slot);
 	}
@@ -519,9 +534,9 @@ static void age_words(uint32_t by)
 			uint64_t word = run.buckets[i].word[way];
 
 			if (word)
-				run.buckets[i].word[way] = flow_word(
-					flow_word_tag(word), flow_word_member(word),
-					word & LB_FLOW_CONFIRMED_BIT, (uint32_t)word - by);
+				run.buckets[i].word[way] =
+					flow_word(flow_word_tag(word), flow_word_member(word),
+						  flow_word_grade(word), (uint32_t)word - by);
 		}
 	}
 }

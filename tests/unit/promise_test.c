@@ -47,6 +47,7 @@ static void flow_count(enum lb_flow_count what);
 #define RUNS 4 /* each calm and under floods: 4,000,000 steps in all */
 
 #define VIPS 4
+#define SOURCES 16       /* clients of a VIP by source; a power of two */
 #define BACKENDS 9       /* at most, in a VIP */
 #define NUMBERS 80       /* of members: few, so that they are soon used again */
 #define BUCKETS 2048u    /* room */
@@ -73,6 +74,7 @@ struct vip {
 	/* for good */
 	uint32_t size, transition_s, flow_idle_s;
 	uint8_t protocol;
+	bool by_source; /* its slots are chosen by the client's address */
 	enum lb_table_kind kind;
 	/* while it is there */
 	bool there;
@@ -143,7 +145,7 @@ static struct {
 	/* the story */
 	struct event events[EVENTS];
 	uint64_t event_count, step, packets, unsettled, changes, ends[2], handshakes;
-	uint64_t let_go, established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
+	uint64_t alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
 } run;
 
 #define FAILURES (1u << LB_FLOW_REFUSED | 1u << LB_FLOW_OVER_BUDGET | 1u << LB_FLOW_RACED)
@@ -261,9 +263,24 @@ static uint32_t time_units(void)
 	return run.now_ns >> LB_FLOW_TIME_SHIFT & LB_FLOW_TIME_MASK;
 }
 
+/* A flow is known by the hash of its 5-tuple. Some bits of it, which nobody else looks at, are its
+ * client's address. */
+static uint32_t slot_number(const struct vip *vip, uint64_t hash)
+{
+	if (vip->by_source)
+		hash = lb_hash_word(run.seed[0], hash >> 24 & (SOURCES - 1));
+	return lb_hash_slot(hash, vip->size);
+}
+
 static uint32_t *slot_of(const struct vip *vip, uint64_t hash)
 {
-	return &vip->words[lb_hash_slot(hash, vip->size)];
+	return &vip->words[slot_number(vip, hash)];
+}
+
+static uint32_t tag_of(const struct vip *vip, uint64_t hash)
+{
+	return vip->by_source ? lb_hash_tag_within(slot_number(vip, hash), vip->size, hash)
+			      : lb_hash_tag(hash);
 }
 
 static uint32_t bucket_of(uint64_t hash)
@@ -276,7 +293,7 @@ static struct model_flow *find_flow(uint32_t bucket, uint32_t tag)
 	struct model_flow *flow;
 
 	LIST_FOREACH(flow, &run.near[bucket], near)
-	if (flow->hash >> 32 == tag)
+	if (tag_of(flow->vip, flow->hash) == tag)
 		return flow;
 	return NULL;
 }
@@ -305,12 +322,12 @@ static void check_victim(const struct lb_flow_bucket *bucket, uint64_t victim)
 		uint64_t word = bucket->word[way];
 
 		assert_int_not_equal(word, 0);
-		if (!(word & LB_FLOW_CONFIRMED_BIT)) {
-			assert_false(victim & LB_FLOW_CONFIRMED_BIT);
+		if (flow_word_grade(word) == LB_FLOW_NEW) {
+			assert_int_equal(flow_word_grade(victim), LB_FLOW_NEW);
 			assert_true(flow_word_age(word, time_units()) <= age);
 		}
 	}
-	assert_true(!(victim & LB_FLOW_CONFIRMED_BIT) || age > run.idle);
+	assert_true(flow_word_grade(victim) == LB_FLOW_NEW || age > run.idle);
 }
 
 /* The flow whose word was pushed out has an excuse, unless that word must have been confirmed. */
@@ -342,7 +359,7 @@ static void check_bucket(const struct flow *flow, const struct lb_flow_bucket *b
 			check_victim(before, old);
 			note_eviction(flow->bucket - run.buckets, old);
 		} else if (flow->syn) {
-			assert_true(!(word & LB_FLOW_CONFIRMED_BIT) || old & LB_FLOW_CONFIRMED_BIT);
+			assert_true(flow_word_grade(word) <= flow_word_grade(old));
 		}
 	}
 }
@@ -377,7 +394,7 @@ static uint32_t route_unsettled(const struct vip *vip, uint64_t hash, uint32_t s
 	const struct lb_flow_bucket before = run.buckets[bucket];
 	const struct flow flow = {
 		.bucket = &run.buckets[bucket],
-		.tag = hash >> 32,
+		.tag = tag_of(vip, hash),
 		.time = time_units(),
 		.idle = run.idle,
 		.vip = vip->number,
@@ -826,13 +843,14 @@ static void sent(struct model_flow *flow)
 	TAILQ_INSERT_TAIL(&flow->vip->due, flow, due);
 }
 
-/* Another live flow with the same 32 bits in the same bucket would share its record: the design
- * takes that one chance in 2^32 for each word of a bucket; here it is avoided. */
+/* Another live flow with the same tag in the same bucket would share its record: the design takes
+ * that chance, one in 2^30 divided by the slots of a VIP by source; here it is avoided. */
 static struct model_flow *new_flow(struct vip *vip, uint64_t hash)
 {
-	struct model_flow *flow;
+	struct model_flow *flow = find_flow(bucket_of(hash), tag_of(vip, hash));
 
-	if (run.live_count == FLOWS_MAX || find_flow(bucket_of(hash), hash >> 32))
+	run.alike += flow && flow->hash != hash;
+	if (run.live_count == FLOWS_MAX || flow)
 		return NULL;
 	flow = run.live[run.live_count];
 	flow->vip = vip;
@@ -1024,7 +1042,7 @@ static void flood(uint32_t count, bool syn)
 	for (; vip->there && count; count--) {
 		uint64_t hash = random_hash(vip);
 
-		if (find_flow(bucket_of(hash), hash >> 32))
+		if (find_flow(bucket_of(hash), tag_of(vip, hash)))
 			continue;
 		packet(vip, hash, syn && vip->protocol == 6);
 		if (one_in(50))
@@ -1038,7 +1056,11 @@ static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 {
 	static const struct vip vips[VIPS] = {
 		{.size = 251, .transition_s = 20, .flow_idle_s = 20, .protocol = 6},
-		{.size = 509, .transition_s = 30, .flow_idle_s = 90, .protocol = 6},
+		{.size = 509,
+		 .transition_s = 30,
+		 .flow_idle_s = 90,
+		 .protocol = 6,
+		 .by_source = true},
 		{.size = 251, .transition_s = 10, .flow_idle_s = 15, .protocol = 17},
 		{.size = 1021,
 		 .transition_s = 45,
@@ -1189,7 +1211,7 @@ static void check_slots(void)
 			uint32_t word = *slot_of(flow->vip, flow->hash);
 
 			if (flow->vip == vip && identity_of(lb_slot_current(word)) != flow->backend)
-				elsewhere[lb_hash_slot(flow->hash, vip->size)] =
+				elsewhere[slot_number(vip, flow->hash)] =
 					!flow->failed && !flow->let_go;
 		}
 		assert_int_equal(vip->slots.moving, 0);
@@ -1304,6 +1326,7 @@ static void run_all(bool floods, uint32_t bucket_count, uint32_t exempt_of)
 			one_step();
 		print_run();
 		assert_true(run.exempt_count * exempt_of <= run.established);
+		assert_in_range(run.alike, 0, 2);
 		check_steady_state();
 		tear_down();
 	}

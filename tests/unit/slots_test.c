@@ -138,10 +138,7 @@ static void whole_pass(void)
 /* A tag whose slot is this one. */
 static uint32_t tag_of(uint32_t slot)
 {
-	uint32_t tag = ((uint64_t)slot << 32) / SIZE + 1;
-
-	assert_int_equal(lb_hash_slot((uint64_t)tag << 32, SIZE), slot);
-	return tag;
+	return lb_hash_tag_within(slot, SIZE, 0);
 }
 
 static void every_state_and_event_leads_where_the_rules_say(void **state)
@@ -461,6 +458,55 @@ static void counts_hold_through_random_changes(void **state)
 
 #define test_of_slots(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* --- tags --- */
+
+static uint64_t mixed(uint64_t x)
+{
+	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9ull;
+	return x ^ x >> 31;
+}
+
+static void a_tag_by_5_tuple_tells_the_slot_or_its_neighbour(void **state)
+{
+	static const uint32_t sizes[] = {251, 65537, 1048573};
+	uint64_t hash;
+	int i, n;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		for (n = 0; n < 1000000; n++) {
+			/* Every second one is the first or last of a slot. */
+			hash = n % 2 ? mixed(n)
+				     : ((uint64_t)(n / 4 % sizes[i]) << 32) / sizes[i] << 32;
+			hash += n % 4 == 2 ? 0xffffffffffffffffull : 0;
+			if (lb_tag_slot(lb_hash_tag(hash), sizes[i]) !=
+			    lb_hash_slot(hash, sizes[i]))
+				assert_int_equal(lb_tag_slot_else(lb_hash_tag(hash), sizes[i]),
+						 lb_hash_slot(hash, sizes[i]));
+		}
+}
+
+static void a_tag_within_a_slot_tells_that_slot(void **state)
+{
+	static const uint32_t sizes[] = {251, 65537, 1048573};
+	uint32_t slot, tag, first, last;
+	int i, n;
+
+	(void)state;
+	for (i = 0; i < 3; i++)
+		for (n = 0; n < 1000000; n++) {
+			slot = n % sizes[i];
+			tag = lb_hash_tag_within(slot, sizes[i], mixed(n));
+			first = lb_hash_tag_within(slot, sizes[i], 0);
+			last = lb_hash_tag_within(slot, sizes[i], UINT64_MAX);
+			assert_int_equal(lb_tag_slot(tag, sizes[i]), slot);
+			assert_int_equal(lb_tag_slot(first, sizes[i]), slot);
+			assert_int_equal(lb_tag_slot(last, sizes[i]), slot);
+			assert_in_range(tag, first, last);
+			assert_true(last - first >= (1u << 30) / sizes[i] - 2);
+		}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -484,6 +530,8 @@ int main(void)
 		test_of_slots(without_a_flow_on_record_tracked_slots_settle_at_once),
 		test_of_slots(a_reset_forgets_everything),
 		test_of_slots(counts_hold_through_random_changes),
+		cmocka_unit_test(a_tag_by_5_tuple_tells_the_slot_or_its_neighbour),
+		cmocka_unit_test(a_tag_within_a_slot_tells_that_slot),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

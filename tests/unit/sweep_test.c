@@ -26,8 +26,8 @@
 #define IDLE 211 /* sweep_units(900): 209.5 */
 #define NOW 1000
 
-#define CONFIRMED LB_FLOW_CONFIRMED_BIT
-#define TAG(slot) ((slot) << 30 | 1u) /* that of a flow of this slot */
+#define CONFIRMED LB_FLOW_PROVEN
+#define TAG(slot) ((slot) << 28 | 1u) /* that of a flow of this slot */
 
 static struct lb_flow_bucket buckets[BUCKETS];
 static uint32_t slot_words[SIZE];
