@@ -106,9 +106,10 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_REFUSED, "refused by lbd or by the system"},
 	{EXIT_USAGE, "the command line is wrong"},
 	{EXIT_UNREACHABLE, "lbd could not be reached or did not reply properly"},
-	{EXIT_DIFFERS, "status: an interface is gone, a backend cannot be reached or is unhealthy; "
-		       "drain --wait: not drained in time; config diff: it differs; "
-		       "iface list: one is not in working order"},
+	{EXIT_DIFFERS,
+	 "status: an interface is missing, a backend cannot be reached or is unhealthy; "
+	 "drain --wait: not drained in time; config diff: it differs; "
+	 "iface list: one is not in working order"},
 	{0},
 };
 
@@ -347,7 +348,8 @@ const struct command commands[] = {
 		.verb = "list",
 		.summary = "list the interfaces that packets come in and go out by",
 		.detail = "Those of lbd.json, and others that backends are reached by, each with "
-			  "its mode of XDP, its link and what it is for. Exits 4 when one is gone, "
+			  "its mode of XDP, its link and what it is for. Exits 4 when one is "
+			  "missing, "
 			  "has no link, or lost the program.",
 		.examples = {"lbctl iface list"},
 		.method = "iface.list",
