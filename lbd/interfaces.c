@@ -47,13 +47,39 @@ static void announce(const char *name, const struct datapath_attachment *at, boo
 			 "%s runs in generic mode, which is slower: %s", name, at->reason);
 }
 
+/* A bond that has the program before its first port takes only ports with native XDP, and tells
+ * nobody why it has none. An earlier lbd's program there is replaced all the same. */
+static bool waits_for_ports(const struct interfaces *interfaces, const char *name)
+{
+	uint32_t ifindex = if_nametoindex(name);
+	struct links links;
+	bool empty;
+
+	if (datapath_pinned_program(interfaces->config->pin_dir, ifindex) || links_read(&links))
+		return false;
+	empty = links_is_empty_bond(&links, ifindex);
+	links_clear(&links);
+	return empty;
+}
+
+static int attach_link(struct interfaces *interfaces, size_t i, struct lb_err *err)
+{
+	const char *name = interfaces->config->interfaces[i];
+
+	if (waits_for_ports(interfaces, name)) {
+		lb_err_set(err, LB_ERR_SYSTEM, "", "%s is a bond without ports", name);
+		return -EAGAIN;
+	}
+	return datapath_attach(interfaces->datapath, name, interfaces->config->xdp_mode,
+			       &interfaces->at[i], err);
+}
+
 /* On failure `at` says why, and err too. */
 static int attach(struct interfaces *interfaces, size_t i, bool came, struct lb_err *err)
 {
 	struct datapath_attachment *at = &interfaces->at[i];
 	const char *name = interfaces->config->interfaces[i];
-	int error =
-		datapath_attach(interfaces->datapath, name, interfaces->config->xdp_mode, at, err);
+	int error = attach_link(interfaces, i, err);
 
 	interfaces->refused[i] = error ? if_nametoindex(name) : 0;
 	if (error)

@@ -182,6 +182,17 @@ void links_clear(struct links *links)
 	*links = (struct links){0};
 }
 
+bool links_is_empty_bond(const struct links *links, uint32_t ifindex)
+{
+	bool is_bond = false, has_port = false;
+
+	for (size_t i = 0; i < links->count; i++) {
+		is_bond = is_bond || (links->link[i].ifindex == ifindex && links->link[i].is_bond);
+		has_port = has_port || links->link[i].master == ifindex;
+	}
+	return is_bond && !has_port;
+}
+
 /* --- the list, from the kernel --- */
 
 /* Without statistics, which are most of a message: so the dump is shorter, and seldom interrupted.

@@ -43,6 +43,8 @@ struct links {
 #define LINKS_TRIES 32
 int links_read(struct links *out);
 void links_clear(struct links *links);
+/* Whether a link is a bond without ports. */
+bool links_is_empty_bond(const struct links *links, uint32_t ifindex);
 
 /* False for a message that does not describe a link: bridges announce their ports under family
  * AF_BRIDGE, and a port that leaves its bridge as "deleted". */

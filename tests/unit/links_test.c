@@ -199,6 +199,21 @@ static void a_dump_that_fails_is_an_error_and_empty(void **state)
 	}
 }
 
+static void a_bond_is_empty_until_it_has_a_port(void **state)
+{
+	struct link_info link[] = {{.ifindex = 2, .is_bond = true}, {.ifindex = 3}, {.ifindex = 4}};
+	const struct links links = {link, 3};
+
+	(void)state;
+	assert_true(links_is_empty_bond(&links, 2));
+	assert_false(links_is_empty_bond(&links, 3)); /* no bond */
+	assert_false(links_is_empty_bond(&links, 9)); /* gone */
+	link[2].master = 3;
+	assert_true(links_is_empty_bond(&links, 2));
+	link[1].master = 2;
+	assert_false(links_is_empty_bond(&links, 2));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +221,7 @@ int main(void)
 		cmocka_unit_test(an_interrupted_dump_is_read_again),
 		cmocka_unit_test(a_list_that_never_holds_still_is_an_error_and_empty),
 		cmocka_unit_test(a_dump_that_fails_is_an_error_and_empty),
+		cmocka_unit_test(a_bond_is_empty_until_it_has_a_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
