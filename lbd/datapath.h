@@ -52,6 +52,10 @@ void datapath_release(struct datapath *datapath, uint32_t ifindex);
 /* Detaches from every interface that an earlier lbd was attached to and this one is not. */
 void datapath_detach_others(struct datapath *datapath);
 
+/* Without a datapath. Whether something is pinned at pin_dir, and whether datapath_open would take
+ * it over; says nothing of an lbd that has it now. */
+bool datapath_is_pinned(const char *pin_dir);
+int datapath_check_pinned(const struct datapath_options *options, struct lb_err *err);
 /* Without a datapath. Takes everything at pin_dir away: packets go to the stack from then on. 0 too
  * when there is nothing. */
 int datapath_detach(const char *pin_dir, struct lb_err *err);

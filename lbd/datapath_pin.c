@@ -65,17 +65,19 @@ static int lock_dir(const char *pin_dir, int *fd, struct lb_err *err)
 static int refuse_version(struct lb_err *err, const char *what, const char *pin_dir)
 {
 	lb_err_set(err, LB_ERR_REFUSED, "", "the data plane pinned at %s has %s", pin_dir, what);
-	return lb_err_hint(err, "go back to the lbd that made it, or start this one once with "
-				"--reset-flows: recorded flows are lost, so connections in changed "
-				"slots may move");
+	return lb_err_hint(err,
+			   "go back to the lbd that made it, or start this one once with "
+			   "--reset-flows (\"systemctl start lbd-reset-flows\"): recorded flows "
+			   "are lost, so connections in changed slots may move");
 }
 
 static int refuse(struct lb_err *err, const char *what, const char *remedy, const char *pin_dir)
 {
 	lb_err_set(err, LB_ERR_REFUSED, "", "the data plane pinned at %s has %s", pin_dir, what);
 	return lb_err_hint(err,
-			   "%sstart lbd once with --reset-flows: recorded flows are lost, so "
-			   "connections in changed slots may move",
+			   "%sstart lbd once with --reset-flows (\"systemctl start "
+			   "lbd-reset-flows\"): recorded flows are lost, so connections in changed "
+			   "slots may move",
 			   remedy);
 }
 
@@ -173,27 +175,68 @@ static int forget_maps(struct datapath *datapath, const struct datapath_options 
 	return 0;
 }
 
+/* The stamp, or -1: nothing is pinned, or what a start that was cut off has left. */
+static int open_stamp(const char *pin_dir)
+{
+	char path[PIN_PATH_MAX];
+
+	pin_path(pin_dir, PIN_STAMP, path);
+	return bpf_obj_get(path);
+}
+
+/* 0 and datapath->adopted unset where there is nothing. */
+static int adopt_pinned(struct datapath *datapath, const struct datapath_options *options,
+			struct lb_err *err)
+{
+	int fd = open_stamp(datapath->pin_dir), error;
+
+	if (fd < 0)
+		return 0;
+	error = check_stamp(fd, options, err);
+	close(fd);
+	if (!error)
+		error = adopt_maps(datapath, err);
+	datapath->adopted = !error;
+	return error;
+}
+
 int pins_adopt(struct datapath *datapath, const struct datapath_options *options,
 	       struct lb_err *err)
 {
-	char path[PIN_PATH_MAX];
-	int error, fd;
+	int error;
 
 	if (!datapath->pin_dir)
 		return 0;
 	error = lock_dir(datapath->pin_dir, &datapath->lock_fd, err);
 	if (error)
 		return error;
-	pin_path(datapath->pin_dir, PIN_STAMP, path);
-	fd = bpf_obj_get(path);
-	if (fd < 0)
-		return 0; /* nothing, or what a start that was cut off has left */
-	error = check_stamp(fd, options, err);
-	close(fd);
-	if (!error)
-		error = adopt_maps(datapath, err);
-	datapath->adopted = !error;
+	error = adopt_pinned(datapath, options, err);
 	return error && options->reset ? forget_maps(datapath, options, err) : error;
+}
+
+bool datapath_is_pinned(const char *pin_dir)
+{
+	int fd = open_stamp(pin_dir);
+
+	if (fd >= 0)
+		close(fd);
+	return fd != -ENOENT; /* one that may not be opened is there */
+}
+
+int datapath_check_pinned(const struct datapath_options *options, struct lb_err *err)
+{
+	struct datapath datapath = {.pin_dir = (char *)options->pin_dir};
+	int fd = open_stamp(options->pin_dir), error;
+
+	if (fd < 0)
+		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot open the pins at %s: %s",
+				  options->pin_dir, strerror(-fd));
+	close(fd);
+	error = forget_maps(&datapath, options, err);
+	if (!error)
+		error = adopt_pinned(&datapath, options, err);
+	lb_bpf__destroy(datapath.skeleton);
+	return error;
 }
 
 /* --- pinning --- */

@@ -41,7 +41,7 @@ struct daemon {
 	json_t *warnings; /* of the start, but for those of the machine */
 	struct preflight_again preflight;
 	struct event_base *base;
-	struct event *stop_signals[3];
+	struct event *signals[3];
 	struct notify *notify;
 	struct events *events;
 	struct control *control, *read_only;
@@ -55,14 +55,17 @@ struct daemon {
 };
 
 static const char usage[] =
-	"usage: lbd [--config FILE] [--check | --reset-flows | --detach]\n"
+	"usage: lbd [--config FILE] [--check | --check-pinned | --reset-flows | --detach]\n"
+	"       lbd --detach --pin-dir DIR\n"
 	"       lbd --version | --help\n"
 	"\n"
 	"  --config FILE  how lbd runs (" CONFIG_DEFAULT " unless given); see lbd.json(5)\n"
 	"  --check        only say whether FILE is valid; needs no privileges\n"
+	"  --check-pinned only say whether a start would adopt the pinned data plane\n"
 	"  --reset-flows  start although the pinned data plane does not fit: another ABI, other\n"
 	"                 limits or hash seed; recorded flows are lost\n"
 	"  --detach       take the data plane away: nothing is balanced from then on\n"
+	"  --pin-dir DIR  the data plane pinned in DIR, without reading FILE (with --detach)\n"
 	"\n"
 	"What is balanced is changed with lbctl(8) while lbd runs. Once started, the data plane "
 	"goes\n"
@@ -73,6 +76,17 @@ static void on_stop(evutil_socket_t signal_number, short events, void *user)
 	(void)signal_number;
 	(void)events;
 	event_base_loopbreak(user);
+}
+
+/* Reload is what other daemons do on it; ending would leave no control plane without a word. */
+static void on_hangup(evutil_socket_t signal_number, short events, void *user)
+{
+	(void)signal_number;
+	(void)events;
+	(void)user;
+	log_line(LOG_LEVEL_WARNING,
+		 "SIGHUP is ignored: lbd.json is read at start only, and a restart "
+		 "loses nothing");
 }
 
 /* --- start, step by step; each says by itself what is wrong --- */
@@ -98,7 +112,10 @@ static void raise_file_limit(void)
 
 static int start_loop(struct daemon *daemon, struct lb_err *err)
 {
-	static const int signals[] = {SIGTERM, SIGINT, SIGHUP};
+	static const struct {
+		int number;
+		event_callback_fn handler;
+	} signals[] = {{SIGTERM, on_stop}, {SIGINT, on_stop}, {SIGHUP, on_hangup}};
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
@@ -109,9 +126,9 @@ static int start_loop(struct daemon *daemon, struct lb_err *err)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make an event loop");
 	events_add_listener(daemon->events, log_event, NULL);
 	for (i = 0; i < 3; i++) {
-		daemon->stop_signals[i] =
-			evsignal_new(daemon->base, signals[i], on_stop, daemon->base);
-		if (!daemon->stop_signals[i] || evsignal_add(daemon->stop_signals[i], NULL))
+		daemon->signals[i] = evsignal_new(daemon->base, signals[i].number,
+						  signals[i].handler, daemon->base);
+		if (!daemon->signals[i] || evsignal_add(daemon->signals[i], NULL))
 			return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot handle signals");
 	}
 	return notify_open(daemon->base, &daemon->notify, err);
@@ -158,19 +175,21 @@ static int start_control(struct daemon *daemon, struct lb_err *err)
 	return error;
 }
 
-static int start_state(struct daemon *daemon, struct lb_err *err)
+static int read_seed(struct config *config, struct lb_err *err)
 {
-	struct config *config = &daemon->config;
-
-	if (state_lock(config->state_dir, &daemon->state_fd, err))
-		return -EINVAL;
 	return config->seed_configured ? 0 : state_load_seed(config->state_dir, config->seed, err);
 }
 
-static int start_datapath(struct daemon *daemon, struct lb_err *err)
+static int start_state(struct daemon *daemon, struct lb_err *err)
 {
-	const struct config *config = &daemon->config;
-	const struct datapath_options options = {
+	if (state_lock(daemon->config.state_dir, &daemon->state_fd, err))
+		return -EINVAL;
+	return read_seed(&daemon->config, err);
+}
+
+static struct datapath_options datapath_options_of(const struct config *config)
+{
+	return (struct datapath_options){
 		.vips = config->vips,
 		.members = members_capacity(config),
 		.slots = config->slots,
@@ -178,9 +197,14 @@ static int start_datapath(struct daemon *daemon, struct lb_err *err)
 		.answer_rate = config->answer_rate,
 		.seed = {config->seed[0], config->seed[1]},
 		.pin_dir = config->pin_dir,
-		.reset = daemon->reset_flows,
 	};
+}
 
+static int start_datapath(struct daemon *daemon, struct lb_err *err)
+{
+	struct datapath_options options = datapath_options_of(&daemon->config);
+
+	options.reset = daemon->reset_flows;
 	return datapath_open(&options, &daemon->datapath, err);
 }
 
@@ -275,8 +299,8 @@ static void stop(struct daemon *daemon)
 	events_free(daemon->events);
 	datapath_close(daemon->datapath);
 	for (i = 0; i < 3; i++)
-		if (daemon->stop_signals[i])
-			event_free(daemon->stop_signals[i]);
+		if (daemon->signals[i])
+			event_free(daemon->signals[i]);
 	notify_close(daemon->notify);
 	log_close();
 	if (daemon->base)
@@ -328,16 +352,43 @@ static int run(struct daemon *daemon)
 	return status;
 }
 
-enum action { ACTION_RUN, ACTION_CHECK, ACTION_DETACH, ACTION_DONE, ACTION_USAGE };
+enum action {
+	ACTION_RUN,
+	ACTION_CHECK,
+	ACTION_CHECK_PINNED,
+	ACTION_DETACH,
+	ACTION_DONE,
+	ACTION_USAGE
+};
+
+struct arguments {
+	const char *path;
+	const char *pin_dir; /* NULL: that of lbd.json */
+	bool reset_flows;
+};
+
+static enum action refuse_arguments(int argc, char **argv, const struct arguments *arguments,
+				    enum action action)
+{
+	if (optind < argc)
+		fprintf(stderr, "lbd: unexpected argument \"%s\"\n", argv[optind]);
+	else if (arguments->pin_dir && action != ACTION_DETACH)
+		fprintf(stderr, "lbd: --pin-dir goes with --detach only\n");
+	else
+		return action;
+	return ACTION_USAGE;
+}
 
 /* What the command line asks for; version and help are answered here. */
-static enum action read_arguments(int argc, char **argv, const char **path, bool *reset_flows)
+static enum action read_arguments(int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
 		{"check", no_argument, NULL, 'k'},
+		{"check-pinned", no_argument, NULL, 'a'},
 		{"reset-flows", no_argument, NULL, 'r'},
 		{"detach", no_argument, NULL, 'd'},
+		{"pin-dir", required_argument, NULL, 'p'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -347,13 +398,17 @@ static enum action read_arguments(int argc, char **argv, const char **path, bool
 
 	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
 		if (option == 'c') {
-			*path = optarg;
+			arguments->path = optarg;
 		} else if (option == 'k') {
 			action = ACTION_CHECK;
+		} else if (option == 'a') {
+			action = ACTION_CHECK_PINNED;
 		} else if (option == 'r') {
-			*reset_flows = true;
+			arguments->reset_flows = true;
 		} else if (option == 'd') {
 			action = ACTION_DETACH;
+		} else if (option == 'p') {
+			arguments->pin_dir = optarg;
 		} else if (option == 'v') {
 			puts("lbd " LB_VERSION);
 			return ACTION_DONE;
@@ -364,29 +419,44 @@ static enum action read_arguments(int argc, char **argv, const char **path, bool
 			return ACTION_USAGE;
 		}
 	}
-	if (optind == argc)
-		return action;
-	fprintf(stderr, "lbd: unexpected argument \"%s\"\n", argv[optind]);
-	return ACTION_USAGE;
+	return refuse_arguments(argc, argv, arguments, action);
 }
 
-static int detach(const struct config *config)
+static int detach(const char *pin_dir)
 {
 	struct lb_err err = {0};
 
-	if (!datapath_detach(config->pin_dir, &err) && !tunnels_detach_all(&err) &&
-	    !nexthops_detach(&err))
+	if (!datapath_detach(pin_dir, &err) && !tunnels_detach_all(&err) && !nexthops_detach(&err))
 		return EXIT_SUCCESS;
 	log_error(&err);
 	return EXIT_REFUSED;
 }
 
+static int check_pinned(struct config *config)
+{
+	struct lb_err err = {0};
+	struct datapath_options options;
+	int error = 0;
+
+	if (datapath_is_pinned(config->pin_dir)) {
+		error = read_seed(config, &err);
+		options = datapath_options_of(config);
+		if (!error)
+			error = datapath_check_pinned(&options, &err);
+	}
+	if (error)
+		log_error(&err);
+	else
+		printf("%s: ok\n", config->pin_dir);
+	return error ? EXIT_REFUSED : EXIT_SUCCESS;
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon daemon;
-	const char *path = CONFIG_DEFAULT;
+	struct arguments arguments = {.path = CONFIG_DEFAULT};
 	struct lb_err err = {0};
-	enum action action = read_arguments(argc, argv, &path, &daemon.reset_flows);
+	enum action action = read_arguments(argc, argv, &arguments);
 
 	log_open();
 	if (action == ACTION_DONE)
@@ -395,14 +465,19 @@ int main(int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
-	if (config_load(path, &daemon.config, &err)) {
+	if (arguments.pin_dir)
+		return detach(arguments.pin_dir);
+	if (config_load(arguments.path, &daemon.config, &err)) {
 		log_error(&err);
 		return EXIT_REFUSED;
 	}
 	if (action == ACTION_DETACH)
-		return detach(&daemon.config);
+		return detach(daemon.config.pin_dir);
+	if (action == ACTION_CHECK_PINNED)
+		return check_pinned(&daemon.config);
+	daemon.reset_flows = arguments.reset_flows;
 	if (action == ACTION_RUN)
 		return run(&daemon);
-	printf("%s: ok\n", path);
+	printf("%s: ok\n", arguments.path);
 	return EXIT_SUCCESS;
 }

@@ -259,12 +259,16 @@ attached() {
 
 test_other_abi() {
 	local before
+	check "--check-pinned says that a start would adopt the data plane, though lbd runs" exits 0 check_pinned
 	stop_lbd
+	check "and when it does not" exits 0 check_pinned
 	before=$(attached)
 	check "a data plane of an older ABI" abi_put 1
 	check "is refused" exits 1 timeout 20 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
 	check "by its number" grep -qx "lbd: the data plane pinned at $PINS has ABI 1, this lbd has [0-9]*" "$DIR/out"
-	check "with what to do" grep -q "^  hint: go back to the lbd that made it, or start this one once with --reset-flows: " "$DIR/out"
+	check "with what to do" grep -q "^  hint: go back to the lbd that made it, or start this one once with --reset-flows (\"systemctl start lbd-reset-flows\"): " "$DIR/out"
+	check "--check-pinned refuses it in the same words" exits 1 check_pinned
+	check "with the number" grep -qx "lbd: the data plane pinned at $PINS has ABI 1, this lbd has [0-9]*" "$DIR/out"
 	check "and goes on as it was" test "$(attached)" = "$before"
 	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --reset-flows 2>>"$DIR/log" &
 	LBD_PID=$!
@@ -273,6 +277,22 @@ test_other_abi() {
 	stop_lbd KILL
 	start_lbd
 	check "which the next lbd takes over" test $? = 0
+	echo '{' >"$DIR/broken.json"
+	check "--detach --pin-dir refuses while lbd runs" exits 1 detach_by_folder
+	stop_lbd
+	check "after that it needs no lbd.json" exits 0 detach_by_folder
+	check "and leaves no pins" test ! -e "$PINS"
+	check "nothing pinned is nothing that could not be adopted" exits 0 check_pinned
+	check "--pin-dir without --detach is wrong usage" exits 2 "$LBD" --config "$DIR/lbd.json" --pin-dir "$PINS"
+	start_lbd
+}
+
+check_pinned() {
+	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --check-pinned
+}
+
+detach_by_folder() {
+	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/broken.json" --detach --pin-dir "$PINS"
 }
 
 filters() {

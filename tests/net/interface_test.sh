@@ -248,7 +248,10 @@ test_renamed
 test_no_leak
 test_moved
 kill -HUP "$LBD_PID"
-check "SIGHUP ends lbd in good order" wait_for 5 test ! -e "$DIR/lbd.sock"
+check "SIGHUP is told to have no effect" wait_for 5 grep -qF "SIGHUP is ignored: lbd.json is read at start only" "$DIR/log"
+check "and has none" lb version
+kill "$LBD_PID"
+check "SIGTERM ends lbd in good order" wait_for 5 test ! -e "$DIR/lbd.sock"
 LBD_PID=
 check "--detach takes the program from all" nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --detach
 check "of them" none_attached
