@@ -954,12 +954,22 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 	return 0;
 }
 
+/* From the first start on there is a file, so that one that is missing later was lost. Where it
+ * cannot be written now, the first change will be refused, and says why. */
+static void save_first(const struct service *service)
+{
+	if (!state_has_service(service->config->state_dir))
+		state_save_service(service->config->state_dir, service->document, NULL, NULL);
+}
+
 static int restore(struct service *service, struct lb_err *err)
 {
 	struct state_revert revert;
 	struct lb_service *kept;
-	int error = state_load_service(service->config->state_dir, &kept, &revert, err);
+	int error = service_check_lost(service, err);
 
+	if (!error)
+		error = state_load_service(service->config->state_dir, &kept, &revert, err);
 	if (error)
 		return error;
 	if (datapath_adopted(service->datapath)) {
@@ -977,11 +987,13 @@ static int restore(struct service *service, struct lb_err *err)
 	if (!error)
 		entries_tidy(service);
 	drains_tell(service, true);
-	if (error)
+	if (error) {
 		lb_service_free(revert.document);
-	else
-		confirm_restore(service, &revert);
-	return error;
+		return error;
+	}
+	save_first(service);
+	confirm_restore(service, &revert);
+	return 0;
 }
 
 int service_open(const struct config *config, struct datapath *datapath, struct event_base *base,

@@ -13,6 +13,7 @@
 
 #include "../bpf/flow_word.h"
 #include "service_entry.h"
+#include "state.h"
 
 struct found_backend {
 	struct lb_addr address;
@@ -34,9 +35,53 @@ struct found {
 	bool no_memory;
 };
 
+/* Entries beside those of VIPs. */
+#define BESIDE (LB_VIP_ADDRESS_ONLY | LB_VIP_FRAGMENTS_ONLY)
+
 static int no_memory(struct lb_err *err)
 {
 	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+}
+
+/* --- is its document there? --- */
+
+struct lost {
+	size_t vips;
+	struct lb_endpoint one;
+};
+
+static void count_vip(void *user, const struct lb_endpoint *endpoint,
+		      const struct lb_vip_value *value)
+{
+	struct lost *lost = user;
+
+	if (value->flags & BESIDE)
+		return;
+	lost->vips++;
+	lost->one = *endpoint;
+}
+
+int service_check_lost(const struct service *service, struct lb_err *err)
+{
+	const char *state_dir = service->config->state_dir;
+	struct lost lost = {0};
+	char one[LB_ENDPOINT_TEXT];
+
+	if (!datapath_adopted(service->datapath) || state_has_service(state_dir))
+		return 0;
+	datapath_each_vip(service->datapath, count_vip, &lost);
+	if (!lost.vips)
+		return 0;
+	lb_endpoint_format(&lost.one, one);
+	lb_err_set(err, LB_ERR_REFUSED, "",
+		   "%s/service.json is missing, but the pinned data plane forwards for %zu VIPs, "
+		   "one of them %s",
+		   state_dir, lost.vips, one);
+	return lb_err_hint(err,
+			   "put a copy of it back: {\"format\": %d, \"document\": …}, where … is "
+			   "what \"lbctl config export\" printed; or stop forwarding by \"lbd "
+			   "--detach\", and start with no VIPs",
+			   LB_STATE_FORMAT);
 }
 
 /* --- looking --- */
@@ -60,7 +105,7 @@ static void find_vip(void *user, const struct lb_endpoint *endpoint,
 	struct found *found = user;
 	struct found_vip *vips;
 
-	if (value->flags & (LB_VIP_ADDRESS_ONLY | LB_VIP_FRAGMENTS_ONLY))
+	if (value->flags & BESIDE)
 		return;
 	vips = grown(found->vips, found->count, &found->room, sizeof(*vips));
 	if (!vips) {

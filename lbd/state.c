@@ -245,6 +245,14 @@ static int read_state(const json_t *root, struct lb_service **out, struct state_
 	return error;
 }
 
+bool state_has_service(const char *state_dir)
+{
+	char path[PATH_MAX_OURS];
+
+	return path_of(state_dir, "service.json", path, NULL) || !access(path, F_OK) ||
+	       errno != ENOENT;
+}
+
 int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
 		       struct lb_err *err)
 {
@@ -256,7 +264,7 @@ int state_load_service(const char *state_dir, struct lb_service **out, struct st
 	*revert = (struct state_revert){0};
 	if (error)
 		return error;
-	if (access(path, F_OK) && errno == ENOENT) {
+	if (!state_has_service(state_dir)) {
 		remove_left(path);
 		*out = lb_service_new();
 		return *out ? 0 : lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");

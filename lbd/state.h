@@ -5,6 +5,8 @@
 #ifndef LB_STATE_H
 #define LB_STATE_H
 
+#include <stdbool.h>
+
 #include "api/model.h"
 
 /* Of service.json: {"format": 1, "document": SERVICE, "revert": {"document": SERVICE, "at": N}}. */
@@ -25,6 +27,8 @@ int state_lock(const char *state_dir, int *fd, struct lb_err *err);
  * or is of a newer format is an error that names it, and stays as it is. */
 int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
 		       struct lb_err *err);
+/* Whether there is a file. */
+bool state_has_service(const char *state_dir);
 /* `revert` may be NULL. */
 int state_save_service(const char *state_dir, const struct lb_service *service,
 		       const struct state_revert *revert, struct lb_err *err);

@@ -364,9 +364,7 @@ trial_of_two() {
 }
 
 nothing_kept() {
-	lab_stop_lbd
-	rm -f "$KEPT"* && start_lbd && lbctl config apply - <<<'{"vips": []}' && lab_stop_lbd &&
-		rm -f "$KEPT"* && start_lbd
+	lbctl config apply - <<<'{"vips": []}' && lab_stop_lbd && rm -f "$KEPT"* && start_lbd
 }
 
 test_kill_while_saving() {
@@ -405,7 +403,7 @@ test_kill_while_starting() {
 		no_fault
 		wait "$LAB_LBD" 2>/dev/null
 		start_lbd >"$LAB_DIR/note" 2>&1 || break
-		[ "$(files)" = "hash_seed lock" ] || break
+		[ "$(files)" = "hash_seed lock service.json" ] || break
 	done
 	check "killed before each of $n calls of a first start, the second one starts" test "$status" = 0 -a "$n" -ge 5 || {
 		files
@@ -443,6 +441,29 @@ test_unreadable() {
 	check "mended, it is read" test "$(in_force)" = "$BEFORE"
 }
 
+# A start without the document must not end what is forwarded.
+test_lost() {
+	remember
+	lab_stop_lbd
+	mv "$KEPT" "$LAB_DIR/away"
+	check "without service.json a start is refused while the data plane has VIPs" refuses_lost
+	check "it stays away, and the data plane as it was" test "$(files)" = "hash_seed lock" -a "$(plane)" = "$PLANE"
+	jq '{format, document}' "$LAB_DIR/away" >"$KEPT"
+	start_lbd
+	check "put back, it is read" test "$(in_force)" = "$BEFORE"
+	rm "$KEPT"
+	check "a change of a running lbd writes it again" lbctl backend set web "${LAB_BACKEND4[1]}" --weight 11
+	check "as a whole" test "$(on_disk)" = "$(in_force)"
+	lbctl config apply "$LAB_DIR/one.json" >"$LAB_DIR/out" 2>&1
+}
+
+refuses_lost() {
+	! lab_in balancer timeout 10 "$REAL_LBD" --config "$LAB_DIR/lbd.json" >"$LAB_DIR/out" 2>&1 || return
+	cat "$LAB_DIR/out"
+	grep -qF "lbd: $KEPT is missing, but the pinned data plane forwards for 3 VIPs, one of them 192.0.2." \
+		"$LAB_DIR/out" && grep -qF 'hint: put a copy of it back: {"format": 1, "document": …}' "$LAB_DIR/out"
+}
+
 NOTE=$(mktemp)
 at_exit rm -f "$NOTE"
 set_up >"$NOTE" 2>&1
@@ -453,6 +474,7 @@ test_faults
 test_stuck
 test_disk
 test_unreadable
+test_lost
 test_kill_while_saving
 check "no packet was lost in all of this" nothing_lost
 lab_end "$STREAM"
