@@ -232,18 +232,19 @@ PREFIX := /usr/local
 DESTDIR :=
 SHARE = $(DESTDIR)$(PREFIX)/share
 BASH_COMPLETIONS = $(SHARE)/bash-completion/completions
+UNITS = $(DESTDIR)$(PREFIX)/lib/systemd/system
 
 # An lbd.json that is there already stays as it is.
 install: all
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d -m 755 $(DESTDIR)/etc/lbd $(BASH_COMPLETIONS) \
-		$(addprefix $(DESTDIR)$(PREFIX)/,sbin lib/lbd lib/systemd/system) $(SHARE)/man/man5 $(SHARE)/man/man8
+		$(addprefix $(DESTDIR)$(PREFIX)/,sbin lib/lbd) $(UNITS) $(SHARE)/man/man5 $(SHARE)/man/man8
 	$(Q)install -m 755 $(O)/lbd/lbd $(O)/lbctl/lbctl $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 $(O)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/lib/lbd
 	$(Q)install -m 644 docs/man/*.5 $(SHARE)/man/man5
 	$(Q)install -m 644 docs/man/*.8 $(SHARE)/man/man8
-	$(Q)sed 's,/usr/sbin/,$(PREFIX)/sbin/,' lbd/package/lbd.service > $(DESTDIR)$(PREFIX)/lib/systemd/system/lbd.service
-	$(Q)chmod 644 $(DESTDIR)$(PREFIX)/lib/systemd/system/lbd.service
+	$(Q)install -m 644 lbd/package/*.service $(UNITS)
+	$(Q)sed -i 's,/usr/sbin/,$(PREFIX)/sbin/,' $(UNITS)/lbd.service
 	$(Q)$(O)/lbctl/lbctl completion bash > $(BASH_COMPLETIONS)/lbctl
 	$(Q)chmod 644 $(BASH_COMPLETIONS)/lbctl
 	$(Q)test -e $(DESTDIR)/etc/lbd/lbd.json || install -m 640 lbd/package/lbd.json $(DESTDIR)/etc/lbd

@@ -44,6 +44,7 @@ check "made twice, it is the same byte for byte" cmp "$DIR/first.deb" "$DEB"
 
 check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./etc/lbd/lbd.json
 -rw-r--r-- ./usr/lib/lbd/decap.bpf.o
+-rw-r--r-- ./usr/lib/systemd/system/lbd-reset-flows.service
 -rw-r--r-- ./usr/lib/systemd/system/lbd.service
 -rwxr-xr-x ./usr/sbin/lbctl
 -rwxr-xr-x ./usr/sbin/lbd
@@ -86,6 +87,10 @@ chroot "$M" groupdel lbd >/dev/null 2>&1
 rm -rf "$M/etc/lbd" "$M/var/lib/lbd" "$M/usr/sbin/policy-rc.d"
 cp "$DEB" "$M/lbd.deb"
 
+# Pins of its own.
+mkdir -p "$M/sys/fs/bpf"
+mount -t bpf bpf "$M/sys/fs/bpf"
+
 # As if systemd ran there: what would be asked of it is written down.
 mkdir -p "$M/run/systemd/system" "$M/usr/local/bin"
 for tool in systemctl deb-systemd-invoke; do
@@ -93,9 +98,23 @@ for tool in systemctl deb-systemd-invoke; do
 	chmod 755 "$M/usr/local/bin/$tool"
 done
 
+not() {
+	! "$@"
+}
+
 # In a network of its own, too: its scripts may detach programs.
 on_it() {
 	unshare --net chroot "$M" env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+# In the network $ID, which lasts.
+ID=lbpackage$$
+# exec_in_net: in the place of this shell
+exec_in_net() {
+	exec nsenter --net="/run/netns/$ID" chroot "$M" \
+		env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+}
+in_net() {
+	(exec_in_net "$@")
 }
 asked() {
 	cat "$M/asked" 2>/dev/null
@@ -134,16 +153,74 @@ check_equal "an upgrade restarts lbd and stops nothing" \
 deb-systemd-invoke restart lbd.service" "$(asked)"
 check_equal "an upgrade leaves lbd.json alone" '{"interfaces": ["nowhere0"]}' "$(cat "$M/etc/lbd/lbd.json")"
 
+echo '{' >"$M/etc/lbd/lbd.json"
+on_it dpkg -i /lbd.deb >"$DIR/log" 2>&1 </dev/null
+check_equal "an upgrade with a broken lbd.json restarts nothing" "systemctl daemon-reload" "$(asked)"
+check_equal "and says so" "lbd: lbd was not restarted, since lbd.json is not valid: lbd --check" \
+	"$(grep '^lbd:' "$DIR/log")"
+
+# --- a data plane that is in place ---
+
+# Of its start, nothing but the data plane is needed.
+make_data_plane() {
+	ip netns add "$ID" && at_exit ip netns del "$ID" || return
+	ip -n "$ID" link add v0 type veth peer name v1 || return
+	ip -n "$ID" link set v0 up
+	ip -n "$ID" link set v1 up
+	echo '{"interfaces": ["v0"], "limits": {"slots": 1000, "flows": 64}}' >"$M/etc/lbd/lbd.json"
+	exec_in_net lbd >"$DIR/log" 2>&1 &
+	DAEMON=$!
+	at_exit kill "$DAEMON"
+	wait_for 20 in_net lbctl version
+}
+end_daemon() {
+	kill "$DAEMON"
+	wait "$DAEMON"
+}
+attached() {
+	ip -n "$ID" link show v0 | grep -q xdp
+}
+write_abi() {
+	bpftool map update pinned "$M/sys/fs/bpf/lbd/abi" key 0 0 0 0 value hex "$@"
+}
+
+step "lbd runs, with its data plane where it is by default" make_data_plane || cat "$DIR/log"
+in_net dpkg -i /lbd.deb >"$DIR/log" 2>&1 </dev/null
+check_equal "an upgrade that fits restarts it" "systemctl daemon-reload
+deb-systemd-invoke restart lbd.service" "$(asked)"
+check_equal "and has nothing to say" "" "$(grep '^lbd:' "$DIR/log")"
+mapfile -t abi < <(bpftool -j map lookup pinned "$M/sys/fs/bpf/lbd/abi" key 0 0 0 0 | jq -r '.value[] | ltrimstr("0x")')
+write_abi 4d "${abi[@]:1}"
+in_net dpkg -i /lbd.deb >"$DIR/log" 2>&1 </dev/null
+check_equal "an upgrade to another ABI leaves the lbd that runs alone" "systemctl daemon-reload
+systemctl is-active --quiet lbd.service" "$(asked)"
+check_equal "and says that it does, why, and how to go on" \
+	"lbd: the data plane pinned at /sys/fs/bpf/lbd has ABI 77, this lbd has $((16#${abi[0]}))
+lbd: NOT UPGRADED: this version cannot take over the data plane, which goes on forwarding as it is.
+lbd: The lbd that was running keeps running, and manages it, until it is restarted.
+lbd: To change to this version now: systemctl start lbd-reset-flows
+lbd: Recorded flows are lost by that: connections in slots that have just changed may break." \
+	"$(grep '^lbd:' "$DIR/log")"
+write_abi "${abi[@]}"
+check "a removal while lbd cannot be stopped goes on" in_net /var/lib/dpkg/info/lbd.prerm remove >"$DIR/log" 2>&1
+check_equal "and says what is left" "lbd: another lbd has its data plane at /sys/fs/bpf/lbd (at pin_dir)
+lbd: The data plane could not be taken away: ip link set dev INTERFACE xdp off
+lbd: a data plane is still pinned in /sys/fs/bpf/lbd; unless another lbd has it: rm -r /sys/fs/bpf/lbd" \
+	"$(in_net /var/lib/dpkg/info/lbd.prerm remove 2>&1 | grep '^lbd:')"
+check "the program is still attached" attached
+end_daemon
+asked >"$DIR/log"
+
 # --- the unit ---
 
 UNIT=$M/usr/lib/systemd/system/lbd.service
 if command -v systemd-analyze >/dev/null; then
-	check_equal "systemd finds nothing wrong with the unit" "" \
-		"$(on_it systemd-analyze verify lbd.service 2>&1 | grep -i lbd)"
+	check_equal "systemd finds nothing wrong with the units" "" \
+		"$(on_it systemd-analyze verify lbd.service lbd-reset-flows.service 2>&1 | grep -i lbd)"
 	check "systemd-analyze rates its exposure at most 3.0" \
 		on_it systemd-analyze security --offline=true --threshold=30 --no-pager lbd.service
 else
-	skip "systemd finds nothing wrong with the unit" "systemd-analyze"
+	skip "systemd finds nothing wrong with the units" "systemd-analyze"
 fi
 
 # As the unit starts it: user 0 and its capabilities, in a network of its own.
@@ -193,10 +270,19 @@ fi
 
 mkdir -p "$M/var/lib/lbd"
 echo '{}' >"$M/var/lib/lbd/service.json"
-on_it dpkg -r lbd >"$DIR/log" 2>&1
+echo '{' >"$M/etc/lbd/lbd.json"
+mkdir "$M/sys/fs/bpf/another"
+bpftool map create "$M/sys/fs/bpf/another/abi" type array key 4 value 4 entries 1 name abi
+bpftool map create "$M/sys/fs/bpf/another/slots" type array key 4 value 4 entries 1 name slots
+in_net dpkg -r lbd >"$DIR/log" 2>&1
 check_equal "removal stops lbd" "deb-systemd-invoke stop lbd.service
 systemctl daemon-reload" "$(asked)"
-check_equal "removal detaches the program" "" "$(grep 'could not be detached' "$DIR/log")"
+check "removal with a broken lbd.json detaches the program" not attached
+check "and removes its pins" test ! -e "$M/sys/fs/bpf/lbd"
+check_equal "it says where it looked, and what else is pinned" \
+	"lbd: lbd.json is not valid, so the data plane is looked for where it is by default, in /sys/fs/bpf/lbd
+lbd: a data plane is still pinned in /sys/fs/bpf/another; unless another lbd has it: rm -r /sys/fs/bpf/another" \
+	"$(grep '^lbd:' "$DIR/log")"
 check "removal keeps the state" test -e "$M/var/lib/lbd/service.json"
 check "removal keeps lbd.json" test -e "$M/etc/lbd/lbd.json"
 on_it dpkg -P lbd >"$DIR/log" 2>&1
@@ -209,7 +295,7 @@ check_equal "purging leaves nothing to dpkg" "" "$(on_it dpkg-query -W lbd 2>/de
 staged=$DIR/staged
 check "make install installs below DESTDIR and PREFIX" \
 	make -s O="$BUILD" DESTDIR="$staged" PREFIX=/opt/lb install
-check_equal "its unit starts the lbd that it installed" "/opt/lb/sbin/lbd --config /etc/lbd/lbd.json" \
+check_equal "its unit starts the lbd that it installed" "/opt/lb/sbin/lbd --config /etc/lbd/lbd.json \$LBD_OPTIONS" \
 	"$(sed -n 's/^ExecStart=//p' "$staged/opt/lb/lib/systemd/system/lbd.service")"
 echo '{"interfaces": ["eth7"]}' >"$staged/etc/lbd/lbd.json"
 make -s O="$BUILD" DESTDIR="$staged" PREFIX=/opt/lb install >"$DIR/log" 2>&1
