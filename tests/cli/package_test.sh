@@ -43,19 +43,21 @@ make -s O="$BUILD" deb >"$DIR/log" 2>&1
 check "made twice, it is the same byte for byte" cmp "$DIR/first.deb" "$DEB"
 
 check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./etc/lbd/lbd.json
+-rwxr-xr-x ./usr/bin/lbctl
 -rw-r--r-- ./usr/lib/lbd/decap.bpf.o
 -rw-r--r-- ./usr/lib/systemd/system/lbd-reset-flows.service
 -rw-r--r-- ./usr/lib/systemd/system/lbd.service
--rwxr-xr-x ./usr/sbin/lbctl
 -rwxr-xr-x ./usr/sbin/lbd
 -rw-r--r-- ./usr/share/bash-completion/completions/lbctl
 -rw-r--r-- ./usr/share/doc/lbd/README.md
 -rw-r--r-- ./usr/share/doc/lbd/benchmark-flows.svg
 -rw-r--r-- ./usr/share/doc/lbd/benchmark-live.svg
 -rw-r--r-- ./usr/share/doc/lbd/benchmark.md
+-rw-r--r-- ./usr/share/doc/lbd/changelog.gz
 -rw-r--r-- ./usr/share/doc/lbd/copyright
 -rw-r--r-- ./usr/share/doc/lbd/design.md
 -rw-r--r-- ./usr/share/doc/lbd/protocol.md
+-rw-r--r-- ./usr/share/lintian/overrides/lbd
 -rw-r--r-- ./usr/share/man/man5/lbd.json.5.gz
 -rw-r--r-- ./usr/share/man/man8/lbctl.8.gz
 -rw-r--r-- ./usr/share/man/man8/lbd.8.gz" \
@@ -67,6 +69,37 @@ check_equal "it needs these libraries and passwd" \
 	"libbpf libc6 libevent-core libjansson libmnl passwd" \
 	"$(dpkg-deb -f "$DEB" Depends | tr ',' '\n' | sed -E 's/^ *([a-z-]+[a-z](6$|6 )?)[-0-9.a-z]*.*/\1/' |
 		sort -u | xargs)"
+
+if command -v lintian >/dev/null; then
+	check_equal "lintian finds nothing wrong with it" "" "$(lintian --allow-root "$DEB" 2>&1)"
+else
+	skip "lintian finds nothing wrong with it" "lintian"
+fi
+MAINTAINER="Some Body <some@body.invalid>" DEB_VERSION=0.0.9 make -s O="$BUILD" DEB="$DIR/other.deb" run-deb >"$DIR/log"
+check_equal "its version and its maintainer can be given" "0.0.9 Some Body <some@body.invalid>" \
+	"$(dpkg-deb -f "$DIR/other.deb" Version Maintainer | sed 's/^[^:]*: //' | xargs)"
+
+# --- what the compiler and the linker were asked for ---
+
+dpkg-deb -x "$DEB" "$DIR/files"
+
+# hardened PROGRAM: names what is missing
+hardened() {
+	local dynamic symbols
+	dynamic=$(readelf --wide --headers --dynamic "$1")
+	symbols=$(readelf --wide --dyn-syms "$1")
+	grep -qE 'Type: +DYN' <<<"$dynamic" || { echo "no PIE"; return 1; }
+	grep -q GNU_RELRO <<<"$dynamic" || { echo "no RELRO"; return 1; }
+	grep -qE 'FLAGS_1.*\bNOW\b' <<<"$dynamic" || { echo "no BIND_NOW"; return 1; }
+	grep -q __stack_chk_fail <<<"$symbols" || { echo "no stack protector"; return 1; }
+	grep -qE '__[a-z]+_chk(@| |$)' <<<"$symbols" || { echo "no FORTIFY_SOURCE"; return 1; }
+	! grep -qE 'GNU_STACK .* RWE' <<<"$dynamic" || { echo "an executable stack"; return 1; }
+}
+
+for program in bin/lbctl sbin/lbd; do
+	check "$program has PIE, RELRO, BIND_NOW, stack protector and FORTIFY_SOURCE" \
+		hardened "$DIR/files/usr/$program"
+done
 
 # --- a machine to install it on ---
 
@@ -253,7 +286,7 @@ DAEMON=$!
 at_exit rm -rf --one-file-system "$PINS"
 at_exit kill "$DAEMON"
 check "lbd starts with the capabilities that the unit leaves it" \
-	wait_for 10 "$M/usr/sbin/lbctl" --socket "$DIR/sock" version || cat "$DIR/log"
+	wait_for 10 "$M/usr/bin/lbctl" --socket "$DIR/sock" version || cat "$DIR/log"
 read -r TRACED <"/proc/$DAEMON/task/$DAEMON/children" # strace's child
 kill "${TRACED:-$DAEMON}"
 wait "$DAEMON"
