@@ -157,6 +157,7 @@ TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 
 HEALTH_PKGS := nginx-light dnsmasq-base
 BENCH_PKGS := iproute2 ethtool util-linux nftables python3 jq
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
+BOOT_PKGS := qemu-system-x86 debootstrap e2fsprogs util-linux
 
 # Each of these installs what is missing, then starts a make that sees it: this one has read the
 # Makefile, and with it asked gcc and pkg-config, when they may not have been there.
@@ -165,13 +166,14 @@ test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS) 
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
+test-boot: PKGS = $(BUILD_PKGS) $(DEB_PKGS) $(BOOT_PKGS)
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo test test-kernels test-health fuzz deb random program-size bench bench-control bench-insns:
+demo test test-kernels test-boot test-health fuzz deb random program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
@@ -189,6 +191,12 @@ run-test: direction tests $(FUZZ)
 KERNELS := 6.1 6.12
 run-test-kernels: tests
 	@tests/vm/kernels.sh $(O) $(KERNELS)
+
+# The package on a booted Debian 12 and 13, under systemd, in VMs: from its installation to its removal. Disks are
+# kept in /var/cache/lbd-test/boot, or in BOOT_CACHE=folder. One of them alone: RELEASES=trixie
+RELEASES := bookworm trixie
+run-test-boot: tests
+	@tests/boot/boot.sh $(O) $(RELEASES)
 
 # The engine of health checks alone, against real servers and through the tunnel, with its times taken
 # at their word: sensitive to a busy machine. `make test` allows them twice as much.
@@ -271,6 +279,7 @@ help:
 		'sudo make demo     a lab of network namespaces with real traffic, explained as it goes' \
 		'sudo make test     every test; installs what it needs' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
+		'sudo make test-boot  the package on a booted Debian 12 and 13, under systemd, in VMs; 10 minutes' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
 		'sudo make bench-insns  how many instructions a packet takes on 6.1 and 6.12, beside IPVS; 5 minutes' \
@@ -286,8 +295,8 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean figures help man direction lint tests demo test test-kernels test-health fuzz deb install \
+.PHONY: all clean figures help man direction lint tests demo test test-kernels test-boot test-health fuzz deb install \
 	random program-size bench bench-control bench-insns bench-page run-demo run-test run-test-kernels \
-	run-test-health run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
+	run-test-boot run-test-health run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
 .SECONDARY:
