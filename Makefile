@@ -142,14 +142,17 @@ direction:
 	@! grep -nE '#include "\.\./[^.a]' lbd/api/*.[ch]
 	@! grep -nE '#include "\.\./(bpf|tests)/|#include "\.\./lbd/[^a]' lbctl/*.[ch]
 
+# Other versions format otherwise. Debian 13 has none so old.
+CLANG_FORMAT := clang-format-14
+
 lint: direction
 	shellcheck -x $$(git ls-files '*.sh' .ci/run) lbd/package/{postinst,prerm,postrm}
-	clang-format-14 --dry-run --Werror $$(git ls-files '*.c' '*.h')
+	$(CLANG_FORMAT) --dry-run --Werror $$(git ls-files '*.c' '*.h')
 
-# --- packages of Debian 12, by purpose. None of them starts a service. ---
+# --- packages of Debian 12 and 13, by purpose. None of them starts a service. ---
 BUILD_PKGS := gcc libc6-dev linux-libc-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev \
 	zlib1g-dev libjansson-dev libevent-dev libmnl-dev
-FUZZ_PKGS := libclang-rt-14-dev
+FUZZ_PKGS := libclang-rt-dev
 DEB_PKGS := dpkg-dev
 LAB_PKGS := iproute2 ethtool iputils-ping curl jq procps util-linux
 TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-scapy shellcheck \
@@ -167,13 +170,15 @@ fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
 test-boot: PKGS = $(BUILD_PKGS) $(DEB_PKGS) $(BOOT_PKGS)
+test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo test test-kernels test-boot test-health fuzz deb random program-size bench bench-control bench-insns:
+demo test test-kernels test-debian12 test-debian13 test-boot test-health fuzz deb \
+random program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
@@ -182,9 +187,11 @@ run-demo: all $(TOOLS)
 
 tests: all $(UNIT) $(PACKET) $(TOOLS) $(FAULT) $(REPLAY) $(BENCH)
 
+# TESTS=^cli/ runs those whose names match.
+TESTS := .
 run-test: direction tests $(FUZZ)
 	+@$(MAKE) --no-print-directory SAN=1 tests
-	@tests/run.sh $(O) build/san
+	@tests/run.sh $(O) build/san '$(TESTS)'
 
 # The packet tests, real traffic and health checks on Debian's 6.1 and 6.12 kernels, side by side. Kernels are
 # kept in $(O)/vm, or in VM_CACHE=folder. One of them alone: KERNELS=6.12
@@ -197,6 +204,15 @@ run-test-kernels: tests
 RELEASES := bookworm trixie
 run-test-boot: tests
 	@tests/boot/boot.sh $(O) $(RELEASES)
+
+# What a user has who installs git and make on a bare Debian, and clones what is committed here. DEBIAN_RUN=demo, or
+# DEBIAN_RUN="test TESTS=.": more of it. Bare Debians and packages are kept in DEBIAN_CACHE; rm -rf it for newer ones.
+DEBIAN_CACHE := /var/cache/lbd-test/debian
+DEBIAN_RUN := test TESTS=^(unit|packet)/
+run-test-debian12: RELEASE := bookworm
+run-test-debian13: RELEASE := trixie
+run-test-debian12 run-test-debian13:
+	@tests/debian/debian.sh $(RELEASE) $(DEBIAN_CACHE) $(foreach word,$(DEBIAN_RUN),'$(word)')
 
 # The engine of health checks alone, against real servers and through the tunnel, with its times taken
 # at their word: sensitive to a busy machine. `make test` allows them twice as much.
@@ -280,6 +296,7 @@ help:
 		'sudo make test     every test; installs what it needs' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
 		'sudo make test-boot  the package on a booted Debian 12 and 13, under systemd, in VMs; 10 minutes' \
+		'sudo make test-debian13  build, unit and packet tests of a clean clone on a bare Debian 13; test-debian12' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
 		'sudo make bench-insns  how many instructions a packet takes on 6.1 and 6.12, beside IPVS; 5 minutes' \
@@ -295,7 +312,8 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean figures help man direction lint tests demo test test-kernels test-boot test-health fuzz deb install \
+.PHONY: all clean figures help man direction lint tests demo test test-kernels test-boot \
+	test-debian12 test-debian13 run-test-debian12 run-test-debian13 test-health fuzz deb install \
 	random program-size bench bench-control bench-insns bench-page run-demo run-test run-test-kernels \
 	run-test-boot run-test-health run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
