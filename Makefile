@@ -170,6 +170,8 @@ fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
 test-boot: PKGS = $(BUILD_PKGS) $(DEB_PKGS) $(BOOT_PKGS)
+test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
+	$(foreach compiler,$(COMPILERS),$(if $(findstring /,$(compiler)),debootstrap,$(compiler)))
 test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
@@ -177,7 +179,7 @@ program-size: PKGS = $(BUILD_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo test test-kernels test-debian12 test-debian13 test-boot test-health fuzz deb \
+demo test test-kernels test-compilers test-debian12 test-debian13 test-boot test-health fuzz deb \
 random program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -204,6 +206,14 @@ run-test-kernels: tests
 RELEASES := bookworm trixie
 run-test-boot: tests
 	@tests/boot/boot.sh $(O) $(RELEASES)
+
+# The BPF programs made by each of these compilers, on the running kernel and on those of KERNELS: they load as
+# lbd loads them, and the packet tests pass. One of them alone: COMPILERS=clang-16
+COMPILERS := clang-14 clang-16 clang-19 trixie/clang-19
+bpf-objects: $(BPF_OBJ)
+compiled: all $(PACKET) $(O)/tests/vm/program_tool
+run-test-compilers: tests
+	@KERNELS="$(KERNELS)" DEBIAN_CACHE=$(DEBIAN_CACHE) tests/vm/compilers.sh $(O) $(COMPILERS)
 
 # What a user has who installs git and make on a bare Debian, and clones what is committed here. DEBIAN_RUN=demo, or
 # DEBIAN_RUN="test TESTS=.": more of it. Bare Debians and packages are kept in DEBIAN_CACHE; rm -rf it for newer ones.
@@ -296,6 +306,7 @@ help:
 		'sudo make test     every test; installs what it needs' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
 		'sudo make test-boot  the package on a booted Debian 12 and 13, under systemd, in VMs; 10 minutes' \
+		'sudo make test-compilers  the same packet tests, with programs made by clang 14 to 19, Debian 13'"'"'s too' \
 		'sudo make test-debian13  build, unit and packet tests of a clean clone on a bare Debian 13; test-debian12' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
@@ -312,8 +323,9 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean figures help man direction lint tests demo test test-kernels test-boot \
-	test-debian12 test-debian13 run-test-debian12 run-test-debian13 test-health fuzz deb install \
+.PHONY: all clean figures help man direction lint tests demo test test-kernels test-boot test-compilers \
+	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
+	test-health fuzz deb install \
 	random program-size bench bench-control bench-insns bench-page run-demo run-test run-test-kernels \
 	run-test-boot run-test-health run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns

@@ -4,15 +4,15 @@
 #
 #	stack.sh SOURCE
 #
-# Prints FUNCTION BYTES BYTES_WITH_CALLS for each. The former is as clang tells it; the latter is as kernels count
-# that round each function's up to 32 bytes, 6.1 among them. They refuse a program with more than 512.
+# Prints FUNCTION BYTES BYTES_WITH_CALLS for each, by $CLANG or clang. The former is as clang tells it; the latter is
+# as kernels count that round each function's up to 32 bytes, 6.1 among them. They refuse a program with more than 512.
 set -eu
 
 source=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-clang -target bpf -O2 -mcpu=v3 -fstack-usage -I"/usr/include/$(gcc -print-multiarch)" -S "$source" -o "$work/program.s"
+"${CLANG:-clang}" -target bpf -O2 -mcpu=v3 -fstack-usage -I"/usr/include/$(gcc -print-multiarch)" -S "$source" -o "$work/program.s"
 awk '
 	function deepest(name, below, called, number, i) {
 		below = 0

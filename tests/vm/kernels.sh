@@ -2,13 +2,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Does it work on the kernels it claims to work on? What "make test-kernels" runs, as root.
 #
-#   kernels.sh BUILD [SERIES…]        6.1 and 6.12 unless given
+#   kernels.sh [-s SUITE -r "RUNS"] BUILD [SERIES…]        6.1 and 6.12 unless given
 #
-# Runs suite.sh on the newest kernel of each series that Debian offers, each in a VM of its own and
-# all at the same time: one takes a CPU and 2 GB at most. Kernels are kept in $VM_CACHE (BUILD/vm
-# unless set), logs of the last run in BUILD/vm/log.
+# Runs SUITE BUILD RUNS…, which is suite.sh unless given, on the newest kernel of each series that Debian offers,
+# each in a VM of its own and all at the same time: one takes a CPU and 2 GB at most. The series "running" is this
+# machine's kernel, without a VM. RUNS are the runs that the suite has to report. Kernels are kept in $VM_CACHE
+# (BUILD/vm unless set), logs of the last run in BUILD/vm/log.
 set -u
 
+suite=tests/vm/suite.sh
+runs=(load packets traffic gue_and_vlan path_mtu)
+while getopts s:r: option; do
+	case $option in
+	s) suite=$OPTARG ;;
+	r) read -ra runs <<<"$OPTARG" ;;
+	*) exit 2 ;;
+	esac
+done
+shift $((OPTIND - 1))
 build=$(cd "${1:?BUILD is missing}" && pwd) || exit
 shift
 [ $# -gt 0 ] || set -- 6.1 6.12
@@ -17,7 +28,6 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
 
-runs=(load packets traffic gue_and_vlan path_mtu)
 table=$(mktemp)
 declare -A kernels vms # by series
 at_exit rm -f "$table"
@@ -46,9 +56,15 @@ start_series() {
 	local series=$1 logs=$build/vm/log/$1
 	mkdir -p "$logs"
 	: > "$logs/report"
+	if [ "$series" = running ]; then
+		kernels[$series]=$(uname -r)
+		VM_REPORT=$logs/report "$suite" "$build" "${runs[@]}" > "$logs/shown" 2>&1 &
+		vms[$series]=$!
+		return
+	fi
 	kernels[$series]=$(tests/vm/kernel.sh "$series" "$cache") || return
 	echo "=== $(basename "${kernels[$series]}") starts"
-	tests/vm/run.sh -t 480 "${kernels[$series]}" "$logs" tests/vm/suite.sh "$build" \
+	tests/vm/run.sh -t 480 "${kernels[$series]}" "$logs" "$suite" "$build" "${runs[@]}" \
 		> "$logs/shown" 2>&1 &
 	vms[$series]=$!
 }
@@ -64,7 +80,7 @@ end_series() {
 	release=$(basename "${kernels[$series]}")
 	echo "=== $release"
 	cat "$logs/shown"
-	[ "$status" = 0 ] || show_console "$logs/console"
+	[ "$status" = 0 ] || [ "$series" = running ] || show_console "$logs/console"
 	count_runs "$release" "$logs/report"
 	awk -v kernel="$release" '
 		$1 == "program" { programs[++count] = kernel " " $2 " " $3 " " $4 " " $5 }
@@ -75,10 +91,10 @@ end_series() {
 
 show_table() {
 	echo
-	printf '%-30s %-10s %14s %13s %12s %8s\n' kernel program verified_insns xlated_bytes \
+	printf '%-30s %-24s %14s %13s %12s %8s\n' kernel program verified_insns xlated_bytes \
 		jited_bytes seconds
 	while read -r kernel program verified xlated jited seconds; do
-		printf '%-30s %-10s %14s %13s %12s %8s\n' "$kernel" "$program" "$verified" \
+		printf '%-30s %-24s %14s %13s %12s %8s\n' "$kernel" "$program" "$verified" \
 			"$xlated" "$jited" "$seconds"
 	done < "$table"
 	echo

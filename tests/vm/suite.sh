@@ -6,28 +6,14 @@
 #
 # Five runs: the programs load; the packet tests pass; real traffic flows, and health checks pass,
 # to backends that have the kernel's own ipip device; the same with the kernel's own GUE receiver and
-# VLAN devices; and path MTUs are found out. Of a run that passes, its closing lines are shown, else
-# all that it printed but the tests that passed.
-# The report gets "run NAME pass|fail SECONDS" for each, and "program NAME VERIFIED XLATED JITED".
+# VLAN devices; and path MTUs are found out.
 #
 # shellcheck disable=SC2317 # the runs are called by name, through run
 set -u
 
 build=$1
-report=${VM_REPORT:-/dev/null}
-output=$(mktemp)
-programs=$(mktemp)
-trap 'rm -f "$output" "$programs"' EXIT
-
-load_programs() {
-	local line
-	timeout 30 "$build/tests/vm/program_tool" "$build/bpf/decap.bpf.o" > "$programs" || return 1
-	while read -r line; do
-		echo "program $line" >> "$report"
-		echo "$line" | awk '{ print $1 ": processed " $2 " insns, xlated " $3 \
-			" bytes, jited " $4 " bytes" }'
-	done < "$programs"
-}
+# shellcheck source=tests/vm/runs.sh
+. tests/vm/runs.sh
 
 packet_tests() {
 	local program status=0
@@ -49,27 +35,11 @@ path_mtu() {
 	O=$build timeout 300 bash tests/net/pmtu_test.sh narrow_ways
 }
 
-# A run passes when its status is 0 and it has closing lines that speak of something done: a runner
-# that found nothing to run has shown nothing.
-run() {
-	local name=$1 closing=$2 result=fail began=$SECONDS
-	shift 2
-	echo "--- $name on $(uname -r)"
-	if "$@" > "$output" 2>&1 && grep -qE "$closing" "$output"; then
-		result=pass
-		grep -E "$closing|test\(s\) run|SKIPPED|^skip " "$output"
-	else
-		grep -vE '^\[( RUN     |       OK) ]' "$output"
-	fi
-	echo "run $name $result $((SECONDS - began))" >> "$report"
-	[ "$result" = pass ]
-}
-
 failed=0
 for module in veth bridge ipip ip6_tunnel sit fou fou6 8021q; do
 	modprobe "$module" || failed=1
 done
-run load 'processed [1-9]' load_programs || failed=1
+run load 'processed [1-9]' load_programs "$build" "" "$build/bpf/decap.bpf.o" || failed=1
 run packets 'PASSED  ] [1-9]' packet_tests || failed=1
 run traffic '^[1-9][0-9]* passed, 0 failed' traffic_test || failed=1
 run gue_and_vlan '^[1-9][0-9]* passed, 0 failed$' gue_and_vlan || failed=1
