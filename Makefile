@@ -29,6 +29,7 @@ BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -mcpu=v3 -ffile-prefix-ma
 API_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/api/*.c))
 LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out lbd/main.c,$(wildcard lbd/*.c)))
 LBCTL_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/*.c))
+PROGRAMS := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c tests/bench/*.bpf.c))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
@@ -52,7 +53,16 @@ Q := @
 say = @printf '  %-7s %s\n' $(1) $(2)
 endif
 
-all: $(O)/lbd/lbd $(O)/lbctl/lbctl $(BPF_OBJ)
+# A release has the programs that were tested, compiled, and makes no others: BPF=source compiles them here.
+BPF := $(if $(wildcard prebuilt/bpf/lb.bpf.o),prebuilt,source)
+all: $(O)/lbd/lbd $(O)/lbctl/lbctl $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
+
+ifeq ($(BPF),prebuilt)
+$(PROGRAMS) $(PROGRAMS:.bpf.o=.skel.h): $(O)/%: prebuilt/%
+	$(call say,COPY,$@)
+	@mkdir -p $(@D)
+	$(Q)cp $< $@
+endif
 
 $(O)/%.bpf.o: %.bpf.c
 	$(call say,BPF,$@)
@@ -150,15 +160,16 @@ lint: direction
 	$(CLANG_FORMAT) --dry-run --Werror $$(git ls-files '*.c' '*.h')
 
 # --- packages of Debian 12 and 13, by purpose. None of them starts a service. ---
-BUILD_PKGS := gcc libc6-dev linux-libc-dev make clang llvm bpftool pkg-config libbpf-dev libelf-dev \
+BPF_PKGS := clang llvm bpftool
+BUILD_PKGS := $(if $(filter prebuilt,$(BPF)),,$(BPF_PKGS)) gcc libc6-dev linux-libc-dev make pkg-config libbpf-dev libelf-dev \
 	zlib1g-dev libjansson-dev libevent-dev libmnl-dev
-FUZZ_PKGS := libclang-rt-dev
+FUZZ_PKGS := $(BPF_PKGS) libclang-rt-dev
 DEB_PKGS := dpkg-dev
-LAB_PKGS := iproute2 ethtool iputils-ping curl jq procps util-linux
+LAB_PKGS := $(BPF_PKGS) iproute2 ethtool iputils-ping curl jq procps util-linux
 TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-scapy shellcheck \
-	groff-base
+	groff-base git xz-utils
 HEALTH_PKGS := nginx-light dnsmasq-base
-BENCH_PKGS := iproute2 ethtool util-linux nftables python3 jq
+BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables python3 jq
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
 BOOT_PKGS := qemu-system-x86 debootstrap e2fsprogs util-linux
 
@@ -175,7 +186,7 @@ test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
 test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
-program-size: PKGS = $(BUILD_PKGS)
+program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
@@ -184,10 +195,10 @@ random program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
-run-demo: all $(TOOLS)
+run-demo: all $(BPF_OBJ) $(TOOLS)
 	@O=$(O) examples/01-demo/run.sh
 
-tests: all $(UNIT) $(PACKET) $(TOOLS) $(FAULT) $(REPLAY) $(BENCH)
+tests: all $(BPF_OBJ) $(UNIT) $(PACKET) $(TOOLS) $(FAULT) $(REPLAY) $(BENCH)
 
 # TESTS=^cli/ runs those whose names match.
 TESTS := .
@@ -244,7 +255,7 @@ run-program-size: all $(O)/tests/vm/program_tool
 	@tests/vm/program_size.sh $(O)
 
 # How long tables, documents, changes and starts take. BENCH_FLAGS=--json for programs.
-run-bench-control: all $(O)/tests/bench/control
+run-bench-control: all $(BPF_OBJ) $(O)/tests/bench/control
 	@O=$(O) tests/bench/control.sh $(BENCH_FLAGS)
 
 # What a packet costs, and whether the targets are met, with results in $(O)/bench/results.json. Options
@@ -296,6 +307,11 @@ run-deb: all
 	$(call say,DEB,$(DEB))
 	$(Q)lbd/package/deb.sh $(O)/deb $(DEB)
 
+# The sources, and the BPF programs of this build: those that "make test" has loaded, if it was run before.
+dist: $(PROGRAMS) $(addprefix $(O)/bpf/,lb.skel.h tunnel.skel.h)
+	$(call say,DIST,$(O)/lbd-$(VERSION).tar.xz)
+	$(Q)lbd/package/dist.sh $(O) $(O)/lbd-$(VERSION).tar.xz
+
 clean:
 	rm -rf build
 
@@ -319,11 +335,12 @@ help:
 		'sudo make program-size  what this kernel makes of the programs: instructions, bytes, stack' \
 		'sudo make install  below PREFIX=/usr/local; DESTDIR=FOLDER for a staged one' \
 		'make deb           a Debian package into build/' \
+		'make dist          a release into build/: the sources, and the BPF programs compiled' \
 		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean figures help man direction lint tests demo test test-kernels test-boot test-compilers \
+.PHONY: all clean dist figures help man direction lint tests demo test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
 	test-health fuzz deb install \
 	random program-size bench bench-control bench-insns bench-page run-demo run-test run-test-kernels \
