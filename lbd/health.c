@@ -17,6 +17,8 @@
 #define START_GAP_US 500 /* between first checks */
 #define STALL_US 50000   /* a deadline seen so late tells of the loop, not of the backend */
 #define EXEC_MAX 16
+#define REFUSED_US 10000000   /* a refusal explains silence, since backends limit their rate */
+#define REFUSALS_A_SECOND 100 /* looked at */
 
 enum phase { PHASE_IDLE, PHASE_WAITING, PHASE_PROBING };
 
@@ -33,6 +35,8 @@ struct health_watch {
 	int64_t due_us;     /* when the check, or the next one, was to begin */
 	int64_t started_us; /* when it did */
 	int64_t duration_us;
+	enum pmtu_refusal refusal; /* the last one, and when it was heard */
+	int64_t refused_us;
 	struct event timer;
 	const struct health_probe_kind *kind;
 	struct health_probe probe;
@@ -45,6 +49,8 @@ struct health {
 	TAILQ_HEAD(waiting, health_watch) waiting; /* commands for which there is no room yet */
 	struct health_exec *exec;
 	int64_t next_start_us; /* when the next first check may begin */
+	int64_t refusals_us;   /* since when they are counted */
+	uint32_t refusals;
 	uint64_t random;
 };
 
@@ -132,8 +138,11 @@ static void take_result(struct health_watch *watch, const struct health_event *e
 
 static void on_done(struct health_probe *probe, const struct health_event *event)
 {
-	take_result((struct health_watch *)((char *)probe - offsetof(struct health_watch, probe)),
-		    event);
+	struct health_watch *watch =
+		(struct health_watch *)((char *)probe - offsetof(struct health_watch, probe));
+
+	watch->refusal = PMTU_NOT_REFUSED; /* an answer came, of whichever kind */
+	take_result(watch, event);
 }
 
 /* The loop has come to this deadline so late that the answer may not have been looked at, or the
@@ -150,13 +159,38 @@ static bool grace(struct health_watch *watch)
 	return true;
 }
 
+/* What to do at a backend that does not know the protocol of the outer header. */
+static const char *cure(const struct health_probe *probe)
+{
+	if (probe->backend.family == 6)
+		return "modprobe ip6_tunnel && ip link set ip6tnl0 up";
+	return probe->vip.address.family == 6 ? "modprobe sit && ip link set sit0 up"
+					      : "modprobe ipip && ip link set tunl0 up";
+}
+
+/* Why there is no answer, as far as the backend has said it. */
+static void print_refusal(const struct health_watch *watch, char *out, size_t size)
+{
+	static const char what[] = "the backend does not take off the outer header";
+
+	if (watch->refusal == PMTU_NO_PORT)
+		snprintf(out, size, ": %s (ICMP port unreachable): ip%s fou add port 6080 gue",
+			 what, watch->probe.backend.family == 6 ? " -6" : "");
+	else if (watch->refusal)
+		snprintf(out, size, ": %s (ICMP %s unreachable): %s", what,
+			 watch->refusal == PMTU_NO_PROTOCOL ? "protocol" : "port",
+			 cure(&watch->probe));
+}
+
 static void time_over(struct health_watch *watch)
 {
 	char error[HEALTH_ERROR_TEXT];
 	const struct health_event event = {.outcome = HEALTH_FAILURE, .error = error};
+	int length = snprintf(error, sizeof(error), "no %s within %u ms", watch->probe.awaited,
+			      watch->check.timeout_ms);
 
-	snprintf(error, sizeof(error), "no %s within %u ms", watch->probe.awaited,
-		 watch->check.timeout_ms);
+	if (clock_us(CLOCK_MONOTONIC) - watch->refused_us < REFUSED_US)
+		print_refusal(watch, error + length, sizeof(error) - (size_t)length);
 	watch->kind->cancel(&watch->probe);
 	take_result(watch, &event);
 }
@@ -266,6 +300,33 @@ struct health_watch *health_add(struct health *health, const struct health_targe
 	LIST_INSERT_HEAD(&health->watches, watch, watches);
 	schedule_first(watch);
 	return watch;
+}
+
+/* A flood of messages must not take the loop's time. */
+static bool too_many_refusals(struct health *health, int64_t now_us)
+{
+	if (now_us - health->refusals_us >= 1000000) {
+		health->refusals_us = now_us;
+		health->refusals = 0;
+	}
+	return ++health->refusals > REFUSALS_A_SECOND;
+}
+
+void health_refused(struct health *health, const struct lb_addr *backend, enum pmtu_refusal refusal)
+{
+	const int64_t now_us = clock_us(CLOCK_MONOTONIC);
+	struct health_watch *watch;
+
+	if (too_many_refusals(health, now_us))
+		return;
+	LIST_FOREACH(watch, &health->watches, watches)
+	{
+		if (watch->check.source != LB_HEALTH_TUNNEL ||
+		    !lb_addr_equal(&watch->probe.backend, backend))
+			continue;
+		watch->refusal = refusal;
+		watch->refused_us = now_us;
+	}
 }
 
 void health_remove(struct health_watch *watch)

@@ -33,6 +33,7 @@
 #include "api/addr.h"
 #include "api/health.h"
 #include "health_state.h"
+#include "pmtu.h"
 
 struct event_base;
 struct health;
@@ -77,6 +78,10 @@ void health_free(struct health *health);
 /* NULL without memory. `owner` is for the callback. */
 struct health_watch *health_add(struct health *health, const struct health_target *target,
 				void *owner);
+/* The backend has refused an outer packet. That alone decides nothing, since a message can be
+ * forged: it is the reason given by tunnel checks of it that get no answer. */
+void health_refused(struct health *health, const struct lb_addr *backend,
+		    enum pmtu_refusal refusal);
 void health_remove(struct health_watch *watch); /* NULL is fine */
 void health_get(const struct health_watch *watch, struct health_view *out);
 

@@ -212,7 +212,10 @@ static void path_mtu_heard(void *user, const struct pmtu_news *news)
 {
 	const struct daemon *daemon = user;
 
-	service_path_mtu(daemon->service, &news->destination, news->mtu);
+	if (news->refusal)
+		service_refused(daemon->service, &news->destination, news->refusal);
+	else
+		service_path_mtu(daemon->service, &news->destination, news->mtu);
 }
 
 /* Not hearing costs only the packets that are too big for a narrow way beyond the next hop. */

@@ -57,6 +57,35 @@ static uint32_t plateau_below(uint32_t length)
 	return PMTU_MIN_IPV4;
 }
 
+/* "Port unreachable", of whichever family. */
+static enum pmtu_refusal refused_port(uint8_t protocol)
+{
+	return protocol == IPPROTO_UDP ? PMTU_NO_PORT : PMTU_NO_DEVICE;
+}
+
+static bool read_kind_ipv4(const struct icmphdr *icmp, uint8_t protocol, struct pmtu_news *out)
+{
+	if (icmp->type != ICMP_DEST_UNREACH)
+		return false;
+	out->refusal = PMTU_NOT_REFUSED;
+	if (icmp->code == ICMP_PROT_UNREACH)
+		out->refusal = PMTU_NO_PROTOCOL;
+	else if (icmp->code == ICMP_PORT_UNREACH)
+		out->refusal = refused_port(protocol);
+	return out->refusal || icmp->code == ICMP_FRAG_NEEDED;
+}
+
+static bool read_kind_ipv6(const struct icmp6_hdr *icmp, uint8_t protocol, struct pmtu_news *out)
+{
+	out->refusal = PMTU_NOT_REFUSED;
+	if (icmp->icmp6_type == ICMP6_PARAM_PROB && icmp->icmp6_code == ICMP6_PARAMPROB_NEXTHEADER)
+		out->refusal = PMTU_NO_PROTOCOL;
+	else if (icmp->icmp6_type == ICMP6_DST_UNREACH &&
+		 icmp->icmp6_code == ICMP6_DST_UNREACH_NOPORT)
+		out->refusal = refused_port(protocol);
+	return out->refusal || icmp->icmp6_type == ICMP6_PACKET_TOO_BIG;
+}
+
 bool pmtu_read_ipv4(const void *packet, size_t length, struct pmtu_news *out)
 {
 	struct iphdr outer, quoted;
@@ -75,12 +104,15 @@ bool pmtu_read_ipv4(const void *packet, size_t length, struct pmtu_news *out)
 	at += header + sizeof(icmp);
 	length -= header + sizeof(icmp);
 	header = quoted.ihl * 4u;
-	if (icmp.type != ICMP_DEST_UNREACH || icmp.code != ICMP_FRAG_NEEDED ||
-	    header < sizeof(quoted) || length < header || quoted.saddr != outer.daddr ||
+	*out = (struct pmtu_news){.destination = {.family = 4}};
+	if (!read_kind_ipv4(&icmp, quoted.protocol, out) || header < sizeof(quoted) ||
+	    length < header || quoted.saddr != outer.daddr ||
 	    !is_ours(quoted.protocol, at + header, length - header))
 		return false;
-	*out = (struct pmtu_news){.destination = {.family = 4}, .mtu = ntohs(icmp.un.frag.mtu)};
 	memcpy(out->destination.bytes, &quoted.daddr, sizeof(quoted.daddr));
+	if (out->refusal)
+		return true;
+	out->mtu = ntohs(icmp.un.frag.mtu);
 	if (!out->mtu)
 		out->mtu = plateau_below(ntohs(quoted.tot_len));
 	if (out->mtu < PMTU_MIN_IPV4)
@@ -98,12 +130,15 @@ bool pmtu_read_ipv6(const void *message, size_t length, struct pmtu_news *out)
 		return false;
 	memcpy(&icmp, at, sizeof(icmp));
 	memcpy(&quoted, at + sizeof(icmp), sizeof(quoted));
-	if (icmp.icmp6_type != ICMP6_PACKET_TOO_BIG ||
+	*out = (struct pmtu_news){.destination = {.family = 6}};
+	if (!read_kind_ipv6(&icmp, quoted.ip6_nxt, out) ||
 	    !is_ours(quoted.ip6_nxt, at + sizeof(icmp) + sizeof(quoted),
 		     length - sizeof(icmp) - sizeof(quoted)))
 		return false;
-	*out = (struct pmtu_news){.destination = {.family = 6}, .mtu = ntohl(icmp.icmp6_mtu)};
 	memcpy(out->destination.bytes, &quoted.ip6_dst, sizeof(quoted.ip6_dst));
+	if (out->refusal)
+		return true;
+	out->mtu = ntohl(icmp.icmp6_mtu);
 	if (out->mtu < PMTU_MIN_IPV6)
 		out->mtu = PMTU_MIN_IPV6;
 	return true;
@@ -143,6 +178,8 @@ static int filter_ipv6(int fd)
 
 	ICMP6_FILTER_SETBLOCKALL(&filter);
 	ICMP6_FILTER_SETPASS(ICMP6_PACKET_TOO_BIG, &filter);
+	ICMP6_FILTER_SETPASS(ICMP6_DST_UNREACH, &filter);
+	ICMP6_FILTER_SETPASS(ICMP6_PARAM_PROB, &filter);
 	return setsockopt(fd, IPPROTO_ICMPV6, ICMP6_FILTER, &filter, sizeof(filter));
 }
 

@@ -10,6 +10,7 @@
 #include "config.h"
 #include "datapath.h"
 #include "nexthop.h"
+#include "pmtu.h"
 
 struct event_base;
 struct events;
@@ -21,6 +22,9 @@ int service_open(const struct config *config, struct datapath *datapath, struct 
 void service_close(struct service *service);
 
 /* A router has told the MTU of the way to a backend (pmtu.h). */
+/* The backend has refused an outer packet, so tunnel checks of it fail for that reason. */
+void service_refused(struct service *service, const struct lb_addr *backend,
+		     enum pmtu_refusal refusal);
 void service_path_mtu(struct service *service, const struct lb_addr *backend, uint32_t mtu);
 
 /* The document in force. Borrowed; gone after the next change. To change it: copy, edit, apply. */

@@ -368,6 +368,12 @@ void checks_settle(struct service *service)
 		tunnels_stop(service->tunnels);
 }
 
+void service_refused(struct service *service, const struct lb_addr *backend,
+		     enum pmtu_refusal refusal)
+{
+	health_refused(service->health, backend, refusal);
+}
+
 /* --- life --- */
 
 int checks_open(struct service *service, struct event_base *base, struct lb_err *err)

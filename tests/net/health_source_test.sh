@@ -137,6 +137,33 @@ backend_for() {
 	[[ $1 == \[* ]] && echo "${LAB_BACKEND6[1]}" || echo "${LAB_BACKEND4[1]}"
 }
 
+# A backend whose decapsulation is gone says which part it lacks.
+no_decapsulation() {
+	lab_ip b2 link set dev b0 xdpdrv off
+	check "a backend without decapsulation is unhealthy, says so, and what helps" wait_for 5 error_of web4 "${LAB_BACKEND4[2]}" \
+		"no answer within 200 ms: the backend does not take off the outer header (ICMP protocol unreachable): modprobe ipip && ip link set tunl0 up"
+	check "over IPv6, too, by its own device" wait_for 5 error_of web6 "${LAB_BACKEND6[2]}" \
+		"no answer within 200 ms: the backend does not take off the outer header (ICMP protocol unreachable): modprobe ip6_tunnel && ip link set ip6tnl0 up"
+	lbctl vip set web4 --encap gue >/dev/null
+	check "nothing takes GUE: the port is named" wait_for 5 error_of web4 "${LAB_BACKEND4[2]}" \
+		"no answer within 200 ms: the backend does not take off the outer header (ICMP port unreachable): ip fou add port 6080 gue"
+	lbctl vip set web4 --encap ipip >/dev/null
+	lab_decap "${LAB_BACKEND4[2]}" "${LAB_BACKEND6[2]}" | lab_batch b2
+	check "healthy when it decapsulates again" wait_for 5 states_are web4 "$ALL"
+	check "over IPv6, too, when it decapsulates again" wait_for 5 states_are web6 "$ALL"
+	lab_ip b2 address del "$LAB_VIP4/32" dev lo
+	check "a backend that takes the header off and is silent is only silent" wait_for 5 error_of web4 "${LAB_BACKEND4[2]}" \
+		"no answer within 200 ms"
+	lab_ip b2 address add "$LAB_VIP4/32" dev lo
+	wait_for 5 states_are web4 "$ALL"
+}
+# error_of VIP BACKEND TEXT: of one that is unhealthy.
+error_of() {
+	lbctl --json backend list "$1" | jq -e --arg address "$2" --arg text "$3" '.vips[0].backends[] |
+		select(.address == $address) | .health | .state == "unhealthy" and .error == $text' ||
+		{ lbctl backend list "$1" && return 1; }
+}
+
 # What the balancer cannot do says nothing of a backend. Checks go on to fail for longer than it takes to turn a state.
 balancer_faults() {
 	local source kind
@@ -206,6 +233,7 @@ routes_to_the_vip
 strict_rp_filter
 without_the_vip
 port_unreachable
+no_decapsulation
 balancer_faults
 checks_anew
 vip_on_lo

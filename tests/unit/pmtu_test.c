@@ -101,6 +101,33 @@ static void other_messages_are_passed_over(void **state)
 	assert_false(READ6(&news, {0, 1}));
 }
 
+static void a_refusal_of_the_outer_header_is_told_by_its_kind(void **state)
+{
+	struct pmtu_news news;
+	char text[LB_ADDR_TEXT];
+
+	(void)state;
+	assert_true(READ4(&news, {CODE, 2}));
+	assert_int_equal(news.refusal, PMTU_NO_PROTOCOL);
+	assert_int_equal(news.mtu, 0);
+	assert_string_equal(lb_addr_format(&news.destination, text), "10.0.0.2");
+	assert_true(READ4(&news, {CODE, 3}));
+	assert_int_equal(news.refusal, PMTU_NO_DEVICE);
+	assert_true(READ4(&news, {CODE, 3}, {PROTOCOL, 17}, {DPORT, 6080 >> 8},
+			  {DPORT + 1, 6080 & 0xff}));
+	assert_int_equal(news.refusal, PMTU_NO_PORT);
+	assert_false(READ4(&news, {CODE, 3}, {PROTOCOL, 17}, {DPORT, 0}));
+	assert_false(READ4(&news, {CODE, 2}, {PROTOCOL, 6}));
+	assert_true(READ6(&news, {0, 4}, {1, 1}));
+	assert_int_equal(news.refusal, PMTU_NO_PROTOCOL);
+	assert_string_equal(lb_addr_format(&news.destination, text), "2001:db8::2");
+	assert_true(READ6(&news, {0, 1}, {1, 4}));
+	assert_int_equal(news.refusal, PMTU_NO_DEVICE);
+	assert_false(READ6(&news, {0, 4}, {1, 0}));
+	assert_true(READ4(&news, {CODE, 4}));
+	assert_int_equal(news.refusal, PMTU_NOT_REFUSED);
+}
+
 static void mtu_is_never_believed_below_the_least(void **state)
 {
 	struct pmtu_news news;
@@ -150,6 +177,7 @@ int main(void)
 		cmocka_unit_test(message_about_our_packet_tells_the_mtu_and_the_way),
 		cmocka_unit_test(encapsulations_that_are_ours_are_ipip_and_gue),
 		cmocka_unit_test(other_messages_are_passed_over),
+		cmocka_unit_test(a_refusal_of_the_outer_header_is_told_by_its_kind),
 		cmocka_unit_test(mtu_is_never_believed_below_the_least),
 		cmocka_unit_test(router_that_names_no_mtu_means_the_next_plateau),
 		cmocka_unit_test(messages_cut_off_anywhere_are_never_read_beyond),
