@@ -74,6 +74,8 @@
 		HEALTH_OPTION("rise", "N", "successes in a row that make a backend healthy (2)"),  \
 		HEALTH_OPTION("fall", "N", "failures in a row that make it unhealthy (3)"),        \
 		HEALTH_OPTION("jitter", "P%", "how much of an interval chance may take (10%)"),    \
+		HEALTH_OPTION("full-mtu", "yes|no",                                                \
+			      "http, udp: with packets as large as clients' may be (no)"),         \
 		HEALTH_OPTION("method", "GET|HEAD", "http: (GET)"),                                \
 		HEALTH_OPTION("path", "URL-PATH", "http: with its query (/)"),                     \
 		HEALTH_OPTION("host", "HOST", "http: of the Host field (the address)"),            \

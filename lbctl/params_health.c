@@ -38,6 +38,20 @@ static int duration_value(const struct invocation *invocation, const char *optio
 	return 0;
 }
 
+static int boolean_value(const struct invocation *invocation, const char *option, json_t **out,
+			 struct lb_err *err)
+{
+	const char *text = invocation_option(invocation, option);
+
+	*out = NULL;
+	if (text && strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+		return lb_err_set(err, LB_ERR_USAGE, "", "--%s must be yes or no, not \"%s\"",
+				  option, text);
+	if (text)
+		*out = json_boolean(strcmp(text, "yes") == 0);
+	return 0;
+}
+
 static int percent_value(const struct invocation *invocation, const char *option, json_t **out,
 			 struct lb_err *err)
 {
@@ -81,6 +95,7 @@ static const struct {
 	{"health-rise", "rise", params_integer},
 	{"health-fall", "fall", params_integer},
 	{"health-jitter", "jitter_percent", percent_value},
+	{"health-full-mtu", "full_mtu", boolean_value},
 	{"health-method", "method", text_value},
 	{"health-path", "path", text_value},
 	{"health-host", "host", text_value},

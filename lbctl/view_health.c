@@ -74,6 +74,8 @@ static void print_object(FILE *out, const json_t *check)
 		fprintf(out, " on port %lld", view_integer(check, "port"));
 	if (strcmp(view_text(check, "source"), "tunnel") == 0)
 		fprintf(out, " through the tunnel");
+	if (json_is_true(json_object_get(check, "full_mtu")))
+		fprintf(out, " by full-size packets");
 }
 
 void view_vip_health(FILE *out, const json_t *vip)

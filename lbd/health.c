@@ -201,6 +201,9 @@ static void begin(struct health_watch *watch)
 	watch->graced = false;
 	watch->started_us = clock_us(CLOCK_MONOTONIC);
 	timer_set(watch, watch->check.timeout_ms * 1000LL);
+	if (watch->check.full_mtu && watch->health->options.tunnel_mtu)
+		watch->probe.tunnel_mtu = watch->health->options.tunnel_mtu(
+			watch->health->options.user, watch->owner);
 	watch->kind->start(&watch->probe);
 }
 

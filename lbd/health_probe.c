@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -178,6 +179,22 @@ static int take_port(const struct health_probe *probe)
 	return bind(probe->fd, (const struct sockaddr *)&any.storage, any.length) ? -errno : 0;
 }
 
+/* No fragments; and segments of a connection no larger than what fits the tunnel. */
+static int fill_packets(const struct health_probe *probe, int type)
+{
+	const bool ipv6 = route_to(probe)->family == 6;
+	const int discover = ipv6 ? IPV6_PMTUDISC_PROBE : IP_PMTUDISC_PROBE;
+	const int segment = (int)probe->tunnel_mtu - (ipv6 ? 60 : 40);
+
+	if (type == SOCK_DGRAM)
+		return setsockopt(probe->fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+				  ipv6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &discover,
+				  sizeof(discover));
+	if (probe->check->source != LB_HEALTH_TUNNEL || !probe->tunnel_mtu)
+		return 0;
+	return setsockopt(probe->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+}
+
 /* A reset instead of FIN: nothing stays behind in TIME_WAIT. The mark is what
  * bpf/tunnel.bpf.c goes by. 0 or -errno. */
 static int set_options(const struct health_probe *probe, int type)
@@ -189,6 +206,8 @@ static int set_options(const struct health_probe *probe, int type)
 		return -errno;
 	if (probe->check->source == LB_HEALTH_TUNNEL &&
 	    setsockopt(probe->fd, SOL_SOCKET, SO_MARK, &probe->mark, sizeof(probe->mark)))
+		return -errno;
+	if (probe->check->full_mtu && fill_packets(probe, type))
 		return -errno;
 	return probe->check->source == LB_HEALTH_TUNNEL ? take_port(probe) : 0;
 }
@@ -253,6 +272,20 @@ int health_socket_open(struct health_probe *probe, int type)
 	if (probe->check->source == LB_HEALTH_TUNNEL && talks_to_itself(probe))
 		return own_address(probe);
 	return 0;
+}
+
+uint32_t health_socket_mtu(const struct health_probe *probe)
+{
+	const bool ipv6 = route_to(probe)->family == 6;
+	socklen_t length = sizeof(int);
+	int mtu = 0;
+
+	if (probe->check->source == LB_HEALTH_TUNNEL)
+		return probe->tunnel_mtu;
+	return getsockopt(probe->fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, ipv6 ? IPV6_MTU : IP_MTU,
+			  &mtu, &length)
+		       ? 0
+		       : (uint32_t)mtu;
 }
 
 void health_socket_await(struct health_probe *probe, short events, event_callback_fn ready)

@@ -24,6 +24,7 @@ struct health_probe {
 	struct lb_endpoint vip;
 	struct lb_addr backend;
 	uint32_t mark;
+	uint32_t tunnel_mtu; /* of this check, where it is to fill a packet */
 	void (*done)(struct health_probe *probe, const struct health_event *event);
 
 	/* From here on the kind's own, while it is under way. */
@@ -56,6 +57,8 @@ void health_probe_not_made(struct health_probe *probe, const char *format, ...)
 /* Opens a non-blocking socket (SOCK_STREAM or SOCK_DGRAM), and connects it to where the check goes.
  * 0 and probe->fd; or it has failed, was reported, and the answer is -1. */
 int health_socket_open(struct health_probe *probe, int type);
+/* With full_mtu: how large an IP packet of this check may be; 0: not known. The socket is open. */
+uint32_t health_socket_mtu(const struct health_probe *probe);
 /* Calls `ready` once the socket is ready for `events` (EV_READ or EV_WRITE, EV_PERSIST). */
 void health_socket_await(struct health_probe *probe, short events, event_callback_fn ready);
 /* Whether a connection has been made, reporting that it has not. */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Does the backend answer an HTTP request with the right status, and the right text in the body? */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,12 +12,14 @@
 #include "health_probe_reader.h"
 
 #define REQUEST_MAX (LB_HEALTH_PATH_MAX + LB_HEALTH_HOST_MAX + 256)
-#define PIECE 4096 /* read at a time */
+#define FULL_MAX 16384   /* bytes of a request that fills a packet */
+#define PAD_LINE_MAX 512 /* of one field: servers limit their length */
+#define PIECE 4096       /* read at a time */
 
 struct exchange {
 	struct http_reader reader;
 	size_t length, sent;
-	char request[REQUEST_MAX];
+	char request[REQUEST_MAX + FULL_MAX];
 };
 
 static void stop(struct health_probe *probe)
@@ -52,7 +56,7 @@ static void request_write(const struct health_probe *probe, struct exchange *exc
 	char host[LB_ADDR_TEXT + 16];
 
 	host_default(probe, host, sizeof(host));
-	exchange->length = (size_t)snprintf(exchange->request, sizeof(exchange->request),
+	exchange->length = (size_t)snprintf(exchange->request, REQUEST_MAX,
 					    "%s %s HTTP/1.1\r\n"
 					    "Host: %s\r\n"
 					    "User-Agent: lbd/" LB_VERSION "\r\n"
@@ -61,6 +65,35 @@ static void request_write(const struct health_probe *probe, struct exchange *exc
 					    "\r\n",
 					    check->head ? "HEAD" : "GET", check->path,
 					    check->host ? check->host : host);
+}
+
+/* Fields of no meaning in front of the empty line, until the request fills a segment. What the
+ * kernel says of its size takes the options of each segment into account. */
+static void request_fill(const struct health_probe *probe, struct exchange *exchange)
+{
+	static const char name[] = "X-Padding: ";
+	const size_t least = sizeof(name) - 1 + 3; /* one byte, and the line's end */
+	char *request = exchange->request;
+	socklen_t length = sizeof(int);
+	int segment = 0;
+
+	if (getsockopt(probe->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, &length))
+		return;
+	if (segment > FULL_MAX)
+		segment = FULL_MAX;
+	exchange->length -= 2;
+	while (exchange->length + 2 + least <= (size_t)segment) {
+		size_t line = (size_t)segment - 2 - exchange->length;
+
+		if (line > PAD_LINE_MAX)
+			line = line < PAD_LINE_MAX + least ? PAD_LINE_MAX - least : PAD_LINE_MAX;
+		memcpy(request + exchange->length, name, sizeof(name) - 1);
+		memset(request + exchange->length + sizeof(name) - 1, 'x', line - least + 1);
+		memcpy(request + exchange->length + line - 2, "\r\n", 2);
+		exchange->length += line;
+	}
+	memcpy(request + exchange->length, "\r\n", 2);
+	exchange->length += 2;
 }
 
 /* --- the exchange --- */
@@ -115,7 +148,8 @@ static void on_writable(evutil_socket_t fd, short events, void *user)
 	exchange->sent += (size_t)sent;
 	if (exchange->sent < exchange->length)
 		return;
-	probe->awaited = "HTTP response";
+	probe->awaited = probe->check->full_mtu ? "HTTP response to a request of full size"
+						: "HTTP response";
 	health_socket_await(probe, EV_READ | EV_PERSIST, on_readable);
 }
 
@@ -134,6 +168,8 @@ static void on_connected(evutil_socket_t fd, short events, void *user)
 	exchange->sent = 0;
 	http_reader_init(&exchange->reader, probe->check);
 	request_write(probe, exchange);
+	if (probe->check->full_mtu)
+		request_fill(probe, exchange);
 	probe->extra = exchange;
 	health_socket_await(probe, EV_WRITE | EV_PERSIST, on_writable);
 	on_writable(fd, events, user);

@@ -6,6 +6,7 @@
 #include "health_probe.h"
 
 #define REPLY_MAX 16384
+#define DATAGRAM_MAX 16384
 
 static void judge(struct health_probe *probe, const char *reply, size_t length)
 {
@@ -49,13 +50,31 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
 	}
 }
 
+/* How long the datagram is, zero bytes after the payload, whose packet is as large as may be. */
+static size_t fill(struct health_probe *probe, size_t payload)
+{
+	const uint32_t mtu = health_socket_mtu(probe);
+	const uint32_t headers = (health_socket_peer(probe)->family == 6 ? 40 : 20) + 8;
+	const uint32_t room = mtu > headers ? mtu - headers : 0;
+
+	probe->awaited = "answer to a datagram of full size";
+	if (room <= payload)
+		return payload;
+	return room < DATAGRAM_MAX ? room : DATAGRAM_MAX;
+}
+
 static void start(struct health_probe *probe)
 {
-	const struct lb_health_bytes *payload = &probe->check->payload;
+	uint8_t datagram[DATAGRAM_MAX] = {0};
+	size_t length = probe->check->payload.length;
 
 	if (health_socket_open(probe, SOCK_DGRAM))
 		return;
-	if (send(probe->fd, payload->data, payload->length, MSG_NOSIGNAL) < 0) {
+	if (length)
+		memcpy(datagram, probe->check->payload.data, length);
+	if (probe->check->full_mtu)
+		length = fill(probe, length);
+	if (send(probe->fd, datagram, length, MSG_NOSIGNAL) < 0) {
 		fail(probe, errno);
 		return;
 	}

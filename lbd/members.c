@@ -395,6 +395,17 @@ bool members_reachable(const struct members *members, uint16_t number)
 	return datapath_nexthops(members->datapath)[members->entries[number].path[0]].valid;
 }
 
+uint32_t members_inner_mtu(const struct members *members, uint16_t number)
+{
+	const struct lb_member *entry = &members->entries[number];
+	const uint32_t mtu = datapath_nexthops(members->datapath)[entry->path[0]].mtu;
+	uint32_t outer = entry->flags & LB_MEMBER_OUTER6 ? 40 : 20;
+
+	if (entry->flags & LB_MEMBER_GUE)
+		outer += 8;
+	return members_reachable(members, number) && mtu > outer ? mtu - outer : 0;
+}
+
 void members_free_number(struct members *members, uint16_t number)
 {
 	__atomic_store_n(&members->entries[number].flags, 0, __ATOMIC_RELEASE);

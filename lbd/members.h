@@ -52,6 +52,9 @@ uint32_t members_vip(const struct members *members, uint16_t number);
 /* Whether packets to it travel in GUE. At once: both ways reach a backend that takes both. */
 void members_set_gue(struct members *members, uint16_t number, bool gue);
 /* Whether packets can be sent to it: its next hop is known. */
+/* How large a client's packet to the member may be: the MTU of its first path less the outer
+ * header; 0 when that is not known. */
+uint32_t members_inner_mtu(const struct members *members, uint16_t number);
 bool members_reachable(const struct members *members, uint16_t number);
 /* Ends a member: packets on record as its flows no longer reach it. No slot may name it any more;
  * flow words may, so that its number stays taken until members_free_number. */

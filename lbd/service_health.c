@@ -374,12 +374,21 @@ void service_refused(struct service *service, const struct lb_addr *backend,
 	health_refused(service->health, backend, refusal);
 }
 
+static uint32_t tunnel_mtu(void *user, void *owner)
+{
+	const struct service *service = user;
+	const struct health_check *check = owner;
+
+	return members_inner_mtu(service->members, (uint16_t)(check - service->checks));
+}
+
 /* --- life --- */
 
 int checks_open(struct service *service, struct event_base *base, struct lb_err *err)
 {
 	const struct health_options options = {
 		.changed = on_changed,
+		.tunnel_mtu = tunnel_mtu,
 		.user = service,
 		.exec_rights = &service->exec_rights,
 	};

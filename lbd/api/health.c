@@ -14,7 +14,7 @@ struct fields {
 	const json_t *type, *source, *port, *interval, *timeout, *rise, *fall, *jitter;
 	const json_t *method, *path, *host, *status, *body;
 	const json_t *payload, *expect;
-	const json_t *command;
+	const json_t *command, *full_mtu;
 };
 
 static const char *const kind_names[] = {
@@ -493,10 +493,21 @@ static int fields_read(const json_t *object, struct fields *out, struct lb_err *
 		{"payload", LB_JSON_STRING, false, &out->payload},
 		{"expect", LB_JSON_STRING, false, &out->expect},
 		{"command", LB_JSON_ARRAY, false, &out->command},
+		{"full_mtu", LB_JSON_BOOLEAN, false, &out->full_mtu},
 		{0},
 	};
 
 	return lb_json_fields(object, fields, err);
+}
+
+static int full_mtu_parse(const json_t *value, struct lb_health *out, struct lb_err *err)
+{
+	out->full_mtu = json_is_true(value);
+	if (!out->full_mtu || out->kind == LB_HEALTH_HTTP || out->kind == LB_HEALTH_UDP)
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "full_mtu", "full_mtu is for http and udp checks");
+	return lb_err_hint(err, "a %s check sends no data that could fill a packet",
+			   kind_names[out->kind]);
 }
 
 int lb_health_from_json(const json_t *object, struct lb_health *out, struct lb_err *err)
@@ -505,8 +516,9 @@ int lb_health_from_json(const json_t *object, struct lb_health *out, struct lb_e
 
 	memset(out, 0, sizeof(*out));
 	if (fields_read(object, &fields, err) || kind_parse(fields.type, &out->kind, err) ||
-	    fields_belong(&fields, out->kind, err) || source_parse(fields.source, out, err) ||
-	    timing_parse(&fields, out, err) || kind_fields(&fields, out, err)) {
+	    fields_belong(&fields, out->kind, err) || full_mtu_parse(fields.full_mtu, out, err) ||
+	    source_parse(fields.source, out, err) || timing_parse(&fields, out, err) ||
+	    kind_fields(&fields, out, err)) {
 		lb_health_clear(out);
 		return -EINVAL;
 	}
@@ -580,6 +592,8 @@ json_t *lb_health_to_json(const struct lb_health *health)
 		put(&object, "payload", bytes_to_json(&health->payload));
 	if (health->expect.data)
 		put(&object, "expect", bytes_to_json(&health->expect));
+	if (health->full_mtu)
+		put(&object, "full_mtu", json_true());
 	if (health->command)
 		put(&object, "command", command_to_json(health->command));
 	return object;
@@ -629,7 +643,7 @@ bool lb_health_equal(const struct lb_health *a, const struct lb_health *b)
 	return a->kind == b->kind && a->source == b->source && a->port == b->port &&
 	       a->interval_ms == b->interval_ms && a->timeout_ms == b->timeout_ms &&
 	       a->rise == b->rise && a->fall == b->fall && a->jitter_percent == b->jitter_percent &&
-	       a->head == b->head && a->status_min == b->status_min &&
+	       a->head == b->head && a->full_mtu == b->full_mtu && a->status_min == b->status_min &&
 	       a->status_max == b->status_max && text_equal(a->path, b->path) &&
 	       text_equal(a->host, b->host) && text_equal(a->body, b->body) &&
 	       bytes_equal(&a->payload, &b->payload) && bytes_equal(&a->expect, &b->expect) &&

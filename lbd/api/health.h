@@ -15,6 +15,8 @@
  *   rise, fall      1 … 100 results in a row that turn the state; 2 and 3
  *   jitter_percent  0 … 50: each interval is shortened by a random part of so much; 10. Never
  *                   lengthened, so that `fall` failures take no longer than fall x interval_ms.
+ *   full_mtu        true: what an http or udp check sends fills a packet of the size that clients'
+ *                   packets may have on the way to the backend; false
  * http:
  *   method          "GET" (default) or "HEAD"
  *   path            with its query, from "/"; "/" unless given
@@ -86,6 +88,7 @@ struct lb_health {
 	uint32_t interval_ms, timeout_ms;
 	uint32_t rise, fall;
 	uint32_t jitter_percent;
+	bool full_mtu;                          /* HTTP, UDP */
 	bool head;                              /* HTTP: HEAD instead of GET */
 	uint16_t status_min, status_max;        /* HTTP */
 	char *path, *host, *body;               /* HTTP, owned; host and body may be NULL */

@@ -164,6 +164,32 @@ error_of() {
 		{ lbctl backend list "$1" && return 1; }
 }
 
+# A link in front of b1 that loses full-size frames, silently: veth lets 4 bytes more than its MTU pass.
+full_mtu() {
+	full_size "$LAB_VIP4" "${LAB_BACKEND4[1]}" http "HTTP response to a request" --health http
+	full_size "[$LAB_VIP6]" "${LAB_BACKEND6[1]}" http "HTTP response to a request" --health http
+	full_size "$LAB_VIP4" "${LAB_BACKEND4[1]}" udp "answer to a datagram" --health udp --health-payload x
+	full_size "[$LAB_VIP6]" "${LAB_BACKEND6[1]}" udp "answer to a datagram" --health udp --health-payload x
+}
+# full_size VIP BACKEND KIND WHAT OPTION…
+full_size() {
+	local vip=$1 backend=$2 kind=$3 what=$4
+	shift 4
+	lab_ip b1 link set b0 mtu $((LAB_MTU - 10))
+	lbctl vip add "$vip:86/tcp" --name full --health-port 80 --health-interval 200ms --health-source tunnel "$@" >/dev/null
+	lbctl backend add full "$backend" >/dev/null
+	check "$vip $kind: a small check passes a link that loses full-size packets" wait_for 3 states_are full '["healthy"]'
+	lbctl vip set full --health-full-mtu yes >/dev/null
+	check "$vip $kind: one of full size does not, and says so" wait_for 5 error_of full "$backend" \
+		"no $what of full size within 200 ms"
+	lab_ip b1 link set b0 mtu $((LAB_MTU - 4))
+	check "$vip $kind: it passes where the packets do, and is no larger" wait_for 5 states_are full '["healthy"]'
+	lbctl vip show full | grep -qF "by full-size packets"
+	check_equal "$vip $kind: vip show tells of it" 0 $?
+	lbctl vip del full >/dev/null
+	lab_ip b1 link set b0 mtu "$LAB_MTU"
+}
+
 # What the balancer cannot do says nothing of a backend. Checks go on to fail for longer than it takes to turn a state.
 balancer_faults() {
 	local source kind
@@ -234,6 +260,7 @@ strict_rp_filter
 without_the_vip
 port_unreachable
 no_decapsulation
+full_mtu
 balancer_faults
 checks_anew
 vip_on_lo

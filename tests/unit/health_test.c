@@ -53,6 +53,12 @@ static const struct {
 	{"{'type':'tcp','interval_ms':250}",
 	 "{'type':'tcp','source':'direct','interval_ms':250,'timeout_ms':250,'rise':2,'fall':3,"
 	 "'jitter_percent':10}"},
+	{"{'type':'udp','payload':'x','full_mtu':true}",
+	 "{'type':'udp','source':'direct','interval_ms':1000,'timeout_ms':1000,'rise':2,'fall':3,"
+	 "'jitter_percent':10,'payload':'x','full_mtu':true}"},
+	{"{'type':'udp','payload':'x','full_mtu':false}",
+	 "{'type':'udp','source':'direct','interval_ms':1000,'timeout_ms':1000,'rise':2,'fall':3,"
+	 "'jitter_percent':10,'payload':'x'}"},
 	{"{'type':'http'}",
 	 "{'type':'http','source':'direct','interval_ms':1000,'timeout_ms':1000,'rise':2,'fall':3,"
 	 "'jitter_percent':10,'method':'GET','path':'/','status':'200-399'}"},
@@ -180,6 +186,8 @@ static const struct {
 	{"{'type':'exec'}", "command", "missing"},
 	{"{'type':'exec','command':'/bin/true'}", "command", "must be an array"},
 	{"{'type':'exec','command':[]}", "command", "1 to 64"},
+	{"{'type':'tcp','full_mtu':true}", "full_mtu", "http and udp"},
+	{"{'type':'udp','payload':'x','full_mtu':1}", "full_mtu", "true or false"},
 	{"{'type':'exec','command':['bin/true']}", "command[0]", "absolute"},
 	{"{'type':'exec','command':['']}", "command[0]", "absolute"},
 	{"{'type':'exec','command':['/x',1]}", "command[1]", "must be a string"},
