@@ -137,13 +137,16 @@ backend_for() {
 	[[ $1 == \[* ]] && echo "${LAB_BACKEND6[1]}" || echo "${LAB_BACKEND4[1]}"
 }
 
-# A backend whose decapsulation is gone says which part it lacks.
+# A backend whose decapsulation is gone says which part it lacks: the protocol, or with the kernel's modules loaded a device.
 no_decapsulation() {
+	local lacks4=protocol lacks6=protocol
+	[ ! -d /sys/module/ipip ] || lacks4=port
+	[ ! -d /sys/module/ip6_tunnel ] || lacks6=port
 	lab_ip b2 link set dev b0 xdpdrv off
 	check "a backend without decapsulation is unhealthy, says so, and what helps" wait_for 5 error_of web4 "${LAB_BACKEND4[2]}" \
-		"no answer within 200 ms: the backend does not take off the outer header (ICMP protocol unreachable): modprobe ipip && ip link set tunl0 up"
+		"no answer within 200 ms: the backend does not take off the outer header (ICMP $lacks4 unreachable): modprobe ipip && ip link set tunl0 up"
 	check "over IPv6, too, by its own device" wait_for 5 error_of web6 "${LAB_BACKEND6[2]}" \
-		"no answer within 200 ms: the backend does not take off the outer header (ICMP protocol unreachable): modprobe ip6_tunnel && ip link set ip6tnl0 up"
+		"no answer within 200 ms: the backend does not take off the outer header (ICMP $lacks6 unreachable): modprobe ip6_tunnel && ip link set ip6tnl0 up"
 	lbctl vip set web4 --encap gue >/dev/null
 	check "nothing takes GUE: the port is named" wait_for 5 error_of web4 "${LAB_BACKEND4[2]}" \
 		"no answer within 200 ms: the backend does not take off the outer header (ICMP port unreachable): ip fou add port 6080 gue"
