@@ -451,7 +451,15 @@ commands() {
 		exit 1'
 	# shellcheck disable=SC2016 # the command expands it
 	lab_command rights <<<'#!/bin/sh
-		echo $(id -u) $(cat /etc/shadow 2>/dev/null | wc -l) $(sed -n "s/^\(CapEff\|CapPrm\|CapAmb\|NoNewPrivs\):.//p" /proc/self/status)
+		while read -r name value _; do
+			case $name in
+			Uid:) uid=$value ;;
+			CapEff: | CapPrm: | CapAmb: | NoNewPrivs:) sets="$sets $value" ;;
+			esac
+		done </proc/self/status
+		shadow=hidden
+		[ ! -r /etc/shadow ] || shadow=readable
+		echo "$uid $shadow$sets"
 		exit 1'
 	lab_command hang <<<"#!/bin/sh
 		sleep 3600.$$ & sleep 3600.$$"
@@ -459,7 +467,7 @@ commands() {
 	kind exec 81/tcp healthy "" --health exec --health-command succeed
 	kind exec-by-path 81/tcp healthy "" --health exec --health-command "$LAB_DIR/checks/succeed"
 	kind exec-fails 81/tcp unhealthy "exit status 1" --health exec --health-command "fail x"
-	kind exec-rights 81/tcp unhealthy "exit status 1: $(id -u nobody) 0 0000000000000000 0000000000000000 0000000000000000 1" \
+	kind exec-rights 81/tcp unhealthy "exit status 1: $(id -u nobody) hidden 0000000000000000 0000000000000000 0000000000000000 1" \
 		--health exec --health-command rights
 	kind exec-in-time 81/tcp unhealthy "no end of the command within 200 ms" --health exec --health-command hang
 	check "commands of another user are ended" wait_for 2 none_hangs
