@@ -125,7 +125,7 @@ $(O)/fuzz/%.o: %.c
 $(FUZZ): $(O)/%: $(O)/fuzz/%.o $(FUZZED)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -ljansson -o $@
+	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -ljansson -lz -o $@
 
 $(REPLAY): %_replay: %_fuzz.o $(O)/tests/fuzz/replay.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 	$(call say,LINK,$@)

@@ -10,6 +10,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "events.h"
@@ -70,17 +71,63 @@ int confirm_check(const struct service *service, struct lb_err *err)
 				"config revert)");
 }
 
+/* --- the moment, also for an lbd that is started meanwhile --- */
+
+static int64_t boot_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+/* Tells this boot of the machine from every other; "" when it cannot be read. */
+static void boot_id(char out[STATE_BOOT_ID])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	out[0] = '\0';
+	if (!file)
+		return;
+	if (!fgets(out, STATE_BOOT_ID, file))
+		out[0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	fclose(file);
+}
+
+static void revert_in(struct state_revert *revert, uint32_t seconds)
+{
+	revert->at_s = time(NULL) + seconds;
+	revert->boot_at_s = boot_now_s() + seconds;
+	boot_id(revert->boot);
+}
+
+/* After a reboot only the wall clock knows; that can be set, so nobody waits longer than can be
+ * asked for. */
+static int64_t left_s(const struct state_revert *revert)
+{
+	char boot[STATE_BOOT_ID];
+	int64_t left;
+
+	boot_id(boot);
+	if (boot[0] && !strcmp(boot, revert->boot))
+		left = revert->boot_at_s - boot_now_s();
+	else
+		left = revert->at_s - time(NULL);
+	if (left > SERVICE_CONFIRM_MAX_S)
+		return SERVICE_CONFIRM_MAX_S;
+	return left > 0 ? left : 0;
+}
+
 /* --- beginning it --- */
 
 int confirm_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err)
 {
-	const struct state_revert revert = {
-		.document = lb_service_copy(service->document),
-		.at_s = time(NULL) + options->confirm_s,
-	};
+	struct state_revert revert = {.document = lb_service_copy(service->document)};
 	int error;
 
+	revert_in(&revert, options->confirm_s);
 	if (!revert.document) {
 		lb_service_free(next);
 		return lb_err_no_memory(err);
@@ -166,18 +213,15 @@ static void on_time(evutil_socket_t fd, short events, void *user)
 
 /* --- life --- */
 
-/* The clock of the wall may have been set since: nobody waits longer than can be asked for. */
 void confirm_restore(struct service *service, const struct state_revert *revert)
 {
-	int64_t left = revert->at_s - time(NULL);
+	int64_t left = left_s(revert);
 
 	if (!revert->document)
 		return;
 	service->revert = *revert;
-	if (left > SERVICE_CONFIRM_MAX_S)
-		left = SERVICE_CONFIRM_MAX_S;
-	wait_for(service, left > 0 ? left : 0);
-	if (left <= 0)
+	wait_for(service, left);
+	if (!left)
 		time_is_up(service);
 }
 

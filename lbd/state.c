@@ -13,6 +13,7 @@
 #include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "config.h"
 
@@ -190,10 +191,12 @@ static int read_document(const json_t *object, struct lb_service **out, struct l
 
 static int read_revert(const json_t *object, struct state_revert *out, struct lb_err *err)
 {
-	const json_t *document, *at;
+	const json_t *document, *at, *boot, *boot_at;
 	const struct lb_json_field fields[] = {
 		{"document", LB_JSON_OBJECT, true, &document},
 		{"at", LB_JSON_INTEGER, true, &at},
+		{"boot", LB_JSON_STRING, false, &boot},
+		{"boot_at", LB_JSON_INTEGER, false, &boot_at},
 		{NULL, 0, false, NULL},
 	};
 	int error;
@@ -203,6 +206,10 @@ static int read_revert(const json_t *object, struct state_revert *out, struct lb
 	error = lb_json_fields(object, fields, err);
 	if (!error)
 		error = lb_json_integer(at, "at", 0, INT64_MAX, &out->at_s, err);
+	if (!error && boot_at)
+		error = lb_json_integer(boot_at, "boot_at", 0, INT64_MAX, &out->boot_at_s, err);
+	if (!error && boot && boot_at)
+		snprintf(out->boot, sizeof(out->boot), "%s", json_string_value(boot));
 	if (!error)
 		error = read_document(document, &out->document, err);
 	if (error)
@@ -213,25 +220,66 @@ static int read_revert(const json_t *object, struct state_revert *out, struct lb
 /* First of all: what else another format holds is not for this lbd to find fault with. */
 static int check_format(const json_t *format, struct lb_err *err)
 {
-	if (!json_is_integer(format) || json_integer_value(format) == LB_STATE_FORMAT)
+	if (!json_is_integer(format) || json_integer_value(format) == LB_STATE_FORMAT ||
+	    json_integer_value(format) == LB_STATE_FORMAT_UNCHECKED)
 		return 0;
 	return lb_err_set(err, LB_ERR_SYSTEM, "format",
-			  "this lbd reads format %d, not %" JSON_INTEGER_FORMAT, LB_STATE_FORMAT,
-			  json_integer_value(format));
+			  "this lbd reads formats %d and %d, not %" JSON_INTEGER_FORMAT,
+			  LB_STATE_FORMAT_UNCHECKED, LB_STATE_FORMAT, json_integer_value(format));
+}
+
+/* Of all fields but "checksum", into out; false without memory. */
+static bool checksum(const json_t *root, char out[9])
+{
+	json_auto_t
+	*rest = json_copy((json_t *)root);
+	char *text;
+
+	json_object_del(rest, "checksum");
+	text = json_dumps(rest, JSON_COMPACT | JSON_SORT_KEYS);
+	if (!text)
+		return false;
+	snprintf(out, 9, "%08lx", crc32(0, (const Bytef *)text, strlen(text)));
+	free(text);
+	return true;
+}
+
+/* Before the fields are looked at: what was damaged may read as something else that makes sense. */
+static int check_checksum(const json_t *root, struct lb_err *err)
+{
+	const json_t *kept = json_object_get(root, "checksum");
+	char computed[9];
+
+	if (!kept &&
+	    json_integer_value(json_object_get(root, "format")) == LB_STATE_FORMAT_UNCHECKED)
+		return 0;
+	if (!json_is_string(kept))
+		return lb_err_set(err, LB_ERR_SYSTEM, "checksum", "checksum is missing");
+	if (!checksum(root, computed))
+		return lb_err_no_memory(err);
+	if (!strcmp(json_string_value(kept), computed))
+		return 0;
+	return lb_err_set(err, LB_ERR_SYSTEM, "checksum",
+			  "the checksum does not match the content: the file is damaged, or was "
+			  "edited by hand (then set format to %d and remove checksum)",
+			  LB_STATE_FORMAT_UNCHECKED);
 }
 
 static int read_state(const json_t *root, struct lb_service **out, struct state_revert *revert,
 		      struct lb_err *err)
 {
-	const json_t *format, *document, *back;
+	const json_t *format, *kept, *document, *back;
 	const struct lb_json_field fields[] = {
 		{"format", LB_JSON_INTEGER, true, &format},
+		{"checksum", LB_JSON_STRING, false, &kept},
 		{"document", LB_JSON_OBJECT, true, &document},
 		{"revert", LB_JSON_OBJECT, false, &back},
 		{NULL, 0, false, NULL},
 	};
 	int error = check_format(json_object_get(root, "format"), err);
 
+	if (!error)
+		error = check_checksum(root, err);
 	if (!error)
 		error = lb_json_fields(root, fields, err);
 	if (!error)
@@ -283,22 +331,32 @@ int state_load_service(const char *state_dir, struct lb_service **out, struct st
 	return 0;
 }
 
+static json_t *revert_json(const struct state_revert *revert)
+{
+	json_t *object = json_pack("{s:o, s:I}", "document", lb_service_to_json(revert->document),
+				   "at", (json_int_t)revert->at_s);
+
+	if (revert->boot[0]) {
+		json_object_set_new(object, "boot", json_string(revert->boot));
+		json_object_set_new(object, "boot_at", json_integer(revert->boot_at_s));
+	}
+	return object;
+}
+
 /* The text of the file, to be freed, or NULL. */
 static char *write_state(const struct lb_service *service, const struct state_revert *revert)
 {
 	bool reverts = revert && revert->document;
-	json_t *root = json_pack("{s:i, s:o}", "format", LB_STATE_FORMAT, "document",
-				 lb_service_to_json(service));
-	json_t *back =
-		reverts ? json_pack("{s:o, s:I}", "document", lb_service_to_json(revert->document),
-				    "at", (json_int_t)revert->at_s)
-			: NULL;
-	char *text = NULL;
+	json_auto_t
+	*root = json_pack("{s:i, s:o}", "format", LB_STATE_FORMAT, "document",
+			  lb_service_to_json(service));
+	char sum[9];
 
-	if (root && (!reverts || !json_object_set_new(root, "revert", back)))
-		text = json_dumps(root, JSON_INDENT(1));
-	json_decref(root);
-	return text;
+	if (!root || (reverts && json_object_set_new(root, "revert", revert_json(revert))))
+		return NULL;
+	if (!checksum(root, sum) || json_object_set_new(root, "checksum", json_string(sum)))
+		return NULL;
+	return json_dumps(root, JSON_INDENT(1));
 }
 
 int state_save_service(const char *state_dir, const struct lb_service *service,

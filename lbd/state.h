@@ -9,13 +9,23 @@
 
 #include "api/model.h"
 
-/* Of service.json: {"format": 1, "document": SERVICE, "revert": {"document": SERVICE, "at": N}}. */
-#define LB_STATE_FORMAT 1
+/* Of service.json: {"format": 2, "checksum": "1b2c3d4e", "document": SERVICE, "revert":
+ * {"document": SERVICE, "at": N, "boot": ID, "boot_at": N}}. The checksum is the CRC-32 of all
+ * other fields, compact and with sorted keys. Format 1 has none and is read, too: who edits the
+ * file by hand sets the format to 1 and removes the checksum. */
+#define LB_STATE_FORMAT 2
+#define LB_STATE_FORMAT_UNCHECKED 1
+
+#define STATE_BOOT_ID 40
 
 /* What to go back to unless the document is confirmed before. */
 struct state_revert {
 	struct lb_service *document; /* NULL: nothing waits to be confirmed */
 	int64_t at_s;                /* CLOCK_REALTIME */
+	/* The same moment by CLOCK_BOOTTIME, which nobody can set, in this boot of the machine; "":
+	 * not known. */
+	int64_t boot_at_s;
+	char boot[STATE_BOOT_ID];
 };
 
 /* Keeps every other lbd away from the folder, which is made when missing, for as long as *fd is

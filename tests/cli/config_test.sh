@@ -219,8 +219,28 @@ test_revert_across_restarts() {
 	check "with that one" reverted_to "$after"
 }
 
+# By the clock that nobody can set, which /proc/uptime shows.
 time_is_up() {
-	[ "$(date +%s)" -ge "$(jq .revert.at "$KEPT")" ]
+	local uptime
+	read -r uptime _ </proc/uptime
+	[ "${uptime%.*}" -ge "$(jq .revert.boot_at "$KEPT")" ]
+}
+
+# What the file says of the wall clock stands for a clock that was set while lbd was away.
+test_revert_with_a_clock_that_was_set() {
+	local before after
+	before=$(in_force)
+	lb config apply "$DIR/two.json" --confirm 60s >"$DIR/out"
+	after=$(in_force)
+	stop_lbd KILL
+	check "the wall clock is set a day ahead while lbd is away" edit_state '.revert.at = 0'
+	comes_back "then it comes back"
+	check "with the change that waits" in_force_is "$after"
+	check "and as long to wait as before" status_is '.unconfirmed.reverts_in_s | . > 30 and . <= 60'
+	stop_lbd
+	check "the machine is booted anew, and the time was up" edit_state '.revert.boot = "another" | .revert.at = 0'
+	comes_back "then it comes back"
+	check "with what was before" reverted_to "$before"
 }
 
 # --- a disk that takes nothing ---
@@ -462,6 +482,7 @@ test_idempotence
 test_confirm
 test_revert
 test_revert_across_restarts
+test_revert_with_a_clock_that_was_set
 test_disk_full
 test_make_before_break
 test_watch

@@ -220,8 +220,7 @@ stale() {
 
 other_hash() {
 	stop_lbd
-	jq '(.document.vips[] | select(.name == "ntp")).hash = "source"' "$DIR/state/service.json" >"$DIR/edited" &&
-		cp "$DIR/edited" "$DIR/state/service.json"
+	edit_state '(.document.vips[] | select(.name == "ntp")).hash = "source"'
 	start_lbd
 }
 

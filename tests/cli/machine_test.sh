@@ -124,8 +124,7 @@ test_left_neighbours() {
 	check "a killed lbd leaves its neighbour entries" ours_are "10.0.0.2 10.0.0.3 10.0.0.4"
 	ip -n "$ID" neigh replace 10.0.0.20 dev e0 managed
 	ip -n "$ID" neigh replace 10.0.0.21 dev e0 lladdr 02:00:00:00:00:21 nud permanent protocol 76
-	jq '.document.vips[0].backends |= map(select(.address == "10.0.0.2"))' "$DIR/state/service.json" >"$DIR/edited"
-	cp "$DIR/edited" "$DIR/state/service.json"
+	edit_state '.document.vips[0].backends |= map(select(.address == "10.0.0.2"))'
 	rm -r "$PINS" # or the next one would know of them by the members that it takes over
 	start_lbd
 	check "the next start, with fewer backends," test $? = 0
@@ -304,8 +303,7 @@ test_left_filters() {
 	check "a tunnel check" exits 0 lb vip set 192.0.2.8:80/tcp --health tcp --health-source tunnel
 	check_equal "has a filter at the interface" 1 "$(filters)"
 	stop_lbd KILL
-	jq 'del(.document.vips[].health)' "$DIR/state/service.json" >"$DIR/edited"
-	cp "$DIR/edited" "$DIR/state/service.json"
+	edit_state 'del(.document.vips[].health)'
 	start_lbd
 	check "an lbd that has none any more" test $? = 0
 	check_equal "takes the filter away" 0 "$(filters)"

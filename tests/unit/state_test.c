@@ -111,7 +111,10 @@ static void a_document_comes_back_as_it_was(void **state)
 
 static void what_to_go_back_to_comes_back_until_it_is_not_saved(void **state)
 {
-	const struct state_revert revert = {.document = make_service(DNS), .at_s = 5000000000};
+	const struct state_revert revert = {.document = make_service(DNS),
+					    .at_s = 5000000000,
+					    .boot_at_s = 123456,
+					    .boot = "00000000-1111-2222-3333-444444444444"};
 	struct lb_service *service = make_service(WEB), *back;
 	struct state_revert kept;
 	struct lb_err err = {0};
@@ -122,6 +125,8 @@ static void what_to_go_back_to_comes_back_until_it_is_not_saved(void **state)
 	assert_same(service, back);
 	assert_same(revert.document, kept.document);
 	assert_int_equal(kept.at_s, revert.at_s);
+	assert_int_equal(kept.boot_at_s, revert.boot_at_s);
+	assert_string_equal(kept.boot, revert.boot);
 	lb_service_free(back);
 	lb_service_free(kept.document);
 	assert_int_equal(state_save_service(dir, service, NULL, &err), 0);
@@ -209,8 +214,11 @@ static void a_damaged_or_newer_file_is_refused_and_kept(void **state)
 	(void)state;
 	assert_refused("", "line 1");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": [", "line 1");
-	assert_refused("{\"format\": 2, \"document\": {\"vips\": []}}", "format 1, not 2");
-	assert_refused("{\"format\": 2, \"vips\": []}", "format 1, not 2");
+	assert_refused("{\"format\": 3, \"document\": {\"vips\": []}}", "formats 1 and 2, not 3");
+	assert_refused("{\"format\": 3, \"vips\": []}", "formats 1 and 2, not 3");
+	assert_refused("{\"format\": 2, \"document\": {\"vips\": []}}", "checksum is missing");
+	assert_refused("{\"format\": 2, \"checksum\": \"00000000\", \"document\": {\"vips\": []}}",
+		       "does not match");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": []}, \"revert\": {\"at\": 1}}",
 		       "document");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": [{}]}, \"revert\": {\"at\": 1, "
@@ -222,6 +230,46 @@ static void a_damaged_or_newer_file_is_refused_and_kept(void **state)
 	assert_refused("{\"format\": 1}", "document");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": [{}]}}", "address");
 	assert_refused("{\"format\": 1, \"format\": 1, \"document\": {\"vips\": []}}", "line 1");
+}
+
+/* Whatever bit of the file the disk turns over: refused, or the document as it was. */
+static void no_flipped_bit_makes_another_document(void **state)
+{
+	struct lb_service *web = make_service(WEB), *back;
+	struct state_revert revert;
+	struct lb_err err = {0};
+	char text[4096];
+	size_t length;
+
+	(void)state;
+	assert_int_equal(state_save_service(dir, web, NULL, &err), 0);
+	strcpy(text, read_file(file));
+	length = strlen(text);
+	for (size_t bit = 0; bit < length * 8; bit++) {
+		text[bit / 8] ^= 1 << bit % 8;
+		write_file(file, text);
+		text[bit / 8] ^= 1 << bit % 8;
+		if (state_load_service(dir, &back, &revert, &err))
+			continue;
+		assert_same(web, back);
+		assert_null(revert.document);
+		lb_service_free(back);
+	}
+	lb_service_free(web);
+}
+
+static void a_file_without_checksum_is_read_as_format_1(void **state)
+{
+	struct lb_service *web = make_service(WEB), *back;
+	struct state_revert revert;
+	struct lb_err err = {0};
+
+	(void)state;
+	write_file(file, "{\"format\": 1, \"document\": " WEB "}");
+	assert_int_equal(state_load_service(dir, &back, &revert, &err), 0);
+	assert_same(web, back);
+	lb_service_free(back);
+	lb_service_free(web);
 }
 
 static void a_folder_that_cannot_be_written_is_an_error(void **state)
@@ -270,6 +318,8 @@ int main(void)
 		TEST(what_to_go_back_to_comes_back_until_it_is_not_saved),
 		TEST(a_failed_sync_leaves_what_was_there),
 		TEST(a_damaged_or_newer_file_is_refused_and_kept),
+		TEST(no_flipped_bit_makes_another_document),
+		TEST(a_file_without_checksum_is_read_as_format_1),
 		TEST(a_folder_that_cannot_be_written_is_an_error),
 		TEST(a_new_seed_is_kept),
 		TEST(a_damaged_seed_is_refused),
