@@ -191,14 +191,14 @@ static int prepare_backends(struct service *service, const struct lb_vip *vip,
 	return 0;
 }
 
-/* A table that was there is brought up to date in place; a new kind of table is a new one. */
+/* A copy of the table that was there is brought up to date; a new kind of table is a new one. */
 static int prepare_table(struct service *service, const struct plan_step *plan,
 			 const struct live_vip *before, struct live_vip *next, struct lb_err *err)
 {
 	const struct lb_vip *vip = plan->after;
 
 	if (before && before->table && plan->before->table == vip->table)
-		next->table = before->table;
+		next->table = table_copy(before->table);
 	else
 		next->table = table_new(vip->table, vip->table_size, service->config->seed);
 	if (!next->table || table_update(next->table, next->backends, next->backend_count))
@@ -434,10 +434,7 @@ static void undo_prepare(struct change *change, struct step *step)
 	const struct live_vip *before = step->plan.before ? live_before(change, step) : NULL;
 	struct live_vip *next = &step->next;
 
-	if (before && before->table && next->table == before->table)
-		table_update(before->table, before->backends, before->backend_count);
-	else
-		table_free(next->table);
+	table_free(next->table);
 	each_not_in(change, next, before, member_undo);
 	free(next->backends);
 	free(next->standings);
@@ -622,8 +619,6 @@ static void commit_changed(struct change *change, struct step *step)
 	each_not_in(change, before, next, member_end);
 	checks_follow(service, step->plan.after, next,
 		      !lb_health_equal(&step->plan.before->health, &step->plan.after->health));
-	if (before->table == next->table)
-		before->table = NULL;
 	live_clear(before);
 }
 

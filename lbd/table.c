@@ -78,6 +78,31 @@ void table_free(struct table *table)
 	free(table);
 }
 
+static struct roster *roster_copy(const struct roster *roster)
+{
+	size_t bytes = sizeof(*roster) + roster->count * sizeof(roster->entries[0]);
+	struct roster *copy = malloc(bytes);
+
+	return copy ? memcpy(copy, roster, bytes) : NULL;
+}
+
+struct table *table_copy(const struct table *table)
+{
+	struct table *copy = table_new(table->kind, table->size, table->seed);
+
+	if (!copy)
+		return NULL;
+	memcpy(copy->owners, table->owners, table->size * sizeof(*table->owners));
+	if (table->firsts)
+		memcpy(copy->firsts, table->firsts, table->size * sizeof(*table->firsts));
+	if (table->roster)
+		copy->roster = roster_copy(table->roster);
+	if (!table->roster || copy->roster)
+		return copy;
+	table_free(copy);
+	return NULL;
+}
+
 /* Builders write indices of the roster; callers want the numbers of members. */
 static void owners_to_numbers(uint16_t *owners, uint32_t size, const struct roster *roster)
 {

@@ -39,6 +39,8 @@ struct table;
 
 struct table *table_new(enum lb_table_kind kind, uint32_t size, const uint64_t seed[2]);
 void table_free(struct table *table);
+/* The same once more, NULL without memory: to see what an update gives without losing what is. */
+struct table *table_copy(const struct table *table);
 
 /* Sets the members and brings the table up to date: owners[i] (see table_owners) is the member's
  * number, or LB_NONE where there is no member with a weight above 0. Gives exactly the table that a

@@ -134,7 +134,7 @@ static void updates_equal_builds(enum lb_table_kind kind, uint32_t size, size_t 
 {
 	struct table_member *members = calloc(most, sizeof(*members));
 	uint16_t *fresh = calloc(size, sizeof(*fresh));
-	struct table *table = table_new(kind, size, SEED);
+	struct table *table = table_new(kind, size, SEED), *copy;
 	size_t count = 0;
 
 	assert_non_null(members);
@@ -145,6 +145,13 @@ static void updates_equal_builds(enum lb_table_kind kind, uint32_t size, size_t 
 		random_change(members, &count, most);
 		assert_int_equal(table_update(table, members, count), 0);
 		build(kind, members, count, size, SEED, fresh);
+		assert_memory_equal(table_owners(table), fresh, size * sizeof(*fresh));
+		if (random_below(4))
+			continue;
+		copy = table_copy(table); /* goes on as the original would */
+		assert_non_null(copy);
+		table_free(table);
+		table = copy;
 		assert_memory_equal(table_owners(table), fresh, size * sizeof(*fresh));
 	}
 	table_free(table);
