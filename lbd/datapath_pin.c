@@ -43,6 +43,22 @@ static struct lb_stamp stamp_of(const uint64_t seed[2])
 
 /* --- one lbd to a folder --- */
 
+/* Whoever owns the folder could put maps of his own in the place of lbd's. */
+static int check_owner(const char *pin_dir, int fd, struct lb_err *err)
+{
+	struct stat folder;
+
+	if (fstat(fd, &folder))
+		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot look at %s: %s", pin_dir,
+				  strerror(errno));
+	if ((!folder.st_uid || folder.st_uid == geteuid()) && !(folder.st_mode & 022))
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "pin_dir", "user %u owns %s, or others may write to it",
+		   folder.st_uid, pin_dir);
+	return lb_err_hint(err, "look at what is in it, then: chown root %s && chmod 700 %s",
+			   pin_dir, pin_dir);
+}
+
 static int lock_dir(const char *pin_dir, int *fd, struct lb_err *err)
 {
 	if (strlen(pin_dir) + 32 > PIN_PATH_MAX)
@@ -54,6 +70,8 @@ static int lock_dir(const char *pin_dir, int *fd, struct lb_err *err)
 	if (*fd < 0)
 		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot open %s: %s", pin_dir,
 				  strerror(errno));
+	if (check_owner(pin_dir, *fd, err))
+		return -EPERM;
 	if (!flock(*fd, LOCK_EX | LOCK_NB))
 		return 0;
 	lb_err_set(err, LB_ERR_REFUSED, "pin_dir", "another lbd has its data plane at %s", pin_dir);

@@ -182,6 +182,16 @@ refused() {
 	[ $? = 1 ] && grep -qF "$2" "$DIR/log"
 }
 
+# Two pin folders that lbd must not use: of another user, and open to everybody.
+test_pins_of_others() {
+	mkdir "$PINS-3" && chown nobody "$PINS-3"
+	config theirs '.interfaces = ["f0"] | .control.path += "3" | .state_dir += "3" | .pin_dir += "-3"'
+	check "a pin_dir of another user is refused" refused theirs "user $(id -u nobody) owns $PINS-3"
+	chown root "$PINS-3" && chmod 777 "$PINS-3"
+	check "so is one that others may write to" refused theirs "or others may write to it"
+	rmdir "$PINS-3"
+}
+
 test_other_lbds() {
 	local before
 	before=$(lb config export)
@@ -316,6 +326,7 @@ test_only_looking
 test_left_neighbours
 test_warnings
 test_other_lbds
+test_pins_of_others
 test_room
 test_left_filters
 test_other_abi
