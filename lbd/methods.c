@@ -449,9 +449,9 @@ int methods_call(void *user, const struct peer *peer, const struct lb_request *r
 	context->peer = peer;
 	if (method)
 		ret = method->handler(context, request->params, result, err);
-	else
+	else if (methods_change_has(request->method))
 		ret = methods_change(context, request->method, request->params, result, err);
-	if (ret == -ENOSYS)
+	else
 		return unknown_method(request->method, err);
 	return ret || *result ? ret : no_memory(err);
 }

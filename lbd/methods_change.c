@@ -420,6 +420,11 @@ static const struct change_method *find_change(const char *name)
 	return NULL;
 }
 
+bool methods_change_has(const char *method)
+{
+	return find_change(method);
+}
+
 bool methods_change_is(const char *method)
 {
 	const struct change_method *change = find_change(method);
@@ -431,12 +436,9 @@ int methods_change(struct methods_context *context, const char *method, const js
 		   json_t **result, struct lb_err *err)
 {
 	const struct change_method *change = find_change(method);
-	json_t *copy;
+	json_t *copy = json_copy((json_t *)params);
 	int ret;
 
-	if (!change)
-		return -ENOSYS;
-	copy = json_copy((json_t *)params);
 	if (!copy)
 		return lb_err_no_memory(err);
 	ret = call(context, change, copy, result, err);

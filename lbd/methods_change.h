@@ -10,7 +10,9 @@
 
 #define METHODS_CHANGE_MAX 16
 
-/* -ENOSYS when `method` is none of them; otherwise 0 and *result, or non-zero and *err. */
+/* Whether `method` is one of them. */
+bool methods_change_has(const char *method);
+/* 0 and *result, or non-zero and *err. */
 int methods_change(struct methods_context *context, const char *method, const json_t *params,
 		   json_t **result, struct lb_err *err);
 
