@@ -81,9 +81,11 @@ static char *notification(const json_t *event)
 	if (json_object_update(params, (json_t *)event))
 		return NULL;
 	length = json_dumpb(root, NULL, 0, JSON_COMPACT);
+	if (!length) /* no memory, or not text that JSON can hold */
+		return NULL;
 	line = malloc(length + 2);
-	if (!line || !length)
-		return line;
+	if (!line)
+		return NULL;
 	json_dumpb(root, line, length, JSON_COMPACT);
 	memcpy(line + length, "\n", 2);
 	return line;
