@@ -893,10 +893,12 @@ static void destination_free(struct nexthops *nexthops, struct destination *dest
 
 static int watch_failed(int status, uint32_t array_size, struct lb_err *err)
 {
-	if (status == -ENOSPC)
-		lb_err_set(err, LB_ERR_LIMIT, "", "all %u next hops are in use", array_size - 1);
-	else
-		lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	if (status != -ENOSPC)
+		return lb_err_no_memory(err);
+	lb_err_set(err, LB_ERR_LIMIT, "", "all %u next hops are in use", array_size - 1);
+	lb_err_hint(err,
+		    "a gateway and interface count once, a backend on a connected network by "
+		    "itself: put a router between, or spread the backends over several balancers");
 	return status;
 }
 
