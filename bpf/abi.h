@@ -5,7 +5,14 @@
  * LB_ABI_VERSION, which is pinned beside the maps. All integers are in host order unless the type
  * says __be16/__be32. Every array marked "mmapped" is edited by lbd with plain atomic stores while
  * packets flow; each such field is at most 8 bytes and naturally aligned, so a reader sees the old
- * or the new value, never a mixture.
+ * or the new value, never a mixture. One field is larger: a member's outer IPv6 source, which lbd
+ * stores in two halves when the kernel's choice of a source changes.
+ *
+ * The order of stores: lbd writes what is led to before what leads to it, each with release order
+ * (a next hop before a member's path, a member before a slot, a place before its index key). The
+ * program follows these by addresses that depend on what it has loaded, which arm64 orders as x86
+ * does. What a packet reads of one entry without such a dependency (a member's source beside its
+ * path) may be of two moments; each of the two is right by itself.
  */
 #ifndef LB_ABI_H
 #define LB_ABI_H
@@ -58,16 +65,19 @@ struct lb_vip6_key {
 	__u8 pad;
 };
 
-#define LB_VIP_ADDRESS_ONLY (1u << 0)
 /* What of a packet is hashed; neither flag: the 5-tuple. */
-#define LB_VIP_HASH_SOURCE (1u << 1)      /* the source address */
-#define LB_VIP_HASH_SOURCE_PORT (1u << 2) /* the source address and the destination port */
+#define LB_VIP_HASH_SOURCE (1u << 0)      /* the source address */
+#define LB_VIP_HASH_SOURCE_PORT (1u << 1) /* the source address and the destination port */
 /* What becomes of fragments; neither flag: later ones follow their first. */
-#define LB_VIP_FRAGMENTS_3TUPLE (1u << 3) /* all of them go by addresses and protocol */
-#define LB_VIP_FRAGMENTS_DROP (1u << 4)
+#define LB_VIP_FRAGMENTS_3TUPLE (1u << 2) /* all of them go by addresses and protocol */
+#define LB_VIP_FRAGMENTS_DROP (1u << 3)
+/* The flags above also stand in the VIP index, which has room for these bits. */
+#define LB_VIP_INDEXED 0x7fu
+/* Those below only in the maps, in entries that the index does not hold. */
+#define LB_VIP_ADDRESS_ONLY (1u << 31)
 /* In an entry with port 0: it stands for the fragments that have no ports of a VIP whose fragments
  * go by 3-tuple, and for no other packet. */
-#define LB_VIP_FRAGMENTS_ONLY (1u << 5)
+#define LB_VIP_FRAGMENTS_ONLY (1u << 30)
 
 struct lb_vip_value {
 	__u32 number;
@@ -308,6 +318,7 @@ LB_ASSERT_SIZE(lb_index6_line, 128);
 LB_ASSERT_SIZE(lb_slot_line, 64);
 LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);
+_Static_assert(__builtin_offsetof(struct lb_member, saddr) % 8 == 0, "stored in halves");
 LB_ASSERT_SIZE(lb_counter, 16);
 LB_ASSERT_SIZE(lb_flow_bucket, 64);
 LB_ASSERT_SIZE(lb_stamp, 16);

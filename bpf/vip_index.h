@@ -13,6 +13,11 @@
 
 #define INDEX_FLAGS_SHIFT 56
 #define INDEX_KEY_MASK ((1ull << INDEX_FLAGS_SHIFT) - 1)
+_Static_assert(((__u64)LB_VIP_INDEXED << INDEX_FLAGS_SHIFT | INDEX_KEY_MASK) == LB_INDEX_MORE - 1,
+	       "flags fill the bits between key and mark");
+_Static_assert(!(LB_VIP_INDEXED & (LB_VIP_ADDRESS_ONLY | LB_VIP_FRAGMENTS_ONLY)) &&
+		       LB_VIP_FRAGMENTS_DROP <= LB_VIP_INDEXED,
+	       "what the index must hold has room there");
 
 struct index_place {
 	__u64 key;  /* without flags */

@@ -71,18 +71,25 @@ static const struct lb_prefix *configured_source(const struct members *members, 
 	return family == 4 ? &members->config->source4 : &members->config->source6;
 }
 
-/* Packets may be using the entry, when it was left by an earlier lbd. */
+/* Packets may be using the entry. An IPv6 address takes two stores: see bpf/abi.h. */
+static void store_source(struct lb_member *entry, const uint8_t bytes[16])
+{
+	uint64_t halves[2];
+	int i;
+
+	memcpy(halves, bytes, sizeof(halves));
+	for (i = 0; i < 2; i++)
+		__atomic_store_n((uint64_t *)entry->saddr + i, halves[i], __ATOMIC_RELAXED);
+}
+
 static void entry_set_source(struct members *members, struct lb_member *entry, uint8_t family)
 {
 	const struct lb_prefix *source = configured_source(members, family);
 	unsigned int host_bits = (family == 4 ? 32 : 128) - source->length;
-	uint32_t words[4], mask = 0;
-	int i;
+	uint32_t mask = 0;
 
 	if (source->address.family) {
-		memcpy(words, source->address.bytes, sizeof(words));
-		for (i = 0; i < 4; i++)
-			__atomic_store_n(&entry->saddr[i], words[i], __ATOMIC_RELAXED);
+		store_source(entry, source->address.bytes);
 		mask = htonl((uint32_t)((1ull << host_bits) - 1));
 	}
 	__atomic_store_n(&entry->saddr_mask, mask, __ATOMIC_RELAXED);
@@ -108,15 +115,11 @@ static void entry_set_route(struct members *members, uint32_t number,
 {
 	struct lb_member *entry = &members->entries[number];
 	const struct lb_addr *source = &destination->route.source;
-	uint32_t words[4];
 	int i;
 
 	if (!configured_source(members, destination->address.family)->address.family &&
-	    source->family == destination->address.family) {
-		memcpy(words, source->bytes, sizeof(words));
-		for (i = 0; i < 4; i++)
-			__atomic_store_n(&entry->saddr[i], words[i], __ATOMIC_RELAXED);
-	}
+	    source->family == destination->address.family)
+		store_source(entry, source->bytes);
 	for (i = 0; i < (int)LB_MEMBER_PATHS; i++)
 		__atomic_store_n(&entry->path[i], destination->route.path[i], __ATOMIC_RELEASE);
 }

@@ -83,6 +83,11 @@ static void set_mark(const struct spot *spot)
 			 __ATOMIC_RELEASE);
 }
 
+static uint64_t index_bits(uint32_t flags)
+{
+	return (uint64_t)(flags & LB_VIP_INDEXED) << INDEX_FLAGS_SHIFT;
+}
+
 static void put(const struct spot *spot, int way, const struct lb_vip_value *value)
 {
 	int i;
@@ -94,7 +99,7 @@ static void put(const struct spot *spot, int way, const struct lb_vip_value *val
 	__atomic_store_n(place_at(spot, way),
 			 lb_place(value->number, value->slots_start, value->slots_size),
 			 __ATOMIC_RELEASE);
-	set_key(spot, way, spot->key | (uint64_t)value->flags << INDEX_FLAGS_SHIFT);
+	set_key(spot, way, spot->key | index_bits(value->flags));
 }
 
 void vip_index_add(struct vip_index *index, const struct lb_endpoint *endpoint,
@@ -117,7 +122,7 @@ void vip_index_flags(struct vip_index *index, const struct lb_endpoint *endpoint
 	int way = find(&spot, spot.key);
 
 	if (way >= 0)
-		set_key(&spot, way, spot.key | (uint64_t)flags << INDEX_FLAGS_SHIFT);
+		set_key(&spot, way, spot.key | index_bits(flags));
 }
 
 void vip_index_del(struct vip_index *index, const struct lb_endpoint *endpoint)

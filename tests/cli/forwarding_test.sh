@@ -52,7 +52,7 @@ refused() {
 
 # --- the maps: flags of bpf/abi.h ---
 
-ADDRESS_ONLY=1 SOURCE=2 SOURCE_PORT=4 BY_3TUPLE=8 DROP=16 FRAGMENTS_ONLY=32
+SOURCE=1 SOURCE_PORT=2 BY_3TUPLE=4 DROP=8 ADDRESS_ONLY=$((1 << 31)) FRAGMENTS_ONLY=$((1 << 30))
 GUE=32
 
 # entries: "PORT/PROTOCOL FLAGS" of every IPv4 entry, sorted
@@ -62,7 +62,7 @@ import json, sys
 for entry in json.load(sys.stdin):
     key = [int(byte, 16) for byte in entry["key"]]
     value = [int(byte, 16) for byte in entry["value"]]
-    print("%d:%d/%d %d" % (key[3], key[4] << 8 | key[5], key[6], value[12] | value[13] << 8))
+    print("%d:%d/%d %d" % (key[3], key[4] << 8 | key[5], key[6], int.from_bytes(value[12:16], "little")))
 ' | sort
 }
 
@@ -210,12 +210,12 @@ set_flags() {
 
 # Fragments of TCP of the address, and of an address that no VIP has; and that address.
 stale() {
-	local value="00 00 00 00 00 00 00 00 fb 00 00 00 28 00 00 00"
+	local value="00 00 00 00 00 00 00 00 fb 00 00 00 04 00 00 40"
 	# shellcheck disable=SC2086 # bytes
 	bpftool map update pinned "$PINS/vips4" key hex c0 00 02 0a 00 00 06 00 value hex $value &&
 		bpftool map update pinned "$PINS/vips4" key hex c0 00 02 63 00 00 06 00 value hex $value &&
 		bpftool map update pinned "$PINS/vips4" key hex c0 00 02 63 00 00 00 00 value hex \
-			00 00 00 00 00 00 00 00 00 00 00 00 01 00 00 00
+			00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 80
 }
 
 other_hash() {
