@@ -20,7 +20,7 @@
 #include <linux/types.h>
 #include "verdicts.h"
 
-#define LB_ABI_VERSION 3
+#define LB_ABI_VERSION 4
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 65536
@@ -240,14 +240,15 @@ struct lb_flow_bucket {
 	X(HIT, "hits", "packets that followed their record")                                       \
 	X(MISSED, "misses", "packets without a record")                                            \
 	X(INSERTED, "inserted", "flows recorded in an empty word")                                 \
-	X(EVICTED, "evicted", "flows recorded in the place of an unconfirmed or idle one")         \
-	X(REFUSED, "refused", "flows not recorded: eight live confirmed ones in their bucket")     \
+	X(EVICTED, "evicted",                                                                      \
+	  "flows recorded in the place of one that is idle or has shown little")                   \
+	X(REFUSED, "refused", "flows not recorded: eight live proven ones in their bucket")        \
 	X(OVER_BUDGET, "over_budget",                                                              \
 	  "packets other than SYNs not recorded: too many in this time unit (4.3 s)")              \
 	X(RACED, "raced", "flows not recorded: another CPU took the word; their next packet is")   \
 	X(REPLACED, "replaced", "records whose backend no longer takes the flow")                  \
 	X(CONFIRMED, "confirmed",                                                                  \
-	  "records written again: confirmed, or their time brought up to date")
+	  "records written again: of a higher grade, or their time brought up to date")
 
 enum lb_flow_count {
 #define LB_FLOW_COUNT_ENUM(id, name, meaning) LB_FLOW_##id,

@@ -94,13 +94,15 @@ static __always_inline int flow_may_evict(const struct flow *flow)
 
 /* --- the slot, and where it is not SETTLED the flow table --- */
 
-enum { NO_OPENING, OPENS_FLOW, ONLY_FOLLOWS };
+enum { NO_OPENING, OPENS_FLOW, CLOSES_FLOW, ONLY_FOLLOWS };
 
 static __always_inline int packet_role(const struct packet *packet)
 {
 	if (unlikely(packet_only_follows(packet)))
 		return ONLY_FOLLOWS;
-	return (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN ? OPENS_FLOW : NO_OPENING;
+	if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		return OPENS_FLOW;
+	return packet->tcp_flags & (TCP_FIN | TCP_RST) ? CLOSES_FLOW : NO_OPENING;
 }
 
 /* The flow table's time. The clock moves on with the kernel's ticks, whose number is read without a
@@ -131,6 +133,7 @@ __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip
 		.idle = tuned ? *(volatile __u32 *)&tuned->flow_idle : LB_FLOW_TIME_MASK,
 		.vip = vip,
 		.syn = role == OPENS_FLOW,
+		.closes = role == CLOSES_FLOW,
 		.only_follows = role == ONLY_FOLLOWS,
 	};
 

@@ -25,6 +25,7 @@ struct flow {
 	__u32 idle;       /* units after which a confirmed word of any VIP is dead */
 	__u32 vip;        /* its number */
 	int syn;          /* opens a TCP connection or an SCTP association */
+	int closes;       /* a TCP FIN or RST */
 	int only_follows; /* an ICMP error or a later fragment: it changes nothing in the table */
 };
 
@@ -64,13 +65,13 @@ LB_FLOW_INLINE int flow_find(const struct flow *flow, __u64 *word)
 /* How readily a word is given up: more is sooner, 0 is never. */
 LB_FLOW_INLINE __u32 flow_victim_rank(const struct flow *flow, __u64 word)
 {
-	__u32 age = flow_word_age(word, flow->time);
+	__u32 age = flow_word_age(word, flow->time), grade = flow_word_grade(word);
 
 	if (!word)
 		return ~0u;
-	if (flow_word_grade(word) == LB_FLOW_NEW)
-		return 1u << 16 | age;
-	return age > flow->idle ? age : 0;
+	if (age > flow->idle)
+		return (LB_FLOW_PROVEN + 1) << 16 | age;
+	return grade == LB_FLOW_PROVEN ? 0 : (LB_FLOW_PROVEN - grade) << 16 | age;
 }
 
 /* The way to write a new word to, or -1. Ties are broken by where the search starts, which differs
@@ -95,6 +96,13 @@ LB_FLOW_INLINE int flow_victim(const struct flow *flow, __u64 *old)
 	return best;
 }
 
+LB_FLOW_INLINE __u32 flow_first_grade(const struct flow *flow)
+{
+	if (flow->closes)
+		return LB_FLOW_CLOSED;
+	return flow->syn ? LB_FLOW_NEW : LB_FLOW_FOUND;
+}
+
 /* Records that `member` has the flow. 0, or -1 when the table refuses. */
 LB_FLOW_INLINE int flow_insert(const struct flow *flow, __u32 member)
 {
@@ -109,7 +117,8 @@ LB_FLOW_INLINE int flow_insert(const struct flow *flow, __u32 member)
 		flow_count(LB_FLOW_OVER_BUDGET);
 		return -1;
 	}
-	if (!flow_write(flow, way, old, flow_word(flow->tag, member, LB_FLOW_NEW, flow->time))) {
+	if (!flow_write(flow, way, old,
+			flow_word(flow->tag, member, flow_first_grade(flow), flow->time))) {
 		flow_count(LB_FLOW_RACED);
 		return -1;
 	}
@@ -117,12 +126,27 @@ LB_FLOW_INLINE int flow_insert(const struct flow *flow, __u32 member)
 	return 0;
 }
 
-/* Its word lives on. A packet that is no SYN proves that the flow is there; a SYN only keeps the
- * word from ending before its flow has begun. Written once a unit. */
+/* What the flow has shown by now. A SYN shows nothing, but after a FIN it begins another flow. What
+ * follows on a FIN at once, as the last ACK does, is no sign of life; later packets are. */
+LB_FLOW_INLINE __u32 flow_grade(const struct flow *flow, __u64 word)
+{
+	__u32 grade = flow_word_grade(word), age = flow_word_age(word, flow->time);
+
+	if (flow->closes)
+		return LB_FLOW_CLOSED;
+	if (flow->syn)
+		return grade == LB_FLOW_CLOSED ? LB_FLOW_FOUND : grade;
+	if (grade == LB_FLOW_CLOSED && !age)
+		return grade;
+	return flow_grade_after(grade, age);
+}
+
+/* Its word lives on. A SYN keeps it from ending before its flow has begun. Written once a unit but
+ * for a flow's first packets. */
 LB_FLOW_INLINE void flow_confirm(const struct flow *flow, int way, __u64 word)
 {
-	__u32 grade = flow->syn ? flow_word_grade(word) : LB_FLOW_PROVEN;
-	__u64 fresh = flow_word(flow->tag, flow_word_member(word), grade, flow->time);
+	__u64 fresh =
+		flow_word(flow->tag, flow_word_member(word), flow_grade(flow, word), flow->time);
 
 	if (fresh == word)
 		return;
@@ -133,6 +157,16 @@ LB_FLOW_INLINE void flow_confirm(const struct flow *flow, int way, __u64 word)
 LB_FLOW_INLINE int flow_member_takes(const struct flow *flow, __u32 member, __u32 wanted)
 {
 	return member != LB_NONE && flow_member_flags(flow, member) & wanted;
+}
+
+/* Whether a SYN, to a backend on record that takes no new flows, may be of another flow than the
+ * one on record: that has shown nothing yet, is dead, or was closed more than a time unit ago. A
+ * live flow is not given up for a SYN, which anybody can forge. */
+LB_FLOW_INLINE int flow_is_over(const struct flow *flow, __u64 word)
+{
+	__u32 age = flow_word_age(word, flow->time), grade = flow_word_grade(word);
+
+	return age > flow->idle || grade == LB_FLOW_NEW || (grade == LB_FLOW_CLOSED && age > 1);
 }
 
 /* Whether the packet may be of a flow from before the slot's first change, which is on no record.
@@ -168,7 +202,9 @@ LB_FLOW_INLINE __u32 flow_replace(const struct flow *flow, int way, __u64 word, 
 	__u32 owner = flow_is_previous(flow, slot) ? lb_slot_previous(slot) : lb_slot_current(slot);
 
 	flow_write(flow, way, word,
-		   owner == LB_NONE ? 0 : flow_word(flow->tag, owner, LB_FLOW_NEW, flow->time));
+		   owner == LB_NONE
+			   ? 0
+			   : flow_word(flow->tag, owner, flow_first_grade(flow), flow->time));
 	flow_count(LB_FLOW_REPLACED);
 	return owner;
 }
@@ -198,11 +234,17 @@ LB_FLOW_INLINE __u32 flow_route(const struct flow *flow, __u32 slot)
 		return flow_follow(flow, slot);
 	way = flow_find(flow, &word);
 	if (way >= 0) {
-		__u32 member = flow_word_member(word);
+		__u32 member = flow_word_member(word), flags = flow_member_flags(flow, member);
 
-		if (flow_member_takes(flow, member, flow->syn ? LB_MEMBER_NEW : LB_MEMBER_OLD)) {
+		if (flags & (flow->syn ? LB_MEMBER_NEW : LB_MEMBER_OLD)) {
 			flow_count(LB_FLOW_HIT);
 			flow_confirm(flow, way, word);
+			return member;
+		}
+		if (flags & LB_MEMBER_OLD && !flow_is_over(flow, word)) {
+			flow_count(LB_FLOW_HIT); /* SYNs must not keep the word alive */
+			if (flow_word_grade(word) == LB_FLOW_CLOSED)
+				flow_confirm(flow, way, word);
 			return member;
 		}
 		return flow_replace(flow, way, word, slot);

@@ -19,9 +19,13 @@
 #define LB_FLOW_MEMBER_SHIFT (LB_FLOW_TIME_BITS + LB_FLOW_GRADE_BITS)
 #define LB_FLOW_TAG_SHIFT (LB_FLOW_MEMBER_SHIFT + 16)
 
-/* What a flow has shown. */
-#define LB_FLOW_NEW 0u    /* one packet, or SYNs */
-#define LB_FLOW_PROVEN 7u /* confirmed: a packet more that is no SYN */
+/* What a flow has shown: the less, the sooner its word is given up. Each packet that is no SYN
+ * counts for one, or in a later time unit than the one before for two. */
+#define LB_FLOW_FOUND 0u  /* one packet that is no SYN: a flow from before the change */
+#define LB_FLOW_NEW 1u    /* SYNs */
+#define LB_FLOW_CLOSED 2u /* a FIN or RST was the last: its client has ended it */
+#define LB_FLOW_SEEN 3u   /* another packet that is no SYN */
+#define LB_FLOW_PROVEN 5u /* never given up while it is alive */
 
 #define LB_FLOW_INLINE static inline __attribute__((always_inline))
 
@@ -53,6 +57,15 @@ LB_FLOW_INLINE __u32 flow_word_age(__u64 word, __u32 time)
 	__u32 age = (time - (__u32)word) & LB_FLOW_TIME_MASK;
 
 	return age > LB_FLOW_TIME_MASK - 16 ? 0 : age;
+}
+
+/* The grade after a packet that is no SYN, `age` units after the last one. */
+LB_FLOW_INLINE __u32 flow_grade_after(__u32 grade, __u32 age)
+{
+	if (grade < LB_FLOW_SEEN)
+		grade = LB_FLOW_SEEN - 1;
+	grade += age ? 2 : 1;
+	return grade < LB_FLOW_PROVEN ? grade : LB_FLOW_PROVEN;
 }
 
 #endif

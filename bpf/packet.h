@@ -13,7 +13,9 @@
 
 #define L3_OFFSET_MASK 31 /* covers struct packet's l3 */
 
+#define TCP_FIN 0x01
 #define TCP_SYN 0x02
+#define TCP_RST 0x04
 #define TCP_ACK 0x10
 
 #define unlikely(condition) __builtin_expect(!!(condition), 0)

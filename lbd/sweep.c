@@ -76,7 +76,7 @@ static bool is_dead(const struct swept_member *member, uint64_t word, uint32_t t
 	if (!member->slots)
 		return true;
 	return age >
-	       (flow_word_grade(word) == LB_FLOW_NEW ? member->transition : member->flow_idle);
+	       (flow_word_grade(word) < LB_FLOW_CLOSED ? member->transition : member->flow_idle);
 }
 
 /* Whether it is alive; deletes it when not. Lost to the program, it is looked at again. */

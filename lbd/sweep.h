@@ -6,8 +6,8 @@
  * each member, and for each VIP which slots still have flows elsewhere (slots_seen). Pure but for
  * the words it deletes, by compare-and-swap, under the program's feet.
  *
- * A confirmed word lives for the VIP's flow idle time, one that is not for a transition: the time
- * within which an established flow has sent something.
+ * A word lives for the VIP's flow idle time, that of a single packet or of SYNs for a transition:
+ * the time within which an established flow has sent something.
  */
 #ifndef LB_SWEEP_H
 #define LB_SWEEP_H

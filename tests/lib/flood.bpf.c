@@ -59,8 +59,28 @@ static __always_inline void write_ip(struct iphdr *ip, __u32 flow)
 	*ip = next;
 }
 
+/* Of pairs: the flow whose SYN was the last packet. One CPU runs the flood. */
+static __u32 paired_flow;
+static __u32 ack_follows;
+
+static __always_inline __u32 choose_flow(void)
+{
+	__u32 flow = bpf_get_prandom_u32();
+
+	if (flood_config.sources)
+		flow %= flood_config.sources;
+	if (flood_config.kind != FLOOD_PAIR)
+		return flow;
+	ack_follows = !ack_follows;
+	if (ack_follows)
+		paired_flow = flow;
+	return paired_flow;
+}
+
 static __always_inline int is_syn(__u32 random)
 {
+	if (flood_config.kind == FLOOD_PAIR)
+		return ack_follows;
 	return flood_config.kind == FLOOD_SYN || (flood_config.kind == FLOOD_MIX && random & 1);
 }
 
@@ -93,12 +113,10 @@ int flood(struct xdp_md *ctx)
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	struct iphdr *ip = (void *)(eth + 1);
 	struct tcphdr *tcp = (void *)(ip + 1);
-	__u32 flow = bpf_get_prandom_u32();
+	__u32 flow = choose_flow();
 
 	if ((void *)(tcp + 1) > (void *)(long)ctx->data_end)
 		return XDP_DROP;
-	if (flood_config.sources)
-		flow %= flood_config.sources;
 	write_eth(eth);
 	write_ip(ip, flow);
 	write_tcp(tcp, ip, flow);

@@ -3,7 +3,8 @@
  * kernel runs flood.bpf.c over and over on frames of its own (BPF_PROG_TEST_RUN with live frames)
  * and sends them out of an interface of this network namespace.
  *
- *	flood_tool --object FILE --interface NAME --dmac MAC [--syn|--ack|--mix] [--sources N]
+ *	flood_tool --object FILE --interface NAME --dmac MAC [--syn|--ack|--mix|--pair] [--sources
+ *N]
  *		   [--rate PPS] [--seconds S] ADDRESS PORT
  *
  * sends for S seconds (10) at most, until SIGTERM or SIGINT, and then prints
@@ -171,7 +172,8 @@ static int parse_option(struct flood *flood, int option)
 		flood->rate = atof(optarg);
 	else if (option == 't')
 		flood->seconds = atof(optarg);
-	else if (option == FLOOD_SYN || option == FLOOD_ACK || option == FLOOD_MIX)
+	else if (option == FLOOD_SYN || option == FLOOD_ACK || option == FLOOD_MIX ||
+		 option == FLOOD_PAIR)
 		flood->config.kind = option;
 	else
 		return -1;
@@ -187,6 +189,7 @@ static int parse_options(struct flood *flood, int argc, char **argv)
 		{"syn", no_argument, NULL, FLOOD_SYN},
 		{"ack", no_argument, NULL, FLOOD_ACK},
 		{"mix", no_argument, NULL, FLOOD_MIX},
+		{"pair", no_argument, NULL, FLOOD_PAIR},
 		{"sources", required_argument, NULL, 'n'},
 		{"rate", required_argument, NULL, 'r'},
 		{"seconds", required_argument, NULL, 't'},

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Does an established connection keep its backend, whatever is done to the others? 2,000 long-lived
 # connections that keep exchanging data while backends are added, drained, deleted, reweighted and
-# flap; then the same under spoofed SYN and ACK floods.
+# flap; then the same under spoofed SYN and ACK floods, and one of pairs.
 #
 #	promise_test.sh
 #
@@ -166,7 +166,7 @@ flood_arrives() {
 	[ "$(packets_seen)" -gt $((SEEN_BEFORE + FLOOD_RATE / 2)) ]
 }
 
-# flood --syn|--ack: from the router into the balancer's link, for 40 s at most. A flood from
+# flood --syn|--ack|--pair: from the router into the balancer's link, for 40 s at most. A flood from
 # outside would not wait for a busy machine either, hence nice.
 flood() {
 	local mac
@@ -325,6 +325,8 @@ WHERE="SYN flood"
 under_flood syn
 WHERE="ACK flood"
 under_flood ack
+WHERE="SYN and ACK flood"
+under_flood pair
 WHERE="afterwards"
 check "$WHERE: slots whose connections live elsewhere stay TRACKED" slots_remember
 step "$WHERE: no connection has broken in $CHANGES changes" let_go

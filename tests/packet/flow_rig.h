@@ -17,7 +17,13 @@
 #define RIG_VIPS_MAX 8
 #define RIG_DROPPED UINT32_MAX /* no backend took the packet */
 
-enum rig_flags { RIG_SYN = 0x02, RIG_SYN_ACK = 0x12, RIG_ACK = 0x10, RIG_FIN_ACK = 0x11 };
+enum rig_flags {
+	RIG_SYN = 0x02,
+	RIG_SYN_ACK = 0x12,
+	RIG_ACK = 0x10,
+	RIG_FIN_ACK = 0x11,
+	RIG_RST = 0x04
+};
 
 struct rig_vip {
 	const char *endpoint, *address;

@@ -168,7 +168,7 @@ static void syn_to_moving_slot_goes_to_new_owner(void **state)
 	given_moving(&client);
 	goes_to(&client, RIG_SYN, OWNER);
 	COUNTS([LB_FLOW_MISSED] = 1, [LB_FLOW_INSERTED] = 1);
-	recorded(&client, OWNER, 0);
+	recorded(&client, OWNER, LB_FLOW_NEW);
 }
 
 static void retransmitted_syn_follows_its_record(void **state)
@@ -201,15 +201,35 @@ static void retransmitted_syn_keeps_its_record_alive_but_confirms_nothing(void *
 	recorded(&client, OWNER, CONFIRMED);
 }
 
-static void first_ack_confirms_the_record_of_its_syn(void **state)
+/* Each packet that is no SYN shows more, and more in a later time unit; nothing is written when it
+ * does not. */
+static void grade_of_a_record_rises_with_its_packets(void **state)
 {
+	static const struct {
+		uint32_t before, age, after;
+	} rows[] = {
+		{LB_FLOW_FOUND, 0, LB_FLOW_SEEN},
+		{LB_FLOW_NEW, 0, LB_FLOW_SEEN},
+		{LB_FLOW_NEW, 1, 4},
+		{LB_FLOW_FOUND, 9, 4},
+		{LB_FLOW_SEEN, 0, 4},
+		{LB_FLOW_SEEN, 1, LB_FLOW_PROVEN},
+		{4, 0, LB_FLOW_PROVEN},
+		{4, 1, LB_FLOW_PROVEN},
+		{LB_FLOW_PROVEN, 1, LB_FLOW_PROVEN},
+	};
 	const struct client client = client_of(*(int *)*state);
+	size_t i;
 
 	given_moving(&client);
-	given_record(&client, OWNER, 0, 5);
+	for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		given_record(&client, OWNER, rows[i].before, rows[i].age);
+		goes_to(&client, RIG_ACK, OWNER);
+		COUNTS([LB_FLOW_HIT] = 1, [LB_FLOW_CONFIRMED] = 1);
+		recorded(&client, OWNER, rows[i].after);
+	}
 	goes_to(&client, RIG_ACK, OWNER);
-	COUNTS([LB_FLOW_HIT] = 1, [LB_FLOW_CONFIRMED] = 1);
-	recorded(&client, OWNER, CONFIRMED);
+	COUNTS([LB_FLOW_HIT] = 1);
 }
 
 static void record_is_as_old_as_its_last_packet(void **state)
@@ -223,7 +243,7 @@ static void record_is_as_old_as_its_last_packet(void **state)
 	while (rig_time() == began)
 		usleep(10000);
 	goes_to(&client, RIG_ACK, PREVIOUS);
-	recorded(&client, PREVIOUS, CONFIRMED);
+	recorded(&client, PREVIOUS, 4);
 }
 
 static void record_is_found_in_every_way(void **state)
@@ -263,9 +283,9 @@ static void unrecorded_non_syn_in_moving_slot_goes_to_previous_owner_and_is_reco
 	COUNTS([LB_FLOW_MISSED] = 1, [LB_FLOW_INSERTED] = 1);
 	recorded(&client, PREVIOUS, 0);
 	given_tracked(&client);
-	goes_to(&client, RIG_FIN_ACK, PREVIOUS);
+	goes_to(&client, RIG_ACK, PREVIOUS);
 	COUNTS([LB_FLOW_HIT] = 1, [LB_FLOW_CONFIRMED] = 1);
-	recorded(&client, PREVIOUS, CONFIRMED);
+	recorded(&client, PREVIOUS, LB_FLOW_SEEN);
 }
 
 static void unrecorded_non_syn_of_a_removed_previous_owner_goes_to_owner(void **state)
@@ -373,20 +393,104 @@ static void settled_slot_asks_no_record(void **state)
 
 /* --- records that no longer hold --- */
 
-static void syn_whose_recorded_backend_drains_goes_to_owner_and_replaces_the_record(void **state)
+/* Anybody can forge a SYN. Nor does it keep the record alive. */
+static void syn_leaves_a_live_flow_with_a_backend_that_drains(void **state)
+{
+	const struct client client = client_of(*(int *)*state);
+	struct lb_flow_bucket before;
+	uint32_t grade;
+
+	given_moving(&client);
+	given_takes_no_new(&client, THIRD);
+	for (grade = LB_FLOW_FOUND; grade <= LB_FLOW_PROVEN; grade++) {
+		if (grade == LB_FLOW_NEW || grade == LB_FLOW_CLOSED)
+			continue;
+		given_record(&client, THIRD, grade, IDLE);
+		before = *rig_bucket(rig_hash(&client));
+		goes_to(&client, RIG_SYN, THIRD);
+		COUNTS([LB_FLOW_HIT] = 1);
+		bucket_is(&client, &before);
+	}
+	goes_to(&client, RIG_ACK, THIRD);
+	COUNTS([LB_FLOW_HIT] = 1, [LB_FLOW_CONFIRMED] = 1);
+}
+
+static void syn_begins_anew(const struct client *client, uint32_t grade, uint32_t age)
+{
+	given_moving(client);
+	given_takes_no_new(client, THIRD);
+	given_record(client, THIRD, grade, age);
+	goes_to(client, RIG_SYN, OWNER);
+	COUNTS([LB_FLOW_REPLACED] = 1);
+	recorded(client, OWNER, LB_FLOW_NEW);
+}
+
+static void syn_replaces_the_record_of_a_flow_that_is_over_at_a_backend_that_drains(void **state)
+{
+	const struct client client = client_of(*(int *)*state);
+
+	syn_begins_anew(&client, LB_FLOW_NEW, 0);
+	syn_begins_anew(&client, LB_FLOW_CLOSED, 2);
+	syn_begins_anew(&client, LB_FLOW_PROVEN, IDLE + 1);
+	goes_to(&client, RIG_ACK, OWNER);
+	COUNTS([LB_FLOW_HIT] = 1, [LB_FLOW_CONFIRMED] = 1);
+}
+
+static void syn_replaces_the_record_at_a_backend_that_keeps_no_old_flows(void **state)
 {
 	const struct client client = client_of(*(int *)*state);
 
 	given_moving(&client);
-	given_record(&client, THIRD, CONFIRMED, 7);
-	given_takes_no_new(&client, THIRD);
-	goes_to(&client, RIG_ACK, THIRD);
-	COUNTS([LB_FLOW_HIT] = 1, [LB_FLOW_CONFIRMED] = 1);
+	given_record(&client, THIRD, LB_FLOW_PROVEN, 0);
+	rig_member_flags(member(client.vip, THIRD), 0);
 	goes_to(&client, RIG_SYN, OWNER);
 	COUNTS([LB_FLOW_REPLACED] = 1);
-	recorded(&client, OWNER, 0);
-	goes_to(&client, RIG_ACK, OWNER);
-	COUNTS([LB_FLOW_HIT] = 1, [LB_FLOW_CONFIRMED] = 1);
+	recorded(&client, OWNER, LB_FLOW_NEW);
+}
+
+/* A forged FIN and a SYN at once get no further than a SYN alone. */
+static void syn_soon_after_a_close_goes_to_the_backend_on_record(void **state)
+{
+	const struct client client = client_of(*(int *)*state);
+
+	given_moving(&client);
+	given_takes_no_new(&client, THIRD);
+	given_record(&client, THIRD, LB_FLOW_PROVEN, 0);
+	goes_to(&client, RIG_FIN_ACK, THIRD);
+	recorded(&client, THIRD, LB_FLOW_CLOSED);
+	goes_to(&client, RIG_SYN, THIRD);
+	recorded(&client, THIRD, LB_FLOW_FOUND);
+	given_record(&client, THIRD, LB_FLOW_CLOSED, 1);
+	goes_to(&client, RIG_SYN, THIRD);
+	recorded(&client, THIRD, LB_FLOW_FOUND);
+}
+
+static void fin_or_reset_closes_a_record_and_the_last_ack_leaves_it_closed(void **state)
+{
+	const struct client client = client_of(*(int *)*state);
+
+	given_moving(&client);
+	given_record(&client, THIRD, LB_FLOW_PROVEN, 3);
+	goes_to(&client, RIG_FIN_ACK, THIRD);
+	recorded(&client, THIRD, LB_FLOW_CLOSED);
+	goes_to(&client, RIG_ACK, THIRD);
+	recorded(&client, THIRD, LB_FLOW_CLOSED);
+	given_record(&client, THIRD, LB_FLOW_SEEN, 3);
+	goes_to(&client, RIG_RST, THIRD);
+	recorded(&client, THIRD, LB_FLOW_CLOSED);
+	memset(rig_bucket(rig_hash(&client)), 0, sizeof(struct lb_flow_bucket));
+	goes_to(&client, RIG_FIN_ACK, PREVIOUS);
+	recorded(&client, PREVIOUS, LB_FLOW_CLOSED);
+}
+
+static void a_closed_flow_that_goes_on_sending_is_alive(void **state)
+{
+	const struct client client = client_of(*(int *)*state);
+
+	given_moving(&client);
+	given_record(&client, THIRD, LB_FLOW_CLOSED, 1);
+	goes_to(&client, RIG_ACK, THIRD);
+	recorded(&client, THIRD, 4);
 }
 
 static void record_of_removed_member_is_replaced(void **state)
@@ -424,7 +528,7 @@ static void syn_with_record_of_removed_member_in_moving_slot_goes_to_owner(void 
 	rig_member_set(member(client.vip, THIRD), client.vip, backend(client.vip, THIRD), 0);
 	goes_to(&client, RIG_SYN, OWNER);
 	COUNTS([LB_FLOW_REPLACED] = 1);
-	recorded(&client, OWNER, 0);
+	recorded(&client, OWNER, LB_FLOW_NEW);
 }
 
 static void record_of_removed_member_is_emptied_when_the_slot_has_no_owner(void **state)
@@ -530,7 +634,7 @@ static void empty_word_is_taken_first(void **state)
 	COUNTS([LB_FLOW_MISSED] = 1, [LB_FLOW_INSERTED] = 1);
 	expected.word[5] = rig_bucket(rig_hash(&client))->word[5];
 	bucket_is(&client, &expected);
-	recorded(&client, OWNER, 0);
+	recorded(&client, OWNER, LB_FLOW_NEW);
 }
 
 /* Words 0 to 7, of which `victim` is the one that must go. */
@@ -543,18 +647,32 @@ static void evicts(const struct client *client, uint8_t tcp_flags, enum role rol
 	COUNTS([LB_FLOW_MISSED] = 1, [LB_FLOW_EVICTED] = 1);
 	expected.word[victim] = bucket->word[victim];
 	bucket_is(client, &expected);
-	recorded(client, role, 0);
+	recorded(client, role, tcp_flags == RIG_SYN ? LB_FLOW_NEW : LB_FLOW_FOUND);
 }
 
-static void oldest_unconfirmed_word_is_evicted_before_any_confirmed_one(void **state)
+static void word_that_has_shown_least_is_evicted_first_and_of_those_the_oldest(void **state)
 {
 	const struct client client = client_of(*(int *)*state);
 	__u64 *words = rig_bucket(rig_hash(&client))->word;
+	static const struct {
+		uint32_t grade, age;
+		int way;
+	} given[] = {{4, 9, 1},
+		     {4, 3, 4},
+		     {LB_FLOW_SEEN, 2, 0},
+		     {LB_FLOW_CLOSED, 1, 7},
+		     {LB_FLOW_NEW, 0, 5},
+		     {LB_FLOW_FOUND, 1, 3}};
+	size_t i;
 
-	given_full_bucket(&client, CONFIRMED, 2 * IDLE);
-	words[2] = flow_word(0x2ead0002, member(client.vip, THIRD), 0, rig_time() - 3);
-	words[6] = flow_word(0x2ead0006, member(client.vip, THIRD), 0, rig_time() - 9);
-	evicts(&client, RIG_SYN, OWNER, 6);
+	for (i = 0; i < sizeof(given) / sizeof(given[0]); i++) {
+		given_full_bucket(&client, CONFIRMED, IDLE);
+		for (size_t n = 0; n <= i; n++)
+			words[given[n].way] =
+				flow_word(0x2ead0000 + given[n].way, member(client.vip, THIRD),
+					  given[n].grade, rig_time() - given[n].age);
+		evicts(&client, RIG_SYN, OWNER, given[i == 1 ? 0 : i].way);
+	}
 }
 
 static void confirmed_word_past_its_idle_time_is_evicted(void **state)
@@ -605,7 +723,7 @@ static void over_budget_packets_other_than_syns_evict_no_more_and_syns_do(void *
 	bucket_is(&client, &before);
 	goes_to(&client, RIG_SYN, OWNER);
 	COUNTS([LB_FLOW_MISSED] = 1, [LB_FLOW_EVICTED] = 1);
-	recorded(&client, OWNER, 0);
+	recorded(&client, OWNER, LB_FLOW_NEW);
 }
 
 /* Other buckets' empty words are there for all. */
@@ -724,7 +842,7 @@ int main(void)
 		ROW(syn_to_moving_slot_goes_to_new_owner, "every port", every4, reset),
 		TCP(retransmitted_syn_follows_its_record),
 		TCP(retransmitted_syn_keeps_its_record_alive_but_confirms_nothing),
-		TCP(first_ack_confirms_the_record_of_its_syn),
+		TCP(grade_of_a_record_rises_with_its_packets),
 		ROW(record_is_as_old_as_its_last_packet, "ipv4", tcp4, reset),
 		TCP(record_is_found_in_every_way),
 		TCP(syn_ack_is_no_syn),
@@ -741,7 +859,12 @@ int main(void)
 		TCP(slot_without_owner_still_follows_records),
 		UDP(slot_without_owner_still_follows_records),
 		TCP(settled_slot_asks_no_record),
-		TCP(syn_whose_recorded_backend_drains_goes_to_owner_and_replaces_the_record),
+		TCP(syn_leaves_a_live_flow_with_a_backend_that_drains),
+		TCP(syn_replaces_the_record_of_a_flow_that_is_over_at_a_backend_that_drains),
+		TCP(syn_replaces_the_record_at_a_backend_that_keeps_no_old_flows),
+		TCP(syn_soon_after_a_close_goes_to_the_backend_on_record),
+		TCP(fin_or_reset_closes_a_record_and_the_last_ack_leaves_it_closed),
+		TCP(a_closed_flow_that_goes_on_sending_is_alive),
 		TCP(record_of_removed_member_is_replaced),
 		UDP(record_of_removed_member_is_replaced),
 		TCP(non_syn_with_record_of_removed_member_in_moving_slot_goes_to_previous_owner),
@@ -755,7 +878,7 @@ int main(void)
 		TCP(refused_syn_goes_to_owner_when_previous_takes_no_new_flows),
 		TCP(confirmed_live_word_is_never_evicted),
 		TCP(empty_word_is_taken_first),
-		TCP(oldest_unconfirmed_word_is_evicted_before_any_confirmed_one),
+		TCP(word_that_has_shown_least_is_evicted_first_and_of_those_the_oldest),
 		TCP(confirmed_word_past_its_idle_time_is_evicted),
 		ROW(over_budget_packets_other_than_syns_evict_no_more_and_syns_do, "ipv4", tcp4,
 		    reopen),

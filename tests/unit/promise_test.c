@@ -100,9 +100,12 @@ struct model_flow {
 	uint32_t failed, unless;
 	bool established;
 	bool recorded;  /* by its last packet */
-	bool confirmed; /* its record has led a packet that was no SYN */
-	bool lazy;      /* sends only when it must */
-	bool let_go;    /* of UDP, on no record, and its backend is unhealthy: it may move */
+	bool confirmed; /* its record is proven */
+	uint32_t shown; /* by its packets: as the grade of its record */
+	uint32_t shown_units;
+	bool lazy;   /* sends only when it must */
+	bool held;   /* its SYN went to the backend of an earlier flow, which takes none */
+	bool let_go; /* of UDP, on no record, and its backend is unhealthy: it may move */
 };
 
 /* A tuple whose flow has ended, to be used again. */
@@ -129,6 +132,7 @@ static struct {
 	struct lb_member members[NUMBERS];
 	uint32_t identities[NUMBERS]; /* by number: whose it is */
 	uint32_t idle, budget_time, budget_used;
+	bool closing;     /* the packet under way is a FIN */
 	uint32_t counted; /* by the packet under way, bit n: counter n */
 	uint64_t counts[LB_FLOW_COUNT_COUNT];
 	/* lbd */
@@ -145,7 +149,7 @@ static struct {
 	/* the story */
 	struct event events[EVENTS];
 	uint64_t event_count, step, packets, unsettled, changes, ends[2], handshakes;
-	uint64_t alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
+	uint64_t forged, alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
 } run;
 
 #define FAILURES (1u << LB_FLOW_REFUSED | 1u << LB_FLOW_OVER_BUDGET | 1u << LB_FLOW_RACED)
@@ -311,23 +315,25 @@ static uint32_t home_of(const struct vip *vip, uint64_t hash)
 	return lb_slot_previous(slot) == LB_NONE ? lb_slot_current(slot) : lb_slot_previous(slot);
 }
 
-/* Nothing goes while a word is empty, nor a confirmed one while one is not; and who goes is the
- * oldest unconfirmed one, or idle. */
+/* Nothing goes while a word is empty or dead; who goes has shown least, and is the oldest of those;
+ * and no live word that is proven. */
 static void check_victim(const struct lb_flow_bucket *bucket, uint64_t victim)
 {
-	uint32_t age = flow_word_age(victim, time_units());
+	uint32_t age = flow_word_age(victim, time_units()), grade = flow_word_grade(victim);
 	int way;
 
 	for (way = 0; way < LB_FLOW_WAYS; way++) {
 		uint64_t word = bucket->word[way];
+		uint32_t other = flow_word_age(word, time_units());
 
 		assert_int_not_equal(word, 0);
-		if (flow_word_grade(word) == LB_FLOW_NEW) {
-			assert_int_equal(flow_word_grade(victim), LB_FLOW_NEW);
-			assert_true(flow_word_age(word, time_units()) <= age);
-		}
+		if (age > run.idle)
+			continue;
+		assert_true(other <= run.idle);
+		assert_true(flow_word_grade(word) >= grade);
+		assert_true(flow_word_grade(word) > grade || other <= age);
 	}
-	assert_true(flow_word_grade(victim) == LB_FLOW_NEW || age > run.idle);
+	assert_true(grade != LB_FLOW_PROVEN || age > run.idle);
 }
 
 /* The flow whose word was pushed out has an excuse, unless that word must have been confirmed. */
@@ -359,7 +365,8 @@ static void check_bucket(const struct flow *flow, const struct lb_flow_bucket *b
 			check_victim(before, old);
 			note_eviction(flow->bucket - run.buckets, old);
 		} else if (flow->syn) {
-			assert_true(flow_word_grade(word) <= flow_word_grade(old));
+			assert_true(flow_word_grade(word) <= flow_word_grade(old) ||
+				    flow_word_grade(word) == LB_FLOW_NEW);
 		}
 	}
 }
@@ -371,10 +378,12 @@ static void note_outcome(struct model_flow *flow, bool syn)
 	uint32_t home = home_of(flow->vip, flow->hash);
 
 	if (!(run.counted & 1u << LB_FLOW_HIT))
-		flow->confirmed = false;
+		flow->shown = LB_FLOW_FOUND;
 	else if (!syn)
-		flow->confirmed = true;
-
+		flow->shown = (flow->shown < LB_FLOW_SEEN ? LB_FLOW_SEEN - 1 : flow->shown) +
+			      (time_units() != flow->shown_units ? 2 : 1);
+	flow->shown_units = time_units();
+	flow->confirmed = flow->shown >= LB_FLOW_PROVEN;
 	flow->recorded = run.counted & RECORDINGS;
 	flow->failed = run.counted & FAILURES;
 	flow->unless = 0;
@@ -399,6 +408,7 @@ static uint32_t route_unsettled(const struct vip *vip, uint64_t hash, uint32_t s
 		.idle = run.idle,
 		.vip = vip->number,
 		.syn = syn,
+		.closes = run.closing,
 	};
 
 	run.unsettled++;
@@ -857,7 +867,8 @@ static struct model_flow *new_flow(struct vip *vip, uint64_t hash)
 	flow->hash = hash;
 	flow->sent_ns = run.now_ns;
 	flow->place = run.live_count++;
-	flow->established = flow->confirmed = flow->let_go = false;
+	flow->established = flow->confirmed = flow->let_go = flow->held = false;
+	flow->shown = LB_FLOW_FOUND;
 	flow->lazy = one_in(3);
 	TAILQ_INSERT_TAIL(&vip->due, flow, due);
 	LIST_INSERT_HEAD(&run.near[bucket_of(hash)], flow, near);
@@ -889,7 +900,7 @@ static void exempt(struct model_flow *flow)
 
 static void moved(struct model_flow *flow, uint32_t to)
 {
-	if (flow->let_go) {
+	if (flow->let_go || (flow->held && !flow->established)) {
 		run.let_go++;
 		end_flow(flow);
 	} else if (is_excused(flow))
@@ -956,11 +967,35 @@ static void check_first_datagram(const struct model_flow *flow)
 		break_promise(flow, "a new UDP flow went to a backend that takes none", 0);
 }
 
+/* Of the tuple, or 0. */
+static uint64_t find_word(const struct vip *vip, uint64_t hash)
+{
+	const struct lb_flow_bucket *bucket = &run.buckets[bucket_of(hash)];
+	int way;
+
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		if (bucket->word[way] && flow_word_tag(bucket->word[way]) == tag_of(vip, hash))
+			return bucket->word[way];
+	return 0;
+}
+
+/* Whether an earlier flow of the tuple may live still, for all that is known. */
+static bool is_held(uint64_t word)
+{
+	const uint32_t age = flow_word_age(word, time_units()), grade = flow_word_grade(word);
+
+	return word && age <= run.idle && grade != LB_FLOW_NEW &&
+	       (grade != LB_FLOW_CLOSED || age <= 1);
+}
+
 /* The first SYN and those sent again: the flow is where the last one went. */
 static void send_syn(struct model_flow *flow)
 {
+	const bool held = is_held(find_word(flow->vip, flow->hash));
+
 	flow->backend = packet(flow->vip, flow->hash, true);
-	if (flow->backend && !takes_new(flow->vip, flow->backend))
+	flow->held = held && !takes_new(flow->vip, flow->backend);
+	if (flow->backend && !takes_new(flow->vip, flow->backend) && !held)
 		break_promise(flow, "a new connection went to a backend that takes none", 0);
 	note_outcome(flow, true);
 	run.handshakes++;
@@ -1028,10 +1063,38 @@ static void some_flow_sends(void)
 		send_packet(flow);
 }
 
+/* Nearly all connections are closed by a FIN, whose last ACK follows. */
 static void some_flow_ends(void)
 {
-	if (run.live_count)
-		end_flow(run.live[random_below(run.live_count)]);
+	struct model_flow *flow = run.live_count ? run.live[random_below(run.live_count)] : NULL;
+
+	if (!flow)
+		return;
+	if (!is_udp(flow->vip) && !one_in(8)) {
+		run.closing = true;
+		packet(flow->vip, flow->hash, false);
+		run.closing = false;
+		packet(flow->vip, flow->hash, false);
+	}
+	end_flow(flow);
+}
+
+/* Somebody forges a SYN of an established connection, or a late copy of its own arrives. Where an
+ * old flow of a MOVING slot is on no record yet, that makes it a new one. */
+static void some_syn_is_forged(void)
+{
+	struct model_flow *flow = run.live_count ? run.live[random_below(run.live_count)] : NULL;
+	uint32_t slot, forged;
+
+	if (!flow || is_udp(flow->vip) || !flow->established || flow->failed)
+		return;
+	slot = *slot_of(flow->vip, flow->hash);
+	if (lb_slot_previous(slot) != LB_NONE && !lb_slot_is_settled(slot) && !flow->recorded)
+		return;
+	forged = packet(flow->vip, flow->hash, true);
+	if (forged != flow->backend)
+		break_promise(flow, "a forged SYN of it went elsewhere", forged);
+	run.forged++;
 }
 
 /* Packets of nobody's: SYNs, or others, of which some come twice. */
@@ -1157,6 +1220,8 @@ static void one_step(void)
 		remove_what_is_drained();
 	if (one_in(200000))
 		long_silence();
+	if (one_in(50))
+		some_syn_is_forged();
 	if (what < 55)
 		some_flow_sends();
 	else if (what < 70)
@@ -1300,10 +1365,12 @@ static void print_run(void)
 	printf("seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64 " packets (%" PRIu64
 	       " unsettled), %" PRIu64 " changes (%" PRIu64 " removals drained, %" PRIu64
 	       " forced), %" PRIu64 " established; exempt %" PRIu64 " (refused %" PRIu64
-	       ", over budget %" PRIu64 ", evicted %" PRIu64 "), let go %" PRIu64 "\n",
+	       ", over budget %" PRIu64 ", evicted %" PRIu64 "), let go %" PRIu64
+	       ", SYNs forged %" PRIu64 "\n",
 	       run.start_seed, run.step, run.packets, run.unsettled, run.changes, run.ends[0],
 	       run.ends[1], run.established, run.exempt_count, run.exempt[LB_FLOW_REFUSED],
-	       run.exempt[LB_FLOW_OVER_BUDGET], run.exempt[LB_FLOW_EVICTED], run.let_go);
+	       run.exempt[LB_FLOW_OVER_BUDGET], run.exempt[LB_FLOW_EVICTED], run.let_go,
+	       run.forged);
 	fflush(stdout);
 }
 
