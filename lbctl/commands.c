@@ -18,6 +18,7 @@
 /* What every change takes. */
 #define CHANGE_OPTIONS                                                                             \
 	{.name = "dry-run", .summary = "say what it would do, and do nothing", .manner = true},    \
+		{.name = "force", .summary = "even if established flows end", .manner = true},     \
 	{                                                                                          \
 		.name = "max-moved", .value = "P%",                                                \
 		.summary = "refuse to move more of a VIP's slots (100%)", .manner = true           \
@@ -231,7 +232,9 @@ const struct command commands[] = {
 		.arguments = {{.name = "VIP"}},
 		.options = {CHANGE_OPTIONS},
 		.summary = "remove a VIP and its backends",
-		.examples = {"lbctl vip del web"},
+		.detail = "Refused while its backends have flows, unless --force is given. When a "
+			  "VIP for every port of the same address stays, it gets the packets.",
+		.examples = {"lbctl vip del web", "lbctl vip del web --force"},
 		.method = "vip.del",
 		.params = params_vip_reference,
 		.view = view_change,
@@ -330,19 +333,13 @@ const struct command commands[] = {
 		.object = "backend",
 		.verb = "del",
 		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
-		.options =
-			{
-				{.name = "force",
-				 .summary = "even if it has flows, which then end",
-				 .manner = true},
-				CHANGE_OPTIONS,
-			},
+		.options = {CHANGE_OPTIONS},
 		.summary = "remove a backend from a VIP",
 		.detail = "Drain it first, or its established connections break.",
 		.examples = {"lbctl backend del web 10.0.0.2",
 			     "lbctl backend del web 10.0.0.2 --force"},
 		.method = "backend.del",
-		.params = params_backend_del,
+		.params = params_backend_reference,
 		.view = view_change,
 	},
 	{

@@ -97,6 +97,8 @@ int params_add_manner(const struct invocation *invocation, json_t *params, struc
 
 	if (invocation_option(invocation, "dry-run"))
 		json_object_set_new(params, "dry_run", json_true());
+	if (invocation_option(invocation, "force"))
+		json_object_set_new(params, "force", json_true());
 	if (!max_moved)
 		return 0;
 	if (units_parse_percent(max_moved, &percent))
@@ -167,15 +169,6 @@ int params_backend_reference(const struct invocation *invocation, json_t **param
 	return give(json_pack("{s:s, s:s}", "vip", invocation->arguments[0], "address",
 			      invocation->arguments[1]),
 		    params, err);
-}
-
-int params_backend_del(const struct invocation *invocation, json_t **params, struct lb_err *err)
-{
-	if (params_backend_reference(invocation, params, err))
-		return -EINVAL;
-	if (invocation_option(invocation, "force"))
-		json_object_set_new(*params, "force", json_true());
-	return 0;
 }
 
 /* Reads to the end, but no more than a request can carry. The number of bytes, or -errno. */

@@ -13,11 +13,10 @@ int params_backend_add(const struct invocation *invocation, json_t **params, str
 int params_backend_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_reference(const struct invocation *invocation, json_t **params,
 			     struct lb_err *err);
-int params_backend_del(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_apply(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_document(const struct invocation *invocation, json_t **params, struct lb_err *err);
 
-/* Adds to params what every change can be told (--dry-run, --max-moved), where it was. */
+/* Adds to params what every change can be told (--dry-run, --force, --max-moved), where it was. */
 int params_add_manner(const struct invocation *invocation, json_t *params, struct lb_err *err);
 
 /* What the options of a VIP's health check say, into `object`: a VIP, or what is set of one. */

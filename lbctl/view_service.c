@@ -243,8 +243,10 @@ static void print_at_risk(FILE *out, const json_t *at_risk)
 	size_t i;
 
 	json_array_foreach (at_risk, i, backend)
-		fprintf(out, "  at risk: backend %s: %s on record, %s: %s\n",
+		fprintf(out, "  at risk: backend %s%s%s: %s on record, %s: %s\n",
 			view_text(backend, "backend"),
+			json_object_get(backend, "vip") ? " of VIP " : "",
+			json_object_get(backend, "vip") ? view_text(backend, "vip") : "",
 			units_count(view_integer(backend, "recorded_flows"), "flow", flows),
 			units_count(view_integer(backend, "slots"), "slot", slots),
 			view_text(backend, "reason"));
@@ -276,13 +278,15 @@ void view_vip_change(FILE *out, const json_t *vip, bool would)
 {
 	const json_t *moved = json_object_get(vip, "moved");
 	const char *what = view_text(vip, "what");
+	bool moves = view_integer(moved, "slots") > 0;
 
 	fprintf(out, "vip %s: ", view_text(vip, "name"));
-	if (strcmp(what, "changed") == 0 && view_integer(moved, "slots") > 0)
+	if (strcmp(what, "changed") != 0)
+		fprintf(out, "%s%s%s", would ? "would be " : "", what, moves ? "; " : "\n");
+	if (moves)
 		print_moved(out, moved, would ? "would move" : "moved");
-	else
-		fprintf(out, "%s%s%s\n", would ? "would be " : "", what,
-			strcmp(what, "changed") == 0 ? ", no slot moved" : "");
+	else if (strcmp(what, "changed") == 0)
+		fprintf(out, "%schanged, no slot moved\n", would ? "would be " : "");
 	print_at_risk(out, json_object_get(vip, "at_risk"));
 	print_datagrams(out, json_object_get(vip, "datagrams"), would);
 }

@@ -261,8 +261,6 @@ static int config_document(struct lb_service **next, const json_t *params, struc
 
 /* --- carrying them out --- */
 
-/* What a change must not break without being told so: a document says by itself what is to be, and
- * removing a VIP cannot be meant otherwise. */
 static const struct change_method {
 	const char *name;
 	change_edit edit;
@@ -270,9 +268,8 @@ static const struct change_method {
 	 * laid at the door of; NULL: the client did send it. */
 	const char *blame;
 	enum {
-		GUARDED = 1, /* connections that would break want "force" */
-		ALWAYS_DRY = 2,
-		ON_TRIAL = 4, /* takes "confirm_s" */
+		ALWAYS_DRY = 1,
+		ON_TRIAL = 2, /* takes "confirm_s" */
 	} manner;
 } changes[] = {
 	{"vip.add", vip_add, "vip", 0},
@@ -280,7 +277,7 @@ static const struct change_method {
 	{"vip.del", vip_del, "vip", 0},
 	{"backend.add", backend_add, "backend", 0},
 	{"backend.set", backend_set, "set", 0},
-	{"backend.del", backend_del, "address", GUARDED},
+	{"backend.del", backend_del, "address", 0},
 	{"backend.drain", backend_drain, "address", 0},
 	{"backend.undrain", backend_undrain, "address", 0},
 	{"config.check", config_document, NULL, ALWAYS_DRY},
@@ -402,7 +399,6 @@ static int call(struct methods_context *context, const struct change_method *cha
 {
 	struct apply_options options = {
 		.dry_run = change->manner & ALWAYS_DRY,
-		.force = !(change->manner & GUARDED),
 		.max_moved_percent = 100,
 	};
 	int ret = carry_out(context->service, change, params, &options, result, err);

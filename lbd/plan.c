@@ -105,6 +105,54 @@ static uint32_t weight_of(const struct table_member *members, size_t count, size
 		       : 0;
 }
 
+/* For each member of `to` the number in `from` of the one with its address, or LB_NONE. */
+static void pair(const struct table_member *from, size_t from_count, const struct table_member *to,
+		 size_t to_count, uint16_t *same)
+{
+	size_t i, at = 0;
+
+	memset(same, 0xff, (LB_NONE + 1) * sizeof(*same));
+	for (i = 0; i < to_count; i++) {
+		while (at < from_count && lb_addr_compare(&from[at].address, &to[i].address) < 0)
+			at++;
+		if (at < from_count && lb_addr_equal(&from[at].address, &to[i].address))
+			same[to[i].number] = from[at].number;
+	}
+}
+
+void plan_keep(const uint32_t *words, const struct table_member *from, size_t from_count,
+	       const uint16_t *owners, const struct table_member *to, size_t to_count,
+	       uint32_t size, uint32_t *owned)
+{
+	uint16_t same[LB_NONE + 1];
+	uint32_t i;
+
+	pair(from, from_count, to, to_count, same);
+	for (i = 0; i < size; i++) {
+		uint16_t owner = same[owners[i]];
+
+		if (owner != LB_NONE && words[i] == lb_slot_settled(owner))
+			owned[owner]--;
+	}
+}
+
+static int compare_endpoint(const void *endpoint, const void *vip)
+{
+	return lb_endpoint_compare(endpoint, &((const struct lb_vip *)vip)->endpoint);
+}
+
+const struct lb_vip *plan_beside(const struct lb_service *service,
+				 const struct lb_endpoint *endpoint)
+{
+	struct lb_endpoint every = *endpoint;
+
+	every.port = 0;
+	if (!endpoint->port || !service->vip_count)
+		return NULL;
+	return bsearch(&every, service->vips, service->vip_count, sizeof(*service->vips),
+		       compare_endpoint);
+}
+
 uint32_t plan_ideal(const struct table_member *before, size_t before_count,
 		    const struct table_member *after, size_t after_count, uint32_t size)
 {

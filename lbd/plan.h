@@ -25,6 +25,19 @@ int plan_diff(const struct lb_service *before, const struct lb_service *after,
 /* Slots that have an owner in `words` (slot words, bpf/abi.h) and another one in `owners`. */
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size);
 
+/* Packets of a VIP, with the slot words `words` and the members `from`, go by the table `owners`
+ * over the members `to` of another VIP from now on; both have `size` slots. A slot keeps its flows
+ * where it is SETTLED and the two tables lead to the same address: takes as many off owned[], which
+ * is by member number of `from`. Members are sorted by address. */
+void plan_keep(const uint32_t *words, const struct table_member *from, size_t from_count,
+	       const uint16_t *owners, const struct table_member *to, size_t to_count,
+	       uint32_t size, uint32_t *owned);
+
+/* The VIP that gets the packets for `endpoint` while there is no VIP of just that: the one for
+ * every port of its address and protocol. NULL: none. */
+const struct lb_vip *plan_beside(const struct lb_service *service,
+				 const struct lb_endpoint *endpoint);
+
 /* The least that must move of a table of `size` slots: what each member's share by weight shrinks
  * by, summed. Both lists are sorted by address. */
 uint32_t plan_ideal(const struct table_member *before, size_t before_count,

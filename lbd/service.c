@@ -14,6 +14,7 @@
 
 #include "plan.h"
 #include "service_entry.h"
+#include "service_risk.h"
 #include "state.h"
 
 /* One VIP of a change on its way. */
@@ -103,12 +104,11 @@ static int check_backends(const struct lb_service *document, struct lb_err *err)
 
 /* --- preparing: nothing that packets use is touched --- */
 
-/* The backend at `address` in the VIP as it is, or NULL. Both lists are sorted; *from moves on. */
-static const struct table_member *find_kept(const struct live_vip *before, size_t *from,
-					    const struct lb_addr *address)
+const struct table_member *live_find(const struct live_vip *live, size_t *from,
+				     const struct lb_addr *address)
 {
-	while (before && *from < before->backend_count) {
-		const struct table_member *backend = &before->backends[*from];
+	while (live && *from < live->backend_count) {
+		const struct table_member *backend = &live->backends[*from];
 		int order = lb_addr_compare(&backend->address, address);
 
 		if (order >= 0)
@@ -125,7 +125,7 @@ static void each_not_in(struct change *change, const struct live_vip *a, const s
 	size_t i, from = 0;
 
 	for (i = 0; i < a->backend_count; i++)
-		if (!find_kept(b, &from, &a->backends[i].address))
+		if (!live_find(b, &from, &a->backends[i].address))
 			each(change, a->backends[i].number);
 }
 
@@ -176,7 +176,7 @@ static int prepare_backends(struct service *service, const struct lb_vip *vip,
 	for (i = 0; i < vip->backend_count; i++) {
 		const struct lb_backend *backend = &vip->backends[i];
 		struct table_member *member = &next->backends[i];
-		const struct table_member *kept = find_kept(before, &from, &backend->address);
+		const struct table_member *kept = live_find(before, &from, &backend->address);
 		int error = 0;
 
 		*member = (struct table_member){.address = backend->address};
@@ -301,81 +301,6 @@ static void leave_place(struct service *service, const struct live_vip *live)
 	free(live->slots);
 }
 
-/* --- flows at risk --- */
-
-/* The flows of a backend that is removed, or reset; its VIP is counted. Those in the slots that it
- * owns are not on record: how many there are nobody knows, unless it has never had a packet. NULL:
- * none. */
-static json_t *lost_flows(const struct service *service, const struct live_vip *before,
-			  const struct table_member *backend, const char *reset)
-{
-	uint32_t owned = service->census.owned[backend->number];
-	uint32_t leaving = service->census.leaving[backend->number];
-	uint32_t recorded = sweep_flows(service->sweep, backend->number);
-	struct lb_counter counter = {0};
-	char address[LB_ADDR_TEXT];
-
-	datapath_counters(service->datapath, backend->number, &counter);
-	if (!counter.packets || (!recorded && !owned && !leaving && !before->slots->unswept))
-		return NULL;
-	return json_pack(
-		"{s:s,s:i,s:i,s:s}", "backend", lb_addr_format(&backend->address, address),
-		"recorded_flows", (int)recorded, "slots", (int)(owned + leaving), "reason",
-		reset   ? reset
-		: owned ? "it is removed while it takes new flows; its flows are not counted"
-		: leaving || before->slots->unswept
-			? "it is removed while its flows are still being recorded"
-			: "it is removed, and its recorded flows end");
-}
-
-/* What was before of a backend that stays, next->backends[i], and loses its old flows by the
- * change: it is unhealthy, and the flows of such end from now on. NULL: it keeps them. */
-static const struct table_member *find_reset(const struct step *step, const struct live_vip *before,
-					     size_t i)
-{
-	const struct live_vip *next = &step->next;
-	const struct table_member *backend;
-	size_t from = 0;
-
-	if (standing_keeps_old(step->plan.after, next->standings[i], next->use_all))
-		return NULL;
-	backend = find_kept(before, &from, &next->backends[i].address);
-	if (backend &&
-	    standing_keeps_old(step->plan.before, before->standings[backend - before->backends],
-			       before->use_all))
-		return backend;
-	return NULL;
-}
-
-static json_t *flows_at_risk(struct change *change, const struct step *step,
-			     const struct live_vip *before)
-{
-	const struct live_vip *next = &step->next;
-	json_t *at_risk = json_array();
-	size_t i, from = 0;
-
-	slots_count(before->slots, &change->service->census);
-	for (i = 0; i < before->backend_count; i++) {
-		const struct table_member *backend = &before->backends[i];
-		json_t *lost = NULL;
-
-		if (!find_kept(next, &from, &backend->address))
-			lost = lost_flows(change->service, before, backend, NULL);
-		if (lost)
-			json_array_append_new(at_risk, lost);
-	}
-	for (i = 0; i < next->backend_count; i++) {
-		const struct table_member *backend = find_reset(step, before, i);
-
-		if (backend)
-			json_array_append_new(
-				at_risk, lost_flows(change->service, before, backend,
-						    "it is unhealthy, and on_unhealthy is reset"));
-	}
-	slots_uncount(before->slots, &change->service->census);
-	return at_risk;
-}
-
 /* --- new flows that cannot be told from old ones --- */
 
 /* Backends of a UDP VIP that the change gives no new flows any more, in vain for a while. */
@@ -389,7 +314,7 @@ static json_t *datagrams_to_leaving(const struct step *step, const struct live_v
 
 	for (i = 0; i < next->backend_count; i++) {
 		const struct table_member *backend = &next->backends[i];
-		const struct table_member *kept = find_kept(before, &from, &backend->address);
+		const struct table_member *kept = live_find(before, &from, &backend->address);
 
 		if (kept && kept->weight && !backend->weight)
 			json_array_append_new(
@@ -471,8 +396,92 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 	step->moved = plan_moved(next->slots->words, table_owners(next->table), next->slots->size);
 	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
 				 next->backend_count, next->slots->size);
-	step->at_risk = flows_at_risk(change, step, before);
+	step->at_risk = risk_of_change(service, plan, before, next);
 	step->datagrams = datagrams_to_leaving(step, before);
+	return step->at_risk ? 0 : no_memory(err);
+}
+
+/* --- VIPs that go, and VIPs that take packets from others: once all tables are made --- */
+
+static int compare_step(const void *endpoint, const void *step)
+{
+	const struct plan_step *plan = &((const struct step *)step)->plan;
+	const struct lb_vip *vip = plan->after ? plan->after : plan->before;
+
+	return lb_endpoint_compare(endpoint, &vip->endpoint);
+}
+
+/* What a VIP of the next document becomes. */
+static const struct live_vip *live_after(const struct change *change, const struct lb_vip *vip)
+{
+	const struct step *step = bsearch(&vip->endpoint, change->steps, change->step_count,
+					  sizeof(*step), compare_step);
+
+	return step->plan.what == PLAN_UNCHANGED ? live_before(change, step) : &step->next;
+}
+
+/* Its packets go to nobody, or back to the VIP for every port. */
+static int assess_removed(struct change *change, struct step *step)
+{
+	const struct lb_vip *vip = step->plan.before;
+	const struct lb_vip *to = plan_beside(change->document, &vip->endpoint);
+	const struct risk_handover handover = {
+		.from = vip,
+		.from_live = live_before(change, step),
+		.to = to,
+		.to_live = to ? live_after(change, to) : NULL,
+		.reason = to ? "its VIP is removed, and the one for every port leads its flows to "
+			       "other backends"
+			     : "its VIP is removed",
+	};
+
+	step->at_risk = risk_of_handover(change->service, &handover, &step->moved);
+	if (!to)
+		step->ideal = step->moved;
+	return step->at_risk ? 0 : -ENOMEM;
+}
+
+/* It may get packets that were the VIP's for every port. When that goes, its own step says it. */
+static int assess_added(struct change *change, struct step *step)
+{
+	struct service *service = change->service;
+	const struct lb_vip *vip = step->plan.after;
+	const struct lb_vip *from = plan_beside(service->document, &vip->endpoint);
+	struct risk_handover handover = {
+		.from = from,
+		.to = vip,
+		.to_live = &step->next,
+		.reason = "the new VIP takes the flows to its port over, and leads them to other "
+			  "backends",
+		.name_from = true,
+	};
+	uint32_t moved;
+
+	if (!from || !plan_beside(change->document, &vip->endpoint)) {
+		step->at_risk = json_array();
+		return step->at_risk ? 0 : -ENOMEM;
+	}
+	handover.from_live = &service->live[from - service->document->vips];
+	step->at_risk = risk_of_handover(service, &handover, &moved);
+	step->moved = (uint64_t)moved * vip->table_size / from->table_size;
+	return step->at_risk ? 0 : -ENOMEM;
+}
+
+static int assess(struct change *change, struct lb_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < change->step_count; i++) {
+		struct step *step = &change->steps[i];
+		int error = 0;
+
+		if (step->plan.what == PLAN_REMOVED)
+			error = assess_removed(change, step);
+		else if (step->plan.what == PLAN_ADDED)
+			error = assess_added(change, step);
+		if (error)
+			return no_memory(err);
+	}
 	return 0;
 }
 
@@ -488,7 +497,7 @@ static int follow_step(struct change *change, struct step *step, struct lb_err *
 		const struct table_member *backend = &next->backends[i];
 		int error = 0;
 
-		if (!find_kept(before, &from, &backend->address))
+		if (!live_find(before, &from, &backend->address))
 			error = members_add(change->service->members, backend->number,
 					    &backend->address, next->number, err);
 		if (error)
@@ -777,31 +786,55 @@ static const char *name_of(const struct step *step)
 	return step->plan.after ? step->plan.after->name : step->plan.before->name;
 }
 
+static uint32_t size_of(const struct step *step)
+{
+	return step->plan.after ? step->plan.after->table_size : step->plan.before->table_size;
+}
+
 static int too_much_moves(const struct step *step, const struct apply_options *options,
 			  struct lb_err *err)
 {
-	uint32_t size = step->next.slots->size;
-
 	lb_err_set(err, LB_ERR_REFUSED, "", "this would move %.2f %% of the slots of VIP %s",
-		   percent(step->moved, size), name_of(step));
+		   percent(step->moved, size_of(step)), name_of(step));
 	return lb_err_hint(err, "at most %g %% are allowed; %.2f %% would be the least possible",
-			   options->max_moved_percent, percent(step->ideal, size));
+			   options->max_moved_percent, percent(step->ideal, size_of(step)));
+}
+
+static json_int_t recorded_flows(const json_t *at_risk)
+{
+	json_int_t sum = 0;
+	const json_t *lost;
+	size_t i;
+
+	json_array_foreach (at_risk, i, lost)
+		sum += json_integer_value(json_object_get(lost, "recorded_flows"));
+	return sum;
 }
 
 static int flows_would_break(const struct step *step, struct lb_err *err)
 {
 	const json_t *lost = json_array_get(step->at_risk, 0);
 	const char *backend = json_string_value(json_object_get(lost, "backend"));
+	const char *from = json_string_value(json_object_get(lost, "vip"));
+	const char *vip = from ? from : name_of(step);
+	size_t others = json_array_size(step->at_risk) - 1;
+	char more[48] = "";
 
+	if (others)
+		snprintf(more, sizeof(more), " and %zu other%s", others, others > 1 ? "s" : "");
 	lb_err_set(err, LB_ERR_REFUSED, "",
-		   "this breaks connections through backend %s of VIP %s (%d on record): %s",
-		   backend, name_of(step),
-		   (int)json_integer_value(json_object_get(lost, "recorded_flows")),
+		   "this breaks connections through backend %s%s of VIP %s (%lld on record): %s",
+		   backend, more, vip, (long long)recorded_flows(step->at_risk),
 		   json_string_value(json_object_get(lost, "reason")));
+	if (from)
+		return lb_err_hint(err,
+				   "give the new VIP the table size, hash, backends and weights of "
+				   "VIP %.64s, and no flow moves; or use --force",
+				   from);
 	return lb_err_hint(err,
-			   "drain it first (lbctl backend drain %s %s --wait 1h), or use "
+			   "drain it first (lbctl backend drain %.64s %s --wait 1h), or use "
 			   "--force",
-			   name_of(step), backend);
+			   vip, backend);
 }
 
 /* What the operator allows of a change, against what it would do. */
@@ -812,9 +845,8 @@ static int check_allowed(const struct change *change, const struct apply_options
 
 	for (i = 0; i < change->step_count; i++) {
 		const struct step *step = &change->steps[i];
-		uint32_t of = step->next.slots ? step->next.slots->size : 1;
 
-		if (100.0 * step->moved / of > options->max_moved_percent)
+		if (100.0 * step->moved / size_of(step) > options->max_moved_percent)
 			return too_much_moves(step, options, err);
 		if (!options->force && json_array_size(step->at_risk))
 			return flows_would_break(step, err);
@@ -829,6 +861,8 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	struct live_vip *live = NULL;
 	int error = each_step(change, prepare_step, err);
 
+	if (!error && mode != APPLY_RESTORE)
+		error = assess(change, err);
 	if (!error && mode == APPLY)
 		error = check_allowed(change, options, err);
 	if (!error) {

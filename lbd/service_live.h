@@ -99,6 +99,11 @@ int apply_now(struct service *service, struct lb_service *next, const struct app
 void live_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
 	       const uint64_t *gone);
 
+/* service.c: the backend at `address` in the VIP as it is, or NULL; `live` may be NULL. Both lists
+ * are sorted by address; *from moves on. */
+const struct table_member *live_find(const struct live_vip *live, size_t *from,
+				     const struct lb_addr *address);
+
 /* --- service_health.c: what the health of backends does to the live service --- */
 int checks_open(struct service *service, struct event_base *base, struct lb_err *err);
 void checks_close(struct service *service);

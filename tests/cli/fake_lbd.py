@@ -116,8 +116,8 @@ def counters(vip):
 
 def change(what, slots=0, percent=0.0, ideal=0.0, name="web", at_risk=(), **more):
     return dict({"name": name, "address": "192.0.2.10:443/tcp", "what": what, "moved": {
-        "slots": slots, "of": 65537, "percent": percent, "ideal_slots": slots, "ideal_percent": ideal}},
-        **({"at_risk": list(at_risk)} if what == "changed" else {}), **more)
+        "slots": slots, "of": 65537, "percent": percent, "ideal_slots": slots, "ideal_percent": ideal},
+        "at_risk": list(at_risk)}, **more)
 
 
 def changes(*vips):
@@ -149,7 +149,9 @@ REPLIES = {
     "backend.list": {"vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
     "stats": {"vips": [counters(WEB), counters(DNS)], "verdicts": VERDICTS},
     "config.check": changes(change("changed", 656, 1.0, 1.0, datagrams=DATAGRAMS), change("added", name="dns"),
-                            change("removed", name="old"), change("changed", name="same")),
+                            change("changed", name="same"),
+                            change("removed", 65537, 100.0, 100.0, name="old", at_risk=AT_RISK[:1]),
+                            change("added", 656, 1.0, name="dns80", at_risk=[dict(AT_RISK[0], vip="all")])),
     "config.apply": changes(change("changed", 656, 1.0, 1.0, at_risk=AT_RISK), change("added", name="dns"),
                             change("removed", name="old"), change("changed", name="same")),
     "config.export": {"document": DOCUMENT},

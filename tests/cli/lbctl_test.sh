@@ -167,6 +167,7 @@ backend set web 10.0.0.2 --weight -1
 backend del web 10.0.0.2
 backend del web 10.0.0.2 --force
 backend del web 10.0.0.2 --json
+vip del web --force
 backend drain web 10.0.0.2
 backend undrain web 10.0.0.2
 END
@@ -180,6 +181,7 @@ backend del web 10.0.0.2 --dry-run --max-moved .5
 backend drain web 10.0.0.2 --dry-run --max-moved 2.%
 backend undrain web 10.0.0.2 --dry-run --max-moved 101
 config apply service.json --dry-run --max-moved 2%
+config apply service.json --force
 END
 # every_option COMMAND…: its own options as its help lists them, each with a value that its placeholder allows.
 every_option() {
@@ -512,7 +514,7 @@ completes "lbctl --socket lbd.sock vip show [2001:db8::1" "10]:53/udp"
 completes "lbctl --socket lbd.sock backend set web 10" "10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.9.2"
 completes "lbctl --socket lbd.sock backend drain web 20" "2001:db8:1::4"
 completes "lbctl backend un" "undrain"
-completes "lbctl backend drain web 10.0.0.2 --" "--wait --dry-run --max-moved --socket --json --help"
+completes "lbctl backend drain web 10.0.0.2 --" "--wait --dry-run --force --max-moved --socket --json --help"
 completes "lbctl backend drain web 10.0.0.2 --wait " ""
 completes "lbctl --socket lbd.sock backend set web 2001:db8:1" "1::4"
 completes "lbctl --socket lbd.sock backend add web " ""

@@ -211,7 +211,9 @@ reset_moves() {
 	before=$(on_b2)
 	dies 2
 	wait_for 5 has_no_slots held 2
-	check "a change that ends flows says so" ends_flows
+	check "a change that ends flows is refused without --force" \
+		eval '! lbctl vip set held --on-unhealthy reset'
+	check "with it, it says so" ends_flows
 	check "with reset those of an unhealthy backend end at once ($before)" \
 		wait_for 3 held ".resets == $before and .open == $((HELD - before))"
 	check_equal "and once it is made it ends nothing more" 0 \
@@ -224,7 +226,7 @@ reset_moves() {
 }
 
 ends_flows() {
-	lbctl vip set held --on-unhealthy reset | grep -E "at risk: backend ${LAB_BACKEND4[2]}: .* on_unhealthy is reset$"
+	lbctl vip set held --on-unhealthy reset --force | grep -E "at risk: backend ${LAB_BACKEND4[2]}: .* on_unhealthy is reset$"
 }
 
 # --- when all are unhealthy ---
@@ -308,7 +310,7 @@ killed() {
 	flows_stop
 	check_equal "the healthy ones take them all" "not taken 0" \
 		"$(sed -n 's/^taken [1-9][0-9]*, //p' "$LAB_DIR/flows")"
-	lbctl vip del all >/dev/null
+	lbctl vip del all --force >/dev/null
 	watch
 	answered 2
 	wait_for 5 has_slots web 2
@@ -539,7 +541,7 @@ added() {
 	check "but by them" wait_for 5 has_no_slots late 3
 	wait_for 5 state_is web 3 unhealthy
 	answered 3
-	lbctl vip del late >/dev/null
+	lbctl vip del late --force >/dev/null
 	wait_for 5 state_is web 3 healthy
 }
 

@@ -130,7 +130,7 @@ port_unreachable() {
 		# Again and again, but not each time: the backend limits its ICMP errors.
 		check "$vip: and it says so" wait_for 5 errors_are udp \
 			'["port unreachable: nothing listens on UDP port 99"]'
-		lbctl vip del udp >/dev/null
+		lbctl vip del udp --force >/dev/null
 	done
 }
 backend_for() {
@@ -231,7 +231,7 @@ other_family() {
 	lab_ip balancer address del "$LAB_VIP6/128" dev lo
 	lab_ip balancer route add "$LAB_VIP4" via 10.0.0.1
 	check "with a route to the VIP it is checked" wait_for 3 states_are other '["healthy"]'
-	lbctl vip del other >/dev/null
+	lbctl vip del other --force >/dev/null
 	lab_ip balancer route del "$LAB_VIP4"
 }
 slots_of() { lbctl --json backend list "$1" | jq -e '.vips[0].backends[0].share.slots > 0'; }

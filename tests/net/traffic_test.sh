@@ -236,7 +236,7 @@ mac_changes() {
 	lab_ip b1 address add fd00:0:0:9::1/128 dev lo
 	lab_ip router route add 10.0.9.1/32 via "${LAB_BACKEND4[1]}"
 	lab_ip router route add fd00:0:0:9::1/128 via "${LAB_BACKEND6[1]}"
-	lbctl vip del one4 >/dev/null && lbctl vip del one6 >/dev/null || return
+	lbctl vip del one4 --force >/dev/null && lbctl vip del one6 --force >/dev/null || return
 	add_vip one4 "$LAB_VIP4:0/tcp" 10.0.9.1
 	add_vip one6 "[$LAB_VIP6]:0/tcp" fd00:0:0:9::1
 	lab_ready || return

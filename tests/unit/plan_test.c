@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../bpf/abi.h"
 #include "../../lbd/plan.h"
@@ -134,6 +135,48 @@ static void slots_without_an_owner_do_not_move(void **state)
 	assert_int_equal(plan_moved(words, none, 4), 3);
 }
 
+/* Members of the addresses 10.0.0.ADDRESS, by number. */
+#define MEMBER(address_, number_)                                                                  \
+	{                                                                                          \
+		.address = {.family = 4, .bytes = {10, 0, 0, address_}}, .number = number_         \
+	}
+
+static void a_slot_keeps_its_flows_where_both_tables_lead_to_one_address(void **state)
+{
+	const struct table_member from[] = {MEMBER(1, 5), MEMBER(2, 6), MEMBER(4, 7)};
+	const struct table_member to[] = {MEMBER(1, 9), MEMBER(3, 8), MEMBER(4, 10)};
+	const uint32_t words[] = {lb_slot_settled(5),      lb_slot_settled(5),
+				  lb_slot_settled(6),      lb_slot_settled(7),
+				  lb_slot_word(7, 5),      lb_slot_word(7, LB_NONE),
+				  lb_slot_settled(LB_NONE)};
+	const uint16_t owners[] = {9, 8, 8, 10, 10, 10, LB_NONE};
+	uint32_t owned[LB_NONE + 1] = {[5] = 2, [6] = 1, [7] = 3};
+
+	(void)state;
+	plan_keep(words, from, 3, owners, to, 3, 7, owned);
+	assert_int_equal(owned[5], 1);
+	assert_int_equal(owned[6], 1);
+	assert_int_equal(owned[7], 2); /* the one that moves and the one that is tracked */
+}
+
+static void packets_of_no_other_vip_are_for_the_one_of_every_port(void **state)
+{
+	struct lb_service *all = service(
+		DOCUMENT("{\"address\":\"192.0.2.1:0/tcp\"},{\"address\":\"192.0.2.1:80/tcp\"},"
+			 "{\"address\":\"192.0.2.1:80/udp\"},{\"address\":\"192.0.2.2:80/tcp\"}"));
+	const struct lb_vip *every = lb_service_find(all, "192.0.2.1:0/tcp");
+
+	(void)state;
+	assert_non_null(every);
+	for (size_t i = 0; i < all->vip_count; i++) {
+		const struct lb_vip *vip = &all->vips[i];
+		const struct lb_vip *beside = plan_beside(all, &vip->endpoint);
+
+		assert_ptr_equal(beside, strcmp(vip->name, "192.0.2.1:80/tcp") ? NULL : every);
+	}
+	lb_service_free(all);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -142,6 +185,8 @@ int main(void)
 		cmocka_unit_test(any_difference_is_a_change),
 		cmocka_unit_test(ideal_is_what_shares_shrink_by),
 		cmocka_unit_test(slots_without_an_owner_do_not_move),
+		cmocka_unit_test(a_slot_keeps_its_flows_where_both_tables_lead_to_one_address),
+		cmocka_unit_test(packets_of_no_other_vip_are_for_the_one_of_every_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
