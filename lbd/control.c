@@ -5,6 +5,9 @@
  * its reply. While a client has more lines waiting, its next turn is a timer of 0 ms, so that the
  * event loop sees to everybody else in between. A turn is the only place that decides what a client
  * may do next, and client_free is called last by whoever calls it.
+ *
+ * Where turns are shared out (share_limits.rest) clients that want one stand in a queue, and get it
+ * one by one, so that all of them together take a bounded part of the loop's time.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -17,6 +20,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <time.h>
 #include <unistd.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
@@ -26,22 +30,31 @@
 
 #define IDLE_MS_DEFAULT 30000u
 #define REPLIES_MAX (1u << 20) /* bytes waiting for one client, above which it is not read from */
-#define CLIENTS_MAX                                                                                \
-	768 /* leaves descriptors to the rest of lbd; the others wait to be accepted               \
-	     */
+#define HELD_MAX (64u << 20)
 #define BACKLOG 1024
 #define MODE_DEFAULT 0660
 #define ACCEPT_RETRY_MS 100
+#define ACCEPTS_MAX 16 /* in a row, where turns are shared out */
+#define ACCEPT_REST_MS 10
+
+/* Leaves descriptors to the rest of lbd; who finds no place waits to be accepted. */
+static const struct share_limits share_default = {
+	.clients = 768, .clients_by_user = 384, .for_root = 32};
 
 struct client {
 	LIST_ENTRY(client) entry;
+	TAILQ_ENTRY(client) queue_entry;
 	struct control *control;
 	struct bufferevent *stream;
 	struct event *turn;
+	struct event *late; /* pending while a line is not complete: the end of its time */
 	struct peer peer;
+	struct share_user *user;
 	size_t searched; /* bytes at the start of the input that hold no newline */
 	bool eof;        /* it sends nothing more; it may still read */
 	bool refused;    /* what it sends is thrown away, since it is no line */
+	bool queued;     /* waits for its turn */
+	bool expired;    /* its line has had its time, and may only be complete by now */
 	bool watching;   /* gets what is broadcast */
 	bool deaf;       /* did not read what was broadcast: its next turn is its last */
 };
@@ -56,9 +69,71 @@ struct control {
 	const char *stream_method;
 	void *user;
 	struct timeval idle;
+	size_t line_max, held_max;
+	struct share *share;
+	bool shares_turns;
+	struct event *slice; /* the next turn of those who queue */
+	unsigned int accepts;
+	TAILQ_HEAD(, client) queue;
 	LIST_HEAD(, client) clients;
-	size_t client_count;
 };
+
+/* --- turns that are shared out --- */
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static void arm_slice(struct control *control)
+{
+	uint64_t wait_us;
+	struct timeval wait;
+
+	if (TAILQ_EMPTY(&control->queue) || evtimer_pending(control->slice, NULL))
+		return;
+	wait_us = share_wait(control->share, now_ns()) / 1000;
+	wait = (struct timeval){.tv_sec = wait_us / 1000000, .tv_usec = wait_us % 1000000};
+	evtimer_add(control->slice, &wait);
+}
+
+static void enter_queue(struct client *client)
+{
+	if (!client->queued)
+		TAILQ_INSERT_TAIL(&client->control->queue, client, queue_entry);
+	client->queued = true;
+	arm_slice(client->control);
+}
+
+static void leave_queue(struct client *client)
+{
+	if (client->queued)
+		TAILQ_REMOVE(&client->control->queue, client, queue_entry);
+	client->queued = false;
+}
+
+static size_t unread_of(const struct client *client)
+{
+	return evbuffer_get_length(bufferevent_get_output(client->stream));
+}
+
+/* Who of the queue comes next. NULL: first somebody has to read what it was sent. */
+static struct client *next_in_queue(struct control *control)
+{
+	struct client *client, *next = NULL;
+
+	share_count(control->share);
+	LIST_FOREACH(client, &control->clients, entry)
+	share_unread(control->share, client->user, unread_of(client));
+	TAILQ_FOREACH(client, &control->queue, queue_entry)
+	if (share_may(control->share, client->user) &&
+	    (!next || share_before(client->user, next->user)))
+		next = client;
+	return next;
+}
 
 /* --- clients --- */
 
@@ -67,20 +142,31 @@ static void client_free(struct client *client)
 	struct control *control = client->control;
 
 	LIST_REMOVE(client, entry);
-	control->client_count--;
+	leave_queue(client);
+	share_leave(control->share, client->user);
 	bufferevent_free(client->stream);
 	event_free(client->turn);
+	event_free(client->late);
 	free(client);
-	/* There is a free descriptor now. */
-	if (control->listener)
+	/* There is a free descriptor now, and less waits to be read. */
+	if (control->listener && !evtimer_pending(control->accept_again, NULL))
 		evconnlistener_enable(control->listener);
+	arm_slice(control);
 }
 
 static void turn_again(struct client *client)
 {
 	const struct timeval at_once = {0};
 
-	evtimer_add(client->turn, &at_once);
+	if (client->control->shares_turns && !client->refused && !client->deaf)
+		enter_queue(client);
+	else
+		evtimer_add(client->turn, &at_once);
+}
+
+static bool turn_is_due(const struct client *client)
+{
+	return client->queued || evtimer_pending(client->turn, NULL);
 }
 
 static void free_line(const void *line, size_t length, void *unused)
@@ -137,6 +223,8 @@ static int take_line(struct client *client, size_t length, size_t end)
 	ret = lb_request_parse(line, length, &request, &err);
 	evbuffer_drain(input, length + end);
 	client->searched = 0;
+	client->expired = false;
+	evtimer_del(client->late);
 	if (ret)
 		ret = send_error(client, request.id, &err);
 	else
@@ -147,19 +235,42 @@ static int take_line(struct client *client, size_t length, size_t end)
 
 /* Answers with an error, then throws away what still comes: a client that is cut off in the middle
  * of writing would see only that, not the reason. Ends after the idle time at the latest. */
-static int refuse(struct client *client)
+static int refuse(struct client *client, const struct lb_err *err)
 {
 	struct evbuffer *input = bufferevent_get_input(client->stream);
-	struct lb_err err = {0};
 
 	client->refused = true;
+	leave_queue(client);
+	evtimer_del(client->late);
 	evbuffer_drain(input, evbuffer_get_length(input));
 	bufferevent_setwatermark(client->stream, EV_READ, 0, 0);
 	bufferevent_enable(client->stream, EV_READ);
 	evtimer_add(client->turn, &client->control->idle);
-	lb_err_set(&err, LB_ERR_REQUEST, "", "a request is longer than %u bytes", LB_REQUEST_MAX);
-	lb_err_hint(&err, "make smaller changes, each in its own request");
-	return send_error(client, NULL, &err);
+	return send_error(client, NULL, err);
+}
+
+static int refuse_long(struct client *client)
+{
+	struct lb_err err = {0};
+	size_t most = client->control->line_max;
+
+	lb_err_set(&err, LB_ERR_REQUEST, "", "a request is longer than %zu bytes", most);
+	if (most < LB_REQUEST_MAX)
+		lb_err_hint(&err, "send it to the main socket, which takes %u", LB_REQUEST_MAX);
+	else
+		lb_err_hint(&err, "make smaller changes, each in its own request");
+	return refuse(client, &err);
+}
+
+static int refuse_held(struct client *client)
+{
+	struct lb_err err = {0};
+
+	lb_err_set(&err, LB_ERR_LIMIT, "",
+		   "requests that are being sent have more than %zu bytes together",
+		   client->control->held_max);
+	lb_err_hint(&err, "try again when others have sent theirs");
+	return refuse(client, &err);
 }
 
 enum line { LINE_WHOLE, LINE_PART, LINE_TOO_LONG };
@@ -168,43 +279,63 @@ enum line { LINE_WHOLE, LINE_PART, LINE_TOO_LONG };
 static enum line find_line(struct client *client, size_t *length)
 {
 	struct evbuffer *input = bufferevent_get_input(client->stream);
-	size_t have = evbuffer_get_length(input);
+	size_t have = evbuffer_get_length(input), most = client->control->line_max;
 	struct evbuffer_ptr from, end;
 
 	evbuffer_ptr_set(input, &from, client->searched, EVBUFFER_PTR_SET);
 	end = evbuffer_search_eol(input, &from, NULL, EVBUFFER_EOL_LF);
-	if (end.pos >= LB_REQUEST_MAX || (end.pos < 0 && have >= LB_REQUEST_MAX))
+	if (end.pos >= (ssize_t)most || (end.pos < 0 && have >= most))
 		return LINE_TOO_LONG;
 	client->searched = have;
 	*length = end.pos < 0 ? have : (size_t)end.pos;
 	return end.pos < 0 ? LINE_PART : LINE_WHOLE;
 }
 
+/* Requests that are not complete, of all clients. */
+static size_t held(const struct control *control)
+{
+	const struct client *client;
+	size_t sum = 0;
+
+	LIST_FOREACH(client, &control->clients, entry)
+	sum += evbuffer_get_length(bufferevent_get_input(client->stream));
+	return sum;
+}
+
+/* Half a line must be complete in time, however it trickles in. Between lines a client may be
+ * silent as long as it likes. Returns false when it is to be freed. */
+static bool wait_for_rest(struct client *client, size_t part)
+{
+	if (part && client->expired)
+		return false;
+	if (part && held(client->control) > client->control->held_max)
+		return !refuse_held(client);
+	if (part && !evtimer_pending(client->late, NULL))
+		evtimer_add(client->late, &client->control->idle);
+	bufferevent_enable(client->stream, EV_READ);
+	return true;
+}
+
 /* No whole line is there. At the end of its input a client's last line need not have a newline.
  * Returns false when the client is done with. */
 static bool wait_for_more(struct client *client, size_t part)
 {
-	const struct timeval *idle = &client->control->idle;
-
 	if (client->eof && part) {
 		turn_again(client);
 		return !take_line(client, part, 0);
 	}
 	if (client->eof)
-		return evbuffer_get_length(bufferevent_get_output(client->stream)) > 0;
-	/* Half a line must go on; between lines a client may be silent as long as it likes. */
-	bufferevent_set_timeouts(client->stream, part ? idle : NULL, idle);
-	bufferevent_enable(client->stream, EV_READ);
-	return true;
+		return unread_of(client) > 0;
+	return wait_for_rest(client, part);
 }
 
 /* Returns false when the client is to be freed. */
 static bool client_step(struct client *client)
 {
-	struct evbuffer *output = bufferevent_get_output(client->stream);
 	size_t length = 0;
 
-	if (evbuffer_get_length(output) > REPLIES_MAX) {
+	if (unread_of(client) > REPLIES_MAX) {
+		evtimer_del(client->late);                    /* it is not waited for */
 		bufferevent_disable(client->stream, EV_READ); /* until on_written */
 		return true;
 	}
@@ -213,7 +344,7 @@ static bool client_step(struct client *client)
 		turn_again(client);
 		return !take_line(client, length, 1);
 	case LINE_TOO_LONG:
-		return !refuse(client);
+		return !refuse_long(client);
 	case LINE_PART:
 		break;
 	}
@@ -231,6 +362,36 @@ static void on_turn(evutil_socket_t unused, short what, void *arg)
 		client_free(client);
 }
 
+static void on_slice(evutil_socket_t unused, short what, void *arg)
+{
+	struct control *control = arg;
+	struct client *client = next_in_queue(control);
+	uint64_t began = now_ns();
+	bool goes_on;
+
+	(void)unused;
+	(void)what;
+	if (!client)
+		return;
+	leave_queue(client);
+	goes_on = client_step(client);
+	share_had(control->share, client->user, began, now_ns());
+	if (!goes_on)
+		client_free(client);
+	arm_slice(control);
+}
+
+static void on_late(evutil_socket_t unused, short what, void *arg)
+{
+	struct client *client = arg;
+
+	(void)unused;
+	(void)what;
+	client->expired = true;
+	if (!turn_is_due(client)) /* else the rest of the line may have come */
+		client_free(client);
+}
+
 static void on_read(struct bufferevent *stream, void *arg)
 {
 	struct client *client = arg;
@@ -238,7 +399,9 @@ static void on_read(struct bufferevent *stream, void *arg)
 
 	if (client->refused)
 		evbuffer_drain(input, evbuffer_get_length(input));
-	else if (!evtimer_pending(client->turn, NULL) && !client_step(client))
+	else if (client->control->shares_turns)
+		enter_queue(client);
+	else if (!turn_is_due(client) && !client_step(client))
 		client_free(client);
 }
 
@@ -259,9 +422,8 @@ static void on_written(struct bufferevent *stream, void *arg)
 static void on_event(struct bufferevent *stream, short what, void *arg)
 {
 	struct client *client = arg;
-	size_t unsent = evbuffer_get_length(bufferevent_get_output(stream));
-
-	if (!(what & BEV_EVENT_EOF) || (client->refused && !unsent)) {
+	(void)stream;
+	if (!(what & BEV_EVENT_EOF) || (client->refused && !unread_of(client))) {
 		client_free(client);
 		return;
 	}
@@ -279,10 +441,10 @@ static void client_tell(struct client *client, const char *line, size_t length)
 
 	if (!client->watching || client->deaf || client->refused)
 		return;
-	if (evbuffer_get_length(output) + length <= REPLIES_MAX &&
-	    !evbuffer_add(output, line, length))
+	if (unread_of(client) + length <= REPLIES_MAX && !evbuffer_add(output, line, length))
 		return;
 	client->deaf = true;
+	leave_queue(client);
 	turn_again(client);
 }
 
@@ -297,36 +459,58 @@ void control_broadcast(void *arg, const char *line, size_t length)
 
 /* --- accepting --- */
 
-/* Takes over `fd`, also when it fails. */
-static struct client *client_new(struct control *control, evutil_socket_t fd)
+static bool client_events(struct client *client, struct event_base *base, evutil_socket_t fd)
 {
-	struct client *client = calloc(1, sizeof(*client));
-	struct bufferevent *stream =
-		bufferevent_socket_new(control->base, fd, BEV_OPT_CLOSE_ON_FREE);
-	struct event *turn = evtimer_new(control->base, on_turn, client);
-
-	if (client && stream && turn) {
-		client->control = control;
-		client->stream = stream;
-		client->turn = turn;
-		client->peer = peer_of(fd);
-		LIST_INSERT_HEAD(&control->clients, client, entry);
-		control->client_count++;
-		return client;
-	}
-	if (stream)
-		bufferevent_free(stream);
-	else
-		close(fd);
-	if (turn)
-		event_free(turn);
-	free(client);
-	return NULL;
+	client->turn = evtimer_new(base, on_turn, client);
+	client->late = evtimer_new(base, on_late, client);
+	if (client->turn && client->late)
+		client->stream = bufferevent_socket_new(base, fd, BEV_OPT_CLOSE_ON_FREE);
+	if (client->stream)
+		return true;
+	if (client->turn)
+		event_free(client->turn);
+	if (client->late)
+		event_free(client->late);
+	return false;
 }
 
-static void accept_later(struct control *control)
+/* NULL: no memory; `fd` is still the caller's then. */
+static struct client *client_new(struct control *control, evutil_socket_t fd,
+				 const struct peer *peer, struct share_user *user)
 {
-	const struct timeval later = {.tv_usec = ACCEPT_RETRY_MS * 1000};
+	struct client *client = calloc(1, sizeof(*client));
+
+	if (!client || !client_events(client, control->base, fd)) {
+		free(client);
+		return NULL;
+	}
+	client->control = control;
+	client->peer = *peer;
+	client->user = user;
+	LIST_INSERT_HEAD(&control->clients, client, entry);
+	return client;
+}
+
+/* The client's own socket is not waited for: a line fits into it. */
+static void turn_away(evutil_socket_t fd, const struct peer *peer)
+{
+	struct lb_err err = {0};
+	char *line;
+
+	lb_err_set(&err, LB_ERR_LIMIT, "",
+		   "no place is free at this socket for another client of user %lld",
+		   (long long)(int32_t)peer->uid);
+	lb_err_hint(&err, "end others that the user has connected here, such as lbctl watch");
+	line = lb_error_line(NULL, &err);
+	if (line)
+		(void)!send(fd, line, strlen(line), MSG_DONTWAIT | MSG_NOSIGNAL);
+	free(line);
+	close(fd);
+}
+
+static void accept_later(struct control *control, unsigned int ms)
+{
+	const struct timeval later = {.tv_usec = ms * 1000};
 
 	evconnlistener_disable(control->listener);
 	evtimer_add(control->accept_again, &later);
@@ -338,34 +522,49 @@ static void on_accept_again(evutil_socket_t unused, short what, void *arg)
 
 	(void)unused;
 	(void)what;
-	if (control->client_count < CLIENTS_MAX)
+	if (!share_full(control->share))
 		evconnlistener_enable(control->listener);
 	/* Else client_free does it. */
 }
 
+static void let_in(struct control *control, evutil_socket_t fd)
+{
+	const struct peer peer = peer_of(fd);
+	struct share_user *user = share_enter(control->share, peer.uid);
+	struct client *client = user ? client_new(control, fd, &peer, user) : NULL;
+
+	if (!client) {
+		if (user)
+			share_leave(control->share, user);
+		turn_away(fd, &peer);
+		return;
+	}
+	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
+	bufferevent_setwatermark(client->stream, EV_READ, 0, control->line_max);
+	bufferevent_set_timeouts(client->stream, NULL, &control->idle);
+	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
+}
+
+/* Who is turned away may come again at once: accepting has its pauses, too. */
 static void on_accept(struct evconnlistener *listener, evutil_socket_t fd, struct sockaddr *peer,
 		      int length, void *arg)
 {
 	struct control *control = arg;
-	struct client *client = client_new(control, fd);
 
 	(void)peer;
 	(void)length;
-	if (!client)
-		return;
-	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
-	bufferevent_setwatermark(client->stream, EV_READ, 0, LB_REQUEST_MAX);
-	bufferevent_set_timeouts(client->stream, NULL, &control->idle);
-	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
-	if (control->client_count >= CLIENTS_MAX)
+	let_in(control, fd);
+	if (share_full(control->share))
 		evconnlistener_disable(listener);
+	if (control->shares_turns && ++control->accepts % ACCEPTS_MAX == 0)
+		accept_later(control, ACCEPT_REST_MS);
 }
 
 /* No descriptors or memory: the listener would be called again and again, so it rests a while. */
 static void on_accept_error(struct evconnlistener *listener, void *arg)
 {
 	(void)listener;
-	accept_later(arg);
+	accept_later(arg, ACCEPT_RETRY_MS);
 }
 
 /* --- the socket's file --- */
@@ -516,7 +715,8 @@ static void remove_file(const struct control *control)
 static int listen_on(struct control *control, int fd)
 {
 	control->accept_again = evtimer_new(control->base, on_accept_again, control);
-	if (control->accept_again)
+	control->slice = evtimer_new(control->base, on_slice, control);
+	if (control->accept_again && control->slice)
 		control->listener = evconnlistener_new(
 			control->base, on_accept, control,
 			LEV_OPT_CLOSE_ON_FREE | LEV_OPT_CLOSE_ON_EXEC, BACKLOG, fd);
@@ -530,11 +730,20 @@ static int listen_on(struct control *control, int fd)
 
 static struct control *control_new(struct event_base *base, const struct control_options *options)
 {
+	const struct share_limits *share = options->share ? options->share : &share_default;
 	struct control *control = calloc(1, sizeof(*control));
 	unsigned int idle_ms = options->idle_ms ? options->idle_ms : IDLE_MS_DEFAULT;
 
 	if (!control)
 		return NULL;
+	control->share = share_new(share);
+	if (!control->share) {
+		free(control);
+		return NULL;
+	}
+	control->shares_turns = share->rest;
+	control->line_max = options->line_max ? options->line_max : LB_REQUEST_MAX;
+	control->held_max = options->held_max ? options->held_max : HELD_MAX;
 	control->base = base;
 	control->call = options->call;
 	control->stream_method = options->stream_method;
@@ -542,6 +751,7 @@ static struct control *control_new(struct event_base *base, const struct control
 	control->idle.tv_sec = idle_ms / 1000;
 	control->idle.tv_usec = idle_ms % 1000 * 1000;
 	LIST_INIT(&control->clients);
+	TAILQ_INIT(&control->queue);
 	return control;
 }
 
@@ -564,6 +774,7 @@ static int open_control(struct event_base *base, const struct control_options *o
 	signal(SIGPIPE, SIG_IGN);
 	fd = open_file(control, options, warning, warning_size, err);
 	if (fd < 0) {
+		share_free(control->share);
 		free(control);
 		return fd;
 	}
@@ -599,6 +810,9 @@ void control_close(struct control *control)
 		client_free(client);
 	if (control->accept_again)
 		event_free(control->accept_again);
+	if (control->slice)
+		event_free(control->slice);
 	remove_file(control);
+	share_free(control->share);
 	free(control);
 }

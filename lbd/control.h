@@ -9,6 +9,7 @@
 #include <jansson.h>
 #include "api/err.h"
 #include "api/rpc.h"
+#include "control_share.h"
 #include "peer.h"
 
 struct event_base;
@@ -24,8 +25,14 @@ struct control_options {
 	mode_t mode;           /* of the socket; 0: 0660 */
 	const char *group;     /* "" or NULL: not changed */
 	bool group_required;   /* a missing group is an error (else: a note in *warning) */
-	unsigned int idle_ms;  /* how long a client may stop in the middle of a line or of a reply;
-				  0: 30 s */
+	/* How long a line may take from its first byte to its last, and how long a client may stop
+	 * in the middle of a reply; 0: 30 s. */
+	unsigned int idle_ms;
+	size_t line_max; /* bytes of a request; 0: LB_REQUEST_MAX, which is the most */
+	size_t held_max; /* bytes of all requests that are not complete yet; 0: 64 MiB */
+	/* What clients and users may take; NULL: 768 clients, 384 of one user, 32 places for root,
+	 * turns at once. */
+	const struct share_limits *share;
 	control_call call;
 	/* A client that has called this method with success gets every control_broadcast from then
 	 * on. NULL: there is none. */

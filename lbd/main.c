@@ -160,11 +160,22 @@ static int start_control(struct daemon *daemon, struct lb_err *err)
 		.call = methods_call,
 		.user = &daemon->methods,
 	};
+	/* Everybody may connect there, so all of them together get a quarter of the time, and 30
+	 * MiB or so. */
+	static const struct share_limits looking = {
+		.clients = 128,
+		.clients_by_user = 32,
+		.rest = 3,
+		.unread = 16u << 20,
+		.unread_by_user = 4u << 20,
+	};
 	const struct control_options read_only = {
 		.stream_method = METHOD_WATCH,
 		.path = config->control_read_only_path,
 		.path_name = "control.read_only_path",
 		.mode = 0666,
+		.line_max = 65536,
+		.share = &looking,
 		.call = methods_call_read_only,
 		.user = &daemon->methods,
 	};

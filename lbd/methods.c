@@ -456,15 +456,14 @@ int methods_call(void *user, const struct peer *peer, const struct lb_request *r
 	return ret || *result ? ret : no_memory(err);
 }
 
-static int refuse_change(const struct config *config, struct lb_err *err)
+static int refuse_here(const struct config *config, const char *method, struct lb_err *err)
 {
-	lb_err_set(err, LB_ERR_REFUSED, "", "this socket is for looking only");
+	lb_err_set(err, LB_ERR_REFUSED, "", "this socket is read-only and does not take %s",
+		   method);
 	if (*config->control_group)
-		return lb_err_hint(err,
-				   "changes are made at %s, as root or as a member of group %s",
+		return lb_err_hint(err, "use %s, as root or as a member of group %s",
 				   config->control_path, config->control_group);
-	return lb_err_hint(err, "changes are made at %s, as whoever may use that",
-			   config->control_path);
+	return lb_err_hint(err, "use %s, as a user that may connect there", config->control_path);
 }
 
 int methods_call_read_only(void *user, const struct peer *peer, const struct lb_request *request,
@@ -474,6 +473,6 @@ int methods_call_read_only(void *user, const struct peer *peer, const struct lb_
 	const struct method *method = find_method(request->method);
 
 	if (method ? method->changes : methods_change_is(request->method))
-		return refuse_change(context->config, err);
+		return refuse_here(context->config, request->method, err);
 	return methods_call(user, peer, request, result, err);
 }

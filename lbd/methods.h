@@ -33,7 +33,8 @@ struct methods_context {
 /* A control_call; user is a struct methods_context. */
 int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
 		 json_t **result, struct lb_err *err);
-/* The same for the read-only socket: methods that change something are refused. */
+/* The same for the read-only socket: methods that change something are refused, and config.check,
+ * which builds the tables of a whole document. */
 int methods_call_read_only(void *user, const struct peer *peer, const struct lb_request *request,
 			   json_t **result, struct lb_err *err);
 

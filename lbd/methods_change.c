@@ -423,9 +423,7 @@ bool methods_change_has(const char *method)
 
 bool methods_change_is(const char *method)
 {
-	const struct change_method *change = find_change(method);
-
-	return change && !(change->manner & ALWAYS_DRY);
+	return find_change(method);
 }
 
 int methods_change(struct methods_context *context, const char *method, const json_t *params,

@@ -16,7 +16,7 @@ bool methods_change_has(const char *method);
 int methods_change(struct methods_context *context, const char *method, const json_t *params,
 		   json_t **result, struct lb_err *err);
 
-/* Whether a method changes anything, whatever its params say. */
+/* Whether it is one of them, config.check included. */
 bool methods_change_is(const char *method);
 
 /* Their names, at most METHODS_CHANGE_MAX. */

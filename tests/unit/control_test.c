@@ -117,10 +117,15 @@ static int serve(const struct control_options *options, int ready)
 	return 0;
 }
 
-static void start_server(unsigned int idle_ms, rlim_t descriptors)
+/* What everybody may connect to, where `shared`. */
+static void start(unsigned int idle_ms, rlim_t descriptors, const struct share_limits *shared)
 {
-	const struct control_options options = {
-		.path = path, .idle_ms = idle_ms, .call = carry_out, .stream_method = "watch"};
+	const struct control_options options = {.path = path,
+						.idle_ms = idle_ms,
+						.line_max = shared ? 4096 : 0,
+						.share = shared,
+						.call = carry_out,
+						.stream_method = "watch"};
 	const struct rlimit limit = {descriptors, descriptors};
 	int ready[2];
 	char byte;
@@ -138,6 +143,11 @@ static void start_server(unsigned int idle_ms, rlim_t descriptors)
 	close(ready[1]);
 	assert_int_equal(read(ready[0], &byte, 1), 0); /* its end is closed once it listens */
 	close(ready[0]);
+}
+
+static void start_server(unsigned int idle_ms, rlim_t descriptors)
+{
+	start(idle_ms, descriptors, NULL);
 }
 
 /* Also sees that the server is alive, and (with a sanitizer) that it leaks nothing. */
@@ -502,6 +512,92 @@ static void half_a_line_then_silence_is_closed_and_idle_clients_are_not(void **s
 	expect(idle, echoed);
 	close(half);
 	close(idle);
+	stop_server();
+}
+
+static void half_a_line_that_trickles_in_is_closed(void **state)
+{
+	int slow, sent = 0;
+
+	(void)state;
+	start_server(300, 0);
+	slow = client();
+	while (send(slow, " ", 1, MSG_NOSIGNAL) == 1 && sent++ < 200)
+		is_silent(slow); /* for half as long as it may be silent */
+	assert_in_range(sent, 1, 100);
+	expect_end(slow);
+	close(slow);
+	stop_server();
+}
+
+/* --- a socket that is shared out --- */
+
+static const struct share_limits shared = {.clients = 3,
+					   .clients_by_user = 3,
+					   .rest = 3,
+					   .unread = 1 << 20,
+					   .unread_by_user = 1 << 20};
+
+static void shared_socket_answers_in_order(void **state)
+{
+	int one, other;
+
+	(void)state;
+	start(0, 0, &shared);
+	one = client();
+	other = client();
+	for (int i = 0; i < 20; i++)
+		say_text(one, count_request);
+	say_text(other, echo);
+	expect(other, echoed);
+	for (int i = 1; i <= 20; i++)
+		assert_in_range(hear_count(one), i, i + 1);
+	close(one);
+	say_text(other, echo);
+	expect(other, echoed);
+	close(other);
+	stop_server();
+}
+
+static void shared_socket_takes_short_requests_only(void **state)
+{
+	char *text = long_request(4097);
+	int fd;
+
+	(void)state;
+	start(0, 0, &shared);
+	fd = client();
+	say(fd, text, 4097);
+	expect(fd, "{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":-32600,\"message\":\"a "
+		   "request is "
+		   "longer than 4096 bytes\",\"data\":{\"hint\":\"send it to the main socket, "
+		   "which takes "
+		   "8388608\"}}}\n");
+	close(fd);
+	free(text);
+	stop_server();
+}
+
+static void shared_socket_serves_others_while_one_does_not_read(void **state)
+{
+	static const char big[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"big\","
+				  "\"params\":{\"size\":3000000}}\n";
+	char *heard = malloc(3000100);
+	int deaf, other;
+
+	(void)state;
+	start(0, 0, &shared);
+	deaf = client();
+	other = client();
+	say_text(deaf, big);
+	assert_int_equal(poll(&(struct pollfd){.fd = deaf, .events = POLLIN}, 1, ANSWER_MS), 1);
+	say_text(other, echo); /* of the same user, whose replies are too many to have another */
+	assert_true(is_silent(other));
+	assert_true(hear(deaf, heard, 3000100));
+	expect(other, echoed);
+	free(heard);
+	close(deaf);
+	close(other);
 	stop_server();
 }
 
@@ -1007,6 +1103,10 @@ int main(void)
 		TEST(endless_line_is_refused_and_its_sender_sees_why),
 		TEST(refused_client_that_stays_is_closed),
 		TEST(half_a_line_then_silence_is_closed_and_idle_clients_are_not),
+		TEST(half_a_line_that_trickles_in_is_closed),
+		TEST(shared_socket_answers_in_order),
+		TEST(shared_socket_takes_short_requests_only),
+		TEST(shared_socket_serves_others_while_one_does_not_read),
 		TEST(client_that_never_reads_is_not_read_from_then_closed),
 		TEST(client_that_reads_late_gets_every_reply),
 		TEST(long_pipeline_does_not_delay_others),
