@@ -6,6 +6,7 @@
 #include "command.h"
 #include "drain.h"
 #include "help.h"
+#include "offline.h"
 #include "params.h"
 #include "view.h"
 #include "watch.h"
@@ -373,12 +374,25 @@ const struct command commands[] = {
 		.object = "config",
 		.verb = "check",
 		.arguments = {{.name = "FILE"}},
+		.options =
+			{
+				{.name = "offline",
+				 .summary = "check the document alone, without lbd",
+				 .manner = true},
+			},
 		.summary = "say what applying a service document would do",
-		.detail = "FILE - is standard input. Nothing is changed.",
-		.examples = {"lbctl config check service.json"},
+		.detail =
+			"FILE - is standard input. Nothing is changed. With --offline no lbd need "
+			"run: fields, names, addresses, ranges, duplicates and health checks are "
+			"checked as lbd does it, but not the limits of lbd.json, nor what the "
+			"change would do. Exits 1 when the document has an error, 3 when lbd is "
+			"needed and does not answer.",
+		.examples = {"lbctl config check service.json",
+			     "lbctl config check --offline service.json"},
 		.method = "config.check",
 		.params = params_document,
-		.view = view_plan,
+		.view = view_check,
+		.run = config_check_run,
 		.root = "document",
 	},
 	{

@@ -6,10 +6,13 @@
 #include <string.h>
 #include <unistd.h>
 #include "args.h"
+#include "forwarding.h"
 
 struct output_format {
 	void (*result)(FILE *out, const struct invocation *invocation, const json_t *result);
-	void (*error)(FILE *out, const struct invocation *invocation, const struct lb_err *err);
+	/* `forwarding` may be NULL. */
+	void (*error)(FILE *out, const struct invocation *invocation, const struct lb_err *err,
+		      const struct forwarding *forwarding);
 };
 
 static void text_result(FILE *out, const struct invocation *invocation, const json_t *result)
@@ -17,7 +20,8 @@ static void text_result(FILE *out, const struct invocation *invocation, const js
 	invocation->command->view(out, invocation, result);
 }
 
-static void text_error(FILE *out, const struct invocation *invocation, const struct lb_err *err)
+static void text_error(FILE *out, const struct invocation *invocation, const struct lb_err *err,
+		       const struct forwarding *forwarding)
 {
 	char usage[USAGE_TEXT];
 
@@ -25,7 +29,7 @@ static void text_error(FILE *out, const struct invocation *invocation, const str
 	fprintf(stderr, "lbctl: %s", err->message);
 	if (err->path[0])
 		fprintf(stderr, " (at %s)", err->path);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s%s\n", forwarding ? "; " : "", forwarding ? forwarding->sentence : "");
 	if (err->hint[0])
 		fprintf(stderr, "  hint: %s\n", err->hint);
 	if (err->code == LB_ERR_USAGE && invocation->command)
@@ -47,7 +51,8 @@ static void json_result(FILE *out, const struct invocation *invocation, const js
 	print_json(out, result);
 }
 
-static void json_error(FILE *out, const struct invocation *invocation, const struct lb_err *err)
+static void json_error(FILE *out, const struct invocation *invocation, const struct lb_err *err,
+		       const struct forwarding *forwarding)
 {
 	struct lb_err shown = *err;
 	char usage[USAGE_TEXT];
@@ -57,7 +62,8 @@ static void json_error(FILE *out, const struct invocation *invocation, const str
 	if (err->code == LB_ERR_USAGE && invocation->command && !err->hint[0])
 		lb_err_hint(&shown, "usage: lbctl %s",
 			    command_usage(invocation->command, usage, sizeof(usage)));
-	object = json_pack("{s:o*}", "error", lb_err_to_json(&shown));
+	object = json_pack("{s:o*, s:o*}", "error", lb_err_to_json(&shown), "forwarding",
+			   forwarding ? forwarding_to_json(forwarding) : NULL);
 	print_json(out, object);
 }
 
@@ -82,7 +88,12 @@ void output_result(struct output *output, const struct invocation *invocation, c
 enum exit_code output_error(struct output *output, const struct invocation *invocation,
 			    const struct lb_err *err)
 {
-	output->format->error(output->out, invocation, err);
+	struct forwarding forwarding = {0};
+	bool known =
+		err->code == LB_ERR_UNREACHABLE && forwarding_look(invocation->socket, &forwarding);
+
+	output->format->error(output->out, invocation, err, known ? &forwarding : NULL);
+	json_decref(forwarding.interfaces);
 	if (err->code == LB_ERR_USAGE)
 		return EXIT_USAGE;
 	return err->code == LB_ERR_UNREACHABLE ? EXIT_UNREACHABLE : EXIT_REFUSED;

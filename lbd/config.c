@@ -5,11 +5,11 @@
 #include <string.h>
 #include <sys/stat.h>
 #include "api/model.h"
+#include "api/paths.h"
 #include "api/rpc.h"
 #include "config.h"
 
 #define STATE_DIR_DEFAULT "/var/lib/lbd"
-#define PIN_DIR_DEFAULT "/sys/fs/bpf/lbd"
 #define GROUP_DEFAULT "lbd"
 #define VIPS_DEFAULT 1024
 #define MEMBERS_DEFAULT 4096
@@ -331,7 +331,7 @@ static void set_defaults(struct config *out)
 		.control_path = LB_SOCKET_DEFAULT,
 		.control_group = GROUP_DEFAULT,
 		.state_dir = STATE_DIR_DEFAULT,
-		.pin_dir = PIN_DIR_DEFAULT,
+		.pin_dir = LB_PIN_DIR_DEFAULT,
 		.vips = VIPS_DEFAULT,
 		.members = MEMBERS_DEFAULT,
 		.slots = SLOTS_DEFAULT,

@@ -3,6 +3,7 @@
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
 
+#include "api/paths.h"
 #include "datapath.h"
 #include "vip_index.h"
 
@@ -38,7 +39,7 @@ void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *
 /* --- datapath_pin.c --- */
 
 #define PIN_PATH_MAX 512
-#define PIN_LINK "link_" /* and the interface's index */
+#define PIN_LINK LB_PIN_LINK
 
 /* Between opening the skeleton and loading it: locks pin_dir, and has the skeleton use the maps
  * pinned there. */

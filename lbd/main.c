@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "api/paths.h"
 #include "config.h"
 #include "control.h"
 #include "datapath.h"
@@ -31,7 +32,6 @@
 #include "state.h"
 #include "tunnels.h"
 
-#define CONFIG_DEFAULT "/etc/lbd/lbd.json"
 #define FILES_WANTED 65536 /* each health check under way has one open, a command four */
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
@@ -59,7 +59,7 @@ static const char usage[] =
 	"       lbd --detach --pin-dir DIR\n"
 	"       lbd --version | --help\n"
 	"\n"
-	"  --config FILE  how lbd runs (" CONFIG_DEFAULT " unless given); see lbd.json(5)\n"
+	"  --config FILE  how lbd runs (" LB_CONFIG_DEFAULT " unless given); see lbd.json(5)\n"
 	"  --check        only say whether FILE is valid; needs no privileges\n"
 	"  --check-pinned only say whether a start would adopt the pinned data plane\n"
 	"  --reset-flows  start although the pinned data plane does not fit: another ABI, other\n"
@@ -468,7 +468,7 @@ static int check_pinned(struct config *config)
 int main(int argc, char **argv)
 {
 	static struct daemon daemon;
-	struct arguments arguments = {.path = CONFIG_DEFAULT};
+	struct arguments arguments = {.path = LB_CONFIG_DEFAULT};
 	struct lb_err err = {0};
 	enum action action = read_arguments(argc, argv, &arguments);
 

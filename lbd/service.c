@@ -80,28 +80,6 @@ static int check_limits(struct change *change, struct lb_err *err)
 	return 0;
 }
 
-/* Packets for a backend at a VIP's address would come back to the balancers. */
-static int check_backends(const struct lb_service *document, struct lb_err *err)
-{
-	char text[LB_ADDR_TEXT];
-	size_t i, j;
-
-	for (i = 0; i < document->vip_count; i++)
-		for (j = 0; j < document->vips[i].backend_count; j++) {
-			const struct lb_addr *address = &document->vips[i].backends[j].address;
-			size_t at = lb_service_first(document, address);
-
-			if (at == document->vip_count ||
-			    !lb_addr_equal(&document->vips[at].endpoint.address, address))
-				continue;
-			lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has the address of a VIP",
-				   lb_addr_format(address, text));
-			lb_err_prefix(err, "vips[%zu].backends[%zu]", i, j);
-			return lb_err_hint(err, "packets for it would come back to the balancer");
-		}
-	return 0;
-}
-
 /* --- preparing: nothing that packets use is touched --- */
 
 const struct table_member *live_find(const struct live_vip *live, size_t *from,
@@ -898,7 +876,7 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 	*reply = NULL;
 	error = check_limits(&change, err);
 	if (!error)
-		error = check_backends(next, err);
+		error = lb_service_check_backends(next, err);
 	if (!error)
 		error = lb_service_check_fragments(next, err);
 	if (!error)

@@ -241,6 +241,33 @@ int lb_service_get(const struct lb_service *service, const char *reference, stru
 	return -EINVAL;
 }
 
+static bool is_vip_address(const struct lb_service *service, const struct lb_addr *address)
+{
+	size_t at = lb_service_first(service, address);
+
+	return at < service->vip_count &&
+	       lb_addr_equal(&service->vips[at].endpoint.address, address);
+}
+
+int lb_service_check_backends(const struct lb_service *service, struct lb_err *err)
+{
+	char text[LB_ADDR_TEXT];
+	size_t i, j;
+
+	for (i = 0; i < service->vip_count; i++)
+		for (j = 0; j < service->vips[i].backend_count; j++) {
+			const struct lb_addr *address = &service->vips[i].backends[j].address;
+
+			if (!is_vip_address(service, address))
+				continue;
+			lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has the address of a VIP",
+				   lb_addr_format(address, text));
+			lb_err_prefix(err, "vips[%zu].backends[%zu]", i, j);
+			return lb_err_hint(err, "packets for it would come back to the balancer");
+		}
+	return 0;
+}
+
 struct lb_backend *lb_vip_find_backend(const struct lb_vip *vip, const struct lb_addr *address)
 {
 	bool found;

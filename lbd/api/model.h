@@ -137,6 +137,10 @@ int lb_service_get(const struct lb_service *service, const char *reference, stru
 size_t lb_service_first(const struct lb_service *service, const struct lb_addr *address);
 struct lb_backend *lb_vip_find_backend(const struct lb_vip *vip, const struct lb_addr *address);
 
+/* LB_ERR_PARAMS and the path of a backend that has the address of a VIP: packets for it would come
+ * back to the balancer. */
+int lb_service_check_backends(const struct lb_service *service, struct lb_err *err);
+
 /* --- fragments without ports: at most one VIP of an address and a protocol can have them --- */
 /* LB_ERR_EXISTS and the path of a VIP whose claim to them another one disputes. */
 int lb_service_check_fragments(const struct lb_service *service, struct lb_err *err);
