@@ -175,7 +175,7 @@ BOOT_PKGS := qemu-system-x86 debootstrap e2fsprogs util-linux
 
 # Each of these installs what is missing, then starts a make that sees it: this one has read the
 # Makefile, and with it asked gcc and pkg-config, when they may not have been there.
-demo: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
+demo demo-drain: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS) lintian
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
@@ -190,13 +190,17 @@ program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo test test-kernels test-compilers test-debian12 test-debian13 test-boot test-health fuzz deb \
+demo demo-drain test test-kernels test-compilers test-debian12 test-debian13 test-boot test-health fuzz deb \
 random program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
-run-demo: all $(BPF_OBJ) $(TOOLS)
-	@O=$(O) examples/01-demo/run.sh
+# V=1 shows the build.
+run-demo run-demo-drain:
+	+@$(if $(V),,tests/lib/quietly.sh $(O)/demo-build.log 'lbd, lbctl, the BPF programs and the lab into $(O)/') \
+		$(MAKE) --no-print-directory demo-build
+	@O=$(O) examples/$(if $(filter run-demo,$@),01-demo,02-drain)/run.sh
+demo-build: all $(BPF_OBJ) $(TOOLS)
 
 tests: all $(BPF_OBJ) $(UNIT) $(PACKET) $(TOOLS) $(FAULT) $(REPLAY) $(BENCH)
 
@@ -317,9 +321,14 @@ clean:
 
 help:
 	@printf '%s\n' \
+		'First:' \
 		'make               build lbd, lbctl and the BPF programs into build/' \
-		'sudo make demo     a lab of network namespaces with real traffic, explained as it goes' \
+		'sudo make demo     a lab of network namespaces with real traffic; KEEP=1 leaves it there to look around in' \
 		'sudo make test     every test; installs what it needs' \
+		'make deb           a Debian package into build/; or: sudo make install, below PREFIX=/usr/local, DESTDIR=FOLDER' \
+		'' \
+		'Then:' \
+		'sudo make demo-drain  a backend is taken out of service under 300 connections (examples/02-drain)' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
 		'sudo make test-boot  the package on a booted Debian 12 and 13, under systemd, in VMs; 10 minutes' \
 		'sudo make test-compilers  the same packet tests, with programs made by clang 14 to 19, Debian 13'"'"'s too' \
@@ -333,17 +342,15 @@ help:
 		'make fuzz          60 s of each fuzzer, or FUZZ_SECONDS=N' \
 		'sudo make random   FRAMES=10000000 random frames through the program; SEED=N repeats a run' \
 		'sudo make program-size  what this kernel makes of the programs: instructions, bytes, stack' \
-		'sudo make install  below PREFIX=/usr/local; DESTDIR=FOLDER for a staged one' \
-		'make deb           a Debian package into build/' \
 		'make dist          a release into build/: the sources, and the BPF programs compiled' \
 		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean dist figures help man direction lint tests demo test test-kernels test-boot test-compilers \
+.PHONY: all clean dist figures help man direction lint tests demo demo-drain demo-build test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
 	test-health fuzz deb install \
-	random program-size bench bench-control bench-insns bench-page run-demo run-test run-test-kernels \
+	random program-size bench bench-control bench-insns bench-page run-demo run-demo-drain run-test run-test-kernels \
 	run-test-boot run-test-health run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
 .SECONDARY:

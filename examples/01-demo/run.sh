@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Does it work? A data centre of network namespaces, a balancer in it, real traffic through it.
 #
-# Run as root after `make` (`make demo` does both). Takes everything down again, also on Ctrl-C.
+# Run as root after `make` (`make demo` does both). Takes everything down again, also on Ctrl-C. With KEEP=1 the lab stays
+# until Enter or Ctrl-C.
+# shellcheck disable=SC2016 # filters are of jq
 set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
@@ -13,6 +15,8 @@ cd "$(dirname "$0")/../.." || exit
 WEIGHTS=(0 10 20 30) # of b1, b2, b3
 CONNECTIONS=10000
 DATAGRAMS=5000
+HELD=90 # connections that live on
+HOLDER=
 TABLE=()
 
 say() {
@@ -77,6 +81,95 @@ traffic() {
 	TABLE+=("$vip" "$REPLY")
 }
 
+# --- a drain and a failure ---
+
+fail() {
+	echo "demo: FAILED: $*"
+	exit 1
+}
+
+# held: the holder's report as it is now, one line of JSON
+held() {
+	local lines
+	lines=$(wc -l <"$LAB_DIR/held")
+	kill -USR1 "$HOLDER"
+	wait_for 5 reported "$((lines + 1))"
+	tail -n 1 "$LAB_DIR/held"
+}
+
+reported() {
+	[ "$(wc -l <"$LAB_DIR/held")" -ge "$1" ]
+}
+
+all_open() {
+	held | jq -e --argjson count "$HELD" '.open == $count'
+}
+
+# A VIP for every port: port 7 for connections that live on, port 81 for new ones and for the checks.
+long_lived() {
+	local node number
+	lab_serve 81 b1 b2 || exit
+	lab_serve 81 b3 || exit
+	FAILING=$LAB_PID
+	for node in b1 b2 b3; do
+		lab_background "$node" "$O/tests/lib/hold_tool" serve "$node" 7
+	done
+	typed lbctl vip add "$LAB_VIP4:0/tcp" --name shop --health tcp --health-port 81 --health-interval 200ms
+	for number in 1 2 3; do
+		typed lbctl backend add shop "${LAB_BACKEND4[number]}"
+	done
+	lab_ready || exit
+	for number in 1 2 3; do
+		wait_for 5 health_is "$number" healthy || fail "b$number is not healthy"
+	done
+	lab_background client "$O/tests/lib/hold_tool" hold --count "$HELD" --interval-ms 200 "$LAB_VIP4" 7 \
+		>"$LAB_DIR/held"
+	HOLDER=$LAB_PID
+	wait_for 10 all_open || fail "not all connections were made"
+	HELD_BY=$(held | jq -c .seen)
+	echo "client: $HELD connections that live on; their backends: $HELD_BY"
+}
+
+# health_is NUMBER STATE: of that backend of shop
+health_is() {
+	lbctl --json backend list shop | jq -e --arg address "${LAB_BACKEND4[$1]}" --arg state "$2" \
+		'any(.vips[0].backends[]; .address == $address and .health.state == $state)'
+}
+
+# new_ones BACKENDS: where 300 new connections go; exactly those may answer, a list for jq
+new_ones() {
+	local reply seen
+	reply=$(lab_in client "$O/tests/lib/connect_tool" --count 300 --parallel 20 "$LAB_VIP4" 81)
+	seen=$(jq -c .seen <<<"$reply")
+	echo "client: 300 new connections; their backends: $seen"
+	jq -e --argjson expected "$1" '.failures == 0 and (.seen | keys) == $expected' <<<"$reply" >/dev/null ||
+		fail "new connections do not go to $1 alone"
+}
+
+none_broke() {
+	local now
+	now=$(held)
+	echo "client: the $HELD connections that live on; their backends: $(jq -c .seen <<<"$now"), $(
+		jq -r '"\(.resets) reset, \(.stalls) stalled"' <<<"$now")"
+	jq -e --argjson count "$HELD" --argjson by "$HELD_BY" '.open == $count and .resets == 0 and
+		.stalls == 0 and .wrong == 0 and .seen == $by' <<<"$now" >/dev/null || fail "connections broke"
+}
+
+# --- the lab stays ---
+
+keep() {
+	[ -n "${KEEP:-}" ] || return 0
+	say "The lab stays until Enter or Ctrl-C; meanwhile, in another terminal"
+	cat <<-END
+		sudo $LBCTL --socket $LAB_DIR/lbd.sock backend list
+		sudo $LBCTL --socket $LAB_DIR/lbd.sock watch
+		sudo nsenter --net=/run/netns/$LAB_ID-client curl http://$LAB_VIP4/
+		sudo nsenter --net=/run/netns/$LAB_ID-balancer bash
+		others: $(printf "$LAB_ID-%s " "${LAB_NODES[@]}")
+	END
+	read -r _
+}
+
 show_table() {
 	local status=0 i
 	printf '%-10s %-8s %6s %11s %11s %9s\n' VIP backend weight 'exp. share' 'seen share' failures
@@ -118,8 +211,24 @@ traffic web6 "$LAB_VIP6" 80
 traffic dns4 "$LAB_VIP4" 53 --udp
 traffic dns6 "$LAB_VIP6" 53 --udp
 
+say "$HELD connections that live on, at a VIP for every port with health checks"
+long_lived
+
+say "b2 is drained: new connections go elsewhere, established ones stay"
+typed lbctl backend drain shop "${LAB_BACKEND4[2]}"
+new_ones '["b1","b3"]'
+none_broke
+
+say "b3 fails: its service ends, the health check sees it; new connections go elsewhere, established ones stay"
+lab_end "$FAILING"
+wait_for 5 health_is 3 unhealthy || fail "the failure was not seen"
+typed lbctl backend list shop
+new_ones '["b1"]'
+none_broke
+
 say "What the balancer says"
-typed lbctl status
+echo "\$ lbctl status"
+lbctl status # exits 4: a backend is unhealthy
 typed lbctl vip list
 typed lbctl backend list web4
 typed lbctl stats
@@ -127,6 +236,7 @@ typed lbctl stats
 say "Result"
 show_table
 status=$?
+keep
 lab_down || { echo "the lab did not go away as a whole" && status=1; }
 if [ "$status" != 0 ]; then
 	echo "demo: FAILED"
