@@ -357,6 +357,7 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 		next->number = before->number;
 		next->slots_start = before->slots_start;
 		next->slots = before->slots;
+		next->empty_at_s = before->empty_at_s;
 		error = check_for_good(plan, err);
 	} else {
 		error = take_place(change, plan->after, next, err);
@@ -672,6 +673,7 @@ static void commit(struct change *change, struct live_vip *live)
 			commit_removed(change, step);
 			continue;
 		case PLAN_ADDED:
+			step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s();
 			checks_follow(service, step->plan.after, &step->next, false);
 			break;
 		}

@@ -4,6 +4,7 @@
  * nothing to do, and no timer runs. */
 #include <event2/event.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../bpf/flow_word.h"
@@ -11,6 +12,7 @@
 
 #define TICK_MS 100
 #define RELEASE_MS 10
+#define SET_UP_S 60         /* for so long a VIP without packets may be one that is being set up */
 #define TICKS_A_PASS 32     /* a large table is swept in 3 s */
 #define BUCKETS_A_TICK 1024 /* at least: a small one at once */
 
@@ -76,27 +78,31 @@ static void mark(uint64_t *members, uint16_t number)
 	members[number / 64] |= 1ull << number % 64;
 }
 
-/* A backend that has never had a packet has no flows to keep: what it gives away, as all but one do
- * when a VIP is being set up, needs no transition. Safe when every packet goes by the new words,
- * some time after the change. */
-static void release_unused(struct service *service, const struct live_vip *live)
+static bool had_packets(const struct service *service, const struct live_vip *live)
 {
-	uint64_t unused[MEMBER_WORDS] = {0};
 	struct lb_counter counter;
 	size_t i;
 
-	if (!slots_take_changed(live->slots) || !live->slots->moving)
-		return;
-	slots_count(live->slots, &service->census);
-	for (i = 0; i < live->backend_count; i++) {
-		uint16_t number = live->backends[i].number;
+	for (i = 0; i < live->backend_count; i++)
+		if (datapath_counters(service->datapath, live->backends[i].number, &counter) ||
+		    counter.packets)
+			return true;
+	return false;
+}
 
-		if (service->census.leaving[number] &&
-		    !datapath_counters(service->datapath, number, &counter) && !counter.packets)
-			mark(unused, number);
-	}
-	slots_uncount(live->slots, &service->census);
-	slots_release(live->slots, unused);
+/* A VIP that came into force here without backends, a moment ago, and that no packet has found
+ * since has no flows on any node: what its backends give away, as each but one does when a VIP is
+ * set up, needs no transition. That no packet was here says nothing of an older VIP: this may be a
+ * standby. Safe when every packet goes by the new words, some time after the change. */
+static void release_set_up(const struct service *service, const struct live_vip *live)
+{
+	uint64_t all[MEMBER_WORDS];
+
+	if (!slots_take_changed(live->slots) || !live->slots->moving || !live->empty_at_s ||
+	    clock_now_s() - live->empty_at_s > SET_UP_S || had_packets(service, live))
+		return;
+	memset(all, 0xff, sizeof(all));
+	slots_release(live->slots, all);
 }
 
 static bool any_takes_new(const struct live_vip *live)
@@ -141,7 +147,7 @@ static void on_release(evutil_socket_t fd, short events, void *user)
 	(void)fd;
 	(void)events;
 	for (i = 0; i < service->document->vip_count; i++)
-		release_unused(service, &service->live[i]);
+		release_set_up(service, &service->live[i]);
 }
 
 static void tick(evutil_socket_t fd, short events, void *user)

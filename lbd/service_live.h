@@ -24,8 +24,10 @@ struct live_vip {
 	struct table_member *backends; /* weights are those that count now (standing_weigh) */
 	size_t backend_count;
 	struct health_standing *standings; /* of the backends */
-	bool use_all;                      /* what standing_weigh said */
-	bool reweigh;                      /* a standing has changed since */
+	uint32_t
+		empty_at_s; /* when it came into force without backends; 0: with some, or unknown */
+	bool use_all;       /* what standing_weigh said */
+	bool reweigh;       /* a standing has changed since */
 	/* Every check began anew; until then their first results are acted upon together. By the
 	 * monotonic clock; 0: not so. */
 	int64_t round_ends_ms;

@@ -135,6 +135,41 @@ test_drain() {
 	check "undrain: the backend is active" backend_is a 10.0.0.2 '.state == "active"'
 }
 
+# --- changes without traffic: this node may be a standby, and the VIP's flows may arrive any moment ---
+
+moves() {
+	a --json vip show "$1" | jq -e ".slots.moving $2 0"
+}
+
+# Longer than it takes lbd to release slots that need no transition.
+keeps_moving() {
+	local look
+	for look in {1..20}; do
+		moves "$1" '>' || { echo "look $look"; return 1; }
+	done
+}
+
+stands_by() {
+	jq '.vips[0] += {name: "stand", address: "192.0.2.40:443/tcp", transition_s: 600}' "$DIR/service.json" >"$DIR/stand.json" &&
+		jq -s '{vips: (.[0].vips + .[1].vips)}' "$DIR/service.json" "$DIR/stand.json" | a config apply - &&
+		a backend drain stand 10.0.0.3 && keeps_moving stand
+}
+
+set_up() {
+	local backend
+	a vip add 192.0.2.41:53/udp --name fresh || return
+	for backend in 10.0.0.2 10.0.0.3 10.0.0.4; do
+		a backend add fresh "$backend" || return
+	done
+	wait_for 10 moves fresh '==' || { a vip show fresh; return 1; }
+}
+
+test_without_traffic() {
+	check "a drain on a node that no packet has reached runs its transition" stands_by
+	check "a VIP that is set up backend by backend needs none" set_up
+	check "the document of before comes back" exits 0 a config apply "$DIR/service.json"
+}
+
 settled() {
 	a --json vip show web | jq -e '.slots.moving == 0 and .slots.tracked == 0'
 }
@@ -333,6 +368,7 @@ test_memory() {
 }
 
 test_drain
+test_without_traffic
 test_delete
 test_nobody_left
 test_dry_run
