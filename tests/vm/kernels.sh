@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Does it work on the kernels it claims to work on? What "make test-kernels" runs, as root.
 #
-#   kernels.sh [-s SUITE -r "RUNS"] BUILD [SERIES…]        6.1 and 6.12 unless given
+#   kernels.sh [-s SUITE -r "RUNS" -t SECONDS] BUILD [SERIES…]        6.1 and 6.12 unless given
 #
 # Runs SUITE BUILD RUNS…, which is suite.sh unless given, on the newest kernel of each series that Debian offers,
 # each in a VM of its own and all at the same time: one takes a CPU and 2 GB at most. The series "running" is this
@@ -12,9 +12,11 @@ set -u
 
 suite=tests/vm/suite.sh
 runs=(load packets traffic gue_and_vlan path_mtu)
-while getopts s:r: option; do
+seconds=480
+while getopts s:r:t: option; do
 	case $option in
 	s) suite=$OPTARG ;;
+	t) seconds=$OPTARG ;;
 	r) read -ra runs <<<"$OPTARG" ;;
 	*) exit 2 ;;
 	esac
@@ -64,7 +66,7 @@ start_series() {
 	fi
 	kernels[$series]=$(tests/vm/kernel.sh "$series" "$cache") || return
 	echo "=== $(basename "${kernels[$series]}") starts"
-	tests/vm/run.sh -t 480 "${kernels[$series]}" "$logs" "$suite" "$build" "${runs[@]}" \
+	tests/vm/run.sh -t "$seconds" "${kernels[$series]}" "$logs" "$suite" "$build" "${runs[@]}" \
 		> "$logs/shown" 2>&1 &
 	vms[$series]=$!
 }
