@@ -151,8 +151,12 @@ kill_rounds() {
 
 nothing_remains_pinned() {
 	lab_in balancer "$LBD" --config "$LAB_DIR/lbd.json" --detach &&
-		[ ! -e "/sys/fs/bpf/$LAB_ID" ] &&
-		! lab_ip balancer -json link show l0 | jq -e '.[0].xdp'
+		[ ! -e "/sys/fs/bpf/$LAB_ID" ] && wait_for 5 no_program
+}
+
+# The kernel takes a link's program off some time after its last pin is gone.
+no_program() {
+	! lab_ip balancer -json link show l0 | jq -e '.[0].xdp'
 }
 
 start() {
