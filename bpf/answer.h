@@ -177,6 +177,10 @@ static __noinline int echo4(struct xdp_md *ctx, __u32 l3)
 	ip->check = checksum_change(ip->check, before, *(__be16 *)&ip->ttl);
 	icmp->type = ECHO4_REPLY;
 	icmp->check = checksum_change(icmp->check, ECHO4_REQUEST, ECHO4_REPLY);
+	/* Of a message that is all 0 it is 0xffff (RFC 1071); of others either of the two will do.
+	 */
+	if (!icmp->check)
+		icmp->check = 0xffff;
 	return LB_TX_ECHO;
 }
 
@@ -294,6 +298,12 @@ static __always_inline void too_big4_write(struct too_big4 *to, __u32 mtu)
 	icmp->check = checksum_fold(sum + TOO_BIG4 + icmp->word[1]);
 }
 
+/* Senders take what is quoted for theirs; a header that changed on the way may name anybody. */
+static __always_inline int header_is_sound(struct iphdr *ip)
+{
+	return !checksum_fold((__u32)bpf_csum_diff(NULL, 0, (__be32 *)ip, ip->ihl * 4, 0));
+}
+
 static __noinline int too_big4(struct xdp_md *ctx, __u32 l3, __u32 mtu)
 {
 	struct iphdr *ip = answer_l3(ctx, l3, QUOTE);
@@ -303,7 +313,7 @@ static __noinline int too_big4(struct xdp_md *ctx, __u32 l3, __u32 mtu)
 	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
 		return LB_DROP_TOO_BIG;
 	if (!(ip->frag_off & bpf_htons(ANSWER_DF)) || mtu < IPV4_MTU_MIN || mtu > 0xffff ||
-	    !may_answer4(ip) || !link_is_of_single_stations(link))
+	    !may_answer4(ip) || !link_is_of_single_stations(link) || !header_is_sound(ip))
 		return LB_DROP_TOO_BIG;
 	if (!limit_take(LB_LIMIT_TOO_BIG))
 		return LB_DROP_LIMITED;

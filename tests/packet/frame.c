@@ -316,7 +316,7 @@ void frame_build(const struct spec *spec, struct frame *frame)
 	fill_ip_length(frame, spec, l4);
 	for (i = 0; i < spec->padding; i++)
 		append8(frame, 0xee);
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < POKES_MAX; i++) {
 		if (spec->poke[i].at)
 			frame->bytes[spec->poke[i].at] = spec->poke[i].value;
 	}

@@ -35,6 +35,7 @@ struct tag {
 };
 
 #define CHAIN_MAX 7
+#define POKES_MAX 6
 
 /* A packet. What is left out is 0, but for the TTL, which is 61 then. */
 struct spec {
@@ -63,7 +64,7 @@ struct spec {
 	uint16_t payload;         /* bytes after the transport header */
 	uint16_t l4_length;       /* the IP packet ends so many bytes into the transport header */
 	uint16_t padding;         /* bytes after the IP packet */
-	struct poke poke[4];
+	struct poke poke[POKES_MAX];
 };
 
 void frame_build(const struct spec *spec, struct frame *frame);

@@ -62,6 +62,7 @@ void frame_echo_checksums(struct frame *frame)
 void frame_echo_reply(const struct frame *in, struct frame *out)
 {
 	uint8_t *ip = out->bytes + frame_l3(in, NULL);
+	bool four = false;
 
 	*out = *in;
 	swap(out->bytes, out->bytes + 6, 6);
@@ -69,12 +70,15 @@ void frame_echo_reply(const struct frame *in, struct frame *out)
 		swap(ip + 12, ip + 16, 4);
 		ip[8] = TTL;
 		ip[20] = 0;
+		four = true;
 	} else {
 		swap(ip + 8, ip + 24, 16);
 		ip[7] = TTL;
 		ip[40] = 129;
 	}
 	frame_echo_checksums(out);
+	if (four && !ip[22] && !ip[23]) /* both zeros of one's complement will do: one of them */
+		put16(ip + 22, 0xffff);
 }
 
 static void too_big4(const uint8_t *packet, uint32_t mtu, uint8_t *ip)
