@@ -268,14 +268,16 @@ struct lb_budget {
 struct lb_fragment_key {
 	__u64 source[2], destination[2]; /* wire order; IPv4 in the low half of the first word */
 	__u32 id;                        /* identification, as it lies in the packet */
-	__u8 protocol;
-	__u8 family; /* 4 or 6 */
+	__u8 protocol;                   /* IPv6: 0 */
+	__u8 family;                     /* 4 or 6 */
 	__u16 pad;
 };
 
 struct lb_fragment {
-	__be32 ports; /* source and destination as they lie in the packet */
-	__u32 time;   /* of the first fragment, in time units of flow words */
+	__be32 ports;  /* source and destination as they lie in the packet */
+	__u16 time;    /* of the first fragment, in time units of flow words */
+	__u8 protocol; /* of the transport header */
+	__u8 pad;
 };
 
 /* --- per-CPU array "limits" of token buckets, one for each kind of packet that the program itself

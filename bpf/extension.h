@@ -84,7 +84,8 @@ static __always_inline int extension_step(struct xdp_md *ctx, struct walk *walk)
 
 /* LB_NEXT, at the transport header; LB_DROP_EXTENSION, with walk->protocol an extension header's;
  * or LB_PASS_NOT_VIP. Of a fragment nothing is read beyond its fragment header but the transport
- * header: later fragments do not tell what else is there. */
+ * header: later fragments do not tell what else is there, and what they say comes next need not be
+ * what their first says (fragment.h). */
 __noinline int extension_walk(struct xdp_md *ctx, struct walk *walk)
 {
 	int i, verdict;
@@ -98,7 +99,8 @@ __noinline int extension_walk(struct xdp_md *ctx, struct walk *walk)
 		if (verdict != LB_NEXT)
 			return verdict;
 	}
-	return extension_is(walk->protocol) ? LB_DROP_EXTENSION : LB_NEXT;
+	return walk->fragment != FRAGMENT_LATER && extension_is(walk->protocol) ? LB_DROP_EXTENSION
+										: LB_NEXT;
 }
 
 /* The rest of parse_ipv6 for a packet that has extension headers. */
@@ -119,12 +121,10 @@ __noinline int extension_read(struct xdp_md *ctx, struct packet *packet)
 	packet->protocol = walk.protocol;
 	packet->fragment = walk.fragment;
 	packet->fragment_id = walk.fragment_id;
+	packet->fragment_offset = walk.fragment_offset;
 	packet->l4 = walk.offset;
 	packet->fault = verdict;
-	if (verdict != LB_NEXT)
-		return LB_NEXT;
-	packet->fault = parse_fragment_fault(walk.protocol, walk.fragment_offset);
-	if (walk.fragment != FRAGMENT_LATER)
+	if (verdict == LB_NEXT && walk.fragment != FRAGMENT_LATER)
 		parse_l4(bounds_at(data, walk.offset, L4_OFFSET_MASK), end, walk.end - walk.offset,
 			 packet);
 	return LB_NEXT;

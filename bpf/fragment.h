@@ -3,9 +3,10 @@
  *
  * The first fragment has the ports, the later ones do not. So by default ("track") the ports of a
  * first fragment to the address of a VIP are kept in a small LRU, under what RFC 791 and RFC 8200
- * reassemble by, and later ones take them from there. A later one that comes before its first is
- * dropped, as is one whose first came too long ago: identifications repeat. Or all fragments of a
- * VIP go by what every one of them has: addresses and protocol ("3-tuple"). Or none is let in.
+ * reassemble by, and later ones take them from there. Over IPv6 that is without the next header:
+ * the first fragment's alone counts (RFC 8200 section 4.5). A later one that comes before its first
+ * is dropped, as is one whose first came too long ago: identifications repeat. Or all fragments of
+ * a VIP go by what every one of them has: addresses and protocol ("3-tuple"). Or none is let in.
  *
  * A first fragment must hold the whole fixed transport header, and no later one may lie over it
  * (parse.h), so that what is decided by its flags cannot be changed behind our back.
@@ -33,7 +34,7 @@ static __always_inline void fragment_key(const struct packet *packet, struct lb_
 	key->destination[0] = packet->destination[0];
 	key->destination[1] = packet->destination[1];
 	key->id = packet->fragment_id;
-	key->protocol = packet->protocol;
+	key->protocol = packet->family == 4 ? packet->protocol : 0; /* RFC 8200 section 4.5 */
 	key->family = packet->family;
 	key->pad = 0;
 }
@@ -49,10 +50,11 @@ __noinline int fragment_record(struct packet *packet)
 	fragment_key(packet, &key);
 	record.ports = packet->ports;
 	record.time = fragment_time();
+	record.protocol = packet->protocol;
 	return bpf_map_update_elem(&fragments, &key, &record, BPF_ANY);
 }
 
-/* A later fragment: takes the ports of its first, if that is on record. */
+/* A later fragment: takes protocol and ports of its first, if that is on record. */
 __noinline int fragment_follow(struct packet *packet)
 {
 	struct lb_fragment_key key;
@@ -64,6 +66,7 @@ __noinline int fragment_follow(struct packet *packet)
 	first = bpf_map_lookup_elem(&fragments, &key);
 	if (!first || flow_word_age(first->time, fragment_time()) > FRAGMENT_AGE_MAX)
 		return LB_NEXT;
+	packet->protocol = first->protocol;
 	packet->ports = first->ports;
 	packet->has_ports = 1;
 	return LB_NEXT;

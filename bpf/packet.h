@@ -33,11 +33,12 @@ struct packet {
 	__u16 l3; /* where in the frame its IP header begins: 14, with VLAN tags 18 or 22 */
 	__u16 l4; /* where its transport or ICMP header begins */
 	__u32 fragment_id;
-	__be32 ports; /* source and destination as they lie in the packet */
-	__u32 length; /* of the IP packet */
-	int fault;    /* the verdict if it is for a VIP; LB_NEXT: none */
-	__u32 pad; /* there must be no hole: functions verified by themselves are handed all of it
-		    */
+	__be32 ports;          /* source and destination as they lie in the packet */
+	__u32 length;          /* of the IP packet */
+	int fault;             /* the verdict if it is for a VIP; LB_NEXT: none */
+	__u16 fragment_offset; /* of a later fragment, in units of 8 bytes */
+	__u16 pad;             /* there must be no hole: functions verified by themselves are
+				* handed all of it */
 	__u64 source[2], destination[2]; /* wire order; IPv4 in the low half of the first word */
 };
 

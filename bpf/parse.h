@@ -82,13 +82,6 @@ static __always_inline void parse_l4(void *l4, void *end, __u32 room, struct pac
 	packet->fault = LB_NEXT;
 }
 
-/* A later fragment of TCP at the eighth byte would write over the flags of the first one, which we
- * have judged by them (RFC 1858, RFC 3128). */
-static __always_inline int parse_fragment_fault(__u8 protocol, __u32 offset)
-{
-	return protocol == IPPROTO_TCP && offset == 1 ? LB_DROP_TRUNCATED : LB_NEXT;
-}
-
 static __always_inline int parse_ipv4_fault(struct xdp_md *ctx, struct iphdr *ip, void *end,
 					    __u32 header)
 {
@@ -111,8 +104,7 @@ static __always_inline void parse_ipv4_fragment(const struct iphdr *ip, struct p
 
 	packet->fragment = offset ? FRAGMENT_LATER : FRAGMENT_FIRST;
 	packet->fragment_id = ip->id;
-	if (packet->fault == LB_NEXT)
-		packet->fault = parse_fragment_fault(ip->protocol, offset);
+	packet->fragment_offset = offset;
 }
 
 static __always_inline int parse_ipv4(struct xdp_md *ctx, void *l3, void *end,

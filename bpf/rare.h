@@ -15,6 +15,16 @@ static __always_inline int rare_is(const struct packet *packet)
 	       packet->fragment;
 }
 
+/* Of a later fragment whose protocol is known. One at byte 8 would write over TCP's flags, or
+ * SCTP's first chunk type, by which the first one was judged (RFC 1858, RFC 3128). */
+static __always_inline int rare_later_fault(const struct packet *packet)
+{
+	if (packet->fragment_offset == 1 &&
+	    (packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_SCTP))
+		return LB_DROP_TRUNCATED;
+	return packet->family == 6 && extension_is(packet->protocol) ? LB_DROP_EXTENSION : LB_NEXT;
+}
+
 static __always_inline int rare_icmp(struct xdp_md *ctx, struct packet *packet)
 {
 	int verdict = icmp_read(ctx, packet);
@@ -22,20 +32,17 @@ static __always_inline int rare_icmp(struct xdp_md *ctx, struct packet *packet)
 	return verdict == LB_TX_ECHO ? answer_echo(ctx, packet) : verdict;
 }
 
-static __always_inline int rare_fragment(struct packet *packet)
-{
-	if (packet->fragment == FRAGMENT_LATER && packet->fault == LB_NEXT)
-		return fragment_follow(packet);
-	return LB_NEXT;
-}
-
 static __always_inline int rare(struct xdp_md *ctx, struct packet *packet)
 {
+	if (packet->fragment == FRAGMENT_LATER && packet->fault == LB_NEXT) {
+		fragment_follow(packet);
+		packet->fault = rare_later_fault(packet);
+	}
 	switch (packet->protocol) {
 	case IPPROTO_TCP:
 	case IPPROTO_UDP:
 	case IPPROTO_SCTP:
-		return packet->fragment ? rare_fragment(packet) : LB_NEXT;
+		return LB_NEXT;
 	case IPPROTO_ICMP:
 	case IPPROTO_ICMPV6:
 		return rare_icmp(ctx, packet);

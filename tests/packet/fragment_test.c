@@ -49,13 +49,15 @@ static uint32_t last_id = 0x100;
 struct datagram {
 	const struct target *target;
 	uint16_t sport;
+	uint8_t protocol;
 	uint32_t id;
 	struct tag tag;
 };
 
 static struct datagram datagram_to(const struct target *target)
 {
-	return (struct datagram){.target = target, .sport = 40000, .id = ++last_id};
+	return (struct datagram){
+		.target = target, .sport = 40000, .protocol = IPPROTO_UDP, .id = ++last_id};
 }
 
 /* `unit`: offset in units of 8 bytes; 0: the first, with the UDP header. */
@@ -67,7 +69,7 @@ static void build_fragment(const struct datagram *datagram, unsigned int unit, b
 	const struct spec spec = {
 		.tag = {datagram->tag},
 		.family = target->family,
-		.protocol = IPPROTO_UDP,
+		.protocol = datagram->protocol,
 		.source = target->source,
 		.destination = target->destination,
 		.sport = datagram->sport,
@@ -223,6 +225,56 @@ static void another_datagram_of_the_same_identification_takes_over(void **state)
 	goes_to_member(&datagram, 0, true);
 	goes_to_member(&next, 0, true);
 	goes_to_member(&next, 8, false);
+}
+
+/* RFC 8200 section 4.5: only the first fragment's next header counts. */
+static void later_fragments_may_name_another_next_header(void **state)
+{
+	static const uint8_t others[] = {IPPROTO_TCP,     IPPROTO_ICMPV6,   IPPROTO_ESP,
+					 IPPROTO_DSTOPTS, IPPROTO_FRAGMENT, 253};
+	const struct datagram datagram = datagram_to(*state);
+	static struct frame in, out, wrapped;
+	struct flow flow;
+	size_t i;
+
+	goes_to_member(&datagram, 0, true);
+	flow_of(&datagram, &flow);
+	harness_slot_set(datagram.target->vip, harness_slot(datagram.target->vip, &flow), MEMBER);
+	for (i = 0; i < COUNT(others); i++) {
+		build_fragment(&datagram, 1, true, &in); /* byte 8: no harm to UDP */
+		in.bytes[ETH + 40] = others[i];
+		run(&in, LB_TX, &out);
+		harness_wrap(&in, MEMBER, harness_hash(datagram.target->vip, &flow), &wrapped);
+		assert_true(frame_equal(&wrapped, &out));
+	}
+	harness_slots_decoy();
+}
+
+/* Whatever it says of itself: its receiver, too, goes by what the first one says. */
+static void no_fragment_lies_over_what_its_first_was_judged_by(void **state)
+{
+	const struct target *target = *state;
+	const bool six = target->family == 6;
+	const struct target web = {target->family, six ? WEB6 : WEB4, target->source,
+				   target->destination, 443};
+	const struct target sctp = {target->family, six ? SCTP6 : SCTP4, target->source,
+				    six ? "2001:db8::13" : "192.0.2.13", 5060};
+	struct datagram datagram = datagram_to(&web);
+	static struct frame in, out;
+
+	datagram.protocol = IPPROTO_TCP;
+	goes_to_member(&datagram, 0, true);
+	becomes(&datagram, 1, true, LB_DROP_TRUNCATED);
+	build_fragment(&datagram, 1, true, &in);
+	if (six) {
+		in.bytes[ETH + 40] = IPPROTO_UDP;
+		run(&in, LB_DROP_TRUNCATED, &out);
+	}
+	datagram = datagram_to(&sctp);
+	datagram.protocol = IPPROTO_SCTP;
+	goes_to_member(&datagram, 0, true);
+	becomes(&datagram, 1, true, LB_DROP_TRUNCATED);
+	goes_to_member(&datagram, 2, true);
 }
 
 static void a_first_fragment_is_forgotten_after_30_s(void **state)
@@ -405,6 +457,9 @@ int main(void)
 	TRACKED(another_source_is_another_datagram);
 	TRACKED(another_vip_address_is_another_datagram);
 	TRACKED(another_datagram_of_the_same_identification_takes_over);
+	add("later_fragments_may_name_another_next_header",
+	    later_fragments_may_name_another_next_header, &tracked[1], 1);
+	TRACKED(no_fragment_lies_over_what_its_first_was_judged_by);
 	TRACKED(a_first_fragment_is_forgotten_after_30_s);
 	TRACKED(fragments_to_a_port_without_vip_all_reach_the_stack);
 	TRACKED(the_oldest_first_fragment_makes_room);

@@ -402,15 +402,13 @@ bool frame_destination(const struct frame *frame, struct flow *flow)
 struct reading {
 	const uint8_t *ip;
 	size_t room, end, at;
-	uint32_t offset; /* of a fragment, in units of 8 bytes */
 };
 
-static void set_fragment(struct flow *flow, struct reading *reading, unsigned int offset, bool more,
-			 uint32_t id)
+static void set_fragment(struct flow *flow, unsigned int offset, bool more, uint32_t id)
 {
-	reading->offset = offset;
 	flow->fragment = offset ? LATER_FRAGMENT : more ? FIRST_FRAGMENT : WHOLE;
 	flow->id = flow->fragment == WHOLE ? 0 : id;
+	flow->offset = offset;
 }
 
 /* The header alone; a packet that is quoted need not be there in full. */
@@ -424,14 +422,14 @@ static bool read_ipv4(struct reading *reading, struct flow *flow)
 	reading->at = (ip[0] & 15) * 4;
 	if (ip[0] >> 4 != 4 || reading->at < 20 || reading->at > reading->room)
 		return false;
-	set_fragment(flow, reading, get16(ip + 6) & 0x1fff, ip[6] & 0x20, get16(ip + 4));
+	set_fragment(flow, get16(ip + 6) & 0x1fff, ip[6] & 0x20, get16(ip + 4));
 	flow->protocol = ip[9];
 	memcpy(flow->source, ip + 12, 4);
 	memcpy(flow->destination, ip + 16, 4);
 	return true;
 }
 
-static bool is_extension(uint8_t number)
+bool frame_is_extension(uint8_t number)
 {
 	static const uint8_t numbers[] = {0, 43, 44, 51, 60, 135, 139, 140};
 
@@ -450,7 +448,7 @@ static bool read_extensions(struct reading *reading, struct flow *flow, size_t l
 {
 	int i;
 
-	for (i = 0; i < 6 && is_extension(flow->protocol) && !flow->fragment; i++) {
+	for (i = 0; i < 6 && frame_is_extension(flow->protocol) && !flow->fragment; i++) {
 		const uint8_t *header = reading->ip + reading->at, number = flow->protocol;
 
 		if (reading->at + 8 > limit)
@@ -463,11 +461,12 @@ static bool read_extensions(struct reading *reading, struct flow *flow, size_t l
 		if (reading->at > limit)
 			return false;
 		if (number == 44)
-			set_fragment(flow, reading, get16(header + 2) >> 3, header[3] & 1,
+			set_fragment(flow, get16(header + 2) >> 3, header[3] & 1,
 				     (uint32_t)get16(header + 4) << 16 | get16(header + 6));
 		flow->protocol = header[0];
 	}
-	return !is_extension(flow->protocol);
+	/* What a later fragment says comes next is not heeded. */
+	return flow->fragment == LATER_FRAGMENT || !frame_is_extension(flow->protocol);
 }
 
 static bool read_ipv6(struct reading *reading, struct flow *flow)
@@ -535,11 +534,8 @@ static bool read_l4(struct reading *reading, struct flow *flow)
 	const uint8_t *l4 = reading->ip + reading->at;
 	const size_t need = l4_need(flow->protocol);
 
-	if (flow->fragment == LATER_FRAGMENT) {
-		if (flow->protocol == IPPROTO_TCP && reading->offset == 1)
-			flow->fragment = WHOLE; /* it would lie over the flags */
+	if (flow->fragment == LATER_FRAGMENT)
 		return false;
-	}
 	if (!need)
 		return reading->at + 8 <= reading->end && !flow->fragment &&
 		       is_error(flow, l4[0]) && read_quote(reading, flow);

@@ -95,9 +95,10 @@ struct flow {
 	size_t ip_length; /* of the packet it was read from */
 	size_t l3, l4;    /* where its IP and its transport header begin */
 	enum fragment fragment;
-	uint32_t id;    /* of a fragment */
-	bool quoted;    /* read from the quote of an ICMP error, and turned around */
-	bool elsewhere; /* on its way to another address: segments are left */
+	uint32_t id;     /* of a fragment */
+	uint32_t offset; /* of a later fragment, in units of 8 bytes */
+	bool quoted;     /* read from the quote of an ICMP error, and turned around */
+	bool elsewhere;  /* on its way to another address: segments are left */
 };
 
 /* True for a sound packet that has the ports of its flow in it: TCP, UDP or SCTP, whole or a first
@@ -105,6 +106,9 @@ struct flow {
  * which it gives false and flow->fragment, and nothing else. Up to two VLAN tags, up to six IPv6
  * extension headers. */
 bool frame_flow(const struct frame *frame, struct flow *flow);
+
+/* Is this the number of an IPv6 extension header that is walked? */
+bool frame_is_extension(uint8_t number);
 
 /* Where the IP header begins, after Ethernet and at most two VLAN tags; *type: what follows. 0 when
  * the frame ends before it. */

@@ -280,8 +280,8 @@ static struct flow *first_of(const struct flow *flow)
 	int i;
 
 	for (i = first_count - 1; i >= 0; i--)
-		if (firsts[i].family == flow->family && firsts[i].protocol == flow->protocol &&
-		    firsts[i].id == flow->id &&
+		if (firsts[i].family == flow->family && firsts[i].id == flow->id &&
+		    (flow->family == 6 || firsts[i].protocol == flow->protocol) &&
 		    !memcmp(firsts[i].source, flow->source, sizeof(flow->source)) &&
 		    !memcmp(firsts[i].destination, flow->destination, sizeof(flow->destination)))
 			return &firsts[i];
@@ -336,6 +336,14 @@ static void expect_later(struct expectation *expected)
 {
 	const struct flow *first = first_of(&expected->flow);
 
+	if (first)
+		expected->flow.protocol = first->protocol;
+	expected->action = EITHER;
+	if (expected->flow.family == 6 && frame_is_extension(expected->flow.protocol))
+		return;
+	if (expected->flow.offset == 1 &&
+	    (expected->flow.protocol == IPPROTO_TCP || expected->flow.protocol == IPPROTO_SCTP))
+		return; /* it would lie over what its first was judged by */
 	expected->action = XDP_PASS;
 	if (!is_vip_protocol(expected->flow.protocol))
 		return;
