@@ -197,8 +197,19 @@ static __always_inline int encap_write(void *data, void *end, const struct packe
 	return 1;
 }
 
+/* What follows the packet in its frame does not count for the MTU, and so may not go along where it
+ * is more than Ethernet's own padding. */
+static __noinline void encap_trim(struct xdp_md *ctx, __u32 end, __u32 least)
+{
+	const __u32 length = bpf_xdp_get_buff_len(ctx);
+
+	if (length > end && length > least)
+		bpf_xdp_adjust_tail(ctx, (int)end - (int)length);
+}
+
+/* `plain`: nothing but padding follows the packet, see plain.h. */
 static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet,
-				 const struct choice *choice)
+				 const struct choice *choice, int plain)
 {
 	const __u32 outer = encap_bytes(choice->flags);
 	const __u32 mtu = *(volatile __u32 *)&choice->nexthop->mtu;
@@ -210,6 +221,8 @@ static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet
 		return verdict;
 	if (packet->length + outer > mtu)
 		return answer_too_big(ctx, packet, mtu - outer);
+	if (!plain)
+		encap_trim(ctx, packet->l3 + packet->length, packet->l3 + ETHERNET_PAYLOAD_MIN);
 	/* The tags that it came with go, at most eight bytes; the outer header is longer. */
 	if (bpf_xdp_adjust_head(ctx, (int)packet->l3 - ETH_HLEN - (int)outer -
 					     (int)encap_tag_bytes(&macs)))

@@ -39,8 +39,8 @@ static __always_inline int send(struct xdp_md *ctx, const struct lb_nexthop *nex
 	return LB_REDIRECT;
 }
 
-/* From a packet that is understood to its backend. */
-static __always_inline int forward(struct xdp_md *ctx, struct packet *packet)
+/* From a packet that is understood to its backend. `plain`: a constant. */
+static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, int plain)
 {
 	struct choice choice = {};
 	struct vip vip = {};
@@ -61,7 +61,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet)
 	verdict = choose_nexthop(&choice);
 	if (verdict != LB_NEXT)
 		return verdict;
-	verdict = encap(ctx, packet, &choice);
+	verdict = encap(ctx, packet, &choice, plain);
 	if (verdict != LB_NEXT)
 		return verdict;
 	verdict = send(ctx, choice.nexthop);
@@ -85,7 +85,7 @@ static __noinline int balance(struct xdp_md *ctx)
 		if (verdict != LB_NEXT)
 			return verdict;
 	}
-	return forward(ctx, &packet);
+	return forward(ctx, &packet, 0);
 }
 
 /* The way of plain packets, compiled once for each family; LB_NEXT for all others. Inline: a call
@@ -96,14 +96,14 @@ static __always_inline int balance_plain(struct xdp_md *ctx)
 	struct packet packet = {};
 	struct ethhdr *eth = data;
 
-	if ((void *)(eth + 1) > end)
+	if ((void *)(eth + 1) > end || *(__u8 *)data & 1) /* to a group of stations */
 		return LB_NEXT;
 	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
 		if (plain_ipv4(data, end, &packet))
-			return forward(ctx, &packet);
+			return forward(ctx, &packet, 1);
 	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
 		if (plain_ipv6(data, end, &packet))
-			return forward(ctx, &packet);
+			return forward(ctx, &packet, 1);
 	}
 	return LB_NEXT;
 }

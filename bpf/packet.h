@@ -18,6 +18,9 @@
 #define TCP_RST 0x04
 #define TCP_ACK 0x10
 
+/* Ethernet pads a payload up to this (IEEE 802.3 clause 3.2.7); more is no padding of its own. */
+#define ETHERNET_PAYLOAD_MIN 46
+
 #define unlikely(condition) __builtin_expect(!!(condition), 0)
 
 struct packet {

@@ -26,6 +26,8 @@
 #include <bpf/bpf_helpers.h>
 #include "bounds.h"
 #include "packet.h"
+#include "source.h"
+#include "source_route.h"
 
 #define IP_FRAGMENT_MASK 0x3fff /* more fragments, and the offset */
 #define IP_OFFSET_MASK 0x1fff
@@ -129,6 +131,9 @@ static __always_inline int parse_ipv4(struct xdp_md *ctx, void *l3, void *end,
 	packet->fault = fault;
 	if (fault == LB_DROP_BAD_VERSION || fault == LB_DROP_BAD_HEADER)
 		return LB_NEXT;
+	if (unlikely(header > sizeof(*ip)) &&
+	    source_route_is_left(ctx, packet->l3 + sizeof(*ip), header - sizeof(*ip)))
+		return LB_PASS_NOT_VIP;
 	if (unlikely(ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))) {
 		parse_ipv4_fragment(ip, packet);
 		if (packet->fragment == FRAGMENT_LATER)
@@ -138,6 +143,18 @@ static __always_inline int parse_ipv4(struct xdp_md *ctx, void *l3, void *end,
 	if (fault != LB_NEXT)
 		packet->fault = fault;
 	return LB_NEXT;
+}
+
+/* Only the address is known to be there. */
+static __always_inline void parse_source(struct packet *packet)
+{
+	const int bad = packet->family == 4
+				? source4_is_bad(packet->source[0], packet->destination[0])
+				: packet->family == 6 &&
+					  source6_is_bad(packet->source, packet->destination);
+
+	if (bad && packet->fault == LB_NEXT)
+		packet->fault = LB_DROP_BAD_SOURCE;
 }
 
 #include "extension.h"
@@ -229,8 +246,7 @@ __noinline int parse_tagged(struct xdp_md *ctx, struct packet *packet)
 	return LB_PASS_NOT_IP;
 }
 
-/* `packet` is all 0. */
-static __always_inline int parse(struct xdp_md *ctx, struct packet *packet)
+static __always_inline int parse_network(struct xdp_md *ctx, struct packet *packet)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = data;
@@ -245,6 +261,26 @@ static __always_inline int parse(struct xdp_md *ctx, struct packet *packet)
 	if (parse_is_tag(eth->h_proto))
 		return parse_tagged(ctx, packet);
 	return LB_PASS_NOT_IP;
+}
+
+/* Every balancer of the segment gets a frame to a group, and so it is for none of them to forward
+ * (RFC 1812 section 5.3.4). */
+static __always_inline int parse_is_to_group(struct xdp_md *ctx)
+{
+	__u8 *first = (void *)(long)ctx->data;
+
+	return (void *)(first + 1) <= (void *)(long)ctx->data_end && *first & 1;
+}
+
+/* `packet` is all 0. */
+static __always_inline int parse(struct xdp_md *ctx, struct packet *packet)
+{
+	const int verdict = parse_network(ctx, packet);
+
+	if (verdict != LB_NEXT)
+		return verdict;
+	parse_source(packet);
+	return parse_is_to_group(ctx) ? LB_PASS_GROUP : LB_NEXT;
 }
 
 #endif

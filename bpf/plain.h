@@ -2,9 +2,10 @@
 /* Stage 1 for nearly all packets: TCP or UDP in a sound IP packet, without tags, options, extension
  * headers or fragments, and with all headers in the first buffer.
  *
- * Each of these is asked for here, and then known to the compiler: the way of a plain packet is
- * compiled apart, without what the others need. What is not plain goes the long way (parse.h),
- * which would find in a plain packet just what is found here; tests/fuzz/parser_fuzz.c compares.
+ * So is that the frame is for one station, and its source may be a host's. Each of these is asked
+ * for here, and then known to the compiler: the way of a plain packet is compiled apart, without
+ * what the others need. What is not plain goes the long way (parse.h), which would find in a plain
+ * packet just what is found here; tests/fuzz/parser_fuzz.c compares.
  */
 #ifndef LB_PLAIN_H
 #define LB_PLAIN_H
@@ -32,16 +33,23 @@ static __always_inline int plain_l4(void *l4, void *end, __u32 room, struct pack
 	return 1;
 }
 
+/* The packet ends with the frame, but for the padding of a short frame. */
+static __always_inline int plain_room(__u32 length, __u32 room)
+{
+	return length == room || (length < room && room <= ETHERNET_PAYLOAD_MIN);
+}
+
 static __always_inline int plain_ipv4(void *data, void *end, struct packet *packet)
 {
 	struct iphdr *ip = data + ETH_HLEN;
-	__u32 length;
+	__u32 length, room = end - (void *)ip;
 
 	if ((void *)(ip + 1) > end || *(__u8 *)ip != PLAIN_IPV4 || !ip->ttl ||
 	    ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))
 		return 0;
 	length = bpf_ntohs(ip->tot_len);
-	if (length < sizeof(*ip) || length > (__u32)(end - (void *)ip))
+	if (length < sizeof(*ip) || !plain_room(length, room) ||
+	    !source4_is_plain(ip->saddr, ip->daddr))
 		return 0;
 	packet->family = 4;
 	packet->protocol = ip->protocol;
@@ -63,7 +71,8 @@ static __always_inline int plain_ipv6(void *data, void *end, struct packet *pack
 	if ((void *)(ip + 1) > end || ip->version != 6 || !ip->hop_limit)
 		return 0;
 	payload = bpf_ntohs(ip->payload_len);
-	if (payload > (__u32)(end - (void *)(ip + 1)))
+	if (!plain_room(payload + sizeof(*ip), end - (void *)ip) ||
+	    !source6_is_plain(&words[1], &words[3]))
 		return 0;
 	packet->family = 6;
 	packet->protocol = ip->nexthdr;

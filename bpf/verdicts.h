@@ -43,6 +43,10 @@
 	X(DROP_LIMITED, "drop_limited", DROP,                                                      \
 	  "would have been answered, but too many answers were sent this second")                  \
 	X(DROP_FRAGMENT_UNKNOWN, "drop_fragment_unknown", DROP,                                    \
-	  "later fragment of a datagram whose first one was not seen")
+	  "later fragment of a datagram whose first one was not seen")                             \
+	X(PASS_GROUP, "pass_group", PASS,                                                          \
+	  "IP packet in a frame to a broadcast or multicast MAC address")                          \
+	X(DROP_BAD_SOURCE, "drop_bad_source", DROP,                                                \
+	  "to a VIP: source address that no host can have, or the VIP's own")
 
 #endif

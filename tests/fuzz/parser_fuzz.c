@@ -229,6 +229,11 @@ static void check_sound(const struct xdp_md *ctx, const struct packet *packet,
 	FUZZ_CHECK(packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP ||
 		   packet->protocol == IPPROTO_SCTP);
 	FUZZ_CHECK(vip->slots_size);
+	FUZZ_CHECK(!(ctx->frame[0] & 1));
+	FUZZ_CHECK(packet->quoted ||
+		   memcmp(ip + (four ? 12 : 8), ip + (four ? 16 : 24), four ? 4 : 16));
+	FUZZ_CHECK(packet->quoted ||
+		   (four ? ip[12] && ip[12] != 127 && ip[12] >> 4 != 14 : ip[8] != 0xff));
 	FUZZ_CHECK(is_for_vip(ctx->frame, ctx->length));
 	FUZZ_CHECK(!(vip->flags & LB_VIP_FRAGMENTS_ONLY) || packet->fragment == FRAGMENT_LATER);
 	FUZZ_CHECK(!(vip->flags & LB_VIP_FRAGMENTS_DROP) || !packet->fragment);
@@ -243,7 +248,7 @@ static void check_sound(const struct xdp_md *ctx, const struct packet *packet,
 static bool passes(int verdict)
 {
 	return verdict == LB_PASS_NOT_IP || verdict == LB_PASS_RUNT || verdict == LB_PASS_NOT_VIP ||
-	       verdict == LB_PASS_ICMP;
+	       verdict == LB_PASS_ICMP || verdict == LB_PASS_GROUP;
 }
 
 static void check(const struct xdp_md *ctx, int verdict, const struct packet *packet,
@@ -264,7 +269,7 @@ static void check_plain(struct xdp_md *ctx)
 	const struct ethhdr *eth = data;
 	struct packet plain = {0}, packet = {0};
 
-	if ((void *)(eth + 1) > end)
+	if ((void *)(eth + 1) > end || eth->h_dest[0] & 1)
 		return;
 	if (eth->h_proto == bpf_htons(ETH_P_IP)
 		    ? !plain_ipv4(data, end, &plain)

@@ -775,7 +775,7 @@ static void a_million_packets_and_a_syn_flood_on_settled_slots_write_no_flow_wor
 		}
 	}
 	for (i = 0; i < STEADY_SYNS; i++) { /* every one from another address */
-		client = (struct client){i % 2 ? TCP4 : TCP6, 0x10000000 + i * 2654435761u, i};
+		client = (struct client){i % 2 ? TCP4 : TCP6, 0x01000000 + i, i};
 		goes_to_slot_owner(&client, RIG_SYN);
 	}
 	COUNTS_NOTHING();

@@ -11,6 +11,7 @@
 #define GUE_PORT 6080
 #define DONT_FRAGMENT 0x4000
 #define TCP_ACK 0x10
+#define PAYLOAD_MIN 46 /* of an Ethernet frame: up to it padding goes along */
 
 static const uint8_t station[] = {0x02, 0, 0, 0, 0, 0x01};
 static const uint8_t balancer[] = {0x02, 0, 0, 0, 0, 0x02};
@@ -318,7 +319,8 @@ void frame_build(const struct spec *spec, struct frame *frame)
 		append8(frame, 0xee);
 	for (i = 0; i < POKES_MAX; i++) {
 		if (spec->poke[i].at)
-			frame->bytes[spec->poke[i].at] = spec->poke[i].value;
+			frame->bytes[spec->poke[i].at == POKE_FIRST ? 0 : spec->poke[i].at] =
+				spec->poke[i].value;
 	}
 }
 
@@ -483,6 +485,24 @@ static bool read_ipv6(struct reading *reading, struct flow *flow)
 	return true;
 }
 
+/* Has it a loose or strict source route that names further addresses (RFC 791 section 3.1)? */
+static bool has_source_route(const struct reading *reading)
+{
+	const uint8_t *ip = reading->ip;
+	size_t at = 20;
+
+	while (at < reading->at && ip[at] != 0) {
+		const size_t left = reading->at - at, length = ip[at] == 1 ? 1 : ip[at + 1];
+
+		if (ip[at] != 1 && (left < 2 || length < 2 || length > left))
+			return false;
+		if ((ip[at] == 131 || ip[at] == 137) && length >= 3)
+			return ip[at + 2] <= length;
+		at += length;
+	}
+	return false;
+}
+
 /* Bytes of transport header that must be there; 0: no protocol of a VIP. */
 static size_t l4_need(uint8_t protocol)
 {
@@ -546,6 +566,26 @@ static bool read_l4(struct reading *reading, struct flow *flow)
 	return true;
 }
 
+static bool is_all(const uint8_t *bytes, size_t length, uint8_t value)
+{
+	while (length && bytes[length - 1] == value)
+		length--;
+	return !length;
+}
+
+/* RFC 1122 section 3.2.1.3, RFC 4291 section 2.5; or it is where the packet goes. */
+static bool is_impossible_source(const struct flow *flow)
+{
+	const uint8_t *from = flow->source;
+
+	if (!memcmp(from, flow->destination, 16))
+		return true;
+	if (flow->family == 4)
+		return from[0] == 0 || from[0] == 127 || (from[0] >= 224 && from[0] < 240) ||
+		       is_all(from, 4, 255);
+	return from[0] == 255 || (is_all(from, 15, 0) && from[15] < 2);
+}
+
 bool frame_flow(const struct frame *frame, struct flow *flow)
 {
 	unsigned int type;
@@ -570,6 +610,14 @@ bool frame_flow(const struct frame *frame, struct flow *flow)
 		return false;
 	}
 	flow->l4 = l3 + reading.at;
+	if (frame->bytes[0] & 1)
+		flow->elsewhere = true;
+	if (flow->family == 4 && has_source_route(&reading))
+		flow->elsewhere = true;
+	if (flow->elsewhere || is_impossible_source(flow)) {
+		flow->fragment = WHOLE;
+		return false;
+	}
 	return read_l4(&reading, flow);
 }
 
@@ -713,5 +761,5 @@ void frame_wrap(const struct frame *in, const struct wrap *wrap, uint64_t hash, 
 	}
 	if (wrap->gue)
 		wrap_udp(out, length, hash);
-	frame_append(out, inner, in->length - l3);
+	frame_append(out, inner, in->length - l3 > PAYLOAD_MIN ? length : in->length - l3);
 }

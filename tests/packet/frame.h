@@ -24,8 +24,10 @@ struct frame {
 #define EXTENSION(number) (0x100 | (number))
 
 /* One byte of the finished frame changed, checksums left as they were. */
+#define POKE_FIRST 0xffff
+
 struct poke {
-	uint16_t at; /* 0: none */
+	uint16_t at; /* 0: none; the first byte of all is POKE_FIRST */
 	uint8_t value;
 };
 
@@ -98,7 +100,8 @@ struct flow {
 	uint32_t id;     /* of a fragment */
 	uint32_t offset; /* of a later fragment, in units of 8 bytes */
 	bool quoted;     /* read from the quote of an ICMP error, and turned around */
-	bool elsewhere;  /* on its way to another address: segments are left */
+	bool elsewhere;  /* on its way to another address (segments are left, a source route is not
+			    used up), or to a group of stations */
 };
 
 /* True for a sound packet that has the ports of its flow in it: TCP, UDP or SCTP, whole or a first

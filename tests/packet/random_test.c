@@ -154,6 +154,15 @@ static void random_fragment(struct spec *spec)
 		spec->protocol = random_protocol();
 }
 
+/* A source route of the option's `length`, which may be used up or not quite right. */
+static void random_route(struct spec *spec)
+{
+	spec->options = 12;
+	spec->poke[0] = (struct poke){ETH + 20, one_in(2) ? 131 : 137};
+	spec->poke[1] = (struct poke){ETH + 21, one_in(4) ? below(256) : 7};
+	spec->poke[2] = (struct poke){ETH + 22, 4 * (1 + below(3))};
+}
+
 static const char *random_client(bool six)
 {
 	return six ? "2001:db8:c::7" : "198.51.100.7";
@@ -213,7 +222,7 @@ static void random_packet(struct frame *frame)
 				   .chunk = below(16),
 				   .payload = random_payload(),
 				   .l4_length = one_in(32) ? 1 + below(8) : 0,
-				   .padding = one_in(4) ? below(64) : 0,
+				   .padding = one_in(4) ? below(one_in(4) ? 500 : 64) : 0,
 			   };
 
 	if (!one_in(4))
@@ -222,6 +231,8 @@ static void random_packet(struct frame *frame)
 		random_chain(&spec);
 	if (one_in(6))
 		random_tags(&spec);
+	if (!six && one_in(16))
+		random_route(&spec);
 	if (one_in(6))
 		random_fragment(&spec);
 	else if (one_in(6))
@@ -251,6 +262,8 @@ static void random_frame(struct frame *frame)
 	l3 = frame_l3(frame, NULL);
 	if (one_in(32))
 		frame->bytes[l3 + (frame->bytes[l3] >> 4 == 6 ? 7 : 8)] = 0; /* TTL, hop limit */
+	if (one_in(64))
+		frame->bytes[0] |= 1; /* to a group of stations */
 	if (one_in(2))
 		for (i = 12; i < 16; i++) /* of the source address, in both families */
 			frame->bytes[l3 + i] = below(256);

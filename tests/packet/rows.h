@@ -21,6 +21,20 @@
 #define DNS4_UDP PACKET4(UDP, "192.0.2.10", 53)
 #define WEB6_TCP PACKET6(TCP, "2001:db8::10", 443)
 #define DNS6_UDP PACKET6(UDP, "2001:db8::10", 53)
+#define WEB4_FROM(from)                                                                            \
+	.family = 4, .protocol = IPPROTO_TCP, .source = from, .destination = "192.0.2.10",         \
+	.sport = 40000, .dport = 443
+#define WEB6_FROM(from)                                                                            \
+	.family = 6, .protocol = IPPROTO_TCP, .source = from, .destination = "2001:db8::10",       \
+	.sport = 40000, .dport = 443
+#define TO_GROUP(first) .poke = {{POKE_FIRST, first}}
+
+static const struct spec sent_by_web4 = {.family = 4,
+					 .protocol = IPPROTO_TCP,
+					 .source = "192.0.2.10",
+					 .destination = CLIENT4,
+					 .sport = 443,
+					 .dport = 40000};
 
 /* --- packets described; a frame that is forwarded must be the packet wrapped for `member` --- */
 struct row {
@@ -96,6 +110,18 @@ static const struct row rows[] = {
 	 {DNS4_UDP, .payload = 1, .padding = 17},
 	 TX(DNS4, TO6)},
 	{"bytes after an IPv6 packet", {DNS6_UDP, .padding = 3}, TX(DNS6, TO4)},
+	{"bytes beyond Ethernet's padding stay behind",
+	 {WEB4_TCP, .payload = 7, .padding = 1},
+	 TX(WEB4, TO4)},
+	{"bytes after the packet, the last that go along",
+	 {WEB4_TCP, .payload = 5, .padding = 1},
+	 TX(WEB4, TO4)},
+	{"frame full of bytes after the packet",
+	 {DNS4_UDP, .payload = 1, .padding = 1400},
+	 TX(DNS4, TO6)},
+	{"jumbo frame full of bytes after the packet",
+	 {WEB6_TCP, .payload = 1000, .padding = 7900},
+	 REDIRECT(WEB6, AWAY6)},
 	{"wrong TCP checksum: the backend's to judge",
 	 {WEB4_TCP, .poke = {{ETH + 36, 0xba}, {ETH + 37, 0xad}}},
 	 TX(WEB4, TO4)},
@@ -117,6 +143,40 @@ static const struct row rows[] = {
 	{"every port, UDP, IPv6", {PACKET6(UDP, "2001:db8::11", 80)}, TX(EVERYUDP6, TO6)},
 	{"one port beats every port", {PACKET4(TCP, "192.0.2.11", 80)}, TX(ONE4, TO4)},
 	{"one port beats every port, IPv6", {PACKET6(TCP, "2001:db8::11", 80)}, TX(ONE6, TO6)},
+
+	/* Sources that are rare, but not impossible. */
+	{"the VIP's neighbour as source", {WEB4_FROM("192.0.2.11")}, TX(WEB4, TO4)},
+	{"the VIP's neighbour as source, IPv6", {WEB6_FROM("2001:db8::11")}, TX(WEB6, TO6)},
+	{"source in 240/4", {WEB4_FROM("240.0.0.1")}, TX(WEB4, TO4)},
+	{"source below loopback", {WEB4_FROM("126.255.255.255")}, TX(WEB4, TO4)},
+	{"source above loopback", {WEB4_FROM("128.0.0.0")}, TX(WEB4, TO4)},
+	{"highest source below multicast", {WEB4_FROM("223.255.255.255")}, TX(WEB4, TO4)},
+	{"mapped source, IPv6", {WEB6_FROM("::ffff:198.51.100.7")}, TX(WEB6, TO6)},
+	{"link-local source, IPv6", {WEB6_FROM("fe80::7")}, TX(WEB6, TO6)},
+	{"the VIP as source", {WEB4_FROM("192.0.2.10")}, FAULT(BAD_SOURCE)},
+	{"the VIP as source, IPv6", {WEB6_FROM("2001:db8::10")}, FAULT(BAD_SOURCE)},
+	{"error about a flow from a source on loopback",
+	 {.family = 4,
+	  .protocol = IPPROTO_ICMP,
+	  .source = "127.0.0.1",
+	  .destination = "192.0.2.10",
+	  .icmp_type = 3,
+	  .quote = &sent_by_web4},
+	 PASS(ICMP)},
+
+	/* Frames to a group of stations, which every balancer of the segment gets. */
+	{"broadcast frame", {WEB4_TCP, TO_GROUP(0xff)}, PASS(GROUP)},
+	{"multicast frame", {DNS4_UDP, TO_GROUP(0x01)}, PASS(GROUP)},
+	{"multicast frame, IPv6", {WEB6_TCP, TO_GROUP(0x33)}, PASS(GROUP)},
+	{"broadcast frame, tagged", {.tag = {{0x8100, 5}}, WEB4_TCP, TO_GROUP(0xff)}, PASS(GROUP)},
+	{"multicast frame, first fragment",
+	 {DNS4_UDP, .id = 0x7701, .fragment = 0x2000, TO_GROUP(0x01)},
+	 PASS(GROUP)},
+	{"multicast frame, bad header", {WEB4_TCP, TO_GROUP(0x01), .ttl = 1}, PASS(GROUP)},
+	{"broadcast ping", {PACKET4(ICMP, "192.0.2.10", 0), TO_GROUP(0xff)}, PASS(GROUP)},
+	{"broadcast frame to another address",
+	 {PACKET4(UDP, "255.255.255.255", 53), TO_GROUP(0xff)},
+	 PASS(GROUP)},
 
 	/* The way out. */
 	{"out of another interface", {WEB4_TCP, .payload = 20}, REDIRECT(WEB4, AWAY4)},
@@ -296,6 +356,42 @@ static const struct fault faults[] = {
 	 .port_readable = true},
 	{"TTL 0", {WEB4_TCP, .poke = {{ETH + 8, 0}}}, FAULT(TTL), .port_readable = true},
 	{"TTL 0, UDP", {DNS4_UDP, .poke = {{ETH + 8, 0}}}, FAULT(TTL), .port_readable = true},
+	{"source in 0/8", {WEB4_FROM("0.1.2.3")}, FAULT(BAD_SOURCE), .port_readable = true},
+	{"source on loopback", {WEB4_FROM("127.0.0.1")}, FAULT(BAD_SOURCE), .port_readable = true},
+	{"multicast source", {WEB4_FROM("224.0.0.1")}, FAULT(BAD_SOURCE), .port_readable = true},
+	{"last multicast source",
+	 {WEB4_FROM("239.255.255.255")},
+	 FAULT(BAD_SOURCE),
+	 .port_readable = true},
+	{"broadcast source",
+	 {WEB4_FROM("255.255.255.255")},
+	 FAULT(BAD_SOURCE),
+	 .port_readable = true},
+	{"unspecified source, IPv6", {WEB6_FROM("::")}, FAULT(BAD_SOURCE), .port_readable = true},
+	{"source on loopback, IPv6", {WEB6_FROM("::1")}, FAULT(BAD_SOURCE), .port_readable = true},
+	{"multicast source, IPv6",
+	 {WEB6_FROM("ff02::1")},
+	 FAULT(BAD_SOURCE),
+	 .port_readable = true},
+	{"source on loopback, tagged",
+	 {.tag = {{0x8100, 5}}, WEB4_FROM("127.0.0.1")},
+	 FAULT(BAD_SOURCE),
+	 .port_readable = true},
+	{"multicast source, first fragment",
+	 {WEB4_FROM("224.0.0.1"), .fragment = 0x2000},
+	 FAULT(BAD_SOURCE),
+	 .port_readable = true},
+	{"multicast source, later fragment",
+	 {WEB4_FROM("224.0.0.1"), .fragment = 0x0012},
+	 FAULT(BAD_SOURCE)},
+	{"multicast source, extension header",
+	 {WEB6_FROM("ff02::1"), .extension = EXTENSION(60)},
+	 FAULT(BAD_SOURCE),
+	 .port_readable = true},
+	{"multicast source and TTL 0: the header's fault comes first",
+	 {WEB4_FROM("224.0.0.1"), .poke = {{ETH + 8, 0}}},
+	 FAULT(TTL),
+	 .port_readable = true},
 	{"TCP of 19 bytes", {WEB4_TCP, .l4_length = 19}, FAULT(TRUNCATED), .port_readable = true},
 	{"TCP of 19 bytes, the rest as padding",
 	 {WEB4_TCP, IPV4_LENGTH(39)},
@@ -449,14 +545,14 @@ static const struct golden_flow golden_flows[] = {
 	 DNS6, 0x00ef5f2300d62466, 0},
 	{"last slot of a table, IPv6", FLOW(6, UDP, "2001:db8:c::4d", "2001:db8::10", 1121, 53),
 	 DNS6, 0xffd72fde95dc8a84, 250},
-	{"lowest source", FLOW(4, TCP, "0.0.0.1", "192.0.2.10", 1, 443), WEB4, 0x4fbc305baf581c71,
-	 20412},
-	{"highest source", FLOW(4, TCP, "255.255.255.255", "192.0.2.10", 65535, 443), WEB4,
-	 0x17bdbf616d921bf3, 6077},
-	{"lowest source, IPv6", FLOW(6, TCP, "::1", "2001:db8::10", 0, 443), WEB6,
-	 0x9605fe163598cfdc, 38406},
-	{"highest source, IPv6", FLOW(6, TCP, "ffff::", "2001:db8::10", 65535, 443), WEB6,
-	 0x2abcfaeda6a6aa41, 10941},
+	{"lowest source", FLOW(4, TCP, "1.0.0.0", "192.0.2.10", 1, 443), WEB4, 0xb948a84c31a8492b,
+	 47433},
+	{"highest source", FLOW(4, TCP, "255.255.255.254", "192.0.2.10", 65535, 443), WEB4,
+	 0x89ff990a9d3954cd, 35328},
+	{"lowest source, IPv6", FLOW(6, TCP, "::2", "2001:db8::10", 0, 443), WEB6,
+	 0x56b2cdf709fd814e, 22195},
+	{"highest source, IPv6", FLOW(6, TCP, "feff::", "2001:db8::10", 65535, 443), WEB6,
+	 0x648e96213cf844ff, 25742},
 };
 
 #endif

@@ -12,6 +12,11 @@
 #define OPTIONS EXTENSION(60)
 #define MOBILITY EXTENSION(135)
 
+/* An IPv4 option after `at` bytes of others. */
+#define ROUTE4(at, type, length, pointer)                                                          \
+	.options = 12,                                                                             \
+	.poke = {{ETH + 20 + (at), type}, {ETH + 21 + (at), length}, {ETH + 22 + (at), pointer}}
+
 #define ELSEWHERE6 PACKET6(TCP, "2001:db8::99", 443)
 
 #define FROM_PORT(first, to, second)                                                               \
@@ -68,6 +73,36 @@ static const struct row extension_rows[] = {
 	{"ping to a VIP's neighbour after options",
 	 {PACKET6(ICMPV6, "2001:db8::99", 0), .extension = HOPBYHOP},
 	 PASS(NOT_VIP)},
+
+	/* IPv4: loose and strict source routes. */
+	{"loose source route, not used up: on its way to another address",
+	 {WEB4_TCP, ROUTE4(0, 131, 7, 4)},
+	 PASS(NOT_VIP)},
+	{"strict source route, not used up", {DNS4_UDP, ROUTE4(0, 137, 11, 8)}, PASS(NOT_VIP)},
+	{"source route after another option", {WEB4_TCP, ROUTE4(4, 131, 7, 4)}, PASS(NOT_VIP)},
+	{"source route, to the last address", {WEB4_TCP, ROUTE4(0, 131, 7, 7)}, PASS(NOT_VIP)},
+	{"source route, tagged, ping",
+	 {.tag = {{0x8100, 7}},
+	  PACKET4(ICMP, "192.0.2.10", 0),
+	  .options = 12,
+	  .poke = {{ETH + 24, 131}, {ETH + 25, 7}, {ETH + 26, 4}}},
+	 PASS(NOT_VIP)},
+	{"source route that is used up", {WEB4_TCP, ROUTE4(0, 131, 7, 8)}, TX(WEB4, TO4)},
+	{"strict source route that is used up", {WEB4_TCP, ROUTE4(0, 137, 11, 12)}, TX(WEB4, TO4)},
+	{"record of a route is no source route", {WEB4_TCP, ROUTE4(0, 7, 7, 4)}, TX(WEB4, TO4)},
+	{"source route after the end of options",
+	 {WEB4_TCP, .options = 12,
+	  .poke = {{ETH + 20, 0}, {ETH + 21, 131}, {ETH + 22, 7}, {ETH + 23, 4}}},
+	 TX(WEB4, TO4)},
+	{"source route longer than the options", {WEB4_TCP, ROUTE4(0, 131, 13, 4)}, TX(WEB4, TO4)},
+	{"source route of two bytes", {WEB4_TCP, ROUTE4(0, 131, 2, 1)}, TX(WEB4, TO4)},
+	{"option of no length", {WEB4_TCP, ROUTE4(0, 68, 0, 131)}, TX(WEB4, TO4)},
+	{"source route in the last bytes of 40",
+	 {WEB4_TCP, .options = 40, .poke = {{ETH + 57, 131}, {ETH + 58, 3}, {ETH + 59, 3}}},
+	 PASS(NOT_VIP)},
+	{"type of a source route in the last byte",
+	 {WEB4_TCP, .options = 40, .poke = {{ETH + 59, 131}}},
+	 TX(WEB4, TO4)},
 
 	{"seven headers",
 	 {HEADER6(0), .chain = {OPTIONS, OPTIONS, OPTIONS, OPTIONS, OPTIONS, OPTIONS}},
