@@ -35,6 +35,16 @@ static inline long shim_load(const struct shim_md *ctx, uint32_t offset, void *o
 	return 0;
 }
 
+static inline long shim_loop(uint32_t times, long (*step)(uint32_t, void *), void *arg)
+{
+	uint32_t i;
+
+	for (i = 0; i < times && !step(i, arg); i++)
+		;
+	return i;
+}
+
+#define bpf_loop(times, step, arg, flags) shim_loop(times, (long (*)(uint32_t, void *))(step), arg)
 #define bpf_map_lookup_elem(map, key) shim_look_up(map, key)
 #define bpf_map_update_elem(map, key, value, flags) shim_update(map, key, value)
 #define bpf_xdp_load_bytes(ctx, offset, out, size) shim_load(ctx, offset, out, size)
