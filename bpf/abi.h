@@ -289,6 +289,17 @@ struct lb_limit_state {
 	__u64 tokens;  /* in nanoseconds of rate: one answer takes 10^9 / config.answer_rate */
 };
 
+/* --- per-CPU array "scratch", one element: headers that the program puts together apart from the
+ * frame, since nothing says which of its buffers they are in; of no meaning to lbd --- */
+#define LB_QUOTE 512
+
+struct lb_scratch {
+	__be16 link[16]; /* the Ethernet header with up to two tags: 22 bytes */
+	__u8 header[48]; /* an IP header and one of ICMP end where `packet` begins */
+	__u8 packet[LB_QUOTE];
+	__u8 outer[72]; /* Ethernet, a tag, the outer IP header, UDP */
+};
+
 /* --- mmapped array "tuning", one element --- */
 struct lb_tuning {
 	__u32 flow_idle; /* time units after which a confirmed word of any VIP is dead */
@@ -330,6 +341,7 @@ LB_ASSERT_SIZE(lb_tuning, 8);
 LB_ASSERT_SIZE(lb_fragment_key, 40);
 LB_ASSERT_SIZE(lb_fragment, 8);
 LB_ASSERT_SIZE(lb_limit_state, 16);
+LB_ASSERT_SIZE(lb_scratch, 664);
 LB_ASSERT_SIZE(lb_program_config, 32);
 
 #endif

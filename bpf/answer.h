@@ -82,26 +82,17 @@ static __always_inline int link_is_of_single_stations(const struct link *link)
 	return !((link->word[0] | link->word[3]) & bpf_htons(0x0100));
 }
 
-/* From the frame that has come to the one that goes back: both may be at one place. */
-static __always_inline void link_swap(struct link *to, const struct link *from, __u32 l3)
+/* From the header of the frame that has come to that of the one that goes back. */
+static __always_inline void link_swap(struct link *link)
 {
 	__be16 word;
 	int i;
 
 	for (i = 0; i < 3; i++) {
-		word = from->word[i];
-		to->word[i] = from->word[3 + i];
-		to->word[3 + i] = word;
+		word = link->word[i];
+		link->word[i] = link->word[3 + i];
+		link->word[3 + i] = word;
 	}
-	to->word[6] = from->word[6];
-	if (l3 < ETH_HLEN + 4)
-		return;
-	to->word[7] = from->word[7];
-	to->word[8] = from->word[8];
-	if (l3 < ETH_HLEN + 8)
-		return;
-	to->word[9] = from->word[9];
-	to->word[10] = from->word[10];
 }
 
 static __always_inline int may_answer4(const struct iphdr *ip)
@@ -123,12 +114,30 @@ static __always_inline int may_answer6(const struct ipv6hdr *ip)
 	return differ && (from[0] | from[1]) && *(const __u8 *)from != 0xff;
 }
 
-/* The IP header, where `bytes` of it and of what follows are in the first buffer; else NULL. */
-static __always_inline void *answer_l3(struct xdp_md *ctx, __u32 l3, __u32 bytes)
+/* The link header, and `bytes` from the IP header on, apart from the frame, of which any buffer may
+ * hold them; NULL when it is shorter. `bytes` is a constant. */
+static __always_inline struct lb_scratch *answer_read(struct xdp_md *ctx, __u32 l3, __u32 bytes)
 {
-	void *ip = bounds_at((void *)(long)ctx->data, l3, L3_OFFSET_MASK);
+	const __u32 link = bounds_number(l3, L3_OFFSET_MASK);
+	struct lb_scratch *at;
+	__u32 zero = 0;
 
-	return ip + bytes > (void *)(long)ctx->data_end ? NULL : ip;
+	at = bpf_map_lookup_elem(&scratch, &zero);
+	if (!at || link < ETH_HLEN || bpf_xdp_load_bytes(ctx, 0, at->link, link) ||
+	    bpf_xdp_load_bytes(ctx, link, at->packet, bytes))
+		return NULL;
+	return at;
+}
+
+/* Into the frame, at its beginning: the link header, then `bytes` (a constant) from `l3_header`
+ * on, which is in the scratch. */
+static __always_inline int answer_write(struct xdp_md *ctx, struct lb_scratch *at, __u32 l3,
+					const void *l3_header, __u32 bytes)
+{
+	const __u32 link = bounds_number(l3, L3_OFFSET_MASK);
+
+	return link >= ETH_HLEN && !bpf_xdp_store_bytes(ctx, 0, at->link, link) &&
+	       !bpf_xdp_store_bytes(ctx, link, (void *)l3_header, bytes);
 }
 
 /* --- checksums --- */
@@ -154,21 +163,25 @@ static __always_inline __u16 checksum_change(__u16 check, __u16 before, __u16 af
  * DSCP, flow label and padding too. */
 static __noinline int echo4(struct xdp_md *ctx, __u32 l3)
 {
-	struct iphdr *ip = answer_l3(ctx, l3, sizeof(*ip) + sizeof(struct icmp_header));
-	struct link *link = (void *)(long)ctx->data;
+	const __u32 bytes = sizeof(struct iphdr) + sizeof(struct icmp_header);
+	struct lb_scratch *at = answer_read(ctx, l3, bytes);
+	struct link *link;
+	struct iphdr *ip;
 	struct icmp_header *icmp;
 	__be16 before;
 	__be32 client;
 
-	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
+	if (!at)
 		return LB_PASS_ICMP;
+	link = (void *)at->link;
+	ip = (void *)at->packet;
 	icmp = (void *)(ip + 1);
 	if (icmp->type != ECHO4_REQUEST || !may_answer4(ip) || !link_is_of_single_stations(link))
 		return LB_PASS_ICMP;
 	if (!limit_take(LB_LIMIT_ECHO))
 		return LB_DROP_LIMITED;
 
-	link_swap(link, link, l3);
+	link_swap(link);
 	client = ip->saddr;
 	ip->saddr = ip->daddr;
 	ip->daddr = client;
@@ -181,32 +194,36 @@ static __noinline int echo4(struct xdp_md *ctx, __u32 l3)
 	 */
 	if (!icmp->check)
 		icmp->check = 0xffff;
-	return LB_TX_ECHO;
+	return answer_write(ctx, at, l3, ip, bytes) ? LB_TX_ECHO : LB_DROP_INTERNAL;
 }
 
 static __noinline int echo6(struct xdp_md *ctx, __u32 l3)
 {
-	struct ipv6hdr *ip = answer_l3(ctx, l3, sizeof(*ip) + sizeof(struct icmp_header));
-	struct link *link = (void *)(long)ctx->data;
+	const __u32 bytes = sizeof(struct ipv6hdr) + sizeof(struct icmp_header);
+	struct lb_scratch *at = answer_read(ctx, l3, bytes);
+	struct link *link;
+	struct ipv6hdr *ip;
 	struct icmp_header *icmp;
 	struct in6_addr client;
 
-	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
+	if (!at)
 		return LB_PASS_ICMP;
+	link = (void *)at->link;
+	ip = (void *)at->packet;
 	icmp = (void *)(ip + 1);
 	if (icmp->type != ECHO6_REQUEST || !may_answer6(ip) || !link_is_of_single_stations(link))
 		return LB_PASS_ICMP;
 	if (!limit_take(LB_LIMIT_ECHO))
 		return LB_DROP_LIMITED;
 
-	link_swap(link, link, l3);
+	link_swap(link);
 	client = ip->saddr;
 	ip->saddr = ip->daddr;
 	ip->daddr = client;
 	ip->hop_limit = ANSWER_TTL;
 	icmp->type = ECHO6_REPLY;
 	icmp->check = checksum_change(icmp->check, ECHO6_REQUEST, ECHO6_REPLY);
-	return LB_TX_ECHO;
+	return answer_write(ctx, at, l3, ip, bytes) ? LB_TX_ECHO : LB_DROP_INTERNAL;
 }
 
 /* The packet is a whole and sound echo request to the address of a VIP. One with IPv4 options or
@@ -233,7 +250,7 @@ static __always_inline int answer_echo(struct xdp_md *ctx, const struct packet *
  * asks for as much as fits 576 bytes, RFC 4443 for as much as fits 1280. This is within both, what
  * one bpf_csum_diff sums up on every kernel, and there in every packet that exceeds an MTU of 560.
  */
-#define QUOTE 512
+#define QUOTE LB_QUOTE
 
 /* Cuts the frame down to the quote and makes room before it. */
 static __always_inline int quote_make(struct xdp_md *ctx, __u32 l3, __u32 room)
@@ -252,21 +269,6 @@ struct too_big6 {
 	struct ipv6hdr ip;
 	struct icmp_header icmp;
 };
-
-_Static_assert(sizeof(struct too_big4) >= sizeof(struct link), "link_turn's do not overlap");
-
-/* The link header, from where it lies in the frame that has come, `room` bytes further; before what
- * follows it is written, which is there. The stack is too scarce to keep it: 512 bytes, callers
- * included. */
-static __always_inline int link_turn(struct xdp_md *ctx, __u32 l3, __u32 room)
-{
-	void *data = (void *)(long)ctx->data;
-
-	if (data + room + sizeof(struct link) > (void *)(long)ctx->data_end)
-		return 0;
-	link_swap(data, data + room, l3);
-	return 1;
-}
 
 static __always_inline void too_big4_write(struct too_big4 *to, __u32 mtu)
 {
@@ -306,12 +308,17 @@ static __always_inline int header_is_sound(struct iphdr *ip)
 
 static __noinline int too_big4(struct xdp_md *ctx, __u32 l3, __u32 mtu)
 {
-	struct iphdr *ip = answer_l3(ctx, l3, QUOTE);
-	struct link *link = (void *)(long)ctx->data;
+	struct lb_scratch *at = answer_read(ctx, l3, QUOTE);
+	struct too_big4 *message;
+	struct link *link;
+	struct iphdr *ip;
 	int verdict;
 
-	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
+	if (!at)
 		return LB_DROP_TOO_BIG;
+	link = (void *)at->link;
+	ip = (void *)at->packet;
+	message = (struct too_big4 *)ip - 1;
 	if (!(ip->frag_off & bpf_htons(ANSWER_DF)) || mtu < IPV4_MTU_MIN || mtu > 0xffff ||
 	    !may_answer4(ip) || !link_is_of_single_stations(link) || !header_is_sound(ip))
 		return LB_DROP_TOO_BIG;
@@ -321,11 +328,10 @@ static __noinline int too_big4(struct xdp_md *ctx, __u32 l3, __u32 mtu)
 	if (verdict != LB_NEXT)
 		return verdict;
 
-	ip = answer_l3(ctx, l3, sizeof(struct too_big4) + QUOTE);
-	if (!ip || !link_turn(ctx, l3, sizeof(struct too_big4)))
-		return LB_DROP_INTERNAL;
-	too_big4_write((void *)ip, mtu);
-	return LB_TX_TOO_BIG;
+	link_swap(link);
+	too_big4_write(message, mtu);
+	return answer_write(ctx, at, l3, message, sizeof(*message)) ? LB_TX_TOO_BIG
+								    : LB_DROP_INTERNAL;
 }
 
 static __always_inline void too_big6_write(struct too_big6 *to, __u32 mtu)
@@ -357,12 +363,17 @@ static __always_inline void too_big6_write(struct too_big6 *to, __u32 mtu)
  * longer than that and does not fit could only be cut into outer fragments, and is not. */
 static __noinline int too_big6(struct xdp_md *ctx, __u32 l3, __u32 length, __u32 mtu)
 {
-	struct ipv6hdr *ip = answer_l3(ctx, l3, QUOTE);
-	struct link *link = (void *)(long)ctx->data;
+	struct lb_scratch *at = answer_read(ctx, l3, QUOTE);
+	struct too_big6 *message;
+	struct link *link;
+	struct ipv6hdr *ip;
 	int verdict;
 
-	if (!ip || (void *)(link + 1) > (void *)(long)ctx->data_end)
+	if (!at)
 		return LB_DROP_TOO_BIG;
+	link = (void *)at->link;
+	ip = (void *)at->packet;
+	message = (struct too_big6 *)ip - 1;
 	if ((int)mtu < IPV6_MTU_MIN)
 		mtu = IPV6_MTU_MIN;
 	if (length <= mtu || !may_answer6(ip) || !link_is_of_single_stations(link))
@@ -373,11 +384,10 @@ static __noinline int too_big6(struct xdp_md *ctx, __u32 l3, __u32 length, __u32
 	if (verdict != LB_NEXT)
 		return verdict;
 
-	ip = answer_l3(ctx, l3, sizeof(struct too_big6) + QUOTE);
-	if (!ip || !link_turn(ctx, l3, sizeof(struct too_big6)))
-		return LB_DROP_INTERNAL;
-	too_big6_write((void *)ip, mtu);
-	return LB_TX_TOO_BIG;
+	link_swap(link);
+	too_big6_write(message, mtu);
+	return answer_write(ctx, at, l3, message, sizeof(*message)) ? LB_TX_TOO_BIG
+								    : LB_DROP_INTERNAL;
 }
 
 /* The packet is larger than `mtu`, which is what the way to its backend leaves for it. An ICMP

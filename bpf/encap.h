@@ -207,6 +207,20 @@ static __noinline void encap_trim(struct xdp_md *ctx, __u32 end, __u32 least)
 		bpf_xdp_adjust_tail(ctx, (int)end - (int)length);
 }
 
+/* The same where the first buffer does not hold all that is written. */
+static __always_inline int encap_apart(struct xdp_md *ctx, const struct packet *packet,
+				       const struct choice *choice, const struct macs *macs)
+{
+	__u32 zero = 0, bytes = ETH_HLEN + encap_tag_bytes(macs) + encap_bytes(choice->flags);
+	struct lb_scratch *at = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!at || bytes > sizeof(at->outer) ||
+	    !encap_write(at->outer, at->outer + sizeof(at->outer), packet, choice, macs) ||
+	    bpf_xdp_store_bytes(ctx, 0, at->outer, bytes))
+		return LB_DROP_INTERNAL;
+	return LB_NEXT;
+}
+
 /* `plain`: nothing but padding follows the packet, see plain.h. */
 static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet,
 				 const struct choice *choice, int plain)
@@ -227,10 +241,10 @@ static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet
 	if (bpf_xdp_adjust_head(ctx, (int)packet->l3 - ETH_HLEN - (int)outer -
 					     (int)encap_tag_bytes(&macs)))
 		return LB_DROP_NO_HEADROOM;
-	if (!encap_write((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet, choice,
-			 &macs))
-		return LB_DROP_INTERNAL;
-	return LB_NEXT;
+	if (encap_write((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet, choice,
+			&macs))
+		return LB_NEXT;
+	return plain ? LB_DROP_INTERNAL : encap_apart(ctx, packet, choice, &macs);
 }
 
 #endif

@@ -13,8 +13,6 @@
 #define EXTENSION_HEADERS_MAX 6
 #define EXTENSION_UNIT 8 /* the shortest is one unit long, and what we read of any */
 
-#define L4_OFFSET_MASK 0x3fff /* six of the longest end before it */
-
 /* Handed to functions that are verified by themselves: no holes. */
 struct walk {
 	__u32 offset; /* of the header `protocol`, from ctx->data */
@@ -103,15 +101,16 @@ __noinline int extension_walk(struct xdp_md *ctx, struct walk *walk)
 										: LB_NEXT;
 }
 
-/* The rest of parse_ipv6 for a packet that has extension headers. */
+/* The rest of parse_ipv6 for a packet that has extension headers; a fault of its IP header stays.
+ */
 __noinline int extension_read(struct xdp_md *ctx, struct packet *packet)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct walk walk = {};
-	int verdict;
+	int verdict, fault;
 
 	if (!packet)
 		return LB_DROP_INTERNAL;
+	fault = packet->fault;
 	walk.offset = packet->l4;
 	walk.end = packet->l3 + packet->length;
 	walk.protocol = packet->protocol;
@@ -125,8 +124,9 @@ __noinline int extension_read(struct xdp_md *ctx, struct packet *packet)
 	packet->l4 = walk.offset;
 	packet->fault = verdict;
 	if (verdict == LB_NEXT && walk.fragment != FRAGMENT_LATER)
-		parse_l4(bounds_at(data, walk.offset, L4_OFFSET_MASK), end, walk.end - walk.offset,
-			 packet);
+		parse_l4(ctx, walk.end - walk.offset, packet);
+	if (fault != LB_NEXT)
+		packet->fault = fault;
 	return LB_NEXT;
 }
 

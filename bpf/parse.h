@@ -8,10 +8,11 @@
  * along in packet->fault. Read order: what can be read before a fault is read, ports most of all,
  * since they decide whose packet it is.
  *
- * Nearly all packets are read in plain.h. Here the struct packet lives in memory, and functions
- * that the verifier looks at once and by themselves (tags, IPv6 extension headers) are handed it as
- * it is: a copy for each would be 80 bytes of stack, and all that is called from here has 512
- * together.
+ * Nearly all packets are read in plain.h, where they lie. Here headers are copied to the stack,
+ * since a driver may hand over a frame whose first buffer holds few of its bytes, or none: what
+ * lies in which buffer makes no difference here. The struct packet lives in memory, and functions
+ * that the verifier looks at once and by themselves are handed it as it is: a copy for each would
+ * be 80 bytes of stack, and all that is called from here has 512 together.
  */
 #ifndef LB_PARSE_H
 #define LB_PARSE_H
@@ -24,7 +25,6 @@
 #include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
-#include "bounds.h"
 #include "packet.h"
 #include "source.h"
 #include "source_route.h"
@@ -32,68 +32,64 @@
 #define IP_FRAGMENT_MASK 0x3fff /* more fragments, and the offset */
 #define IP_OFFSET_MASK 0x1fff
 
-#define IPV4_HEADER_MASK 63 /* covers the longest header, 60 bytes */
-
 #define VLAN_TAGS_MAX 2
 #define VLAN_TAG 4
 
 #define SCTP_HEADER 12
 #define SCTP_INIT 1 /* chunk type, RFC 9260 section 3.2 */
 
-/* Bytes from `start` to the end of the frame. Only a frame of several buffers costs the helper
- * call. */
-static __always_inline __u32 parse_room(struct xdp_md *ctx, void *start, void *end, __u32 wanted)
+/* Bytes of the frame from `at` on, whatever buffers they are in. */
+static __always_inline __u32 parse_room(struct xdp_md *ctx, __u32 at)
 {
-	__u32 room = end - start;
+	const __u32 length = bpf_xdp_get_buff_len(ctx);
 
-	if (room >= wanted)
-		return room;
-	return bpf_xdp_get_buff_len(ctx) - (__u32)((long)start - (long)ctx->data);
+	return length > at ? length - at : 0;
 }
 
 /* INIT, which opens an association, is alone in its packet (RFC 9260 section 6.10), so the first
  * chunk tells. */
-static __always_inline void parse_sctp_chunk(void *l4, void *end, __u32 room, struct packet *packet)
+static __always_inline void parse_sctp_chunk(struct xdp_md *ctx, __u32 room, struct packet *packet)
 {
-	__u8 *chunk = l4 + SCTP_HEADER;
+	__u8 chunk;
 
-	if (room > SCTP_HEADER && (void *)(chunk + 1) <= end && *chunk == SCTP_INIT)
+	if (room > SCTP_HEADER &&
+	    !bpf_xdp_load_bytes(ctx, packet->l4 + SCTP_HEADER, &chunk, sizeof(chunk)) &&
+	    chunk == SCTP_INIT)
 		packet->tcp_flags = TCP_SYN;
 }
 
 /* `room`: bytes of transport header and payload by the IP header's account. */
-static __always_inline void parse_l4(void *l4, void *end, __u32 room, struct packet *packet)
+static __always_inline void parse_l4(struct xdp_md *ctx, __u32 room, struct packet *packet)
 {
-	struct tcphdr *tcp = l4;
-	struct udphdr *udp = l4;
+	__be32 head[2], rest[3]; /* what every transport header has; what TCP has more */
 
 	packet->fault = LB_DROP_TRUNCATED;
-	if ((void *)(udp + 1) > end || room < sizeof(*udp))
+	if (room < sizeof(head) || bpf_xdp_load_bytes(ctx, packet->l4, head, sizeof(head)))
 		return;
-	packet->ports = *(__be32 *)l4;
+	packet->ports = head[0];
 	packet->has_ports = 1;
 	if (packet->protocol == IPPROTO_TCP) {
-		if ((void *)(tcp + 1) > end || room < sizeof(*tcp))
+		if (room < sizeof(struct tcphdr) ||
+		    bpf_xdp_load_bytes(ctx, packet->l4 + sizeof(head), rest, sizeof(rest)))
 			return;
-		packet->tcp_flags = ((__u8 *)l4)[13];
+		packet->tcp_flags = ((__u8 *)rest)[5];
 	} else if (unlikely(packet->protocol == IPPROTO_SCTP)) {
-		if (l4 + SCTP_HEADER > end || room < SCTP_HEADER)
+		if (room < SCTP_HEADER || parse_room(ctx, packet->l4) < SCTP_HEADER)
 			return;
-		parse_sctp_chunk(l4, end, room, packet);
+		parse_sctp_chunk(ctx, room, packet);
 	}
 	packet->fault = LB_NEXT;
 }
 
-static __always_inline int parse_ipv4_fault(struct xdp_md *ctx, struct iphdr *ip, void *end,
-					    __u32 header)
+static __always_inline int parse_ipv4_fault(const struct iphdr *ip, __u32 room, __u32 header)
 {
 	__u32 length = bpf_ntohs(ip->tot_len);
 
 	if (ip->version != 4)
 		return LB_DROP_BAD_VERSION;
-	if (header < sizeof(*ip) || (void *)ip + header > end)
+	if (header < sizeof(*ip) || header > room)
 		return LB_DROP_BAD_HEADER;
-	if (length < header || length > parse_room(ctx, ip, end, length))
+	if (length < header || length > room)
 		return LB_DROP_BAD_LENGTH;
 	if (ip->ttl == 0)
 		return LB_DROP_TTL;
@@ -109,14 +105,13 @@ static __always_inline void parse_ipv4_fragment(const struct iphdr *ip, struct p
 	packet->fragment_offset = offset;
 }
 
-static __always_inline int parse_ipv4(struct xdp_md *ctx, void *l3, void *end,
-				      struct packet *packet)
+static __always_inline int parse_ipv4(struct xdp_md *ctx, struct packet *packet)
 {
-	struct iphdr *ip = l3;
+	struct iphdr copy, *ip = &copy;
 	__u32 header;
 	int fault;
 
-	if ((void *)(ip + 1) > end)
+	if (bpf_xdp_load_bytes(ctx, packet->l3, ip, sizeof(*ip)))
 		return LB_PASS_RUNT;
 	header = ip->ihl * 4;
 	packet->family = 4;
@@ -127,19 +122,16 @@ static __always_inline int parse_ipv4(struct xdp_md *ctx, void *l3, void *end,
 	packet->destination[0] = ip->daddr;
 	packet->l4 = packet->l3 + header;
 
-	fault = parse_ipv4_fault(ctx, ip, end, header);
+	fault = parse_ipv4_fault(ip, parse_room(ctx, packet->l3), header);
 	packet->fault = fault;
 	if (fault == LB_DROP_BAD_VERSION || fault == LB_DROP_BAD_HEADER)
 		return LB_NEXT;
-	if (unlikely(header > sizeof(*ip)) &&
-	    source_route_is_left(ctx, packet->l3 + sizeof(*ip), header - sizeof(*ip)))
-		return LB_PASS_NOT_VIP;
 	if (unlikely(ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))) {
 		parse_ipv4_fragment(ip, packet);
 		if (packet->fragment == FRAGMENT_LATER)
 			return LB_NEXT;
 	}
-	parse_l4(bounds_at(l3, header, IPV4_HEADER_MASK), end, packet->length - header, packet);
+	parse_l4(ctx, packet->length - header, packet);
 	if (fault != LB_NEXT)
 		packet->fault = fault;
 	return LB_NEXT;
@@ -159,48 +151,40 @@ static __always_inline void parse_source(struct packet *packet)
 
 #include "extension.h"
 
-static __always_inline int parse_ipv6_fault(struct xdp_md *ctx, struct ipv6hdr *ip, void *end,
-					    __u32 length)
+static __always_inline int parse_ipv6_fault(const struct ipv6hdr *ip, __u32 room, __u32 length)
 {
 	if (ip->version != 6)
 		return LB_DROP_BAD_VERSION;
-	if (length > parse_room(ctx, ip, end, length))
+	if (length > room)
 		return LB_DROP_BAD_LENGTH;
 	if (ip->hop_limit == 0)
 		return LB_DROP_TTL;
 	return LB_NEXT;
 }
 
-static __always_inline int parse_ipv6(struct xdp_md *ctx, void *l3, void *end,
-				      struct packet *packet)
+static __always_inline int parse_ipv6(struct xdp_md *ctx, struct packet *packet)
 {
-	struct ipv6hdr *ip = l3;
-	__u64 *words = l3;
-	int fault, verdict = LB_NEXT;
+	struct ipv6hdr copy, *ip = &copy;
+	int fault;
 
-	if ((void *)(ip + 1) > end)
+	if (bpf_xdp_load_bytes(ctx, packet->l3, ip, sizeof(*ip)))
 		return LB_PASS_RUNT;
 	packet->family = 6;
 	packet->protocol = ip->nexthdr;
-	packet->tos = bpf_ntohs(*(__be16 *)l3) >> 4;
+	packet->tos = ip->priority << 4 | ip->flow_lbl[0] >> 4;
 	packet->length = bpf_ntohs(ip->payload_len) + sizeof(*ip);
-	packet->source[0] = words[1];
-	packet->source[1] = words[2];
-	packet->destination[0] = words[3];
-	packet->destination[1] = words[4];
+	__builtin_memcpy(packet->source, &ip->saddr, sizeof(packet->source));
+	__builtin_memcpy(packet->destination, &ip->daddr, sizeof(packet->destination));
 	packet->l4 = packet->l3 + sizeof(*ip);
 
-	fault = parse_ipv6_fault(ctx, ip, end, packet->length);
+	fault = parse_ipv6_fault(ip, parse_room(ctx, packet->l3), packet->length);
 	packet->fault = fault;
-	if (fault == LB_DROP_BAD_VERSION)
+	if (fault == LB_DROP_BAD_VERSION || extension_is(packet->protocol)) /* see parse */
 		return LB_NEXT;
-	if (unlikely(extension_is(packet->protocol)))
-		verdict = extension_read(ctx, packet);
-	else
-		parse_l4(ip + 1, end, packet->length - sizeof(*ip), packet);
+	parse_l4(ctx, packet->length - sizeof(*ip), packet);
 	if (fault != LB_NEXT)
 		packet->fault = fault;
-	return verdict;
+	return LB_NEXT;
 }
 
 static __always_inline int parse_is_tag(__be16 type)
@@ -210,77 +194,74 @@ static __always_inline int parse_is_tag(__be16 type)
 
 /* 802.1Q and 802.1ad (QinQ): the type of what follows them, and where that begins. A third tag is
  * not read: its frame is no IP packet to us. */
-static __always_inline __be16 parse_tags(void *data, void *end, __u16 *l3)
+static __always_inline __be16 parse_tags(struct xdp_md *ctx, __be16 type, __u16 *l3)
 {
-	__be16 type = ((struct ethhdr *)data)->h_proto;
-	__be16 *tag = data + ETH_HLEN;
+	__be16 tag[2]; /* control information, type of what follows */
 	int i;
 
-#pragma unroll
 	for (i = 0; i < VLAN_TAGS_MAX; i++) {
-		if (!parse_is_tag(type) || (void *)(tag + 2) > end)
+		if (!parse_is_tag(type) || bpf_xdp_load_bytes(ctx, *l3, tag, sizeof(tag)))
 			break;
 		type = tag[1];
-		tag += 2;
 		*l3 += VLAN_TAG;
 	}
 	return type;
 }
 
-__noinline int parse_tagged(struct xdp_md *ctx, struct packet *packet)
+static __always_inline int parse_network(struct xdp_md *ctx, __be16 type, struct packet *packet)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	__u16 l3 = ETH_HLEN;
-	__be16 type;
-	void *ip;
-
-	if (!packet || data + ETH_HLEN > end)
-		return LB_PASS_RUNT;
-	type = parse_tags(data, end, &l3);
-	packet->l3 = l3;
-	ip = bounds_at(data, l3, L3_OFFSET_MASK);
-	if (type == bpf_htons(ETH_P_IP))
-		return parse_ipv4(ctx, ip, end, packet);
-	if (type == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(ctx, ip, end, packet);
-	return LB_PASS_NOT_IP;
-}
-
-static __always_inline int parse_network(struct xdp_md *ctx, struct packet *packet)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct ethhdr *eth = data;
-
-	if ((void *)(eth + 1) > end)
-		return LB_PASS_RUNT;
 	packet->l3 = ETH_HLEN;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		return parse_ipv4(ctx, eth + 1, end, packet);
-	if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		return parse_ipv6(ctx, eth + 1, end, packet);
-	if (parse_is_tag(eth->h_proto))
-		return parse_tagged(ctx, packet);
+	if (unlikely(parse_is_tag(type)))
+		type = parse_tags(ctx, type, &packet->l3);
+	if (type == bpf_htons(ETH_P_IP))
+		return parse_ipv4(ctx, packet);
+	if (type == bpf_htons(ETH_P_IPV6))
+		return parse_ipv6(ctx, packet);
 	return LB_PASS_NOT_IP;
 }
 
-/* Every balancer of the segment gets a frame to a group, and so it is for none of them to forward
- * (RFC 1812 section 5.3.4). */
-static __always_inline int parse_is_to_group(struct xdp_md *ctx)
+/* All but IPv4 options, IPv6 extension headers and what comes behind these. Every balancer of the
+ * segment gets a frame to a group, and so it is for none of them to forward (RFC 1812
+ * section 5.3.4). */
+__noinline int parse_headers(struct xdp_md *ctx, struct packet *packet)
 {
-	__u8 *first = (void *)(long)ctx->data;
+	struct ethhdr eth;
+	int verdict;
 
-	return (void *)(first + 1) <= (void *)(long)ctx->data_end && *first & 1;
+	if (!packet)
+		return LB_DROP_INTERNAL;
+	if (bpf_xdp_load_bytes(ctx, 0, &eth, sizeof(eth)))
+		return LB_PASS_RUNT;
+	verdict = parse_network(ctx, eth.h_proto, packet);
+	if (verdict == LB_NEXT && eth.h_dest[0] & 1)
+		return LB_PASS_GROUP;
+	return verdict;
 }
 
-/* `packet` is all 0. */
+/* What else belongs to the IP header, where that is sound. */
+static __always_inline int parse_rest(struct xdp_md *ctx, struct packet *packet)
+{
+	const __u32 options = packet->l3 + sizeof(struct iphdr);
+
+	if (packet->fault == LB_DROP_BAD_VERSION || packet->fault == LB_DROP_BAD_HEADER)
+		return LB_NEXT;
+	if (packet->family == 6)
+		return extension_is(packet->protocol) ? extension_read(ctx, packet) : LB_NEXT;
+	if (packet->l4 > options && source_route_is_left(ctx, options, packet->l4 - options))
+		return LB_PASS_NOT_VIP;
+	return LB_NEXT;
+}
+
+/* `packet` is all 0. None of the functions calls another, for their stack. */
 static __always_inline int parse(struct xdp_md *ctx, struct packet *packet)
 {
-	const int verdict = parse_network(ctx, packet);
+	int verdict = parse_headers(ctx, packet);
 
-	if (verdict != LB_NEXT)
-		return verdict;
-	parse_source(packet);
-	return parse_is_to_group(ctx) ? LB_PASS_GROUP : LB_NEXT;
+	if (verdict == LB_NEXT)
+		verdict = parse_rest(ctx, packet);
+	if (verdict == LB_NEXT)
+		parse_source(packet);
+	return verdict;
 }
 
 #endif

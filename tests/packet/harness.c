@@ -492,6 +492,13 @@ int harness_member_action(uint16_t member, size_t ip_length)
 
 /* --- running --- */
 
+static int first_buffer = -1;
+
+void harness_first_buffer(int bytes)
+{
+	first_buffer = bytes;
+}
+
 int harness_run(const struct frame *in, unsigned int metadata, struct frame *out)
 {
 	static uint8_t before[METADATA_MAX + FRAME_MAX], after[METADATA_MAX + FRAME_MAX];
@@ -503,7 +510,9 @@ int harness_run(const struct frame *in, unsigned int metadata, struct frame *out
 
 	memset(before, 0x5a, metadata);
 	memcpy(before + metadata, in->bytes, in->length);
-	if (metadata) {
+	if (first_buffer >= 0 && (size_t)first_buffer < in->length)
+		context.data_end = metadata + first_buffer;
+	if (metadata || first_buffer >= 0) {
 		options.ctx_in = &context;
 		options.ctx_size_in = sizeof(context);
 	}

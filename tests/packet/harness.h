@@ -137,6 +137,10 @@ int harness_member_action(uint16_t member, size_t ip_length);
  * Gives the XDP action, or -errno. */
 int harness_run(const struct frame *in, unsigned int metadata, struct frame *out);
 
+/* From now on the first buffer of each frame holds so many bytes and the rest is in others, as some
+ * drivers have it; -1: as many as it can. */
+void harness_first_buffer(int bytes);
+
 /* Writes every CPU's token bucket of each kind of answer: {0, 0} is a full one. */
 void harness_limits_set(uint64_t time_ns, uint64_t tokens);
 
