@@ -10,6 +10,7 @@
 
 #include "events.h"
 #include "numbers.h"
+#include "outer_source.h"
 
 #define NOBODY UINT32_MAX
 
@@ -82,14 +83,16 @@ static void store_source(struct lb_member *entry, const uint8_t bytes[16])
 		__atomic_store_n((uint64_t *)entry->saddr + i, halves[i], __ATOMIC_RELAXED);
 }
 
-static void entry_set_source(struct members *members, struct lb_member *entry, uint8_t family)
+static void entry_set_source(struct members *members, struct lb_member *entry,
+			     const struct lb_addr *backend)
 {
-	const struct lb_prefix *source = configured_source(members, family);
-	unsigned int host_bits = (family == 4 ? 32 : 128) - source->length;
+	const struct lb_prefix source =
+		outer_source(configured_source(members, backend->family), backend);
+	unsigned int host_bits = (backend->family == 4 ? 32 : 128) - source.length;
 	uint32_t mask = 0;
 
-	if (source->address.family) {
-		store_source(entry, source->address.bytes);
+	if (source.address.family) {
+		store_source(entry, source.address.bytes);
 		mask = htonl((uint32_t)((1ull << host_bits) - 1));
 	}
 	__atomic_store_n(&entry->saddr_mask, mask, __ATOMIC_RELAXED);
@@ -102,7 +105,7 @@ static void entry_fill(struct members *members, struct lb_member *entry,
 	memcpy(entry->daddr, address->bytes, sizeof(entry->daddr));
 	if (address->family == 4)
 		entry->csum = partial_checksum(address);
-	entry_set_source(members, entry, address->family);
+	entry_set_source(members, entry, address);
 	__atomic_store_n(&entry->flags,
 			 LB_MEMBER_VALID | LB_MEMBER_OLD |
 				 (address->family == 6 ? LB_MEMBER_OUTER6 : 0),
@@ -344,7 +347,7 @@ int members_adopt(struct members *members, uint16_t number, struct lb_err *err)
 	if (error)
 		return error;
 	link_place(members, number, destination);
-	entry_set_source(members, entry, address.family);
+	entry_set_source(members, entry, &address);
 	entry_set_route(members, number, destination);
 	return 0;
 }
