@@ -12,8 +12,9 @@
  *
  * It believes whoever sends to it, as an ipip device does, but the host's own firewall sees only
  * the inner packet. Let the network in front pass protocols 4 and 41, and UDP to port 6080, from
- *the balancers only, or put their prefix into decap_sources: other senders' packets then go to the
- *stack as they came.
+ * the balancers only, or put their prefix into decap_sources: other senders' packets then go to the
+ * stack as they came. So do packets to another host's address, which an interface that forwards
+ *gets too: decap_destinations.
  *
  * Whatever is not a tunnel packet, or not a sound one, goes to the stack untouched. So do outer
  * fragments, outer headers with options or extensions, GUE of variant 0 or with a UDP checksum: lbd
@@ -45,6 +46,7 @@ struct decap_stats {
 	__u64 ecn_dropped;  /* congestion was marked on the way, the sender cannot be told: dropped
 			     */
 	__u64 gue;          /* of those decapsulated: had a UDP header (GUE) */
+	__u64 other_destination; /* not to an address of this host: passed on untouched */
 };
 
 struct {
@@ -68,13 +70,32 @@ struct {
 	__type(value, struct decap_source);
 } decap_sources SEC(".maps");
 
-enum outcome { NOT_A_TUNNEL, DECAPSULATED, MALFORMED, OTHER_SOURCE, ECN_DROPPED, SOUND };
+/* The addresses of this host that tunnels may end at, in the same form. All zero, as it is at
+ * first, leaves it to the kernel's routes: what they would have forwarded is not for this host.
+ * They say nothing on an interface that forwards nothing; then every destination will do. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2); /* 0: IPv4 outer header, 1: IPv6 */
+	__type(key, __u32);
+	__type(value, struct decap_source);
+} decap_destinations SEC(".maps");
+
+enum outcome {
+	NOT_A_TUNNEL,
+	DECAPSULATED,
+	MALFORMED,
+	OTHER_SOURCE,
+	OTHER_DESTINATION,
+	ECN_DROPPED,
+	SOUND
+};
 
 /* What the outer header said. */
 struct outer {
 	__u32 header;  /* bytes to take off; 0: not a tunnel packet */
 	__u32 payload; /* bytes behind it */
 	__be32 source[4];
+	__be32 destination[4];
 	__u8 family;   /* 4 or 6 */
 	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6; IPPROTO_UDP while GUE is not looked at */
 	__u8 ecn;
@@ -115,6 +136,7 @@ static __always_inline enum outcome parse_outer4(void *at, void *end, __u32 leng
 	out->header = sizeof(*ip);
 	out->payload = total - sizeof(*ip);
 	out->source[3] = ip->saddr;
+	out->destination[3] = ip->daddr;
 	out->protocol = ip->protocol;
 	out->ecn = ip->tos & 3;
 	return SOUND;
@@ -135,6 +157,7 @@ static __always_inline enum outcome parse_outer6(void *at, void *end, __u32 leng
 	out->header = sizeof(*ip);
 	out->payload = payload;
 	__builtin_memcpy(out->source, &ip->saddr, sizeof(out->source));
+	__builtin_memcpy(out->destination, &ip->daddr, sizeof(out->destination));
 	out->protocol = ip->nexthdr;
 	out->ecn = ip->flow_lbl[0] >> 4 & 3;
 	return SOUND;
@@ -158,17 +181,51 @@ static __always_inline enum outcome parse_gue(void *at, void *end, struct outer 
 	return SOUND;
 }
 
+static __always_inline bool is_among(const __be32 address[4], const struct decap_source *those)
+{
+	__be32 differ = 0;
+
+	for (int i = 0; i < 4; i++)
+		differ |= (address[i] & those->mask[i]) ^ those->address[i];
+	return !differ;
+}
+
 static __always_inline bool source_is_believed(const struct outer *outer)
 {
 	__u32 key = outer->family == 6;
-	struct decap_source *source = bpf_map_lookup_elem(&decap_sources, &key);
-	__be32 differ = 0;
+	struct decap_source *sources = bpf_map_lookup_elem(&decap_sources, &key);
 
-	if (!source)
-		return false;
-	for (int i = 0; i < 4; i++)
-		differ |= (outer->source[i] & source->mask[i]) ^ source->address[i];
-	return !differ;
+	return sources && is_among(outer->source, sources);
+}
+
+/* An address of this host, or one that no route leads to, is not forwarded (NOT_FWDED). */
+static __always_inline bool is_forwarded(struct xdp_md *ctx, const struct outer *outer)
+{
+	struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
+	long result;
+
+	if (outer->family == 4) {
+		fib.family = 2; /* AF_INET */
+		fib.ipv4_src = outer->source[3];
+		fib.ipv4_dst = outer->destination[3];
+	} else {
+		fib.family = 10; /* AF_INET6 */
+		__builtin_memcpy(fib.ipv6_src, outer->source, sizeof(fib.ipv6_src));
+		__builtin_memcpy(fib.ipv6_dst, outer->destination, sizeof(fib.ipv6_dst));
+	}
+	result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
+	return result >= 0 && result != BPF_FIB_LKUP_RET_NOT_FWDED &&
+	       result != BPF_FIB_LKUP_RET_FWD_DISABLED;
+}
+
+static __always_inline bool destination_is_own(struct xdp_md *ctx, const struct outer *outer)
+{
+	__u32 key = outer->family == 6;
+	struct decap_source *own = bpf_map_lookup_elem(&decap_destinations, &key);
+
+	if (own && (own->mask[0] | own->mask[1] | own->mask[2] | own->mask[3]))
+		return is_among(outer->destination, own);
+	return !is_forwarded(ctx, outer);
 }
 
 /* RFC 6040 section 4.2: what the inner ECN field becomes; -1: drop the packet. */
@@ -255,7 +312,7 @@ static __always_inline enum outcome parse_outer(struct xdp_md *ctx, void *end, s
 	__u32 length = bpf_xdp_get_buff_len(ctx) - sizeof(*eth);
 	enum outcome outcome = NOT_A_TUNNEL;
 
-	if ((void *)(eth + 1) > end)
+	if ((void *)(eth + 1) > end || eth->h_dest[0] & 1) /* every host gets a frame to a group */
 		return NOT_A_TUNNEL;
 	if (eth->h_proto == bpf_htons(ETH_P_IP))
 		outcome = parse_outer4(eth + 1, end, length, outer);
@@ -275,6 +332,8 @@ static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer
 		return outcome;
 	if (!source_is_believed(outer))
 		return OTHER_SOURCE;
+	if (!destination_is_own(ctx, outer))
+		return OTHER_DESTINATION;
 
 	inner = bounds_at(data + sizeof(struct ethhdr), outer->header, OUTER_MASK);
 	if (outer->protocol == IPPROTO_IPIP)
@@ -311,6 +370,8 @@ int decap(struct xdp_md *ctx)
 		stats->malformed++;
 	else if (outcome == OTHER_SOURCE)
 		stats->other_source++;
+	else if (outcome == OTHER_DESTINATION)
+		stats->other_destination++;
 	else if (outcome == ECN_DROPPED)
 		stats->ecn_dropped++;
 	return outcome == ECN_DROPPED ? XDP_DROP : XDP_PASS;

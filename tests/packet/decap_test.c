@@ -12,8 +12,10 @@
 #include <linux/bpf.h>
 #include <linux/if_ether.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
@@ -27,7 +29,7 @@ struct frame {
 };
 
 static struct bpf_object *object;
-static int program, stats_map, sources_map;
+static int program, stats_map, sources_map, destinations_map;
 
 /* --- frames --- */
 
@@ -170,6 +172,7 @@ enum {
 	OTHER_SOURCE,
 	ECN_DROPPED,
 	GUE,
+	OTHER_DESTINATION,
 	COUNTERS
 };
 
@@ -483,11 +486,110 @@ static void only_configured_senders_are_believed(void **state)
 	bpf_map_update_elem(sources_map, &v6, anybody, BPF_ANY);
 }
 
+/* --- the outer destination: 10.0.0.11 and fd00::b are addresses of this host, see load --- */
+
+static bool forward_packets(bool on)
+{
+	char command[160];
+
+	snprintf(command, sizeof(command),
+		 "for i in 4 6; do echo %d >/proc/sys/net/ipv$i/conf/lo/forwarding || exit; done",
+		 on);
+	return !system(command);
+}
+
+static void other_hosts_frame(struct frame *frame, int outer, bool gue)
+{
+	if (gue)
+		gue_frame(frame, outer, 0, 4, 0, 8);
+	else
+		tunnel_frame(frame, outer, 0, 4, 0, 8);
+	frame->bytes[outer == 4 ? ETH_HLEN + 19 : ETH_HLEN + 39] = 12;
+	if (outer == 4) {
+		put16(frame->bytes + ETH_HLEN + 10, 0);
+		put16(frame->bytes + ETH_HLEN + 10, checksum(frame->bytes + ETH_HLEN, 20));
+	}
+}
+
+static void tunnels_of_other_hosts_are_forwarded_untouched(void **state)
+{
+	struct frame in, out;
+	uint64_t before = counter(OTHER_DESTINATION);
+	int i;
+
+	(void)state;
+	plain_frame(&out, 4, 0, 8);
+	assert_true(forward_packets(true));
+	for (i = 0; i < 4; i++) {
+		other_hosts_frame(&in, i & 1 ? 6 : 4, i & 2);
+		expect_untouched(&in);
+		assert_int_equal(counter(OTHER_DESTINATION), before + i + 1);
+	}
+	tunnel_frame(&in, 4, 0, 4, 0, 8);
+	expect(&in, XDP_PASS, &out);
+	tunnel_frame(&in, 6, 0, 4, 0, 8);
+	expect(&in, XDP_PASS, &out);
+	assert_true(forward_packets(false)); /* then nobody can say whose it is */
+	other_hosts_frame(&in, 4, false);
+	expect(&in, XDP_PASS, &out);
+	other_hosts_frame(&in, 6, false);
+	expect(&in, XDP_PASS, &out);
+}
+
+static void only_configured_destinations_are_taken(void **state)
+{
+	const uint8_t own4[32] = {[12] = 10, 0, 0, 11, [28] = 255, 255, 255, 255};
+	const uint8_t own6[32] = {[0] = 0xfd, [15] = 11, [16] = 0xff, [31] = 0xff};
+	const uint8_t anywhere[32] = {0};
+	uint32_t v4 = 0, v6 = 1;
+	struct frame in, out;
+
+	(void)state;
+	assert_int_equal(bpf_map_update_elem(destinations_map, &v4, own4, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(destinations_map, &v6, own6, BPF_ANY), 0);
+	other_hosts_frame(&in, 4, false);
+	expect_untouched(&in);
+	other_hosts_frame(&in, 6, true);
+	expect_untouched(&in);
+	plain_frame(&out, 4, 0, 8);
+	tunnel_frame(&in, 4, 0, 4, 0, 8);
+	expect(&in, XDP_PASS, &out);
+	tunnel_frame(&in, 6, 0, 4, 0, 8);
+	expect(&in, XDP_PASS, &out);
+	bpf_map_update_elem(destinations_map, &v4, anywhere, BPF_ANY);
+	bpf_map_update_elem(destinations_map, &v6, anywhere, BPF_ANY);
+}
+
+static void frames_to_groups_pass_untouched(void **state)
+{
+	struct frame in;
+
+	(void)state;
+	tunnel_frame(&in, 4, 0, 4, 0, 8);
+	in.bytes[0] = 0xff;
+	expect_untouched(&in);
+	gue_frame(&in, 6, 0, 4, 0, 8);
+	in.bytes[0] = 0x33;
+	expect_untouched(&in);
+}
+
+/* A network namespace of its own, where everything has a route. */
+static bool make_network(void)
+{
+	return !unshare(CLONE_NEWNET) &&
+	       !system("ip link set lo up && ip link add v0 type veth peer name v1 && "
+		       "ip link set v0 up && ip link set v1 up && "
+		       "ip address add 10.0.0.11/32 dev lo && ip address add fd00::b/128 dev lo && "
+		       "ip route add default dev v0 && ip -6 route add default dev v0");
+}
+
 static int load(void **state)
 {
 	char path[PATH_MAX] = "", object_path[PATH_MAX + 32];
 
 	(void)state;
+	if (!make_network() || !forward_packets(false))
+		return -1;
 	if (readlink("/proc/self/exe", path, sizeof(path) - 1) < 0)
 		return -1;
 	snprintf(object_path, sizeof(object_path), "%s/../../bpf/decap.bpf.o", dirname(path));
@@ -497,6 +599,7 @@ static int load(void **state)
 	program = bpf_program__fd(bpf_object__find_program_by_name(object, "decap"));
 	stats_map = bpf_object__find_map_fd_by_name(object, "decap_stats");
 	sources_map = bpf_object__find_map_fd_by_name(object, "decap_sources");
+	destinations_map = bpf_object__find_map_fd_by_name(object, "decap_destinations");
 	return 0;
 }
 
@@ -521,6 +624,9 @@ int main(void)
 		cmocka_unit_test(unsound_tunnel_packets_pass_untouched),
 		cmocka_unit_test(cut_off_frames_pass_untouched),
 		cmocka_unit_test(only_configured_senders_are_believed),
+		cmocka_unit_test(tunnels_of_other_hosts_are_forwarded_untouched),
+		cmocka_unit_test(only_configured_destinations_are_taken),
+		cmocka_unit_test(frames_to_groups_pass_untouched),
 	};
 
 	return cmocka_run_group_tests(tests, load, unload);
