@@ -235,7 +235,7 @@ static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet
 		return verdict;
 	if (packet->length + outer > mtu)
 		return answer_too_big(ctx, packet, mtu - outer);
-	if (!plain)
+	if (!plain && ctx->data_end - ctx->data != packet->l3 + packet->length)
 		encap_trim(ctx, packet->l3 + packet->length, packet->l3 + ETHERNET_PAYLOAD_MIN);
 	/* The tags that it came with go, at most eight bytes; the outer header is longer. */
 	if (bpf_xdp_adjust_head(ctx, (int)packet->l3 - ETH_HLEN - (int)outer -
