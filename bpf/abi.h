@@ -20,7 +20,7 @@
 #include <linux/types.h>
 #include "verdicts.h"
 
-#define LB_ABI_VERSION 4
+#define LB_ABI_VERSION 5
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 65536
