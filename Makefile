@@ -116,7 +116,7 @@ $(FAULT): $(O)/%.so: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(CFLAGS)) -shared -fPIC -MMD -MP -MF $(@:.so=.d) -MT $@ $< -o $@
 
 # What is fuzzed is compiled again, by clang and with its coverage, below $(O)/fuzz.
-FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) lbd/config.c lbd/state.c)
+FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) lbd/config.c lbd/state.c lbd/pmtu_judge.c)
 $(O)/fuzz/%.o: %.c
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)

@@ -226,7 +226,7 @@ static void path_mtu_heard(void *user, const struct pmtu_news *news)
 	if (news->refusal)
 		service_refused(daemon->service, &news->destination, news->refusal);
 	else
-		service_path_mtu(daemon->service, &news->destination, news->mtu);
+		service_path_mtu(daemon->service, news);
 }
 
 /* Not hearing costs only the packets that are too big for a narrow way beyond the next hop. */

@@ -7,6 +7,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "events.h"
 #include "numbers.h"
@@ -19,12 +20,14 @@ struct destination {
 	struct lb_addr address; /* first: the key of the tree */
 	struct nexthop_route route;
 	uint32_t first; /* member, or NOBODY */
+	struct pmtu_trust trust;
 };
 
 /* What is known of a member beside its entry in the data plane. */
 struct place {
 	struct destination *destination; /* NULL: the number is free */
 	uint32_t next;                   /* member of the same destination, or NOBODY */
+	uint8_t family;                  /* of its VIP: 4 or 6; 0: not known yet */
 };
 
 struct members {
@@ -363,9 +366,77 @@ void members_adopted(struct members *members)
 	nexthops_forget_left(members->nexthops);
 }
 
-void members_path_mtu(struct members *members, const struct lb_addr *backend, uint32_t mtu)
+/* --- path MTUs --- */
+
+static int64_t now_ms(void)
 {
-	nexthops_path_mtu(members->nexthops, backend, mtu);
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static struct pmtu_way way_of(const struct members *members, uint32_t number)
+{
+	const struct lb_member *entry = &members->entries[number];
+	const struct lb_nexthop *nexthops = datapath_nexthops(members->datapath);
+	struct pmtu_way way = {
+		.source = {.family = entry->flags & LB_MEMBER_OUTER6 ? 6 : 4},
+		.source_mask = entry->saddr_mask,
+		.inner = members->places[number].family,
+		.gue = entry->flags & LB_MEMBER_GUE,
+	};
+	unsigned int i;
+
+	memcpy(way.source.bytes, entry->saddr, way.source.family == 6 ? 16 : 4);
+	for (i = 0; i < LB_MEMBER_PATHS; i++)
+		if (nexthops[entry->path[i]].mtu > way.mtu)
+			way.mtu = nexthops[entry->path[i]].mtu;
+	return way;
+}
+
+/* A way for each member; all of a backend share one MTU. */
+static bool is_quoted(const struct members *members, const struct destination *destination,
+		      const struct pmtu_news *news, uint32_t *floor)
+{
+	bool quoted = false;
+	uint32_t number;
+
+	*floor = 0;
+	for (number = destination->first; number != NOBODY; number = members->places[number].next) {
+		const struct pmtu_way way = way_of(members, number);
+
+		quoted = quoted || pmtu_is_quoted(news, &way);
+		if (pmtu_floor(&way) > *floor)
+			*floor = pmtu_floor(&way);
+	}
+	return quoted;
+}
+
+static uint64_t packets_to(const struct members *members, const struct destination *destination)
+{
+	struct lb_counter counter;
+	uint64_t packets = 0;
+	uint32_t number;
+
+	for (number = destination->first; number != NOBODY; number = members->places[number].next)
+		if (!datapath_counters(members->datapath, number, &counter))
+			packets += counter.packets;
+	return packets;
+}
+
+void members_path_mtu(struct members *members, const struct pmtu_news *news)
+{
+	struct destination *destination = destination_find(members, &news->destination);
+	const int64_t now = now_ms();
+	uint32_t floor;
+
+	if (!destination || !pmtu_is_due(&destination->trust, now) ||
+	    !is_quoted(members, destination, news, &floor) ||
+	    !pmtu_is_recent(&destination->trust, packets_to(members, destination), now))
+		return;
+	nexthops_path_mtu(members->nexthops, &destination->address,
+			  news->mtu > floor ? news->mtu : floor);
 }
 
 static void set_flags(struct members *members, uint16_t number, uint32_t flags, uint32_t of)
@@ -381,8 +452,9 @@ void members_set_takes(struct members *members, uint16_t number, bool takes_new,
 		  LB_MEMBER_NEW | LB_MEMBER_OLD);
 }
 
-void members_set_gue(struct members *members, uint16_t number, bool gue)
+void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family)
 {
+	members->places[number].family = family;
 	set_flags(members, number, gue ? LB_MEMBER_GUE : 0, LB_MEMBER_GUE);
 }
 

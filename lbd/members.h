@@ -10,6 +10,7 @@
 #include "config.h"
 #include "datapath.h"
 #include "nexthop.h"
+#include "pmtu_judge.h"
 
 struct event_base;
 struct events;
@@ -41,16 +42,17 @@ int members_adopt(struct members *members, uint16_t number, struct lb_err *err);
 /* After all that: next hops of an earlier lbd that nothing leads to any more are ended. */
 void members_adopted(struct members *members);
 
-/* What a router has said of the way to a backend (nexthop.h). */
-void members_path_mtu(struct members *members, const struct lb_addr *backend, uint32_t mtu);
+/* What a router has said of the way to a backend: judged (pmtu_judge.h), and followed or not. */
+void members_path_mtu(struct members *members, const struct pmtu_news *news);
 
 /* Whether the member takes new flows, and keeps its old ones. */
 void members_set_takes(struct members *members, uint16_t number, bool takes_new, bool keeps_old);
 uint32_t members_flags(const struct members *members, uint16_t number); /* LB_MEMBER_* */
 /* The number of the VIP that it belongs to. */
 uint32_t members_vip(const struct members *members, uint16_t number);
-/* Whether packets to it travel in GUE. At once: both ways reach a backend that takes both. */
-void members_set_gue(struct members *members, uint16_t number, bool gue);
+/* Whether packets to it travel in GUE, and of which family (4, 6) they are. At once: both ways
+ * reach a backend that takes both. */
+void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family);
 /* Whether packets can be sent to it: its next hop is known. */
 /* How large a client's packet to the member may be: the MTU of its first path less the outer
  * header; 0 when that is not known. */

@@ -20,28 +20,10 @@
 #include <stdint.h>
 #include "api/addr.h"
 #include "api/err.h"
+#include "pmtu_judge.h"
 
 struct event_base;
 struct pmtu;
-
-/* The least that is believed: a lower one would be no use to TCP, or be forged. RFC 8200 section 5
- * for IPv6; for IPv4 what Linux takes (net.ipv4.route.min_pmtu). */
-#define PMTU_MIN_IPV4 552u
-#define PMTU_MIN_IPV6 1280u
-
-/* How the backend has refused the outer packet. */
-enum pmtu_refusal {
-	PMTU_NOT_REFUSED,
-	PMTU_NO_PROTOCOL, /* it knows no IP-in-IP */
-	PMTU_NO_DEVICE,   /* it does, but no device there takes it: "port unreachable" */
-	PMTU_NO_PORT,     /* nothing takes UDP to the port of GUE */
-};
-
-struct pmtu_news {
-	struct lb_addr destination; /* of the outer packet: a backend, if it is one of ours */
-	uint32_t mtu;               /* of the outer packet, at least PMTU_MIN_*; 0: refused */
-	enum pmtu_refusal refusal;
-};
 
 typedef void (*pmtu_heard)(void *user, const struct pmtu_news *news);
 
@@ -50,12 +32,5 @@ typedef void (*pmtu_heard)(void *user, const struct pmtu_news *news);
 int pmtu_open(struct event_base *base, pmtu_heard heard, void *user, struct pmtu **out,
 	      struct lb_err *err);
 void pmtu_close(struct pmtu *pmtu);
-
-/* The readers, pure. True when the message is about a packet that could be one of ours: IP-in-IP,
- * or UDP to the port of GUE. */
-bool pmtu_read_ipv4(const void *packet, size_t length,
-		    struct pmtu_news *out); /* from its IP header */
-bool pmtu_read_ipv6(const void *message, size_t length, struct pmtu_news *out); /* from its ICMPv6
-										   header */
 
 #endif

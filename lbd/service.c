@@ -498,7 +498,8 @@ static void set_members(struct service *service, const struct lb_vip *vip,
 
 		members_set_takes(service->members, backend->number, backend->weight > 0,
 				  standing_keeps_old(vip, live->standings[i], live->use_all));
-		members_set_gue(service->members, backend->number, vip->encap == LB_ENCAP_GUE);
+		members_set_encap(service->members, backend->number, vip->encap == LB_ENCAP_GUE,
+				  vip->endpoint.address.family);
 		sweep_member_set(service->sweep, backend->number, live->slots, vip->transition_s,
 				 vip->flow_idle_s);
 	}
@@ -1062,9 +1063,9 @@ void service_close(struct service *service)
 	free(service);
 }
 
-void service_path_mtu(struct service *service, const struct lb_addr *backend, uint32_t mtu)
+void service_path_mtu(struct service *service, const struct pmtu_news *news)
 {
-	members_path_mtu(service->members, backend, mtu);
+	members_path_mtu(service->members, news);
 }
 
 const struct lb_service *service_document(const struct service *service)

@@ -21,11 +21,11 @@ int service_open(const struct config *config, struct datapath *datapath, struct 
 		 struct events *events, struct service **out, struct lb_err *err);
 void service_close(struct service *service);
 
-/* A router has told the MTU of the way to a backend (pmtu.h). */
 /* The backend has refused an outer packet, so tunnel checks of it fail for that reason. */
 void service_refused(struct service *service, const struct lb_addr *backend,
 		     enum pmtu_refusal refusal);
-void service_path_mtu(struct service *service, const struct lb_addr *backend, uint32_t mtu);
+/* A router has told the MTU of the way to a backend (pmtu.h). */
+void service_path_mtu(struct service *service, const struct pmtu_news *news);
 
 /* The document in force. Borrowed; gone after the next change. To change it: copy, edit, apply. */
 const struct lb_service *service_document(const struct service *service);

@@ -7,7 +7,7 @@
 #	                                         ├── near backend b1
 #	                                         └── hill ══1400══ valley ── far backend b9
 #
-#	pmtu_test.sh [RUN…]	narrow_ways, ordinary_ways; both if none is named
+#	pmtu_test.sh [RUN…]	narrow_ways, ordinary_ways, forged_messages; all if none is named
 #
 # Needs root and a build.
 # shellcheck disable=SC2317 # functions are called by name, through check
@@ -200,7 +200,37 @@ ordinary_ways() {
 	step "1500 everywhere: the lab goes away as a whole" lab_down
 }
 
-[ $# -gt 0 ] || set -- narrow_ways ordinary_ways
+forge() { # BALANCER BACKEND MTU LENGTH
+	lab_in hill python3 -B tests/net/forge_too_big.py "$@"
+}
+
+ways_are_whole() {
+	lbctl --json status | jq -e --argjson mtu "$LAB_MTU" 'all(.next_hops[]; .mtu == $mtu)'
+}
+
+# A message, then traffic, until a lower MTU is believed: traffic must be under way.
+forged_lowers() { # MTU UPLOAD-ADDRESS forge's arguments…
+	forge "${@:3}" && uploads "$2" b1 && path_is_known "$1"
+}
+
+# A machine beside the backends forges messages that quote what the balancer sends.
+forged_messages() {
+	EDGE_MTU=1500 HILL_MTU=1500
+	step "forged messages: the lab comes up" start || return
+	check "no traffic under way: sent" forge "$LAB_BALANCER4" "${LAB_BACKEND4[1]}" 68 1500
+	check "of another source: sent" forge "$LAB_BALANCER4" "$FAR4" 600 500
+	check "an upload over IPv4 completes" uploads "$LAB_VIP4" b1
+	check "and neither was believed" ways_are_whole
+	check "MTU 68, again and again: believed down to 572, not further" \
+		wait_for 20 forged_lowers 572 "$LAB_VIP4" "$LAB_BALANCER4" "${LAB_BACKEND4[1]}" 68 1500
+	check "then an upload over IPv4 completes" uploads "$LAB_VIP4" b1
+	check "MTU 1280 of an IPv6 way: believed down to 1320, not further" \
+		wait_for 20 forged_lowers 1320 "[$LAB_VIP6]" "$LAB_BALANCER6" "${LAB_BACKEND6[1]}" 1280 1500
+	check "then an upload over IPv6 completes" uploads "[$LAB_VIP6]" b1
+	step "forged messages: the lab goes away as a whole" lab_down
+}
+
+[ $# -gt 0 ] || set -- narrow_ways ordinary_ways forged_messages
 for run; do
 	"$run"
 done

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../lbd/pmtu.h"
+#include "../../lbd/pmtu_judge.h"
 
 /* A message as a raw socket gives it: IP header, ICMP header, the packet that was too big. */
 static const uint8_t ipv4[] = {
@@ -81,11 +81,13 @@ static void encapsulations_that_are_ours_are_ipip_and_gue(void **state)
 	(void)state;
 	assert_true(READ4(&news, {PROTOCOL, 41}));
 	assert_false(READ4(&news, {PROTOCOL, 6}));
-	assert_true(READ4(&news, {PROTOCOL, 17}, {DPORT, 6080 >> 8}, {DPORT + 1, 6080 & 0xff}));
+	assert_true(READ4(&news, {PROTOCOL, 17}, {DPORT, 6080 >> 8}, {DPORT + 1, 6080 & 0xff},
+			  {AFTER + 6, 0}));
 	assert_false(READ4(&news, {PROTOCOL, 17}, {DPORT, 0}, {DPORT + 1, 53}));
 	assert_true(READ6(&news, {NEXT6, 4}));
 	assert_false(READ6(&news, {NEXT6, 6}));
-	assert_true(READ6(&news, {NEXT6, 17}, {AFTER6 + 2, 6080 >> 8}, {AFTER6 + 3, 6080 & 0xff}));
+	assert_true(READ6(&news, {NEXT6, 17}, {AFTER6 + 2, 6080 >> 8}, {AFTER6 + 3, 6080 & 0xff},
+			  {AFTER6 + 6, 0}, {AFTER6 + 7, 0}));
 	assert_false(READ6(&news, {NEXT6, 17}, {AFTER6 + 2, 0}, {AFTER6 + 3, 53}));
 }
 
@@ -114,7 +116,7 @@ static void a_refusal_of_the_outer_header_is_told_by_its_kind(void **state)
 	assert_true(READ4(&news, {CODE, 3}));
 	assert_int_equal(news.refusal, PMTU_NO_DEVICE);
 	assert_true(READ4(&news, {CODE, 3}, {PROTOCOL, 17}, {DPORT, 6080 >> 8},
-			  {DPORT + 1, 6080 & 0xff}));
+			  {DPORT + 1, 6080 & 0xff}, {AFTER + 6, 0}));
 	assert_int_equal(news.refusal, PMTU_NO_PORT);
 	assert_false(READ4(&news, {CODE, 3}, {PROTOCOL, 17}, {DPORT, 0}));
 	assert_false(READ4(&news, {CODE, 2}, {PROTOCOL, 6}));
@@ -128,15 +130,36 @@ static void a_refusal_of_the_outer_header_is_told_by_its_kind(void **state)
 	assert_int_equal(news.refusal, PMTU_NOT_REFUSED);
 }
 
-static void mtu_is_never_believed_below_the_least(void **state)
+static void quote_that_the_program_does_not_write_is_passed_over(void **state)
 {
 	struct pmtu_news news;
 
 	(void)state;
-	assert_true(READ4(&news, {MTU, 0}, {MTU + 1, 68}));
-	assert_int_equal(news.mtu, PMTU_MIN_IPV4);
-	assert_true(READ6(&news, {MTU6 + 2, 0}, {MTU6 + 3, 68}));
-	assert_int_equal(news.mtu, PMTU_MIN_IPV6);
+	assert_false(READ4(&news, {QUOTE + 5, 1})); /* an identification */
+	assert_false(READ4(&news, {QUOTE + 6, 0})); /* no DF */
+	assert_false(READ4(&news, {QUOTE + 7, 1})); /* a later fragment */
+	assert_false(READ4(&news, {QUOTE, 0x46}));  /* options */
+	assert_false(READ6(&news, {8, 0x40}));
+	assert_false(READ4(&news, {PROTOCOL, 17}, {DPORT, 6080 >> 8}, {DPORT + 1, 6080 & 0xff},
+			   {AFTER + 7, 1})); /* a UDP checksum */
+}
+
+static void quote_tells_source_length_and_port(void **state)
+{
+	struct pmtu_news news;
+	char text[LB_ADDR_TEXT];
+
+	(void)state;
+	assert_true(READ4(&news, {PROTOCOL, 17}, {AFTER, 0xc1}, {AFTER + 1, 2}, {DPORT, 6080 >> 8},
+			  {DPORT + 1, 6080 & 0xff}, {AFTER + 6, 0}));
+	assert_int_equal(news.length, 1500);
+	assert_int_equal(news.protocol, 17);
+	assert_int_equal(news.source_port, 0xc102);
+	assert_string_equal(lb_addr_format(&news.source, text), "10.0.0.1");
+	assert_true(READ6(&news, {0, 2}));
+	assert_int_equal(news.length, 1500);
+	assert_int_equal(news.protocol, 41);
+	assert_string_equal(lb_addr_format(&news.source, text), "2001:db8::1");
 }
 
 static void router_that_names_no_mtu_means_the_next_plateau(void **state)
@@ -147,7 +170,7 @@ static void router_that_names_no_mtu_means_the_next_plateau(void **state)
 	assert_true(READ4(&news, {MTU, 0}, {MTU + 1, 0}));
 	assert_int_equal(news.mtu, 1492); /* of a packet of 1,500 bytes */
 	assert_true(READ4(&news, {MTU, 0}, {MTU + 1, 0}, {QUOTE + 2, 2}, {QUOTE + 3, 0x40}));
-	assert_int_equal(news.mtu, PMTU_MIN_IPV4); /* of one of 576 */
+	assert_int_equal(news.mtu, 68); /* of one of 576 */
 }
 
 static void messages_cut_off_anywhere_are_never_read_beyond(void **state)
@@ -178,7 +201,8 @@ int main(void)
 		cmocka_unit_test(encapsulations_that_are_ours_are_ipip_and_gue),
 		cmocka_unit_test(other_messages_are_passed_over),
 		cmocka_unit_test(a_refusal_of_the_outer_header_is_told_by_its_kind),
-		cmocka_unit_test(mtu_is_never_believed_below_the_least),
+		cmocka_unit_test(quote_that_the_program_does_not_write_is_passed_over),
+		cmocka_unit_test(quote_tells_source_length_and_port),
 		cmocka_unit_test(router_that_names_no_mtu_means_the_next_plateau),
 		cmocka_unit_test(messages_cut_off_anywhere_are_never_read_beyond),
 	};
