@@ -67,9 +67,14 @@ fails_its_check() {
 	wait_for 10 health_is 1 unhealthy && seen '. == ["b2", "b3"]'
 }
 
+# No flow begins while slots move: its record would lead whoever has its port next to where it went.
+nothing_moves() {
+	lbctl --json vip show dns | jq -e '.slots.moving == 0'
+}
+
 is_healthy_again() {
 	serve 1 "$CHECKED_PORT" && wait_for 10 health_is 1 healthy &&
-		wait_for $((TRANSITION_S + 5)) seen '. == ["b1", "b2", "b3"]'
+		wait_for $((TRANSITION_S + 5)) nothing_moves && seen '. == ["b1", "b2", "b3"]'
 }
 
 drain_says_for_how_long() {
@@ -82,9 +87,9 @@ drain_says_for_how_long() {
 
 # Half a transition, the second under way, and the rest for the machine.
 no_new_flow_after_that() {
-	wait_for $((TRANSITION_S - 4)) seen '. == ["b1", "b3"]' || seen '. == ["b1", "b3"]' || return
+	wait_for $((TRANSITION_S - 4)) nothing_moves || return
 	echo "after $((SECONDS - DRAINED_AT)) s"
-	[ $((SECONDS - DRAINED_AT)) -lt "$TRANSITION_S" ]
+	[ $((SECONDS - DRAINED_AT)) -lt "$TRANSITION_S" ] && seen '. == ["b1", "b3"]'
 }
 
 CHECKED=()
