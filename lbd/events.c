@@ -108,13 +108,26 @@ json_t *events_revert(const char *reason, json_t *change)
 	return json_pack("{s:s, s:s, s:O}", "event", "revert", "reason", reason, "change", change);
 }
 
+static const char *unless_empty(const char *text)
+{
+	return text && *text ? text : NULL;
+}
+
 void events_health(struct events *events, const char *vip, const struct lb_addr *backend,
 		   const char *state, int64_t since_ms, const char *error)
 {
 	char address[LB_ADDR_TEXT], time[EVENTS_TIME_TEXT];
 
-	events_emit(events, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "event", "health", "vip",
-				      vip, "backend", lb_addr_format(backend, address), "state",
-				      state, "since", events_time_ms(since_ms, time), "error",
-				      error && *error ? error : NULL));
+	events_emit(events,
+		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "event", "health", "vip", vip,
+			      "backend", lb_addr_format(backend, address), "state", state, "since",
+			      events_time_ms(since_ms, time), "error", unless_empty(error)));
+}
+
+void events_interface(struct events *events, const char *interface, const char *state,
+		      const char *mode, const char *reason)
+{
+	events_emit(events, json_pack("{s:s, s:s, s:s, s:s*, s:s*}", "event", "interface",
+				      "interface", interface, "state", state, "xdp_mode",
+				      unless_empty(mode), "reason", unless_empty(reason)));
 }

@@ -39,6 +39,11 @@ json_t *events_revert(const char *reason, json_t *change);
 void events_health(struct events *events, const char *vip, const struct lb_addr *backend,
 		   const char *state, int64_t since_ms, const char *error);
 
+/* An interface of lbd.json. `state`: "attached" (`mode`: how, `reason`: why not natively),
+ * "detached" (`reason`: why), "link_up", "link_down". `mode` and `reason` may be NULL or "". */
+void events_interface(struct events *events, const char *interface, const char *state,
+		      const char *mode, const char *reason);
+
 #define EVENTS_TIME_TEXT sizeof("2038-01-19T03:14:07.000Z")
 
 /* RFC 3339, UTC, milliseconds. Returns `out`. */

@@ -9,20 +9,23 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include "events.h"
 #include "interfaces_plan.h"
 #include "links.h"
-#include "log.h"
-
-#define LOG_KIND "interface"
 
 struct interfaces {
 	const struct config *config;
 	struct datapath *datapath;
+	struct events *events;
 	struct links_watch *watch;
 	struct event *timer;
 	struct datapath_attachment at[LB_INTERFACES_MAX];
 	uint32_t refused[LB_INTERFACES_MAX]; /* the link that could not be attached to; 0: none */
+	bool down[LB_INTERFACES_MAX];        /* as was told last */
 };
 
 /* --- one interface --- */
@@ -38,13 +41,16 @@ __attribute__((format(printf, 2, 3))) static void is_detached(struct datapath_at
 	va_end(arguments);
 }
 
-static void announce(const char *name, const struct datapath_attachment *at, bool came)
+static void tell(const struct interfaces *interfaces, size_t i)
 {
-	if (came)
-		log_kind(LOG_LEVEL_INFO, LOG_KIND, "%s is there now, and attached", name);
-	if (at->reason[0])
-		log_kind(LOG_LEVEL_WARNING, LOG_KIND,
-			 "%s runs in generic mode, which is slower: %s", name, at->reason);
+	const struct datapath_attachment *at = &interfaces->at[i];
+	const char *name = interfaces->config->interfaces[i];
+
+	if (at->ifindex)
+		events_interface(interfaces->events, name, "attached",
+				 at->mode == XDP_MODE_NATIVE ? "native" : "generic", at->reason);
+	else
+		events_interface(interfaces->events, name, "detached", NULL, at->reason);
 }
 
 /* A bond that has the program before its first port takes only ports with native XDP, and tells
@@ -75,7 +81,7 @@ static int attach_link(struct interfaces *interfaces, size_t i, struct lb_err *e
 }
 
 /* On failure `at` says why, and err too. */
-static int attach(struct interfaces *interfaces, size_t i, bool came, struct lb_err *err)
+static int attach(struct interfaces *interfaces, size_t i, struct lb_err *err)
 {
 	struct datapath_attachment *at = &interfaces->at[i];
 	const char *name = interfaces->config->interfaces[i];
@@ -83,9 +89,9 @@ static int attach(struct interfaces *interfaces, size_t i, bool came, struct lb_
 
 	interfaces->refused[i] = error ? if_nametoindex(name) : 0;
 	if (error)
-		is_detached(at, "%.150s", err->message);
+		is_detached(at, "%.150s; lbd tries again each second", err->message);
 	else
-		announce(name, at, came);
+		tell(interfaces, i);
 	return error;
 }
 
@@ -95,9 +101,8 @@ static void attach_again(struct interfaces *interfaces, size_t i)
 	const struct datapath_attachment before = interfaces->at[i];
 	struct lb_err err = {0};
 
-	if (!attach(interfaces, i, true, &err) || !strcmp(before.reason, interfaces->at[i].reason))
-		return;
-	log_kind(LOG_LEVEL_WARNING, LOG_KIND, "%s; lbd tries again each second", err.message);
+	if (attach(interfaces, i, &err) && strcmp(before.reason, interfaces->at[i].reason))
+		tell(interfaces, i);
 }
 
 static void lose(struct interfaces *interfaces, size_t i)
@@ -111,7 +116,35 @@ static void lose(struct interfaces *interfaces, size_t i)
 			    new_name, name);
 	else
 		is_detached(at, "the interface is gone; lbd attaches again when it is back");
-	log_kind(LOG_LEVEL_WARNING, LOG_KIND, "%s is detached: %s", name, at->reason);
+	tell(interfaces, i);
+}
+
+/* Administratively, and with a carrier; true where the kernel does not tell. */
+static bool is_up(const char *name)
+{
+	struct ifreq request = {0};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	bool up = true;
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	if (fd >= 0 && !ioctl(fd, SIOCGIFFLAGS, &request))
+		up = (request.ifr_flags & IFF_UP) && (request.ifr_flags & IFF_RUNNING);
+	if (fd >= 0)
+		close(fd);
+	return up;
+}
+
+static void look_at_link(struct interfaces *interfaces, size_t i)
+{
+	const char *name = interfaces->config->interfaces[i];
+	const bool down = interfaces->at[i].ifindex && !is_up(name);
+
+	if (down == interfaces->down[i])
+		return;
+	interfaces->down[i] = down;
+	if (interfaces->at[i].ifindex) /* else it was told as detached */
+		events_interface(interfaces->events, name, down ? "link_down" : "link_up", NULL,
+				 NULL);
 }
 
 /* --- all of them --- */
@@ -154,6 +187,8 @@ static void look(struct interfaces *interfaces, bool again)
 		if (plan.from[i] == INTERFACE_NONE && found[i] &&
 		    (again || found[i] != interfaces->refused[i]))
 			attach_again(interfaces, i);
+	for (size_t i = 0; i < interfaces->config->interface_count; i++)
+		look_at_link(interfaces, i);
 }
 
 /* --- when --- */
@@ -214,19 +249,19 @@ static int attach_first(struct interfaces *interfaces, size_t i, struct lb_err *
 			    "there is no such interface; lbd attaches as soon as there is");
 		return 0;
 	}
-	error = attach(interfaces, i, false, err);
+	error = attach(interfaces, i, err);
 	if (!error)
 		return 0;
 	if (!may_end(error)) {
 		lb_err_prefix(err, "interfaces[%zu]", i);
 		return error;
 	}
-	log_kind(LOG_LEVEL_WARNING, LOG_KIND, "%s; lbd tries again each second", err->message);
+	tell(interfaces, i);
 	return 0;
 }
 
 int interfaces_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		    struct interfaces **out, struct lb_err *err)
+		    struct events *events, struct interfaces **out, struct lb_err *err)
 {
 	struct interfaces *interfaces = calloc(1, sizeof(*interfaces));
 	int error;
@@ -235,6 +270,7 @@ int interfaces_open(const struct config *config, struct datapath *datapath, stru
 		return lb_err_no_memory(err);
 	interfaces->config = config;
 	interfaces->datapath = datapath;
+	interfaces->events = events;
 	error = follow(interfaces, base, err); /* first, so that no change is missed */
 	for (size_t i = 0; !error && i < config->interface_count; i++)
 		error = attach_first(interfaces, i, err);

@@ -10,13 +10,14 @@
 #include "datapath.h"
 
 struct event_base;
+struct events;
 struct interfaces;
 
-/* Attaches, and follows from then on. An interface that is missing, or cannot be attached to just
- * now, is no error. What waiting cannot cure is one, with its path: another XDP program, or
- * "xdp_mode": "native" where the driver has none. */
+/* Attaches, follows from then on, and tells of both to `events`. An interface that is missing, or
+ * cannot be attached to just now, is no error. What waiting cannot cure is one, with its path:
+ * another XDP program, or "xdp_mode": "native" where the driver has none. */
 int interfaces_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		    struct interfaces **out, struct lb_err *err);
+		    struct events *events, struct interfaces **out, struct lb_err *err);
 /* The program stays where it is. */
 void interfaces_close(struct interfaces *interfaces);
 

@@ -39,6 +39,24 @@ static enum log_level of_health(const json_t *event)
 	return is(event, "state", "unhealthy") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
 }
 
+static enum log_level of_vip_health(const json_t *event)
+{
+	return is(event, "state", "all_unhealthy") ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+}
+
+/* Generic mode has a reason, too, and is slower. */
+static enum log_level of_interface(const json_t *event)
+{
+	return json_object_get(event, "reason") || is(event, "state", "link_down")
+		       ? LOG_LEVEL_WARNING
+		       : LOG_LEVEL_INFO;
+}
+
+static enum log_level of_route(const json_t *event)
+{
+	return is(event, "state", "unroutable") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
 static enum log_level of_next_hop(const json_t *event)
 {
 	return is(event, "state", "unresolved") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
@@ -60,8 +78,9 @@ static const struct kind {
 	const char *name;
 	enum log_level (*level)(const json_t *event);
 } kinds[] = {
-	{"change", of_change}, {"revert", warning},       {"confirm", information},
-	{"health", of_health}, {"next_hop", of_next_hop}, {"drain", information},
+	{"change", of_change},         {"revert", warning},         {"confirm", information},
+	{"health", of_health},         {"next_hop", of_next_hop},   {"drain", information},
+	{"vip_health", of_vip_health}, {"interface", of_interface}, {"route", of_route},
 };
 
 static const struct kind *kind_of(const json_t *event)

@@ -279,7 +279,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	}
 	if (!error) /* last: the first packet finds every VIP in place */
 		error = interfaces_open(&daemon->config, daemon->datapath, daemon->base,
-					&daemon->interfaces, err);
+					daemon->events, &daemon->interfaces, err);
 	if (!error)
 		datapath_detach_others(daemon->datapath);
 	if (!error) /* pins, sockets and attachments are made; what is left needs little */

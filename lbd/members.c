@@ -21,6 +21,7 @@ struct destination {
 	struct nexthop_route route;
 	uint32_t first; /* member, or NOBODY */
 	struct pmtu_trust trust;
+	bool unroutable; /* as was told last */
 };
 
 /* What is known of a member beside its entry in the data plane. */
@@ -130,6 +131,22 @@ static void entry_set_route(struct members *members, uint32_t number,
 		__atomic_store_n(&entry->path[i], destination->route.path[i], __ATOMIC_RELEASE);
 }
 
+/* That there is a route is only told after there was none. */
+static void tell_route(const struct members *members, struct destination *destination)
+{
+	const bool unroutable = destination->route.number == LB_NEXTHOP_UNRESOLVED;
+	const char *reason = nexthops_unroutable_reason(members->nexthops, &destination->address);
+	char address[LB_ADDR_TEXT];
+
+	if (unroutable == destination->unroutable)
+		return;
+	destination->unroutable = unroutable;
+	events_emit(members->events, json_pack("{s:s, s:s, s:s, s:s*}", "event", "route", "backend",
+					       lb_addr_format(&destination->address, address),
+					       "state", unroutable ? "unroutable" : "routable",
+					       "reason", unroutable ? reason : NULL));
+}
+
 static void route_changed(void *user, const struct lb_addr *address,
 			  const struct nexthop_route *route)
 {
@@ -140,6 +157,7 @@ static void route_changed(void *user, const struct lb_addr *address,
 	if (!destination)
 		return;
 	destination->route = *route;
+	tell_route(members, destination);
 	for (number = destination->first; number != NOBODY; number = members->places[number].next)
 		entry_set_route(members, number, destination);
 }

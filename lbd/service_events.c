@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What has happened in the live service that nobody asked for at that moment? Drains end. */
+/* What has happened in the live service that nobody asked for at that moment? Drains end, and all
+ * backends of a VIP become unhealthy. */
 #include <string.h>
 
 #include "events.h"
@@ -64,4 +65,37 @@ void drains_tell(struct service *service, bool quietly)
 	for (i = 0; i < service->document->vip_count; i++)
 		if (any_drains(&service->document->vips[i]))
 			tell_vip(service, i, before, quietly);
+}
+
+static void tell_all_unhealthy(const struct service *service, const struct lb_vip *vip,
+			       size_t backends)
+{
+	const bool use_all = vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+
+	events_emit(service->events,
+		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "vip_health", "vip", vip->name,
+			      "state", "all_unhealthy", "backends", (int)backends, "new_flows",
+			      use_all ? "use_all" : "drop"));
+}
+
+static void tell_recovered(const struct service *service, const struct lb_vip *vip)
+{
+	events_emit(service->events, json_pack("{s:s, s:s, s:s}", "event", "vip_health", "vip",
+					       vip->name, "state", "recovered"));
+}
+
+/* Between, while nothing is known of any, is neither. */
+void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct live_vip *live)
+{
+	const struct health_shares shares = health_shares(service, vip, live);
+
+	if (live->told_all_unhealthy) {
+		if (!shares.healthy)
+			return;
+		tell_recovered(service, vip);
+		live->told_all_unhealthy = false;
+	} else if (shares.all && shares.unhealthy == shares.all) {
+		tell_all_unhealthy(service, vip, shares.all);
+		live->told_all_unhealthy = true;
+	}
 }

@@ -92,6 +92,7 @@ int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct
 	for (size_t i = 0; i < next->backend_count; i++)
 		next->backends[i].weight = weights[i];
 	next->round_ends_ms = before ? before->round_ends_ms : 0;
+	next->told_all_unhealthy = before && before->told_all_unhealthy;
 	free(weights);
 	return 0;
 }
@@ -167,6 +168,7 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 		live->round_ends_ms = now_ms() + vip->health.timeout_ms + ROUND_SLACK_MS +
 				      (vip->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
 				      (int64_t)live->backend_count / STARTS_A_MS;
+	unhealthy_tell(service, vip, live);
 }
 
 static void on_retry(evutil_socket_t fd, short events, void *user)
@@ -217,6 +219,7 @@ static void reweigh(struct service *service, const struct lb_vip *vip, struct li
 		return; /* tried again, since it is still marked */
 	live->reweigh = false;
 	live_lead(service, vip, live, none_gone);
+	unhealthy_tell(service, vip, live);
 }
 
 static bool all_were_checked(const struct service *service, const struct live_vip *live)

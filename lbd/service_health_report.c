@@ -64,21 +64,24 @@ json_t *service_health(struct service *service)
 			 (int)counts[HEALTH_UNHEALTHY], "unknown", (int)counts[HEALTH_UNKNOWN]);
 }
 
-/* Of the backends that have a weight and do not drain: how many there are, and how many of them are
- * unhealthy. */
-static void count_shares(const struct service *service, const struct lb_vip *vip,
-			 const struct live_vip *live, size_t *shares, size_t *unhealthy)
+struct health_shares health_shares(const struct service *service, const struct lb_vip *vip,
+				   const struct live_vip *live)
 {
+	struct health_shares shares = {0};
 	struct health_view view;
 
-	*shares = *unhealthy = 0;
 	for (size_t i = 0; i < live->backend_count; i++) {
-		if (!vip->backends[i].weight || vip->backends[i].drain)
+		if (!lb_backend_share(&vip->backends[i]))
 			continue;
-		++*shares;
-		if (view_of(service, vip, live, i, &view) && view.status == HEALTH_UNHEALTHY)
-			++*unhealthy;
+		shares.all++;
+		if (vip->health.kind == LB_HEALTH_NONE)
+			shares.healthy++;
+		else if (view_of(service, vip, live, i, &view)) {
+			shares.healthy += view.status == HEALTH_HEALTHY;
+			shares.unhealthy += view.status == HEALTH_UNHEALTHY;
+		}
 	}
+	return shares;
 }
 
 /* A VIP whose backends take no new flows, or are all ill, does what nobody wishes for. */
@@ -86,20 +89,19 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 			const struct live_vip *live, json_t *warnings)
 {
 	const bool use_all = vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
-	size_t shares, unhealthy;
+	const struct health_shares shares = health_shares(service, vip, live);
 
-	count_shares(service, vip, live, &shares, &unhealthy);
-	if (live->backend_count && !shares)
+	if (live->backend_count && !shares.all)
 		json_array_append_new(warnings,
 				      json_sprintf("no backend of VIP %s takes new flows: each is "
 						   "draining or has weight 0",
 						   vip->name));
-	if (shares && unhealthy == shares)
+	if (shares.all && shares.unhealthy == shares.all)
 		json_array_append_new(
 			warnings,
 			json_sprintf("every backend of VIP %s%s is unhealthy: %s", vip->name,
-				     shares < live->backend_count ? " that could take new flows"
-								  : "",
+				     shares.all < live->backend_count ? " that could take new flows"
+								      : "",
 				     use_all ? "all of them are used all the same"
 					     : "none of them takes new flows"));
 }

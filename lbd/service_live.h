@@ -28,6 +28,7 @@ struct live_vip {
 		empty_at_s; /* when it came into force without backends; 0: with some, or unknown */
 	bool use_all;       /* what standing_weigh said */
 	bool reweigh;       /* a standing has changed since */
+	bool told_all_unhealthy; /* and not yet that this has ended */
 	/* Every check began anew; until then their first results are acted upon together. By the
 	 * monotonic clock; 0: not so. */
 	int64_t round_ends_ms;
@@ -129,6 +130,13 @@ void checks_drop(struct service *service, uint16_t number);
 /* service_health_report.c: BACKEND-STATE.health; NULL when the VIP has no check. */
 json_t *backend_health(const struct service *service, const struct lb_vip *vip,
 		       const struct live_vip *live, size_t i);
+/* Of the backends that have a weight and do not drain: how many there are, and how many of them are
+ * in which state; those that are not checked are healthy. */
+struct health_shares {
+	size_t all, healthy, unhealthy;
+};
+struct health_shares health_shares(const struct service *service, const struct lb_vip *vip,
+				   const struct live_vip *live);
 
 /* service_confirm.c: changes that go back by themselves. */
 int confirm_open(struct service *service, struct event_base *base, struct lb_err *err);
@@ -145,6 +153,8 @@ int confirm_apply(struct service *service, struct lb_service *next,
 /* service_events.c: tells of backends that have become drained since it was last asked, unless
  * `quietly`. */
 void drains_tell(struct service *service, bool quietly);
+/* Tells when every backend of the VIP has become unhealthy, and when that has ended. */
+void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct live_vip *live);
 
 /* service_adopt.c. Refuses where the maps have VIPs and the document on disk is missing: weights,
  * names and checks are nowhere else, and a start without them would end those VIPs. */

@@ -168,12 +168,38 @@ static void add_backend(struct text *text, const json_t *event)
 	add_why(text, event, "error");
 }
 
+static void add_vip_health(struct text *text, const json_t *event)
+{
+	add(text, "vip %s %s", string_of(event, "vip"), string_of(event, "state"));
+	if (json_object_get(event, "new_flows"))
+		add(text, " (%lld backends): %s", (long long)integer_of(event, "backends"),
+		    is(event, "new_flows", "drop") ? "new flows are dropped"
+						   : "new flows go to all of them");
+}
+
+static void add_route(struct text *text, const json_t *event)
+{
+	add(text, "backend %s %s", string_of(event, "backend"), string_of(event, "state"));
+	add_why(text, event, "reason");
+}
+
+static void add_interface(struct text *text, const json_t *event)
+{
+	const char *mode = json_string_value(json_object_get(event, "xdp_mode"));
+
+	add(text, "%s %s", string_of(event, "interface"), string_of(event, "state"));
+	if (mode)
+		add(text, " in %s mode", mode);
+	add_why(text, event, "reason");
+}
+
 static const struct {
 	const char *event;
 	void (*add)(struct text *text, const json_t *event);
 } kinds[] = {
-	{"change", add_change},     {"revert", add_change}, {"confirm", add_confirm},
-	{"next_hop", add_next_hop}, {"drain", add_backend}, {"health", add_backend},
+	{"change", add_change},         {"revert", add_change}, {"confirm", add_confirm},
+	{"vip_health", add_vip_health}, {"route", add_route},   {"interface", add_interface},
+	{"next_hop", add_next_hop},     {"drain", add_backend}, {"health", add_backend},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

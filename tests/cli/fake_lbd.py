@@ -183,6 +183,11 @@ EVENTS = [
     {"event": "health", "vip": "web", "backend": "10.0.0.2", "state": "unhealthy", "since": "2026-01-31T12:00:00.000Z",
      "error": "connection refused"},
     {"event": "health", "vip": "web", "backend": "10.0.0.2", "state": "healthy", "since": "2026-01-31T12:00:01.000Z"},
+    {"event": "vip_health", "vip": "web", "state": "all_unhealthy", "backends": 3, "new_flows": "use_all"},
+    {"event": "vip_health", "vip": "web", "state": "recovered"},
+    {"event": "route", "backend": "10.0.0.2", "state": "unroutable", "reason": "network is unreachable"},
+    {"event": "interface", "interface": "eth1", "state": "attached", "xdp_mode": "generic", "reason": "no native XDP"},
+    {"event": "interface", "interface": "eth1", "state": "link_down"},
     {"event": "eclipse", "of": "the moon"}]
 
 EMPTY = {"vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,

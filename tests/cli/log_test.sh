@@ -34,6 +34,10 @@ make_backend() {
 	ip -n "$PEER" link set lo up
 }
 
+make_interface() {
+	ip -n "$ID" link add f0 type veth peer name g0 && ip -n "$ID" link set g0 up && ip -n "$ID" link set f0 up
+}
+
 run_lbd() {
 	exec nsenter --net="/run/netns/$ID" tests/lib/service_manager.py "$DIR/journal" "$DIR/notifications" \
 		"$LBD" --config "$DIR/lbd.json"
@@ -76,9 +80,9 @@ end() {
 }
 
 set_up() {
-	make_node "$DIR/state" 256k && make_backend || return
+	make_node "$DIR/state" 256k && make_backend && make_interface || return
 	cat >"$DIR/lbd.json" <<-END
-		{"interfaces": ["e0"], "state_dir": "$DIR/state", "pin_dir": "$PINS",
+		{"interfaces": ["e0", "f0"], "state_dir": "$DIR/state", "pin_dir": "$PINS",
 		 "control": {"path": "$DIR/lbd.sock", "group": "daemon"},
 		 "limits": {"vips": 64, "members": 1024, "slots": 32768, "flows": 64}}
 	END
@@ -126,8 +130,12 @@ test_by_itself() {
 	stop_serving
 	logs "one that becomes unhealthy is a warning with the reason" \
 		'<4>health: vip web backend 10\.0\.0\.2 unhealthy: connection refused'
+	logs "the last one of a VIP is an error, with what becomes of new flows" \
+		'<3>vip_health: vip web all_unhealthy \(2 backends\): new flows go to all of them'
 	serve
 	check "its return is logged" wait_for 15 health_flapped
+	logs "and that of the VIP" '<6>vip_health: vip web recovered'
+	check_equal "what has not changed is logged once" 1 "$(grep -c all_unhealthy "$DIR/journal")"
 	lb vip set web --health none >"$DIR/out"
 	stop_serving
 	lb backend drain web 10.0.0.9 >"$DIR/out"
@@ -135,6 +143,30 @@ test_by_itself() {
 	ip -n "$ID" link set e0 down
 	logs "a next hop that is lost is a warning with the reason" '<4>next_hop: via 10\.0\.0\.2 on e0 unresolved: link is down'
 	ip -n "$ID" link set e0 up
+}
+
+test_route() {
+	lb backend add web 203.0.113.9 >"$DIR/out"
+	logs "a backend without a route is a warning with the reason" \
+		'<4>route: backend 203\.0\.113\.9 unroutable: .*unreachable.*'
+	ip -n "$ID" route add 203.0.113.0/24 via 10.0.0.2
+	logs "one that has a route again is logged" '<6>route: backend 203\.0\.113\.9 routable'
+	ip -n "$ID" route del 203.0.113.0/24
+	lb backend del web 203.0.113.9 >"$DIR/out"
+}
+
+test_interface() {
+	logs "where the program is attached at start is logged" '<6>interface: f0 attached in native mode'
+	logs "an interface that goes down was a warning" '<4>interface: e0 link_down'
+	logs "that it is up again was logged" '<6>interface: e0 link_up'
+	ip -n "$ID" link del f0
+	logs "one that is gone is a warning with the reason" '<4>interface: f0 detached: the interface is gone; .*'
+	make_interface
+	check "that it is back is logged" wait_for 15 is_back
+}
+
+is_back() {
+	sed -n '/f0 detached/,$p' "$DIR/journal" | grep -qx '<6>interface: f0 attached in native mode'
 }
 
 health_flapped() {
@@ -176,6 +208,8 @@ check "lbd starts" test $? = 0 || finish
 test_changes
 test_trial
 test_by_itself
+test_route
+test_interface
 test_start_and_end
 test_refusal
 finish

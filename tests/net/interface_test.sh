@@ -77,7 +77,7 @@ test_start_without() {
 	check "when one comes the program is attached" wait_for 5 attached e0
 	check "and status says so" interface e0 '.xdp_mode == "native" and .link == "up" and .reason == null'
 	check "the other one is still missing" interface e1 '.xdp_mode == "detached"'
-	check "and that it came is logged" logged "e0 is there now, and attached"
+	check "and that it came is logged" logged "lbd: interface: e0 attached in native mode"
 	make_link e1
 	check "then the other one" wait_for 5 attached e1
 	check "and all is well" wait_for 5 exits 0 lb status
@@ -128,8 +128,10 @@ test_down() {
 	before=$(attached e0)
 	ip -n "$ID" link set e0 down
 	check "an interface that is down is told" wait_for 5 interface e0 '.link == "down"'
+	check "and logged" wait_for 5 logged "lbd: warning: interface: e0 link_down"
 	check "and keeps the program" test "$(attached e0)" = "$before"
 	ip -n "$ID" link set e0 up
+	check "that it is up again, too" wait_for 5 logged "lbd: interface: e0 link_up"
 	check "up again, all is well" wait_for 5 exits 0 lb status
 	check "with the same program" test "$(attached e0)" = "$before"
 }

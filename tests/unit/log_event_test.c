@@ -28,6 +28,29 @@ static const struct {
 	 LOG_LEVEL_WARNING, "vip web backend 10.0.0.2 unhealthy: connection refused"},
 	{"{'event':'health','vip':'web','backend':'10.0.0.2','state':'healthy'}", LOG_LEVEL_INFO,
 	 "vip web backend 10.0.0.2 healthy"},
+	{"{'event':'vip_health','vip':'web','state':'all_unhealthy','backends':2,"
+	 "'new_flows':'use_all'}",
+	 LOG_LEVEL_ERROR, "vip web all_unhealthy (2 backends): new flows go to all of them"},
+	{"{'event':'vip_health','vip':'web','state':'all_unhealthy','backends':2,"
+	 "'new_flows':'drop'}",
+	 LOG_LEVEL_ERROR, "vip web all_unhealthy (2 backends): new flows are dropped"},
+	{"{'event':'vip_health','vip':'web','state':'recovered'}", LOG_LEVEL_INFO,
+	 "vip web recovered"},
+	{"{'event':'route','backend':'10.9.9.9','state':'unroutable',"
+	 "'reason':'network is unreachable'}",
+	 LOG_LEVEL_WARNING, "backend 10.9.9.9 unroutable: network is unreachable"},
+	{"{'event':'route','backend':'10.9.9.9','state':'routable'}", LOG_LEVEL_INFO,
+	 "backend 10.9.9.9 routable"},
+	{"{'event':'interface','interface':'e0','state':'attached','xdp_mode':'native'}",
+	 LOG_LEVEL_INFO, "e0 attached in native mode"},
+	{"{'event':'interface','interface':'e0','state':'attached','xdp_mode':'generic',"
+	 "'reason':'no XDP'}",
+	 LOG_LEVEL_WARNING, "e0 attached in generic mode: no XDP"},
+	{"{'event':'interface','interface':'e0','state':'detached','reason':'it is gone'}",
+	 LOG_LEVEL_WARNING, "e0 detached: it is gone"},
+	{"{'event':'interface','interface':'e0','state':'link_down'}", LOG_LEVEL_WARNING,
+	 "e0 link_down"},
+	{"{'event':'interface','interface':'e0','state':'link_up'}", LOG_LEVEL_INFO, "e0 link_up"},
 	{"{'event':'drain','vip':'web','backend':'10.0.0.2','state':'drained'}", LOG_LEVEL_INFO,
 	 "vip web backend 10.0.0.2 drained"},
 	{"{'event':'next_hop','interface':'e1','gateway':'fe80::1','state':'unresolved',"
