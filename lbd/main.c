@@ -30,6 +30,7 @@
 #include "privileges.h"
 #include "service.h"
 #include "state.h"
+#include "status_line.h"
 #include "tunnels.h"
 
 #define FILES_WANTED 65536 /* each health check under way has one open, a command four */
@@ -47,6 +48,7 @@ struct daemon {
 	struct control *control, *read_only;
 	struct datapath *datapath;
 	struct service *service;
+	struct status_line *status_line;
 	struct pmtu *pmtu;
 	struct interfaces *interfaces;
 	struct methods_context methods;
@@ -243,6 +245,20 @@ static void start_pmtu(struct daemon *daemon)
 			err.message, err.hint));
 }
 
+static int start_status_line(struct daemon *daemon, struct lb_err *err)
+{
+	const struct status_line_options options = {
+		.base = daemon->base,
+		.events = daemon->events,
+		.notify = daemon->notify,
+		.service = daemon->service,
+		.config = &daemon->config,
+		.attachments = interfaces_attachments(daemon->interfaces),
+	};
+
+	return status_line_open(&options, &daemon->status_line, err);
+}
+
 static time_t seconds_now(void)
 {
 	struct timespec now;
@@ -286,6 +302,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		error = drop_privileges(daemon, err);
 	if (!error)
 		error = log_follow(daemon->base, err);
+	if (!error)
+		error = start_status_line(daemon, err);
 	if (error)
 		return error;
 	daemon->methods = (struct methods_context){
@@ -308,6 +326,7 @@ static void stop(struct daemon *daemon)
 	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);
 	service_close(daemon->service);
+	status_line_close(daemon->status_line);
 	control_close(daemon->control);
 	control_close(daemon->read_only);
 	events_free(daemon->events);
@@ -341,8 +360,6 @@ static void announce(const struct daemon *daemon)
 		 service_document(daemon->service)->vip_count,
 		 datapath_adopted(daemon->datapath) ? ", taken over as they were" : "",
 		 daemon->config.control_path);
-	notify_status(daemon->notify, "%zu VIPs in place",
-		      service_document(daemon->service)->vip_count);
 	notify_ready(daemon->notify);
 }
 

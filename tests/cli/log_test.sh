@@ -127,11 +127,13 @@ test_by_itself() {
 	serve
 	lb vip set web --health tcp --health-interval 100ms --health-rise 1 --health-fall 1 >"$DIR/out"
 	logs "a backend that is healthy is logged" '<6>health: vip web backend 10\.0\.0\.2 healthy'
+	check "STATUS= tells of VIPs, backends, and how many are unhealthy" wait_for 15 status_is "1 VIP, 2 backends, 1 unhealthy"
 	stop_serving
 	logs "one that becomes unhealthy is a warning with the reason" \
 		'<4>health: vip web backend 10\.0\.0\.2 unhealthy: connection refused'
 	logs "the last one of a VIP is an error, with what becomes of new flows" \
 		'<3>vip_health: vip web all_unhealthy \(2 backends\): new flows go to all of them'
+	check "STATUS= follows" wait_for 15 status_is "1 VIP, 2 backends, 2 unhealthy"
 	serve
 	check "its return is logged" wait_for 15 health_flapped
 	logs "and that of the VIP" '<6>vip_health: vip web recovered'
@@ -161,12 +163,19 @@ test_interface() {
 	logs "that it is up again was logged" '<6>interface: e0 link_up'
 	ip -n "$ID" link del f0
 	logs "one that is gone is a warning with the reason" '<4>interface: f0 detached: the interface is gone; .*'
+	check "STATUS= names it" wait_for 15 status_is "1 VIP, 2 backends, 0 unhealthy; interfaces detached: f0"
 	make_interface
 	check "that it is back is logged" wait_for 15 is_back
+	check "STATUS= names none" wait_for 15 status_is "1 VIP, 2 backends, 0 unhealthy"
 }
 
 is_back() {
 	sed -n '/f0 detached/,$p' "$DIR/journal" | grep -qx '<6>interface: f0 attached in native mode'
+}
+
+# The last STATUS= that lbd has sent.
+status_is() {
+	[ "$(grep -a '^STATUS=' "$DIR/notifications" | tail -n 1)" = "STATUS=$1" ]
 }
 
 health_flapped() {
