@@ -7,6 +7,7 @@
 #include "args.h"
 #include "client.h"
 #include "params.h"
+#include "view.h"
 
 /* The author of a file knows paths within the file, not within the request that carried it. */
 static void strip_root(struct lb_err *err, const char *root)
@@ -15,6 +16,24 @@ static void strip_root(struct lb_err *err, const char *root)
 
 	if (strncmp(err->path, root, length) == 0 && err->path[length] == '.')
 		memmove(err->path, err->path + length + 1, strlen(err->path + length + 1) + 1);
+}
+
+/* Of a document that is refused because others have changed something since it was exported: what
+ * applying it would undo, before the error. For text only; programs ask for config.diff. */
+static void show_difference(const struct invocation *invocation, const json_t *params)
+{
+	json_auto_t
+	*document = json_pack("{s:O*}", "document", json_object_get(params, "document"));
+	json_auto_t
+	*difference = NULL;
+	struct lb_err err;
+
+	if (invocation->json || !json_object_size(document) ||
+	    client_call(invocation->socket, CLIENT_TIMEOUT_S, "config.diff", document, &difference,
+			&err))
+		return;
+	fprintf(stderr, "applying it would change:\n");
+	view_diff(stderr, invocation, difference);
 }
 
 int call_ask(const struct invocation *invocation, json_t **result, struct lb_err *err)
@@ -30,6 +49,8 @@ int call_ask(const struct invocation *invocation, json_t **result, struct lb_err
 	if (client_call(invocation->socket, CLIENT_TIMEOUT_S, command->method, params, result,
 			err) == 0)
 		return 0;
+	if (err->code == LB_ERR_CONFLICT)
+		show_difference(invocation, params);
 	if (command->root)
 		strip_root(err, command->root);
 	return -EINVAL;

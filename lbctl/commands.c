@@ -20,6 +20,10 @@
 #define CHANGE_OPTIONS                                                                             \
 	{.name = "dry-run", .summary = "say what it would do, and do nothing", .manner = true},    \
 		{.name = "force", .summary = "even if established flows end", .manner = true},     \
+		{.name = "if-digest",                                                              \
+		 .value = "DIGEST",                                                                \
+		 .summary = "refuse if the service document has another digest by now",            \
+		 .manner = true},                                                                  \
 	{                                                                                          \
 		.name = "max-moved", .value = "P%",                                                \
 		.summary = "refuse to move more of a VIP's slots (100%)", .manner = true           \
@@ -419,6 +423,10 @@ const struct command commands[] = {
 				 .value = "DURATION",
 				 .summary = "revert by itself after so long, unless confirmed",
 				 .manner = true},
+				{.name = "ignore-digest",
+				 .summary = "even if others have changed something since FILE was "
+					    "exported",
+				 .manner = true},
 				CHANGE_OPTIONS,
 			},
 		.summary = "make a service document the one in force, as a whole or not at all",
@@ -426,7 +434,10 @@ const struct command commands[] = {
 			"FILE - is standard input. VIPs and backends that the document does not "
 			"name are removed. With --confirm no other change is made until this one "
 			"is kept (config confirm) or taken back (config revert); DURATION is 1s to "
-			"24h.",
+			"24h. A FILE that was exported carries the digest of the document that it "
+			"was made from, and is refused when that has changed since, with what "
+			"differs. A FILE that is kept elsewhere, and may always be applied, should "
+			"have no digest.",
 		.examples = {"lbctl config apply service.json",
 			     "lbctl config apply service.json --confirm 60s",
 			     "lbctl config export | jq 'del(.vips[0])' | lbctl config apply -"},
@@ -454,16 +465,21 @@ const struct command commands[] = {
 	{
 		.object = "config",
 		.verb = "export",
-		.summary = "print the service document in force",
-		.examples = {"lbctl config export > service.json"},
+		.summary = "print the service document in force, with its digest",
+		.detail = "config apply refuses the document once another one is in its place. "
+			  "Without "
+			  "the field digest it is taken at any time.",
+		.examples = {"lbctl config export > service.json",
+			     "lbctl config export | jq 'del(.digest)' > service.json"},
 		.method = "config.export",
 		.view = view_document,
 	},
 	{
 		.object = "watch",
 		.summary = "print what happens as it happens, until interrupted",
-		.detail = "Changes, drains that are done, next hops that come and go, health, and "
-			  "changes taken back. With --json each event is one line. Ends with exit "
+		.detail = "Changes and who made them, changes taken back, drains that are done, "
+			  "health, next hops, routes and interfaces that come and go. With --json "
+			  "each event is one line. Ends with exit "
 			  "status 3 when lbd ends.",
 		.examples = {"lbctl watch", "lbctl watch --json | jq -c 'select(.event == "
 					    "\"health\")'"},

@@ -93,12 +93,15 @@ static int add_times_and_health(const struct invocation *invocation, json_t *obj
 int params_add_manner(const struct invocation *invocation, json_t *params, struct lb_err *err)
 {
 	const char *max_moved = invocation_option(invocation, "max-moved");
+	const char *if_digest = invocation_option(invocation, "if-digest");
 	double percent;
 
 	if (invocation_option(invocation, "dry-run"))
 		json_object_set_new(params, "dry_run", json_true());
 	if (invocation_option(invocation, "force"))
 		json_object_set_new(params, "force", json_true());
+	if (if_digest)
+		json_object_set_new(params, "if_digest", json_string(if_digest));
 	if (!max_moved)
 		return 0;
 	if (units_parse_percent(max_moved, &percent))
@@ -243,5 +246,7 @@ int params_apply(const struct invocation *invocation, json_t **params, struct lb
 	}
 	if (seconds)
 		json_object_set_new(*params, "confirm_s", seconds);
+	if (invocation_option(invocation, "ignore-digest"))
+		json_object_del(json_object_get(*params, "document"), "digest");
 	return 0;
 }

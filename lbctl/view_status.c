@@ -198,6 +198,8 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 	print_flow_table(out, json_object_get(result, "flow_table"),
 			 invocation_option(invocation, "all"));
 	fprintf(out, "map memory  %s\n", units_bytes(view_integer(result, "memory_bytes"), memory));
+	if (json_object_get(result, "document_digest"))
+		fprintf(out, "document    digest %s\n", view_text(result, "document_digest"));
 	fprintf(out, "hash seed   %s, digest %s\n",
 		json_is_true(json_object_get(seed, "configured")) ? "configured"
 								  : "of this node only",

@@ -2,17 +2,18 @@
 /* What does each method of docs/protocol.md answer? Those that change something: methods_change.c.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include "api/model.h"
 #include "document_diff.h"
+#include "document_digest.h"
 #include "methods.h"
 #include "methods_change.h"
 #include "methods_interfaces.h"
 #include "preflight_again.h"
+#include "siphash.h"
 
 typedef int (*method_handler)(struct methods_context *context, const json_t *params,
 			      json_t **result, struct lb_err *err);
@@ -60,14 +61,36 @@ static int find_vip(const struct lb_service *service, const char *reference, str
 
 /* --- what is there --- */
 
+/* Adds the digest of the document in force to a result that shows some of it. */
+static json_t *with_digest(const struct methods_context *context, json_t *result)
+{
+	if (result)
+		json_object_set_new(result, "document_digest", service_digest(context->service));
+	return result;
+}
+
+/* With its digest, so that it is refused once another one is in its place. */
+static json_t *export(const struct service *service)
+{
+	json_t *document = json_pack("{s:o}", "digest", service_digest(service));
+	json_t *content = lb_service_to_json(service_document(service));
+
+	if (!content || json_object_update(document, content)) {
+		json_decref(document);
+		document = NULL;
+	}
+	json_decref(content);
+	return document;
+}
+
 static int config_export(struct methods_context *context, const json_t *params, json_t **result,
 			 struct lb_err *err)
 {
 	int ret = no_params(params, err);
 
 	if (!ret)
-		*result = json_pack("{s:o}", "document",
-				    lb_service_to_json(service_document(context->service)));
+		*result = json_pack("{s:o, s:o}", "document", export(context->service),
+				    "document_digest", service_digest(context->service));
 	return ret;
 }
 
@@ -90,7 +113,7 @@ static int config_diff(struct methods_context *context, const json_t *params, js
 	after = lb_service_to_json(service);
 	lb_service_free(service);
 	if (before && after)
-		*result = document_diff(before, after);
+		*result = with_digest(context, document_diff(before, after));
 	return 0;
 }
 
@@ -167,7 +190,7 @@ static int vip_list(struct methods_context *context, const json_t *params, json_
 	if (!ret)
 		ret = each_vip(context, NULL, service_vip_state, &vips, err);
 	if (!ret)
-		*result = json_pack("{s:o}", "vips", vips);
+		*result = with_digest(context, json_pack("{s:o}", "vips", vips));
 	return ret;
 }
 
@@ -181,7 +204,7 @@ static int vip_show(struct methods_context *context, const json_t *params, json_
 	if (!ret)
 		ret = find_vip(service_document(context->service), reference, &vip, err);
 	if (!ret)
-		*result = service_vip_state(context->service, vip);
+		*result = with_digest(context, service_vip_state(context->service, vip));
 	return ret;
 }
 
@@ -204,7 +227,7 @@ static int backend_list(struct methods_context *context, const json_t *params, j
 	if (!ret)
 		ret = each_vip(context, reference, vip_with_backends, &vips, err);
 	if (!ret)
-		*result = json_pack("{s:o}", "vips", vips);
+		*result = with_digest(context, json_pack("{s:o}", "vips", vips));
 	return ret;
 }
 
@@ -285,54 +308,14 @@ static int version(struct methods_context *context, const json_t *params, json_t
 	return ret;
 }
 
-static uint64_t rotate(uint64_t x, int bits)
-{
-	return x << bits | x >> (64 - bits);
-}
-
-static void sip_rounds(uint64_t v[4], int rounds)
-{
-	while (rounds--) {
-		v[0] += v[1];
-		v[2] += v[3];
-		v[1] = rotate(v[1], 13) ^ v[0];
-		v[3] = rotate(v[3], 16) ^ v[2];
-		v[0] = rotate(v[0], 32) + v[3];
-		v[2] += v[1];
-		v[3] = rotate(v[3], 21) ^ v[0];
-		v[1] = rotate(v[1], 17) ^ v[2];
-		v[2] = rotate(v[2], 32);
-	}
-}
-
-/* SipHash-2-4 (Aumasson, Bernstein, 2012) of the eight bytes "lbd seed" keyed by the seed: equal on
- * two nodes when their seeds are, and of no use for finding a seed. */
-static uint64_t seed_digest(const uint64_t seed[2])
-{
-	const uint64_t words[] = {0x646565732064626c, 8ull << 56};
-	uint64_t v[4] = {
-		seed[0] ^ 0x736f6d6570736575,
-		seed[1] ^ 0x646f72616e646f6d,
-		seed[0] ^ 0x6c7967656e657261,
-		seed[1] ^ 0x7465646279746573,
-	};
-
-	for (int i = 0; i < 2; i++) {
-		v[3] ^= words[i];
-		sip_rounds(v, 2);
-		v[0] ^= words[i];
-	}
-	v[2] ^= 0xff;
-	sip_rounds(v, 4);
-	return v[0] ^ v[1] ^ v[2] ^ v[3];
-}
-
+/* Equal on two nodes when their seeds are, and of no use for finding a seed. */
 static json_t *describe_seed(const struct config *config)
 {
-	char digest[17];
+	static const char text[] = "lbd seed";
+	char digest[DIGEST_TEXT];
 
-	snprintf(digest, sizeof(digest), "%016" PRIx64, seed_digest(config->seed));
-	return json_pack("{s:b, s:s}", "configured", config->seed_configured, "digest", digest);
+	return json_pack("{s:b, s:s}", "configured", config->seed_configured, "digest",
+			 digest_text(siphash(config->seed, text, strlen(text)), digest));
 }
 
 static json_int_t uptime_s(const struct methods_context *context)
@@ -379,6 +362,7 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		service_next_hops(service), "unroutable", service_unroutable(service), "health",
 		service_health(service), "hash_seed", describe_seed(context->config), "unconfirmed",
 		service_unconfirmed(service), "warnings", list_warnings(context));
+	with_digest(context, *result);
 	return 0;
 }
 

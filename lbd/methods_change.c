@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "api/model.h"
+#include "document_digest.h"
 
 /* Edits *next, a copy of the document in force, or replaces it. */
 typedef int (*change_edit)(struct lb_service **next, const json_t *params, struct lb_err *err);
@@ -329,6 +330,65 @@ static int take_confirm(json_t *params, struct apply_options *options, struct lb
 	return ret;
 }
 
+/* --- for which document was the request made? --- */
+
+static int conflict(const struct service *service, const char *path, const char *expected,
+		    struct lb_err *err)
+{
+	char digest[DIGEST_TEXT];
+
+	return lb_err_set(err, LB_ERR_CONFLICT, path,
+			  "the document has changed: its digest is %s now, not %.16s",
+			  digest_text(service_digest_value(service), digest), expected);
+}
+
+static bool is_digest(const struct service *service, const char *text)
+{
+	char digest[DIGEST_TEXT];
+
+	return !strcmp(text, digest_text(service_digest_value(service), digest));
+}
+
+/* Takes "if_digest" out of `params`. */
+static int check_if_digest(const struct service *service, json_t *params, struct lb_err *err)
+{
+	const json_t *value = json_object_get(params, "if_digest");
+	const char *expected = json_string_value(value);
+	int ret = 0;
+
+	if (value && !expected) {
+		ret = lb_err_set(err, LB_ERR_PARAMS, "if_digest", "if_digest must be a string");
+	} else if (value && !is_digest(service, expected)) {
+		conflict(service, "if_digest", expected, err);
+		ret = lb_err_hint(err, "look at what is there now, then repeat the change with "
+				       "that digest");
+	}
+	json_object_del(params, "if_digest");
+	return ret;
+}
+
+/* A document that was exported carries its digest. One that says just what is in force already may
+ * be applied as often as one likes. */
+static int check_document_digest(const struct service *service, const json_t *params,
+				 const struct lb_service *next, struct lb_err *err)
+{
+	const json_t *document = json_object_get(params, "document");
+	const char *expected = json_string_value(json_object_get(document, "digest"));
+	uint64_t digest;
+
+	if (!expected || is_digest(service, expected))
+		return 0;
+	if (document_digest(next, &digest))
+		return lb_err_no_memory(err);
+	if (digest == service_digest_value(service))
+		return 0;
+	conflict(service, "document.digest", expected, err);
+	return lb_err_hint(err, "it was exported before that: export it again and repeat the edit, "
+				"or take \"digest\" out of it to undo what others have changed");
+}
+
+/* --- options of changes --- */
+
 /* Takes the fields that every change understands out of `params`. */
 static int take_options(json_t *params, struct apply_options *options, struct lb_err *err)
 {
@@ -365,12 +425,16 @@ static int carry_out(struct service *service, const struct change_method *change
 
 	if (!ret && (change->manner & ON_TRIAL))
 		ret = take_confirm(params, options, err);
+	if (!ret)
+		ret = check_if_digest(service, params, err);
 	if (ret)
 		return ret;
 	next = lb_service_copy(service_document(service));
 	if (!next)
 		return lb_err_no_memory(err);
 	ret = change->edit(&next, params, err);
+	if (!ret)
+		ret = check_document_digest(service, params, next, err);
 	if (ret) {
 		lb_service_free(next);
 		return ret;

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "document_digest.h"
 #include "plan.h"
 #include "service_entry.h"
 #include "service_risk.h"
@@ -365,7 +366,9 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 	if (error)
 		return error;
 	step->prepared = true;
-	error = prepare_backends(service, plan->after, before, next, err);
+	error = vip_digest(plan->after, &next->digest) ? no_memory(err) : 0;
+	if (!error)
+		error = prepare_backends(service, plan->after, before, next, err);
 	if (!error && checks_weigh(plan->after, before, next))
 		error = no_memory(err);
 	if (!error)
@@ -894,6 +897,8 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 	if (error) {
 		json_decref(*reply);
 		*reply = NULL;
+	} else {
+		json_object_set_new(*reply, "document_digest", service_digest(service));
 	}
 	return error;
 }
@@ -1066,6 +1071,22 @@ void service_close(struct service *service)
 void service_path_mtu(struct service *service, const struct pmtu_news *news)
 {
 	members_path_mtu(service->members, news);
+}
+
+uint64_t service_digest_value(const struct service *service)
+{
+	static uint64_t vips[LB_VIP_NUMBERS_MAX];
+
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		vips[i] = service->live[i].digest;
+	return digest_of_digests(vips, service->document->vip_count);
+}
+
+json_t *service_digest(const struct service *service)
+{
+	char text[DIGEST_TEXT];
+
+	return json_string(digest_text(service_digest_value(service), text));
 }
 
 const struct lb_service *service_document(const struct service *service)

@@ -52,6 +52,11 @@ int service_revert(struct service *service, json_t **change, struct lb_err *err)
 json_t *service_unconfirmed(const struct service *service);
 const char *service_revert_fault(const struct service *service);
 
+/* The digest of the document in force (document_digest.h), and as text for JSON, a new reference.
+ */
+uint64_t service_digest_value(const struct service *service);
+json_t *service_digest(const struct service *service);
+
 /* Objects of docs/protocol.md; new references. */
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip);

@@ -29,6 +29,7 @@ struct live_vip {
 	bool use_all;       /* what standing_weigh said */
 	bool reweigh;       /* a standing has changed since */
 	bool told_all_unhealthy; /* and not yet that this has ended */
+	uint64_t digest;         /* of the VIP in the document */
 	/* Every check began anew; until then their first results are acted upon together. By the
 	 * monotonic clock; 0: not so. */
 	int64_t round_ends_ms;

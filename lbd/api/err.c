@@ -174,6 +174,7 @@ static enum lb_err_code code_from_json(const json_t *value)
 	case LB_ERR_SYSTEM:
 	case LB_ERR_UNREACHABLE:
 	case LB_ERR_USAGE:
+	case LB_ERR_CONFLICT:
 		return (enum lb_err_code)code;
 	default:
 		return LB_ERR_INTERNAL;

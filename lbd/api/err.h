@@ -20,6 +20,7 @@ enum lb_err_code {
 	LB_ERR_SYSTEM = 5,        /* the kernel or the disk refused */
 	LB_ERR_UNREACHABLE = 6,   /* lbctl only: lbd does not answer */
 	LB_ERR_USAGE = 7,         /* lbctl only: the command line is wrong */
+	LB_ERR_CONFLICT = 8,      /* the document is not the one that the request was made for */
 };
 
 /* Filled by whoever returns non-zero. path is a JSON path ("vips[0].backends[2].weight") or "";

@@ -9,8 +9,9 @@
  * 65537), weight too (1), and "encap": "ipip" | "gue", "hash": "5-tuple" | "source" |
  * "source-port", "fragments": "track" | "3-tuple" | "drop" (the first of each), and health with
  * what goes with it (api/health.h; no check). Parsing is strict: an unknown field, a wrong type, a
- * value out of range, a duplicate or a null is an error that carries the JSON path. Nothing here
- * does I/O or depends on what the node can do (limits are lbd's).
+ * value out of range, a duplicate or a null is an error that carries the JSON path. A document may
+ * carry the "digest" of the one that it was made from, which is read over here. Nothing here does
+ * I/O or depends on what the node can do (limits are lbd's).
  */
 #ifndef LB_MODEL_H
 #define LB_MODEL_H

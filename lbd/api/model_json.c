@@ -382,8 +382,10 @@ static int vips_from_json(const json_t *array, struct lb_service *service, struc
 
 int lb_service_from_json(const json_t *document, struct lb_service **out, struct lb_err *err)
 {
-	const json_t *vips;
-	const struct lb_json_field fields[] = {{"vips", LB_JSON_ARRAY, true, &vips}, {0}};
+	const json_t *vips, *digest; /* that is for whoever applies it */
+	const struct lb_json_field fields[] = {{"vips", LB_JSON_ARRAY, true, &vips},
+					       {"digest", LB_JSON_STRING, false, &digest},
+					       {0}};
 	struct lb_service *service;
 
 	*out = NULL;

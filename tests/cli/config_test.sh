@@ -63,7 +63,7 @@ status_is() {
 }
 
 in_force() {
-	lb config export | jq -S .
+	lb config export | jq -S 'del(.digest)'
 }
 
 on_disk() {
@@ -139,6 +139,60 @@ test_idempotence() {
 	check_equal "and nothing was written" "$before" "$(written)"
 	check "not even with --confirm" exits 0 lb config apply "$DIR/export.json" --confirm 60s
 	check_equal "for nothing waits then" "nothing to change null" "$(out) $(lb --json status | jq .unconfirmed)"
+}
+
+# --- two operators at once ---
+
+digest() {
+	lb --json status | jq -r .document_digest
+}
+
+digest_in_every_reply() {
+	local digest command
+	digest=$(digest)
+	[ "${#digest}" = 16 ] || return
+	for command in "vip list" "vip show web" "backend list" "backend list web" "config export" "config check $DIR/one.json" \
+		"backend set web 10.0.0.2 --weight 99 --dry-run" "backend set web 10.0.0.2 --weight 10"; do
+		# shellcheck disable=SC2086 # words of a command line
+		[ "$(lb --json $command | jq -r .document_digest)" = "$digest" ] || {
+			echo "$command"
+			return 1
+		}
+	done
+}
+
+changes_digest() {
+	local before
+	before=$(digest)
+	"$@" >"$DIR/out" && [ "$(digest)" != "$before" ] && [ "$(jq -r .document_digest "$DIR/out")" = "$(digest)" ]
+}
+
+test_lost_update() {
+	local before
+	check "the digest of the document is in every reply that shows or would change it" digest_in_every_reply
+	before=$(digest)
+	lb config export >"$DIR/mine.json"
+	check "a change changes the digest, and its reply has the new one" changes_digest lb --json backend add web 10.0.0.5
+	jq '.vips[0].backends[0].weight = 7' "$DIR/mine.json" >"$DIR/edited.json"
+	check "an export is refused when somebody has added a backend since" exits 1 lb config apply "$DIR/edited.json"
+	check "with what it would undo" grep -qxF '    - backends[10.0.0.5]: weight 1' "$DIR/out"
+	check "with both digests" grep -qF "the document has changed: its digest is $(digest) now, not $before (at digest)" "$DIR/out"
+	check "with what to do" grep -qF "export it again" "$DIR/out"
+	check "a dry run and a check of it, too" exits 1 lb config check "$DIR/edited.json"
+	check "as JSON the code is 8" test "$(lb --json config apply "$DIR/edited.json" | jq .error.code)" = 8
+	check "and the backend is still there" test "$(in_force | jq '.vips[0].backends | length')" = 4
+	check "so is a change for the document of before" exits 1 lb backend set web 10.0.0.2 --weight 7 --if-digest "$before"
+	check "one for the document as it is is made" exits 0 lb backend set web 10.0.0.2 --weight 7 --if-digest "$(digest)"
+	lb config export | jq '.vips[0].backends[0].weight = 10' >"$DIR/edited.json"
+	check "a new export is applied" exits 0 lb config apply "$DIR/edited.json"
+	check "and once more, since it is what is in force" exits 0 lb config apply "$DIR/edited.json"
+	check "a document without digest is always applied" exits 0 lb config apply "$DIR/one.json"
+	check_equal "the same document has the same digest" "$before" "$(digest)"
+	lb backend add web 10.0.0.5 >"$DIR/out"
+	check "--ignore-digest applies a stale one" exits 0 lb config apply "$DIR/mine.json" --ignore-digest
+	stop_lbd TERM
+	start_lbd
+	check_equal "the next lbd has the same digest" "$before" "$(digest)"
 }
 
 # --- confirming ---
@@ -480,6 +534,7 @@ set_up
 check "lbd starts" test $? = 0 || finish
 test_apply_and_diff
 test_idempotence
+test_lost_update
 test_confirm
 test_revert
 test_revert_across_restarts

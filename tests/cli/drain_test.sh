@@ -244,9 +244,9 @@ test_dry_run() {
 # A dry run's answer is the change's, in the other mood.
 test_dry_run_tells_the_truth() {
 	local would
-	would=$(a --json backend add web 10.0.0.99 --dry-run)
+	would=$(a --json backend add web 10.0.0.99 --dry-run | jq 'del(.document_digest)')
 	check_equal "what --dry-run says is what the change does" "$would" \
-		"$(a --json backend add web 10.0.0.99)"
+		"$(a --json backend add web 10.0.0.99 | jq 'del(.document_digest)')"
 }
 
 test_max_moved() {
@@ -345,7 +345,7 @@ test_digests() {
 		"$(outcome way_about a "$kind")"
 	on a config export >"$DIR/a.document"
 	echo '{"vips": []}' | on b config apply - >/dev/null
-	on b config apply "$DIR/a.document" >/dev/null
+	on b config apply "$DIR/a.document" --ignore-digest >/dev/null
 	check_equal "$kind: another node, the document at once: same digest" "${expected##*$'\n'}" \
 		"$(on b --json vip show web | jq -r .digest)"
 	on b backend set web 10.0.0.2 --weight 9 >/dev/null

@@ -75,7 +75,7 @@ STATUS = {
     "next_hops": [
         {"interface": "eth1", "gateway": "10.0.0.1", "source_mac": "02:00:00:00:00:01",
          "destination_mac": "02:00:00:00:00:02", "mtu": 1500, "state": "resolved", "backends": 2}],
-    "unroutable": [], "hash_seed": {"configured": True, "digest": "00112233445566aa"},
+    "unroutable": [], "hash_seed": {"configured": True, "digest": "00112233445566aa"}, "document_digest": "0123456789abcdef",
     "warnings": []}
 
 INTERFACES = {"interfaces": [
@@ -154,7 +154,7 @@ REPLIES = {
                             change("added", 656, 1.0, name="dns80", at_risk=[dict(AT_RISK[0], vip="all")])),
     "config.apply": changes(change("changed", 656, 1.0, 1.0, at_risk=AT_RISK), change("added", name="dns"),
                             change("removed", name="old"), change("changed", name="same")),
-    "config.export": {"document": DOCUMENT},
+    "config.export": {"document": {"digest": "0123456789abcdef", **DOCUMENT}, "document_digest": "0123456789abcdef"},
     "config.diff": {"differs": True, "vips": [
         {"name": "web", "address": "192.0.2.10:443/tcp", "what": "changed", "differences": [
             {"field": "name", "from": "shop", "to": "web"},
@@ -240,6 +240,18 @@ def bad_document(_request):
         "path": "document.vips[0].backends[2].weight", "hint": "0 takes no new flows"}}}
 
 
+def moved_on(request):
+    """Somebody has added a backend since the document was exported."""
+    if request["method"] == "config.diff":
+        return {"result": {"differs": True, "vips": [{
+            "name": "web", "address": "192.0.2.10:443/tcp", "what": "changed", "differences": [
+                {"field": "backends[10.0.0.3]", "from": {"address": "10.0.0.3", "weight": 1, "drain": False}}]}]}}
+    if "if_digest" not in request["params"] and "digest" not in request["params"].get("document", {}):
+        return answer(request)
+    return {"error": {"code": 8, "data": {"path": "document.digest", "hint": "it was exported before that"},
+                      "message": "the document has changed: its digest is 0123456789abcdef now, not fedcba9876543210"}}
+
+
 def big(_request):
     return {"result": {"vips": [dict(DNS, name="vip%d" % i) for i in range(30000)]}}
 
@@ -288,9 +300,11 @@ SEND = {
     "checked": lambda c, reply: c.sendall(reply),
     "document": lambda c, reply: c.sendall(reply),
     "big": lambda c, reply: c.sendall(reply),
+    "moved_on": lambda c, reply: c.sendall(reply),
     **{behaviour: lambda c, reply: c.sendall(reply) for behaviour in DRAINS},
 }
 MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big,
+        "moved_on": moved_on,
         "checked": lambda request: {"result": CHECKS[request["method"]]}}
 
 

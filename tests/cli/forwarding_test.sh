@@ -144,7 +144,7 @@ test_fragments() {
 	check "and leads to its slots" same_slots 53
 	check "a VIP for every port takes its place" every_port
 	check "and has but its own entry" entries_are "$first" "10:0/17 $BY_3TUPLE"
-	check "and back" lb config apply "$DIR/swapped.json"
+	check "and back" lb config apply "$DIR/swapped.json" --ignore-digest
 	check "the entry of fragments is there again" entries_are "$first" "$web" "10:53/17 $BY_3TUPLE" "10:123/17 0" \
 		"10:0/17 $((BY_3TUPLE | FRAGMENTS_ONLY))"
 	check "a change that cannot be saved" not_saved

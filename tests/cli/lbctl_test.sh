@@ -232,6 +232,14 @@ config revert
 config export
 config export --json
 END
+echo '{"digest": "fedcba9876543210", "vips": []}' >exported.json
+SERVER=moved_on golden moved_on "a change that was made for another document is refused, with what differs" <<'END'
+config apply exported.json
+config apply exported.json --json
+config apply exported.json --ignore-digest
+config apply service.json --if-digest fedcba9876543210
+backend set web 10.0.0.2 --weight 5 --if-digest fedcba9876543210
+END
 SERVER=empty golden empty "nothing to show is said in words" <<'END'
 vip list
 vip show x
@@ -435,7 +443,7 @@ check_equal "a command line is split at blanks" '["/usr/lib/check","-v","a"]' \
 		jq -c .params.set.health.command)"
 lbctl --socket lbd.sock config export >exported.json
 check_equal "what config export prints, config apply takes" \
-	"$(lbctl --socket lbd.sock --json config export | jq -c .)" \
+	"$(lbctl --socket lbd.sock --json config export | jq -c '{document}')" \
 	"$(sent_by --socket lbd.sock config apply exported.json | jq -c .params)"
 
 # --- replies and output of any size, in any pieces ---
@@ -514,7 +522,7 @@ completes "lbctl --socket lbd.sock vip show [2001:db8::1" "10]:53/udp"
 completes "lbctl --socket lbd.sock backend set web 10" "10.0.0.2 10.0.0.3 10.0.0.4 10.0.0.5 10.0.9.2"
 completes "lbctl --socket lbd.sock backend drain web 20" "2001:db8:1::4"
 completes "lbctl backend un" "undrain"
-completes "lbctl backend drain web 10.0.0.2 --" "--wait --dry-run --force --max-moved --socket --json --help"
+completes "lbctl backend drain web 10.0.0.2 --" "--wait --dry-run --force --if-digest --max-moved --socket --json --help"
 completes "lbctl backend drain web 10.0.0.2 --wait " ""
 completes "lbctl --socket lbd.sock backend set web 2001:db8:1" "1::4"
 completes "lbctl --socket lbd.sock backend add web " ""

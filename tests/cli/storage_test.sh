@@ -101,7 +101,7 @@ struck() {
 # --- what must not change ---
 
 in_force() {
-	lbctl config export | jq -S .
+	lbctl config export | jq -S 'del(.digest)'
 }
 
 on_disk() {

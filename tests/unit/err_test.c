@@ -199,6 +199,7 @@ static void every_code_survives_the_trip_through_json(void **state)
 		LB_ERR_PARSE,    LB_ERR_REQUEST,   LB_ERR_METHOD,      LB_ERR_PARAMS,
 		LB_ERR_INTERNAL, LB_ERR_NOT_FOUND, LB_ERR_EXISTS,      LB_ERR_LIMIT,
 		LB_ERR_REFUSED,  LB_ERR_SYSTEM,    LB_ERR_UNREACHABLE, LB_ERR_USAGE,
+		LB_ERR_CONFLICT,
 	};
 
 	(void)state;

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Are two service documents the same? */
+#include "document_digest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "siphash.h"
+
+/* Any key will do, as long as it is the same on every node. */
+static const uint64_t key[2] = {0x6563697672657362, 0x746e656d75636f64};
+
+/* Of its JSON, which every field is in, so that none can be forgotten here. */
+int vip_digest(const struct lb_vip *vip, uint64_t *out)
+{
+	json_t *object = lb_vip_to_json(vip);
+	char *text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	if (text)
+		*out = siphash(key, text, strlen(text));
+	json_decref(object);
+	free(text);
+	return text ? 0 : -ENOMEM;
+}
+
+uint64_t digest_of_digests(const uint64_t *vips, size_t count)
+{
+	return siphash(key, vips, count * sizeof(*vips));
+}
+
+int document_digest(const struct lb_service *document, uint64_t *out)
+{
+	uint64_t *vips = calloc(document->vip_count + 1, sizeof(*vips));
+	int error = vips ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !error && i < document->vip_count; i++)
+		error = vip_digest(&document->vips[i], &vips[i]);
+	if (!error)
+		*out = digest_of_digests(vips, document->vip_count);
+	free(vips);
+	return error;
+}
+
+char *digest_text(uint64_t digest, char out[DIGEST_TEXT])
+{
+	snprintf(out, DIGEST_TEXT, "%016" PRIx64, digest);
+	return out;
+}
