@@ -339,6 +339,12 @@ static json_t *list_warnings(const struct methods_context *context)
 				      json_sprintf("the change that was not confirmed could not be "
 						   "taken back yet: %s",
 						   fault));
+	fault = service_save_fault(context->service);
+	if (*fault)
+		json_array_append_new(warnings,
+				      json_sprintf("the last change was refused, since it "
+						   "could not be saved: %s",
+						   fault));
 	service_health_warnings(context->service, warnings);
 	return warnings;
 }

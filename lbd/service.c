@@ -9,6 +9,7 @@
 #include "service_live.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -838,6 +839,18 @@ static int check_allowed(const struct change *change, const struct apply_options
 	return 0;
 }
 
+int save_document(struct service *service, const struct lb_service *document,
+		  const struct state_revert *revert, struct lb_err *err)
+{
+	struct lb_err fault = {0};
+	int error = state_save_service(service->config->state_dir, document, revert, &fault);
+
+	snprintf(service->save_fault, sizeof(service->save_fault), "%s", fault.message);
+	if (error && err)
+		*err = fault;
+	return error;
+}
+
 static int apply_steps(struct change *change, enum apply_mode mode,
 		       const struct apply_options *options, json_t **reply, struct lb_err *err)
 {
@@ -859,8 +872,7 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	if (!error && mode != APPLY_DRY)
 		error = each_step(change, publish_step, err);
 	if (!error && mode == APPLY && differs(change))
-		error = state_save_service(service->config->state_dir, change->document,
-					   change->revert, err);
+		error = save_document(service, change->document, change->revert, err);
 	if (!error && mode != APPLY_DRY) {
 		commit(change, live);
 		return 0;
@@ -971,10 +983,10 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 
 /* From the first start on there is a file, so that one that is missing later was lost. Where it
  * cannot be written now, the first change will be refused, and says why. */
-static void save_first(const struct service *service)
+static void save_first(struct service *service)
 {
 	if (!state_has_service(service->config->state_dir))
-		state_save_service(service->config->state_dir, service->document, NULL, NULL);
+		save_document(service, service->document, NULL, NULL);
 }
 
 static int restore(struct service *service, struct lb_err *err)

@@ -51,6 +51,8 @@ int service_revert(struct service *service, json_t **change, struct lb_err *err)
  * have been taken back could not be yet, or "". */
 json_t *service_unconfirmed(const struct service *service);
 const char *service_revert_fault(const struct service *service);
+/* Why the last save of a document failed, or "". */
+const char *service_save_fault(const struct service *service);
 
 /* The digest of the document in force (document_digest.h), and as text for JSON, a new reference.
  */

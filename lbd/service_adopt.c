@@ -81,7 +81,7 @@ int service_check_lost(const struct service *service, struct lb_err *err)
 			   "put a copy of it back: {\"format\": %d, \"document\": …}, where … is "
 			   "what \"lbctl config export\" printed; or stop forwarding by \"lbd "
 			   "--detach\", and start with no VIPs",
-			   LB_STATE_FORMAT);
+			   LB_STATE_FORMAT_UNCHECKED);
 }
 
 /* --- looking --- */

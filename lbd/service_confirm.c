@@ -60,6 +60,11 @@ const char *service_revert_fault(const struct service *service)
 	return service->revert_fault;
 }
 
+const char *service_save_fault(const struct service *service)
+{
+	return service->save_fault;
+}
+
 int confirm_check(const struct service *service, struct lb_err *err)
 {
 	if (!waits(service))
@@ -150,9 +155,9 @@ static int nothing_waits(struct lb_err *err)
 	return lb_err_set(err, LB_ERR_NOT_FOUND, "", "no change waits to be confirmed");
 }
 
-static int save_for_good(const struct service *service, struct lb_err *err)
+static int save_for_good(struct service *service, struct lb_err *err)
 {
-	return state_save_service(service->config->state_dir, service->document, NULL, err);
+	return save_document(service, service->document, NULL, err);
 }
 
 int service_confirm(struct service *service, struct lb_err *err)

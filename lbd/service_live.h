@@ -63,6 +63,7 @@ struct service {
 	uint32_t revert_at_s;       /* the same moment by clock_now_s() */
 	struct event *revert_timer;
 	char revert_fault[256]; /* why it could not be gone back to yet */
+	char save_fault[256];   /* of the last save of a document; "": none */
 
 	struct exec_rights exec_rights;
 	struct health *health;
@@ -98,6 +99,10 @@ uint32_t clock_now_units(void); /* of flow words */
  * nothing) is what the next document goes back to. */
 int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
 	      const struct state_revert *revert, json_t **change, struct lb_err *err);
+/* service.c: the document to disk, with what it goes back to; status warns of what fails until a
+ * save succeeds. */
+int save_document(struct service *service, const struct lb_service *document,
+		  const struct state_revert *revert, struct lb_err *err);
 /* service.c: packets follow what `live` has become: flags of its members, and slots. `gone` as in
  * slots_change. */
 void live_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,

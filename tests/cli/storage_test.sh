@@ -280,8 +280,10 @@ test_disk() {
 	remember
 	check "the disk is full" fill_disk
 	is_refused "disk full" "No space left on device"
+	check "disk full: status warns at once" warns "could not be saved: cannot write $KEPT: No space left"
 	rm "$STATE/filling"
 	goes_on "disk full"
+	check "room again: no warning is left" warns_not "could not be saved"
 	remember
 	mount -o remount,ro "$STATE"
 	is_refused "read-only folder" "Read-only file system"
@@ -364,7 +366,7 @@ trial_of_two() {
 }
 
 nothing_kept() {
-	lbctl config apply - <<<'{"vips": []}' && lab_stop_lbd && rm -f "$KEPT"* && start_lbd
+	lbctl config apply - --force <<<'{"vips": []}' && lab_stop_lbd && rm -f "$KEPT"* && start_lbd
 }
 
 test_kill_while_saving() {
@@ -448,7 +450,7 @@ test_lost() {
 	mv "$KEPT" "$LAB_DIR/away"
 	check "without service.json a start is refused while the data plane has VIPs" refuses_lost
 	check "it stays away, and the data plane as it was" test "$(files)" = "hash_seed lock" -a "$(plane)" = "$PLANE"
-	jq '{format, document}' "$LAB_DIR/away" >"$KEPT"
+	jq '{format: 1, document}' "$LAB_DIR/away" >"$KEPT"
 	start_lbd
 	check "put back, it is read" test "$(in_force)" = "$BEFORE"
 	rm "$KEPT"
