@@ -341,10 +341,9 @@ static json_t *list_warnings(const struct methods_context *context)
 						   fault));
 	fault = service_save_fault(context->service);
 	if (*fault)
-		json_array_append_new(warnings,
-				      json_sprintf("the last change was refused, since it "
-						   "could not be saved: %s",
-						   fault));
+		json_array_append_new(warnings, json_sprintf("the service document could not be "
+							     "saved: %s",
+							     fault));
 	service_health_warnings(context->service, warnings);
 	return warnings;
 }

@@ -334,7 +334,7 @@ test_disk_full() {
 	check "the disk is full while a change waits" fill_disk
 	check "then confirming is refused" exits 1 lb config confirm
 	check "a revert that fails is a warning in status" wait_for 8 status_is \
-		'.warnings[] | startswith("the change that was not confirmed could not be taken back yet: cannot write")'
+		'any(.warnings[]; startswith("the change that was not confirmed could not be taken back yet: cannot write"))'
 	check "the change is still in force, and waits" test "$(in_force)" != "$before" -a \
 		"$(lb --json status | jq .unconfirmed.reverts_in_s)" = 0
 	rm "$STATE/filling"
