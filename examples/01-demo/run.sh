@@ -125,6 +125,7 @@ long_lived() {
 	lab_background client "$O/tests/lib/hold_tool" hold --count "$HELD" --interval-ms 200 "$LAB_VIP4" 7 \
 		>"$LAB_DIR/held"
 	HOLDER=$LAB_PID
+	lab_reports "$HOLDER"
 	wait_for 10 all_open || fail "not all connections were made"
 	HELD_BY=$(held | jq -c .seen)
 	echo "client: $HELD connections that live on; their backends: $HELD_BY"

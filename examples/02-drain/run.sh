@@ -44,6 +44,7 @@ hold() {
 	lab_background client "$O/tests/lib/hold_tool" hold --count "$HELD" --interval-ms 500 \
 		"$LAB_VIP4" 7 >"$LAB_DIR/held"
 	HOLDER=$LAB_PID
+	lab_reports "$HOLDER"
 	wait_for 10 all_open || fail "not all connections were made: $(held)"
 }
 

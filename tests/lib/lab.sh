@@ -75,6 +75,17 @@ lab_background() {
 	LAB_PIDS+=("$LAB_PID")
 }
 
+# lab_reports PID: a hold_tool is there and handles SIGUSR1, which would end it before that.
+lab_reports() {
+	wait_for 10 handles_usr1 "$1"
+}
+
+handles_usr1() {
+	local mask
+	mask=$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status")
+	((0x$mask & 1 << 9))
+}
+
 # lab_sysctl NODE NAME=VALUE…, names as below /proc/sys/net.
 lab_sysctl() {
 	# shellcheck disable=SC2016 # expands in the namespace

@@ -29,6 +29,7 @@ hold() {
 	lab_background client "$O/tests/lib/hold_tool" hold --count "$HELD" --interval-ms 200 \
 		"$LAB_VIP4" 7 >"$LAB_DIR/held"
 	HOLDER=$LAB_PID
+	lab_reports "$HOLDER"
 	wait_for 10 holds '.open == $count'
 }
 

@@ -154,15 +154,8 @@ hold() {
 	lab_background client "$O/tests/lib/hold_tool" hold --count "$HELD" --interval-ms 200 \
 		"$LAB_VIP4" "$HOLD_PORT" >"$LAB_DIR/hold" 2>&1
 	HOLDER=$LAB_PID
-	wait_for 10 handles_usr1 "$HOLDER"
+	lab_reports "$HOLDER"
 	wait_for 10 held ".opened == $HELD"
-}
-
-# Before it does, the signal would end it.
-handles_usr1() {
-	local mask
-	mask=$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status")
-	((0x$mask & 1 << 9))
 }
 
 # held FILTER: of the state that hold_tool reports now.

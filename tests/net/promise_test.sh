@@ -52,6 +52,7 @@ hold() {
 	lab_background client "$O/tests/lib/hold_tool" hold --count "$1" --interval-ms 500 \
 		"$LAB_VIP4" "$HOLD_PORT" >"$LAB_DIR/hold.$number" 2>&1
 	HOLDERS+=("$LAB_PID")
+	lab_reports "$LAB_PID"
 	wait_for 10 opened "$number" "$1"
 }
 

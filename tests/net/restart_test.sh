@@ -45,6 +45,7 @@ hold() {
 	lab_background client "$O/tests/lib/hold_tool" hold --count "$HELD" --interval-ms 500 \
 		"$LAB_VIP4" "$HOLD_PORT" >"$LAB_DIR/hold" 2>&1
 	HOLDER=$LAB_PID
+	lab_reports "$HOLDER"
 	wait_for 10 held '.opened == '"$HELD"
 }
 
