@@ -102,10 +102,18 @@ nothing_broke() {
 
 # --- changes ---
 
+# A thousand ports of the client's that it has not used for a long time: a SYN from the addresses and ports of a
+# connection that ended less than 9 s ago follows that one's record.
+fresh_ports() {
+	local first=$((2000 + CHANGES % 63 * 1000))
+	lab_sysctl client "ipv4/ip_local_port_range=$first $((first + 999))"
+}
+
 # new_connections_follow: the weights in WEIGHT, by a chi-square test that a right program fails
 # in less than one of 10,000 runs; and none goes to a backend that takes none.
 new_connections_follow() {
 	local reply
+	fresh_ports
 	reply=$(lab_in client "$O/tests/lib/connect_tool" --count 400 --parallel 40 \
 		--timeout-ms 4000 "$LAB_VIP4" 80)
 	echo "weights ${WEIGHT[*]}: $reply"
