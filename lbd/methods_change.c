@@ -423,6 +423,8 @@ static int carry_out(struct service *service, const struct change_method *change
 	struct lb_service *next = NULL;
 	int ret = take_options(params, options, err);
 
+	if (change->manner & ALWAYS_DRY) /* whatever the request says */
+		options->dry_run = true;
 	if (!ret && (change->manner & ON_TRIAL))
 		ret = take_confirm(params, options, err);
 	if (!ret)
@@ -461,10 +463,7 @@ static void tell(struct methods_context *context, const struct change_method *ch
 static int call(struct methods_context *context, const struct change_method *change, json_t *params,
 		json_t **result, struct lb_err *err)
 {
-	struct apply_options options = {
-		.dry_run = change->manner & ALWAYS_DRY,
-		.max_moved_percent = 100,
-	};
+	struct apply_options options = {.max_moved_percent = 100};
 	int ret = carry_out(context->service, change, params, &options, result, err);
 
 	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed")))

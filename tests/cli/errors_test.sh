@@ -151,6 +151,9 @@ check "the document that fills the limits is taken" "$LBCTL" --socket "$SOCKET" 
 	   "backends": [{"address": "10.0.0.2"}]}]}
 END
 BEFORE=$(export_document)
+check "config.check takes \"dry_run\": false" ask \
+	'{"jsonrpc":"2.0","id":1,"method":"config.check","params":{"dry_run":false,"force":true,"document":{"vips":[]}}}'
+check_equal "and changes nothing all the same" "$BEFORE" "$(export_document)"
 
 # These take 30 s; everything else goes on meanwhile, so it also shows that others are served.
 client half_a_line >"$DIR/half_a_line" 2>&1 &
