@@ -56,8 +56,9 @@ void datapath_detach_others(struct datapath *datapath);
  * it over; says nothing of an lbd that has it now. */
 bool datapath_is_pinned(const char *pin_dir);
 int datapath_check_pinned(const struct datapath_options *options, struct lb_err *err);
-/* Without a datapath. Takes everything at pin_dir away: packets go to the stack from then on. 0 too
- * when there is nothing. */
+/* Without a datapath. Takes everything that lbd has pinned at pin_dir away: packets go to the stack
+ * from then on. 0 too when there is nothing. LB_ERR_REFUSED: nothing was touched, since an lbd runs
+ * or the folder is not one that lbd pins in. */
 int datapath_detach(const char *pin_dir, struct lb_err *err);
 /* The id of the program that a pinned link of ours holds on an interface; 0: none. */
 uint32_t datapath_pinned_program(const char *pin_dir, uint32_t ifindex);

@@ -10,11 +10,13 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include "../bpf/hash.h"
@@ -43,6 +45,28 @@ static struct lb_stamp stamp_of(const uint64_t seed[2])
 
 /* --- one lbd to a folder --- */
 
+/* --detach removes the folder and what lbd has put there, so it must be one for pins, and not the
+ * one that every other program pins in. */
+static int check_place(const char *pin_dir, int fd, struct lb_err *err)
+{
+	struct statfs system;
+	struct stat folder, above;
+
+	if (fstatfs(fd, &system) || fstat(fd, &folder) || fstatat(fd, "..", &above, 0))
+		return lb_err_set(err, LB_ERR_REFUSED, "pin_dir", "cannot look at %s: %s", pin_dir,
+				  strerror(errno));
+	if (system.f_type != BPF_FS_MAGIC)
+		lb_err_set(err, LB_ERR_REFUSED, "pin_dir", "%s is not on a BPF file system",
+			   pin_dir);
+	else if (folder.st_dev != above.st_dev)
+		lb_err_set(err, LB_ERR_REFUSED, "pin_dir",
+			   "%s is the root of a BPF file system, where other programs pin too",
+			   pin_dir);
+	else
+		return 0;
+	return lb_err_hint(err, "name a folder of lbd's own, such as " LB_PIN_DIR_DEFAULT);
+}
+
 /* Whoever owns the folder could put maps of his own in the place of lbd's. */
 static int check_owner(const char *pin_dir, int fd, struct lb_err *err)
 {
@@ -70,7 +94,7 @@ static int lock_dir(const char *pin_dir, int *fd, struct lb_err *err)
 	if (*fd < 0)
 		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot open %s: %s", pin_dir,
 				  strerror(errno));
-	if (check_owner(pin_dir, *fd, err))
+	if (check_place(pin_dir, *fd, err) || check_owner(pin_dir, *fd, err))
 		return -EPERM;
 	if (!flock(*fd, LOCK_EX | LOCK_NB))
 		return 0;
@@ -344,34 +368,49 @@ bool datapath_tunnels_noted(const struct datapath *datapath)
 
 /* --- taking everything away --- */
 
-static void unlink_all(DIR *dir)
+static bool is_pin(const struct lb_bpf *skeleton, const char *name)
 {
+	unsigned int ifindex;
+	char end;
+
+	return !strcmp(name, PIN_TUNNELS) || sscanf(name, PIN_LINK "%u%c", &ifindex, &end) == 1 ||
+	       bpf_object__find_map_by_name(skeleton->obj, name);
+}
+
+static int unlink_pins(DIR *dir, struct lb_err *err)
+{
+	struct lb_bpf *skeleton = lb_bpf__open();
 	struct dirent *entry;
 
+	if (!skeleton)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open the program: %s",
+				  strerror(errno));
 	unlinkat(dirfd(dir), PIN_STAMP, 0);
 	while ((entry = readdir(dir)))
-		if (entry->d_name[0] != '.')
+		if (is_pin(skeleton, entry->d_name))
 			unlinkat(dirfd(dir), entry->d_name, 0);
+	lb_bpf__destroy(skeleton);
+	return 0;
 }
 
 int datapath_detach(const char *pin_dir, struct lb_err *err)
 {
 	DIR *dir = opendir(pin_dir);
-	int lock_fd, error;
+	int lock_fd = -1, error;
 
 	if (!dir && errno == ENOENT)
 		return 0;
 	if (!dir)
-		return lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot open %s: %s", pin_dir,
+		return lb_err_set(err, LB_ERR_REFUSED, "pin_dir", "cannot open %s: %s", pin_dir,
 				  strerror(errno));
 	error = lock_dir(pin_dir, &lock_fd, err);
-	if (!error) {
-		unlink_all(dir);
-		if (rmdir(pin_dir))
-			error = lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot remove %s: %s",
-					   pin_dir, strerror(errno));
+	if (!error)
+		error = unlink_pins(dir, err);
+	if (!error && rmdir(pin_dir))
+		error = lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot remove %s: %s", pin_dir,
+				   strerror(errno));
+	if (lock_fd >= 0)
 		close(lock_fd);
-	}
 	closedir(dir);
 	return error;
 }

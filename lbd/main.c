@@ -453,14 +453,24 @@ static enum action read_arguments(int argc, char **argv, struct arguments *argum
 	return refuse_arguments(argc, argv, arguments, action);
 }
 
+static bool failed(int error, const struct lb_err *err)
+{
+	if (error)
+		log_error(err);
+	return error;
+}
+
+/* What fails keeps nothing else from going away, but an lbd that runs keeps everything. */
 static int detach(const char *pin_dir)
 {
-	struct lb_err err = {0};
+	struct lb_err err = {0}, tunnels = {0}, nexthops = {0};
+	bool incomplete = failed(datapath_detach(pin_dir, &err), &err);
 
-	if (!datapath_detach(pin_dir, &err) && !tunnels_detach_all(&err) && !nexthops_detach(&err))
-		return EXIT_SUCCESS;
-	log_error(&err);
-	return EXIT_REFUSED;
+	if (incomplete && err.code == LB_ERR_REFUSED)
+		return EXIT_REFUSED;
+	incomplete |= failed(tunnels_detach_all(&tunnels), &tunnels);
+	incomplete |= failed(nexthops_detach(&nexthops), &nexthops);
+	return incomplete ? EXIT_REFUSED : EXIT_SUCCESS;
 }
 
 static int check_pinned(struct config *config)

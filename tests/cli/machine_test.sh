@@ -192,6 +192,36 @@ test_pins_of_others() {
 	rmdir "$PINS-3"
 }
 
+detach_at() {
+	nsenter --net="/run/netns/$ID" "$LBD" --detach --pin-dir "$1"
+}
+
+# What a slip of the keyboard must not cost.
+test_detach_elsewhere() {
+	mkdir -p "$DIR/plain" "$DIR/bpf" && touch "$DIR/plain/file"
+	check "--detach of a folder on a disk is refused" exits 1 detach_at "$DIR/plain"
+	check "with the reason" grep -q "$DIR/plain is not on a BPF file system" "$DIR/out"
+	check "and what to do" grep -q "hint: name a folder of lbd's own, such as /sys/fs/bpf/lbd" "$DIR/out"
+	check "and its files stay" test -e "$DIR/plain/file"
+	check "a file system of its own, where other programs pin," mount -t bpf -o mode=700 bpf "$DIR/bpf"
+	at_exit umount "$DIR/bpf"
+	bpftool map create "$DIR/bpf/theirs" type array key 4 value 4 entries 1 name theirs
+	check "is no folder for --detach" exits 1 detach_at "$DIR/bpf"
+	check "which is said" grep -q "$DIR/bpf is the root of a BPF file system, where other programs pin too" "$DIR/out"
+	check "and their pins stay" test -e "$DIR/bpf/theirs"
+	config root '.interfaces = ["f0"] | .control.path += "3" | .state_dir += "3" | .pin_dir = "'"$DIR/bpf"'"'
+	check "nor one for lbd's own pins" refused root "$DIR/bpf is the root of a BPF file system"
+}
+
+test_detach_with_others() {
+	bpftool map create "$PINS/theirs" type array key 4 value 4 entries 1 name theirs
+	check "--detach says that it cannot remove a folder with pins of others" exits 1 detach
+	check "why" grep -q "cannot remove $PINS: Directory not empty" "$DIR/out"
+	check_equal "leaves those, and none of its own" theirs "$(ls "$PINS")"
+	check_equal "and does the rest all the same" "" "$(ours)"
+	rm "$PINS/theirs"
+}
+
 test_other_lbds() {
 	local before
 	before=$(lb config export)
@@ -327,10 +357,12 @@ test_left_neighbours
 test_warnings
 test_other_lbds
 test_pins_of_others
+test_detach_elsewhere
 test_room
 test_left_filters
 test_other_abi
-stop_lbd
+stop_lbd KILL
+test_detach_with_others
 check "--detach takes the data plane away" detach
 check "and no pin remains" test ! -e "$PINS"
 finish
