@@ -143,6 +143,17 @@ static int attach_at(struct bpf_tc_hook *hook, const struct bpf_program *program
 	return bpf_tc_attach(hook, &place);
 }
 
+static int detach_at(struct bpf_tc_hook *hook)
+{
+	LIBBPF_OPTS(bpf_tc_opts, place, .handle = HANDLE, .priority = PRIORITY);
+	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	int error = bpf_tc_detach(hook, &place);
+
+	libbpf_set_print(print);
+	/* No such filter, or no clsact to have one. */
+	return error == -ENOENT || error == -EINVAL ? 0 : error;
+}
+
 int tunnel_attach(struct tunnel *tunnel, const char *interface, struct lb_err *err)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(interface),
@@ -162,18 +173,11 @@ int tunnel_attach(struct tunnel *tunnel, const char *interface, struct lb_err *e
 	hook.attach_point = BPF_TC_EGRESS;
 	if (!error)
 		error = attach_at(&hook, tunnel->skeleton->progs.tunnel);
-	return error ? attach_error(interface, "attach to", error, err) : 0;
-}
-
-static int detach_at(struct bpf_tc_hook *hook)
-{
-	LIBBPF_OPTS(bpf_tc_opts, place, .handle = HANDLE, .priority = PRIORITY);
-	libbpf_print_fn_t print = libbpf_set_print(quiet);
-	int error = bpf_tc_detach(hook, &place);
-
-	libbpf_set_print(print);
-	/* No such filter, or no clsact to have one. */
-	return error == -ENOENT || error == -EINVAL ? 0 : error;
+	if (!error)
+		return 0;
+	hook.attach_point = BPF_TC_INGRESS;
+	detach_at(&hook); /* nobody takes it away later from an interface that has no check */
+	return attach_error(interface, "attach to", error, err);
 }
 
 int tunnel_detach(const char *interface, struct lb_err *err)
