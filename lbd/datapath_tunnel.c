@@ -154,6 +154,26 @@ static int detach_at(struct bpf_tc_hook *hook)
 	return error == -ENOENT || error == -EINVAL ? 0 : error;
 }
 
+static bool stands_at(struct bpf_tc_hook *hook)
+{
+	LIBBPF_OPTS(bpf_tc_opts, place, .handle = HANDLE, .priority = PRIORITY);
+
+	return !bpf_tc_query(hook, &place);
+}
+
+bool tunnel_stands(const char *interface)
+{
+	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(interface),
+		    .attach_point = BPF_TC_INGRESS);
+	libbpf_print_fn_t print = libbpf_set_print(quiet);
+	bool stands = hook.ifindex && stands_at(&hook);
+
+	hook.attach_point = BPF_TC_EGRESS;
+	stands = stands && stands_at(&hook);
+	libbpf_set_print(print);
+	return stands;
+}
+
 int tunnel_attach(struct tunnel *tunnel, const char *interface, struct lb_err *err)
 {
 	LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = (int)if_nametoindex(interface),

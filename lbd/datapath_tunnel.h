@@ -23,6 +23,7 @@
 #ifndef LB_DATAPATH_TUNNEL_H
 #define LB_DATAPATH_TUNNEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "api/addr.h"
 #include "api/err.h"
@@ -43,6 +44,8 @@ void tunnel_close(struct tunnel *tunnel);
 /* Puts the programs at the interface, in the place of those that an earlier run has left.
  * Makes the clsact qdisc if there is none; other filters are left alone. */
 int tunnel_attach(struct tunnel *tunnel, const char *interface, struct lb_err *err);
+/* Whether both are there still: whoever deletes the clsact qdisc takes them along. */
+bool tunnel_stands(const char *interface);
 /* Takes ours away and nothing else; the clsact qdisc, which costs nothing, stays, since others may
  * be about to use it. 0 where there is none. Needs no struct tunnel, for clean-up after a crash. */
 int tunnel_detach(const char *interface, struct lb_err *err);

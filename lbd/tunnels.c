@@ -3,6 +3,7 @@
 #include "tunnels.h"
 
 #include <errno.h>
+#include <event2/event.h>
 #include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,8 +12,11 @@
 #include "datapath_tunnel.h"
 #include "links.h"
 
+#define LOOK_S 2
+
 struct tunnels {
 	struct event_base *base;
+	struct event *look; /* without the filters a check would pass by the plain way */
 	struct datapath *datapath;
 	uint64_t seed[2];
 	struct tunnel *tunnel; /* NULL: not wanted */
@@ -51,7 +55,7 @@ static bool attach(struct tunnels *tunnels, const struct link_info *link)
 
 	if (link->loopback)
 		return false;
-	if (!stands_at(tunnels, link->ifindex) &&
+	if (!(stands_at(tunnels, link->ifindex) && tunnel_stands(link->name)) &&
 	    tunnel_attach(tunnels->tunnel, link->name, &err)) {
 		snprintf(tunnels->fault, sizeof(tunnels->fault), "%.250s", err.message);
 		return false;
@@ -120,10 +124,28 @@ static void on_change(void *user)
 			 "cannot list the network interfaces: %s", strerror(-error));
 }
 
+static void on_look(evutil_socket_t fd, short events, void *user)
+{
+	(void)fd;
+	(void)events;
+	on_change(user);
+}
+
+static int look_begin(struct tunnels *tunnels)
+{
+	const struct timeval interval = {.tv_sec = LOOK_S};
+
+	tunnels->look = event_new(tunnels->base, -1, EV_PERSIST, on_look, tunnels);
+	return tunnels->look && !event_add(tunnels->look, &interval) ? 0 : -ENOMEM;
+}
+
 /* --- wanted, and not any more --- */
 
 static void let_go(struct tunnels *tunnels)
 {
+	if (tunnels->look)
+		event_free(tunnels->look);
+	tunnels->look = NULL;
 	links_watch_close(tunnels->watch);
 	tunnel_close(tunnels->tunnel);
 	free(tunnels->at);
@@ -151,6 +173,8 @@ int tunnels_start(struct tunnels *tunnels, struct lb_err *err)
 	error = links_watch_open(tunnels->base, &watch, &tunnels->watch);
 	if (!error)
 		error = attach_all(tunnels);
+	if (!error)
+		error = look_begin(tunnels);
 	if (!error)
 		return 0;
 	let_go(tunnels);

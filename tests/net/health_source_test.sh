@@ -243,6 +243,14 @@ filters() {
 	done | grep -c handle
 }
 
+both_stand() { [ "$(filters l0) $(filters l1)" = "2 2" ]; }
+
+# Without the programs checks would take the plain way and pass, whatever the backend does with tunnels.
+filters_come_back() {
+	lab_in balancer tc qdisc del dev l1 clsact
+	check "programs that somebody has taken away come back" wait_for 6 both_stand
+}
+
 # The programs outlive lbd killed, and nothing else does; --detach takes all away.
 leaves_nothing() {
 	check_equal "two filters stand at an interface" 2 "$(filters l1)"
@@ -268,6 +276,7 @@ balancer_faults
 checks_anew
 vip_on_lo
 other_family
+filters_come_back
 leaves_nothing
 check "nothing remains" lab_down
 finish
