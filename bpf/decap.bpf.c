@@ -18,7 +18,9 @@
  *
  * Whatever is not a tunnel packet, or not a sound one, goes to the stack untouched. So do outer
  * fragments, outer headers with options or extensions, GUE of variant 0 or with a UDP checksum: lbd
- * never sends those.
+ * never sends those. And so, uncounted, does a frame whose headers are not in its first buffer: a
+ * card that hands over such frames (mlx5 with a striding receive queue at a jumbo MTU) needs
+ * "ethtool --set-priv-flags DEV rx_striding_rq off" for this program.
  */
 #include <stdbool.h>
 #include <linux/bpf.h>
