@@ -12,7 +12,7 @@ source=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-"${CLANG:-clang}" -target bpf -O2 -mcpu=v3 -fstack-usage -I"/usr/include/$(gcc -print-multiarch)" -S "$source" -o "$work/program.s"
+"${CLANG:-clang}" -target bpf -O2 -g -mcpu=v3 -fstack-usage -I"/usr/include/$(gcc -print-multiarch)" -S "$source" -o "$work/program.s"
 awk '
 	function deepest(name, below, called, number, i) {
 		below = 0
