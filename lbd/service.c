@@ -109,9 +109,10 @@ static void each_not_in(struct change *change, const struct live_vip *a, const s
 			each(change, a->backends[i].number);
 }
 
-/* A member that nothing has led to. */
+/* A member that nothing leads to, and whose slots may be about to go. */
 static void member_undo(struct change *change, uint16_t number)
 {
+	sweep_member_clear(change->service->sweep, number);
 	members_retire(change->service->members, number);
 	members_free_number(change->service->members, number);
 }
@@ -123,7 +124,6 @@ static void member_end(struct change *change, uint16_t number)
 
 	checks_drop(service, number);
 	if (!service->flows_possible) {
-		sweep_member_clear(service->sweep, number);
 		member_undo(change, number);
 		return;
 	}
