@@ -4,10 +4,10 @@
  * Which commands there are, and as whom they run, is said by exec_rights.h. One that cannot be run
  * is a fault of this node, not of the backend.
  *
- * A command is a process group, led by the process that is started. Its end is seen through a
- * pidfd; then the whole group is killed before the leader is reaped, since so long no other group
- * can have its number. A command whose probe is cancelled (its time is over) is killed, and stays a
- * job until it has ended.
+ * A command is a session and a process group, led by the process that is started. Its end is seen
+ * through a pidfd; then the whole group is killed before the leader is reaped, since so long no
+ * other group can have its number. A command whose probe is cancelled (its time is over) is killed,
+ * and stays a job until it has ended.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -145,11 +145,16 @@ static struct job *job_new(struct health_probe *probe)
 	return job;
 }
 
-static void report(struct job *job, int status)
+static void report(struct job *job, int status, int error)
 {
 	struct health_probe *probe = job->probe;
 	const char *said;
 
+	if (error) {
+		health_probe_not_made(probe, "the exit status of the command is not known: %s",
+				      strerror(error));
+		return;
+	}
 	for (int i = 0; i < STREAMS; i++)
 		while (stream_read(&job->streams[i]) > 0 &&
 		       job->streams[i].length + 1 < sizeof(job->streams[i].line))
@@ -171,17 +176,18 @@ static void on_ended(evutil_socket_t fd, short events, void *user)
 {
 	struct job *job = user;
 	struct health_exec *exec = job->exec;
-	int status = 0;
+	int status = 0, error;
 
 	(void)fd;
 	(void)events;
 	kill(-job->pid, SIGKILL);
-	waitpid(job->pid, &status, 0); /* it has ended, so this does not block */
+	/* It has ended, so this does not block. */
+	error = waitpid(job->pid, &status, 0) < 0 ? errno : 0;
 	LIST_REMOVE(job, jobs);
 	exec->running--;
 	if (job->probe) {
 		job->probe->extra = NULL;
-		report(job, status);
+		report(job, status, error);
 	}
 	job_free(job);
 	exec->freed(exec->user);
@@ -252,8 +258,13 @@ static int child_limits(uint32_t timeout_ms)
 
 	umask(077);
 	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-		const struct rlimit limit = {limits[i].limit, limits[i].limit};
+		struct rlimit limit;
 
+		if (getrlimit(limits[i].what, &limit))
+			return -1;
+		if (limit.rlim_max > limits[i].limit) /* lbd may not raise what is lower */
+			limit.rlim_max = limits[i].limit;
+		limit.rlim_cur = limit.rlim_max;
 		if (setrlimit(limits[i].what, &limit))
 			return -1;
 	}
@@ -278,11 +289,11 @@ static _Noreturn void child_run(const struct health_probe *probe, const char *pa
 				char *const *environment, const int write_fds[STREAMS],
 				volatile int *error)
 {
-	if (!setpgid(0, 0) && !child_descriptors(write_fds) &&
-	    !child_limits(probe->check->timeout_ms) && !child_identity(probe->exec->rights)) {
-		child_signals();
+	child_signals();
+	/* A session of its own, or it could push what it types into lbd's terminal. */
+	if (setsid() >= 0 && !child_descriptors(write_fds) &&
+	    !child_limits(probe->check->timeout_ms) && !child_identity(probe->exec->rights))
 		execve(path, probe->check->command, environment);
-	}
 	*error = errno;
 	_exit(127);
 }

@@ -121,6 +121,7 @@ static int start_loop(struct daemon *daemon, struct lb_err *err)
 	size_t i;
 
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGCHLD, SIG_DFL); /* ignored by who started lbd, exit statuses would be lost */
 	raise_file_limit();
 	daemon->base = event_base_new();
 	daemon->events = events_new();

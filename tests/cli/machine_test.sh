@@ -276,9 +276,11 @@ test_room() {
 	check "raised, the start asks for that word" exits 1 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
 	check "and names it" grep -qF -e "--reset-flows" "$DIR/out"
 	check "and the setting that has changed" grep -qF "has another limits.slots than lbd.json" "$DIR/out"
-	nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json" --reset-flows 2>>"$DIR/log" &
+	nsenter --net="/run/netns/$ID" env --ignore-signal=CHLD "$LBD" --config "$DIR/lbd.json" --reset-flows 2>>"$DIR/log" &
 	LBD_PID=$!
 	check "with it, it starts" wait_for 20 lb version
+	check "and ignores the end of no child, though it was started so" \
+		test $((0x$(awk '/^SigIgn/ { print $2 }' "/proc/$LBD_PID/status") & 0x10000)) = 0
 	check "and there is room" exits 0 lb vip add 192.0.2.7:80/tcp --table-size 251
 }
 

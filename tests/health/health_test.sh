@@ -272,6 +272,8 @@ commands() {
 	# shellcheck disable=SC2016 # the command expands it
 	command_target exec-files 'echo $(ls /proc/self/fd); cat; exit 1'
 	command_target exec-killed 'kill -KILL $$'
+	# shellcheck disable=SC2016
+	command_target exec-session '[ "$(cut -d" " -f6 /proc/$$/stat)" = $$ ]'
 	command_target exec-hangs "sleep 3600.$$ & sleep 3600.$$"
 	command_target exec-leaves "sleep 3600.$$ & exit 0"
 	for name in missing plain others nobodys link below ..; do
@@ -281,7 +283,7 @@ commands() {
 	add exec-up "{type: \"exec\", command: [\"$CHECKS/../environment\"]}"
 	tool_start "${PREFIX}checker"
 
-	for name in exec exec-by-path exec-environment exec-leaves; do
+	for name in exec exec-by-path exec-environment exec-leaves exec-session; do
 		is "$name" healthy
 	done
 	is exec-fails unhealthy "exit status 3: because"
@@ -312,6 +314,7 @@ PWD=/
 /" "$(cat "$DIR/environment")"
 	tool_stop "commands"
 	check "commands and what they started end with it" wait_for 2 no_commands
+	in_other_surroundings
 	TOOL_OPTIONS=()
 	folder_of_others
 	command_target exec-off 'exit 0'
@@ -322,6 +325,28 @@ PWD=/
 }
 NOBODY=$(id -u nobody | sed 's/.*/&\t&\t&\t&/' | tr '\t' ' ')
 NOGROUP=$(id -g nobody | sed 's/.*/&\t&\t&\t&/' | tr '\t' ' ')
+
+forgotten() {
+	kill -USR1 "$TOOL_PID"
+	event '.event == "view" and .status == "unknown" and
+		.error == "not checked: the exit status of the command is not known: No child processes"'
+}
+
+# in_other_surroundings: limits that lbd may not raise; SIGCHLD ignored, so that the kernel forgets exit statuses.
+in_other_surroundings() {
+	local wrap=$WRAP
+	command_target exec-limited 'exit 0'
+	WRAP="setpriv --bounding-set=-sys_resource prlimit --nofile=128:128 --core=0:0 $wrap"
+	tool_start "${PREFIX}checker"
+	is exec-limited healthy
+	tool_stop "low limits"
+	command_target exec-forgotten 'exit 1'
+	WRAP="env --ignore-signal=CHLD $wrap"
+	tool_start "${PREFIX}checker"
+	check "a command whose exit status is lost says nothing of the backend" wait_for 5 forgotten
+	tool_stop "SIGCHLD ignored"
+	WRAP=$wrap
+}
 
 # not_run NAME WHY: the check exec-NAME is a fault of this node.
 not_run() {
