@@ -63,7 +63,8 @@ static const char usage[] =
 	"\n"
 	"  --config FILE  how lbd runs (" LB_CONFIG_DEFAULT " unless given); see lbd.json(5)\n"
 	"  --check        only say whether FILE is valid; needs no privileges\n"
-	"  --check-pinned only say whether a start would adopt the pinned data plane\n"
+	"  --check-pinned only say whether a start would adopt the pinned data plane, and the\n"
+	"                 VIPs on disk\n"
 	"  --reset-flows  start although the pinned data plane does not fit: another ABI, other\n"
 	"                 limits or hash seed; recorded flows are lost\n"
 	"  --detach       take the data plane away: nothing is balanced from then on\n"
@@ -474,18 +475,37 @@ static int detach(const char *pin_dir)
 	return incomplete ? EXIT_REFUSED : EXIT_SUCCESS;
 }
 
-static int check_pinned(struct config *config)
+static int check_pins(struct config *config, struct lb_err *err)
 {
-	struct lb_err err = {0};
 	struct datapath_options options;
 	int error = 0;
 
-	if (datapath_is_pinned(config->pin_dir)) {
-		error = read_seed(config, &err);
-		options = datapath_options_of(config);
-		if (!error)
-			error = datapath_check_pinned(&options, &err);
-	}
+	if (!datapath_is_pinned(config->pin_dir))
+		return 0;
+	if (!config->seed_configured)
+		error = state_read_seed(config->state_dir, config->seed, err);
+	options = datapath_options_of(config);
+	return error ? error : datapath_check_pinned(&options, err);
+}
+
+static int check_service(const struct config *config, struct lb_err *err)
+{
+	struct state_revert revert;
+	struct lb_service *service = NULL;
+	int error = state_read_service(config->state_dir, &service, &revert, err);
+
+	lb_service_free(service);
+	lb_service_free(revert.document);
+	return error;
+}
+
+static int check_pinned(struct config *config)
+{
+	struct lb_err err = {0};
+	int error = check_pins(config, &err);
+
+	if (!error)
+		error = check_service(config, &err);
 	if (error)
 		log_error(&err);
 	else

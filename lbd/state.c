@@ -301,7 +301,7 @@ bool state_has_service(const char *state_dir)
 	       errno != ENOENT;
 }
 
-int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+int state_read_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
 		       struct lb_err *err)
 {
 	char path[PATH_MAX_OURS];
@@ -313,9 +313,8 @@ int state_load_service(const char *state_dir, struct lb_service **out, struct st
 	if (error)
 		return error;
 	if (!state_has_service(state_dir)) {
-		remove_left(path);
 		*out = lb_service_new();
-		return *out ? 0 : lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return *out ? 0 : lb_err_no_memory(err);
 	}
 	root = json_load_file(path, JSON_REJECT_DUPLICATES, &where);
 	if (!root) {
@@ -325,10 +324,18 @@ int state_load_service(const char *state_dir, struct lb_service **out, struct st
 	}
 	error = read_state(root, out, revert, err);
 	json_decref(root);
-	if (error)
-		return damaged(path, err);
-	remove_left(path);
-	return 0;
+	return error ? damaged(path, err) : 0;
+}
+
+int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+		       struct lb_err *err)
+{
+	char path[PATH_MAX_OURS];
+	int error = state_read_service(state_dir, out, revert, err);
+
+	if (!error && !path_of(state_dir, "service.json", path, NULL))
+		remove_left(path);
+	return error;
 }
 
 static json_t *revert_json(const struct state_revert *revert)
@@ -385,7 +392,7 @@ static int new_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 	return replace_file(state_dir, "hash_seed", text, err);
 }
 
-int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
+int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 {
 	char path[PATH_MAX_OURS], text[40] = "";
 	FILE *file;
@@ -394,8 +401,10 @@ int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 	if (error)
 		return error;
 	file = fopen(path, "re");
-	if (!file && errno == ENOENT)
-		return new_seed(state_dir, seed, err);
+	if (!file && errno == ENOENT) {
+		lb_err_set(err, LB_ERR_SYSTEM, "", "%s is missing", path);
+		return -ENOENT;
+	}
 	if (!file)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", path,
 				  strerror(errno));
@@ -407,4 +416,11 @@ int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 	lb_err_set(err, LB_ERR_SYSTEM, "", "%s does not hold 32 hex digits", path);
 	return lb_err_hint(err, "it was left as it is; without it every flow would be hashed anew: "
 				"restore it, or remove it to have a new one made");
+}
+
+int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
+{
+	int error = state_read_seed(state_dir, seed, err);
+
+	return error == -ENOENT ? new_seed(state_dir, seed, err) : error;
 }

@@ -37,6 +37,9 @@ int state_lock(const char *state_dir, int *fd, struct lb_err *err);
  * or is of a newer format is an error that names it, and stays as it is. */
 int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
 		       struct lb_err *err);
+/* The same, but what a save has left stays: for looking, while another lbd may be writing. */
+int state_read_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+		       struct lb_err *err);
 /* Whether there is a file. */
 bool state_has_service(const char *state_dir);
 /* `revert` may be NULL. */
@@ -45,5 +48,7 @@ int state_save_service(const char *state_dir, const struct lb_service *service,
 
 /* The seed kept, or a new random one that is kept from now on. */
 int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);
+/* The seed kept; -ENOENT, and an error to show, when there is none. */
+int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);
 
 #endif

@@ -303,6 +303,7 @@ test_other_abi() {
 	check "--check-pinned says that a start would adopt the data plane, though lbd runs" exits 0 check_pinned
 	stop_lbd
 	check "and when it does not" exits 0 check_pinned
+	test_check_pinned_state
 	before=$(attached)
 	check "a data plane of an older ABI" abi_put 1
 	check "is refused" exits 1 timeout 20 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
@@ -326,6 +327,26 @@ test_other_abi() {
 	check "nothing pinned is nothing that could not be adopted" exits 0 check_pinned
 	check "--pin-dir without --detach is wrong usage" exits 2 "$LBD" --config "$DIR/lbd.json" --pin-dir "$PINS"
 	start_lbd
+}
+
+# What a start would refuse of its state, before the lbd that runs is stopped for it.
+test_check_pinned_state() {
+	local state=$DIR/state good seed
+	good=$(cat "$state/service.json")
+	seed=$(cat "$state/hash_seed")
+	touch "$state/service.json.new" # a save may be under way
+	check "--check-pinned reads service.json" exits 0 check_pinned
+	echo "${good:0:100}" >"$state/service.json"
+	check "refuses one that is damaged" exits 1 check_pinned
+	check "by its name" grep -q "^lbd: cannot read $state/service.json: line " "$DIR/out"
+	check_equal "leaves it" "${good:0:100}" "$(cat "$state/service.json")"
+	check "and what is beside it" test -e "$state/service.json.new"
+	echo "$good" >"$state/service.json"
+	rm "$state/hash_seed" "$state/service.json.new"
+	check "it refuses a seed that is gone" exits 1 check_pinned
+	check "by its name, too" grep -q "^lbd: $state/hash_seed is missing" "$DIR/out"
+	check "and makes no other" test ! -e "$state/hash_seed"
+	echo "$seed" >"$state/hash_seed"
 }
 
 check_pinned() {

@@ -231,7 +231,7 @@ check_equal "and says that it does, why, and how to go on" \
 	"lbd: the data plane pinned at /sys/fs/bpf/lbd has ABI 77, this lbd has $((16#${abi[0]}))
 lbd: NOT UPGRADED: this version cannot take over the data plane, which goes on forwarding as it is.
 lbd: The lbd that was running keeps running, and manages it, until it is restarted.
-lbd: To change to this version now: systemctl start lbd-reset-flows
+lbd: To change to this version now, unless service.json is what it refuses: systemctl start lbd-reset-flows
 lbd: Recorded flows are lost by that: connections in slots that have just changed may break." \
 	"$(grep '^lbd:' "$DIR/log")"
 write_abi "${abi[@]}"
