@@ -82,6 +82,42 @@ static int take_back(const char *dir, const char *path, const char *before, bool
 	return 0;
 }
 
+/* The whole text of a file, to be freed, or NULL. */
+static char *read_text(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = NULL;
+	size_t room = 0;
+	bool whole;
+
+	if (!file)
+		return NULL;
+	whole = getdelim(&text, &room, '\0', file) > 0 && feof(file) && !ferror(file);
+	fclose(file);
+	if (whole)
+		return text;
+	free(text);
+	return NULL;
+}
+
+/* Gives the file a second name. A file that is neither lbd's own nor writable for it gets none
+ * (fs.protected_hardlinks), and is copied. -ENOENT: there is no file. */
+static int keep_before(const char *path, const char *before)
+{
+	int error = link(path, before) ? -errno : 0;
+	char *text;
+
+	if (!error || error == -ENOENT)
+		return error;
+	text = read_text(path);
+	if (text && !write_file(before, text))
+		error = 0;
+	else
+		unlink(before);
+	free(text);
+	return error;
+}
+
 /* Gives `path` what `temporary` holds. When that cannot be made durable it is taken back: whoever
  * is told of an error must find what was there before, also after a restart. *stuck: not even that
  * could be done. */
@@ -93,9 +129,10 @@ static int swap_in(const char *dir, const char *path, const char *temporary, boo
 
 	snprintf(before, sizeof(before), "%s" OLD_SUFFIX, path);
 	unlink(before);
-	existed = !link(path, before);
-	if (!existed && errno != ENOENT)
-		return -errno;
+	error = keep_before(path, before);
+	if (error && error != -ENOENT)
+		return error;
+	existed = !error;
 	if (rename(temporary, path)) {
 		error = -errno;
 		unlink(before); /* renaming it to its other name would do nothing */
