@@ -29,8 +29,9 @@ struct source_route {
 
 /* One option on; 1: it was the last to look at. Options that make no sense are nobody's route:
  * whoever gets the packet judges them. */
-static long source_route_step(__u32 number, struct source_route *route)
+static long source_route_step(__u32 number, void *user)
 {
+	struct source_route *route = user;
 	const __u32 at = bounds_number(route->next, 63);
 	__u8 type, length, pointer;
 

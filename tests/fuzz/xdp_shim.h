@@ -44,7 +44,7 @@ static inline long shim_loop(uint32_t times, long (*step)(uint32_t, void *), voi
 	return i;
 }
 
-#define bpf_loop(times, step, arg, flags) shim_loop(times, (long (*)(uint32_t, void *))(step), arg)
+#define bpf_loop(times, step, arg, flags) shim_loop(times, step, arg)
 #define bpf_map_lookup_elem(map, key) shim_look_up(map, key)
 #define bpf_map_update_elem(map, key, value, flags) shim_update(map, key, value)
 #define bpf_xdp_load_bytes(ctx, offset, out, size) shim_load(ctx, offset, out, size)
