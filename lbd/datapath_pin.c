@@ -377,7 +377,25 @@ static bool is_pin(const struct lb_bpf *skeleton, const char *name)
 	       bpf_object__find_map_by_name(skeleton->obj, name);
 }
 
-static int unlink_pins(DIR *dir, struct lb_err *err)
+/* At once: after its last pin is gone the kernel ends a link when it has time to, and until then
+ * the next start would find another's program at the interface. */
+static void end_link(const char *pin_dir, const char *name)
+{
+	char path[PIN_PATH_MAX];
+	unsigned int ifindex;
+	int fd;
+
+	if (sscanf(name, PIN_LINK "%u", &ifindex) != 1)
+		return;
+	pin_path(pin_dir, name, path);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return;
+	bpf_link_detach(fd); /* of an interface that is gone it fails, and has nothing to do */
+	close(fd);
+}
+
+static int unlink_pins(const char *pin_dir, DIR *dir, struct lb_err *err)
 {
 	struct lb_bpf *skeleton = lb_bpf__open();
 	struct dirent *entry;
@@ -386,9 +404,12 @@ static int unlink_pins(DIR *dir, struct lb_err *err)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open the program: %s",
 				  strerror(errno));
 	unlinkat(dirfd(dir), PIN_STAMP, 0);
-	while ((entry = readdir(dir)))
-		if (is_pin(skeleton, entry->d_name))
-			unlinkat(dirfd(dir), entry->d_name, 0);
+	while ((entry = readdir(dir))) {
+		if (!is_pin(skeleton, entry->d_name))
+			continue;
+		end_link(pin_dir, entry->d_name);
+		unlinkat(dirfd(dir), entry->d_name, 0);
+	}
 	lb_bpf__destroy(skeleton);
 	return 0;
 }
@@ -405,7 +426,7 @@ int datapath_detach(const char *pin_dir, struct lb_err *err)
 				  strerror(errno));
 	error = lock_dir(pin_dir, &lock_fd, err);
 	if (!error)
-		error = unlink_pins(dir, err);
+		error = unlink_pins(pin_dir, dir, err);
 	if (!error && rmdir(pin_dir))
 		error = lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot remove %s: %s", pin_dir,
 				   strerror(errno));
