@@ -438,6 +438,21 @@ struct seen {
 	struct lb_counter member[MEMBER_COUNT];
 };
 
+/* BPF_PROG_TEST_RUN puts what does not fit into the first buffer, a page less some 576 bytes, into
+ * others. Where a packet ends just with the first one it is plain, and what follows goes along. */
+#define FIRST_BUFFER_LEAST 3000
+
+static bool has_its_tail(const struct frame *in, const struct flow *flow, const struct frame *out,
+			 const struct frame *wrapped)
+{
+	const size_t end = flow->l3 + flow->ip_length;
+
+	return end > FIRST_BUFFER_LEAST && in->length > end &&
+	       out->length == wrapped->length + in->length - end &&
+	       !memcmp(out->bytes, wrapped->bytes, wrapped->length) &&
+	       !memcmp(out->bytes + wrapped->length, in->bytes + end, in->length - end);
+}
+
 static bool frame_is_right(const struct frame *in, struct seen *seen)
 {
 	static struct frame out, wrapped;
@@ -466,7 +481,7 @@ static bool frame_is_right(const struct frame *in, struct seen *seen)
 		return false;
 	}
 	harness_wrap(in, expected.member, harness_hash(expected.vip, &expected.flow), &wrapped);
-	return frame_equal(&wrapped, &out);
+	return has_its_tail(in, &expected.flow, &out, &wrapped) || frame_equal(&wrapped, &out);
 }
 
 /* --- the tests --- */
