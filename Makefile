@@ -27,7 +27,9 @@ BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -mcpu=v3 -ffile-prefix-ma
 	-I/usr/include/$(shell gcc -print-multiarch 2>/dev/null)
 
 API_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/api/*.c))
-LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out lbd/main.c,$(wildcard lbd/*.c)))
+# lbd's rooms, each of which includes only from those before it; main.c is above them.
+ROOMS := api table route host plane health service control
+LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(foreach room,$(filter-out api,$(ROOMS)),$(wildcard lbd/$(room)/*.c)))
 LBCTL_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/*.c))
 PROGRAMS := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c tests/bench/*.bpf.c))
@@ -81,8 +83,8 @@ $(O)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Who includes a skeleton; the dependency files know of it after the first build.
-$(O)/lbd/datapath.o $(O)/lbd/datapath_pin.o $(O)/lbd/datapath_attach.o $(O)/lbd/datapath_vip.o: | $(O)/bpf/lb.skel.h
-$(O)/lbd/datapath_tunnel.o: | $(O)/bpf/tunnel.skel.h
+$(patsubst %,$(O)/lbd/plane/%.o,datapath pin attach vip): | $(O)/bpf/lb.skel.h
+$(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/tests/bench/rival_load.o: | $(O)/tests/bench/rival.skel.h
 $(O)/tests/bench/stage.o: | $(addprefix $(O)/tests/bench/,bare.skel.h next.skel.h)
 $(O)/tests/bench/lbgen.o: | $(O)/tests/bench/lbgen.skel.h
@@ -93,7 +95,7 @@ $(O)/lib/liblbd.a: $(LBD_OBJ)
 $(O)/lib/%.a:
 	$(call say,AR,$@)
 	@mkdir -p $(@D)
-	$(Q)rm -f $@ && $(AR) rcs $@ $^
+	$(Q)rm -f $@ && $(AR) qcs $@ $^ # q: two rooms may have a file of one name
 
 $(O)/lbd/lbd: $(O)/lbd/main.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
@@ -116,7 +118,7 @@ $(FAULT): $(O)/%.so: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(CFLAGS)) -shared -fPIC -MMD -MP -MF $(@:.so=.d) -MT $@ $< -o $@
 
 # What is fuzzed is compiled again, by clang and with its coverage, below $(O)/fuzz.
-FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) lbd/config.c lbd/state.c lbd/pmtu_judge.c)
+FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) lbd/host/config.c lbd/host/state.c lbd/route/pmtu_judge.c)
 $(O)/fuzz/%.o: %.c
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
@@ -144,13 +146,8 @@ man: $(O)/lbctl/lbctl
 
 # --- checks of the source itself ---
 
-# Who may include whom: bpf -> bpf; lbd/api -> lbd/api and bpf/abi.h; lbd -> itself, bpf, the skeleton;
-# lbctl -> lbctl, lbd/api. Nothing includes tests.
 direction:
-	@! grep -nE '#include "(\.\./)*(lbd|lbctl|tests)/' bpf/*.[ch]
-	@! grep -nE '#include "(\.\./)+(lbctl|tests)/' lbd/*.[ch] lbd/api/*.[ch]
-	@! grep -nE '#include "\.\./[^.a]' lbd/api/*.[ch]
-	@! grep -nE '#include "\.\./(bpf|tests)/|#include "\.\./lbd/[^a]' lbctl/*.[ch]
+	@tests/lib/direction.sh $(ROOMS)
 
 # Other versions format otherwise. Debian 13 has none so old.
 CLANG_FORMAT := clang-format-14

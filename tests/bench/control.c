@@ -31,7 +31,7 @@
 #include <unistd.h>
 #include "../../bpf/abi.h"
 #include "../../lbd/api/rpc.h"
-#include "../../lbd/table.h"
+#include "../../lbd/table/table.h"
 
 #define TABLE_SIZE 16381u /* of the VIPs in documents; tables alone have the default size */
 #define BACKENDS 20

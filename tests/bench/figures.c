@@ -23,10 +23,10 @@
 #include <string.h>
 #include "../../bpf/abi.h"
 #include "../../bpf/hash.h"
-#include "../../lbd/plan.h"
-#include "../../lbd/slots.h"
-#include "../../lbd/sweep.h"
-#include "../../lbd/table.h"
+#include "../../lbd/service/plan.h"
+#include "../../lbd/plane/slots.h"
+#include "../../lbd/plane/sweep.h"
+#include "../../lbd/table/table.h"
 
 #define FLOWS 200000
 #define BUCKETS (1048576 / LB_FLOW_WAYS) /* of lbd's default flow table */

@@ -26,8 +26,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include "../../lbd/config.h"
-#include "../../lbd/members.h"
+#include "../../lbd/host/config.h"
+#include "../../lbd/plane/members.h"
 #include "verify.h"
 
 #define WARM_UP_PACKETS 65536u

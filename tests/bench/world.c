@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../lbd/slots.h"
-#include "../../lbd/table.h"
+#include "../../lbd/plane/slots.h"
+#include "../../lbd/table/table.h"
 #include "world.h"
 
 #define HOP 1

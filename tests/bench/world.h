@@ -3,7 +3,7 @@
 #ifndef BENCH_WORLD_H
 #define BENCH_WORLD_H
 
-#include "../../lbd/datapath.h"
+#include "../../lbd/plane/datapath.h"
 #include "cases.h"
 
 #define LOOPBACK 1 /* where BPF_PROG_TEST_RUN has its frames come in */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Is every lbd.json refused in plain words, or one whose every value is within its limits? The
  * input stands for a hash seed as well, since both are text. */
-#include "../../lbd/config.h"
+#include "../../bpf/abi.h"
+#include "../../lbd/host/config.h"
 #include "fuzz.h"
 
 static void check_path(const char *path, size_t size)

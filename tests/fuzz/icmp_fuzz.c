@@ -2,7 +2,7 @@
 /* Does lbd read nothing of an ICMP message that is not there, and believe nothing that could stop
  * traffic? The first byte says which family, and how this node sends to the backend. */
 #include <string.h>
-#include "../../lbd/pmtu_judge.h"
+#include "../../lbd/route/pmtu_judge.h"
 #include "fuzz.h"
 
 static struct pmtu_way way_of(uint8_t bits, const struct pmtu_news *news)

@@ -2,7 +2,7 @@
 /* Is every file in the place of the state either refused and left as it is, or one that comes back
  * the same after it was saved? */
 #include <unistd.h>
-#include "../../lbd/state.h"
+#include "../../lbd/host/state.h"
 #include "fuzz.h"
 
 static char dir[] = "/tmp/lbd-fuzz-XXXXXX", path[64];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do the checks of lbd/health.c find, and when?
+/* What do the checks of lbd/health/health.c find, and when?
  *
  *	health_tool [-p PIN_DIR -i INTERFACE] [-c] [-s] TARGETS
  *
@@ -25,9 +25,9 @@
 #include <unistd.h>
 #include "../../bpf/abi.h"
 #include "../../bpf/tunnel.h"
-#include "../../lbd/datapath_tunnel.h"
-#include "../../lbd/exec_rights.h"
-#include "../../lbd/health.h"
+#include "../../lbd/plane/tunnel.h"
+#include "../../lbd/host/exec_rights.h"
+#include "../../lbd/health/health.h"
 
 #define CHURN_MS 1
 #define STALL_EVERY_MS 330

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lbd/links.h"
+#include "../../lbd/route/links.h"
 
 static int times_listed(const struct links *links, const char *name)
 {

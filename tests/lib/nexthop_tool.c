@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What does lbd/nexthop.c make of the routes and neighbours of this network namespace?
+/* What does lbd/route/nexthop.c make of the routes and neighbours of this network namespace?
  *
  *   nexthop_tool [-n SIZE] [-d] STATE_FILE ADDRESS[+COUNT]…
  *
@@ -17,7 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "../../lbd/nexthop.h"
+#include "../../lbd/route/nexthop.h"
 
 #define STATE_EVERY_MS 10
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "../../bpf/flow_word.h"
 #include "../../bpf/hash.h"
-#include "../../lbd/datapath.h"
+#include "../../lbd/plane/datapath.h"
 #include "flow_rig.h"
 #include "frame.h"
 #include "harness.h"

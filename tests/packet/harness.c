@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include <bpf/bpf.h>
-#include "../../lbd/datapath.h"
+#include "../../lbd/plane/datapath.h"
 #include "harness.h"
 
 #define LOOPBACK 1 /* where BPF_PROG_TEST_RUN has its frames come in */

@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lbd/datapath.h"
+#include "../../lbd/plane/datapath.h"
 #include "frame.h"
 
 #define VIPS 10u /* of a family; the index has two lines of four */

@@ -20,9 +20,9 @@
 #include <time.h>
 #include <cmocka.h>
 #include "../../bpf/flow_word.h"
-#include "../../lbd/slots.h"
-#include "../../lbd/sweep.h"
-#include "../../lbd/table.h"
+#include "../../lbd/plane/slots.h"
+#include "../../lbd/plane/sweep.h"
+#include "../../lbd/table/table.h"
 #include "flow_rig.h"
 
 #define VIPS 5

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "../../lbd/config.h"
-#include "../../lbd/preflight.h"
+#include "../../lbd/host/config.h"
+#include "../../lbd/plane/preflight.h"
 
 #define COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define HEX31 "0123456789abcdef0123456789abcde"

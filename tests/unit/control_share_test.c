@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../lbd/control_share.h"
+#include "../../lbd/control/share.h"
 
 #define MS 1000000ull
 

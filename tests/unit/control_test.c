@@ -22,7 +22,7 @@
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
-#include "../../lbd/control.h"
+#include "../../lbd/control/control.h"
 
 #define ANSWER_MS 20000 /* longer than anything that should come takes on a busy machine */
 #define SILENCE_MS 150

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "../../lbd/api/model.h"
-#include "../../lbd/document_diff.h"
+#include "../../lbd/service/document_diff.h"
 
 /* With ' for ". */
 static json_t *parse(const char *text)

@@ -8,8 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../lbd/document_digest.h"
-#include "../../lbd/siphash.h"
+#include "../../lbd/service/document_digest.h"
+#include "../../lbd/service/siphash.h"
 
 /* The first of the vectors in the authors' reference implementation: bytes 0, 1, 2, … by the key 0,
  * 1, …, 15. */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "../../lbd/events.h"
+#include "../../lbd/host/events.h"
 
 struct heard {
 	char line[512];

@@ -11,8 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include "../../lbd/api/health.h"
-#include "../../lbd/health_probe_reader.h"
-#include "../../lbd/health_state.h"
+#include "../../lbd/health/probe_reader.h"
+#include "../../lbd/health/state.h"
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

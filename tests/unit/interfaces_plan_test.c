@@ -6,7 +6,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "../../lbd/interfaces_plan.h"
+#include "../../lbd/plane/interfaces_plan.h"
 
 #define NONE INTERFACE_NONE
 #define COUNT 3

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../lbd/links.h"
+#include "../../lbd/route/links.h"
 
 #define PARTS_MAX 8
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "../../lbd/api/event.h"
-#include "../../lbd/log_event.h"
-#include "../../lbd/peer.h"
+#include "../../lbd/host/log_event.h"
+#include "../../lbd/control/peer.h"
 
 #define MOVED "'moved':{'slots':7,'of':42,'percent':16.66,'ideal_slots':7,'ideal_percent':16.66}"
 #define STILL "'moved':{'slots':0,'of':42,'percent':0.0}"

@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lbd/log.h"
-#include "../../lbd/log_limit.h"
+#include "../../lbd/host/log.h"
+#include "../../lbd/host/log_limit.h"
 
 /* --- lines --- */
 

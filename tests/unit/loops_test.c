@@ -9,7 +9,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
-#include "../../lbd/loops.h"
+#include "../../lbd/plane/loops.h"
 
 static void only_a_route_to_elsewhere_loops(void **state)
 {

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../../lbd/api/model.h"
-#include "../../lbd/plan.h"
+#include "../../lbd/service/plan.h"
 
 /* With ' for ". */
 static json_t *parse(const char *text)

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lbd/nexthop_paths.h"
+#include "../../lbd/route/nexthop_paths.h"
 
 static unsigned int count_of(const uint16_t *path, uint16_t number)
 {

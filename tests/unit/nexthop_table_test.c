@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lbd/nexthop_table.h"
+#include "../../lbd/route/nexthop_table.h"
 
 #define SIZE 8
 #define CARD 2u

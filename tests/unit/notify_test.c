@@ -14,7 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "../../lbd/notify.h"
+#include "../../lbd/host/notify.h"
 
 static struct event_base *base;
 static struct notify *notify;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lbd/numbers.h"
+#include "../../lbd/plane/numbers.h"
 
 static void every_number_comes_once(void **state)
 {

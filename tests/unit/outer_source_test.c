@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "../../lbd/api/err.h"
-#include "../../lbd/outer_source.h"
+#include "../../lbd/route/outer_source.h"
 
 static void gives(const char *configured, const char *backend, const char *expected)
 {

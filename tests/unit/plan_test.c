@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "../../bpf/abi.h"
-#include "../../lbd/plan.h"
+#include "../../lbd/service/plan.h"
 
 static struct lb_service *service(const char *text)
 {

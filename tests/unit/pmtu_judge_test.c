@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../../lbd/api/err.h"
-#include "../../lbd/pmtu_judge.h"
+#include "../../lbd/route/pmtu_judge.h"
 
 static struct lb_addr address(const char *text)
 {

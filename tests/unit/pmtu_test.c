@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../lbd/pmtu_judge.h"
+#include "../../lbd/route/pmtu_judge.h"
 
 /* A message as a raw socket gives it: IP header, ICMP header, the packet that was too big. */
 static const uint8_t ipv4[] = {

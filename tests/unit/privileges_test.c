@@ -17,7 +17,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "../../lbd/privileges.h"
+#include "../../lbd/host/privileges.h"
 
 #define BIT(capability) (UINT64_C(1) << (capability))
 #define OURS (BIT(CAP_BPF) | BIT(CAP_NET_ADMIN) | BIT(CAP_PERFMON))

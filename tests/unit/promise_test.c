@@ -24,10 +24,10 @@
 #include <cmocka.h>
 #include "../../bpf/abi.h"
 #include "../../bpf/hash.h"
-#include "../../lbd/numbers.h"
-#include "../../lbd/slots.h"
-#include "../../lbd/sweep.h"
-#include "../../lbd/table.h"
+#include "../../lbd/plane/numbers.h"
+#include "../../lbd/plane/slots.h"
+#include "../../lbd/plane/sweep.h"
+#include "../../lbd/table/table.h"
 
 /* What flow.h asks for. */
 struct flow;

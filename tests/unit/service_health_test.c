@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../lbd/service_live.h"
+#include "../../lbd/service/live.h"
 
 #define MAX 4
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Do slots go from state to state as lbd/slots.h says, and do their counts and deadlines hold? */
+/* Do slots go from state to state as lbd/plane/slots.h says, and do their counts and deadlines hold? */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "../../bpf/hash.h"
-#include "../../lbd/slots.h"
+#include "../../lbd/plane/slots.h"
 
 #define SIZE 6u
 #define NONE LB_NONE

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "../../bpf/abi.h"
-#include "../../lbd/standing.h"
+#include "../../lbd/service/standing.h"
 
 #define BACKENDS_MAX 8
 

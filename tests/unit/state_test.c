@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../lbd/state.h"
+#include "../../lbd/host/state.h"
 
 static char dir[] = "/tmp/lbd-state-XXXXXX", file[64], seed_file[64];
 

@@ -7,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../lbd/status_line.h"
+#include "../../lbd/control/status_line.h"
 
 static void line_counts_and_names_what_is_missing(void **state)
 {

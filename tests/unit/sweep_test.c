@@ -11,8 +11,8 @@
 #include <string.h>
 #include <cmocka.h>
 #include "../../bpf/flow_word.h"
-#include "../../lbd/slots.h"
-#include "../../lbd/sweep.h"
+#include "../../lbd/plane/slots.h"
+#include "../../lbd/plane/sweep.h"
 
 #define BUCKETS 8u
 #define MEMBERS 6

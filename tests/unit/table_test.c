@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Do both table builders keep what lbd/table.h and lbd/table_match.h promise, and what do changes
+/* Do both table builders keep what lbd/table/table.h and lbd/table/match.h promise, and what do changes
  * cost? */
 #include <errno.h>
 #include <math.h>
@@ -14,8 +14,8 @@
 #include <time.h>
 #include <cmocka.h>
 #include "../../bpf/abi.h"
-#include "../../lbd/table.h"
-#include "../../lbd/table_rank.h"
+#include "../../lbd/table/table.h"
+#include "../../lbd/table/rank.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define SLOW 1 /* instrumented: fewer steps, no limits on time */

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "../../bpf/vip_index.h"
-#include "../../lbd/service_live.h"
-#include "../../lbd/vip_index.h"
+#include "../../lbd/service/live.h"
+#include "../../lbd/plane/vip_index.h"
 
 #define LINES 8u /* few, so that lines overflow */
 #define ENDPOINTS 64u

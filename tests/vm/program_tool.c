@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../../lbd/config.h"
+#include "../../lbd/host/config.h"
+#include "../../lbd/plane/datapath.h"
 
 static int print_program(const char *name, int fd)
 {

@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What does each method of docs/protocol.md answer? Those that change something: methods_change.c.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include "../api/model.h"
+#include "../service/document_diff.h"
+#include "../service/document_digest.h"
+#include "methods.h"
+#include "methods_change.h"
+#include "methods_interfaces.h"
+#include "preflight_again.h"
+#include "../service/siphash.h"
+
+typedef int (*method_handler)(struct methods_context *context, const json_t *params,
+			      json_t **result, struct lb_err *err);
+
+static int no_memory(struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	return -ENOMEM;
+}
+
+/* Puts the name of the parameter at fault before the path. */
+static int at_param(int ret, struct lb_err *err, const char *param)
+{
+	if (ret)
+		lb_err_prefix(err, "%s", param);
+	return ret;
+}
+
+/* --- reading parameters --- */
+
+static int no_params(const json_t *params, struct lb_err *err)
+{
+	const struct lb_json_field fields[] = {{0}};
+
+	return lb_json_fields(params, fields, err);
+}
+
+/* The only parameter, `vip`, which may be left out where it is not required: *out is NULL then. */
+static int vip_param(const json_t *params, bool required, const char **out, struct lb_err *err)
+{
+	const json_t *vip;
+	const struct lb_json_field fields[] = {{"vip", LB_JSON_STRING, required, &vip}, {0}};
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret)
+		*out = vip ? json_string_value(vip) : NULL;
+	return ret;
+}
+
+static int find_vip(const struct lb_service *service, const char *reference, struct lb_vip **out,
+		    struct lb_err *err)
+{
+	return at_param(lb_service_get(service, reference, out, err), err, "vip");
+}
+
+/* --- what is there --- */
+
+/* Adds the digest of the document in force to a result that shows some of it. */
+static json_t *with_digest(const struct methods_context *context, json_t *result)
+{
+	if (result)
+		json_object_set_new(result, "document_digest", service_digest(context->service));
+	return result;
+}
+
+/* With its digest, so that it is refused once another one is in its place. */
+static json_t *export(const struct service *service)
+{
+	json_t *document = json_pack("{s:o}", "digest", service_digest(service));
+	json_t *content = lb_service_to_json(service_document(service));
+
+	if (!content || json_object_update(document, content)) {
+		json_decref(document);
+		document = NULL;
+	}
+	json_decref(content);
+	return document;
+}
+
+static int config_export(struct methods_context *context, const json_t *params, json_t **result,
+			 struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	if (!ret)
+		*result = json_pack("{s:o, s:o}", "document", export(context->service),
+				    "document_digest", service_digest(context->service));
+	return ret;
+}
+
+/* What config.apply would change, field by field. */
+static int config_diff(struct methods_context *context, const json_t *params, json_t **result,
+		       struct lb_err *err)
+{
+	json_auto_t
+	*before = NULL, *after = NULL;
+	const json_t *document;
+	const struct lb_json_field fields[] = {{"document", LB_JSON_OBJECT, true, &document}, {0}};
+	struct lb_service *service;
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret)
+		ret = at_param(lb_service_from_json(document, &service, err), err, "document");
+	if (ret)
+		return ret;
+	before = lb_service_to_json(service_document(context->service));
+	after = lb_service_to_json(service);
+	lb_service_free(service);
+	if (before && after)
+		*result = with_digest(context, document_diff(before, after));
+	return 0;
+}
+
+static int config_confirm(struct methods_context *context, const json_t *params, json_t **result,
+			  struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	if (!ret)
+		ret = service_confirm(context->service, err);
+	if (ret)
+		return ret;
+	events_emit(context->events,
+		    peer_sign(json_pack("{s:s}", "event", "confirm"), context->peer));
+	*result = json_pack("{s:b}", "confirmed", true);
+	return 0;
+}
+
+static int config_revert(struct methods_context *context, const json_t *params, json_t **result,
+			 struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	if (!ret)
+		ret = service_revert(context->service, result, err);
+	if (!ret)
+		events_emit(context->events,
+			    peer_sign(events_revert("asked for", *result), context->peer));
+	return ret;
+}
+
+/* That the connection gets events from now on is the control socket's doing. */
+static int watch(struct methods_context *context, const json_t *params, json_t **result,
+		 struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	(void)context;
+	if (!ret)
+		*result = json_pack("{s:b}", "watching", true);
+	return ret;
+}
+
+/* An object or array for each VIP of the document, or for the one that is named. */
+static int each_vip(struct methods_context *context, const char *reference,
+		    json_t *(*describe)(struct service *, const struct lb_vip *), json_t **out,
+		    struct lb_err *err)
+{
+	const struct lb_service *service = service_document(context->service);
+	struct lb_vip *vip = service->vips;
+	size_t count = service->vip_count;
+	json_t *array;
+
+	if (reference) {
+		int ret = find_vip(service, reference, &vip, err);
+
+		if (ret)
+			return ret;
+		count = 1;
+	}
+	array = json_array();
+	for (size_t i = 0; i < count; i++)
+		json_array_append_new(array, describe(context->service, &vip[i]));
+	*out = array;
+	return 0;
+}
+
+static int vip_list(struct methods_context *context, const json_t *params, json_t **result,
+		    struct lb_err *err)
+{
+	json_t *vips;
+	int ret = no_params(params, err);
+
+	if (!ret)
+		ret = each_vip(context, NULL, service_vip_state, &vips, err);
+	if (!ret)
+		*result = with_digest(context, json_pack("{s:o}", "vips", vips));
+	return ret;
+}
+
+static int vip_show(struct methods_context *context, const json_t *params, json_t **result,
+		    struct lb_err *err)
+{
+	const char *reference;
+	struct lb_vip *vip;
+	int ret = vip_param(params, true, &reference, err);
+
+	if (!ret)
+		ret = find_vip(service_document(context->service), reference, &vip, err);
+	if (!ret)
+		*result = with_digest(context, service_vip_state(context->service, vip));
+	return ret;
+}
+
+static json_t *vip_with_backends(struct service *service, const struct lb_vip *vip)
+{
+	char text[LB_ENDPOINT_TEXT];
+
+	return json_pack("{s:s, s:s, s:o}", "name", vip->name, "address",
+			 lb_endpoint_format(&vip->endpoint, text), "backends",
+			 service_backend_states(service, vip));
+}
+
+static int backend_list(struct methods_context *context, const json_t *params, json_t **result,
+			struct lb_err *err)
+{
+	const char *reference;
+	json_t *vips;
+	int ret = vip_param(params, false, &reference, err);
+
+	if (!ret)
+		ret = each_vip(context, reference, vip_with_backends, &vips, err);
+	if (!ret)
+		*result = with_digest(context, json_pack("{s:o}", "vips", vips));
+	return ret;
+}
+
+/* --- statistics --- */
+
+#define ACTION_PASS "pass"
+#define ACTION_FORWARD "forward"
+#define ACTION_ANSWER "answer"
+#define ACTION_DROP "drop"
+
+static const struct {
+	const char *name, *action, *meaning;
+} verdict_texts[] = {
+#define VERDICT_TEXT(id, name, action, meaning) {name, ACTION_##action, meaning},
+	LB_VERDICT_LIST(VERDICT_TEXT)
+#undef VERDICT_TEXT
+};
+
+static int list_verdicts(struct datapath *datapath, json_t **out, struct lb_err *err)
+{
+	uint64_t counts[LB_VERDICT_COUNT];
+	json_t *verdicts;
+	int ret = datapath_verdicts(datapath, counts);
+
+	if (ret) {
+		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read the verdict counters: %s",
+			   strerror(-ret));
+		return ret;
+	}
+	verdicts = json_array();
+	for (int i = 0; i < LB_VERDICT_COUNT; i++)
+		json_array_append_new(verdicts, json_pack("{s:s, s:s, s:I, s:s}", "name",
+							  verdict_texts[i].name, "action",
+							  verdict_texts[i].action, "packets",
+							  (json_int_t)counts[i], "meaning",
+							  verdict_texts[i].meaning));
+	*out = verdicts;
+	return 0;
+}
+
+static int stats(struct methods_context *context, const json_t *params, json_t **result,
+		 struct lb_err *err)
+{
+	const char *reference;
+	json_t *verdicts = NULL, *vips;
+	int ret = vip_param(params, false, &reference, err);
+
+	if (!ret && !reference)
+		ret = list_verdicts(context->datapath, &verdicts, err);
+	if (ret)
+		return ret;
+	ret = each_vip(context, reference, service_vip_stats, &vips, err);
+	if (ret)
+		json_decref(verdicts);
+	else
+		*result = json_pack("{s:o, s:o*}", "vips", vips, "verdicts", verdicts);
+	return ret;
+}
+
+/* --- version and status --- */
+
+static const char *kernel_release(void)
+{
+	static struct utsname name;
+
+	return uname(&name) ? "" : name.release;
+}
+
+static int version(struct methods_context *context, const json_t *params, json_t **result,
+		   struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	(void)context;
+	if (!ret)
+		*result = json_pack("{s:s, s:i, s:s}", "version", LB_VERSION, "abi", LB_ABI_VERSION,
+				    "kernel", kernel_release());
+	return ret;
+}
+
+/* Equal on two nodes when their seeds are, and of no use for finding a seed. */
+static json_t *describe_seed(const struct config *config)
+{
+	static const char text[] = "lbd seed";
+	char digest[DIGEST_TEXT];
+
+	return json_pack("{s:b, s:s}", "configured", config->seed_configured, "digest",
+			 digest_text(siphash(config->seed, text, strlen(text)), digest));
+}
+
+static json_int_t uptime_s(const struct methods_context *context)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec - context->started;
+}
+
+/* Of the machine as it is now, of the start, and what has come up since. */
+static json_t *list_warnings(const struct methods_context *context)
+{
+	const char *fault = service_revert_fault(context->service);
+	json_t *warnings = json_array();
+
+	preflight_warn(context->preflight, warnings);
+	json_array_extend(warnings, context->warnings);
+	if (*fault)
+		json_array_append_new(warnings,
+				      json_sprintf("the change that was not confirmed could not be "
+						   "taken back yet: %s",
+						   fault));
+	fault = service_save_fault(context->service);
+	if (*fault)
+		json_array_append_new(warnings, json_sprintf("the service document could not be "
+							     "saved: %s",
+							     fault));
+	service_health_warnings(context->service, warnings);
+	return warnings;
+}
+
+static int status(struct methods_context *context, const json_t *params, json_t **result,
+		  struct lb_err *err)
+{
+	struct service *service = context->service;
+	int ret = no_params(params, err);
+
+	if (ret)
+		return ret;
+	*result = json_pack(
+		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o*, "
+		"s:o}",
+		"version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(), "pid",
+		(int)getpid(), "uptime_s", uptime_s(context), "interfaces",
+		interfaces_describe(context, false), "limits", service_limits(service),
+		"flow_table", service_flow_table(service), "memory_bytes",
+		(json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
+		service_next_hops(service), "unroutable", service_unroutable(service), "health",
+		service_health(service), "hash_seed", describe_seed(context->config), "unconfirmed",
+		service_unconfirmed(service), "warnings", list_warnings(context));
+	with_digest(context, *result);
+	return 0;
+}
+
+static int iface_list(struct methods_context *context, const json_t *params, json_t **result,
+		      struct lb_err *err)
+{
+	int ret = no_params(params, err);
+
+	if (!ret)
+		*result = json_pack("{s:o}", "interfaces", interfaces_describe(context, true));
+	return ret;
+}
+
+/* --- dispatch --- */
+
+static const struct method {
+	const char *name;
+	method_handler handler;
+	bool changes; /* refused on the read-only socket */
+} methods[] = {
+	{"version", version, false},
+	{"status", status, false},
+	{"iface.list", iface_list, false},
+	{"vip.list", vip_list, false},
+	{"vip.show", vip_show, false},
+	{"backend.list", backend_list, false},
+	{"stats", stats, false},
+	{"config.export", config_export, false},
+	{"config.diff", config_diff, false},
+	{"config.confirm", config_confirm, true},
+	{"config.revert", config_revert, true},
+	{METHOD_WATCH, watch, false},
+};
+
+#define METHOD_COUNT (sizeof(methods) / sizeof(*methods))
+
+static int unknown_method(const char *name, struct lb_err *err)
+{
+	const char *names[METHOD_COUNT + METHODS_CHANGE_MAX + 1] = {NULL};
+	const char *meant;
+
+	for (size_t i = 0; i < METHOD_COUNT; i++)
+		names[i] = methods[i].name;
+	methods_change_names(names + METHOD_COUNT);
+	meant = lb_nearest(name, names);
+	lb_err_set(err, LB_ERR_METHOD, "", "no method \"%s\"", name);
+	if (meant)
+		return lb_err_hint(err, "did you mean \"%s\"?", meant);
+	return lb_err_hint(err, "docs/protocol.md lists the methods");
+}
+
+static const struct method *find_method(const char *name)
+{
+	for (size_t i = 0; i < METHOD_COUNT; i++)
+		if (!strcmp(name, methods[i].name))
+			return &methods[i];
+	return NULL;
+}
+
+int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
+		 json_t **result, struct lb_err *err)
+{
+	struct methods_context *context = user;
+	const struct method *method = find_method(request->method);
+	int ret;
+
+	*result = NULL;
+	context->peer = peer;
+	if (method)
+		ret = method->handler(context, request->params, result, err);
+	else if (methods_change_has(request->method))
+		ret = methods_change(context, request->method, request->params, result, err);
+	else
+		return unknown_method(request->method, err);
+	return ret || *result ? ret : no_memory(err);
+}
+
+static int refuse_here(const struct config *config, const char *method, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_REFUSED, "", "this socket is read-only and does not take %s",
+		   method);
+	if (*config->control_group)
+		return lb_err_hint(err, "use %s, as root or as a member of group %s",
+				   config->control_path, config->control_group);
+	return lb_err_hint(err, "use %s, as a user that may connect there", config->control_path);
+}
+
+int methods_call_read_only(void *user, const struct peer *peer, const struct lb_request *request,
+			   json_t **result, struct lb_err *err)
+{
+	const struct methods_context *context = user;
+	const struct method *method = find_method(request->method);
+
+	if (method ? method->changes : methods_change_is(request->method))
+		return refuse_here(context->config, request->method, err);
+	return methods_call(user, peer, request, result, err);
+}

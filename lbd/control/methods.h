@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The methods of docs/protocol.md: one table from name to handler. */
+#ifndef LB_METHODS_H
+#define LB_METHODS_H
+
+#include <jansson.h>
+#include <time.h>
+#include "../api/rpc.h"
+#include "../api/version.h"
+#include "../host/config.h"
+#include "../plane/datapath.h"
+#include "../host/events.h"
+#include "peer.h"
+#include "../service/service.h"
+
+struct preflight_again;
+
+struct methods_context {
+	const struct config *config;
+	struct datapath *datapath;
+	struct service *service;
+	struct events *events;
+	const struct datapath_attachment *attachments; /* one for each interface of config */
+	struct preflight_again *preflight;
+	const struct peer *peer; /* of the request that is carried out */
+	json_t *warnings;        /* array of strings: what start found beside that */
+	time_t started;          /* CLOCK_MONOTONIC seconds */
+};
+
+/* A connection that calls it gets events from then on. */
+#define METHOD_WATCH "watch"
+
+/* A control_call; user is a struct methods_context. */
+int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
+		 json_t **result, struct lb_err *err);
+/* The same for the read-only socket: methods that change something are refused, and config.check,
+ * which builds the tables of a whole document. */
+int methods_call_read_only(void *user, const struct peer *peer, const struct lb_request *request,
+			   json_t **result, struct lb_err *err);
+
+#endif

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The methods of docs/protocol.md that change what is balanced. Private to methods.c. */
+#ifndef LB_METHODS_CHANGE_H
+#define LB_METHODS_CHANGE_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include "../api/err.h"
+#include "methods.h"
+
+#define METHODS_CHANGE_MAX 16
+
+/* Whether `method` is one of them. */
+bool methods_change_has(const char *method);
+/* 0 and *result, or non-zero and *err. */
+int methods_change(struct methods_context *context, const char *method, const json_t *params,
+		   json_t **result, struct lb_err *err);
+
+/* Whether it is one of them, config.check included. */
+bool methods_change_is(const char *method);
+
+/* Their names, at most METHODS_CHANGE_MAX. */
+void methods_change_names(const char **names);
+
+#endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What has become better or worse about this machine since lbd was started? */
+#include "preflight_again.h"
+
+#include <time.h>
+
+#include "../plane/loops.h"
+#include "../plane/preflight.h"
+#include "../service/service.h"
+
+void preflight_again_init(struct preflight_again *again, const struct config *config)
+{
+	*again = (struct preflight_again){.config = config, .warnings = json_array()};
+}
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void warn_of_loops(const struct preflight_again *again, json_t *warnings)
+{
+	struct loops_facts facts;
+
+	if (!again->service)
+		return;
+	loops_look(again->config, service_document(again->service), &facts);
+	loops_judge(&facts, warnings);
+}
+
+void preflight_again_serve(struct preflight_again *again, const struct service *service)
+{
+	again->service = service;
+	warn_of_loops(again, again->warnings);
+}
+
+static json_t *look(const struct preflight_again *again)
+{
+	json_t *warnings = json_array();
+	struct preflight_facts facts;
+
+	preflight_look_only(again->config, &facts);
+	preflight_judge_running(again->config, &facts, warnings);
+	preflight_facts_clear(&facts);
+	warn_of_loops(again, warnings);
+	return warnings;
+}
+
+void preflight_warn(struct preflight_again *again, json_t *warnings)
+{
+	int64_t now = now_ms();
+
+	if (!again->looked_ms || now - again->looked_ms >= PREFLIGHT_AGAIN_MS) {
+		json_decref(again->warnings);
+		again->warnings = look(again);
+		again->looked_ms = now;
+	}
+	json_array_extend(warnings, again->warnings);
+}
+
+void preflight_again_clear(struct preflight_again *again)
+{
+	json_decref(again->warnings);
+	again->warnings = NULL;
+}

@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* When is which backend checked, and who is told of the result?
+ *
+ * A watch has one timer. Between checks it is the start of the next one, during a check its
+ * deadline; a command that waits for its turn has none.
+ */
+#include "health.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <sys/random.h>
+#include <time.h>
+#include "probe.h"
+
+#define START_GAP_US 500 /* between first checks */
+#define STALL_US 50000   /* a deadline seen so late tells of the loop, not of the backend */
+#define EXEC_MAX 16
+#define REFUSED_US 10000000   /* a refusal explains silence, since backends limit their rate */
+#define REFUSALS_A_SECOND 100 /* looked at */
+
+enum phase { PHASE_IDLE, PHASE_WAITING, PHASE_PROBING };
+
+struct health_watch {
+	LIST_ENTRY(health_watch) watches;
+	TAILQ_ENTRY(health_watch) waiting; /* in PHASE_WAITING */
+	struct health *health;
+	void *owner;
+	struct lb_health check; /* a copy */
+	struct health_state state;
+	enum phase phase;
+	bool first;         /* none has been made yet */
+	bool graced;        /* its deadline has been put off */
+	int64_t due_us;     /* when the check, or the next one, was to begin */
+	int64_t started_us; /* when it did */
+	int64_t duration_us;
+	enum pmtu_refusal refusal; /* the last one, and when it was heard */
+	int64_t refused_us;
+	struct event timer;
+	const struct health_probe_kind *kind;
+	struct health_probe probe;
+};
+
+struct health {
+	struct event_base *base;
+	struct health_options options;
+	LIST_HEAD(, health_watch) watches;
+	TAILQ_HEAD(waiting, health_watch) waiting; /* commands for which there is no room yet */
+	struct health_exec *exec;
+	int64_t next_start_us; /* when the next first check may begin */
+	int64_t refusals_us;   /* since when they are counted */
+	uint32_t refusals;
+	uint64_t random;
+};
+
+/* --- time and chance --- */
+
+static int64_t clock_us(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+}
+
+static struct health_time moment(void)
+{
+	return (struct health_time){
+		.monotonic_ms = clock_us(CLOCK_MONOTONIC) / 1000,
+		.wall_ms = clock_us(CLOCK_REALTIME) / 1000,
+	};
+}
+
+/* 0 … below: good enough to spread checks (xorshift, Marsaglia 2003). */
+static int64_t chance(struct health *health, int64_t below)
+{
+	health->random ^= health->random << 13;
+	health->random ^= health->random >> 7;
+	health->random ^= health->random << 17;
+	return below > 0 ? (int64_t)(health->random % (uint64_t)below) : 0;
+}
+
+/* Counted from now, not from when the loop last looked at the clock: a callback since then, ours or
+ * another's, may have taken longer than the whole delay. */
+static void timer_set(struct health_watch *watch, int64_t delay_us)
+{
+	const struct timeval delay = {
+		.tv_sec = delay_us > 0 ? delay_us / 1000000 : 0,
+		.tv_usec = delay_us > 0 ? delay_us % 1000000 : 0,
+	};
+
+	event_base_update_cache_time(watch->health->base);
+	event_add(&watch->timer, &delay);
+}
+
+/* From the start of a check to that of the next. */
+static int64_t gap_us(struct health_watch *watch)
+{
+	const int64_t interval_us = watch->check.interval_ms * 1000LL;
+
+	if (watch->first)
+		return interval_us - chance(watch->health, interval_us);
+	return interval_us -
+	       chance(watch->health, interval_us * watch->check.jitter_percent / 100 + 1);
+}
+
+/* One that is overdue, after a stall or a slow check, begins at once, and those missed are not
+ * made up for. */
+static void schedule_next(struct health_watch *watch)
+{
+	const int64_t now = clock_us(CLOCK_MONOTONIC);
+
+	watch->due_us += gap_us(watch);
+	watch->first = false;
+	if (watch->due_us < now)
+		watch->due_us = now;
+	timer_set(watch, watch->due_us - now);
+}
+
+/* --- a check's way through its phases --- */
+
+/* The last thing that is done for an event: the callback may remove the watch. */
+static void take_result(struct health_watch *watch, const struct health_event *event)
+{
+	const struct health_time now = moment();
+	struct health *health = watch->health;
+	struct health_view view;
+
+	watch->phase = PHASE_IDLE;
+	watch->duration_us = clock_us(CLOCK_MONOTONIC) - watch->started_us;
+	schedule_next(watch);
+	if (!health_step(&watch->state, event, &now))
+		return;
+	health_get(watch, &view);
+	health->options.changed(health->options.user, watch->owner, &view);
+}
+
+static void on_done(struct health_probe *probe, const struct health_event *event)
+{
+	struct health_watch *watch =
+		(struct health_watch *)((char *)probe - offsetof(struct health_watch, probe));
+
+	watch->refusal = PMTU_NOT_REFUSED; /* an answer came, of whichever kind */
+	take_result(watch, event);
+}
+
+/* The loop has come to this deadline so late that the answer may not have been looked at, or the
+ * next step of the check not been taken: as much time again, once. */
+static bool grace(struct health_watch *watch)
+{
+	const int64_t late_us =
+		clock_us(CLOCK_MONOTONIC) - watch->started_us - watch->check.timeout_ms * 1000LL;
+
+	if (watch->graced || late_us < STALL_US)
+		return false;
+	watch->graced = true;
+	timer_set(watch, watch->check.timeout_ms * 1000LL);
+	return true;
+}
+
+/* What to do at a backend that does not know the protocol of the outer header. */
+static const char *cure(const struct health_probe *probe)
+{
+	if (probe->backend.family == 6)
+		return "modprobe ip6_tunnel && ip link set ip6tnl0 up";
+	return probe->vip.address.family == 6 ? "modprobe sit && ip link set sit0 up"
+					      : "modprobe ipip && ip link set tunl0 up";
+}
+
+/* Why there is no answer, as far as the backend has said it. */
+static void print_refusal(const struct health_watch *watch, char *out, size_t size)
+{
+	static const char what[] = "the backend does not take off the outer header";
+
+	if (watch->refusal == PMTU_NO_PORT)
+		snprintf(out, size, ": %s (ICMP port unreachable): ip%s fou add port 6080 gue",
+			 what, watch->probe.backend.family == 6 ? " -6" : "");
+	else if (watch->refusal)
+		snprintf(out, size, ": %s (ICMP %s unreachable): %s", what,
+			 watch->refusal == PMTU_NO_PROTOCOL ? "protocol" : "port",
+			 cure(&watch->probe));
+}
+
+static void time_over(struct health_watch *watch)
+{
+	char error[HEALTH_ERROR_TEXT];
+	const struct health_event event = {.outcome = HEALTH_FAILURE, .error = error};
+	int length = snprintf(error, sizeof(error), "no %s within %u ms", watch->probe.awaited,
+			      watch->check.timeout_ms);
+
+	if (clock_us(CLOCK_MONOTONIC) - watch->refused_us < REFUSED_US)
+		print_refusal(watch, error + length, sizeof(error) - (size_t)length);
+	watch->kind->cancel(&watch->probe);
+	take_result(watch, &event);
+}
+
+static void begin(struct health_watch *watch)
+{
+	watch->phase = PHASE_PROBING;
+	watch->graced = false;
+	watch->started_us = clock_us(CLOCK_MONOTONIC);
+	timer_set(watch, watch->check.timeout_ms * 1000LL);
+	if (watch->check.full_mtu && watch->health->options.tunnel_mtu)
+		watch->probe.tunnel_mtu = watch->health->options.tunnel_mtu(
+			watch->health->options.user, watch->owner);
+	watch->kind->start(&watch->probe);
+}
+
+static void wait_for_turn(struct health_watch *watch)
+{
+	watch->phase = PHASE_WAITING;
+	TAILQ_INSERT_TAIL(&watch->health->waiting, watch, waiting);
+}
+
+static void on_timer(evutil_socket_t fd, short events, void *user)
+{
+	struct health_watch *watch = user;
+
+	(void)fd;
+	(void)events;
+	if (watch->phase == PHASE_PROBING && grace(watch))
+		return;
+	if (watch->phase == PHASE_PROBING)
+		time_over(watch);
+	else if (watch->check.kind == LB_HEALTH_EXEC && health_exec_full(watch->health->exec))
+		wait_for_turn(watch);
+	else
+		begin(watch);
+}
+
+/* A command has ended. A watch whose command cannot even be started may be removed by the callback
+ * meanwhile, hence the look at the head of the queue each time. */
+static void on_exec_freed(void *user)
+{
+	struct health *health = user;
+	struct health_watch *watch;
+
+	while (!health_exec_full(health->exec) && (watch = TAILQ_FIRST(&health->waiting))) {
+		TAILQ_REMOVE(&health->waiting, watch, waiting);
+		begin(watch);
+	}
+}
+
+/* --- watches --- */
+
+static const struct health_probe_kind *kind_of(enum lb_health_kind kind)
+{
+	static const struct health_probe_kind *const kinds[] = {
+		[LB_HEALTH_NONE] = &health_probe_tcp, /* not so by contract */
+		[LB_HEALTH_TCP] = &health_probe_tcp,  [LB_HEALTH_HTTP] = &health_probe_http,
+		[LB_HEALTH_UDP] = &health_probe_udp,  [LB_HEALTH_EXEC] = &health_probe_exec,
+	};
+
+	return kinds[kind];
+}
+
+static void probe_init(struct health_watch *watch, const struct health_target *target)
+{
+	watch->kind = kind_of(watch->check.kind);
+	watch->probe = (struct health_probe){
+		.base = watch->health->base,
+		.exec = watch->health->exec,
+		.check = &watch->check,
+		.vip = target->vip,
+		.backend = target->backend,
+		.mark = target->mark,
+		.done = on_done,
+		.fd = -1,
+	};
+}
+
+static void schedule_first(struct health_watch *watch)
+{
+	struct health *health = watch->health;
+	const int64_t now = clock_us(CLOCK_MONOTONIC);
+
+	watch->first = true;
+	watch->due_us = health->next_start_us > now ? health->next_start_us : now;
+	health->next_start_us = watch->due_us + START_GAP_US;
+	timer_set(watch, watch->due_us - now);
+}
+
+struct health_watch *health_add(struct health *health, const struct health_target *target,
+				void *owner)
+{
+	struct health_watch *watch = calloc(1, sizeof(*watch));
+	const struct health_time now = moment();
+
+	if (!watch)
+		return NULL;
+	if (lb_health_copy(target->check, &watch->check)) {
+		free(watch);
+		return NULL;
+	}
+	watch->health = health;
+	watch->owner = owner;
+	watch->duration_us = -1;
+	health_state_init(&watch->state, watch->check.rise, watch->check.fall, target->start,
+			  target->start_since_wall_ms, &now);
+	probe_init(watch, target);
+	event_assign(&watch->timer, health->base, -1, 0, on_timer, watch);
+	LIST_INSERT_HEAD(&health->watches, watch, watches);
+	schedule_first(watch);
+	return watch;
+}
+
+/* A flood of messages must not take the loop's time. */
+static bool too_many_refusals(struct health *health, int64_t now_us)
+{
+	if (now_us - health->refusals_us >= 1000000) {
+		health->refusals_us = now_us;
+		health->refusals = 0;
+	}
+	return ++health->refusals > REFUSALS_A_SECOND;
+}
+
+void health_refused(struct health *health, const struct lb_addr *backend, enum pmtu_refusal refusal)
+{
+	const int64_t now_us = clock_us(CLOCK_MONOTONIC);
+	struct health_watch *watch;
+
+	if (too_many_refusals(health, now_us))
+		return;
+	LIST_FOREACH(watch, &health->watches, watches)
+	{
+		if (watch->check.source != LB_HEALTH_TUNNEL ||
+		    !lb_addr_equal(&watch->probe.backend, backend))
+			continue;
+		watch->refusal = refusal;
+		watch->refused_us = now_us;
+	}
+}
+
+void health_remove(struct health_watch *watch)
+{
+	if (!watch)
+		return;
+	if (watch->phase == PHASE_WAITING)
+		TAILQ_REMOVE(&watch->health->waiting, watch, waiting);
+	if (watch->phase == PHASE_PROBING)
+		watch->kind->cancel(&watch->probe);
+	event_del(&watch->timer);
+	LIST_REMOVE(watch, watches);
+	lb_health_clear(&watch->check);
+	free(watch);
+}
+
+void health_get(const struct health_watch *watch, struct health_view *out)
+{
+	*out = (struct health_view){
+		.status = watch->state.status,
+		.streak = watch->state.streak,
+		.since = watch->state.since,
+		.error_since = watch->state.error_since,
+		.not_made = watch->state.not_made,
+		.duration_us = watch->duration_us,
+	};
+	memcpy(out->error, watch->state.error, sizeof(out->error));
+}
+
+/* --- the whole --- */
+
+struct health *health_new(struct event_base *base, const struct health_options *options)
+{
+	struct health *health = calloc(1, sizeof(*health));
+
+	if (!health)
+		return NULL;
+	health->base = base;
+	health->options = *options;
+	LIST_INIT(&health->watches);
+	TAILQ_INIT(&health->waiting);
+	if (getrandom(&health->random, sizeof(health->random), GRND_NONBLOCK) < 0)
+		health->random = (uint64_t)clock_us(CLOCK_MONOTONIC);
+	health->random |= 1; /* 0 would stay 0 */
+	health->exec = health_exec_new(base, options->exec_max ? options->exec_max : EXEC_MAX,
+				       options->exec_rights, on_exec_freed, health);
+	if (!health->exec) {
+		free(health);
+		return NULL;
+	}
+	return health;
+}
+
+void health_free(struct health *health)
+{
+	struct health_watch *watch;
+
+	if (!health)
+		return;
+	while ((watch = LIST_FIRST(&health->watches)))
+		health_remove(watch);
+	health_exec_free(health->exec);
+	free(health);
+}

@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What do probes of every kind have in common: sockets, and results in plain words? */
+#include "probe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* How every error begins that is this balancer's. */
+#define NOT_CHECKED "not checked: "
+
+/* --- results --- */
+
+static void report(struct health_probe *probe, enum health_outcome outcome, const char *error)
+{
+	const struct health_event event = {.outcome = outcome, .error = error};
+
+	probe->done(probe, &event);
+}
+
+static void report_text(struct health_probe *probe, enum health_outcome outcome, const char *prefix,
+			const char *format, va_list arguments)
+{
+	char raw[HEALTH_ERROR_TEXT * 2], text[HEALTH_ERROR_TEXT];
+	size_t length = (size_t)snprintf(raw, sizeof(raw), "%s", prefix);
+
+	vsnprintf(raw + length, sizeof(raw) - length, format, arguments);
+	health_printable(raw, strlen(raw), text, sizeof(text));
+	report(probe, outcome, text);
+}
+
+void health_probe_succeed(struct health_probe *probe)
+{
+	report(probe, HEALTH_SUCCESS, NULL);
+}
+
+void health_probe_fail(struct health_probe *probe, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report_text(probe, HEALTH_FAILURE, "", format, arguments);
+	va_end(arguments);
+}
+
+void health_probe_not_made(struct health_probe *probe, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report_text(probe, HEALTH_NOT_MADE, NOT_CHECKED, format, arguments);
+	va_end(arguments);
+}
+
+/* Lacks of ours: of descriptors, memory, processes, local ports or rights. */
+static bool is_local(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+	case ENOBUFS:
+	case EAGAIN:
+	case EADDRNOTAVAIL:
+	case EADDRINUSE:
+	case EPERM:
+	case ENOSYS:
+		return true;
+	}
+	return false;
+}
+
+static const char *words_of(int error)
+{
+	switch (error) {
+	case ECONNREFUSED:
+		return "connection refused";
+	case ECONNRESET:
+		return "connection reset";
+	case EHOSTUNREACH:
+		return "no route to host";
+	case ENETUNREACH:
+		return "network is unreachable";
+	case ETIMEDOUT:
+		return "connection timed out";
+	case EADDRNOTAVAIL:
+	case EADDRINUSE:
+		return "no free local port";
+	case ENOPROTOOPT:
+		return "protocol unreachable";
+	}
+	return strerror(error);
+}
+
+void health_probe_fail_errno(struct health_probe *probe, const char *what, int error)
+{
+	if (is_local(error))
+		health_probe_not_made(probe, "%s%s", what, words_of(error));
+	else
+		health_probe_fail(probe, "%s%s", what, words_of(error));
+}
+
+/* --- sockets --- */
+
+struct socket_address {
+	struct sockaddr_storage storage;
+	socklen_t length;
+};
+
+const struct lb_addr *health_socket_peer(const struct health_probe *probe)
+{
+	return probe->check->source == LB_HEALTH_TUNNEL ? &probe->vip.address : &probe->backend;
+}
+
+/* The address that the socket is connected to. bpf/tunnel.bpf.c puts the VIP's address in the place
+ * of the backend's where both are of one family. */
+static const struct lb_addr *route_to(const struct health_probe *probe)
+{
+	return probe->vip.address.family == probe->backend.family ? &probe->backend
+								  : health_socket_peer(probe);
+}
+
+/* Without an address: the unspecified one of that family. */
+static struct socket_address socket_address(uint8_t family, const struct lb_addr *from,
+					    uint16_t port)
+{
+	struct socket_address address = {0};
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address.storage;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)&address.storage;
+
+	if (family == 6) {
+		v6->sin6_family = AF_INET6;
+		v6->sin6_port = htons(port);
+		if (from)
+			memcpy(&v6->sin6_addr, from->bytes, sizeof(v6->sin6_addr));
+		address.length = sizeof(*v6);
+	} else {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		if (from)
+			memcpy(&v4->sin_addr, from->bytes, sizeof(v4->sin_addr));
+		address.length = sizeof(*v4);
+	}
+	return address;
+}
+
+/* The kernel sends to an address of its own from that very address. */
+static bool talks_to_itself(const struct health_probe *probe)
+{
+	struct socket_address own = {.length = sizeof(own.storage)};
+	const struct lb_addr *peer = route_to(probe);
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&own.storage;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&own.storage;
+
+	if (getsockname(probe->fd, (struct sockaddr *)&own.storage, &own.length))
+		return false;
+	if (peer->family == 6)
+		return !memcmp(&v6->sin6_addr, peer->bytes, sizeof(v6->sin6_addr));
+	return !memcmp(&v4->sin_addr, peer->bytes, sizeof(v4->sin_addr));
+}
+
+/* A port that no other socket has: answers to checks of several backends come from the same
+ * address and port, the VIP's, and are told apart by it. 0 or -errno. */
+static int take_port(const struct health_probe *probe)
+{
+	const struct lb_addr *peer = route_to(probe);
+	const struct socket_address any = socket_address(peer->family, NULL, 0);
+	const int only = 1;
+
+	if (peer->family == 6 &&
+	    setsockopt(probe->fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof(only)))
+		return -errno;
+	return bind(probe->fd, (const struct sockaddr *)&any.storage, any.length) ? -errno : 0;
+}
+
+/* No fragments; and segments of a connection no larger than what fits the tunnel. */
+static int fill_packets(const struct health_probe *probe, int type)
+{
+	const bool ipv6 = route_to(probe)->family == 6;
+	const int discover = ipv6 ? IPV6_PMTUDISC_PROBE : IP_PMTUDISC_PROBE;
+	const int segment = (int)probe->tunnel_mtu - (ipv6 ? 60 : 40);
+
+	if (type == SOCK_DGRAM)
+		return setsockopt(probe->fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP,
+				  ipv6 ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &discover,
+				  sizeof(discover));
+	if (probe->check->source != LB_HEALTH_TUNNEL || !probe->tunnel_mtu)
+		return 0;
+	return setsockopt(probe->fd, IPPROTO_TCP, TCP_MAXSEG, &segment, sizeof(segment));
+}
+
+/* A reset instead of FIN: nothing stays behind in TIME_WAIT. The mark is what
+ * bpf/tunnel.bpf.c goes by. 0 or -errno. */
+static int set_options(const struct health_probe *probe, int type)
+{
+	const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+
+	if (type == SOCK_STREAM &&
+	    setsockopt(probe->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)))
+		return -errno;
+	if (probe->check->source == LB_HEALTH_TUNNEL &&
+	    setsockopt(probe->fd, SOL_SOCKET, SO_MARK, &probe->mark, sizeof(probe->mark)))
+		return -errno;
+	if (probe->check->full_mtu && fill_packets(probe, type))
+		return -errno;
+	return probe->check->source == LB_HEALTH_TUNNEL ? take_port(probe) : 0;
+}
+
+static int open_failed(struct health_probe *probe, const char *what, int error)
+{
+	health_socket_close(probe);
+	health_probe_fail_errno(probe, what, error);
+	return -1;
+}
+
+/* What connect() itself refuses is this node's routing, whatever the backend does. */
+static int no_route(struct health_probe *probe, int error)
+{
+	char text[LB_ADDR_TEXT];
+	const char *kind = "";
+
+	health_socket_close(probe);
+	if (error == EINVAL)
+		kind = " (a blackhole route)";
+	else if (error == EACCES)
+		kind = " (a prohibit route)";
+	else if (error != ENETUNREACH && error != EHOSTUNREACH) {
+		health_probe_fail_errno(probe, "", error);
+		return -1;
+	}
+	health_probe_not_made(probe, "this balancer has no route to %s: %s%s",
+			      lb_addr_format(route_to(probe), text), words_of(error), kind);
+	return -1;
+}
+
+static int own_address(struct health_probe *probe)
+{
+	char text[LB_ADDR_TEXT];
+
+	health_socket_close(probe);
+	health_probe_not_made(
+		probe, "%s is an address of this balancer, so a tunnel check cannot leave it",
+		lb_addr_format(route_to(probe), text));
+	return -1;
+}
+
+int health_socket_open(struct health_probe *probe, int type)
+{
+	const struct lb_addr *peer = route_to(probe);
+	const struct socket_address address =
+		socket_address(peer->family, peer, lb_health_port(probe->check, &probe->vip));
+	int error;
+
+	probe->awaited = "answer";
+	probe->fd = socket(address.storage.ss_family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (probe->fd < 0) {
+		health_probe_fail_errno(probe, "socket: ", errno);
+		return -1;
+	}
+	error = set_options(probe, type);
+	if (error)
+		return open_failed(probe, "socket: ", -error);
+	if (connect(probe->fd, (const struct sockaddr *)&address.storage, address.length) &&
+	    errno != EINPROGRESS)
+		return no_route(probe, errno);
+	if (probe->check->source == LB_HEALTH_TUNNEL && talks_to_itself(probe))
+		return own_address(probe);
+	return 0;
+}
+
+uint32_t health_socket_mtu(const struct health_probe *probe)
+{
+	const bool ipv6 = route_to(probe)->family == 6;
+	socklen_t length = sizeof(int);
+	int mtu = 0;
+
+	if (probe->check->source == LB_HEALTH_TUNNEL)
+		return probe->tunnel_mtu;
+	return getsockopt(probe->fd, ipv6 ? IPPROTO_IPV6 : IPPROTO_IP, ipv6 ? IPV6_MTU : IP_MTU,
+			  &mtu, &length)
+		       ? 0
+		       : (uint32_t)mtu;
+}
+
+void health_socket_await(struct health_probe *probe, short events, event_callback_fn ready)
+{
+	if (event_initialized(&probe->event))
+		event_del(&probe->event);
+	event_assign(&probe->event, probe->base, probe->fd, events, ready, probe);
+	event_add(&probe->event, NULL);
+}
+
+bool health_socket_connected(struct health_probe *probe)
+{
+	int error = 0;
+	socklen_t length = sizeof(error);
+
+	getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+	if (!error)
+		return true;
+	health_socket_close(probe);
+	health_probe_fail_errno(probe, "", error);
+	return false;
+}
+
+void health_socket_close(struct health_probe *probe)
+{
+	if (event_initialized(&probe->event))
+		event_del(&probe->event);
+	memset(&probe->event, 0, sizeof(probe->event));
+	if (probe->fd >= 0)
+		close(probe->fd);
+	probe->fd = -1;
+}

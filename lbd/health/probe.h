@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How is one check carried out, from its start to its one result? One file for each kind; the
+ * engine (health.c) decides when, and ends those that take too long.
+ *
+ * The engine fills in the first part and calls start. The kind calls probe->done once, from within
+ * start or later, having let go of everything; or the engine calls cancel, and nothing is reported.
+ */
+#ifndef LB_HEALTH_PROBE_H
+#define LB_HEALTH_PROBE_H
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+#include "../api/addr.h"
+#include "../api/health.h"
+#include "state.h"
+
+struct exec_rights;
+struct health_exec;
+
+struct health_probe {
+	struct event_base *base;
+	struct health_exec *exec; /* what exec probes share */
+	const struct lb_health *check;
+	struct lb_endpoint vip;
+	struct lb_addr backend;
+	uint32_t mark;
+	uint32_t tunnel_mtu; /* of this check, where it is to fill a packet */
+	void (*done)(struct health_probe *probe, const struct health_event *event);
+
+	/* From here on the kind's own, while it is under way. */
+	const char *awaited; /* what has not come when the time is over: "answer" */
+	int fd;
+	struct event event;
+	void *extra;
+};
+
+struct health_probe_kind {
+	void (*start)(struct health_probe *probe);
+	void (*cancel)(struct health_probe *probe);
+};
+
+extern const struct health_probe_kind health_probe_tcp, health_probe_http, health_probe_udp,
+	health_probe_exec;
+
+/* --- reporting: each of these calls done, after which the probe may be gone --- */
+void health_probe_succeed(struct health_probe *probe);
+void health_probe_fail(struct health_probe *probe, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* An error number of the kernel's, in plain words; one that tells of a lack here is NOT_MADE. */
+void health_probe_fail_errno(struct health_probe *probe, const char *what, int error);
+/* The check could not be made, through no fault of the backend's. */
+void health_probe_not_made(struct health_probe *probe, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* --- sockets --- */
+
+/* Opens a non-blocking socket (SOCK_STREAM or SOCK_DGRAM), and connects it to where the check goes.
+ * 0 and probe->fd; or it has failed, was reported, and the answer is -1. */
+int health_socket_open(struct health_probe *probe, int type);
+/* With full_mtu: how large an IP packet of this check may be; 0: not known. The socket is open. */
+uint32_t health_socket_mtu(const struct health_probe *probe);
+/* Calls `ready` once the socket is ready for `events` (EV_READ or EV_WRITE, EV_PERSIST). */
+void health_socket_await(struct health_probe *probe, short events, event_callback_fn ready);
+/* Whether a connection has been made, reporting that it has not. */
+bool health_socket_connected(struct health_probe *probe);
+void health_socket_close(struct health_probe *probe);
+/* Who is asked: the VIP's address through the tunnel, else the backend's. */
+const struct lb_addr *health_socket_peer(const struct health_probe *probe);
+
+/* --- commands: what they share --- */
+struct health_exec *health_exec_new(struct event_base *base, uint32_t max,
+				    const struct exec_rights *rights, void (*freed)(void *user),
+				    void *user);
+void health_exec_free(struct health_exec *exec); /* kills what runs */
+/* Whether no further command may start now; `freed` is called when that ends. */
+bool health_exec_full(const struct health_exec *exec);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How lbd runs: lbd.json, read once at start. What it balances is the service document
+ * (api/model.h). Pure but for config_load.
+ *
+ *   {"interfaces": ["eth0"], "xdp_mode": "auto", "control": {"path": "/run/lbd/lbd.sock",
+ * "read_only_path": "/run/lbd/lbd-ro.sock", "group": "lbd"}, "state_dir": "/var/lib/lbd",
+ * "pin_dir": "/sys/fs/bpf/lbd", "encap": {"source4": "auto", "source6": "auto"}, "limits": {"vips":
+ * 1024, "members": 4096, "slots": 2097152, "flows": 1048576}, "answer_rate": 1000,
+ * "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"}, "hash_seed": "32 hex digits"}
+ */
+#ifndef LB_CONFIG_H
+#define LB_CONFIG_H
+
+#include <jansson.h>
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/un.h>
+#include "../api/addr.h"
+#include "../api/err.h"
+#include "exec_rights.h"
+#include "xdp_mode.h"
+
+#define LB_INTERFACES_MAX 64
+
+struct config {
+	char interfaces[LB_INTERFACES_MAX][IF_NAMESIZE];
+	size_t interface_count;
+	enum xdp_mode xdp_mode;
+	char control_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	/* Where anybody may look and nobody may change; "": nowhere. */
+	char control_read_only_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char control_group[64];        /* "": leave the group as it is */
+	bool control_group_configured; /* a missing group is an error when it was asked for by name
+					*/
+	char state_dir[256];
+	char pin_dir[256];
+	/* address.family 0: automatic. A prefix shorter than full length: the flow hash picks the
+	 * host bits. */
+	struct exec_rights exec; /* without the numbers of the user */
+	struct lb_prefix source4, source6;
+	uint32_t vips, members, slots, flows;
+	uint32_t answer_rate; /* what the program answers by itself, a second and CPU; 0: nothing */
+	bool seed_configured;
+	uint64_t seed[2];
+};
+
+/* Errors carry the JSON path in the file. out is filled with defaults for what is left out. */
+int config_from_json(const json_t *document, struct config *out, struct lb_err *err);
+/* Reads and parses a file; a syntax error names line and column. */
+int config_load(const char *path, struct config *out, struct lb_err *err);
+
+/* 32 hex digits, not all zero; else -EINVAL. */
+int config_parse_seed(const char *text, uint64_t seed[2]);
+
+#endif

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does an event become a line of the log? */
+#include "log_event.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "../api/event.h"
+#include "log.h"
+
+static bool is(const json_t *event, const char *field, const char *value)
+{
+	const char *text = json_string_value(json_object_get(event, field));
+
+	return text && !strcmp(text, value);
+}
+
+/* A change that ends flows. */
+static bool is_risky(const json_t *event)
+{
+	const json_t *vips = json_object_get(json_object_get(event, "change"), "vips"), *vip;
+	size_t i;
+
+	json_array_foreach (vips, i, vip)
+		if (json_array_size(json_object_get(vip, "at_risk")))
+			return true;
+	return false;
+}
+
+/* --- each kind of event, and whether it is worse than information --- */
+
+static enum log_level of_change(const json_t *event)
+{
+	return is_risky(event) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
+static enum log_level of_health(const json_t *event)
+{
+	return is(event, "state", "unhealthy") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
+static enum log_level of_vip_health(const json_t *event)
+{
+	return is(event, "state", "all_unhealthy") ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
+}
+
+/* Generic mode has a reason, too, and is slower. */
+static enum log_level of_interface(const json_t *event)
+{
+	return json_object_get(event, "reason") || is(event, "state", "link_down")
+		       ? LOG_LEVEL_WARNING
+		       : LOG_LEVEL_INFO;
+}
+
+static enum log_level of_route(const json_t *event)
+{
+	return is(event, "state", "unroutable") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
+static enum log_level of_next_hop(const json_t *event)
+{
+	return is(event, "state", "unresolved") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
+static enum log_level warning(const json_t *event)
+{
+	(void)event;
+	return LOG_LEVEL_WARNING;
+}
+
+static enum log_level information(const json_t *event)
+{
+	(void)event;
+	return LOG_LEVEL_INFO;
+}
+
+static const struct kind {
+	const char *name;
+	enum log_level (*level)(const json_t *event);
+} kinds[] = {
+	{"change", of_change},         {"revert", warning},         {"confirm", information},
+	{"health", of_health},         {"next_hop", of_next_hop},   {"drain", information},
+	{"vip_health", of_vip_health}, {"interface", of_interface}, {"route", of_route},
+};
+
+static const struct kind *kind_of(const json_t *event)
+{
+	static const struct kind other = {"event", information};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (is(event, "event", kinds[i].name))
+			return &kinds[i];
+	return &other;
+}
+
+enum log_level log_event_level(const json_t *event)
+{
+	return kind_of(event)->level(event);
+}
+
+void log_event(void *unused, const json_t *event)
+{
+	char text[LOG_LINE_MAX];
+
+	(void)unused;
+	lb_event_text(event, text, sizeof(text));
+	log_kind(log_event_level(event), kind_of(event)->name, "%s", text);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What lbd keeps on disk, in its state directory: the service document and, where none is
+ * configured, the hash seed. Both are written durably: temporary file, fsync, rename, fsync of the
+ * folder. */
+#ifndef LB_STATE_H
+#define LB_STATE_H
+
+#include <stdbool.h>
+
+#include "../api/model.h"
+
+/* Of service.json: {"format": 2, "checksum": "1b2c3d4e", "document": SERVICE, "revert":
+ * {"document": SERVICE, "at": N, "boot": ID, "boot_at": N}}. The checksum is the CRC-32 of all
+ * other fields, compact and with sorted keys. Format 1 has none and is read, too: who edits the
+ * file by hand sets the format to 1 and removes the checksum. */
+#define LB_STATE_FORMAT 2
+#define LB_STATE_FORMAT_UNCHECKED 1
+
+#define STATE_BOOT_ID 40
+
+/* What to go back to unless the document is confirmed before. */
+struct state_revert {
+	struct lb_service *document; /* NULL: nothing waits to be confirmed */
+	int64_t at_s;                /* CLOCK_REALTIME */
+	/* The same moment by CLOCK_BOOTTIME, which nobody can set, in this boot of the machine; "":
+	 * not known. */
+	int64_t boot_at_s;
+	char boot[STATE_BOOT_ID];
+};
+
+/* Keeps every other lbd away from the folder, which is made when missing, for as long as *fd is
+ * open. */
+int state_lock(const char *state_dir, int *fd, struct lb_err *err);
+
+/* 0 and the document kept (an empty one where there is no file), with what it reverts to; both are
+ * the caller's; what a save that was cut off has left goes. A file that cannot be read, is damaged
+ * or is of a newer format is an error that names it, and stays as it is. */
+int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+		       struct lb_err *err);
+/* The same, but what a save has left stays: for looking, while another lbd may be writing. */
+int state_read_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+		       struct lb_err *err);
+/* Whether there is a file. */
+bool state_has_service(const char *state_dir);
+/* `revert` may be NULL. */
+int state_save_service(const char *state_dir, const struct lb_service *service,
+		       const struct state_revert *revert, struct lb_err *err);
+
+/* The seed kept, or a new random one that is kept from now on. */
+int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);
+/* The seed kept; -ENOENT, and an error to show, when there is none. */
+int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);
+
+#endif

@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does lbd load the program and reach its maps? Pins: datapath_pin.c; interfaces:
+ * datapath_attach.c. */
+#include "datapath_private.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "../host/log.h"
+
+/* --- loading --- */
+
+/* The verifier's log is one message of many lines. */
+static int print_warnings(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char *text, *line, *rest;
+
+	if (level != LIBBPF_WARN || vasprintf(&text, format, args) < 0)
+		return 0;
+	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
+		log_line(LOG_LEVEL_WARNING, "%s", line);
+	free(text);
+	return 0;
+}
+
+static uint32_t round_up_power_of_two(uint32_t value)
+{
+	uint32_t power = 1;
+
+	while (power < value)
+		power <<= 1;
+	return power;
+}
+
+/* Of the words, how many a CPU may take away in a time unit for packets that are not SYNs. */
+#define FLOW_BUDGET_SHARE 16
+
+/* A line of four for each VIP: seldom is one full. */
+static uint32_t index_lines(const struct datapath_options *options)
+{
+	return round_up_power_of_two(options->vips);
+}
+
+void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options)
+{
+	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
+
+	/* Each VIP may have an address of its own, hence an address-only entry beside it, and one
+	 * for its fragments; and a change adds before it removes. */
+	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 6);
+	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 6);
+	bpf_map__set_max_entries(skeleton->maps.slots,
+				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
+	bpf_map__set_max_entries(skeleton->maps.members, options->members);
+	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
+	bpf_map__set_max_entries(skeleton->maps.flows, buckets);
+	bpf_map__set_max_entries(skeleton->maps.index4, index_lines(options));
+	bpf_map__set_max_entries(skeleton->maps.index6, index_lines(options));
+	skeleton->rodata->config.index_mask = index_lines(options) - 1;
+	skeleton->rodata->config.seed[0] = options->seed[0];
+	skeleton->rodata->config.seed[1] = options->seed[1];
+	skeleton->rodata->config.flow_buckets = buckets;
+	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
+	skeleton->rodata->config.answer_rate = options->answer_rate;
+}
+
+static int load_error(int error, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "", "the kernel refuses the program: %s", strerror(-error));
+	return error == -EPERM
+		       ? lb_err_hint(err, "lbd needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON")
+		       : lb_err_hint(err, "lines that begin with \"libbpf:\" above say why");
+}
+
+static int load(struct datapath *datapath, const struct datapath_options *options,
+		struct lb_err *err)
+{
+	int error;
+
+	libbpf_set_print(print_warnings);
+	datapath->skeleton = lb_bpf__open();
+	if (!datapath->skeleton)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open the program: %s",
+				  strerror(errno));
+	datapath_set_sizes(datapath->skeleton, options);
+	error = pins_adopt(datapath, options, err);
+	if (error)
+		return error;
+	error = lb_bpf__load(datapath->skeleton);
+	return error ? load_error(error, err) : 0;
+}
+
+static size_t mapped_bytes(const struct bpf_map *map)
+{
+	const size_t page = sysconf(_SC_PAGESIZE);
+	size_t value = (bpf_map__value_size(map) + 7) & ~(size_t)7;
+
+	return (value * bpf_map__max_entries(map) + page - 1) & ~(page - 1);
+}
+
+static int map_array(const struct bpf_map *map, struct mapping *out, struct lb_err *err)
+{
+	size_t bytes = mapped_bytes(map);
+	void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
+
+	if (start == MAP_FAILED)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot map \"%s\": %s",
+				  bpf_map__name(map), strerror(errno));
+	*out = (struct mapping){.start = start, .bytes = bytes};
+	return 0;
+}
+
+static int map_arrays(struct datapath *datapath, struct lb_err *err)
+{
+	struct lb_bpf *skeleton = datapath->skeleton;
+
+	if (map_array(skeleton->maps.slots, &datapath->slots, err) ||
+	    map_array(skeleton->maps.members, &datapath->members, err) ||
+	    map_array(skeleton->maps.nexthops, &datapath->nexthops, err) ||
+	    map_array(skeleton->maps.flows, &datapath->flows, err) ||
+	    map_array(skeleton->maps.tuning, &datapath->tuning, err) ||
+	    map_array(skeleton->maps.index4, &datapath->index4, err) ||
+	    map_array(skeleton->maps.index6, &datapath->index6, err))
+		return -EINVAL;
+	if (!datapath->adopted)
+		memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
+	return 0;
+}
+
+static int open_index(struct datapath *datapath, struct lb_err *err)
+{
+	datapath->index = vip_index_new(datapath->index4.start, datapath->index6.start,
+					bpf_map__max_entries(datapath->skeleton->maps.index4));
+	if (!datapath->index)
+		return lb_err_no_memory(err);
+	vips_adopt(datapath);
+	return 0;
+}
+
+int datapath_open(const struct datapath_options *options, struct datapath **out, struct lb_err *err)
+{
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
+	int error;
+
+	if (!datapath)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	datapath->lock_fd = -1;
+	datapath->cpus = libbpf_num_possible_cpus();
+	if (datapath->cpus < 1)
+		datapath->cpus = 1;
+	datapath->percpu = calloc(datapath->cpus, sizeof(struct lb_counter));
+	if (options->pin_dir)
+		datapath->pin_dir = strdup(options->pin_dir);
+	if (!datapath->percpu || (options->pin_dir && !datapath->pin_dir))
+		error = lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	else
+		error = load(datapath, options, err);
+	if (!error)
+		error = map_arrays(datapath, err);
+	if (!error)
+		error = open_index(datapath, err);
+	if (!error)
+		error = pins_make(datapath, options->seed, err);
+	if (error) {
+		datapath_close(datapath);
+		return error;
+	}
+	*out = datapath;
+	return 0;
+}
+
+static void unmap(struct mapping *mapping)
+{
+	if (mapping->start)
+		munmap(mapping->start, mapping->bytes);
+}
+
+void datapath_close(struct datapath *datapath)
+{
+	if (!datapath)
+		return;
+	links_close(datapath);
+	unmap(&datapath->slots);
+	unmap(&datapath->members);
+	unmap(&datapath->nexthops);
+	unmap(&datapath->flows);
+	unmap(&datapath->tuning);
+	unmap(&datapath->index4);
+	unmap(&datapath->index6);
+	vip_index_free(datapath->index);
+	lb_bpf__destroy(datapath->skeleton);
+	if (datapath->lock_fd >= 0)
+		close(datapath->lock_fd);
+	free(datapath->pin_dir);
+	free(datapath->percpu);
+	free(datapath);
+}
+
+bool datapath_adopted(const struct datapath *datapath)
+{
+	return datapath->adopted;
+}
+
+/* --- maps --- */
+
+uint32_t *datapath_slots(struct datapath *datapath)
+{
+	return datapath->slots.start;
+}
+
+struct lb_member *datapath_members(struct datapath *datapath)
+{
+	return datapath->members.start;
+}
+
+struct lb_nexthop *datapath_nexthops(struct datapath *datapath)
+{
+	return datapath->nexthops.start;
+}
+
+struct lb_tuning *datapath_tuning(struct datapath *datapath)
+{
+	return datapath->tuning.start;
+}
+
+struct lb_flow_bucket *datapath_flows(struct datapath *datapath, uint32_t *bucket_count)
+{
+	*bucket_count = bpf_map__max_entries(datapath->skeleton->maps.flows);
+	return datapath->flows.start;
+}
+
+int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use)
+{
+	const int fd = bpf_map__fd(datapath->skeleton->maps.egress);
+	const struct bpf_devmap_val value = {.ifindex = ifindex};
+
+	if (in_use)
+		return bpf_map_update_elem(fd, &ifindex, &value, BPF_ANY);
+	return bpf_map_delete_elem(fd, &ifindex);
+}
+
+int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+{
+	const struct lb_counter *counters = datapath->percpu;
+	int error = bpf_map_lookup_elem(bpf_map__fd(datapath->skeleton->maps.counters), &member,
+					datapath->percpu);
+	int i;
+
+	*out = (struct lb_counter){0};
+	if (error)
+		return error;
+	for (i = 0; i < datapath->cpus; i++) {
+		out->packets += counters[i].packets;
+		out->bytes += counters[i].bytes;
+	}
+	return 0;
+}
+
+int datapath_counters_reset(struct datapath *datapath, uint32_t member)
+{
+	memset(datapath->percpu, 0, datapath->cpus * sizeof(struct lb_counter));
+	return bpf_map_update_elem(bpf_map__fd(datapath->skeleton->maps.counters), &member,
+				   datapath->percpu, BPF_ANY);
+}
+
+/* Sums of a per-CPU array of __u64. */
+static int read_sums(struct datapath *datapath, const struct bpf_map *map, uint32_t count,
+		     uint64_t *out)
+{
+	const uint64_t *values = datapath->percpu;
+	uint32_t key;
+	int i;
+
+	for (key = 0; key < count; key++) {
+		int error = bpf_map_lookup_elem(bpf_map__fd(map), &key, datapath->percpu);
+
+		if (error)
+			return error;
+		out[key] = 0;
+		for (i = 0; i < datapath->cpus; i++)
+			out[key] += values[i];
+	}
+	return 0;
+}
+
+int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT])
+{
+	return read_sums(datapath, datapath->skeleton->maps.verdicts, LB_VERDICT_COUNT, out);
+}
+
+int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT])
+{
+	return read_sums(datapath, datapath->skeleton->maps.flow_counts, LB_FLOW_COUNT_COUNT, out);
+}
+
+/* As the kernel accounts for them, in /proc/self/fdinfo. */
+static uint64_t map_memory(int fd)
+{
+	unsigned long long bytes = 0;
+	char path[64], line[128];
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	if (!info)
+		return 0;
+	while (fgets(line, sizeof(line), info))
+		if (sscanf(line, "memlock: %llu", &bytes) == 1)
+			break;
+	fclose(info);
+	return bytes;
+}
+
+uint64_t datapath_memory_bytes(const struct datapath *datapath)
+{
+	const struct bpf_map *map;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_map(map, datapath->skeleton->obj) sum += map_memory(bpf_map__fd(map));
+	return sum;
+}
+
+void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int *nexthops_fd)
+{
+	*members_fd = bpf_map__fd(datapath->skeleton->maps.members);
+	*nexthops_fd = bpf_map__fd(datapath->skeleton->maps.nexthops);
+}
+
+int datapath_program_fd(const struct datapath *datapath)
+{
+	return bpf_program__fd(datapath->skeleton->progs.lb);
+}

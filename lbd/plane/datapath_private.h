@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the datapath*.c files share, and nobody else sees. */
+#ifndef LB_DATAPATH_PRIVATE_H
+#define LB_DATAPATH_PRIVATE_H
+
+#include "../api/paths.h"
+#include "datapath.h"
+#include "vip_index.h"
+
+#include "bpf/lb.skel.h"
+
+struct mapping {
+	void *start;
+	size_t bytes;
+};
+
+/* An interface that the program is attached to. */
+struct attachment {
+	uint32_t ifindex;
+	int link_fd;
+	struct attachment *next;
+};
+
+struct datapath {
+	struct lb_bpf *skeleton;
+	struct mapping slots, members, nexthops, flows, tuning, index4, index6;
+	struct vip_index *index;
+	struct attachment *attachments;
+	char *pin_dir; /* NULL: nothing is pinned */
+	int lock_fd;   /* of pin_dir, locked; -1: none */
+	bool adopted;  /* the maps are those of an earlier lbd */
+	int cpus;
+	void *percpu; /* room for one value of a per-CPU map, of every CPU */
+};
+
+/* datapath.c: before loading. */
+void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options);
+
+/* --- datapath_pin.c --- */
+
+#define PIN_PATH_MAX 512
+#define PIN_LINK LB_PIN_LINK
+
+/* Between opening the skeleton and loading it: locks pin_dir, and has the skeleton use the maps
+ * pinned there. */
+int pins_adopt(struct datapath *datapath, const struct datapath_options *options,
+	       struct lb_err *err);
+/* After loading: pins what is not pinned yet, the stamp last. */
+int pins_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err);
+/* Path of the pin of an interface's link. */
+void pin_link_path(const char *pin_dir, uint32_t ifindex, char out[PIN_PATH_MAX]);
+
+/* --- datapath_vip.c --- */
+
+/* Fills the index from the VIP maps, which may hold an earlier lbd's. */
+void vips_adopt(struct datapath *datapath);
+
+/* --- datapath_attach.c --- */
+
+/* Pinned links stay attached, others are detached. */
+void links_close(struct datapath *datapath);
+
+#endif

@@ -1,0 +1,657 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does a backend's address become an entry that the program can send by? */
+#include "members.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../host/events.h"
+#include "numbers.h"
+#include "../route/outer_source.h"
+
+#define NOBODY UINT32_MAX
+
+/* A backend's address and every member that has it: all share one route. */
+struct destination {
+	struct lb_addr address; /* first: the key of the tree */
+	struct nexthop_route route;
+	uint32_t first; /* member, or NOBODY */
+	struct pmtu_trust trust;
+	bool unroutable; /* as was told last */
+};
+
+/* What is known of a member beside its entry in the data plane. */
+struct place {
+	struct destination *destination; /* NULL: the number is free */
+	uint32_t next;                   /* member of the same destination, or NOBODY */
+	uint8_t family;                  /* of its VIP: 4 or 6; 0: not known yet */
+};
+
+struct members {
+	const struct config *config;
+	struct lb_member *entries; /* mmapped */
+	struct datapath *datapath;
+	struct numbers *numbers;
+	struct place *places;
+	struct nexthops *nexthops;
+	struct events *events;
+	void *destinations; /* tsearch tree of struct destination */
+};
+
+uint32_t members_capacity(const struct config *config)
+{
+	return config->members > LB_MEMBERS_MAX / 2 ? LB_MEMBERS_MAX : config->members * 2;
+}
+
+static int compare_destinations(const void *a, const void *b)
+{
+	return lb_addr_compare(a, b);
+}
+
+static struct destination *destination_find(const struct members *members,
+					    const struct lb_addr *address)
+{
+	void *node = tfind(address, &members->destinations, compare_destinations);
+
+	return node ? *(struct destination **)node : NULL;
+}
+
+/* --- entries --- */
+
+/* The constant part of the outer header's checksum; see struct lb_member. */
+static uint32_t partial_checksum(const struct lb_addr *destination)
+{
+	uint16_t words[2];
+
+	memcpy(words, destination->bytes, sizeof(words));
+	return htons(0x4500) + htons(0x4000) + htons(64 << 8) + words[0] + words[1];
+}
+
+static const struct lb_prefix *configured_source(const struct members *members, uint8_t family)
+{
+	return family == 4 ? &members->config->source4 : &members->config->source6;
+}
+
+/* Packets may be using the entry. An IPv6 address takes two stores: see bpf/abi.h. */
+static void store_source(struct lb_member *entry, const uint8_t bytes[16])
+{
+	uint64_t halves[2];
+	int i;
+
+	memcpy(halves, bytes, sizeof(halves));
+	for (i = 0; i < 2; i++)
+		__atomic_store_n((uint64_t *)entry->saddr + i, halves[i], __ATOMIC_RELAXED);
+}
+
+static void entry_set_source(struct members *members, struct lb_member *entry,
+			     const struct lb_addr *backend)
+{
+	const struct lb_prefix source =
+		outer_source(configured_source(members, backend->family), backend);
+	unsigned int host_bits = (backend->family == 4 ? 32 : 128) - source.length;
+	uint32_t mask = 0;
+
+	if (source.address.family) {
+		store_source(entry, source.address.bytes);
+		mask = htonl((uint32_t)((1ull << host_bits) - 1));
+	}
+	__atomic_store_n(&entry->saddr_mask, mask, __ATOMIC_RELAXED);
+}
+
+static void entry_fill(struct members *members, struct lb_member *entry,
+		       const struct lb_addr *address, uint32_t vip)
+{
+	*entry = (struct lb_member){.vip = vip};
+	memcpy(entry->daddr, address->bytes, sizeof(entry->daddr));
+	if (address->family == 4)
+		entry->csum = partial_checksum(address);
+	entry_set_source(members, entry, address);
+	__atomic_store_n(&entry->flags,
+			 LB_MEMBER_VALID | LB_MEMBER_OLD |
+				 (address->family == 6 ? LB_MEMBER_OUTER6 : 0),
+			 __ATOMIC_RELEASE);
+}
+
+/* Follows the route: the automatic source first, then the way. Packets may be using the entry. */
+static void entry_set_route(struct members *members, uint32_t number,
+			    const struct destination *destination)
+{
+	struct lb_member *entry = &members->entries[number];
+	const struct lb_addr *source = &destination->route.source;
+	int i;
+
+	if (!configured_source(members, destination->address.family)->address.family &&
+	    source->family == destination->address.family)
+		store_source(entry, source->bytes);
+	for (i = 0; i < (int)LB_MEMBER_PATHS; i++)
+		__atomic_store_n(&entry->path[i], destination->route.path[i], __ATOMIC_RELEASE);
+}
+
+/* That there is a route is only told after there was none. */
+static void tell_route(const struct members *members, struct destination *destination)
+{
+	const bool unroutable = destination->route.number == LB_NEXTHOP_UNRESOLVED;
+	const char *reason = nexthops_unroutable_reason(members->nexthops, &destination->address);
+	char address[LB_ADDR_TEXT];
+
+	if (unroutable == destination->unroutable)
+		return;
+	destination->unroutable = unroutable;
+	events_emit(members->events, json_pack("{s:s, s:s, s:s, s:s*}", "event", "route", "backend",
+					       lb_addr_format(&destination->address, address),
+					       "state", unroutable ? "unroutable" : "routable",
+					       "reason", unroutable ? reason : NULL));
+}
+
+static void route_changed(void *user, const struct lb_addr *address,
+			  const struct nexthop_route *route)
+{
+	struct members *members = user;
+	struct destination *destination = destination_find(members, address);
+	uint32_t number;
+
+	if (!destination)
+		return;
+	destination->route = *route;
+	tell_route(members, destination);
+	for (number = destination->first; number != NOBODY; number = members->places[number].next)
+		entry_set_route(members, number, destination);
+}
+
+static void egress_changed(void *user, uint32_t ifindex, bool in_use)
+{
+	const struct members *members = user;
+
+	/* Only an interface that is gone can fail here; drop_no_egress counts what that costs. */
+	datapath_egress_set(members->datapath, ifindex, in_use);
+}
+
+static void state_changed(void *user, const struct nexthop_info *info)
+{
+	const struct members *members = user;
+	char gateway[LB_ADDR_TEXT];
+
+	events_emit(members->events,
+		    json_pack("{s:s, s:s, s:s, s:s, s:s*}", "event", "next_hop", "interface",
+			      info->interface, "gateway", lb_addr_format(&info->gateway, gateway),
+			      "state", info->resolved ? "resolved" : "unresolved", "reason",
+			      info->resolved ? NULL : info->reason));
+}
+
+/* --- life --- */
+
+static int no_memory(struct lb_err *err)
+{
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+}
+
+/* The numbers of entries that an earlier lbd has left are taken. */
+static struct numbers *numbers_free_of(const struct lb_member *entries, uint32_t capacity)
+{
+	struct numbers *numbers = numbers_new(capacity);
+	uint32_t left, taken;
+
+	/* Each is taken in turn, and given back when nobody has it: that keeps them in order. */
+	for (left = capacity; numbers && left; left--)
+		if (numbers_take(numbers, &taken) && !(entries[taken].flags & LB_MEMBER_VALID))
+			numbers_give_back(numbers, taken);
+	return numbers;
+}
+
+int members_open(const struct config *config, struct datapath *datapath, struct event_base *base,
+		 struct events *events, struct members **out, struct lb_err *err)
+{
+	struct members *members = calloc(1, sizeof(*members));
+	const struct nexthops_options options = {
+		.array = datapath_nexthops(datapath),
+		.array_size = LB_NEXTHOPS_MAX,
+		.changed = route_changed,
+		.egress = egress_changed,
+		.state = state_changed,
+		.user = members,
+	};
+
+	if (!members)
+		return no_memory(err);
+	members->config = config;
+	members->datapath = datapath;
+	members->events = events;
+	members->entries = datapath_members(datapath);
+	members->numbers = numbers_free_of(members->entries, members_capacity(config));
+	members->places = calloc(members_capacity(config), sizeof(*members->places));
+	if (!members->numbers || !members->places) {
+		members_close(members);
+		return no_memory(err);
+	}
+	members->nexthops = nexthops_new(base, &options, err);
+	if (!members->nexthops) {
+		members_close(members);
+		return -EINVAL;
+	}
+	*out = members;
+	return 0;
+}
+
+void members_close(struct members *members)
+{
+	if (!members)
+		return;
+	nexthops_free(members->nexthops);
+	tdestroy(members->destinations, free);
+	numbers_free(members->numbers);
+	free(members->places);
+	free(members);
+}
+
+static struct destination *destination_new(struct members *members, const struct lb_addr *address)
+{
+	struct destination *destination = calloc(1, sizeof(*destination));
+
+	if (!destination)
+		return NULL;
+	destination->address = *address;
+	destination->first = NOBODY;
+	if (!tsearch(destination, &members->destinations, compare_destinations)) {
+		free(destination);
+		return NULL;
+	}
+	return destination;
+}
+
+static void destination_free(struct members *members, struct destination *destination)
+{
+	tdelete(destination, &members->destinations, compare_destinations);
+	free(destination);
+}
+
+/* The destination of a member to be, watched once for all its members. */
+static int destination_get(struct members *members, const struct lb_addr *address,
+			   struct destination **out, struct lb_err *err)
+{
+	struct destination *destination = destination_find(members, address);
+	int error;
+
+	*out = destination;
+	if (destination)
+		return 0;
+	*out = destination = destination_new(members, address);
+	if (!destination)
+		return no_memory(err);
+	error = nexthops_watch(members->nexthops, address, err);
+	if (error)
+		destination_free(members, destination);
+	return error;
+}
+
+static void link_place(struct members *members, uint32_t number, struct destination *destination)
+{
+	members->places[number] =
+		(struct place){.destination = destination, .next = destination->first};
+	destination->first = number;
+}
+
+static void destination_put(struct members *members, struct destination *destination)
+{
+	if (destination->first != NOBODY)
+		return;
+	nexthops_unwatch(members->nexthops, &destination->address);
+	destination_free(members, destination);
+}
+
+int members_take(struct members *members, uint16_t *number, struct lb_err *err)
+{
+	uint32_t taken;
+
+	if (!numbers_take(members->numbers, &taken)) {
+		lb_err_set(err, LB_ERR_LIMIT, "", "every member number is still in use");
+		return lb_err_hint(err, "those of removed backends come free within seconds, when "
+					"the flow table was searched for them: try again");
+	}
+	*number = taken;
+	return 0;
+}
+
+int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
+		uint32_t vip, struct lb_err *err)
+{
+	struct destination *destination;
+	int error = destination_get(members, address, &destination, err);
+
+	if (error)
+		return error;
+	link_place(members, number, destination);
+	datapath_counters_reset(members->datapath, number);
+	entry_fill(members, &members->entries[number], address, vip);
+	entry_set_route(members, number, destination);
+	return 0;
+}
+
+/* --- what an earlier lbd has left --- */
+
+static struct lb_addr entry_address(const struct lb_member *entry)
+{
+	struct lb_addr address = {.family = entry->flags & LB_MEMBER_OUTER6 ? 6 : 4};
+
+	memcpy(address.bytes, entry->daddr, address.family == 6 ? 16 : 4);
+	return address;
+}
+
+void members_each_left(struct members *members,
+		       void (*each)(void *user, uint16_t number, uint32_t vip,
+				    const struct lb_addr *address),
+		       void *user)
+{
+	uint32_t number, capacity = members_capacity(members->config);
+
+	for (number = 0; number < capacity; number++) {
+		const struct lb_member *entry = &members->entries[number];
+		const struct lb_addr address = entry_address(entry);
+
+		if (entry->flags & LB_MEMBER_GONE)
+			members_drop_left(members, number);
+		else if (entry->flags & LB_MEMBER_VALID)
+			each(user, number, entry->vip, &address);
+	}
+}
+
+int members_adopt(struct members *members, uint16_t number, struct lb_err *err)
+{
+	struct lb_member *entry = &members->entries[number];
+	const struct lb_addr address = entry_address(entry);
+	struct destination *destination;
+	int error = destination_get(members, &address, &destination, err);
+
+	if (error)
+		return error;
+	link_place(members, number, destination);
+	entry_set_source(members, entry, &address);
+	entry_set_route(members, number, destination);
+	return 0;
+}
+
+void members_drop_left(struct members *members, uint16_t number)
+{
+	__atomic_store_n(&members->entries[number].flags, 0, __ATOMIC_RELEASE);
+	numbers_give_back(members->numbers, number);
+}
+
+void members_adopted(struct members *members)
+{
+	nexthops_forget_left(members->nexthops);
+}
+
+/* --- path MTUs --- */
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static struct pmtu_way way_of(const struct members *members, uint32_t number)
+{
+	const struct lb_member *entry = &members->entries[number];
+	const struct lb_nexthop *nexthops = datapath_nexthops(members->datapath);
+	struct pmtu_way way = {
+		.source = {.family = entry->flags & LB_MEMBER_OUTER6 ? 6 : 4},
+		.source_mask = entry->saddr_mask,
+		.inner = members->places[number].family,
+		.gue = entry->flags & LB_MEMBER_GUE,
+	};
+	unsigned int i;
+
+	memcpy(way.source.bytes, entry->saddr, way.source.family == 6 ? 16 : 4);
+	for (i = 0; i < LB_MEMBER_PATHS; i++)
+		if (nexthops[entry->path[i]].mtu > way.mtu)
+			way.mtu = nexthops[entry->path[i]].mtu;
+	return way;
+}
+
+/* A way for each member; all of a backend share one MTU. */
+static bool is_quoted(const struct members *members, const struct destination *destination,
+		      const struct pmtu_news *news, uint32_t *floor)
+{
+	bool quoted = false;
+	uint32_t number;
+
+	*floor = 0;
+	for (number = destination->first; number != NOBODY; number = members->places[number].next) {
+		const struct pmtu_way way = way_of(members, number);
+
+		quoted = quoted || pmtu_is_quoted(news, &way);
+		if (pmtu_floor(&way) > *floor)
+			*floor = pmtu_floor(&way);
+	}
+	return quoted;
+}
+
+static uint64_t packets_to(const struct members *members, const struct destination *destination)
+{
+	struct lb_counter counter;
+	uint64_t packets = 0;
+	uint32_t number;
+
+	for (number = destination->first; number != NOBODY; number = members->places[number].next)
+		if (!datapath_counters(members->datapath, number, &counter))
+			packets += counter.packets;
+	return packets;
+}
+
+void members_path_mtu(struct members *members, const struct pmtu_news *news)
+{
+	struct destination *destination = destination_find(members, &news->destination);
+	const int64_t now = now_ms();
+	uint32_t floor;
+
+	if (!destination || !pmtu_is_due(&destination->trust, now) ||
+	    !is_quoted(members, destination, news, &floor) ||
+	    !pmtu_is_recent(&destination->trust, packets_to(members, destination), now))
+		return;
+	nexthops_path_mtu(members->nexthops, &destination->address,
+			  news->mtu > floor ? news->mtu : floor);
+}
+
+static void set_flags(struct members *members, uint16_t number, uint32_t flags, uint32_t of)
+{
+	__atomic_store_n(&members->entries[number].flags,
+			 (members->entries[number].flags & ~of) | flags, __ATOMIC_RELEASE);
+}
+
+void members_set_takes(struct members *members, uint16_t number, bool takes_new, bool keeps_old)
+{
+	set_flags(members, number,
+		  (takes_new ? LB_MEMBER_NEW : 0) | (keeps_old ? LB_MEMBER_OLD : 0),
+		  LB_MEMBER_NEW | LB_MEMBER_OLD);
+}
+
+void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family)
+{
+	members->places[number].family = family;
+	set_flags(members, number, gue ? LB_MEMBER_GUE : 0, LB_MEMBER_GUE);
+}
+
+uint32_t members_flags(const struct members *members, uint16_t number)
+{
+	return members->entries[number].flags;
+}
+
+uint32_t members_vip(const struct members *members, uint16_t number)
+{
+	return members->entries[number].vip;
+}
+
+bool members_reachable(const struct members *members, uint16_t number)
+{
+	return datapath_nexthops(members->datapath)[members->entries[number].path[0]].valid;
+}
+
+uint32_t members_inner_mtu(const struct members *members, uint16_t number)
+{
+	const struct lb_member *entry = &members->entries[number];
+	const uint32_t mtu = datapath_nexthops(members->datapath)[entry->path[0]].mtu;
+	uint32_t outer = entry->flags & LB_MEMBER_OUTER6 ? 40 : 20;
+
+	if (entry->flags & LB_MEMBER_GUE)
+		outer += 8;
+	return members_reachable(members, number) && mtu > outer ? mtu - outer : 0;
+}
+
+void members_free_number(struct members *members, uint16_t number)
+{
+	__atomic_store_n(&members->entries[number].flags, 0, __ATOMIC_RELEASE);
+	numbers_give_back(members->numbers, number);
+}
+
+static void unlink_place(struct members *members, uint32_t number)
+{
+	uint32_t *link = &members->places[number].destination->first;
+
+	while (*link != number)
+		link = &members->places[*link].next;
+	*link = members->places[number].next;
+}
+
+void members_retire(struct members *members, uint16_t number)
+{
+	struct destination *destination = members->places[number].destination;
+	uint32_t flags;
+
+	if (!destination) /* was only taken */
+		return;
+	unlink_place(members, number);
+	members->places[number] = (struct place){0};
+	/* The rest of the entry stays right for packets that have come as far as it. */
+	flags = members->entries[number].flags & ~(LB_MEMBER_NEW | LB_MEMBER_OLD);
+	__atomic_store_n(&members->entries[number].flags, flags | LB_MEMBER_GONE, __ATOMIC_RELEASE);
+	destination_put(members, destination);
+}
+
+/* --- reports --- */
+
+static json_t *address_json(const struct lb_addr *address)
+{
+	char text[LB_ADDR_TEXT];
+
+	return json_string(lb_addr_format(address, text));
+}
+
+static json_t *mac_json(const uint8_t mac[6])
+{
+	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
+			    mac[5]);
+}
+
+static void set_state(json_t *object, bool resolved, const char *reason)
+{
+	json_object_set_new(object, "state", json_string(resolved ? "resolved" : "unresolved"));
+	if (!resolved && reason[0])
+		json_object_set_new(object, "reason", json_string(reason));
+}
+
+static void append_next_hop(void *user, const struct nexthop_info *info)
+{
+	json_t *object = json_object();
+
+	json_object_set_new(object, "interface", json_string(info->interface));
+	json_object_set_new(object, "gateway", address_json(&info->gateway));
+	set_state(object, info->resolved, info->reason);
+	json_object_set_new(object, "source_mac", mac_json(info->src_mac));
+	json_object_set_new(object, "destination_mac",
+			    info->resolved ? mac_json(info->dst_mac) : json_null());
+	json_object_set_new(object, "mtu", json_integer(info->mtu));
+	if (info->vlan) {
+		json_object_set_new(object, "egress", json_string(info->egress));
+		json_object_set_new(object, "vlan", json_integer(info->vlan));
+	}
+	json_object_set_new(object, "backends", json_integer(info->destinations));
+	json_array_append_new(user, object);
+}
+
+json_t *members_next_hops(const struct members *members)
+{
+	json_t *array = json_array();
+
+	nexthops_each(members->nexthops, append_next_hop, array);
+	return array;
+}
+
+static void append_unroutable(void *user, const struct lb_addr *destination, const char *reason)
+{
+	json_array_append_new(user, json_pack("{s:o,s:s}", "address", address_json(destination),
+					      "reason", reason));
+}
+
+json_t *members_unroutable(const struct members *members)
+{
+	json_t *array = json_array();
+
+	nexthops_each_unroutable(members->nexthops, append_unroutable, array);
+	return array;
+}
+
+/* Interface, gateway and state of a next hop; false when there is none of that number. */
+static bool describe_way(const struct members *members, uint32_t number, json_t *object)
+{
+	struct nexthop_info info;
+
+	if (!nexthops_get(members->nexthops, number, &info))
+		return false;
+	set_state(object, info.resolved, info.reason);
+	json_object_set_new(object, "interface", json_string(info.interface));
+	json_object_set_new(object, "gateway", address_json(&info.gateway));
+	return true;
+}
+
+/* Each of several equal ways, with how many of the paths it has. */
+static json_t *ways_json(const struct members *members, const struct nexthop_route *route)
+{
+	json_t *ways = json_array();
+	uint32_t i, j;
+
+	for (i = 0; i < route->ways; i++) {
+		json_t *way = json_object();
+		uint32_t paths = 0;
+
+		for (j = 0; j < LB_MEMBER_PATHS; j++)
+			paths += route->path[j] == route->way[i];
+		describe_way(members, route->way[i], way);
+		json_object_set_new(way, "paths", json_integer(paths));
+		json_array_append_new(ways, way);
+	}
+	return ways;
+}
+
+json_t *members_next_hop(const struct members *members, uint16_t number)
+{
+	const struct destination *destination = members->places[number].destination;
+	const struct nexthop_route *route = &destination->route;
+	json_t *object = json_object();
+	const char *reason;
+
+	if (!describe_way(members, route->path[0], object)) {
+		reason = nexthops_unroutable_reason(members->nexthops, &destination->address);
+		set_state(object, false, reason);
+	}
+	if (route->ways > 1)
+		json_object_set_new(object, "ways", ways_json(members, route));
+	if (route->left_out)
+		json_object_set_new(object, "ways_left_out", json_integer(route->left_out));
+	return object;
+}
+
+bool members_link(const struct members *members, uint32_t ifindex, struct nexthop_link *out)
+{
+	return nexthops_link(members->nexthops, ifindex, out);
+}
+
+void members_each_link(const struct members *members,
+		       void (*each)(void *user, const struct nexthop_link *link), void *user)
+{
+	nexthops_each_link(members->nexthops, each, user);
+}

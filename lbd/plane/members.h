@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Members in the data plane: their numbers, their entries, and the next hops that these name. */
+#ifndef LB_MEMBERS_H
+#define LB_MEMBERS_H
+
+#include <jansson.h>
+#include <stdint.h>
+#include "../api/addr.h"
+#include "../api/err.h"
+#include "../host/config.h"
+#include "datapath.h"
+#include "../route/nexthop.h"
+#include "../route/pmtu_judge.h"
+
+struct event_base;
+struct events;
+struct members;
+
+/* `events`: told of next hops that become resolved or unresolved; may be NULL. */
+int members_open(const struct config *config, struct datapath *datapath, struct event_base *base,
+		 struct events *events, struct members **out, struct lb_err *err);
+void members_close(struct members *members);
+
+/* Room for numbers: beyond limits.members, since a change adds before it removes. */
+uint32_t members_capacity(const struct config *config);
+
+/* Takes a number, and nothing else: no packet is sent and no entry touched. What came of it goes
+ * by members_retire and members_free_number, whether it was added or not. */
+int members_take(struct members *members, uint16_t *number, struct lb_err *err);
+/* Fills the entry of a number that was taken and follows the way to `address`, which has the kernel
+ * ask for its neighbour. Nothing leads to the number yet. */
+int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
+		uint32_t vip, struct lb_err *err);
+/* What an earlier lbd has left: calls `each` for every entry in use. Each must then be adopted (the
+ * way to it is followed from now on) or dropped. */
+void members_each_left(struct members *members,
+		       void (*each)(void *user, uint16_t number, uint32_t vip,
+				    const struct lb_addr *address),
+		       void *user);
+void members_drop_left(struct members *members, uint16_t number);
+int members_adopt(struct members *members, uint16_t number, struct lb_err *err);
+/* After all that: next hops of an earlier lbd that nothing leads to any more are ended. */
+void members_adopted(struct members *members);
+
+/* What a router has said of the way to a backend: judged (pmtu_judge.h), and followed or not. */
+void members_path_mtu(struct members *members, const struct pmtu_news *news);
+
+/* Whether the member takes new flows, and keeps its old ones. */
+void members_set_takes(struct members *members, uint16_t number, bool takes_new, bool keeps_old);
+uint32_t members_flags(const struct members *members, uint16_t number); /* LB_MEMBER_* */
+/* The number of the VIP that it belongs to. */
+uint32_t members_vip(const struct members *members, uint16_t number);
+/* Whether packets to it travel in GUE, and of which family (4, 6) they are. At once: both ways
+ * reach a backend that takes both. */
+void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family);
+/* Whether packets can be sent to it: its next hop is known. */
+/* How large a client's packet to the member may be: the MTU of its first path less the outer
+ * header; 0 when that is not known. */
+uint32_t members_inner_mtu(const struct members *members, uint16_t number);
+bool members_reachable(const struct members *members, uint16_t number);
+/* Ends a member: packets on record as its flows no longer reach it. No slot may name it any more;
+ * flow words may, so that its number stays taken until members_free_number. */
+void members_retire(struct members *members, uint16_t number);
+void members_free_number(struct members *members, uint16_t number);
+
+/* What is known of a link, and of all of them; see nexthop.h. */
+bool members_link(const struct members *members, uint32_t ifindex, struct nexthop_link *out);
+void members_each_link(const struct members *members,
+		       void (*each)(void *user, const struct nexthop_link *link), void *user);
+/* BACKEND-STATE.next_hop, status.next_hops and status.unroutable of docs/protocol.md; new
+ * references. */
+json_t *members_next_hop(const struct members *members, uint16_t number);
+json_t *members_next_hops(const struct members *members);
+json_t *members_unroutable(const struct members *members);
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The slots of one VIP: SETTLED, MOVING, TRACKED, and what turns one into another. Pure: words and
+ * time go in, words come out.
+ *
+ *   SETTLED(a)     every flow of the slot is on a, none is recorded
+ *   MOVING(b, a)   since the first change of owner; flows born since then are recorded, what is not
+ * recorded is on a TRACKED(b)     the transition is over; recorded flows may be elsewhere, what is
+ * not recorded is on b
+ *
+ * From each state, when the owner becomes o:
+ *
+ *   SETTLED(a)     -> MOVING(o, a), with a new deadline
+ *   TRACKED(a)     -> MOVING(o, a), with a new deadline
+ *   MOVING(b, a)   -> MOVING(o, a), same deadline;  -> TRACKED(a) when o is a again
+ *
+ * When a backend is removed from the configuration, what was on it is lost, and nothing has to be
+ * moved away slowly:
+ *
+ *   SETTLED(gone)  -> SETTLED(o)      TRACKED(gone) -> TRACKED(o)      MOVING(b, gone) -> TRACKED(o
+ * or b)
+ *
+ * A slot without owner is LB_NONE in both halves; the program looks for records there as in a
+ * TRACKED one. The words are the ones packets go by; this module is their only writer, so each
+ * change is one plain store.
+ */
+#ifndef LB_SLOTS_H
+#define LB_SLOTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "../../bpf/abi.h"
+
+#define SLOTS_NEVER UINT32_MAX
+
+struct slots {
+	uint32_t *words; /* `size` of them, mmapped; not owned */
+	uint32_t size;
+	uint32_t *deadlines;      /* seconds, of MOVING slots */
+	uint8_t *busy;            /* TRACKED slots that this pass of the sweep must leave TRACKED */
+	uint32_t next_deadline;   /* not later than the earliest; SLOTS_NEVER: no slot is MOVING */
+	uint32_t moving, tracked; /* how many are */
+	bool changed;             /* see slots_take_changed */
+	/* Passes of the sweep to wait for until every flow recorded in a transition that has ended
+	 * is counted. */
+	uint8_t unswept;
+};
+
+/* 0 or -ENOMEM. The words must say "no owner" (all bits set), or be adopted next. */
+int slots_init(struct slots *slots, uint32_t *words, uint32_t size);
+void slots_clear(struct slots *slots); /* frees; leaves the words alone */
+
+/* For words that an earlier lbd has left: as they are. Transitions that were under way get a whole
+ * new one, nothing is known of when they began. */
+void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition);
+
+/* For a VIP that no packet has found yet: every slot SETTLED. */
+void slots_settle(struct slots *slots, const uint16_t *owners);
+
+/* Brings every slot to its owner (LB_NONE: none). `gone` tells the members that are no longer
+ * configured: bit n of word n / 64. Deadlines are `now + transition`, in whole seconds, and one
+ * second more for the part of one that `now` leaves out. */
+void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *gone, uint32_t now,
+		  uint32_t transition);
+
+/* Has an owner changed since the last call? */
+bool slots_take_changed(struct slots *slots);
+/* Of these members (as `gone`), no unrecorded flow has to be kept: the MOVING slots that they had
+ * before are TRACKED at once, or when `until` has come, if not before. */
+void slots_release(struct slots *slots, const uint64_t *members);
+void slots_hasten(struct slots *slots, const uint64_t *members, uint32_t until);
+
+/* Ends the transitions whose deadline has come: MOVING -> TRACKED. */
+void slots_expire(struct slots *slots, uint32_t now);
+
+/* No flow is on record: TRACKED slots are SETTLED at once. */
+void slots_settle_tracked(struct slots *slots);
+
+/* Takes every owner away and forgets the past (the VIP is removed). */
+void slots_reset(struct slots *slots);
+
+/* The sweep: slots_seen for each live flow word, slots_sweep_end when the whole flow table was
+ * seen: TRACKED slots without a live flow that disagrees with their owner become SETTLED, if they
+ * were TRACKED all the while. */
+void slots_seen(struct slots *slots, uint32_t tag, uint16_t member);
+void slots_sweep_end(struct slots *slots);
+
+/* The member that leads to `member` for what is not recorded: how many MOVING slots have it as
+ * their previous owner. A pass over all words; for many members see slots_count. */
+uint32_t slots_leaving(const struct slots *slots, uint16_t member);
+
+/* Slots by member number: how many it owns, and how many MOVING ones have it as their previous
+ * owner, so that a miss leads to it. One pass over the words counts for all members. */
+struct slots_census {
+	uint32_t owned[LB_NONE + 1], leaving[LB_NONE + 1];
+};
+
+/* Adds the words of `slots`; slots_uncount sets what they have touched back to 0, so that one
+ * census serves one VIP after the other. */
+void slots_count(const struct slots *slots, struct slots_census *census);
+void slots_uncount(const struct slots *slots, struct slots_census *census);
+
+/* What one word becomes; slots_change does this for each. Exposed for the tests and for plans. */
+uint32_t slot_next_word(uint32_t word, uint16_t owner, bool current_gone, bool previous_gone);
+
+#endif

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What happens to the live service as time passes? Transitions end, the flow table is swept, slots
+ * settle, and the numbers of members that are gone come free. While nothing has moved there is
+ * nothing to do, and no timer runs. */
+#include <event2/event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../../bpf/flow_word.h"
+#include "live.h"
+
+#define TICK_MS 100
+#define RELEASE_MS 10
+#define SET_UP_S 60         /* for so long a VIP without packets may be one that is being set up */
+#define TICKS_A_PASS 32     /* a large table is swept in 3 s */
+#define BUCKETS_A_TICK 1024 /* at least: a small one at once */
+
+#define MEMBER_WORDS ((LB_NONE + 1) / 64) /* a bit for each number */
+
+static uint64_t clock_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+uint32_t clock_now_s(void)
+{
+	return clock_now_ns() / 1000000000;
+}
+
+uint32_t clock_now_units(void)
+{
+	return clock_now_ns() >> LB_FLOW_TIME_SHIFT;
+}
+
+static bool any_unsettled(const struct service *service, bool moving_only)
+{
+	size_t i;
+
+	for (i = 0; i < service->document->vip_count; i++) {
+		const struct slots *slots = service->live[i].slots;
+
+		if (slots->moving || (!moving_only && slots->tracked))
+			return true;
+	}
+	return false;
+}
+
+/* A pass without a word, during which nothing could be recorded, leaves no reason to go on. */
+static void end_pass(struct service *service)
+{
+	uint16_t number;
+	size_t i;
+
+	for (i = 0; i < service->document->vip_count; i++)
+		slots_sweep_end(service->live[i].slots);
+	while (sweep_take_free(service->sweep, &number))
+		members_free_number(service->members, number);
+	service->flows_possible = service->moved_in_pass || sweep_total(service->sweep) ||
+				  sweep_gone(service->sweep) || any_unsettled(service, false);
+	service->moved_in_pass = any_unsettled(service, true);
+	drains_tell(service, false);
+}
+
+static void schedule(struct service *service)
+{
+	const struct timeval delay = {.tv_usec = TICK_MS * 1000};
+
+	if (service->flows_possible && !evtimer_pending(service->tick, NULL))
+		evtimer_add(service->tick, &delay);
+}
+
+static void mark(uint64_t *members, uint16_t number)
+{
+	members[number / 64] |= 1ull << number % 64;
+}
+
+static bool had_packets(const struct service *service, const struct live_vip *live)
+{
+	struct lb_counter counter;
+	size_t i;
+
+	for (i = 0; i < live->backend_count; i++)
+		if (datapath_counters(service->datapath, live->backends[i].number, &counter) ||
+		    counter.packets)
+			return true;
+	return false;
+}
+
+/* A VIP that came into force here without backends, a moment ago, and that no packet has found
+ * since has no flows on any node: what its backends give away, as each but one does when a VIP is
+ * set up, needs no transition. That no packet was here says nothing of an older VIP: this may be a
+ * standby. Safe when every packet goes by the new words, some time after the change. */
+static void release_set_up(const struct service *service, const struct live_vip *live)
+{
+	uint64_t all[MEMBER_WORDS];
+
+	if (!slots_take_changed(live->slots) || !live->slots->moving || !live->empty_at_s ||
+	    clock_now_s() - live->empty_at_s > SET_UP_S || had_packets(service, live))
+		return;
+	memset(all, 0xff, sizeof(all));
+	slots_release(live->slots, all);
+}
+
+static bool any_takes_new(const struct live_vip *live)
+{
+	size_t i;
+
+	for (i = 0; i < live->backend_count; i++)
+		if (live->backends[i].weight)
+			return true;
+	return false;
+}
+
+/* A datagram does not say whether it begins a flow, so a transition sends new flows, too, to the
+ * owner before. One that is unhealthy gets none; one that takes no new flows gets them only until
+ * its live flows had their time to be recorded. While nobody takes new flows, the unhealthy keep
+ * their old ones likewise. */
+void clock_hasten_datagrams(const struct lb_vip *vip, const struct live_vip *live)
+{
+	uint64_t leaving[MEMBER_WORDS] = {0}, unhealthy[MEMBER_WORDS] = {0};
+	const bool others = any_takes_new(live);
+	size_t i;
+
+	if (!lb_vip_learn_s(vip) || !live->slots->moving)
+		return;
+	for (i = 0; i < live->backend_count; i++) {
+		if (live->backends[i].weight)
+			continue;
+		mark(leaving, live->backends[i].number);
+		if (others && live->standings[i].is == STANDING_ILL)
+			mark(unhealthy, live->backends[i].number);
+	}
+	slots_release(live->slots, unhealthy);
+	slots_hasten(live->slots, leaving, clock_now_s() + lb_vip_learn_s(vip) + 1);
+}
+
+/* Some time after the last change: no packet is on its way by the words of before. */
+static void on_release(evutil_socket_t fd, short events, void *user)
+{
+	struct service *service = user;
+	size_t i;
+
+	(void)fd;
+	(void)events;
+	for (i = 0; i < service->document->vip_count; i++)
+		release_set_up(service, &service->live[i]);
+}
+
+static void tick(evutil_socket_t fd, short events, void *user)
+{
+	struct service *service = user;
+	uint32_t slice = service->bucket_count / TICKS_A_PASS;
+	size_t i;
+
+	(void)fd;
+	(void)events;
+	for (i = 0; i < service->document->vip_count; i++)
+		slots_expire(service->live[i].slots, clock_now_s());
+	if (slice < BUCKETS_A_TICK)
+		slice = BUCKETS_A_TICK;
+	if (sweep_step(service->sweep, slice, clock_now_units()))
+		end_pass(service);
+	schedule(service);
+}
+
+void clock_start(struct service *service)
+{
+	const struct timeval delay = {.tv_usec = RELEASE_MS * 1000};
+
+	service->flows_possible = service->moved_in_pass = true;
+	evtimer_add(service->release, &delay);
+	schedule(service);
+}
+
+int clock_open(struct service *service, struct event_base *base, struct lb_err *err)
+{
+	struct lb_flow_bucket *buckets = datapath_flows(service->datapath, &service->bucket_count);
+
+	service->sweep =
+		sweep_new(buckets, service->bucket_count, members_capacity(service->config));
+	service->tick = evtimer_new(base, tick, service);
+	service->release = evtimer_new(base, on_release, service);
+	if (service->sweep && service->tick && service->release)
+		return 0;
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+}
+
+void clock_close(struct service *service)
+{
+	if (service->tick)
+		event_free(service->tick);
+	if (service->release)
+		event_free(service->release);
+	sweep_free(service->sweep);
+}

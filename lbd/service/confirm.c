@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does a change go back by itself when nobody confirms it?
+ *
+ * The document before it is kept, in memory and on disk beside the one in force, with the moment to
+ * go back to it. Going back is a change like any other; when it fails (the disk is full, say), it
+ * is tried again until it succeeds. An lbd that was not there at that moment goes back when it
+ * starts.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../host/events.h"
+#include "live.h"
+
+#define RETRY_S 2
+
+/* --- the wait --- */
+
+static bool waits(const struct service *service)
+{
+	return service->revert.document != NULL;
+}
+
+static void wait_for(struct service *service, uint32_t seconds)
+{
+	const struct timeval delay = {.tv_sec = seconds};
+
+	service->revert_at_s = clock_now_s() + seconds;
+	evtimer_add(service->revert_timer, &delay);
+}
+
+static void wait_no_more(struct service *service)
+{
+	evtimer_del(service->revert_timer);
+	lb_service_free(service->revert.document);
+	service->revert = (struct state_revert){0};
+	service->revert_fault[0] = '\0';
+}
+
+static uint32_t remaining_s(const struct service *service)
+{
+	uint32_t now = clock_now_s();
+
+	return service->revert_at_s > now ? service->revert_at_s - now : 0;
+}
+
+json_t *service_unconfirmed(const struct service *service)
+{
+	if (!waits(service))
+		return NULL;
+	return json_pack("{s:i}", "reverts_in_s", (int)remaining_s(service));
+}
+
+const char *service_revert_fault(const struct service *service)
+{
+	return service->revert_fault;
+}
+
+const char *service_save_fault(const struct service *service)
+{
+	return service->save_fault;
+}
+
+int confirm_check(const struct service *service, struct lb_err *err)
+{
+	if (!waits(service))
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "",
+		   "the last change waits to be confirmed and reverts by itself in %u s",
+		   remaining_s(service));
+	return lb_err_hint(err, "first keep it (lbctl config confirm) or take it back (lbctl "
+				"config revert)");
+}
+
+/* --- the moment, also for an lbd that is started meanwhile --- */
+
+static int64_t boot_now_s(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return now.tv_sec;
+}
+
+/* Tells this boot of the machine from every other; "" when it cannot be read. */
+static void boot_id(char out[STATE_BOOT_ID])
+{
+	FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+
+	out[0] = '\0';
+	if (!file)
+		return;
+	if (!fgets(out, STATE_BOOT_ID, file))
+		out[0] = '\0';
+	out[strcspn(out, "\n")] = '\0';
+	fclose(file);
+}
+
+static void revert_in(struct state_revert *revert, uint32_t seconds)
+{
+	revert->at_s = time(NULL) + seconds;
+	revert->boot_at_s = boot_now_s() + seconds;
+	boot_id(revert->boot);
+}
+
+/* After a reboot only the wall clock knows; that can be set, so nobody waits longer than can be
+ * asked for. */
+static int64_t left_s(const struct state_revert *revert)
+{
+	char boot[STATE_BOOT_ID];
+	int64_t left;
+
+	boot_id(boot);
+	if (boot[0] && !strcmp(boot, revert->boot))
+		left = revert->boot_at_s - boot_now_s();
+	else
+		left = revert->at_s - time(NULL);
+	if (left > SERVICE_CONFIRM_MAX_S)
+		return SERVICE_CONFIRM_MAX_S;
+	return left > 0 ? left : 0;
+}
+
+/* --- beginning it --- */
+
+int confirm_apply(struct service *service, struct lb_service *next,
+		  const struct apply_options *options, json_t **change, struct lb_err *err)
+{
+	struct state_revert revert = {.document = lb_service_copy(service->document)};
+	int error;
+
+	revert_in(&revert, options->confirm_s);
+	if (!revert.document) {
+		lb_service_free(next);
+		return lb_err_no_memory(err);
+	}
+	error = apply_now(service, next, options, &revert, change, err);
+	if (error || !json_is_true(json_object_get(*change, "changed"))) {
+		lb_service_free(revert.document);
+		return error;
+	}
+	service->revert = revert;
+	wait_for(service, options->confirm_s);
+	json_object_set_new(*change, "unconfirmed", service_unconfirmed(service));
+	return 0;
+}
+
+/* --- ending it --- */
+
+static int nothing_waits(struct lb_err *err)
+{
+	return lb_err_set(err, LB_ERR_NOT_FOUND, "", "no change waits to be confirmed");
+}
+
+static int save_for_good(struct service *service, struct lb_err *err)
+{
+	return save_document(service, service->document, NULL, err);
+}
+
+int service_confirm(struct service *service, struct lb_err *err)
+{
+	int error = waits(service) ? save_for_good(service, err) : nothing_waits(err);
+
+	if (!error)
+		wait_no_more(service);
+	return error;
+}
+
+static int go_back(struct service *service, json_t **change, struct lb_err *err)
+{
+	const struct apply_options options = {.force = true, .max_moved_percent = 100};
+	struct lb_service *next = lb_service_copy(service->revert.document);
+	int error;
+
+	if (!next)
+		return lb_err_no_memory(err);
+	error = apply_now(service, next, &options, NULL, change, err);
+	/* Two documents that do not differ: only the file has to forget about it. */
+	if (!error && !json_is_true(json_object_get(*change, "changed")))
+		error = save_for_good(service, err);
+	if (error)
+		return error;
+	wait_no_more(service);
+	return 0;
+}
+
+int service_revert(struct service *service, json_t **change, struct lb_err *err)
+{
+	if (!waits(service))
+		return nothing_waits(err);
+	return go_back(service, change, err);
+}
+
+static void time_is_up(struct service *service)
+{
+	const struct timeval again = {.tv_sec = RETRY_S};
+	struct lb_err err = {0};
+	json_t *change = NULL;
+
+	if (go_back(service, &change, &err)) {
+		snprintf(service->revert_fault, sizeof(service->revert_fault), "%s", err.message);
+		evtimer_add(service->revert_timer, &again);
+	} else {
+		events_emit(service->events, events_revert("not confirmed in time", change));
+	}
+	json_decref(change);
+}
+
+static void on_time(evutil_socket_t fd, short events, void *user)
+{
+	(void)fd;
+	(void)events;
+	time_is_up(user);
+}
+
+/* --- life --- */
+
+void confirm_restore(struct service *service, const struct state_revert *revert)
+{
+	int64_t left = left_s(revert);
+
+	if (!revert->document)
+		return;
+	service->revert = *revert;
+	wait_for(service, left);
+	if (!left)
+		time_is_up(service);
+}
+
+int confirm_open(struct service *service, struct event_base *base, struct lb_err *err)
+{
+	service->revert_timer = evtimer_new(base, on_time, service);
+	return service->revert_timer ? 0 : lb_err_no_memory(err);
+}
+
+void confirm_close(struct service *service)
+{
+	if (service->revert_timer)
+		event_free(service->revert_timer);
+	lb_service_free(service->revert.document);
+}

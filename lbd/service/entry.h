@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The entries by which the program finds a VIP: its own, the one of its address, and the one of
+ * fragments without ports where these go by 3-tuple (LB_VIP_FRAGMENTS_ONLY in bpf/abi.h). */
+#ifndef LB_SERVICE_ENTRY_H
+#define LB_SERVICE_ENTRY_H
+
+#include "live.h"
+
+/* A VIP's own entry and that of its address. */
+int entry_publish(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+		  struct lb_err *err);
+/* Takes its own entry away, and that of its address when no VIP of `remaining` has it. */
+void entry_withdraw(struct service *service, const struct lb_vip *vip,
+		    const struct lb_service *remaining);
+/* Its own entry again, if it says something else than before. */
+void entry_update(struct service *service, const struct lb_vip *before, const struct lb_vip *after,
+		  const struct live_vip *live);
+/* Makes the entry of fragments without ports for this address and protocol what `document` says;
+ * live[i] is document->vips[i]. Not needed for, and not to the harm of, a VIP for every port: its
+ * own entry serves. */
+void entry_fragments(struct service *service, const struct lb_service *document,
+		     const struct live_vip *live, const struct lb_endpoint *endpoint);
+
+/* What an entry says of how packets travel, into the VIP; its encapsulation stands elsewhere. */
+void entry_describe(uint32_t flags, struct lb_vip *vip);
+/* Takes away what an earlier lbd left half done, and the document in force does not explain. */
+void entries_tidy(struct service *service);
+
+#endif

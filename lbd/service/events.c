@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What has happened in the live service that nobody asked for at that moment? Drains end, and all
+ * backends of a VIP become unhealthy. */
+#include <string.h>
+
+#include "../host/events.h"
+#include "live.h"
+
+/* As service_report.c has it: its slots have left it for good, and no flow is on record. */
+static bool is_drained(const struct service *service, const struct live_vip *live,
+		       const struct lb_backend *backend, uint16_t number)
+{
+	return backend->drain && !live->slots->unswept && !service->census.leaving[number] &&
+	       !sweep_flows(service->sweep, number);
+}
+
+static bool any_drains(const struct lb_vip *vip)
+{
+	size_t i;
+
+	for (i = 0; i < vip->backend_count; i++)
+		if (vip->backends[i].drain)
+			return true;
+	return false;
+}
+
+static void tell(const struct service *service, const struct lb_vip *vip,
+		 const struct lb_backend *backend)
+{
+	char address[LB_ADDR_TEXT];
+
+	events_emit(service->events,
+		    json_pack("{s:s, s:s, s:s, s:s}", "event", "drain", "vip", vip->name, "backend",
+			      lb_addr_format(&backend->address, address), "state", "drained"));
+}
+
+static void tell_vip(struct service *service, size_t i, const uint64_t *before, bool quietly)
+{
+	const struct lb_vip *vip = &service->document->vips[i];
+	const struct live_vip *live = &service->live[i];
+	size_t j;
+
+	slots_count(live->slots, &service->census);
+	for (j = 0; j < vip->backend_count; j++) {
+		uint16_t number = live->backends[j].number;
+		uint64_t bit = 1ull << number % 64;
+
+		if (!is_drained(service, live, &vip->backends[j], number))
+			continue;
+		service->drained[number / 64] |= bit;
+		if (!quietly && !(before[number / 64] & bit))
+			tell(service, vip, &vip->backends[j]);
+	}
+	slots_uncount(live->slots, &service->census);
+}
+
+/* By member number, so that a backend which was removed and added again is another one. */
+void drains_tell(struct service *service, bool quietly)
+{
+	uint64_t before[sizeof(service->drained) / sizeof(*service->drained)];
+	size_t i;
+
+	memcpy(before, service->drained, sizeof(before));
+	memset(service->drained, 0, sizeof(service->drained));
+	for (i = 0; i < service->document->vip_count; i++)
+		if (any_drains(&service->document->vips[i]))
+			tell_vip(service, i, before, quietly);
+}
+
+static void tell_all_unhealthy(const struct service *service, const struct lb_vip *vip,
+			       size_t backends)
+{
+	const bool use_all = vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+
+	events_emit(service->events,
+		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "vip_health", "vip", vip->name,
+			      "state", "all_unhealthy", "backends", (int)backends, "new_flows",
+			      use_all ? "use_all" : "drop"));
+}
+
+static void tell_recovered(const struct service *service, const struct lb_vip *vip)
+{
+	events_emit(service->events, json_pack("{s:s, s:s, s:s}", "event", "vip_health", "vip",
+					       vip->name, "state", "recovered"));
+}
+
+/* Between, while nothing is known of any, is neither. */
+void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct live_vip *live)
+{
+	const struct health_shares shares = health_shares(service, vip, live);
+
+	if (live->told_all_unhealthy) {
+		if (!shares.healthy)
+			return;
+		tell_recovered(service, vip);
+		live->told_all_unhealthy = false;
+	} else if (shares.all && shares.unhealthy == shares.all) {
+		tell_all_unhealthy(service, vip, shares.all);
+		live->told_all_unhealthy = true;
+	}
+}

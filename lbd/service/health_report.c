@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What does the health of backends look like in JSON? (docs/protocol.md) */
+#include "../host/events.h"
+#include "live.h"
+
+static json_t *time_json(const struct health_time *time)
+{
+	char text[EVENTS_TIME_TEXT];
+
+	return json_string(events_time_ms(time->wall_ms, text));
+}
+
+/* Of the view of a member; false: it is not checked. */
+static bool view_of(const struct service *service, const struct lb_vip *vip,
+		    const struct live_vip *live, size_t i, struct health_view *view)
+{
+	const struct health_watch *watch = service->checks[live->backends[i].number].watch;
+
+	if (vip->health.kind == LB_HEALTH_NONE || !watch)
+		return false;
+	health_get(watch, view);
+	return true;
+}
+
+json_t *backend_health(const struct service *service, const struct lb_vip *vip,
+		       const struct live_vip *live, size_t i)
+{
+	struct health_view view;
+	json_t *object;
+
+	if (!view_of(service, vip, live, i, &view))
+		return NULL;
+	object = json_pack("{s:s, s:o}", "state", health_status_name(view.status), "since",
+			   time_json(&view.since));
+	if (view.error[0]) {
+		json_object_set_new(object, "error", json_string(view.error));
+		json_object_set_new(object, "error_at", time_json(&view.error_since));
+	}
+	if (view.not_made)
+		json_object_set_new(object, "not_checked", json_true());
+	if (view.duration_us >= 0)
+		json_object_set_new(object, "duration_us", json_integer(view.duration_us));
+	return object;
+}
+
+/* How many backends of the VIP are in which state. */
+static void count_states(const struct service *service, const struct lb_vip *vip,
+			 const struct live_vip *live, uint32_t counts[HEALTH_UNHEALTHY + 1])
+{
+	struct health_view view;
+
+	for (size_t i = 0; i < live->backend_count; i++)
+		if (view_of(service, vip, live, i, &view))
+			counts[view.status]++;
+}
+
+json_t *service_health(struct service *service)
+{
+	uint32_t counts[HEALTH_UNHEALTHY + 1] = {0};
+
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		count_states(service, &service->document->vips[i], &service->live[i], counts);
+	return json_pack("{s:i, s:i, s:i}", "healthy", (int)counts[HEALTH_HEALTHY], "unhealthy",
+			 (int)counts[HEALTH_UNHEALTHY], "unknown", (int)counts[HEALTH_UNKNOWN]);
+}
+
+struct health_shares health_shares(const struct service *service, const struct lb_vip *vip,
+				   const struct live_vip *live)
+{
+	struct health_shares shares = {0};
+	struct health_view view;
+
+	for (size_t i = 0; i < live->backend_count; i++) {
+		if (!lb_backend_share(&vip->backends[i]))
+			continue;
+		shares.all++;
+		if (vip->health.kind == LB_HEALTH_NONE)
+			shares.healthy++;
+		else if (view_of(service, vip, live, i, &view)) {
+			shares.healthy += view.status == HEALTH_HEALTHY;
+			shares.unhealthy += view.status == HEALTH_UNHEALTHY;
+		}
+	}
+	return shares;
+}
+
+/* A VIP whose backends take no new flows, or are all ill, does what nobody wishes for. */
+static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
+			const struct live_vip *live, json_t *warnings)
+{
+	const bool use_all = vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	const struct health_shares shares = health_shares(service, vip, live);
+
+	if (live->backend_count && !shares.all)
+		json_array_append_new(warnings,
+				      json_sprintf("no backend of VIP %s takes new flows: each is "
+						   "draining or has weight 0",
+						   vip->name));
+	if (shares.all && shares.unhealthy == shares.all)
+		json_array_append_new(
+			warnings,
+			json_sprintf("every backend of VIP %s%s is unhealthy: %s", vip->name,
+				     shares.all < live->backend_count ? " that could take new flows"
+								      : "",
+				     use_all ? "all of them are used all the same"
+					     : "none of them takes new flows"));
+}
+
+/* One warning for a VIP: what keeps one check from being made often keeps all. */
+static void warn_of_faults(const struct service *service, const struct lb_vip *vip,
+			   const struct live_vip *live, json_t *warnings)
+{
+	struct health_view view, shown = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < live->backend_count; i++)
+		if (view_of(service, vip, live, i, &view) && view.not_made && !count++)
+			shown = view;
+	if (count)
+		json_array_append_new(
+			warnings,
+			json_sprintf("this balancer cannot check %zu of %zu backends of VIP %s, "
+				     "which keep the state that they had: %s",
+				     count, live->backend_count, vip->name, shown.error));
+}
+
+void service_health_warnings(struct service *service, json_t *warnings)
+{
+	const char *fault = tunnels_fault(service->tunnels);
+
+	for (size_t i = 0; i < service->document->vip_count; i++) {
+		const struct lb_vip *vip = &service->document->vips[i];
+
+		warn_of_vip(service, vip, &service->live[i], warnings);
+		warn_of_faults(service, vip, &service->live[i], warnings);
+	}
+	if (*fault)
+		json_array_append_new(
+			warnings,
+			json_sprintf("tunnel checks by way of an interface may be wrong: %s",
+				     fault));
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What the service*.c files share: the document in force beside what it became in the data plane.
+ */
+#ifndef LB_SERVICE_LIVE_H
+#define LB_SERVICE_LIVE_H
+
+#include "../health/health.h"
+#include "../plane/members.h"
+#include "../plane/numbers.h"
+#include "service.h"
+#include "../plane/slots.h"
+#include "standing.h"
+#include "../host/state.h"
+#include "../plane/sweep.h"
+#include "../table/table.h"
+#include "../health/tunnels.h"
+
+/* A VIP in the data plane. Its backends stand in the order of the document's (by address). */
+struct live_vip {
+	uint32_t number;
+	uint32_t slots_start;
+	struct slots *slots; /* on its own, so that it stays where it is: the sweep points to it */
+	struct table *table;
+	struct table_member *backends; /* weights are those that count now (standing_weigh) */
+	size_t backend_count;
+	struct health_standing *standings; /* of the backends */
+	uint32_t
+		empty_at_s; /* when it came into force without backends; 0: with some, or unknown */
+	bool use_all;       /* what standing_weigh said */
+	bool reweigh;       /* a standing has changed since */
+	bool told_all_unhealthy; /* and not yet that this has ended */
+	uint64_t digest;         /* of the VIP in the document */
+	/* Every check began anew; until then their first results are acted upon together. By the
+	 * monotonic clock; 0: not so. */
+	int64_t round_ends_ms;
+};
+
+/* What is known of a member's checks. */
+struct health_check {
+	struct service *service;
+	struct health_watch *watch; /* NULL: it is not checked, or not yet */
+	int64_t begin_by_ms;        /* not yet: at the latest then; 0: not so */
+};
+
+struct service {
+	const struct config *config;
+	struct datapath *datapath;
+	struct members *members;
+	struct numbers *vip_numbers;
+	struct ranges *slot_ranges;
+	struct lb_service *document;
+	struct live_vip *live;  /* live[i] is document->vips[i] */
+	uint32_t backend_count; /* over all VIPs */
+
+	struct sweep *sweep;
+	struct event *release; /* pending for a moment after owners have changed */
+	struct event *tick;    /* pending while the flow table may hold a word */
+	uint32_t bucket_count;
+	bool flows_possible; /* false: no slot is unsettled and no word is left */
+	bool moved_in_pass;  /* a slot was MOVING at some time since this pass of the sweep began */
+
+	struct state_revert revert; /* with a document: the one in force waits to be confirmed */
+	uint32_t revert_at_s;       /* the same moment by clock_now_s() */
+	struct event *revert_timer;
+	char revert_fault[256]; /* why it could not be gone back to yet */
+	char save_fault[256];   /* of the last save of a document; "": none */
+
+	struct exec_rights exec_rights;
+	struct health *health;
+	struct health_check *checks; /* by member number */
+	struct event *reweigh_timer; /* pending while a VIP is to be weighed again */
+	int64_t reweigh_at_ms;       /* when, by the monotonic clock */
+	int64_t reweigh_after_ms;    /* not before */
+	struct event *retry_timer;   /* pending while a check could not be set up */
+	struct tunnels *tunnels;
+
+	struct slots_census census; /* all 0 but while one VIP is counted */
+
+	struct events *events;
+	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
+};
+
+/* service.c: beyond limits.vips as far as there are numbers, since a change adds before it removes.
+ */
+uint32_t vip_numbers_capacity(const struct config *config);
+
+/* service_clock.c: what happens as time passes. */
+int clock_open(struct service *service, struct event_base *base, struct lb_err *err);
+void clock_close(struct service *service);
+/* Slots are MOVING, or members are gone while flows may be on record as theirs. */
+void clock_start(struct service *service);
+/* After a change of slots: transitions of a UDP VIP end early where they would send new flows to
+ * who takes none. */
+void clock_hasten_datagrams(const struct lb_vip *vip, const struct live_vip *live);
+uint32_t clock_now_s(void);
+uint32_t clock_now_units(void); /* of flow words */
+
+/* service.c: makes a change although another one waits to be confirmed. On disk `revert` (NULL:
+ * nothing) is what the next document goes back to. */
+int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
+	      const struct state_revert *revert, json_t **change, struct lb_err *err);
+/* service.c: the document to disk, with what it goes back to; status warns of what fails until a
+ * save succeeds. */
+int save_document(struct service *service, const struct lb_service *document,
+		  const struct state_revert *revert, struct lb_err *err);
+/* service.c: packets follow what `live` has become: flags of its members, and slots. `gone` as in
+ * slots_change. */
+void live_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+	       const uint64_t *gone);
+
+/* service.c: the backend at `address` in the VIP as it is, or NULL; `live` may be NULL. Both lists
+ * are sorted by address; *from moves on. */
+const struct table_member *live_find(const struct live_vip *live, size_t *from,
+				     const struct lb_addr *address);
+
+/* --- service_health.c: what the health of backends does to the live service --- */
+int checks_open(struct service *service, struct event_base *base, struct lb_err *err);
+void checks_close(struct service *service);
+/* Whether lbd.json allows the checks of `next` that the present document does not have. */
+int checks_allowed(const struct service *service, const struct lb_service *next,
+		   struct lb_err *err);
+/* Before a change: what it needs of the machine, or an error. */
+int checks_prepare(struct service *service, const struct lb_service *next, struct lb_err *err);
+/* After it, or when it was given up: what only the other document needed ends. */
+void checks_settle(struct service *service);
+/* Standings and weights of next->backends, whose numbers are set, into `next`. `before` may be
+ * NULL. 0 or -ENOMEM. */
+int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
+/* Backends are checked as `vip`, which is in force now, says; `anew`: by another check than before.
+ */
+void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+		   bool anew);
+/* The member ends, or is checked no more. */
+void checks_drop(struct service *service, uint16_t number);
+
+/* service_health_report.c: BACKEND-STATE.health; NULL when the VIP has no check. */
+json_t *backend_health(const struct service *service, const struct lb_vip *vip,
+		       const struct live_vip *live, size_t i);
+/* Of the backends that have a weight and do not drain: how many there are, and how many of them are
+ * in which state; those that are not checked are healthy. */
+struct health_shares {
+	size_t all, healthy, unhealthy;
+};
+struct health_shares health_shares(const struct service *service, const struct lb_vip *vip,
+				   const struct live_vip *live);
+
+/* service_confirm.c: changes that go back by themselves. */
+int confirm_open(struct service *service, struct event_base *base, struct lb_err *err);
+void confirm_close(struct service *service);
+/* A change waited when an earlier lbd ended: goes on waiting, or goes back now. Takes over
+ * revert->document. */
+void confirm_restore(struct service *service, const struct state_revert *revert);
+/* An error while a change waits. */
+int confirm_check(const struct service *service, struct lb_err *err);
+/* service_apply with options->confirm_s. */
+int confirm_apply(struct service *service, struct lb_service *next,
+		  const struct apply_options *options, json_t **change, struct lb_err *err);
+
+/* service_events.c: tells of backends that have become drained since it was last asked, unless
+ * `quietly`. */
+void drains_tell(struct service *service, bool quietly);
+/* Tells when every backend of the VIP has become unhealthy, and when that has ended. */
+void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct live_vip *live);
+
+/* service_adopt.c. Refuses where the maps have VIPs and the document on disk is missing: weights,
+ * names and checks are nowhere else, and a start without them would end those VIPs. */
+int service_check_lost(const struct service *service, struct lb_err *err);
+/* Makes what an earlier lbd has left in the maps the document in force. `kept`: the one from the
+ * disk. */
+int service_adopt(struct service *service, const struct lb_service *kept, struct lb_err *err);
+
+#endif

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What differs between two service documents, and what must it cost? */
+#include "plan.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../bpf/abi.h"
+
+static bool same_backends(const struct lb_vip *a, const struct lb_vip *b)
+{
+	size_t i;
+
+	if (a->backend_count != b->backend_count)
+		return false;
+	for (i = 0; i < a->backend_count; i++)
+		if (!lb_addr_equal(&a->backends[i].address, &b->backends[i].address) ||
+		    a->backends[i].weight != b->backends[i].weight ||
+		    a->backends[i].drain != b->backends[i].drain)
+			return false;
+	return true;
+}
+
+static bool same_vip(const struct lb_vip *a, const struct lb_vip *b)
+{
+	return !strcmp(a->name, b->name) && a->table == b->table &&
+	       a->table_size == b->table_size && a->transition_s == b->transition_s &&
+	       a->flow_idle_s == b->flow_idle_s && lb_vip_forwarding_equal(a, b) &&
+	       lb_vip_health_equal(a, b) && same_backends(a, b);
+}
+
+/* The step for the lower of the two next VIPs; moves on whichever it took. */
+static struct plan_step next_step(const struct lb_service *before, size_t *b,
+				  const struct lb_service *after, size_t *a)
+{
+	const struct lb_vip *old = *b < before->vip_count ? &before->vips[*b] : NULL;
+	const struct lb_vip *new = *a < after->vip_count ? &after->vips[*a] : NULL;
+	int order = !old ? 1 : !new ? -1 : lb_endpoint_compare(&old->endpoint, &new->endpoint);
+	struct plan_step step = {.before_index = *b};
+
+	if (order <= 0) {
+		step.before = old;
+		++*b;
+	}
+	if (order >= 0) {
+		step.after = new;
+		++*a;
+	}
+	if (!step.before)
+		step.what = PLAN_ADDED;
+	else if (!step.after)
+		step.what = PLAN_REMOVED;
+	else
+		step.what = same_vip(old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
+	return step;
+}
+
+int plan_diff(const struct lb_service *before, const struct lb_service *after,
+	      struct plan_step **steps, size_t *count)
+{
+	size_t b = 0, a = 0, n = 0;
+	struct plan_step *out = calloc(before->vip_count + after->vip_count + 1, sizeof(*out));
+
+	if (!out)
+		return -ENOMEM;
+	while (b < before->vip_count || a < after->vip_count)
+		out[n++] = next_step(before, &b, after, &a);
+	*steps = out;
+	*count = n;
+	return 0;
+}
+
+uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size)
+{
+	uint32_t moved = 0, i;
+
+	for (i = 0; i < size; i++) {
+		uint16_t before = lb_slot_current(words[i]);
+
+		moved += before != owners[i] && before != LB_NONE;
+	}
+	return moved;
+}
+
+static uint64_t total_weight(const struct table_member *members, size_t count)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		sum += members[i].weight;
+	return sum;
+}
+
+/* The weight of the member at `address`, 0 when there is none. *from moves on through the list. */
+static uint32_t weight_of(const struct table_member *members, size_t count, size_t *from,
+			  const struct lb_addr *address)
+{
+	while (*from < count && lb_addr_compare(&members[*from].address, address) < 0)
+		++*from;
+	return *from < count && lb_addr_equal(&members[*from].address, address)
+		       ? members[*from].weight
+		       : 0;
+}
+
+/* For each member of `to` the number in `from` of the one with its address, or LB_NONE. */
+static void pair(const struct table_member *from, size_t from_count, const struct table_member *to,
+		 size_t to_count, uint16_t *same)
+{
+	size_t i, at = 0;
+
+	memset(same, 0xff, (LB_NONE + 1) * sizeof(*same));
+	for (i = 0; i < to_count; i++) {
+		while (at < from_count && lb_addr_compare(&from[at].address, &to[i].address) < 0)
+			at++;
+		if (at < from_count && lb_addr_equal(&from[at].address, &to[i].address))
+			same[to[i].number] = from[at].number;
+	}
+}
+
+void plan_keep(const uint32_t *words, const struct table_member *from, size_t from_count,
+	       const uint16_t *owners, const struct table_member *to, size_t to_count,
+	       uint32_t size, uint32_t *owned)
+{
+	uint16_t same[LB_NONE + 1];
+	uint32_t i;
+
+	pair(from, from_count, to, to_count, same);
+	for (i = 0; i < size; i++) {
+		uint16_t owner = same[owners[i]];
+
+		if (owner != LB_NONE && words[i] == lb_slot_settled(owner))
+			owned[owner]--;
+	}
+}
+
+static int compare_endpoint(const void *endpoint, const void *vip)
+{
+	return lb_endpoint_compare(endpoint, &((const struct lb_vip *)vip)->endpoint);
+}
+
+const struct lb_vip *plan_beside(const struct lb_service *service,
+				 const struct lb_endpoint *endpoint)
+{
+	struct lb_endpoint every = *endpoint;
+
+	every.port = 0;
+	if (!endpoint->port || !service->vip_count)
+		return NULL;
+	return bsearch(&every, service->vips, service->vip_count, sizeof(*service->vips),
+		       compare_endpoint);
+}
+
+uint32_t plan_ideal(const struct table_member *before, size_t before_count,
+		    const struct table_member *after, size_t after_count, uint32_t size)
+{
+	uint64_t total_before = total_weight(before, before_count);
+	uint64_t total_after = total_weight(after, after_count);
+	size_t i, from = 0;
+	double lost = 0;
+
+	for (i = 0; total_before && i < before_count; i++) {
+		uint32_t weight = weight_of(after, after_count, &from, &before[i].address);
+		double share = (double)before[i].weight / total_before;
+
+		if (total_after)
+			share -= (double)weight / total_after;
+		if (share > 0)
+			lost += share;
+	}
+	return lost * size + 0.5;
+}

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a change means, before it is made. Pure. */
+#ifndef LB_PLAN_H
+#define LB_PLAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "../api/model.h"
+#include "../table/table.h"
+
+enum plan_what { PLAN_UNCHANGED, PLAN_CHANGED, PLAN_ADDED, PLAN_REMOVED };
+
+/* One VIP in two documents. before is NULL when it is added, after when it is removed. */
+struct plan_step {
+	enum plan_what what;
+	const struct lb_vip *before, *after;
+	size_t before_index; /* in the old document */
+};
+
+/* Compares two documents, whose VIPs are sorted by endpoint: one step a VIP, in that order.
+ * 0 and *steps (to be freed), or -ENOMEM. */
+int plan_diff(const struct lb_service *before, const struct lb_service *after,
+	      struct plan_step **steps, size_t *count);
+
+/* Slots that have an owner in `words` (slot words, bpf/abi.h) and another one in `owners`. */
+uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size);
+
+/* Packets of a VIP, with the slot words `words` and the members `from`, go by the table `owners`
+ * over the members `to` of another VIP from now on; both have `size` slots. A slot keeps its flows
+ * where it is SETTLED and the two tables lead to the same address: takes as many off owned[], which
+ * is by member number of `from`. Members are sorted by address. */
+void plan_keep(const uint32_t *words, const struct table_member *from, size_t from_count,
+	       const uint16_t *owners, const struct table_member *to, size_t to_count,
+	       uint32_t size, uint32_t *owned);
+
+/* The VIP that gets the packets for `endpoint` while there is no VIP of just that: the one for
+ * every port of its address and protocol. NULL: none. */
+const struct lb_vip *plan_beside(const struct lb_service *service,
+				 const struct lb_endpoint *endpoint);
+
+/* The least that must move of a table of `size` slots: what each member's share by weight shrinks
+ * by, summed. Both lists are sorted by address. */
+uint32_t plan_ideal(const struct table_member *before, size_t before_count,
+		    const struct table_member *after, size_t after_count, uint32_t size);
+
+#endif

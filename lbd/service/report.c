@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What does the live service look like in JSON? (docs/protocol.md) */
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "live.h"
+
+static const struct live_vip *live_of(const struct service *service, const struct lb_vip *vip)
+{
+	return &service->live[vip - service->document->vips];
+}
+
+static json_t *address_json(const struct lb_addr *address)
+{
+	char text[LB_ADDR_TEXT];
+
+	return json_string(lb_addr_format(address, text));
+}
+
+static json_t *percent_json(double part, double whole)
+{
+	return json_real(whole > 0 ? round(part / whole * 10000) / 100 : 0);
+}
+
+static void set_counter(json_t *object, const struct lb_counter *counter)
+{
+	json_object_set_new(object, "packets", json_integer(counter->packets));
+	json_object_set_new(object, "bytes", json_integer(counter->bytes));
+}
+
+/* --- shares --- */
+
+static uint64_t total_weight(const struct live_vip *live)
+{
+	uint64_t sum = 0;
+	size_t i;
+
+	for (i = 0; i < live->backend_count; i++)
+		sum += live->backends[i].weight;
+	return sum;
+}
+
+/* --- states --- */
+
+/* Draining until its slots have left it for good and no flow is on record as its own. */
+static const char *drain_state(const struct lb_backend *backend, const struct slots *slots,
+			       uint32_t leaving, uint32_t flows)
+{
+	if (!backend->drain)
+		return "active";
+	return leaving || flows || slots->unswept ? "draining" : "drained";
+}
+
+/* `weights`: of all backends of the VIP together. */
+static json_t *backend_state(struct service *service, const struct lb_vip *vip,
+			     const struct live_vip *live, size_t i, uint64_t weights)
+{
+	const struct table_member *backend = &live->backends[i];
+	uint32_t owned = service->census.owned[backend->number];
+	uint32_t leaving = service->census.leaving[backend->number];
+	uint32_t flows = sweep_flows(service->sweep, backend->number);
+	json_t *object = json_object(), *share = json_object();
+	struct lb_counter counter;
+
+	json_object_set_new(share, "expected", percent_json(backend->weight, weights));
+	json_object_set_new(share, "slots", percent_json(owned, live->slots->size));
+	json_object_set_new(object, "address", address_json(&backend->address));
+	json_object_set_new(object, "weight", json_integer(vip->backends[i].weight));
+	json_object_set_new(
+		object, "state",
+		json_string(drain_state(&vip->backends[i], live->slots, leaving, flows)));
+	json_object_set_new(object, "recorded_flows", json_integer(flows));
+	json_object_set_new(object, "leaving_slots", json_integer(leaving));
+	json_object_set_new(object, "share", share);
+	datapath_counters(service->datapath, backend->number, &counter);
+	set_counter(object, &counter);
+	json_object_set_new(object, "next_hop",
+			    members_next_hop(service->members, backend->number));
+	json_object_set_new(object, "health", backend_health(service, vip, live, i));
+	return object;
+}
+
+json_t *service_backend_states(struct service *service, const struct lb_vip *vip)
+{
+	const struct live_vip *live = live_of(service, vip);
+	uint64_t weights = total_weight(live);
+	json_t *array = json_array();
+	size_t i;
+
+	slots_count(live->slots, &service->census);
+	for (i = 0; i < live->backend_count; i++)
+		json_array_append_new(array, backend_state(service, vip, live, i, weights));
+	slots_uncount(live->slots, &service->census);
+	return array;
+}
+
+static struct lb_counter vip_counter(struct service *service, const struct live_vip *live)
+{
+	struct lb_counter sum = {0}, counter;
+	size_t i;
+
+	for (i = 0; i < live->backend_count; i++) {
+		datapath_counters(service->datapath, live->backends[i].number, &counter);
+		sum.packets += counter.packets;
+		sum.bytes += counter.bytes;
+	}
+	return sum;
+}
+
+static json_t *digest_json(const struct service *service, const struct live_vip *live)
+{
+	uint64_t digest = table_digest(table_owners(live->table), live->slots->size, live->backends,
+				       live->backend_count, service->config->seed);
+
+	return json_sprintf("%016" PRIx64, digest);
+}
+
+static json_t *vip_head(const struct lb_vip *vip)
+{
+	char address[LB_ENDPOINT_TEXT];
+
+	return json_pack("{s:s,s:s}", "name", vip->name, "address",
+			 lb_endpoint_format(&vip->endpoint, address));
+}
+
+static json_t *slots_json(const struct slots *slots)
+{
+	return json_pack("{s:i,s:i,s:i}", "settled",
+			 (int)(slots->size - slots->moving - slots->tracked), "moving",
+			 (int)slots->moving, "tracked", (int)slots->tracked);
+}
+
+json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
+{
+	const struct live_vip *live = live_of(service, vip);
+	const struct lb_counter sum = vip_counter(service, live);
+	json_t *object = vip_head(vip);
+
+	json_object_set_new(object, "table", json_string(lb_table_kind_name(vip->table)));
+	json_object_set_new(object, "table_size", json_integer(vip->table_size));
+	json_object_set_new(object, "transition_s", json_integer(vip->transition_s));
+	json_object_set_new(object, "flow_idle_s", json_integer(vip->flow_idle_s));
+	json_object_set_new(object, "encap", json_string(lb_encap_name(vip->encap)));
+	json_object_set_new(object, "hash", json_string(lb_hash_name(vip->hash)));
+	json_object_set_new(object, "fragments", json_string(lb_fragments_name(vip->fragments)));
+	lb_vip_health_to_json(vip, object);
+	json_object_set_new(object, "slots", slots_json(live->slots));
+	json_object_set_new(object, "digest", digest_json(service, live));
+	set_counter(object, &sum);
+	json_object_set_new(object, "backends", service_backend_states(service, vip));
+	return object;
+}
+
+json_t *service_vip_stats(struct service *service, const struct lb_vip *vip)
+{
+	const struct live_vip *live = live_of(service, vip);
+	const struct lb_counter sum = vip_counter(service, live);
+	json_t *object = vip_head(vip), *backends = json_array();
+	size_t i;
+
+	set_counter(object, &sum);
+	for (i = 0; i < live->backend_count; i++) {
+		json_t *backend = json_object();
+		struct lb_counter counter;
+
+		datapath_counters(service->datapath, live->backends[i].number, &counter);
+		json_object_set_new(backend, "address", address_json(&live->backends[i].address));
+		set_counter(backend, &counter);
+		json_array_append_new(backends, backend);
+	}
+	json_object_set_new(object, "backends", backends);
+	return object;
+}
+
+/* --- status --- */
+
+static json_t *limit_json(uint32_t used, uint32_t max)
+{
+	return json_pack("{s:i,s:i}", "used", (int)used, "max", (int)max);
+}
+
+json_t *service_limits(struct service *service)
+{
+	const struct config *config = service->config;
+
+	return json_pack("{s:o,s:o,s:o,s:{s:i}}", "vips",
+			 limit_json(service->document->vip_count, config->vips), "members",
+			 limit_json(service->backend_count, config->members), "slots",
+			 limit_json(ranges_used(service->slot_ranges), config->slots), "flows",
+			 "max", (int)config->flows);
+}
+
+bool service_link(const struct service *service, uint32_t ifindex, struct nexthop_link *out)
+{
+	return members_link(service->members, ifindex, out);
+}
+
+void service_each_link(const struct service *service,
+		       void (*each)(void *user, const struct nexthop_link *link), void *user)
+{
+	members_each_link(service->members, each, user);
+}
+
+json_t *service_next_hops(struct service *service)
+{
+	return members_next_hops(service->members);
+}
+
+json_t *service_unroutable(struct service *service)
+{
+	return members_unroutable(service->members);
+}
+
+json_t *service_flow_table(struct service *service)
+{
+	static const struct {
+		const char *name, *meaning;
+	} texts[] = {
+#define FLOW_COUNT_TEXT(id, name, meaning) {name, meaning},
+		LB_FLOW_COUNT_LIST(FLOW_COUNT_TEXT)
+#undef FLOW_COUNT_TEXT
+	};
+	uint64_t counts[LB_FLOW_COUNT_COUNT] = {0};
+	json_t *array = json_array();
+	int i;
+
+	datapath_flow_counts(service->datapath, counts);
+	for (i = 0; i < LB_FLOW_COUNT_COUNT; i++)
+		json_array_append_new(array, json_pack("{s:s,s:I,s:s}", "name", texts[i].name,
+						       "count", (json_int_t)counts[i], "meaning",
+						       texts[i].meaning));
+	return json_pack("{s:I,s:I,s:i,s:o}", "recorded", (json_int_t)sweep_total(service->sweep),
+			 "room", (json_int_t)service->bucket_count * LB_FLOW_WAYS, "bytes_per_flow",
+			 (int)sizeof(uint64_t), "counts", array);
+}

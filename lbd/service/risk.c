@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whose established flows does a change end?
+ *
+ * Flows in the slots that a backend owns are not on record: how many there are nobody knows, unless
+ * the backend has never had a packet. */
+#include "risk.h"
+
+#include <errno.h>
+
+/* What a backend stands to lose. */
+struct loss {
+	uint32_t owned;    /* slots whose flows end */
+	uint32_t leaving;  /* MOVING slots whose flows that are not on record yet end */
+	uint32_t recorded; /* flows on record that end */
+	bool unswept;      /* there may be more of these */
+};
+
+static bool had_packets(const struct service *service, uint16_t number)
+{
+	struct lb_counter counter = {0};
+
+	datapath_counters(service->datapath, number, &counter);
+	return counter.packets > 0;
+}
+
+static bool is_loss(const struct loss *loss)
+{
+	return loss->owned || loss->leaving || loss->recorded || loss->unswept;
+}
+
+static json_t *loss_json(const struct table_member *backend, const struct loss *loss,
+			 const char *reason, const char *vip)
+{
+	char address[LB_ADDR_TEXT];
+
+	return json_pack("{s:s,s:s*,s:i,s:i,s:s}", "backend",
+			 lb_addr_format(&backend->address, address), "vip", vip, "recorded_flows",
+			 (int)loss->recorded, "slots", (int)(loss->owned + loss->leaving), "reason",
+			 reason);
+}
+
+/* --- a VIP that stays --- */
+
+static const char *why_removed(const struct loss *loss)
+{
+	if (loss->owned)
+		return "it is removed while it takes new flows; its flows are not counted";
+	if (loss->leaving || loss->unswept)
+		return "it is removed while its flows are still being recorded";
+	return "it is removed, and its recorded flows end";
+}
+
+/* All flows of a backend, whose VIP's slots are counted. */
+static struct loss whole_loss(const struct service *service, const struct live_vip *live,
+			      uint16_t number)
+{
+	return (struct loss){
+		.owned = service->census.owned[number],
+		.leaving = service->census.leaving[number],
+		.recorded = sweep_flows(service->sweep, number),
+		.unswept = live->slots->unswept,
+	};
+}
+
+/* What was before of a backend that stays, next->backends[i], and loses its old flows by the
+ * change: it is unhealthy, and the flows of such end from now on. NULL: it keeps them. */
+static const struct table_member *find_reset(const struct plan_step *plan,
+					     const struct live_vip *before,
+					     const struct live_vip *next, size_t i)
+{
+	const struct table_member *backend;
+	size_t from = 0;
+
+	if (standing_keeps_old(plan->after, next->standings[i], next->use_all))
+		return NULL;
+	backend = live_find(before, &from, &next->backends[i].address);
+	if (backend &&
+	    standing_keeps_old(plan->before, before->standings[backend - before->backends],
+			       before->use_all))
+		return backend;
+	return NULL;
+}
+
+/* The slots of a VIP are counted only when a backend is found that has flows to lose. */
+struct risk {
+	struct service *service;
+	const struct live_vip *live;
+	bool counted;
+	json_t *at_risk;
+};
+
+static int begin(struct risk *risk)
+{
+	risk->at_risk = json_array();
+	return risk->at_risk ? 0 : -ENOMEM;
+}
+
+static void count(struct risk *risk)
+{
+	if (!risk->counted)
+		slots_count(risk->live->slots, &risk->service->census);
+	risk->counted = true;
+}
+
+static json_t *end(struct risk *risk, int error)
+{
+	if (risk->counted)
+		slots_uncount(risk->live->slots, &risk->service->census);
+	if (!error)
+		return risk->at_risk;
+	json_decref(risk->at_risk);
+	return NULL;
+}
+
+/* `reset`: why a backend that stays loses its flows; NULL: it is removed. */
+static int add_loss(struct risk *risk, const struct table_member *backend, const char *reset)
+{
+	struct loss loss;
+
+	if (!had_packets(risk->service, backend->number))
+		return 0;
+	count(risk);
+	loss = whole_loss(risk->service, risk->live, backend->number);
+	if (!is_loss(&loss))
+		return 0;
+	return json_array_append_new(
+		risk->at_risk, loss_json(backend, &loss, reset ? reset : why_removed(&loss), NULL));
+}
+
+json_t *risk_of_change(struct service *service, const struct plan_step *plan,
+		       const struct live_vip *before, const struct live_vip *next)
+{
+	struct risk risk = {.service = service, .live = before};
+	int error = begin(&risk);
+	size_t i, from = 0;
+
+	for (i = 0; !error && i < before->backend_count; i++)
+		if (!live_find(next, &from, &before->backends[i].address))
+			error = add_loss(&risk, &before->backends[i], NULL);
+	for (i = 0; !error && i < next->backend_count; i++) {
+		const struct table_member *backend = find_reset(plan, before, next, i);
+
+		if (backend)
+			error = add_loss(&risk, backend,
+					 "it is unhealthy, and on_unhealthy is reset");
+	}
+	return end(&risk, error);
+}
+
+/* --- a VIP whose packets go elsewhere --- */
+
+/* Slots keep their flows where the other VIP's table leads them to the same backend. */
+static void count_handover(struct risk *risk, const struct risk_handover *handover)
+{
+	const struct live_vip *from = handover->from_live, *to = handover->to_live;
+
+	if (risk->counted)
+		return;
+	count(risk);
+	if (handover->to && handover->to->hash == handover->from->hash &&
+	    to->slots->size == from->slots->size)
+		plan_keep(from->slots->words, from->backends, from->backend_count,
+			  table_owners(to->table), to->backends, to->backend_count,
+			  from->slots->size, risk->service->census.owned);
+}
+
+static int hand_over(struct risk *risk, const struct risk_handover *handover,
+		     const struct table_member *backend, uint32_t *moved)
+{
+	const struct slots *slots = risk->live->slots;
+	struct loss loss;
+
+	if (!had_packets(risk->service, backend->number))
+		return 0;
+	count_handover(risk, handover);
+	loss = whole_loss(risk->service, risk->live, backend->number);
+	/* In SETTLED slots what is on record agrees with their owner. */
+	if (handover->to && !slots->moving && !slots->tracked && !loss.owned)
+		loss.recorded = 0;
+	if (!is_loss(&loss))
+		return 0;
+	*moved += loss.owned;
+	return json_array_append_new(risk->at_risk,
+				     loss_json(backend, &loss, handover->reason,
+					       handover->name_from ? handover->from->name : NULL));
+}
+
+json_t *risk_of_handover(struct service *service, const struct risk_handover *handover,
+			 uint32_t *moved)
+{
+	const struct live_vip *from = handover->from_live;
+	struct risk risk = {.service = service, .live = from};
+	int error = begin(&risk);
+	size_t i;
+
+	*moved = 0;
+	for (i = 0; !error && i < from->backend_count; i++)
+		error = hand_over(&risk, handover, &from->backends[i], moved);
+	return end(&risk, error);
+}

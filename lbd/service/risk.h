@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whose established flows does a change end? (CHANGE.at_risk of docs/protocol.md) */
+#ifndef LB_SERVICE_RISK_H
+#define LB_SERVICE_RISK_H
+
+#include <jansson.h>
+
+#include "plan.h"
+#include "live.h"
+
+/* The flows of a VIP, `from`, whose packets go elsewhere from now on: to another VIP, which has its
+ * table already, or to nobody. */
+struct risk_handover {
+	const struct lb_vip *from;
+	const struct live_vip *from_live;
+	const struct lb_vip *to; /* NULL: nobody */
+	const struct live_vip *to_live;
+	const char *reason;
+	bool name_from; /* entries say whose backends they are: not the VIP's that they stand at */
+};
+
+/* New references; NULL without memory. A backend that has never had a packet has no flow to lose.
+ */
+json_t *risk_of_change(struct service *service, const struct plan_step *plan,
+		       const struct live_vip *before, const struct live_vip *next);
+/* *moved: how many slots of `from`, of backends that have had packets, lose their flows. */
+json_t *risk_of_handover(struct service *service, const struct risk_handover *handover,
+			 uint32_t *moved);
+
+#endif

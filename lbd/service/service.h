@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The live service: the document in force and what it means in the data plane. Every change goes
+ * through service_apply: given a whole new document it validates limits, writes the document to
+ * disk, plans, and edits the data plane; or refuses and changes nothing. */
+#ifndef LB_SERVICE_H
+#define LB_SERVICE_H
+
+#include <jansson.h>
+#include "../api/model.h"
+#include "../host/config.h"
+#include "../plane/datapath.h"
+#include "../route/nexthop.h"
+#include "../route/pmtu.h"
+
+struct event_base;
+struct events;
+struct service;
+
+/* Restores the document kept in the state directory, if there is one. `events` may be NULL. */
+int service_open(const struct config *config, struct datapath *datapath, struct event_base *base,
+		 struct events *events, struct service **out, struct lb_err *err);
+void service_close(struct service *service);
+
+/* The backend has refused an outer packet, so tunnel checks of it fail for that reason. */
+void service_refused(struct service *service, const struct lb_addr *backend,
+		     enum pmtu_refusal refusal);
+/* A router has told the MTU of the way to a backend (pmtu.h). */
+void service_path_mtu(struct service *service, const struct pmtu_news *news);
+
+/* The document in force. Borrowed; gone after the next change. To change it: copy, edit, apply. */
+const struct lb_service *service_document(const struct service *service);
+
+struct apply_options {
+	bool dry_run;             /* change nothing; *change says what would be */
+	bool force;               /* even if connections break */
+	double max_moved_percent; /* of the slots of any VIP */
+	uint32_t confirm_s;       /* revert after so long, unless confirmed; 0: for good */
+};
+
+#define SERVICE_CONFIRM_MAX_S 86400
+
+/* Takes over `next` in every case. *change: the CHANGE object of docs/protocol.md, a new reference.
+ * While a change waits to be confirmed, no other is made. */
+int service_apply(struct service *service, struct lb_service *next,
+		  const struct apply_options *options, json_t **change, struct lb_err *err);
+
+/* Keeps the change that waits, or takes it back at once; to tell of it is the caller's. */
+int service_confirm(struct service *service, struct lb_err *err);
+int service_revert(struct service *service, json_t **change, struct lb_err *err);
+/* status.unconfirmed, a new reference, or NULL when nothing waits; and why a change that should
+ * have been taken back could not be yet, or "". */
+json_t *service_unconfirmed(const struct service *service);
+const char *service_revert_fault(const struct service *service);
+/* Why the last save of a document failed, or "". */
+const char *service_save_fault(const struct service *service);
+
+/* The digest of the document in force (document_digest.h), and as text for JSON, a new reference.
+ */
+uint64_t service_digest_value(const struct service *service);
+json_t *service_digest(const struct service *service);
+
+/* Objects of docs/protocol.md; new references. */
+json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */
+json_t *service_backend_states(struct service *service, const struct lb_vip *vip);
+json_t *service_vip_stats(struct service *service,
+			  const struct lb_vip *vip); /* an entry of stats.vips */
+json_t *service_limits(struct service *service);     /* status.limits */
+json_t *service_flow_table(struct service *service); /* status.flow_table */
+/* What is known of a link, and of all of them; see nexthop.h. */
+bool service_link(const struct service *service, uint32_t ifindex, struct nexthop_link *out);
+void service_each_link(const struct service *service,
+		       void (*each)(void *user, const struct nexthop_link *link), void *user);
+json_t *service_next_hops(struct service *service);  /* status.next_hops */
+json_t *service_unroutable(struct service *service); /* status.unroutable */
+json_t *service_health(struct service *service);     /* status.health */
+/* Adds sentences to status.warnings. */
+void service_health_warnings(struct service *service, json_t *warnings);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What does the health of a VIP's backends mean for its flows? Pure: what is known of each backend
+ * goes in, weights and flags come out.
+ *
+ *                             takes new flows        keeps its old ones
+ *   FIT                       by its weight          yes
+ *   WAITING for a result      no                     yes
+ *   ILL                       no                     yes; with on_unhealthy "reset" no
+ *
+ * When no backend with a share (a weight, and not draining) is FIT, when_all_unhealthy decides:
+ * with "use_all" all of them count as FIT, their old flows included; with "drop" none takes new
+ * flows.
+ *
+ * Where a backend stands follows from the results of its checks, but for its first one:
+ * - A backend that joins others of which something is known WAITS.
+ * - Backends of a VIP of which nothing is known yet are FIT, so that a new VIP serves at once and
+ *   does not send everybody to whichever backend is checked first; with "drop" they WAIT.
+ * - A backend of a VIP that gets its first check, or another one, stands as it stood.
+ * - A backend that an earlier lbd has left stands as the data plane says: what took new flows is
+ *   FIT, what had lost its old ones is ILL, the rest WAITS.
+ */
+#ifndef LB_STANDING_H
+#define LB_STANDING_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "../api/model.h"
+#include "../health/state.h"
+
+enum standing { STANDING_FIT, STANDING_WAITING, STANDING_ILL };
+
+/* Of one backend. `known`: by a result, or from before; else it is presumed. */
+struct health_standing {
+	enum standing is;
+	bool known;
+};
+
+/* Of a backend that has come anew into `vip`; anything_known: of some other backend of it. */
+struct health_standing standing_of_new(const struct lb_vip *vip, bool anything_known);
+/* Of one that was left by an earlier lbd; flags: LB_MEMBER_* of its entry. */
+struct health_standing standing_of_left(uint32_t flags);
+struct health_standing standing_of_result(enum health_status status); /* not of UNKNOWN */
+
+/* The weights that count for new flows into weights[vip->backend_count]. True when no backend is
+ * fit, but all are used. standings[i] is of vip->backends[i]; without a check all are FIT. */
+bool standing_weigh(const struct lb_vip *vip, const struct health_standing *standings,
+		    uint32_t *weights);
+/* Whether a backend keeps its old flows; `use_all`: what standing_weigh said. */
+bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standing, bool use_all);
+
+#endif

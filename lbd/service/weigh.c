@@ -1,0 +1,422 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What does the health of backends do to the live service?
+ *
+ * Each backend of a VIP with a check has a watch of the engine (health.h), by its member number, so
+ * that it lives through changes of the document. What a result means is decided in standing.c; here
+ * the VIP's table is brought up to date, by the way that every change takes (live_lead), and
+ * nothing is written to disk.
+ *
+ * Results that come together are acted upon together: a table is built once for a rack that fails.
+ */
+#include <errno.h>
+#include <event2/event.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "../../bpf/tunnel.h"
+#include "../host/events.h"
+#include "live.h"
+
+#define GATHER_MS 5         /* what comes within so long comes together */
+#define ROUND_SLACK_MS 1000 /* at most, beyond the timeout: commands that wait for their turn */
+#define STARTS_A_MS 2       /* first checks that the engine begins */
+#define TURN_MS 10          /* how long tables are built before others have their turn */
+#define RETRY_MS 1000
+#define HOLD_MS 1000 /* of a tunnel check whose next hop is not known yet */
+#define HOLD_LOOK_MS 20
+
+static int64_t now_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+static void timer_set(struct event *timer, int64_t delay_ms)
+{
+	const int64_t ms = delay_ms > 0 ? delay_ms : 0;
+	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+
+	evtimer_add(timer, &delay);
+}
+
+static bool is_checked(const struct lb_vip *vip)
+{
+	return vip->health.kind != LB_HEALTH_NONE;
+}
+
+/* --- standings and weights of a change --- */
+
+/* Where the backend stood, or NULL when it was not there. Both lists are sorted; *from moves on. */
+static const struct health_standing *standing_before(const struct live_vip *before, size_t *from,
+						     const struct table_member *backend)
+{
+	while (before && *from < before->backend_count &&
+	       lb_addr_compare(&before->backends[*from].address, &backend->address) < 0)
+		++*from;
+	if (!before || *from == before->backend_count ||
+	    before->backends[*from].number != backend->number)
+		return NULL;
+	return &before->standings[*from];
+}
+
+static void take_standings(const struct lb_vip *vip, const struct live_vip *before,
+			   struct live_vip *next)
+{
+	const struct health_standing *kept;
+	bool known = false;
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		kept = standing_before(before, &from, &next->backends[i]);
+		known |= kept && kept->known;
+	}
+	for (i = 0, from = 0; i < next->backend_count; i++) {
+		kept = standing_before(before, &from, &next->backends[i]);
+		next->standings[i] = kept && is_checked(vip) ? *kept : standing_of_new(vip, known);
+	}
+}
+
+int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next)
+{
+	uint32_t *weights = calloc(next->backend_count + 1, sizeof(*weights));
+
+	next->standings = calloc(next->backend_count + 1, sizeof(*next->standings));
+	if (!weights || !next->standings) {
+		free(weights);
+		return -ENOMEM;
+	}
+	take_standings(vip, before, next);
+	next->use_all = standing_weigh(vip, next->standings, weights);
+	for (size_t i = 0; i < next->backend_count; i++)
+		next->backends[i].weight = weights[i];
+	next->round_ends_ms = before ? before->round_ends_ms : 0;
+	next->told_all_unhealthy = before && before->told_all_unhealthy;
+	free(weights);
+	return 0;
+}
+
+/* --- watches --- */
+
+void checks_drop(struct service *service, uint16_t number)
+{
+	health_remove(service->checks[number].watch);
+	service->checks[number].watch = NULL;
+	service->checks[number].begin_by_ms = 0;
+}
+
+/* A tunnel check goes where traffic goes, so it would fail until the next hop of a backend that has
+ * just been added is known, and a first result decides alone. */
+static bool is_held(struct service *service, const struct lb_vip *vip, uint16_t number)
+{
+	struct health_check *check = &service->checks[number];
+
+	if (vip->health.source != LB_HEALTH_TUNNEL || members_reachable(service->members, number))
+		return false;
+	if (!check->begin_by_ms)
+		check->begin_by_ms = now_ms() + HOLD_MS;
+	return now_ms() < check->begin_by_ms;
+}
+
+static int tunnel_ready(const struct service *service, const struct lb_vip *vip, uint16_t number)
+{
+	if (vip->health.source != LB_HEALTH_TUNNEL)
+		return 0;
+	return tunnels_check(service->tunnels, number, &vip->endpoint.address);
+}
+
+/* What fails here is tried again: the change is made already. */
+static void add_watch(struct service *service, const struct lb_vip *vip,
+		      const struct table_member *backend)
+{
+	struct health_check *check = &service->checks[backend->number];
+	const struct health_target target = {
+		.vip = vip->endpoint,
+		.backend = backend->address,
+		.check = &vip->health,
+		.mark = LB_TUNNEL_MARK | backend->number,
+	};
+
+	if (is_held(service, vip, backend->number)) {
+		timer_set(service->retry_timer, HOLD_LOOK_MS);
+		return;
+	}
+	check->service = service;
+	if (!tunnel_ready(service, vip, backend->number))
+		check->watch = health_add(service->health, &target, check);
+	if (!check->watch)
+		timer_set(service->retry_timer, RETRY_MS);
+}
+
+void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+		   bool anew)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < live->backend_count; i++) {
+		const struct table_member *backend = &live->backends[i];
+
+		if (anew || !is_checked(vip))
+			checks_drop(service, backend->number);
+		if (service->checks[backend->number].watch)
+			kept++;
+		else if (is_checked(vip))
+			add_watch(service, vip, backend);
+	}
+	if (is_checked(vip) && !kept) /* those that are held have their time, too */
+		live->round_ends_ms = now_ms() + vip->health.timeout_ms + ROUND_SLACK_MS +
+				      (vip->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
+				      (int64_t)live->backend_count / STARTS_A_MS;
+	unhealthy_tell(service, vip, live);
+}
+
+static void on_retry(evutil_socket_t fd, short events, void *user)
+{
+	struct service *service = user;
+
+	(void)fd;
+	(void)events;
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		checks_follow(service, &service->document->vips[i], &service->live[i], false);
+}
+
+/* --- weighing again --- */
+
+/* The VIP's table for the weights that its backends have by now. 0 or -ENOMEM, with nothing
+ * changed. */
+static int update_table(const struct lb_vip *vip, struct live_vip *live)
+{
+	struct table_member *next = calloc(live->backend_count + 1, sizeof(*next));
+	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
+	int error = next && weights ? 0 : -ENOMEM;
+	bool use_all = false;
+
+	if (!error) {
+		use_all = standing_weigh(vip, live->standings, weights);
+		for (size_t i = 0; i < live->backend_count; i++) {
+			next[i] = live->backends[i];
+			next[i].weight = weights[i];
+		}
+		error = table_update(live->table, next, live->backend_count);
+	}
+	free(weights);
+	if (error) {
+		free(next);
+		return error;
+	}
+	free(live->backends);
+	live->backends = next;
+	live->use_all = use_all;
+	return 0;
+}
+
+static void reweigh(struct service *service, const struct lb_vip *vip, struct live_vip *live)
+{
+	static const uint64_t none_gone[(LB_NONE + 1) / 64];
+
+	if (update_table(vip, live))
+		return; /* tried again, since it is still marked */
+	live->reweigh = false;
+	live_lead(service, vip, live, none_gone);
+	unhealthy_tell(service, vip, live);
+}
+
+static bool all_were_checked(const struct service *service, const struct live_vip *live)
+{
+	struct health_view view;
+
+	for (size_t i = 0; i < live->backend_count; i++) {
+		const struct health_watch *watch = service->checks[live->backends[i].number].watch;
+
+		if (!watch)
+			return false;
+		health_get(watch, &view);
+		if (view.duration_us < 0)
+			return false;
+	}
+	return true;
+}
+
+/* How long the VIP's results are still gathered. */
+static int64_t gather_ms(const struct service *service, const struct live_vip *live, int64_t now)
+{
+	if (now >= live->round_ends_ms || all_were_checked(service, live))
+		return 0;
+	return live->round_ends_ms - now;
+}
+
+/* A timer that is set is not put off. Tables take at most half of the loop's time: big ones are
+ * built less often while many backends fail one after the other. */
+static void reweigh_within(struct service *service, int64_t delay_ms)
+{
+	int64_t at_ms = now_ms() + delay_ms;
+
+	if (at_ms < service->reweigh_after_ms)
+		at_ms = service->reweigh_after_ms;
+	if (evtimer_pending(service->reweigh_timer, NULL) && service->reweigh_at_ms <= at_ms)
+		return;
+	service->reweigh_at_ms = at_ms;
+	timer_set(service->reweigh_timer, at_ms - now_ms());
+}
+
+static void on_reweigh(evutil_socket_t fd, short events, void *user)
+{
+	struct service *service = user;
+	const int64_t began = now_ms();
+	int64_t next_ms = INT64_MAX;
+
+	(void)fd;
+	(void)events;
+	for (size_t i = 0; i < service->document->vip_count; i++) {
+		struct live_vip *live = &service->live[i];
+		int64_t wait_ms = live->reweigh ? gather_ms(service, live, now_ms()) : 0;
+
+		if (!live->reweigh)
+			continue;
+		if (!wait_ms && now_ms() - began < TURN_MS) {
+			reweigh(service, &service->document->vips[i], live);
+			wait_ms = RETRY_MS;
+		}
+		if (live->reweigh && wait_ms < next_ms)
+			next_ms = wait_ms;
+	}
+	service->reweigh_after_ms = 2 * now_ms() - began;
+	if (next_ms != INT64_MAX)
+		reweigh_within(service, next_ms);
+}
+
+/* --- results --- */
+
+/* The VIP and the backend in it that a member is; false: none that is in force. */
+static bool find_member(const struct service *service, uint16_t number, size_t *vip,
+			size_t *backend)
+{
+	uint32_t wanted = members_vip(service->members, number);
+	const struct live_vip *live = service->live;
+
+	for (*vip = 0; *vip < service->document->vip_count && live->number != wanted; live++)
+		++*vip;
+	if (*vip == service->document->vip_count || !is_checked(&service->document->vips[*vip]))
+		return false;
+	for (*backend = 0; *backend < live->backend_count; ++*backend)
+		if (live->backends[*backend].number == number)
+			return true;
+	return false;
+}
+
+static void tell(const struct service *service, const struct lb_vip *vip,
+		 const struct lb_addr *backend, const struct health_view *view)
+{
+	events_health(service->events, vip->name, backend, health_status_name(view->status),
+		      view->since.wall_ms, view->status == HEALTH_UNHEALTHY ? view->error : NULL);
+}
+
+static void on_changed(void *user, void *owner, const struct health_view *view)
+{
+	struct service *service = user;
+	const struct health_check *check = owner;
+	struct live_vip *live;
+	size_t vip, backend;
+
+	if (!find_member(service, (uint16_t)(check - service->checks), &vip, &backend))
+		return;
+	live = &service->live[vip];
+	live->standings[backend] = standing_of_result(view->status);
+	live->reweigh = true;
+	reweigh_within(service, GATHER_MS);
+	tell(service, &service->document->vips[vip], &live->backends[backend].address, view);
+}
+
+/* --- the tunnel --- */
+
+static bool wants_tunnel(const struct lb_service *document)
+{
+	for (size_t i = 0; i < document->vip_count; i++)
+		if (is_checked(&document->vips[i]) &&
+		    document->vips[i].health.source == LB_HEALTH_TUNNEL)
+			return true;
+	return false;
+}
+
+/* Only what is new in `next` is judged, so that a check that has become impossible does not stand
+ * in the way of other changes. */
+int checks_allowed(const struct service *service, const struct lb_service *next, struct lb_err *err)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < next->vip_count; i++) {
+		const struct lb_vip *vip = &next->vips[i];
+		const struct lb_vip *now = lb_service_find(service->document, vip->name);
+
+		if (vip->health.kind != LB_HEALTH_EXEC ||
+		    (now && lb_health_equal(&now->health, &vip->health)))
+			continue;
+		if (!exec_rights_find(&service->exec_rights, vip->health.command[0], path, err))
+			continue;
+		lb_err_prefix(err, "vips[%zu].health.command[0]", i);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int checks_prepare(struct service *service, const struct lb_service *next, struct lb_err *err)
+{
+	return wants_tunnel(next) ? tunnels_start(service->tunnels, err) : 0;
+}
+
+void checks_settle(struct service *service)
+{
+	if (!wants_tunnel(service->document))
+		tunnels_stop(service->tunnels);
+}
+
+void service_refused(struct service *service, const struct lb_addr *backend,
+		     enum pmtu_refusal refusal)
+{
+	health_refused(service->health, backend, refusal);
+}
+
+static uint32_t tunnel_mtu(void *user, void *owner)
+{
+	const struct service *service = user;
+	const struct health_check *check = owner;
+
+	return members_inner_mtu(service->members, (uint16_t)(check - service->checks));
+}
+
+/* --- life --- */
+
+int checks_open(struct service *service, struct event_base *base, struct lb_err *err)
+{
+	const struct health_options options = {
+		.changed = on_changed,
+		.tunnel_mtu = tunnel_mtu,
+		.user = service,
+		.exec_rights = &service->exec_rights,
+	};
+
+	service->exec_rights = service->config->exec;
+	if (exec_rights_resolve(&service->exec_rights, err))
+		return -EINVAL;
+	service->health = health_new(base, &options);
+	service->checks = calloc(members_capacity(service->config), sizeof(*service->checks));
+	service->reweigh_timer = evtimer_new(base, on_reweigh, service);
+	service->retry_timer = evtimer_new(base, on_retry, service);
+	service->tunnels = tunnels_new(base, service->datapath, service->config->seed);
+	if (service->health && service->checks && service->reweigh_timer && service->retry_timer &&
+	    service->tunnels)
+		return 0;
+	return lb_err_no_memory(err);
+}
+
+void checks_close(struct service *service)
+{
+	health_free(service->health);
+	if (service->reweigh_timer)
+		event_free(service->reweigh_timer);
+	if (service->retry_timer)
+		event_free(service->retry_timer);
+	tunnels_free(service->tunnels);
+	free(service->checks);
+}
