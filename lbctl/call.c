@@ -22,10 +22,9 @@ static void strip_root(struct lb_err *err, const char *root)
  * applying it would undo, before the error. For text only; programs ask for config.diff. */
 static void show_difference(const struct invocation *invocation, const json_t *params)
 {
-	json_auto_t
-	*document = json_pack("{s:O*}", "document", json_object_get(params, "document"));
-	json_auto_t
-	*difference = NULL;
+	json_auto_t *document =
+		json_pack("{s:O*}", "document", json_object_get(params, "document"));
+	json_auto_t *difference = NULL;
 	struct lb_err err;
 
 	if (invocation->json || !json_object_size(document) ||
@@ -39,8 +38,7 @@ static void show_difference(const struct invocation *invocation, const json_t *p
 int call_ask(const struct invocation *invocation, json_t **result, struct lb_err *err)
 {
 	const struct command *command = invocation->command;
-	json_auto_t
-	*params = NULL;
+	json_auto_t *params = NULL;
 
 	if (command->params && command->params(invocation, &params, err))
 		return -EINVAL;
@@ -59,8 +57,7 @@ int call_ask(const struct invocation *invocation, json_t **result, struct lb_err
 enum exit_code call_lbd(const struct invocation *invocation, struct output *output)
 {
 	const struct command *command = invocation->command;
-	json_auto_t
-	*result = NULL;
+	json_auto_t *result = NULL;
 	struct lb_err err = {0};
 
 	if (call_ask(invocation, &result, &err))

@@ -169,8 +169,7 @@ static int read_reply(int fd, const char *path, int timeout_s, struct reply *rep
 
 static bool carries_error(const struct reply *reply)
 {
-	json_auto_t
-	*root = json_loadb(reply->bytes, reply->length, 0, NULL);
+	json_auto_t *root = json_loadb(reply->bytes, reply->length, 0, NULL);
 
 	return json_is_object(json_object_get(root, "error"));
 }
@@ -258,8 +257,7 @@ static int follow(int fd, const char *path, struct reply *reply,
 
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &never, sizeof(never));
 	while (more) {
-		json_auto_t
-		*root = NULL;
+		json_auto_t *root = NULL;
 
 		if (next_line(fd, path, reply, err))
 			return -EINVAL;
@@ -273,8 +271,7 @@ int client_stream(const char *path, int timeout_s, const char *method,
 		  bool (*each)(void *user, const json_t *params), void *user, struct lb_err *err)
 {
 	char *request = make_request(method, NULL, err);
-	json_auto_t
-	*result = NULL;
+	json_auto_t *result = NULL;
 	struct reply reply = {0};
 	int status = -EINVAL, fd;
 

@@ -79,8 +79,7 @@ static json_t *ask(const struct partial *partial, const char *method, const json
 
 static void offer_vips(FILE *out, const struct partial *partial)
 {
-	json_auto_t
-	*result = ask(partial, "vip.list", NULL);
+	json_auto_t *result = ask(partial, "vip.list", NULL);
 	const json_t *vip;
 	size_t i;
 
@@ -95,10 +94,8 @@ static void offer_vips(FILE *out, const struct partial *partial)
 static void offer_backends(FILE *out, const struct partial *partial)
 {
 	const char *reference = partial->word_count > 2 ? partial->words[2] : NULL;
-	json_auto_t
-	*params = json_pack("{s:s*}", "vip", reference);
-	json_auto_t
-	*result = params ? ask(partial, "backend.list", params) : NULL;
+	json_auto_t *params = json_pack("{s:s*}", "vip", reference);
+	json_auto_t *result = params ? ask(partial, "backend.list", params) : NULL;
 	const json_t *vip = json_array_get(json_object_get(result, "vips"), 0);
 	const json_t *backend;
 	size_t i;

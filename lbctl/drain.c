@@ -67,8 +67,7 @@ static void sleep_ms(long long ms)
 
 static int ask(const struct wait *wait, const char *method, json_t **result, struct lb_err *err)
 {
-	json_auto_t
-	*params = json_pack("{s:s}", "vip", wait->vip);
+	json_auto_t *params = json_pack("{s:s}", "vip", wait->vip);
 
 	return client_call(wait->invocation->socket, CLIENT_TIMEOUT_S, method, params, result, err);
 }
@@ -76,8 +75,7 @@ static int ask(const struct wait *wait, const char *method, json_t **result, str
 /* The bound that is shown beside slots in transition. */
 static int learn_transition(struct wait *wait, struct lb_err *err)
 {
-	json_auto_t
-	*vip = NULL;
+	json_auto_t *vip = NULL;
 
 	if (ask(wait, "vip.show", &vip, err))
 		return -EINVAL;
@@ -148,10 +146,8 @@ static void show_progress(const struct wait *wait, const json_t *before)
 /* Asks once. 0, or -EINVAL when there is nothing to wait for any more. */
 static int look(struct wait *wait, struct lb_err *err)
 {
-	json_auto_t
-	*result = NULL;
-	json_auto_t
-	*before = wait->backend;
+	json_auto_t *result = NULL;
+	json_auto_t *before = wait->backend;
 	json_t *backend;
 
 	wait->backend = NULL;
@@ -238,8 +234,7 @@ enum exit_code drain_run(const struct invocation *invocation, struct output *out
 		.output = output,
 		.vip = invocation->arguments[0],
 	};
-	json_auto_t
-	*change = NULL;
+	json_auto_t *change = NULL;
 	struct lb_err err = {0};
 	enum exit_code code;
 

@@ -91,8 +91,7 @@ static void tell(struct forwarding *out)
 
 bool forwarding_look(const char *socket, struct forwarding *out)
 {
-	json_auto_t
-	*config = json_load_file(LB_CONFIG_DEFAULT, 0, NULL);
+	json_auto_t *config = json_load_file(LB_CONFIG_DEFAULT, 0, NULL);
 	const char *folder = json_string_value(json_object_get(config, "pin_dir"));
 	DIR *pins;
 

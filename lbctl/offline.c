@@ -22,8 +22,7 @@ static json_t *describe(const struct lb_service *service)
 
 static int check(const struct invocation *invocation, json_t **result, struct lb_err *err)
 {
-	json_auto_t
-	*params = NULL;
+	json_auto_t *params = NULL;
 	struct lb_service *service;
 	int status = params_document(invocation, &params, err);
 
@@ -42,8 +41,7 @@ static int check(const struct invocation *invocation, json_t **result, struct lb
 
 static enum exit_code check_offline(const struct invocation *invocation, struct output *output)
 {
-	json_auto_t
-	*result = NULL;
+	json_auto_t *result = NULL;
 	struct lb_err err = {0};
 
 	if (check(invocation, &result, &err))
@@ -54,8 +52,7 @@ static enum exit_code check_offline(const struct invocation *invocation, struct 
 
 enum exit_code config_check_run(const struct invocation *invocation, struct output *output)
 {
-	json_auto_t
-	*result = NULL;
+	json_auto_t *result = NULL;
 	struct lb_err err = {0};
 
 	if (invocation_option(invocation, "offline"))

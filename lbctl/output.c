@@ -56,8 +56,7 @@ static void json_error(FILE *out, const struct invocation *invocation, const str
 {
 	struct lb_err shown = *err;
 	char usage[USAGE_TEXT];
-	json_auto_t
-	*object = NULL;
+	json_auto_t *object = NULL;
 
 	if (err->code == LB_ERR_USAGE && invocation->command && !err->hint[0])
 		lb_err_hint(&shown, "usage: lbctl %s",

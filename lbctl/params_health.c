@@ -129,8 +129,7 @@ static int add_check(const struct invocation *invocation, json_t *object, struct
 {
 	const char *kind = invocation_option(invocation, "health"), *first;
 	const bool is_new = strcmp(invocation->command->verb, "add") == 0;
-	json_auto_t
-	*check = json_object();
+	json_auto_t *check = json_object();
 
 	if (make_check(invocation, check, &first, err))
 		return -EINVAL;

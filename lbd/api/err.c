@@ -144,10 +144,9 @@ static int set_text(json_t *object, const char *key, const char *text)
 
 json_t *lb_err_to_json(const struct lb_err *err)
 {
-	json_auto_t
-	*object = json_pack("{s:i s:s}", "code", (int)err->code, "message", err->message);
-	json_auto_t
-	*data = json_object();
+	json_auto_t *object =
+		json_pack("{s:i s:s}", "code", (int)err->code, "message", err->message);
+	json_auto_t *data = json_object();
 
 	if (!object || !data)
 		return NULL;

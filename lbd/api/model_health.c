@@ -49,8 +49,7 @@ static json_int_t integer_of(const json_t *object, const char *field)
 /* The check that is there with these fields changed, as JSON; NULL without memory. */
 static json_t *edited(const struct lb_health *check, const json_t *edit)
 {
-	json_auto_t
-	*whole = lb_health_to_json(check);
+	json_auto_t *whole = lb_health_to_json(check);
 	const char *field;
 	json_t *value;
 
@@ -77,8 +76,7 @@ static int no_check_to_edit(struct lb_err *err)
 static int check_from_json(const json_t *value, const struct lb_health *now, struct lb_health *out,
 			   struct lb_err *err)
 {
-	json_auto_t
-	*whole = NULL;
+	json_auto_t *whole = NULL;
 
 	*out = (struct lb_health){0};
 	if (json_is_null(value))

@@ -305,8 +305,7 @@ int lb_vip_from_json(const json_t *object, struct lb_vip *out, struct lb_err *er
 
 static json_t *backends_to_json(const struct lb_vip *vip)
 {
-	json_auto_t
-	*array = json_array();
+	json_auto_t *array = json_array();
 
 	for (size_t i = 0; i < vip->backend_count; i++)
 		if (json_array_append_new(array, lb_backend_to_json(&vip->backends[i])))
@@ -317,8 +316,7 @@ static json_t *backends_to_json(const struct lb_vip *vip)
 json_t *lb_vip_to_json(const struct lb_vip *vip)
 {
 	char address[LB_ENDPOINT_TEXT];
-	json_auto_t
-	*object =
+	json_auto_t *object =
 		json_pack("{s:s s:s s:s s:I s:I s:I s:s s:s s:s s:o}", "name", vip->name, "address",
 			  lb_endpoint_format(&vip->endpoint, address), "table",
 			  lb_table_kind_name(vip->table), "table_size", (json_int_t)vip->table_size,
@@ -417,8 +415,7 @@ static json_t *vip_to_document(const struct lb_vip *vip)
 
 json_t *lb_service_to_json(const struct lb_service *service)
 {
-	json_auto_t
-	*vips = json_array();
+	json_auto_t *vips = json_array();
 
 	for (size_t i = 0; i < service->vip_count; i++)
 		if (json_array_append_new(vips, vip_to_document(&service->vips[i])))

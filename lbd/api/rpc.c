@@ -222,8 +222,7 @@ static bool reply_is_to(const json_t *reply, int id)
 
 int lb_reply_parse(const char *line, size_t length, int id, json_t **result, struct lb_err *err)
 {
-	json_auto_t
-	*reply = json_loadb(line, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	json_auto_t *reply = json_loadb(line, length, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
 	json_t *error = json_object_get(reply, "error");
 
 	*result = NULL;

@@ -126,12 +126,12 @@ static struct client *next_in_queue(struct control *control)
 	struct client *client, *next = NULL;
 
 	share_count(control->share);
-	LIST_FOREACH(client, &control->clients, entry)
-	share_unread(control->share, client->user, unread_of(client));
-	TAILQ_FOREACH(client, &control->queue, queue_entry)
-	if (share_may(control->share, client->user) &&
-	    (!next || share_before(client->user, next->user)))
-		next = client;
+	LIST_FOREACH (client, &control->clients, entry)
+		share_unread(control->share, client->user, unread_of(client));
+	TAILQ_FOREACH (client, &control->queue, queue_entry)
+		if (share_may(control->share, client->user) &&
+		    (!next || share_before(client->user, next->user)))
+			next = client;
 	return next;
 }
 
@@ -195,8 +195,7 @@ static int send_error(struct client *client, const json_t *id, const struct lb_e
 static int carry_out(struct client *client, const struct lb_request *request)
 {
 	struct lb_err err = {0};
-	json_auto_t
-	*result = NULL;
+	json_auto_t *result = NULL;
 	const struct control *control = client->control;
 	int ret = control->call(control->user, &client->peer, request, &result, &err);
 
@@ -297,8 +296,8 @@ static size_t held(const struct control *control)
 	const struct client *client;
 	size_t sum = 0;
 
-	LIST_FOREACH(client, &control->clients, entry)
-	sum += evbuffer_get_length(bufferevent_get_input(client->stream));
+	LIST_FOREACH (client, &control->clients, entry)
+		sum += evbuffer_get_length(bufferevent_get_input(client->stream));
 	return sum;
 }
 
@@ -453,8 +452,8 @@ void control_broadcast(void *arg, const char *line, size_t length)
 	struct control *control = arg;
 	struct client *client;
 
-	LIST_FOREACH(client, &control->clients, entry)
-	client_tell(client, line, length);
+	LIST_FOREACH (client, &control->clients, entry)
+		client_tell(client, line, length);
 }
 
 /* --- accepting --- */

@@ -98,8 +98,7 @@ static int config_export(struct methods_context *context, const json_t *params, 
 static int config_diff(struct methods_context *context, const json_t *params, json_t **result,
 		       struct lb_err *err)
 {
-	json_auto_t
-	*before = NULL, *after = NULL;
+	json_auto_t *before = NULL, *after = NULL;
 	const json_t *document;
 	const struct lb_json_field fields[] = {{"document", LB_JSON_OBJECT, true, &document}, {0}};
 	struct lb_service *service;

@@ -322,8 +322,7 @@ void health_refused(struct health *health, const struct lb_addr *backend, enum p
 
 	if (too_many_refusals(health, now_us))
 		return;
-	LIST_FOREACH(watch, &health->watches, watches)
-	{
+	LIST_FOREACH (watch, &health->watches, watches) {
 		if (watch->check.source != LB_HEALTH_TUNNEL ||
 		    !lb_addr_equal(&watch->probe.backend, backend))
 			continue;

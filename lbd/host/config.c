@@ -424,8 +424,7 @@ static int open_file(const char *path, FILE **out, struct lb_err *err)
 
 int config_load(const char *path, struct config *out, struct lb_err *err)
 {
-	json_auto_t
-	*document = NULL;
+	json_auto_t *document = NULL;
 	json_error_t fault;
 	struct lb_err inner = {0};
 	FILE *file = NULL;

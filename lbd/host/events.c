@@ -67,8 +67,7 @@ char *events_time_ms(int64_t since_1970_ms, char out[EVENTS_TIME_TEXT])
 /* The notification of JSON-RPC: a request without id, which wants no reply. To be freed. */
 static char *notification(const json_t *event)
 {
-	json_auto_t
-	*root = NULL;
+	json_auto_t *root = NULL;
 	char time[EVENTS_TIME_TEXT], *line;
 	struct timespec now;
 	json_t *params;

@@ -268,8 +268,7 @@ static int check_format(const json_t *format, struct lb_err *err)
 /* Of all fields but "checksum", into out; false without memory. */
 static bool checksum(const json_t *root, char out[9])
 {
-	json_auto_t
-	*rest = json_copy((json_t *)root);
+	json_auto_t *rest = json_copy((json_t *)root);
 	char *text;
 
 	json_object_del(rest, "checksum");
@@ -391,9 +390,8 @@ static json_t *revert_json(const struct state_revert *revert)
 static char *write_state(const struct lb_service *service, const struct state_revert *revert)
 {
 	bool reverts = revert && revert->document;
-	json_auto_t
-	*root = json_pack("{s:i, s:o}", "format", LB_STATE_FORMAT, "document",
-			  lb_service_to_json(service));
+	json_auto_t *root = json_pack("{s:i, s:o}", "format", LB_STATE_FORMAT, "document",
+				      lb_service_to_json(service));
 	char sum[9];
 
 	if (!root || (reverts && json_object_set_new(root, "revert", revert_json(revert))))

@@ -324,7 +324,8 @@ uint64_t datapath_memory_bytes(const struct datapath *datapath)
 	const struct bpf_map *map;
 	uint64_t sum = 0;
 
-	bpf_object__for_each_map(map, datapath->skeleton->obj) sum += map_memory(bpf_map__fd(map));
+	bpf_object__for_each_map (map, datapath->skeleton->obj)
+		sum += map_memory(bpf_map__fd(map));
 	return sum;
 }
 

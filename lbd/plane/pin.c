@@ -188,7 +188,8 @@ static int adopt_map(struct bpf_map *map, const char *pin_dir, struct lb_err *er
 
 /* The maps worth keeping: not libbpf's own (".rodata"). */
 #define for_each_pin(map, datapath)                                                                \
-	bpf_object__for_each_map(map, (datapath)->skeleton->obj) if (!bpf_map__is_internal(map))
+	bpf_object__for_each_map (map, (datapath)->skeleton->obj)                                  \
+		if (!bpf_map__is_internal(map))
 
 static int adopt_maps(struct datapath *datapath, struct lb_err *err)
 {

@@ -47,8 +47,7 @@ static int share_maps(struct tunnel_bpf *skeleton, const struct tunnel_options *
 	struct bpf_map *map;
 	int error;
 
-	bpf_object__for_each_map(map, skeleton->obj)
-	{
+	bpf_object__for_each_map (map, skeleton->obj) {
 		if (map == skeleton->maps.members)
 			error = bpf_map__reuse_fd(map, options->members_fd);
 		else if (map == skeleton->maps.nexthops)

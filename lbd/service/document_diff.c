@@ -72,8 +72,7 @@ static bool compare_objects(json_t *differences, const char *prefix, const json_
 static bool compare_lists(json_t *differences, const char *prefix, const json_t *from,
 			  const json_t *to)
 {
-	json_auto_t
-	*before = index_of(from), *after = index_of(to);
+	json_auto_t *before = index_of(from), *after = index_of(to);
 	char field[FIELD_TEXT];
 	const json_t *other;
 	bool done = before && after;
@@ -139,8 +138,7 @@ static bool compare_vip(json_t *vips, const json_t *before, const json_t *after)
 
 static bool compare_vips(json_t *vips, const json_t *from, const json_t *to)
 {
-	json_auto_t
-	*before = index_of(from), *after = index_of(to);
+	json_auto_t *before = index_of(from), *after = index_of(to);
 	bool done = before && after;
 	json_t *vip;
 	size_t i;

@@ -231,8 +231,7 @@ static json_t *row_json(const struct row *row)
 /* Of a balancer with the sizes that lbd.json has when it says nothing. */
 static json_int_t default_memory_bytes(void)
 {
-	json_auto_t
-	*document = json_pack("{s:[s]}", "interfaces", "lo");
+	json_auto_t *document = json_pack("{s:[s]}", "interfaces", "lo");
 	struct datapath_options options = {.seed = {1, 1}};
 	struct datapath *datapath = NULL;
 	struct config config;

@@ -154,8 +154,7 @@ static int reuse_maps(struct rival *rival)
 	struct bpf_map *map, *made;
 	int error;
 
-	bpf_object__for_each_map(map, rival->program->obj)
-	{
+	bpf_object__for_each_map (map, rival->program->obj) {
 		made = bpf_object__find_map_by_name(rival->maps->obj, bpf_map__name(map));
 		error = made ? bpf_map__reuse_fd(map, bpf_map__fd(made)) : -ENOENT;
 		if (error)

@@ -246,10 +246,10 @@ static int parse_options(struct client *client, int argc, char **argv)
 
 static void report(const struct client *client, int64_t took_ms)
 {
-	json_auto_t
-	*report = json_pack("{sI sI sf sO sO}", "connections", (json_int_t)client->ended,
-			    "failures", (json_int_t)client->failures, "seconds", took_ms / 1000.0,
-			    "seen", client->seen, "errors", client->errors);
+	json_auto_t *report =
+		json_pack("{sI sI sf sO sO}", "connections", (json_int_t)client->ended, "failures",
+			  (json_int_t)client->failures, "seconds", took_ms / 1000.0, "seen",
+			  client->seen, "errors", client->errors);
 
 	json_dumpf(report, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
 	putchar('\n');

@@ -20,8 +20,7 @@
 
 static int parse(const char *text, struct config *out, struct lb_err *err)
 {
-	json_auto_t
-	*document = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	json_auto_t *document = json_loads(text, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
 
 	assert_non_null(document);
 	memset(err, 0, sizeof(*err));
@@ -273,10 +272,8 @@ static void sixty_four_interfaces_fit_and_one_more_does_not(void **state)
 {
 	struct config config;
 	struct lb_err err;
-	json_auto_t
-	*names = json_array();
-	json_auto_t
-	*document = json_pack("{s:O}", "interfaces", names);
+	json_auto_t *names = json_array();
+	json_auto_t *document = json_pack("{s:O}", "interfaces", names);
 
 	(void)state;
 	for (int i = 0; i < LB_INTERFACES_MAX; i++)
@@ -373,8 +370,7 @@ static char *judge(const struct preflight_facts *facts, const char *interface, s
 {
 	static char warning[512];
 	struct config config = {.interface_count = 1, .pin_dir = "/p", .state_dir = "/s"};
-	json_auto_t
-	*warnings = json_array();
+	json_auto_t *warnings = json_array();
 
 	snprintf(config.interfaces[0], IF_NAMESIZE, "%s", interface);
 	memset(err, 0, sizeof(*err));
@@ -430,8 +426,7 @@ static json_t *judge_two(const char *first, const char *second)
 
 static void missing_interface_is_a_warning_with_the_one_that_was_meant(void **state)
 {
-	json_auto_t
-	*warnings = judge_two("eth0", "etho");
+	json_auto_t *warnings = judge_two("eth0", "etho");
 
 	(void)state;
 	assert_int_equal(json_array_size(warnings), 1);
@@ -442,8 +437,7 @@ static void missing_interface_is_a_warning_with_the_one_that_was_meant(void **st
 
 static void that_no_interface_is_there_is_a_warning(void **state)
 {
-	json_auto_t
-	*warnings = judge_two("wan", "dmz");
+	json_auto_t *warnings = judge_two("wan", "dmz");
 
 	(void)state;
 	assert_int_equal(json_array_size(warnings), 3);
@@ -491,8 +485,7 @@ static char *judge_running(const struct preflight_facts *facts, const char *inte
 {
 	static char text[1024];
 	struct config config = {.interface_count = 1, .pin_dir = "/p", .state_dir = "/s"};
-	json_auto_t
-	*warnings = json_array();
+	json_auto_t *warnings = json_array();
 	const json_t *warning;
 	size_t i;
 

@@ -118,8 +118,7 @@ static void a_cut_never_splits_a_character(void **state)
 		assert_null(strchr(err.message, '?'));
 		assert_null(strchr(err.path, '?'));
 		assert_string_equal(err.message + strlen(err.message) - 3, "...");
-		json_auto_t
-		*object = lb_err_to_json(&err);
+		json_auto_t *object = lb_err_to_json(&err);
 		assert_non_null(object);
 	}
 }
@@ -179,10 +178,8 @@ static void json_leaves_empty_texts_out(void **state)
 
 		lb_err_set(&err, LB_ERR_PARAMS, rows[i].path, "m");
 		lb_err_hint(&err, "%s", rows[i].hint);
-		json_auto_t
-		*object = lb_err_to_json(&err);
-		json_auto_t
-		*expected = json_loads(rows[i].json, 0, NULL);
+		json_auto_t *object = lb_err_to_json(&err);
+		json_auto_t *expected = json_loads(rows[i].json, 0, NULL);
 		assert_non_null(object);
 		assert_true(json_equal(object, expected));
 		lb_err_from_json(object, &back);
@@ -207,8 +204,7 @@ static void every_code_survives_the_trip_through_json(void **state)
 		struct lb_err err, back;
 
 		lb_err_set(&err, codes[i], "", "m");
-		json_auto_t
-		*object = lb_err_to_json(&err);
+		json_auto_t *object = lb_err_to_json(&err);
 		lb_err_from_json(object, &back);
 		assert_int_equal(back.code, codes[i]);
 	}
@@ -233,8 +229,7 @@ static void an_unreadable_error_object_is_an_internal_error_with_a_message(void 
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		json_auto_t
-		*object = json_loads(rows[i], JSON_DECODE_ANY, NULL);
+		json_auto_t *object = json_loads(rows[i], JSON_DECODE_ANY, NULL);
 
 		assert_non_null(object);
 		lb_err_from_json(object, &err);

@@ -28,8 +28,7 @@ static void only_a_route_to_elsewhere_loops(void **state)
 static void nothing_loops_without_a_warning_to_give(void **state)
 {
 	const struct loops_facts facts = {.ipv4.forwards = "eth0", .ipv6.forwards = "eth0"};
-	json_auto_t
-	*warnings = json_array();
+	json_auto_t *warnings = json_array();
 
 	(void)state;
 	loops_judge(&facts, warnings);
@@ -42,8 +41,7 @@ static void each_family_is_warned_of_with_its_commands(void **state)
 		.ipv4 = {.forwards = "eth0", .count = 3},
 		.ipv6 = {.forwards = "eth1", .count = 1},
 	};
-	json_auto_t
-	*warnings = json_array();
+	json_auto_t *warnings = json_array();
 
 	(void)state;
 	lb_addr_parse("192.0.2.10", &facts.ipv4.first, NULL);

@@ -27,8 +27,7 @@ static json_t *parse_json(const char *text)
 
 static struct lb_service *parse_service(const char *text)
 {
-	json_auto_t
-	*document = parse_json(text);
+	json_auto_t *document = parse_json(text);
 	struct lb_service *service;
 	struct lb_err err;
 
@@ -126,8 +125,7 @@ static void a_document_is_written_sorted_and_in_full(void **state)
 		"{\"address\":\"2001:db8::1\"},{\"address\":\"10.0.0.2\",\"weight\":0,\"drain\":"
 		"true},"
 		"{\"address\":\"9.0.0.2\",\"weight\":7}]}]}");
-	json_auto_t
-	*document = lb_service_to_json(service);
+	json_auto_t *document = lb_service_to_json(service);
 	char *text = json_dumps(document, JSON_COMPACT);
 
 	(void)state;
@@ -212,8 +210,7 @@ static void a_vip_alone_shows_its_name_and_can_be_read_back(void **state)
 {
 	struct lb_service *service =
 		parse_service("{\"vips\":[{\"address\":\"192.0.2.2:1/tcp\"}]}");
-	json_auto_t
-	*object = lb_vip_to_json(&service->vips[0]);
+	json_auto_t *object = lb_vip_to_json(&service->vips[0]);
 	struct lb_vip vip;
 
 	(void)state;
@@ -428,8 +425,7 @@ static void every_fault_is_named_with_its_path(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad_documents); i++) {
 		const struct bad_row *row = &bad_documents[i];
-		json_auto_t
-		*document = parse_json(row->json);
+		json_auto_t *document = parse_json(row->json);
 		struct lb_service *service = (struct lb_service *)row;
 		struct lb_err err;
 
@@ -467,10 +463,8 @@ static void fields_that_are_absent_are_null_and_of_any_kind_when_asked(void **st
 		{"absent", LB_JSON_STRING, false, &absent},
 		{0},
 	};
-	json_auto_t
-	*good = parse_json("{\"any\":null,\"flag\":false,\"object\":{}}");
-	json_auto_t
-	*bad = parse_json("{\"any\":1,\"flag\":0}");
+	json_auto_t *good = parse_json("{\"any\":null,\"flag\":false,\"object\":{}}");
+	json_auto_t *bad = parse_json("{\"any\":1,\"flag\":0}");
 	struct lb_err err;
 
 	(void)state;
@@ -484,8 +478,7 @@ static void fields_that_are_absent_are_null_and_of_any_kind_when_asked(void **st
 static void an_object_without_fields_says_so(void **state)
 {
 	const struct lb_json_field fields[] = {{0}};
-	json_auto_t
-	*object = parse_json("{\"x\":1}");
+	json_auto_t *object = parse_json("{\"x\":1}");
 	struct lb_err err;
 
 	(void)state;
@@ -509,8 +502,7 @@ static void integers_are_checked_against_both_ends(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		json_auto_t
-		*value = parse_json(rows[i].json);
+		json_auto_t *value = parse_json(rows[i].json);
 		int64_t number = 77;
 		struct lb_err err;
 		int status = lb_json_integer(value, "n", -5, 5, &number, &err);
@@ -590,8 +582,7 @@ static void a_vip_that_is_not_there_is_not_found(void **state)
 
 static struct lb_vip make_vip(const char *json)
 {
-	json_auto_t
-	*object = parse_json(json);
+	json_auto_t *object = parse_json(json);
 	struct lb_vip vip;
 	struct lb_err err;
 
@@ -781,20 +772,17 @@ static void random_documents_survive_a_round_trip(void **state)
 	(void)state;
 	srand(2);
 	for (int round = 0; round < 2000; round++) {
-		json_auto_t
-		*document = random_document();
+		json_auto_t *document = random_document();
 		struct lb_service *service, *again, *copy;
 
 		assert_int_equal(lb_service_from_json(document, &service, NULL), 0);
 		copy = lb_service_copy(service);
 		assert_non_null(copy);
 		assert_services_equal(service, copy);
-		json_auto_t
-		*written = lb_service_to_json(service);
+		json_auto_t *written = lb_service_to_json(service);
 		assert_int_equal(lb_service_from_json(written, &again, NULL), 0);
 		assert_services_equal(service, again);
-		json_auto_t
-		*written_again = lb_service_to_json(copy);
+		json_auto_t *written_again = lb_service_to_json(copy);
 		assert_true(json_equal(written, written_again));
 		lb_service_free(service);
 		lb_service_free(again);
@@ -823,8 +811,7 @@ static void the_order_in_which_a_document_is_written_does_not_matter(void **stat
 	(void)state;
 	srand(3);
 	for (int round = 0; round < 500; round++) {
-		json_auto_t
-		*document = random_document();
+		json_auto_t *document = random_document();
 		json_t *vips = json_object_get(document, "vips"), *vip;
 		struct lb_service *service, *shuffled;
 		size_t i;
@@ -869,8 +856,7 @@ static void edits_in_any_order_give_the_same_as_the_whole_document(void **state)
 	(void)state;
 	srand(4);
 	for (int round = 0; round < 500; round++) {
-		json_auto_t
-		*document = random_document();
+		json_auto_t *document = random_document();
 		struct lb_service *whole, *built = lb_service_new();
 
 		assert_int_equal(lb_service_from_json(document, &whole, NULL), 0);
@@ -892,8 +878,7 @@ static void random_damage_is_refused_or_accepted(void **state)
 	(void)state;
 	srand(5);
 	for (int round = 0; round < 3000; round++) {
-		json_auto_t
-		*document = random_document();
+		json_auto_t *document = random_document();
 		char *text = json_dumps(document, JSON_COMPACT);
 		size_t length = strlen(text), start = (size_t)rand() % length;
 		char *damaged = malloc(length + 32);
@@ -906,8 +891,7 @@ static void random_damage_is_refused_or_accepted(void **state)
 		snprintf(damaged, length + 32, "%.*s%s%s", (int)start, text,
 			 values[(size_t)rand() % ARRAY_SIZE(values)],
 			 text + start + strcspn(text + start, ",]}"));
-		json_auto_t
-		*json = json_loads(damaged, JSON_DECODE_ANY, NULL);
+		json_auto_t *json = json_loads(damaged, JSON_DECODE_ANY, NULL);
 		if (json && lb_service_from_json(json, &service, &err)) {
 			assert_string_not_equal(err.message, "");
 			refused++;
@@ -951,13 +935,11 @@ static double cpu_ms(void)
 /* Milliseconds of CPU that it takes to read the document as JSON, and then as a service. */
 static void time_reading(int vips, int backends, double *json_ms, double *service_ms)
 {
-	json_auto_t
-	*document = big_document(vips, backends);
+	json_auto_t *document = big_document(vips, backends);
 	char *text = json_dumps(document, JSON_COMPACT);
 	struct lb_service *service;
 	double start = cpu_ms();
-	json_auto_t
-	*read = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_auto_t *read = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
 
 	*json_ms = cpu_ms() - start;
 	start = cpu_ms();

@@ -296,9 +296,9 @@ static struct model_flow *find_flow(uint32_t bucket, uint32_t tag)
 {
 	struct model_flow *flow;
 
-	LIST_FOREACH(flow, &run.near[bucket], near)
-	if (tag_of(flow->vip, flow->hash) == tag)
-		return flow;
+	LIST_FOREACH (flow, &run.near[bucket], near)
+		if (tag_of(flow->vip, flow->hash) == tag)
+			return flow;
 	return NULL;
 }
 

@@ -69,8 +69,7 @@ static void any_legal_id_is_kept_and_none_makes_a_notification(void **state)
 		snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"method\":\"m\"%s%s}",
 			 ids[i] ? ",\"id\":" : "", ids[i] ? ids[i] : "");
 		assert_int_equal(lb_request_parse(line, strlen(line), &request, NULL), 0);
-		json_auto_t
-		*id = ids[i] ? json_loads(ids[i], JSON_DECODE_ANY, NULL) : NULL;
+		json_auto_t *id = ids[i] ? json_loads(ids[i], JSON_DECODE_ANY, NULL) : NULL;
 		assert_true(ids[i] ? json_equal(request.id, id) : request.id == NULL);
 		lb_request_clear(&request);
 	}
@@ -231,12 +230,9 @@ static void expect_line(char *line, const char *expected)
 
 static void lines_are_written_as_one_object_and_a_newline(void **state)
 {
-	json_auto_t
-	*params = json_pack("{s:s}", "vip", "a\nb");
-	json_auto_t
-	*result = json_pack("{s:f s:i}", "percent", 33.33, "slots", 21845);
-	json_auto_t
-	*id = json_string("x");
+	json_auto_t *params = json_pack("{s:s}", "vip", "a\nb");
+	json_auto_t *result = json_pack("{s:f s:i}", "percent", 33.33, "slots", 21845);
+	json_auto_t *id = json_string("x");
 	struct lb_err err;
 
 	(void)state;
@@ -285,10 +281,8 @@ static void long_lines_are_written_whole(void **state)
 	assert_non_null(text);
 	memset(text, 'x', length);
 	text[length] = '\0';
-	json_auto_t
-	*result = json_string(text);
-	json_auto_t
-	*id = json_integer(5);
+	json_auto_t *result = json_string(text);
+	json_auto_t *id = json_integer(5);
 	line = lb_result_line(id, result);
 	assert_non_null(line);
 	assert_int_equal(line[strlen(line) - 1], '\n');
@@ -301,8 +295,7 @@ static void long_lines_are_written_whole(void **state)
 
 static void what_one_side_writes_the_other_reads(void **state)
 {
-	json_auto_t
-	*params = json_pack("{s:s}", "vip", "web");
+	json_auto_t *params = json_pack("{s:s}", "vip", "web");
 	char *line = lb_request_line(9, "vip.show", params), *reply;
 	struct lb_request request;
 	struct lb_err err, back;
@@ -340,8 +333,7 @@ static void any_result_is_handed_over_even_null(void **state)
 
 		snprintf(line, sizeof(line), "{\"id\":3,\"result\":%s,\"error\":null}", results[i]);
 		assert_int_equal(lb_reply_parse(line, strlen(line), 3, &result, NULL), 0);
-		json_auto_t
-		*expected = json_loads(results[i], JSON_DECODE_ANY, NULL);
+		json_auto_t *expected = json_loads(results[i], JSON_DECODE_ANY, NULL);
 		assert_true(json_equal(result, expected));
 		json_decref(result);
 	}

@@ -32,8 +32,7 @@ static int print_program(const char *name, int fd)
 
 static int print_balancer(void)
 {
-	json_auto_t
-	*document = json_pack("{s:[s]}", "interfaces", "lo");
+	json_auto_t *document = json_pack("{s:[s]}", "interfaces", "lo");
 	struct datapath_options options = {};
 	struct datapath *datapath = NULL;
 	struct config config;
