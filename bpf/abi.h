@@ -110,8 +110,7 @@ struct lb_index6_line {
 	} way[LB_INDEX_WAYS];
 };
 
-/* start:28 | number:16 | size:20, of struct lb_vip_value. Never 0, since no VIP is without slots.
- */
+/* start:28 | number:16 | size:20, of struct lb_vip_value. Never 0, since no VIP is without slots. */
 static inline __u64 lb_place(__u32 number, __u32 slots_start, __u32 slots_size)
 {
 	return (__u64)slots_start << 36 | (__u64)number << 20 | slots_size;
@@ -170,13 +169,11 @@ static inline int lb_slot_is_settled(__u32 word)
 }
 
 /* --- members: mmapped array "members", one cache line each --- */
-#define LB_MEMBER_VALID (1u << 0) /* the number is in use */
-#define LB_MEMBER_NEW (1u << 1)   /* takes new flows */
-#define LB_MEMBER_OLD (1u << 2)   /* keeps its old flows */
-#define LB_MEMBER_GONE                                                                             \
-	(1u << 4)                  /* removed: kept for packets on their way, taken over by nobody \
-				    */
+#define LB_MEMBER_VALID (1u << 0)  /* the number is in use */
+#define LB_MEMBER_NEW (1u << 1)    /* takes new flows */
+#define LB_MEMBER_OLD (1u << 2)    /* keeps its old flows */
 #define LB_MEMBER_OUTER6 (1u << 3) /* outer header is IPv6, else IPv4 */
+#define LB_MEMBER_GONE (1u << 4)   /* removed: kept for packets on their way, not to be adopted */
 #define LB_MEMBER_GUE (1u << 5)    /* a UDP header (LB_GUE_PORT) between the two IP headers */
 
 /* GUE variant 1 (draft-ietf-intarea-gue-09 section 6): the inner IP packet follows the UDP header
@@ -196,8 +193,7 @@ struct lb_member {
 	/* Outer addresses in wire order; an IPv4 address stands in the first four bytes. */
 	__be32 daddr[4];
 	__be32 saddr[4];
-	/* Bits of the last word of saddr that the flow hash fills in (0: saddr is used as it is).
-	 */
+	/* Bits of the last word of saddr that the flow hash fills in (0: saddr is used as it is). */
 	__be32 saddr_mask;
 	/* IPv4 outer only: sum, not folded, of the header's constant 16-bit words as they lie in
 	 * memory: version/IHL with TOS 0, id 0, DF, TTL with protocol 0, and daddr. TOS, length,

@@ -48,8 +48,7 @@ struct icmp_header {
 
 #define LIMIT_BURST_NS 1000000000ull /* one second's answers */
 
-/* A token bucket for each CPU and kind, in nanoseconds: an answer takes 1 s / config.answer_rate.
- */
+/* A token bucket for each CPU and kind, in nanoseconds: an answer takes 1 s / config.answer_rate. */
 static __always_inline int limit_take(enum lb_limit which)
 {
 	__u64 now = bpf_ktime_get_coarse_ns(), price;
@@ -190,8 +189,7 @@ static __noinline int echo4(struct xdp_md *ctx, __u32 l3)
 	ip->check = checksum_change(ip->check, before, *(__be16 *)&ip->ttl);
 	icmp->type = ECHO4_REPLY;
 	icmp->check = checksum_change(icmp->check, ECHO4_REQUEST, ECHO4_REPLY);
-	/* Of a message that is all 0 it is 0xffff (RFC 1071); of others either of the two will do.
-	 */
+	/* Of a message that is all 0 it is 0xffff (RFC 1071); of others either of the two will do. */
 	if (!icmp->check)
 		icmp->check = 0xffff;
 	return answer_write(ctx, at, l3, ip, bytes) ? LB_TX_ECHO : LB_DROP_INTERNAL;

@@ -43,11 +43,10 @@ struct decap_stats {
 	__u64 ipv6_in_ipv4;
 	__u64 ipv4_in_ipv6;
 	__u64 ipv6_in_ipv6;
-	__u64 malformed;    /* a length or version is wrong: passed on untouched */
-	__u64 other_source; /* not from decap_sources: passed on untouched */
-	__u64 ecn_dropped;  /* congestion was marked on the way, the sender cannot be told: dropped
-			     */
-	__u64 gue;          /* of those decapsulated: had a UDP header (GUE) */
+	__u64 malformed;         /* a length or version is wrong: passed on untouched */
+	__u64 other_source;      /* not from decap_sources: passed on untouched */
+	__u64 ecn_dropped;       /* dropped: congestion was marked, the sender cannot be told */
+	__u64 gue;               /* of those decapsulated: had a UDP header (GUE) */
 	__u64 other_destination; /* not to an address of this host: passed on untouched */
 };
 

@@ -117,8 +117,7 @@ static __always_inline void encap_udp(struct udphdr *udp, const struct packet *p
 	udp->check = 0;
 }
 
-/* One's complement sum over the header (RFC 1071), the constant part of it taken from the member.
- */
+/* One's complement sum over the header (RFC 1071), the constant part of it taken from the member. */
 static __always_inline __u16 encap_checksum(const struct lb_member *member, const struct iphdr *ip)
 {
 	__u32 sum = member->csum;

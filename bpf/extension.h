@@ -101,8 +101,7 @@ __noinline int extension_walk(struct xdp_md *ctx, struct walk *walk)
 										: LB_NEXT;
 }
 
-/* The rest of parse_ipv6 for a packet that has extension headers; a fault of its IP header stays.
- */
+/* The rest of parse_ipv6 for a packet that has extension headers; a fault of its IP header stays. */
 __noinline int extension_read(struct xdp_md *ctx, struct packet *packet)
 {
 	struct walk walk = {};

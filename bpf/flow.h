@@ -169,8 +169,7 @@ LB_FLOW_INLINE int flow_is_over(const struct flow *flow, __u64 word)
 	return age > flow->idle || grade == LB_FLOW_NEW || (grade == LB_FLOW_CLOSED && age > 1);
 }
 
-/* Whether the packet may be of a flow from before the slot's first change, which is on no record.
- */
+/* Whether the packet may be of a flow from before the slot's first change, which is on no record. */
 LB_FLOW_INLINE int flow_is_previous(const struct flow *flow, __u32 slot)
 {
 	return !flow->syn && flow_member_takes(flow, lb_slot_previous(slot), LB_MEMBER_OLD);

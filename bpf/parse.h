@@ -33,8 +33,8 @@
 #define IP_FRAGMENT_MASK 0x3fff /* more fragments, and the offset */
 #define IP_OFFSET_MASK 0x1fff
 
-#define OFFSET_MASK                                                                                \
-	0x3fff /* covers every header: six of the longest extension headers end before it */
+/* Covers every header: six of the longest extension headers end before it. */
+#define OFFSET_MASK 0x3fff
 
 #define VLAN_TAGS_MAX 2
 #define VLAN_TAG 4
@@ -54,8 +54,7 @@ static __always_inline int parse_read(struct xdp_md *ctx, __u32 at, void *to, __
 	return 0;
 }
 
-/* Bytes of the frame from `at` on, in the first buffer if they are `wanted` or more, else in all.
- */
+/* Bytes of the frame from `at` on, in the first buffer if they are `wanted` or more, else in all. */
 static __always_inline __u32 parse_room(struct xdp_md *ctx, __u32 at, __u32 wanted)
 {
 	__u32 length = ctx->data_end - ctx->data;

@@ -78,8 +78,7 @@ static __always_inline int vip_at(__u64 key, __u64 place, struct vip *vip)
 	return place != 0;
 }
 
-/* For what did not fit into its line. An entry for fragments is none for a packet that has ports.
- */
+/* For what did not fit into its line. An entry for fragments is none for a packet that has ports. */
 static __always_inline int vip_beyond_index(const struct packet *packet, __be16 port,
 					    struct vip *vip)
 {

@@ -90,8 +90,7 @@ static int connect_to(const char *path, int timeout_s, struct lb_err *err)
 	return fd;
 }
 
-/* A request that cannot be sent to its end is no fault yet: lbd may have closed after saying why.
- */
+/* A request that cannot be sent to its end is no fault yet: lbd may have closed after saying why. */
 static void send_all(int fd, const char *bytes, size_t length)
 {
 	while (length > 0) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How does text show the state of lbd and of the machine? Warnings come last, where they are seen.
- */
+/* How does text show the state of lbd and of the machine? Warnings come last, where they are seen. */
 #include <string.h>
 #include "columns.h"
 #include "units.h"

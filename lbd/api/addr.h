@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Addresses as text and as bytes: one spelling in, one canonical spelling out (RFC 5952 for IPv6).
- */
+/* Addresses as text and as bytes: one spelling in, one canonical spelling out (RFC 5952 for IPv6). */
 #ifndef LB_ADDR_H
 #define LB_ADDR_H
 
@@ -38,8 +37,7 @@ int lb_endpoint_parse(const char *text, struct lb_endpoint *out, struct lb_err *
 /* "10.0.0.0/8"; an address alone is a full-length prefix; host bits set is an error. */
 int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err);
 
-/* Formatting; `out` has room for LB_*_TEXT. Returns out. 192.0.2.1:443/tcp, [2001:db8::1]:443/tcp
- */
+/* Formatting; `out` has room for LB_*_TEXT. Returns out. 192.0.2.1:443/tcp, [2001:db8::1]:443/tcp */
 char *lb_addr_format(const struct lb_addr *address, char *out);
 char *lb_endpoint_format(const struct lb_endpoint *endpoint, char *out);
 char *lb_prefix_format(const struct lb_prefix *prefix, char *out);

@@ -39,8 +39,7 @@ const char *lb_health_source_name(enum lb_health_source source)
 
 /* --- words --- */
 
-/* The place of a word in `words`, which ends with NULL; a suggestion, or all of them, in the hint.
- */
+/* The place of a word in `words`, which ends with NULL; a suggestion, or all of them, in the hint. */
 static int word_parse(const json_t *value, const char *field, const char *const *words, int *out,
 		      struct lb_err *err)
 {

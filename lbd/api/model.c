@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is a service document in memory, and how is it looked up and edited? (As JSON: model_json.c)
- */
+/* What is a service document in memory, and how is it looked up and edited? (As JSON: model_json.c) */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>

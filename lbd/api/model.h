@@ -37,8 +37,7 @@ enum lb_table_kind { LB_TABLE_RENDEZVOUS, LB_TABLE_MAGLEV };
 enum lb_encap { LB_ENCAP_IPIP, LB_ENCAP_GUE };
 /* What of a packet chooses its slot; source port: source address and destination port. */
 enum lb_hash { LB_HASH_5TUPLE, LB_HASH_SOURCE, LB_HASH_SOURCE_PORT };
-/* What becomes of IP fragments: later ones follow their first, or all go by addresses and protocol.
- */
+/* What becomes of IP fragments: later ones follow their first, or all go by addresses and protocol. */
 enum lb_fragments { LB_FRAGMENTS_TRACK, LB_FRAGMENTS_3TUPLE, LB_FRAGMENTS_DROP };
 
 struct lb_backend {
@@ -173,8 +172,7 @@ struct lb_json_field {
 	bool required;
 	const json_t **value; /* borrowed; NULL when the field is absent. Set by lb_json_fields. */
 };
-/* Checks that `object` is an object with these fields and no others (fields ends with name NULL).
- */
+/* Checks that `object` is an object with these fields and no others (fields ends with name NULL). */
 int lb_json_fields(const json_t *object, const struct lb_json_field *fields, struct lb_err *err);
 /* An integer in [min, max]; path is the field's name. */
 int lb_json_integer(const json_t *value, const char *path, int64_t min, int64_t max, int64_t *out,

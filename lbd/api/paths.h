@@ -5,7 +5,7 @@
 
 #define LB_CONFIG_DEFAULT "/etc/lbd/lbd.json"
 #define LB_PIN_DIR_DEFAULT "/sys/fs/bpf/lbd"
-#define LB_PIN_LINK                                                                                \
-	"link_" /* and the interface's index: its program, attached while this is there */
+/* And the interface's index: its program, attached while this is there. */
+#define LB_PIN_LINK "link_"
 
 #endif

@@ -119,8 +119,7 @@ static bool is_id(const json_t *id)
 	return json_is_string(id) || json_is_number(id) || json_is_null(id);
 }
 
-/* A fault of the envelope: the path of an error leads into params, so the message alone names it.
- */
+/* A fault of the envelope: the path of an error leads into params, so the message alone names it. */
 static int envelope_fields(const json_t *root, const struct lb_json_field *fields,
 			   struct lb_err *err)
 {

@@ -659,8 +659,7 @@ static int set_group(const struct control_options *options, char *warning, size_
 	return 0;
 }
 
-/* The descriptor of a bound socket, or -errno. Nobody but its owner can connect until all is set.
- */
+/* The descriptor of a bound socket, or -errno. Nobody but its owner can connect until all is set. */
 static int bind_socket(const struct sockaddr_un *address, struct lb_err *err)
 {
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), fault;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What does each method of docs/protocol.md answer? Those that change something: methods_change.c.
- */
+/* What does each method of docs/protocol.md answer? Those that change something: methods_change.c. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

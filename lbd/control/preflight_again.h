@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What of the machine should be mended now, while lbd runs? The warnings of the start, judged anew.
- */
+/* What of the machine should be mended now, while lbd runs? The warnings of the start, judged anew. */
 #ifndef LB_PREFLIGHT_AGAIN_H
 #define LB_PREFLIGHT_AGAIN_H
 

@@ -54,8 +54,7 @@ struct health_options {
 	/* The status has changed. Called from the loop, never out of the functions below; may add
 	 * and remove watches, this one too. */
 	void (*changed)(void *user, void *owner, const struct health_view *view);
-	/* How large a packet to the VIP may be that goes to the member; 0: not known. For full_mtu.
-	 */
+	/* How large a packet to the VIP may be that goes to the member; 0: not known. For full_mtu. */
 	uint32_t (*tunnel_mtu)(void *user, void *owner);
 	void *user;
 	uint32_t exec_max;                     /* commands at once; 0: 16 */

@@ -31,8 +31,7 @@ struct config {
 	/* Where anybody may look and nobody may change; "": nowhere. */
 	char control_read_only_path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	char control_group[64];        /* "": leave the group as it is */
-	bool control_group_configured; /* a missing group is an error when it was asked for by name
-					*/
+	bool control_group_configured; /* a missing group is an error when it was asked for by name */
 	char state_dir[256];
 	char pin_dir[256];
 	/* address.family 0: automatic. A prefix shorter than full length: the flow hash picks the

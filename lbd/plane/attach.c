@@ -147,8 +147,7 @@ static enum xdp_mode mode_in_force(uint32_t ifindex)
 	return XDP_MODE_NATIVE;
 }
 
-/* True when the earlier link now runs this program. One in another mode than asked for is given up.
- */
+/* True when the earlier link now runs this program. One in another mode than asked for is given up. */
 static bool replace_program(struct datapath *datapath, enum xdp_mode mode,
 			    struct datapath_attachment *out, int *link_fd)
 {

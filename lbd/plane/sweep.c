@@ -11,8 +11,7 @@ struct swept_member {
 	struct slots *slots;            /* NULL: words that name it are deleted */
 	uint32_t flow_idle, transition; /* units */
 	uint32_t counting, counted;     /* live words: of this pass, of the last one */
-	/* 0: not gone. Else gone since pass `gone - 1`, and free when a whole later one has ended.
-	 */
+	/* 0: not gone. Else gone since pass `gone - 1`, and free when a whole later one has ended. */
 	uint32_t gone;
 };
 

@@ -195,8 +195,7 @@ bool links_is_empty_bond(const struct links *links, uint32_t ifindex)
 
 /* --- the list, from the kernel --- */
 
-/* Without statistics, which are most of a message: so the dump is shorter, and seldom interrupted.
- */
+/* Without statistics, which are most of a message: so the dump is shorter, and seldom interrupted. */
 static int request_dump(void *user, uint32_t sequence)
 {
 	char buffer[64] __attribute__((aligned(NLMSG_ALIGNTO))) = {0};

@@ -32,8 +32,7 @@ struct lb_prefix outer_source(const struct lb_prefix *configured, const struct l
 
 	if (!contains(configured, backend) || at == bits)
 		return part;
-	/* Half: the other one. Quarter: the second (01), or the third (10) if the backend is in it.
-	 */
+	/* Half: the other one. Quarter: the second (01), or the third (10) if the backend is in it. */
 	if (at + 1 == bits) {
 		bit_set(&part.address, at, !bit_of(backend, at));
 		part.length = at + 1;

@@ -325,8 +325,7 @@ int service_adopt(struct service *service, const struct lb_service *kept, struct
 	found_clear(&found);
 	if (error)
 		return error;
-	/* Words that name nobody are deleted at once: numbers that are free now must be so indeed.
-	 */
+	/* Words that name nobody are deleted at once: numbers that are free now must be so indeed. */
 	sweep_step(service->sweep, service->bucket_count, clock_now_units());
 	clock_start(service);
 	return 0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the service*.c files share: the document in force beside what it became in the data plane.
- */
+/* What the service*.c files share: the document in force beside what it became in the data plane. */
 #ifndef LB_SERVICE_LIVE_H
 #define LB_SERVICE_LIVE_H
 
@@ -80,8 +79,7 @@ struct service {
 	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
 };
 
-/* service.c: beyond limits.vips as far as there are numbers, since a change adds before it removes.
- */
+/* service.c: beyond limits.vips as far as there are numbers, since a change adds before it removes. */
 uint32_t vip_numbers_capacity(const struct config *config);
 
 /* service_clock.c: what happens as time passes. */
@@ -126,8 +124,7 @@ void checks_settle(struct service *service);
 /* Standings and weights of next->backends, whose numbers are set, into `next`. `before` may be
  * NULL. 0 or -ENOMEM. */
 int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
-/* Backends are checked as `vip`, which is in force now, says; `anew`: by another check than before.
- */
+/* Backends are checked as `vip`, which is in force now, says; `anew`: by another check than before. */
 void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
 		   bool anew);
 /* The member ends, or is checked no more. */

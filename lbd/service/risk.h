@@ -19,8 +19,7 @@ struct risk_handover {
 	bool name_from; /* entries say whose backends they are: not the VIP's that they stand at */
 };
 
-/* New references; NULL without memory. A backend that has never had a packet has no flow to lose.
- */
+/* New references; NULL without memory. A backend that has never had a packet has no flow to lose. */
 json_t *risk_of_change(struct service *service, const struct plan_step *plan,
 		       const struct live_vip *before, const struct live_vip *next);
 /* *moved: how many slots of `from`, of backends that have had packets, lose their flows. */

@@ -54,8 +54,7 @@ const char *service_revert_fault(const struct service *service);
 /* Why the last save of a document failed, or "". */
 const char *service_save_fault(const struct service *service);
 
-/* The digest of the document in force (document_digest.h), and as text for JSON, a new reference.
- */
+/* The digest of the document in force (document_digest.h), and as text for JSON, a new reference. */
 uint64_t service_digest_value(const struct service *service);
 json_t *service_digest(const struct service *service);
 

@@ -49,8 +49,7 @@ static bool place_before(const struct rank_place *a, const struct rank_place *b)
 	return a->draw != b->draw ? a->draw < b->draw : a->index < b->index;
 }
 
-/* A draw at or above this cannot score as well as `score`: a logarithm is never less than its draw.
- */
+/* A draw at or above this cannot score as well as `score`: a logarithm is never less than its draw. */
 static uint64_t draw_limit(uint64_t score, uint32_t weight)
 {
 	uint64_t limit;

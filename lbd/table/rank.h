@@ -13,8 +13,8 @@
 #include <stddef.h>
 #include "roster.h"
 
-#define RANK_DRAW_BITS                                                                             \
-	58 /* a draw is 1 - u in units of 2^-58: the less, the better for the member */
+/* A draw is 1 - u in units of 2^-58: the less, the better for the member. */
+#define RANK_DRAW_BITS 58
 
 struct rank_member {
 	uint64_t hash;
@@ -44,8 +44,7 @@ struct rank_place rank_nobody(void);
 void rank_best(const struct rank_member *list, size_t count, uint64_t slot_hash,
 	       struct rank_place *best);
 
-/* Puts into *next the best of those in the list that come after *after; nobody when there is none.
- */
+/* Puts into *next the best of those in the list that come after *after; nobody when there is none. */
 void rank_next(const struct rank_member *list, size_t count, uint64_t slot_hash,
 	       const struct rank_place *after, struct rank_place *next);
 

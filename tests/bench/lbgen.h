@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What a user of lbgen.bpf.c tells it: rodata "lbgen_config" and, while it runs, bss "lbgen_order".
- */
+/* What a user of lbgen.bpf.c tells it: rodata "lbgen_config" and, while it runs, bss "lbgen_order". */
 #ifndef BENCH_LBGEN_H
 #define BENCH_LBGEN_H
 

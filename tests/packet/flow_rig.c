@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* How does a test send the packets of many flows through the program, fast, and see who got them?
- */
+/* How does a test send the packets of many flows through the program, fast, and see who got them? */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>

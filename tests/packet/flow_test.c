@@ -596,8 +596,7 @@ static void refused_syn_goes_to_owner_when_previous_takes_no_new_flows(void **st
 	COUNTS([LB_FLOW_MISSED] = 1, [LB_FLOW_REFUSED] = 1);
 }
 
-/* A flood of SYNs to the slots of one bucket, which is all confirmed, live words: their flows stay.
- */
+/* A flood of SYNs to the slots of one bucket, which is all confirmed, live words: their flows stay. */
 static void confirmed_live_word_is_never_evicted(void **state)
 {
 	struct client client = client_of(*(int *)*state);

@@ -212,8 +212,7 @@ static void test_golden_flow(void **state)
 	assert_true(frame_equal(&wrapped, &out));
 }
 
-/* BPF_PROG_TEST_RUN gives frames of several buffers to any program; a driver asks for "xdp.frags".
- */
+/* BPF_PROG_TEST_RUN gives frames of several buffers to any program; a driver asks for "xdp.frags". */
 static void test_attach(void **state)
 {
 	(void)state;

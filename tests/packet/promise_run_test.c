@@ -426,8 +426,7 @@ static void check_first(struct session *session, uint8_t flags, uint32_t backend
 		establish(session);
 }
 
-/* A connection that is not made yet is promised nothing, but run_with() wants few of them to fail.
- */
+/* A connection that is not made yet is promised nothing, but run_with() wants few of them to fail. */
 static void check_later(struct session *session, uint32_t backend, bool had_room)
 {
 	if (backend == session->backend) {

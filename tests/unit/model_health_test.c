@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Is what a document says of a VIP's health read, kept, changed, compared and written back, whole?
- */
+/* Is what a document says of a VIP's health read, kept, changed, compared and written back, whole? */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

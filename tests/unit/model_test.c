@@ -724,8 +724,7 @@ static json_t *random_backends(void)
 	for (int i = 0, count = rand() % 12; i < count; i++) {
 		json_t *backend = json_object();
 
-		/* i keeps addresses apart; the random part stands in front, so their order is mixed
-		 */
+		/* i keeps addresses apart; the random part stands in front, so their order is mixed */
 		snprintf(text, sizeof(text), rand() % 2 ? "10.%d.0.%d" : "2001:DB8:%x::%x",
 			 rand() % 256, i);
 		json_object_set_new(backend, "address", json_string(text));

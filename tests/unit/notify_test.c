@@ -21,8 +21,7 @@ static struct notify *notify;
 static int manager = -1; /* the service manager's end */
 static char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 
-/* Listens at `name`, where a leading @ stands for an abstract one, and puts it in the environment.
- */
+/* Listens at `name`, where a leading @ stands for an abstract one, and puts it in the environment. */
 static void listen_at(const char *name)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};

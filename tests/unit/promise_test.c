@@ -66,8 +66,7 @@ struct backend {
 	uint16_t number;
 	bool drain, unhealthy;
 	uint64_t left_ns;      /* when it stopped taking new flows; 0: it takes them */
-	uint32_t left_in_pass; /* the pass in which the last slot stopped leading to it; 0: none yet
-				*/
+	uint32_t left_in_pass; /* pass in which the last slot stopped leading to it; 0: none */
 };
 
 struct vip {
@@ -1205,8 +1204,7 @@ static void long_silence(void)
 	run.now_ns += wrap - run.now_ns % wrap - 60 * SECOND;
 }
 
-/* Two thirds of the time changes come thick and fast, the rest is calm enough for slots to settle.
- */
+/* Two thirds of the time changes come thick and fast, the rest is calm enough for slots to settle. */
 static void one_step(void)
 {
 	bool restless = run.step / 8192 % 3 < 2, flooded = run.step / 2048 % 2;

@@ -20,10 +20,8 @@
 
 #define TRANSITION_S 60
 #define IDLE_S 900
-#define TRANSITION                                                                                 \
-	15       /* sweep_units(60): 13.97 units, rounded up, and one for the unit under way       \
-		  */
-#define IDLE 211 /* sweep_units(900): 209.5 */
+#define TRANSITION 15 /* sweep_units(60): 13.97 units, rounded up; one for the unit under way */
+#define IDLE 211      /* sweep_units(900): 209.5 */
 #define NOW 1000
 
 #define CONFIRMED LB_FLOW_PROVEN

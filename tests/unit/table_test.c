@@ -557,8 +557,7 @@ static void removing_1_of_n_moves_at_most_02_percent_more_than_it_must(void **st
 	}
 }
 
-/* Where the average cap passes a whole number, caps that all rose at once would move more than 1 %.
- */
+/* Where the average cap passes a whole number, caps that all rose at once would move more than 1 %. */
 static void no_number_of_members_is_a_cliff(void **state)
 {
 	(void)state;
