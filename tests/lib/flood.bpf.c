@@ -2,7 +2,8 @@
 /* What does a spoofed flood look like, and how does a backend's network keep it off the backend?
  *
  * flood writes one TCP packet without payload, of a random flow from 198.18.0.0/15 (set aside for
- * such tests by RFC 2544), and sends it out of the interface that it is run on. Every header is
+ * such tests by RFC 2544), and sends it out of the interface that it is run on. Or it goes through
+ * ports 1024 to 33791 of one address, as whoever forges packets of a client does. Every header is
  * written for every packet: pages come back from the receiver as it left them.
  *
  * filter takes the place of pass.bpf.c where the balancer's frames come out: it drops what is
@@ -51,7 +52,8 @@ static __always_inline void write_ip(struct iphdr *ip, __u32 flow)
 		.frag_off = bpf_htons(0x4000),
 		.ttl = 57,
 		.protocol = IPPROTO_TCP,
-		.saddr = bpf_htonl(SOURCE_NET | (flow & ((1u << SOURCE_BITS) - 1))),
+		.saddr = flood_config.from
+				 ?: bpf_htonl(SOURCE_NET | (flow & ((1u << SOURCE_BITS) - 1))),
 		.daddr = flood_config.dst_address,
 	};
 
@@ -62,12 +64,15 @@ static __always_inline void write_ip(struct iphdr *ip, __u32 flow)
 /* Of pairs: the flow whose SYN was the last packet. One CPU runs the flood. */
 static __u32 paired_flow;
 static __u32 ack_follows;
+static __u32 next_port;
 
 static __always_inline __u32 choose_flow(void)
 {
 	__u32 flow = bpf_get_prandom_u32();
 
-	if (flood_config.sources)
+	if (flood_config.from)
+		flow = next_port++ << SOURCE_BITS;
+	else if (flood_config.sources)
 		flow %= flood_config.sources;
 	if (flood_config.kind != FLOOD_PAIR)
 		return flow;

@@ -14,6 +14,7 @@ struct flood_config {
 	__be16 dst_port;
 	__u16 pad;
 	__u32 sources; /* how many different flows; 0: any of 2^32 */
+	__be32 from;   /* one address, its ports in turn; 0: random flows of 198.18.0.0/15 */
 };
 
 #endif

@@ -3,13 +3,13 @@
  * kernel runs flood.bpf.c over and over on frames of its own (BPF_PROG_TEST_RUN with live frames)
  * and sends them out of an interface of this network namespace.
  *
- *	flood_tool --object FILE --interface NAME --dmac MAC [--syn|--ack|--mix|--pair] [--sources
- *N]
- *		   [--rate PPS] [--seconds S] ADDRESS PORT
+ *	flood_tool --object FILE --interface NAME --dmac MAC [--syn|--ack|--mix|--pair]
+ *		   [--sources N|--from ADDRESS] [--rate PPS] [--seconds S] ADDRESS PORT
  *
  * sends for S seconds (10) at most, until SIGTERM or SIGINT, and then prints
  * {"packets":N,"seconds":S,"rate":N}. Without --rate: as fast as it goes. --sources: how many
- * different flows, any of 2^32 unless given. IPv4 only.
+ * different flows, any of 2^32 unless given. --from: of that address instead, its ports 1024 to
+ * 33791 in turn. IPv4 only.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -166,6 +166,8 @@ static int parse_option(struct flood *flood, int option)
 		flood->ifindex = if_nametoindex(optarg);
 	else if (option == 'd')
 		return parse_mac(flood, optarg);
+	else if (option == 'f')
+		return inet_pton(AF_INET, optarg, &flood->config.from) == 1 ? 0 : -1;
 	else if (option == 'n')
 		flood->config.sources = strtoul(optarg, NULL, 10);
 	else if (option == 'r')
@@ -191,6 +193,7 @@ static int parse_options(struct flood *flood, int argc, char **argv)
 		{"mix", no_argument, NULL, FLOOD_MIX},
 		{"pair", no_argument, NULL, FLOOD_PAIR},
 		{"sources", required_argument, NULL, 'n'},
+		{"from", required_argument, NULL, 'f'},
 		{"rate", required_argument, NULL, 'r'},
 		{"seconds", required_argument, NULL, 't'},
 		{NULL, 0, NULL, 0},
@@ -213,8 +216,8 @@ int main(int argc, char **argv)
 
 	if (parse_options(&flood, argc, argv)) {
 		fprintf(stderr, "usage: flood_tool --object FILE --interface NAME --dmac MAC "
-				"[--syn|--ack|--mix] [--sources N] [--rate PPS] [--seconds S] "
-				"ADDRESS PORT\n");
+				"[--syn|--ack|--mix|--pair] [--sources N|--from ADDRESS] "
+				"[--rate PPS] [--seconds S] ADDRESS PORT\n");
 		return 2;
 	}
 	sigaction(SIGTERM, &action, NULL);
