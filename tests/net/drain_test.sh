@@ -1,0 +1,183 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does a drain move no established connection while others do what is hardest on its record? Its client opens further
+# connections under `hash: source`; somebody forges a SYN from each of its ports; the network moves on to a standby that
+# no packet has reached.
+#
+#	drain_test.sh
+#
+# Needs root and a build.
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/lab.sh
+. tests/lib/lab.sh
+
+SEED=00112233445566778899aabbccddeeff # both balancers have the same tables
+STANDBY4=10.0.0.3
+FLOWS=65536 # so few that flows of one client share buckets
+FORGED_RATE=20000 # for 2 s: a SYN from each of the 32,768 ports that forged ones come from, some twice
+
+if [ "$(id -u)" != 0 ]; then
+	skip "established connections and drains" "root"
+	finish
+fi
+
+# --- the lab: a VIP for each check, and a second balancer ---
+
+documents() {
+	jq -n --arg address "$LAB_VIP4" --args '
+		def vip(name; port; more): {name: name, address: "\($address):\(port)/tcp",
+			backends: ($ARGS.positional | map({address: .}))} + more;
+		{vips: [vip("client"; 7; {hash: "source"}), vip("forged"; 8; {}), vip("standby"; 9; {})]}' \
+		"${LAB_BACKEND4[@]}"
+}
+
+serve_held() {
+	local node port
+	for node in b1 b2 b3; do
+		for port in 7 8 9; do
+			lab_background "$node" "$O/tests/lib/hold_tool" serve "$node" "$port"
+		done
+	done
+}
+
+standby_link() {
+	lab_node standby && lab_batch standby <<-EOF || return
+		link set lo up
+		link add s0 mtu $LAB_MTU type veth peer name rs mtu $LAB_MTU netns $LAB_ID-router
+		link set s0 up
+		address add $STANDBY4/24 dev s0
+		route add default via 10.0.0.1
+	EOF
+	lab_in router ethtool -K rs tx off tso off gso off gro off >/dev/null 2>&1
+	lab_batch router <<-EOF
+		link set rs master br0 up
+		link set dev rs xdpdrv obj $O/tests/lib/pass.bpf.o sec xdp.frags
+	EOF
+}
+
+start_standby() {
+	jq --arg dir "$LAB_DIR/standby" '.interfaces = ["s0"] | .control.path = $dir + ".sock" | .state_dir = $dir |
+		.pin_dir += "-standby"' "$LAB_DIR/lbd.json" >"$LAB_DIR/standby.json"
+	lab_background standby "$LBD" --config "$LAB_DIR/standby.json" 2>"$LAB_DIR/standby.log"
+	STANDBY=$LAB_PID
+	wait_for 10 standby version || { cat "$LAB_DIR/standby.log" && return 1; }
+}
+
+end_standby() {
+	[ -z "$STANDBY" ] || lab_end "$STANDBY"
+	STANDBY=
+	"$LBD" --config "$LAB_DIR/standby.json" --detach
+}
+
+standby() {
+	"$LBCTL" --socket "$LAB_DIR/standby.sock" "$@"
+}
+
+standby_ready() {
+	standby --json status | jq -e '(.unroutable | length) == 0 and all(.next_hops[]; .state == "resolved")'
+}
+
+start() {
+	lab_up one-armed 3 && at_exit end_standby && standby_link || return
+	lab_sysctl client "ipv4/ip_local_port_range=2000 33000" # within the ports that SYNs are forged from
+	lab_start_lbd "{\"xdp_mode\": \"native\", \"hash_seed\": \"$SEED\", \"limits\": {\"flows\": $FLOWS}}" && start_standby && serve_held || return
+	documents >"$LAB_DIR/services.json"
+	lbctl config apply "$LAB_DIR/services.json" && standby config apply "$LAB_DIR/services.json" &&
+		lab_ready && wait_for 5 standby_ready
+}
+
+# --- connections that live on ---
+
+# hold NAME COUNT PORT: HOLDER is their process. Returns when all are there.
+hold() {
+	local name=$1 count=$2
+	lab_background client "$O/tests/lib/hold_tool" hold --count "$count" --interval-ms 250 \
+		"$LAB_VIP4" "$3" >"$LAB_DIR/$name.held"
+	HOLDER=$LAB_PID
+	lab_reports "$HOLDER"
+	wait_for 10 holds "$name" ".opened == $count"
+}
+
+# holds NAME CONDITION: of HOLDER's report as it is now
+holds() {
+	local lines
+	lines=$(wc -l <"$LAB_DIR/$1.held")
+	kill -USR1 "$HOLDER" && wait_for 5 has_more_lines "$LAB_DIR/$1.held" "$lines" &&
+		tail -n 1 "$LAB_DIR/$1.held" | jq -e "$2"
+}
+
+has_more_lines() {
+	[ "$(wc -l <"$1")" -gt "$2" ]
+}
+
+# goes_on NAME BACKENDS: from now on every connection has four answers more, from where it has been.
+goes_on() {
+	local report
+	holds "$1" true >/dev/null || return
+	report=$(tail -n 1 "$LAB_DIR/$1.held")
+	wait_for 10 holds "$1" ".exchanges >= $(jq '.exchanges + 4 * .opened' <<<"$report")"
+	report=$(tail -n 1 "$LAB_DIR/$1.held")
+	echo "$report"
+	jq -e --argjson backends "$2" '.open == .opened and .failures == 0 and .resets == 0 and .stalls == 0 and
+		.wrong == 0 and (.seen | keys) == $backends' <<<"$report" >/dev/null
+}
+
+# drain VIP NUMBER
+drain() {
+	lbctl backend drain "$1" "${LAB_BACKEND4[$2]}"
+}
+
+# --- what is hardest ---
+
+# All connections of a client are at one backend; those that it opens after the drain are at another.
+client_opens_more() {
+	local held first
+	hold client 500 7 || return
+	held=$HOLDER
+	first=$(tail -n 1 "$LAB_DIR/client.held" | jq -r '.seen | keys[0]')
+	drain client "${first#b}" && goes_on client "[\"$first\"]" || return
+	hold more 500 7 && holds more ".seen | has(\"$first\") | not" || return
+	lab_end "$HOLDER"
+	HOLDER=$held
+	goes_on client "[\"$first\"]"
+}
+
+forge_syns() {
+	local mac
+	mac=$(lab_ip balancer -json link show l0 | jq -r '.[0].address')
+	timeout 10 nsenter --net="/run/netns/$LAB_ID-router" -- "$O/tests/lib/flood_tool" \
+		--object "$O/tests/lib/flood.bpf.o" --interface rl --dmac "$mac" --syn --from "$LAB_CLIENT4" \
+		--rate "$FORGED_RATE" --seconds 2 "$LAB_VIP4" 8 >"$LAB_DIR/forged"
+	cat "$LAB_DIR/forged"
+	jq -e '.packets > 32768' "$LAB_DIR/forged" >/dev/null
+}
+
+somebody_forges_syns() {
+	hold forged 300 8 && drain forged 1 && goes_on forged "$ALL" && forge_syns && goes_on forged "$ALL"
+}
+
+# The standby has the same document, and drains when this balancer does.
+the_network_moves_on() {
+	hold standby 1000 9 && drain standby 1 && standby backend drain standby "${LAB_BACKEND4[1]}" || return
+	read -rt 1 <> <(:)
+	lab_ip router route replace 192.0.2.0/24 via "$STANDBY4"
+	goes_on standby "$ALL" && standby --json stats standby | jq -e '.vips[0].packets > 4000'
+}
+
+ALL='["b1", "b2", "b3"]'
+HOLDER=
+STANDBY=
+step "two balancers, three backends" start || finish
+step "connections whose client opens others, under hash: source, stay where they are" client_opens_more
+lab_end "$HOLDER"
+step "connections stay where they are although SYNs are forged of all their ports" somebody_forges_syns
+lab_end "$HOLDER"
+step "connections stay where they are when the network moves to a standby a second later" the_network_moves_on
+lab_end "$HOLDER"
+step "the standby goes away as a whole" end_standby
+check "the lab goes away as a whole" lab_down
+finish
