@@ -2,14 +2,28 @@
 /* Which member takes a packet whose slot is not SETTLED? The flow table's look-up, insert and
  * victim rule.
  *
- * Compiled three times: into the program, into lbd (the sweep) and into tests. What differs between
- * them, the look-up of a member's flags and the counting, is given by whoever includes it:
+ *   record                    a SYN goes                      any other packet goes
+ *   none, slot MOVING         to the owner, recorded          to the previous owner, recorded
+ *   none, slot TRACKED        to the owner                    to the owner
+ *   its member takes it       to that member                  to that member
+ *   its member does not       to the owner, recorded;         to the previous owner or, without
+ *                             or to that member (below)       one, to the owner, recorded
  *
- *   static __u32 flow_member_flags(const struct flow *, __u32 member);  LB_MEMBER_*; 0 when it is
- * not this VIP's static void flow_count(enum lb_flow_count); static int flow_may_evict(const struct
- * flow *);                     the budget of packets that are not SYNs
+ * A member takes a SYN with LB_MEMBER_NEW and other packets with LB_MEMBER_OLD. A previous owner
+ * without LB_MEMBER_OLD counts as none. A SYN goes to a member on record that takes no new flows
+ * while that member keeps old ones and the recorded flow may be alive (flow_is_over). A SYN whose
+ * record is refused goes to the previous owner, if that takes new flows: later packets of its flow
+ * have no record and go there. What only follows (`only_follows`) goes where any other packet goes,
+ * and changes no record.
  *
- * Words change by compare-and-swap only: who loses the race has lost.
+ * Compiled three times: into the program, into lbd (the sweep) and into tests. Whoever includes it
+ * defines what differs between them:
+ *
+ *   flow_member_flags   LB_MEMBER_* of a member; 0 when the member is not this VIP's
+ *   flow_count          counts one enum lb_flow_count
+ *   flow_may_evict      whether a packet that is no SYN may still push a record out (a budget)
+ *
+ * Words change by compare-and-swap only. Who loses the race does not try again.
  */
 #ifndef LB_FLOW_H
 #define LB_FLOW_H
@@ -181,9 +195,8 @@ LB_FLOW_INLINE __u32 flow_route_moving(const struct flow *flow, __u32 slot)
 	__u32 current = lb_slot_current(slot), previous = lb_slot_previous(slot);
 
 	if (flow_is_previous(flow, slot)) {
-		flow_insert(
-			flow,
-			previous); /* refused or not: until the transition ends a miss leads here */
+		/* Refused or not: until the transition ends a miss leads here. */
+		flow_insert(flow, previous);
 		return previous;
 	}
 	if (current == LB_NONE)

@@ -24,8 +24,8 @@
  * handled, but must not be ignored, and no one else may wait for every child (waitpid(-1)).
  *
  * Rights: CAP_NET_ADMIN for tunnel checks (SO_MARK); for exec CAP_SETUID and CAP_SETGID to become
- * another user, and CAP_KILL to end what runs as that user; none for others. datapath_tunnel.h says
- *what tunnel checks need beyond that.
+ * another user, and CAP_KILL to end what runs as that user; none for others. plane/tunnel.h says
+ * what tunnel checks need beyond that.
  */
 #ifndef LB_HEALTH_ENGINE_H
 #define LB_HEALTH_ENGINE_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where do the programs of tunnel checks stand (datapath_tunnel.h)? While they are wanted, at every
+/* Where do the programs of tunnel checks stand (plane/tunnel.h)? While they are wanted, at every
  * interface but loopback ones, those included that appear later. */
 #ifndef LB_TUNNELS_H
 #define LB_TUNNELS_H

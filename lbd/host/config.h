@@ -2,11 +2,19 @@
 /* How lbd runs: lbd.json, read once at start. What it balances is the service document
  * (api/model.h). Pure but for config_load.
  *
- *   {"interfaces": ["eth0"], "xdp_mode": "auto", "control": {"path": "/run/lbd/lbd.sock",
- * "read_only_path": "/run/lbd/lbd-ro.sock", "group": "lbd"}, "state_dir": "/var/lib/lbd",
- * "pin_dir": "/sys/fs/bpf/lbd", "encap": {"source4": "auto", "source6": "auto"}, "limits": {"vips":
- * 1024, "members": 4096, "slots": 2097152, "flows": 1048576}, "answer_rate": 1000,
- * "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"}, "hash_seed": "32 hex digits"}
+ *   {"interfaces": ["eth0"],
+ *    "xdp_mode": "auto",
+ *    "control": {"path": "/run/lbd/lbd.sock", "read_only_path": "/run/lbd/lbd-ro.sock",
+ *                "group": "lbd"},
+ *    "state_dir": "/var/lib/lbd",
+ *    "pin_dir": "/sys/fs/bpf/lbd",
+ *    "encap": {"source4": "auto", "source6": "auto"},
+ *    "limits": {"vips": 1024, "members": 4096, "slots": 2097152, "flows": 1048576},
+ *    "answer_rate": 1000,
+ *    "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"},
+ *    "hash_seed": "0123456789abcdef0123456789abcdef"}
+ *
+ * lbd.json(5) explains each key.
  */
 #ifndef LB_CONFIG_H
 #define LB_CONFIG_H

@@ -17,7 +17,7 @@ struct privileges_wanted {
  * has to stand in for a CAP_BPF or CAP_PERFMON that is not there.
  *
  * Programs that lbd runs inherit at most CAP_NET_RAW (exec checks give up that, too:
- * health_probe_exec.c), even as root: the inheritable
+ * health/probe_exec.c), even as root: the inheritable
  * and ambient sets hold nothing else, user 0 is nothing special any more (SECBIT_NOROOT), and
  * no_new_privs is set. The bounding set shrinks to what is kept.
  *

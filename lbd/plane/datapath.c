@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How does lbd load the program and reach its maps? Pins: datapath_pin.c; interfaces:
- * datapath_attach.c. */
+/* How does lbd load the program and reach its maps? Pins: pin.c; interfaces: attach.c. */
 #include "datapath_private.h"
 
 #include <bpf/bpf.h>

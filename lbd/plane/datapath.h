@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The loaded XDP program and its maps. The only module that touches libbpf; knows nothing of
- * services. */
+/* The loaded XDP program, its maps, its pins and its attachments. Beside tunnel.c the only module
+ * that touches libbpf; knows nothing of services. */
 #ifndef LB_DATAPATH_H
 #define LB_DATAPATH_H
 
@@ -92,7 +92,7 @@ int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT])
 int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 
 uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps */
-/* What the program of tunnel checks shares (datapath_tunnel.h); the descriptors stay the
+/* What the program of tunnel checks shares (tunnel.h); the descriptors stay the
  * datapath's. */
 void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int *nexthops_fd);
 /* A note beside the pins, for the next lbd: filters of tunnel checks stand at interfaces. */

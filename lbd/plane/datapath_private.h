@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the datapath*.c files share, and nobody else sees. */
+/* What do datapath.c, pin.c, vip.c and attach.c share? Private to them. */
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
 
@@ -36,7 +36,7 @@ struct datapath {
 /* datapath.c: before loading. */
 void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options);
 
-/* --- datapath_pin.c --- */
+/* --- pin.c --- */
 
 #define PIN_PATH_MAX 512
 #define PIN_LINK LB_PIN_LINK
@@ -50,12 +50,12 @@ int pins_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *
 /* Path of the pin of an interface's link. */
 void pin_link_path(const char *pin_dir, uint32_t ifindex, char out[PIN_PATH_MAX]);
 
-/* --- datapath_vip.c --- */
+/* --- vip.c --- */
 
 /* Fills the index from the VIP maps, which may hold an earlier lbd's. */
 void vips_adopt(struct datapath *datapath);
 
-/* --- datapath_attach.c --- */
+/* --- attach.c --- */
 
 /* Pinned links stay attached, others are detached. */
 void links_close(struct datapath *datapath);

@@ -31,9 +31,10 @@ struct preflight_facts {
 	unsigned int kernel_major, kernel_minor;
 	struct preflight_link *links; /* all of this network namespace; owned */
 	size_t link_count;
-	int links_fault;     /* errno: they could not be listed, and none is known */
-	int pin_dir_fault;   /* 0: it is, or can be made, on a bpffs; ENOTSUP: on something else;
-				other errno: of the mount */
+	int links_fault; /* errno: they could not be listed, and none is known */
+	/* 0: it is, or can be made, on a bpffs; ENOTSUP: on something else; other errno: of the
+	 * mount. */
+	int pin_dir_fault;
 	int state_dir_fault; /* 0: lbd can write there; else errno */
 };
 

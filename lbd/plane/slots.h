@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The slots of one VIP: SETTLED, MOVING, TRACKED, and what turns one into another. Pure: words and
+/* The slots of one VIP: which states do they have, and what turns one into another? Pure: words and
  * time go in, words come out.
  *
- *   SETTLED(a)     every flow of the slot is on a, none is recorded
- *   MOVING(b, a)   since the first change of owner; flows born since then are recorded, what is not
- * recorded is on a TRACKED(b)     the transition is over; recorded flows may be elsewhere, what is
- * not recorded is on b
+ *   SETTLED(a)      every flow of the slot is on a, none is recorded
+ *   MOVING(b, a)    since the first change of owner: flows born since then are recorded, what is
+ *                   not recorded is on a
+ *   TRACKED(b)      the transition is over: recorded flows may be elsewhere, what is not recorded
+ *                   is on b
  *
  * From each state, when the owner becomes o:
  *
- *   SETTLED(a)     -> MOVING(o, a), with a new deadline
- *   TRACKED(a)     -> MOVING(o, a), with a new deadline
- *   MOVING(b, a)   -> MOVING(o, a), same deadline;  -> TRACKED(a) when o is a again
+ *   SETTLED(a)      -> MOVING(o, a), with a new deadline
+ *   TRACKED(a)      -> MOVING(o, a), with a new deadline
+ *   MOVING(b, a)    -> MOVING(o, a), same deadline
+ *                   -> TRACKED(a), when o is a again
  *
- * When a backend is removed from the configuration, what was on it is lost, and nothing has to be
- * moved away slowly:
+ * When a backend is removed from the configuration, its flows are lost and there is nothing to
+ * record:
  *
- *   SETTLED(gone)  -> SETTLED(o)      TRACKED(gone) -> TRACKED(o)      MOVING(b, gone) -> TRACKED(o
- * or b)
+ *   SETTLED(gone)   -> SETTLED(o)
+ *   TRACKED(gone)   -> TRACKED(o)
+ *   MOVING(b, gone) -> TRACKED(o), o may be b
  *
  * A slot without owner is LB_NONE in both halves; the program looks for records there as in a
  * TRACKED one. The words are the ones packets go by; this module is their only writer, so each

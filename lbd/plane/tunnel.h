@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How do tunnel checks get their encapsulation? The loaded TC programs (bpf/tunnel.bpf.c), and the
- * interfaces where they stand. Beside datapath.c the only module that touches libbpf.
+ * interfaces where they stand. Beside datapath.h the only module that touches libbpf.
  *
  *	tunnel_open(&options, &tunnel, &err);
  *	tunnel_attach(tunnel, "eth0", &err);      every interface by which backends may be reached

@@ -2,13 +2,14 @@
 /* How is each backend reached right now?
  *
  * Four activities, each in bounded steps from the event loop:
- *   - notifications of the kernel (nexthop_netlink.c) go into the table (nexthop_table.c) and say
- * what to ask again;
- *   - paths are shared anew among the ways of destinations that have several, when one of these
- * became resolved or unresolved;
- *   - the pass asks for the route of every destination, some time after anything that routes depend
- * on has changed;
- *   - tending asks the kernel to resolve the neighbours that are due.
+ *
+ *   notifications   of the kernel (nexthop_netlink.c) go into the table (nexthop_table.c) and say
+ *                   what to ask again
+ *   sharing         of paths among the next hops of a destination that has several, when one of
+ *                   these became resolved or unresolved
+ *   the pass        asks for the route of every destination, some time after a change of anything
+ *                   that routes depend on
+ *   tending         asks the kernel to resolve the neighbours that are due
  */
 #include <errno.h>
 #include <stdio.h>

@@ -25,8 +25,9 @@ struct nexthop_info;
 
 /* What became known about a destination. */
 struct nexthop_route {
-	uint32_t number; /* index in the next hop array, of the first way where there are several;
-			    LB_NEXTHOP_UNRESOLVED when there is no route */
+	/* Index in the next hop array, of the first way where there are several;
+	 * LB_NEXTHOP_UNRESOLVED when there is no route. */
+	uint32_t number;
 	/* What stands in a member's paths: number throughout where there is one way. Of several
 	 * equal ways (ECMP) each has paths in proportion to its weight; one that is not resolved
 	 * has none as long as another is. Of more than LB_MEMBER_PATHS ways the first are used, by
@@ -34,14 +35,13 @@ struct nexthop_route {
 	uint16_t path[LB_MEMBER_PATHS];
 	uint16_t way[LB_MEMBER_PATHS]; /* the number of each way, with a path or not */
 	uint32_t ways;
-	uint32_t left_out;     /* ways beyond those */
-	struct lb_addr source; /* the kernel's choice of source address towards it, by its first
-				  way; family 0: none of that family */
+	uint32_t left_out; /* ways beyond those */
+	/* The kernel's choice of source address towards it, by its first way; family 0: none. */
+	struct lb_addr source;
 };
 
 /* Called from the event loop whenever a destination's route changed (paths or source), and once
- * from nexthops_watch itself before it returns. `user` is nexthops_new's. It may watch and unwatch.
- */
+ * from nexthops_watch itself before it returns. `user` is nexthops_new's. It may watch and unwatch. */
 typedef void (*nexthops_changed)(void *user, const struct lb_addr *destination,
 				 const struct nexthop_route *route);
 
@@ -86,8 +86,7 @@ struct nexthop_info {
 	uint32_t number;
 	char interface[IF_NAMESIZE]; /* of the route; may be a VLAN device */
 	uint32_t ifindex;
-	char egress[IF_NAMESIZE]; /* that frames leave by: the one below a VLAN device, else the
-				     same */
+	char egress[IF_NAMESIZE]; /* where frames leave: below a VLAN device, else the same */
 	uint32_t egress_ifindex;
 	uint16_t vlan;          /* the tag that they get; 0: none */
 	struct lb_addr gateway; /* whose MAC it is */

@@ -38,22 +38,21 @@ struct pmtu_news {
 	enum pmtu_refusal refusal;  /* if it is one: nothing else but `destination` is known */
 };
 
-/* True when the message is about a packet that could be one of ours: IP-in-IP,
- * or UDP to the port of GUE, with the header that the program writes (bpf/encap.h). */
-bool pmtu_read_ipv4(const void *packet, size_t length,
-		    struct pmtu_news *out); /* from its IP header */
-bool pmtu_read_ipv6(const void *message, size_t length, struct pmtu_news *out); /* from its ICMPv6
-										   header */
+/* True when the message is about a packet that could be one of ours: IP-in-IP, or UDP to the port
+ * of GUE, with the header that the program writes (bpf/encap.h). `packet` begins with its IPv4
+ * header, `message` with its ICMPv6 header. */
+bool pmtu_read_ipv4(const void *packet, size_t length, struct pmtu_news *out);
+bool pmtu_read_ipv6(const void *message, size_t length, struct pmtu_news *out);
 
 /* How this node sends to a backend for one VIP. */
 struct pmtu_way {
 	struct lb_addr source;
-	uint32_t source_mask; /* bits of the last four bytes of `source` that vary, as they lie in
-				 memory */
+	uint32_t source_mask; /* bits of its last four bytes that vary, as they lie in memory */
 	uint32_t mtu;         /* the most that an outer packet may have so far */
-	uint32_t arrived;     /* bytes of the largest outer packet that is known to arrive, from
-				 checks of full size; 0: there are none */
-	uint8_t inner;        /* 4 or 6: family of the VIP */
+	/* Bytes of the largest outer packet that is known to arrive, from checks of full size; 0:
+	 * there are none. */
+	uint32_t arrived;
+	uint8_t inner; /* 4 or 6: family of the VIP */
 	bool gue;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which member does each slot get, when nobody may have much more or much less than its share? See
- * table_match.h. */
+ * match.h. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 /* How is a rendezvous table brought up to date? The dear part is each slot's best member (slots *
  * members hashes), so that is kept from table to table. A slot looks at all members only if its
  * best one went or lost weight; otherwise only at those that came or gained weight. What follows
- * from it (table_match.h) is cheap and done afresh. */
+ * from it (match.h) is cheap and done afresh. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Slot tables: which member owns each slot of a VIP. The way in; the two builders are
- * table_rendezvous.c and table_maglev.c. */
+ * rendezvous.c and maglev.c. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>

@@ -5,10 +5,10 @@
  * the order of `members`, not of member numbers, not of any earlier table, and not of the machine
  * (no floating point whose result may differ between machines or compilers).
  *
- * Rendezvous: each slot prefers members by weighted rendezvous hashing (table_rank.h), and gets the
- * best one that the bounds on every member's number of slots allow (table_match.h): at most 1.02 of
+ * Rendezvous: each slot prefers members by weighted rendezvous hashing (rank.h), and gets the
+ * best one that the bounds on every member's number of slots allow (match.h): at most 1.02 of
  * its share in whole slots, at least 0.98, or 40 slots less than the share where that is less. So
- * weights hold within 2 % where shares are 2,000 slots or more. Maglev: table_maglev.c.
+ * weights hold within 2 % where shares are 2,000 slots or more. Maglev: maglev.c.
  *
  * Cost of 65,537 slots on one core of a current server: rendezvous about 1.4 ns for each pair of
  * slot and member (100 members 13 ms, 1,000 members 90 ms), an update by one member 3 to 12 ms;
@@ -17,7 +17,7 @@
  * 36 a slot and 74 a member more in passing.
  *
  * Sources: D. Thaler, C. Ravishankar, "Using name-based mappings to increase hit rates"
- * (rendezvous, 1998); weights as exponential variables of that rate (table_rank.h); bounded loads
+ * (rendezvous, 1998); weights as exponential variables of that rate (rank.h); bounded loads
  * after V. Mirrokni, M. Thorup, M. Zadimoghaddam, "Consistent hashing with bounded loads" (2018);
  * D. Eisenbud et al., "Maglev", NSDI 2016, section 3.4.
  */

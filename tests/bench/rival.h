@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
-/* What rival.c and rival.bpf.c share. */
+/* What rival_load.c and rival.bpf.c share. */
 #ifndef BENCH_RIVAL_H
 #define BENCH_RIVAL_H
 

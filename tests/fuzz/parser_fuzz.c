@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Do the stages from the frame to the VIP read nothing that is not there, pass what is for no VIP,
- * and let nothing through that is not sound? Does the
- * way of plain packets agree with that of all?
+ * and let nothing through that is not sound? Does the way of plain packets agree with that of all?
  *
  * The headers of the XDP program, compiled for this machine (xdp_shim.h). An input is a series of
  * frames: how many 16 bytes of the frame are not in its first buffer, the length in two bytes, the

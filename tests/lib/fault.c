@@ -5,15 +5,17 @@
  *
  *	CALL PREFIX[,PREFIX…] ACTION SKIP COUNT
  *
- * CALL: open, write, writev, fsync, close, link, rename, unlink, mkdir, or any. PREFIX: how the
- *path begins, or what /proc/self/fd shows of a descriptor (sockets: "socket:"). ACTION: the name of
- *an errno; short (half of what is to be written is); kill (SIGKILL, before the call is made); or
- *count, which does nothing. The first SKIP calls that a rule is about go through, the COUNT after
- *them are hit, then none is any more; where several hit, the first one does. Of two paths the new
- *one counts. A new file in its place begins the counting anew.
+ * CALL     open, write, writev, fsync, close, link, rename, unlink, mkdir, or any
+ * PREFIX   how the path begins, or what /proc/self/fd shows of a descriptor (sockets: "socket:")
+ * ACTION   the name of an errno; short (half of what is to be written is); kill (SIGKILL, before
+ *          the call is made); or count, which does nothing
+ *
+ * The first SKIP calls that a rule is about go through, the COUNT after them are hit, then none is
+ * any more; where several rules hit, the first one does. Of two paths the new one counts. A new
+ * file in its place starts the counting again.
  *
  * Each call that a rule is about is a line of $FAULT_CONTROL.log: CALL PATH, and the action if it
- *was hit. Everything here goes by system calls of its own, so that nothing comes back to itself.
+ * was hit. Everything here goes by system calls of its own, so that nothing comes back to itself.
  */
 #include <errno.h>
 #include <fcntl.h>

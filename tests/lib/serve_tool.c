@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Which backend am I talking to? A server for tests that answers with its name: over HTTP to any
  * request, one a connection, and over UDP to any datagram; on IPv4 and IPv6, from the address
- *asked.
+ * asked.
  *
  *	serve_tool NAME PORT
  *

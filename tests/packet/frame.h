@@ -100,8 +100,9 @@ struct flow {
 	uint32_t id;     /* of a fragment */
 	uint32_t offset; /* of a later fragment, in units of 8 bytes */
 	bool quoted;     /* read from the quote of an ICMP error, and turned around */
-	bool elsewhere;  /* on its way to another address (segments are left, a source route is not
-			    used up), or to a group of stations */
+	/* On its way to another address (segments are left, a source route is not used up), or to a
+	 * group of stations. */
+	bool elsewhere;
 };
 
 /* True for a sound packet that has the ports of its flow in it: TCP, UDP or SCTP, whole or a first

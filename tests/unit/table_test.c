@@ -377,7 +377,7 @@ static void with_more_members_than_slots_every_slot_has_its_own(void **state)
 	}
 }
 
-/* Shares under 2,000 slots may fall 40 slots short under rendezvous (table_match.h). */
+/* Shares under 2,000 slots may fall 40 slots short under rendezvous (match.h). */
 static void assert_shares(enum lb_table_kind kind, const struct table_member *members, size_t count,
 			  uint32_t size)
 {
