@@ -223,6 +223,20 @@ static int start_datapath(struct daemon *daemon, struct lb_err *err)
 	return datapath_open(&options, &daemon->datapath, err);
 }
 
+static int start_service(struct daemon *daemon, struct lb_err *err)
+{
+	const struct service_options options = {
+		.config = &daemon->config,
+		.plane = datapath_plane(daemon->datapath),
+		.disk = &state_disk,
+		.timers = timers_of(daemon->base),
+		.base = daemon->base,
+		.events = daemon->events,
+	};
+
+	return service_open(&options, &daemon->service, err);
+}
+
 static void path_mtu_heard(void *user, const struct pmtu_news *news)
 {
 	const struct daemon *daemon = user;
@@ -289,8 +303,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = start_datapath(daemon, err);
 	if (!error)
-		error = service_open(&daemon->config, daemon->datapath, daemon->base,
-				     daemon->events, &daemon->service, err);
+		error = start_service(daemon, err);
 	if (!error) {
 		preflight_again_serve(&daemon->preflight, daemon->service);
 		start_pmtu(daemon);

@@ -414,6 +414,12 @@ int state_save_service(const char *state_dir, const struct lb_service *service,
 	return error;
 }
 
+const struct disk state_disk = {
+	.load = state_load_service,
+	.save = state_save_service,
+	.has = state_has_service,
+};
+
 /* --- the seed --- */
 
 static int new_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)

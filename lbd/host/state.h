@@ -46,6 +46,16 @@ bool state_has_service(const char *state_dir);
 int state_save_service(const char *state_dir, const struct lb_service *service,
 		       const struct state_revert *revert, struct lb_err *err);
 
+/* Those that the live service needs, as functions that a test can put others in the place of. */
+struct disk {
+	int (*load)(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+		    struct lb_err *err);
+	int (*save)(const char *state_dir, const struct lb_service *service,
+		    const struct state_revert *revert, struct lb_err *err);
+	bool (*has)(const char *state_dir);
+};
+extern const struct disk state_disk;
+
 /* The seed kept, or a new random one that is kept from now on. */
 int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);
 /* The seed kept; -ENOENT, and an error to show, when there is none. */

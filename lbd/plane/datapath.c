@@ -236,6 +236,28 @@ struct lb_flow_bucket *datapath_flows(struct datapath *datapath, uint32_t *bucke
 	return datapath->flows.start;
 }
 
+struct plane datapath_plane(struct datapath *datapath)
+{
+	struct plane plane = {
+		.datapath = datapath,
+		.adopted = datapath->adopted,
+		.slots = datapath_slots(datapath),
+		.members = datapath_members(datapath),
+		.nexthops = datapath_nexthops(datapath),
+		.tuning = datapath_tuning(datapath),
+		.vip_set = datapath_vip_set,
+		.vip_del = datapath_vip_del,
+		.each_vip = datapath_each_vip,
+		.egress_set = datapath_egress_set,
+		.counters = datapath_counters,
+		.counters_reset = datapath_counters_reset,
+		.flow_counts = datapath_flow_counts,
+	};
+
+	plane.flows = datapath_flows(datapath, &plane.bucket_count);
+	return plane;
+}
+
 int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use)
 {
 	const int fd = bpf_map__fd(datapath->skeleton->maps.egress);

@@ -11,6 +11,7 @@
 #include "../api/addr.h"
 #include "../api/err.h"
 #include "../host/xdp_mode.h"
+#include "plane.h"
 
 struct datapath;
 
@@ -61,6 +62,9 @@ int datapath_check_pinned(const struct datapath_options *options, struct lb_err 
 int datapath_detach(const char *pin_dir, struct lb_err *err);
 /* The id of the program that a pinned link of ours holds on an interface; 0: none. */
 uint32_t datapath_pinned_program(const char *pin_dir, uint32_t ifindex);
+
+/* What is edited while packets flow. Valid until datapath_close. */
+struct plane datapath_plane(struct datapath *datapath);
 
 /* The mmapped arrays: edited in place, each field by one atomic store. */
 uint32_t *datapath_slots(struct datapath *datapath);

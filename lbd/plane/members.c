@@ -34,7 +34,7 @@ struct place {
 struct members {
 	const struct config *config;
 	struct lb_member *entries; /* mmapped */
-	struct datapath *datapath;
+	const struct plane *plane;
 	struct numbers *numbers;
 	struct place *places;
 	struct nexthops *nexthops;
@@ -167,7 +167,7 @@ static void egress_changed(void *user, uint32_t ifindex, bool in_use)
 	const struct members *members = user;
 
 	/* Only an interface that is gone can fail here; drop_no_egress counts what that costs. */
-	datapath_egress_set(members->datapath, ifindex, in_use);
+	members->plane->egress_set(members->plane->datapath, ifindex, in_use);
 }
 
 static void state_changed(void *user, const struct nexthop_info *info)
@@ -202,12 +202,12 @@ static struct numbers *numbers_free_of(const struct lb_member *entries, uint32_t
 	return numbers;
 }
 
-int members_open(const struct config *config, struct datapath *datapath, struct event_base *base,
+int members_open(const struct config *config, const struct plane *plane, struct event_base *base,
 		 struct events *events, struct members **out, struct lb_err *err)
 {
 	struct members *members = calloc(1, sizeof(*members));
 	const struct nexthops_options options = {
-		.array = datapath_nexthops(datapath),
+		.array = plane->nexthops,
 		.array_size = LB_NEXTHOPS_MAX,
 		.changed = route_changed,
 		.egress = egress_changed,
@@ -218,9 +218,9 @@ int members_open(const struct config *config, struct datapath *datapath, struct 
 	if (!members)
 		return no_memory(err);
 	members->config = config;
-	members->datapath = datapath;
+	members->plane = plane;
 	members->events = events;
-	members->entries = datapath_members(datapath);
+	members->entries = plane->members;
 	members->numbers = numbers_free_of(members->entries, members_capacity(config));
 	members->places = calloc(members_capacity(config), sizeof(*members->places));
 	if (!members->numbers || !members->places) {
@@ -324,7 +324,7 @@ int members_add(struct members *members, uint16_t number, const struct lb_addr *
 	if (error)
 		return error;
 	link_place(members, number, destination);
-	datapath_counters_reset(members->datapath, number);
+	members->plane->counters_reset(members->plane->datapath, number);
 	entry_fill(members, &members->entries[number], address, vip);
 	entry_set_route(members, number, destination);
 	return 0;
@@ -397,7 +397,7 @@ static int64_t now_ms(void)
 static struct pmtu_way way_of(const struct members *members, uint32_t number)
 {
 	const struct lb_member *entry = &members->entries[number];
-	const struct lb_nexthop *nexthops = datapath_nexthops(members->datapath);
+	const struct lb_nexthop *nexthops = members->plane->nexthops;
 	struct pmtu_way way = {
 		.source = {.family = entry->flags & LB_MEMBER_OUTER6 ? 6 : 4},
 		.source_mask = entry->saddr_mask,
@@ -438,7 +438,7 @@ static uint64_t packets_to(const struct members *members, const struct destinati
 	uint32_t number;
 
 	for (number = destination->first; number != NOBODY; number = members->places[number].next)
-		if (!datapath_counters(members->datapath, number, &counter))
+		if (!members->plane->counters(members->plane->datapath, number, &counter))
 			packets += counter.packets;
 	return packets;
 }
@@ -488,13 +488,13 @@ uint32_t members_vip(const struct members *members, uint16_t number)
 
 bool members_reachable(const struct members *members, uint16_t number)
 {
-	return datapath_nexthops(members->datapath)[members->entries[number].path[0]].valid;
+	return members->plane->nexthops[members->entries[number].path[0]].valid;
 }
 
 uint32_t members_inner_mtu(const struct members *members, uint16_t number)
 {
 	const struct lb_member *entry = &members->entries[number];
-	const uint32_t mtu = datapath_nexthops(members->datapath)[entry->path[0]].mtu;
+	const uint32_t mtu = members->plane->nexthops[entry->path[0]].mtu;
 	uint32_t outer = entry->flags & LB_MEMBER_OUTER6 ? 40 : 20;
 
 	if (entry->flags & LB_MEMBER_GUE)

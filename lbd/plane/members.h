@@ -8,7 +8,7 @@
 #include "../api/addr.h"
 #include "../api/err.h"
 #include "../host/config.h"
-#include "datapath.h"
+#include "plane.h"
 #include "../route/nexthop.h"
 #include "../route/pmtu_judge.h"
 
@@ -16,8 +16,8 @@ struct event_base;
 struct events;
 struct members;
 
-/* `events`: told of next hops that become resolved or unresolved; may be NULL. */
-int members_open(const struct config *config, struct datapath *datapath, struct event_base *base,
+/* `plane` and `config` stay the caller's. `events`: told of next hops that become resolved or unresolved; may be NULL. */
+int members_open(const struct config *config, const struct plane *plane, struct event_base *base,
 		 struct events *events, struct members **out, struct lb_err *err);
 void members_close(struct members *members);
 

@@ -13,7 +13,6 @@
 
 #include "../../bpf/flow_word.h"
 #include "entry.h"
-#include "../host/state.h"
 
 struct found_backend {
 	struct lb_addr address;
@@ -67,9 +66,9 @@ int service_check_lost(const struct service *service, struct lb_err *err)
 	struct lost lost = {0};
 	char one[LB_ENDPOINT_TEXT];
 
-	if (!datapath_adopted(service->datapath) || state_has_service(state_dir))
+	if (!service->plane.adopted || service->disk->has(state_dir))
 		return 0;
-	datapath_each_vip(service->datapath, count_vip, &lost);
+	service->plane.each_vip(service->plane.datapath, count_vip, &lost);
 	if (!lost.vips)
 		return 0;
 	lb_endpoint_format(&lost.one, one);
@@ -204,7 +203,7 @@ static void claim(struct found *found)
 		}
 		if (numbered)
 			numbers_give_back(service->vip_numbers, value->number);
-		datapath_vip_del(service->datapath, &found->vips[i].endpoint, NULL);
+		service->plane.vip_del(service->plane.datapath, &found->vips[i].endpoint, NULL);
 	}
 	found->count = kept;
 	qsort(found->vips, kept, sizeof(*found->vips), compare_endpoints);
@@ -267,7 +266,7 @@ static int adopt_vip(struct service *service, const struct found_vip *found,
 		     const struct lb_service *kept, struct lb_vip *vip, struct live_vip *live,
 		     struct lb_err *err)
 {
-	uint32_t *words = datapath_slots(service->datapath) + found->value.slots_start;
+	uint32_t *words = service->plane.slots + found->value.slots_start;
 
 	live->number = found->value.number;
 	live->slots_start = found->value.slots_start;
@@ -275,7 +274,7 @@ static int adopt_vip(struct service *service, const struct found_vip *found,
 	if (!live->slots || slots_init(live->slots, words, found->value.slots_size) ||
 	    describe_vip(found, vip))
 		return no_memory(err);
-	slots_adopt(live->slots, clock_now_s(), transition_of(kept, &found->endpoint));
+	slots_adopt(live->slots, clock_now_s(service), transition_of(kept, &found->endpoint));
 	return adopt_members(service, found, live, err);
 }
 
@@ -314,7 +313,7 @@ int service_adopt(struct service *service, const struct lb_service *kept, struct
 	found.by_number = calloc(vip_numbers_capacity(service->config), sizeof(struct found_vip *));
 	found.no_memory = !found.by_number;
 	if (!found.no_memory)
-		datapath_each_vip(service->datapath, find_vip, &found);
+		service->plane.each_vip(service->plane.datapath, find_vip, &found);
 	if (!found.no_memory) {
 		claim(&found);
 		members_each_left(service->members, find_member, &found);
@@ -326,7 +325,7 @@ int service_adopt(struct service *service, const struct lb_service *kept, struct
 	if (error)
 		return error;
 	/* Words that name nobody are deleted at once: numbers that are free now must be so indeed. */
-	sweep_step(service->sweep, service->bucket_count, clock_now_units());
+	sweep_step(service->sweep, service->plane.bucket_count, clock_now_units(service));
 	clock_start(service);
 	return 0;
 }

@@ -2,10 +2,7 @@
 /* What happens to the live service as time passes? Transitions end, the flow table is swept, slots
  * settle, and the numbers of members that are gone come free. While nothing has moved there is
  * nothing to do, and no timer runs. */
-#include <event2/event.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../../bpf/flow_word.h"
 #include "live.h"
@@ -18,22 +15,24 @@
 
 #define MEMBER_WORDS ((LB_NONE + 1) / 64) /* a bit for each number */
 
-static uint64_t clock_now_ns(void)
+static int64_t now_ns(const struct service *service)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+	return service->timers.now_ns(service->timers.base, CLOCK_MONOTONIC);
 }
 
-uint32_t clock_now_s(void)
+int64_t clock_now_ms(const struct service *service)
 {
-	return clock_now_ns() / 1000000000;
+	return now_ns(service) / 1000000;
 }
 
-uint32_t clock_now_units(void)
+uint32_t clock_now_s(const struct service *service)
 {
-	return clock_now_ns() >> LB_FLOW_TIME_SHIFT;
+	return now_ns(service) / 1000000000;
+}
+
+uint32_t clock_now_units(const struct service *service)
+{
+	return now_ns(service) >> LB_FLOW_TIME_SHIFT;
 }
 
 static bool any_unsettled(const struct service *service, bool moving_only)
@@ -67,10 +66,8 @@ static void end_pass(struct service *service)
 
 static void schedule(struct service *service)
 {
-	const struct timeval delay = {.tv_usec = TICK_MS * 1000};
-
-	if (service->flows_possible && !evtimer_pending(service->tick, NULL))
-		evtimer_add(service->tick, &delay);
+	if (service->flows_possible && !service->timers.pending(service->tick))
+		service->timers.set(service->tick, TICK_MS);
 }
 
 static void mark(uint64_t *members, uint16_t number)
@@ -84,7 +81,8 @@ static bool had_packets(const struct service *service, const struct live_vip *li
 	size_t i;
 
 	for (i = 0; i < live->backend_count; i++)
-		if (datapath_counters(service->datapath, live->backends[i].number, &counter) ||
+		if (service->plane.counters(service->plane.datapath, live->backends[i].number,
+					    &counter) ||
 		    counter.packets)
 			return true;
 	return false;
@@ -99,7 +97,7 @@ static void release_set_up(const struct service *service, const struct live_vip 
 	uint64_t all[MEMBER_WORDS];
 
 	if (!slots_take_changed(live->slots) || !live->slots->moving || !live->empty_at_s ||
-	    clock_now_s() - live->empty_at_s > SET_UP_S || had_packets(service, live))
+	    clock_now_s(service) - live->empty_at_s > SET_UP_S || had_packets(service, live))
 		return;
 	memset(all, 0xff, sizeof(all));
 	slots_release(live->slots, all);
@@ -119,7 +117,8 @@ static bool any_takes_new(const struct live_vip *live)
  * owner before. One that is unhealthy gets none; one that takes no new flows gets them only until
  * its live flows had their time to be recorded. While nobody takes new flows, the unhealthy keep
  * their old ones likewise. */
-void clock_hasten_datagrams(const struct lb_vip *vip, const struct live_vip *live)
+void clock_hasten_datagrams(const struct service *service, const struct lb_vip *vip,
+			    const struct live_vip *live)
 {
 	uint64_t leaving[MEMBER_WORDS] = {0}, unhealthy[MEMBER_WORDS] = {0};
 	const bool others = any_takes_new(live);
@@ -135,65 +134,57 @@ void clock_hasten_datagrams(const struct lb_vip *vip, const struct live_vip *liv
 			mark(unhealthy, live->backends[i].number);
 	}
 	slots_release(live->slots, unhealthy);
-	slots_hasten(live->slots, leaving, clock_now_s() + lb_vip_learn_s(vip) + 1);
+	slots_hasten(live->slots, leaving, clock_now_s(service) + lb_vip_learn_s(vip) + 1);
 }
 
 /* Some time after the last change: no packet is on its way by the words of before. */
-static void on_release(evutil_socket_t fd, short events, void *user)
+static void on_release(void *user)
 {
 	struct service *service = user;
 	size_t i;
 
-	(void)fd;
-	(void)events;
 	for (i = 0; i < service->document->vip_count; i++)
 		release_set_up(service, &service->live[i]);
 }
 
-static void tick(evutil_socket_t fd, short events, void *user)
+static void tick(void *user)
 {
 	struct service *service = user;
-	uint32_t slice = service->bucket_count / TICKS_A_PASS;
+	uint32_t slice = service->plane.bucket_count / TICKS_A_PASS;
 	size_t i;
 
-	(void)fd;
-	(void)events;
 	for (i = 0; i < service->document->vip_count; i++)
-		slots_expire(service->live[i].slots, clock_now_s());
+		slots_expire(service->live[i].slots, clock_now_s(service));
 	if (slice < BUCKETS_A_TICK)
 		slice = BUCKETS_A_TICK;
-	if (sweep_step(service->sweep, slice, clock_now_units()))
+	if (sweep_step(service->sweep, slice, clock_now_units(service)))
 		end_pass(service);
 	schedule(service);
 }
 
 void clock_start(struct service *service)
 {
-	const struct timeval delay = {.tv_usec = RELEASE_MS * 1000};
-
 	service->flows_possible = service->moved_in_pass = true;
-	evtimer_add(service->release, &delay);
+	service->timers.set(service->release, RELEASE_MS);
 	schedule(service);
 }
 
-int clock_open(struct service *service, struct event_base *base, struct lb_err *err)
+int clock_open(struct service *service, struct lb_err *err)
 {
-	struct lb_flow_bucket *buckets = datapath_flows(service->datapath, &service->bucket_count);
+	const struct timers *timers = &service->timers;
 
-	service->sweep =
-		sweep_new(buckets, service->bucket_count, members_capacity(service->config));
-	service->tick = evtimer_new(base, tick, service);
-	service->release = evtimer_new(base, on_release, service);
+	service->sweep = sweep_new(service->plane.flows, service->plane.bucket_count,
+				   members_capacity(service->config));
+	service->tick = timers->add(timers->base, tick, service);
+	service->release = timers->add(timers->base, on_release, service);
 	if (service->sweep && service->tick && service->release)
 		return 0;
-	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+	return lb_err_no_memory(err);
 }
 
 void clock_close(struct service *service)
 {
-	if (service->tick)
-		event_free(service->tick);
-	if (service->release)
-		event_free(service->release);
+	service->timers.free(service->tick);
+	service->timers.free(service->release);
 	sweep_free(service->sweep);
 }

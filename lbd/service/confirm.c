@@ -7,16 +7,14 @@
  * starts.
  */
 #include <errno.h>
-#include <event2/event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "../host/events.h"
 #include "live.h"
 
-#define RETRY_S 2
+#define RETRY_MS 2000
 
 /* --- the wait --- */
 
@@ -27,15 +25,13 @@ static bool waits(const struct service *service)
 
 static void wait_for(struct service *service, uint32_t seconds)
 {
-	const struct timeval delay = {.tv_sec = seconds};
-
-	service->revert_at_s = clock_now_s() + seconds;
-	evtimer_add(service->revert_timer, &delay);
+	service->revert_at_s = clock_now_s(service) + seconds;
+	service->timers.set(service->revert_timer, seconds * 1000ll);
 }
 
 static void wait_no_more(struct service *service)
 {
-	evtimer_del(service->revert_timer);
+	service->timers.stop(service->revert_timer);
 	lb_service_free(service->revert.document);
 	service->revert = (struct state_revert){0};
 	service->revert_fault[0] = '\0';
@@ -43,7 +39,7 @@ static void wait_no_more(struct service *service)
 
 static uint32_t remaining_s(const struct service *service)
 {
-	uint32_t now = clock_now_s();
+	uint32_t now = clock_now_s(service);
 
 	return service->revert_at_s > now ? service->revert_at_s - now : 0;
 }
@@ -78,12 +74,9 @@ int confirm_check(const struct service *service, struct lb_err *err)
 
 /* --- the moment, also for an lbd that is started meanwhile --- */
 
-static int64_t boot_now_s(void)
+static int64_t now_s(const struct service *service, clockid_t clock)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_BOOTTIME, &now);
-	return now.tv_sec;
+	return service->timers.now_ns(service->timers.base, clock) / 1000000000;
 }
 
 /* Tells this boot of the machine from every other; "" when it cannot be read. */
@@ -100,25 +93,25 @@ static void boot_id(char out[STATE_BOOT_ID])
 	fclose(file);
 }
 
-static void revert_in(struct state_revert *revert, uint32_t seconds)
+static void revert_in(const struct service *service, struct state_revert *revert, uint32_t seconds)
 {
-	revert->at_s = time(NULL) + seconds;
-	revert->boot_at_s = boot_now_s() + seconds;
+	revert->at_s = now_s(service, CLOCK_REALTIME) + seconds;
+	revert->boot_at_s = now_s(service, CLOCK_BOOTTIME) + seconds;
 	boot_id(revert->boot);
 }
 
 /* After a reboot only the wall clock knows; that can be set, so nobody waits longer than can be
  * asked for. */
-static int64_t left_s(const struct state_revert *revert)
+static int64_t left_s(const struct service *service, const struct state_revert *revert)
 {
 	char boot[STATE_BOOT_ID];
 	int64_t left;
 
 	boot_id(boot);
 	if (boot[0] && !strcmp(boot, revert->boot))
-		left = revert->boot_at_s - boot_now_s();
+		left = revert->boot_at_s - now_s(service, CLOCK_BOOTTIME);
 	else
-		left = revert->at_s - time(NULL);
+		left = revert->at_s - now_s(service, CLOCK_REALTIME);
 	if (left > SERVICE_CONFIRM_MAX_S)
 		return SERVICE_CONFIRM_MAX_S;
 	return left > 0 ? left : 0;
@@ -132,7 +125,7 @@ int confirm_apply(struct service *service, struct lb_service *next,
 	struct state_revert revert = {.document = lb_service_copy(service->document)};
 	int error;
 
-	revert_in(&revert, options->confirm_s);
+	revert_in(service, &revert, options->confirm_s);
 	if (!revert.document) {
 		lb_service_free(next);
 		return lb_err_no_memory(err);
@@ -194,33 +187,26 @@ int service_revert(struct service *service, json_t **change, struct lb_err *err)
 	return go_back(service, change, err);
 }
 
-static void time_is_up(struct service *service)
+static void time_is_up(void *user)
 {
-	const struct timeval again = {.tv_sec = RETRY_S};
+	struct service *service = user;
 	struct lb_err err = {0};
 	json_t *change = NULL;
 
 	if (go_back(service, &change, &err)) {
 		snprintf(service->revert_fault, sizeof(service->revert_fault), "%s", err.message);
-		evtimer_add(service->revert_timer, &again);
+		service->timers.set(service->revert_timer, RETRY_MS);
 	} else {
 		events_emit(service->events, events_revert("not confirmed in time", change));
 	}
 	json_decref(change);
 }
 
-static void on_time(evutil_socket_t fd, short events, void *user)
-{
-	(void)fd;
-	(void)events;
-	time_is_up(user);
-}
-
 /* --- life --- */
 
 void confirm_restore(struct service *service, const struct state_revert *revert)
 {
-	int64_t left = left_s(revert);
+	int64_t left = left_s(service, revert);
 
 	if (!revert->document)
 		return;
@@ -230,15 +216,14 @@ void confirm_restore(struct service *service, const struct state_revert *revert)
 		time_is_up(service);
 }
 
-int confirm_open(struct service *service, struct event_base *base, struct lb_err *err)
+int confirm_open(struct service *service, struct lb_err *err)
 {
-	service->revert_timer = evtimer_new(base, on_time, service);
+	service->revert_timer = service->timers.add(service->timers.base, time_is_up, service);
 	return service->revert_timer ? 0 : lb_err_no_memory(err);
 }
 
 void confirm_close(struct service *service)
 {
-	if (service->revert_timer)
-		event_free(service->revert_timer);
+	service->timers.free(service->revert_timer);
 	lb_service_free(service->revert.document);
 }

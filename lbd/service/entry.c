@@ -59,32 +59,35 @@ static bool address_in_use(const struct lb_service *document, const struct lb_ad
 int entry_publish(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
 		  struct lb_err *err)
 {
+	const struct plane *plane = &service->plane;
 	const struct lb_endpoint address = address_only(&vip->endpoint);
 	const struct lb_vip_value known = {.flags = LB_VIP_ADDRESS_ONLY};
 	const struct lb_vip_value value = value_of(vip, live);
-	int error = datapath_vip_set(service->datapath, &address, &known, err);
+	int error = plane->vip_set(plane->datapath, &address, &known, err);
 
-	return error ? error : datapath_vip_set(service->datapath, &vip->endpoint, &value, err);
+	return error ? error : plane->vip_set(plane->datapath, &vip->endpoint, &value, err);
 }
 
 void entry_withdraw(struct service *service, const struct lb_vip *vip,
 		    const struct lb_service *remaining)
 {
+	const struct plane *plane = &service->plane;
 	const struct lb_endpoint address = address_only(&vip->endpoint);
 
-	datapath_vip_del(service->datapath, &vip->endpoint, NULL);
+	plane->vip_del(plane->datapath, &vip->endpoint, NULL);
 	if (!address_in_use(remaining, &vip->endpoint.address))
-		datapath_vip_del(service->datapath, &address, NULL);
+		plane->vip_del(plane->datapath, &address, NULL);
 }
 
 /* Cannot fail: all room is reserved, and the entry is there. */
 void entry_update(struct service *service, const struct lb_vip *before, const struct lb_vip *after,
 		  const struct live_vip *live)
 {
+	const struct plane *plane = &service->plane;
 	const struct lb_vip_value value = value_of(after, live);
 
 	if (flags_of(before) != value.flags)
-		datapath_vip_set(service->datapath, &after->endpoint, &value, NULL);
+		plane->vip_set(plane->datapath, &after->endpoint, &value, NULL);
 }
 
 /* --- fragments without ports --- */
@@ -93,17 +96,18 @@ void entry_update(struct service *service, const struct lb_vip *before, const st
 void entry_fragments(struct service *service, const struct lb_service *document,
 		     const struct live_vip *live, const struct lb_endpoint *endpoint)
 {
+	const struct plane *plane = &service->plane;
 	const struct lb_vip *owner = lb_service_fragments_owner(document, endpoint);
 	const struct lb_endpoint at = {.address = endpoint->address,
 				       .protocol = endpoint->protocol};
 	struct lb_vip_value value;
 
 	if (!owner) {
-		datapath_vip_del(service->datapath, &at, NULL);
+		plane->vip_del(plane->datapath, &at, NULL);
 	} else if (owner->endpoint.port) {
 		value = value_of(owner, &live[owner - document->vips]);
 		value.flags |= LB_VIP_FRAGMENTS_ONLY;
-		datapath_vip_set(service->datapath, &at, &value, NULL);
+		plane->vip_set(plane->datapath, &at, &value, NULL);
 	}
 }
 
@@ -141,6 +145,7 @@ static void note_stale(void *user, const struct lb_endpoint *endpoint,
 
 void entries_tidy(struct service *service)
 {
+	const struct plane *plane = &service->plane;
 	const size_t room = 4096; /* a crash leaves those of one change; more wait for a restart */
 	struct tidying tidying = {
 		.document = service->document,
@@ -148,8 +153,8 @@ void entries_tidy(struct service *service)
 	};
 
 	tidying.room = tidying.stale ? room : 0;
-	datapath_each_vip(service->datapath, note_stale, &tidying);
+	plane->each_vip(plane->datapath, note_stale, &tidying);
 	while (tidying.count--)
-		datapath_vip_del(service->datapath, &tidying.stale[tidying.count], NULL);
+		plane->vip_del(plane->datapath, &tidying.stale[tidying.count], NULL);
 	free(tidying.stale);
 }

@@ -10,6 +10,7 @@
 #include "../plane/slots.h"
 #include "standing.h"
 #include "../host/state.h"
+#include "../host/timers.h"
 #include "../plane/sweep.h"
 #include "../table/table.h"
 #include "../health/tunnels.h"
@@ -43,7 +44,9 @@ struct health_check {
 
 struct service {
 	const struct config *config;
-	struct datapath *datapath;
+	struct plane plane;
+	const struct disk *disk;
+	struct timers timers;
 	struct members *members;
 	struct numbers *vip_numbers;
 	struct ranges *slot_ranges;
@@ -52,25 +55,24 @@ struct service {
 	uint32_t backend_count; /* over all VIPs */
 
 	struct sweep *sweep;
-	struct event *release; /* pending for a moment after owners have changed */
-	struct event *tick;    /* pending while the flow table may hold a word */
-	uint32_t bucket_count;
-	bool flows_possible; /* false: no slot is unsettled and no word is left */
-	bool moved_in_pass;  /* a slot was MOVING at some time since this pass of the sweep began */
+	struct timer *release; /* pending for a moment after owners have changed */
+	struct timer *tick;    /* pending while the flow table may hold a word */
+	bool flows_possible;   /* false: no slot is unsettled and no word is left */
+	bool moved_in_pass; /* a slot was MOVING at some time since this pass of the sweep began */
 
 	struct state_revert revert; /* with a document: the one in force waits to be confirmed */
-	uint32_t revert_at_s;       /* the same moment by clock_now_s() */
-	struct event *revert_timer;
+	uint32_t revert_at_s;       /* the same moment by clock_now_s */
+	struct timer *revert_timer;
 	char revert_fault[256]; /* why it could not be gone back to yet */
 	char save_fault[256];   /* of the last save of a document; "": none */
 
 	struct exec_rights exec_rights;
 	struct health *health;
 	struct health_check *checks; /* by member number */
-	struct event *reweigh_timer; /* pending while a VIP is to be weighed again */
+	struct timer *reweigh_timer; /* pending while a VIP is to be weighed again */
 	int64_t reweigh_at_ms;       /* when, by the monotonic clock */
 	int64_t reweigh_after_ms;    /* not before */
-	struct event *retry_timer;   /* pending while a check could not be set up */
+	struct timer *retry_timer;   /* pending while a check could not be set up */
 	struct tunnels *tunnels;
 
 	struct slots_census census; /* all 0 but while one VIP is counted */
@@ -83,15 +85,17 @@ struct service {
 uint32_t vip_numbers_capacity(const struct config *config);
 
 /* service_clock.c: what happens as time passes. */
-int clock_open(struct service *service, struct event_base *base, struct lb_err *err);
+int clock_open(struct service *service, struct lb_err *err);
 void clock_close(struct service *service);
 /* Slots are MOVING, or members are gone while flows may be on record as theirs. */
 void clock_start(struct service *service);
 /* After a change of slots: transitions of a UDP VIP end early where they would send new flows to
  * who takes none. */
-void clock_hasten_datagrams(const struct lb_vip *vip, const struct live_vip *live);
-uint32_t clock_now_s(void);
-uint32_t clock_now_units(void); /* of flow words */
+void clock_hasten_datagrams(const struct service *service, const struct lb_vip *vip,
+			    const struct live_vip *live);
+int64_t clock_now_ms(const struct service *service);
+uint32_t clock_now_s(const struct service *service);
+uint32_t clock_now_units(const struct service *service); /* of flow words */
 
 /* service.c: makes a change although another one waits to be confirmed. On disk `revert` (NULL:
  * nothing) is what the next document goes back to. */
@@ -142,7 +146,7 @@ struct health_shares health_shares(const struct service *service, const struct l
 				   const struct live_vip *live);
 
 /* service_confirm.c: changes that go back by themselves. */
-int confirm_open(struct service *service, struct event_base *base, struct lb_err *err);
+int confirm_open(struct service *service, struct lb_err *err);
 void confirm_close(struct service *service);
 /* A change waited when an earlier lbd ended: goes on waiting, or goes back now. Takes over
  * revert->document. */

@@ -73,7 +73,7 @@ static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 	json_object_set_new(object, "recorded_flows", json_integer(flows));
 	json_object_set_new(object, "leaving_slots", json_integer(leaving));
 	json_object_set_new(object, "share", share);
-	datapath_counters(service->datapath, backend->number, &counter);
+	service->plane.counters(service->plane.datapath, backend->number, &counter);
 	set_counter(object, &counter);
 	json_object_set_new(object, "next_hop",
 			    members_next_hop(service->members, backend->number));
@@ -101,7 +101,8 @@ static struct lb_counter vip_counter(struct service *service, const struct live_
 	size_t i;
 
 	for (i = 0; i < live->backend_count; i++) {
-		datapath_counters(service->datapath, live->backends[i].number, &counter);
+		service->plane.counters(service->plane.datapath, live->backends[i].number,
+					&counter);
 		sum.packets += counter.packets;
 		sum.bytes += counter.bytes;
 	}
@@ -164,7 +165,8 @@ json_t *service_vip_stats(struct service *service, const struct lb_vip *vip)
 		json_t *backend = json_object();
 		struct lb_counter counter;
 
-		datapath_counters(service->datapath, live->backends[i].number, &counter);
+		service->plane.counters(service->plane.datapath, live->backends[i].number,
+					&counter);
 		json_object_set_new(backend, "address", address_json(&live->backends[i].address));
 		set_counter(backend, &counter);
 		json_array_append_new(backends, backend);
@@ -225,12 +227,12 @@ json_t *service_flow_table(struct service *service)
 	json_t *array = json_array();
 	int i;
 
-	datapath_flow_counts(service->datapath, counts);
+	service->plane.flow_counts(service->plane.datapath, counts);
 	for (i = 0; i < LB_FLOW_COUNT_COUNT; i++)
 		json_array_append_new(array, json_pack("{s:s,s:I,s:s}", "name", texts[i].name,
 						       "count", (json_int_t)counts[i], "meaning",
 						       texts[i].meaning));
 	return json_pack("{s:I,s:I,s:i,s:o}", "recorded", (json_int_t)sweep_total(service->sweep),
-			 "room", (json_int_t)service->bucket_count * LB_FLOW_WAYS, "bytes_per_flow",
-			 (int)sizeof(uint64_t), "counts", array);
+			 "room", (json_int_t)service->plane.bucket_count * LB_FLOW_WAYS,
+			 "bytes_per_flow", (int)sizeof(uint64_t), "counts", array);
 }

@@ -19,7 +19,7 @@ static bool had_packets(const struct service *service, uint16_t number)
 {
 	struct lb_counter counter = {0};
 
-	datapath_counters(service->datapath, number, &counter);
+	service->plane.counters(service->plane.datapath, number, &counter);
 	return counter.packets > 0;
 }
 

@@ -239,7 +239,7 @@ static int take_slots(struct change *change, uint32_t size, struct live_vip *nex
 		return no_memory(err);
 	if (!ranges_take(service->slot_ranges, size, &next->slots_start))
 		return no_room(change, size, err);
-	if (!slots_init(next->slots, datapath_slots(service->datapath) + next->slots_start, size))
+	if (!slots_init(next->slots, service->plane.slots + next->slots_start, size))
 		return 0;
 	ranges_give_back(service->slot_ranges, next->slots_start, size);
 	return no_memory(err);
@@ -591,11 +591,11 @@ void live_lead(struct service *service, const struct lb_vip *vip, const struct l
 	       const uint64_t *gone)
 {
 	set_members(service, vip, live);
-	slots_change(live->slots, table_owners(live->table), gone, clock_now_s(),
+	slots_change(live->slots, table_owners(live->table), gone, clock_now_s(service),
 		     vip->transition_s);
 	if (live->slots->moving)
 		clock_start(service);
-	clock_hasten_datagrams(vip, live);
+	clock_hasten_datagrams(service, vip, live);
 	if (!service->flows_possible)
 		slots_settle_tracked(live->slots);
 }
@@ -678,7 +678,7 @@ static void commit(struct change *change, struct live_vip *live)
 			commit_removed(change, step);
 			continue;
 		case PLAN_ADDED:
-			step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s();
+			step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s(service);
 			checks_follow(service, step->plan.after, &step->next, false);
 			break;
 		}
@@ -687,7 +687,7 @@ static void commit(struct change *change, struct live_vip *live)
 	commit_fragments(change, live);
 	free(service->live);
 	service->live = live;
-	datapath_tuning(service->datapath)->flow_idle = longest_idle(change->document);
+	service->plane.tuning->flow_idle = longest_idle(change->document);
 	service->backend_count = change->backend_count;
 	lb_service_free(service->document);
 	service->document = change->document;
@@ -843,7 +843,7 @@ int save_document(struct service *service, const struct lb_service *document,
 		  const struct state_revert *revert, struct lb_err *err)
 {
 	struct lb_err fault = {0};
-	int error = state_save_service(service->config->state_dir, document, revert, &fault);
+	int error = service->disk->save(service->config->state_dir, document, revert, &fault);
 
 	snprintf(service->save_fault, sizeof(service->save_fault), "%s", fault.message);
 	if (error && err)
@@ -985,7 +985,7 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
  * cannot be written now, the first change will be refused, and says why. */
 static void save_first(struct service *service)
 {
-	if (!state_has_service(service->config->state_dir))
+	if (!service->disk->has(service->config->state_dir))
 		save_document(service, service->document, NULL, NULL);
 }
 
@@ -996,10 +996,10 @@ static int restore(struct service *service, struct lb_err *err)
 	int error = service_check_lost(service, err);
 
 	if (!error)
-		error = state_load_service(service->config->state_dir, &kept, &revert, err);
+		error = service->disk->load(service->config->state_dir, &kept, &revert, err);
 	if (error)
 		return error;
-	if (datapath_adopted(service->datapath)) {
+	if (service->plane.adopted) {
 		error = service_adopt(service, kept, err);
 		if (!error)
 			error = drop_others(service, kept, err);
@@ -1023,30 +1023,33 @@ static int restore(struct service *service, struct lb_err *err)
 	return 0;
 }
 
-int service_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		 struct events *events, struct service **out, struct lb_err *err)
+int service_open(const struct service_options *options, struct service **out, struct lb_err *err)
 {
+	const struct config *config = options->config;
 	struct service *service = calloc(1, sizeof(*service));
 	int error;
 
 	if (!service)
 		return no_memory(err);
 	service->config = config;
-	service->datapath = datapath;
-	service->events = events;
+	service->plane = options->plane;
+	service->disk = options->disk;
+	service->timers = options->timers;
+	service->events = options->events;
 	service->vip_numbers = numbers_new(vip_numbers_capacity(config));
 	service->slot_ranges = ranges_new(config->slots);
 	service->document = lb_service_new();
 	if (!service->vip_numbers || !service->slot_ranges || !service->document)
 		error = no_memory(err);
 	else
-		error = members_open(config, datapath, base, events, &service->members, err);
+		error = members_open(config, &service->plane, options->base, options->events,
+				     &service->members, err);
 	if (!error)
-		error = clock_open(service, base, err);
+		error = clock_open(service, err);
 	if (!error)
-		error = confirm_open(service, base, err);
+		error = confirm_open(service, err);
 	if (!error)
-		error = checks_open(service, base, err);
+		error = checks_open(service, options->base, err);
 	if (!error)
 		error = restore(service, err);
 	if (error) {

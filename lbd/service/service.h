@@ -8,7 +8,9 @@
 #include <jansson.h>
 #include "../api/model.h"
 #include "../host/config.h"
-#include "../plane/datapath.h"
+#include "../host/state.h"
+#include "../host/timers.h"
+#include "../plane/plane.h"
 #include "../route/nexthop.h"
 #include "../route/pmtu.h"
 
@@ -16,9 +18,18 @@ struct event_base;
 struct events;
 struct service;
 
-/* Restores the document kept in the state directory, if there is one. `events` may be NULL. */
-int service_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		 struct events *events, struct service **out, struct lb_err *err);
+/* What it stands on. */
+struct service_options {
+	const struct config *config;
+	struct plane plane;
+	const struct disk *disk;
+	struct timers timers;
+	struct event_base *base; /* of what lies beside it: next hops, health checks */
+	struct events *events;   /* may be NULL */
+};
+
+/* Restores the document kept in the state directory, if there is one. */
+int service_open(const struct service_options *options, struct service **out, struct lb_err *err);
 void service_close(struct service *service);
 
 /* The backend has refused an outer packet, so tunnel checks of it fail for that reason. */

@@ -9,9 +9,7 @@
  * Results that come together are acted upon together: a table is built once for a rack that fails.
  */
 #include <errno.h>
-#include <event2/event.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "../../bpf/tunnel.h"
 #include "../host/events.h"
@@ -24,22 +22,6 @@
 #define RETRY_MS 1000
 #define HOLD_MS 1000 /* of a tunnel check whose next hop is not known yet */
 #define HOLD_LOOK_MS 20
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
-
-static void timer_set(struct event *timer, int64_t delay_ms)
-{
-	const int64_t ms = delay_ms > 0 ? delay_ms : 0;
-	const struct timeval delay = {.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
-
-	evtimer_add(timer, &delay);
-}
 
 static bool is_checked(const struct lb_vip *vip)
 {
@@ -115,8 +97,8 @@ static bool is_held(struct service *service, const struct lb_vip *vip, uint16_t 
 	if (vip->health.source != LB_HEALTH_TUNNEL || members_reachable(service->members, number))
 		return false;
 	if (!check->begin_by_ms)
-		check->begin_by_ms = now_ms() + HOLD_MS;
-	return now_ms() < check->begin_by_ms;
+		check->begin_by_ms = clock_now_ms(service) + HOLD_MS;
+	return clock_now_ms(service) < check->begin_by_ms;
 }
 
 static int tunnel_ready(const struct service *service, const struct lb_vip *vip, uint16_t number)
@@ -139,14 +121,14 @@ static void add_watch(struct service *service, const struct lb_vip *vip,
 	};
 
 	if (is_held(service, vip, backend->number)) {
-		timer_set(service->retry_timer, HOLD_LOOK_MS);
+		service->timers.set(service->retry_timer, HOLD_LOOK_MS);
 		return;
 	}
 	check->service = service;
 	if (!tunnel_ready(service, vip, backend->number))
 		check->watch = health_add(service->health, &target, check);
 	if (!check->watch)
-		timer_set(service->retry_timer, RETRY_MS);
+		service->timers.set(service->retry_timer, RETRY_MS);
 }
 
 void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
@@ -165,18 +147,17 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 			add_watch(service, vip, backend);
 	}
 	if (is_checked(vip) && !kept) /* those that are held have their time, too */
-		live->round_ends_ms = now_ms() + vip->health.timeout_ms + ROUND_SLACK_MS +
+		live->round_ends_ms = clock_now_ms(service) + vip->health.timeout_ms +
+				      ROUND_SLACK_MS +
 				      (vip->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
 				      (int64_t)live->backend_count / STARTS_A_MS;
 	unhealthy_tell(service, vip, live);
 }
 
-static void on_retry(evutil_socket_t fd, short events, void *user)
+static void on_retry(void *user)
 {
 	struct service *service = user;
 
-	(void)fd;
-	(void)events;
 	for (size_t i = 0; i < service->document->vip_count; i++)
 		checks_follow(service, &service->document->vips[i], &service->live[i], false);
 }
@@ -250,38 +231,37 @@ static int64_t gather_ms(const struct service *service, const struct live_vip *l
  * built less often while many backends fail one after the other. */
 static void reweigh_within(struct service *service, int64_t delay_ms)
 {
-	int64_t at_ms = now_ms() + delay_ms;
+	int64_t at_ms = clock_now_ms(service) + delay_ms;
 
 	if (at_ms < service->reweigh_after_ms)
 		at_ms = service->reweigh_after_ms;
-	if (evtimer_pending(service->reweigh_timer, NULL) && service->reweigh_at_ms <= at_ms)
+	if (service->timers.pending(service->reweigh_timer) && service->reweigh_at_ms <= at_ms)
 		return;
 	service->reweigh_at_ms = at_ms;
-	timer_set(service->reweigh_timer, at_ms - now_ms());
+	service->timers.set(service->reweigh_timer, at_ms - clock_now_ms(service));
 }
 
-static void on_reweigh(evutil_socket_t fd, short events, void *user)
+static void on_reweigh(void *user)
 {
 	struct service *service = user;
-	const int64_t began = now_ms();
+	const int64_t began = clock_now_ms(service);
 	int64_t next_ms = INT64_MAX;
 
-	(void)fd;
-	(void)events;
 	for (size_t i = 0; i < service->document->vip_count; i++) {
 		struct live_vip *live = &service->live[i];
-		int64_t wait_ms = live->reweigh ? gather_ms(service, live, now_ms()) : 0;
+		int64_t wait_ms =
+			live->reweigh ? gather_ms(service, live, clock_now_ms(service)) : 0;
 
 		if (!live->reweigh)
 			continue;
-		if (!wait_ms && now_ms() - began < TURN_MS) {
+		if (!wait_ms && clock_now_ms(service) - began < TURN_MS) {
 			reweigh(service, &service->document->vips[i], live);
 			wait_ms = RETRY_MS;
 		}
 		if (live->reweigh && wait_ms < next_ms)
 			next_ms = wait_ms;
 	}
-	service->reweigh_after_ms = 2 * now_ms() - began;
+	service->reweigh_after_ms = 2 * clock_now_ms(service) - began;
 	if (next_ms != INT64_MAX)
 		reweigh_within(service, next_ms);
 }
@@ -395,15 +375,16 @@ int checks_open(struct service *service, struct event_base *base, struct lb_err 
 		.user = service,
 		.exec_rights = &service->exec_rights,
 	};
+	const struct timers *timers = &service->timers;
 
 	service->exec_rights = service->config->exec;
 	if (exec_rights_resolve(&service->exec_rights, err))
 		return -EINVAL;
 	service->health = health_new(base, &options);
 	service->checks = calloc(members_capacity(service->config), sizeof(*service->checks));
-	service->reweigh_timer = evtimer_new(base, on_reweigh, service);
-	service->retry_timer = evtimer_new(base, on_retry, service);
-	service->tunnels = tunnels_new(base, service->datapath, service->config->seed);
+	service->reweigh_timer = timers->add(timers->base, on_reweigh, service);
+	service->retry_timer = timers->add(timers->base, on_retry, service);
+	service->tunnels = tunnels_new(base, service->plane.datapath, service->config->seed);
 	if (service->health && service->checks && service->reweigh_timer && service->retry_timer &&
 	    service->tunnels)
 		return 0;
@@ -413,10 +394,8 @@ int checks_open(struct service *service, struct event_base *base, struct lb_err 
 void checks_close(struct service *service)
 {
 	health_free(service->health);
-	if (service->reweigh_timer)
-		event_free(service->reweigh_timer);
-	if (service->retry_timer)
-		event_free(service->retry_timer);
+	service->timers.free(service->reweigh_timer);
+	service->timers.free(service->retry_timer);
 	tunnels_free(service->tunnels);
 	free(service->checks);
 }

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What do the service and its members need of the data plane? The real one is datapath_plane's;
+ * unit tests have one in memory. */
+#ifndef LB_PLANE_H
+#define LB_PLANE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include "../../bpf/abi.h"
+#include "../api/addr.h"
+#include "../api/err.h"
+
+struct plane {
+	/* The functions are called with it. Only who has made the plane knows what it points to. */
+	struct datapath *datapath;
+	bool adopted; /* the maps hold what an earlier lbd has left */
+
+	/* Memory that packets use: edited in place, each field by one atomic store. */
+	uint32_t *slots;
+	struct lb_member *members;
+	struct lb_nexthop *nexthops;
+	struct lb_tuning *tuning;
+	struct lb_flow_bucket *flows; /* words change by compare-and-swap (bpf/flow_word.h) */
+	uint32_t bucket_count;
+
+	/* VIP entries. protocol 0 and port 0 is the address-only entry. */
+	int (*vip_set)(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		       const struct lb_vip_value *value, struct lb_err *err);
+	int (*vip_del)(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		       struct lb_err *err);
+	/* Every entry; entries may not be changed meanwhile. */
+	void (*each_vip)(struct datapath *datapath,
+			 void (*each)(void *user, const struct lb_endpoint *endpoint,
+				      const struct lb_vip_value *value),
+			 void *user);
+	/* Interfaces that packets may be redirected to. */
+	int (*egress_set)(struct datapath *datapath, uint32_t ifindex, bool in_use);
+	/* Sums over all CPUs. */
+	int (*counters)(struct datapath *datapath, uint32_t member, struct lb_counter *out);
+	int (*counters_reset)(struct datapath *datapath, uint32_t member);
+	int (*flow_counts)(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
+};
+
+#endif
