@@ -14,6 +14,8 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/check.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
+# shellcheck source=tests/lib/held.sh
+. tests/lib/held.sh
 
 SEED=00112233445566778899aabbccddeeff # both balancers have the same tables
 STANDBY4=10.0.0.3
@@ -33,15 +35,6 @@ documents() {
 			backends: ($ARGS.positional | map({address: .}))} + more;
 		{vips: [vip("client"; 7; {hash: "source"}), vip("forged"; 8; {}), vip("standby"; 9; {})]}' \
 		"${LAB_BACKEND4[@]}"
-}
-
-serve_held() {
-	local node port
-	for node in b1 b2 b3; do
-		for port in 7 8 9; do
-			lab_background "$node" "$O/tests/lib/hold_tool" serve "$node" "$port"
-		done
-	done
 }
 
 standby_link() {
@@ -84,46 +77,10 @@ standby_ready() {
 start() {
 	lab_up one-armed 3 && at_exit end_standby && standby_link || return
 	lab_sysctl client "ipv4/ip_local_port_range=2000 33000" # within the ports that SYNs are forged from
-	lab_start_lbd "{\"xdp_mode\": \"native\", \"hash_seed\": \"$SEED\", \"limits\": {\"flows\": $FLOWS}}" && start_standby && serve_held || return
+	lab_start_lbd "{\"xdp_mode\": \"native\", \"hash_seed\": \"$SEED\", \"limits\": {\"flows\": $FLOWS}}" && start_standby && serve_held 7 8 9 || return
 	documents >"$LAB_DIR/services.json"
 	lbctl config apply "$LAB_DIR/services.json" && standby config apply "$LAB_DIR/services.json" &&
 		lab_ready && wait_for 5 standby_ready
-}
-
-# --- connections that live on ---
-
-# hold NAME COUNT PORT: HOLDER is their process. Returns when all are there.
-hold() {
-	local name=$1 count=$2
-	lab_background client "$O/tests/lib/hold_tool" hold --count "$count" --interval-ms 250 \
-		"$LAB_VIP4" "$3" >"$LAB_DIR/$name.held"
-	HOLDER=$LAB_PID
-	lab_reports "$HOLDER"
-	wait_for 10 holds "$name" ".opened == $count"
-}
-
-# holds NAME CONDITION: of HOLDER's report as it is now
-holds() {
-	local lines
-	lines=$(wc -l <"$LAB_DIR/$1.held")
-	kill -USR1 "$HOLDER" && wait_for 5 has_more_lines "$LAB_DIR/$1.held" "$lines" &&
-		tail -n 1 "$LAB_DIR/$1.held" | jq -e "$2"
-}
-
-has_more_lines() {
-	[ "$(wc -l <"$1")" -gt "$2" ]
-}
-
-# goes_on NAME BACKENDS: from now on every connection has four answers more, from where it has been.
-goes_on() {
-	local report
-	holds "$1" true >/dev/null || return
-	report=$(tail -n 1 "$LAB_DIR/$1.held")
-	wait_for 10 holds "$1" ".exchanges >= $(jq '.exchanges + 4 * .opened' <<<"$report")"
-	report=$(tail -n 1 "$LAB_DIR/$1.held")
-	echo "$report"
-	jq -e --argjson backends "$2" '.open == .opened and .failures == 0 and .resets == 0 and .stalls == 0 and
-		.wrong == 0 and (.seen | keys) == $backends' <<<"$report" >/dev/null
 }
 
 # drain VIP NUMBER
@@ -169,7 +126,6 @@ the_network_moves_on() {
 }
 
 ALL='["b1", "b2", "b3"]'
-HOLDER=
 STANDBY=
 step "two balancers, three backends" start || finish
 step "connections whose client opens others, under hash: source, stay where they are" client_opens_more
