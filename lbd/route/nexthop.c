@@ -159,7 +159,7 @@ static int neighbour_read(struct nexthops *nexthops, struct hop_neighbour *neigh
 	if (!status && !is.address.family)
 		status = -ENOENT;
 	if (!status || status == -ENOENT)
-		hops_neighbour_set(&nexthops->hops, neighbour, &is, status == -ENOENT);
+		hops_neighbour_set(&nexthops->hops, neighbour, &is, status == -ENOENT, now_ms());
 	return status;
 }
 
@@ -661,7 +661,7 @@ static void on_neighbour(void *user, const struct netlink_neighbour *is, bool go
 
 	if (!neighbour)
 		return;
-	hops_neighbour_set(&nexthops->hops, neighbour, is, gone);
+	hops_neighbour_set(&nexthops->hops, neighbour, is, gone, now_ms());
 	/* One that failed is asked again at once: what was lost with it may be only an old MAC. */
 	if (nexthops->unmanaged && (gone || (is->state & NUD_FAILED)))
 		neighbour->not_before_ms = now_ms() + ASK_GAP_MS;

@@ -10,6 +10,10 @@
 #define STATES_WITH_MAC                                                                            \
 	(NUD_REACHABLE | NUD_STALE | NUD_DELAY | NUD_PROBE | NUD_PERMANENT | NUD_NOARP)
 
+/* Shorter than switches remember a MAC address (300 s by IEEE 802.1D): packets to one that is gone
+ * must not flood the segment. Long enough for one of some 20 rounds of probes to get through. */
+#define LINGER_MS 60000
+
 /* --- the array --- */
 
 /* A MAC and the two bytes beside it as the one word that the program loads. */
@@ -26,18 +30,26 @@ static void mac_store(uint8_t *field, const uint8_t mac[6], uint16_t beside)
 	__atomic_store_n(&word->value, next.value, __ATOMIC_RELEASE);
 }
 
+static const char *link_problem(const struct hop *hop)
+{
+	const struct hop_link *link = hop->neighbour->link;
+
+	if (!link->present || !hop->exit->present)
+		return "interface is gone";
+	return link->is.up && hop->exit->is.up ? NULL : "link is down";
+}
+
 static const char *hop_problem(const struct hop *hop)
 {
 	const struct hop_neighbour *neighbour = hop->neighbour;
+	const char *problem = link_problem(hop);
 
-	if (!neighbour->link->present || !hop->exit->present)
-		return "interface is gone";
-	if (!neighbour->link->is.up || !hop->exit->is.up)
-		return "link is down";
-	if (neighbour->usable)
-		return NULL;
+	if (problem || neighbour->usable)
+		return problem;
 	if (neighbour->problem[0])
 		return neighbour->problem;
+	if (neighbour->lingers)
+		return "neighbour does not answer; its last MAC address is used for a minute";
 	return neighbour->failed ? "neighbour does not answer" : "neighbour has not answered yet";
 }
 
@@ -49,7 +61,7 @@ static void entry_store(struct hops *hops, const struct hop *hop)
 	struct lb_nexthop *entry = &hops->array[hop->number];
 	const struct hop_neighbour *neighbour = hop->neighbour;
 
-	if (hop_problem(hop)) {
+	if (link_problem(hop) || !(neighbour->usable || neighbour->lingers)) {
 		mac_store(entry->dst_mac, none, 0);
 		return;
 	}
@@ -192,7 +204,7 @@ static void link_store(struct hops *hops, const struct hop_link *link)
 			continue;
 		neighbour = hop->neighbour;
 		if (!link->present || !link->is.up)
-			neighbour->usable = neighbour->failed = false;
+			neighbour->usable = neighbour->failed = neighbour->lingers = false;
 		hop_store(hops, hops->by_number[number]);
 	}
 }
@@ -312,10 +324,22 @@ static void neighbour_store(struct hops *hops, const struct hop_neighbour *neigh
 			hop_store(hops, hop);
 }
 
+static void neighbour_fail(struct hop_neighbour *neighbour, int64_t now_ms)
+{
+	if (neighbour->usable) {
+		neighbour->lingers = true;
+		neighbour->failed_ms = now_ms;
+	}
+	if (now_ms - neighbour->failed_ms >= LINGER_MS)
+		neighbour->lingers = false;
+	neighbour->usable = false;
+	neighbour->failed = true;
+}
+
 /* Neither a deleted entry nor one without a verdict yet (NONE, INCOMPLETE) ends the use of a MAC:
  * the kernel notifies FAILED when a neighbour no longer answers. */
 void hops_neighbour_set(struct hops *hops, struct hop_neighbour *neighbour,
-			const struct netlink_neighbour *is, bool gone)
+			const struct netlink_neighbour *is, bool gone, int64_t now_ms)
 {
 	uint8_t mac[6];
 
@@ -329,13 +353,11 @@ void hops_neighbour_set(struct hops *hops, struct hop_neighbour *neighbour,
 	neighbour->problem[0] = 0;
 	if ((is->state & STATES_WITH_MAC) && is->has_mac) {
 		neighbour->usable = true;
-		neighbour->failed = false;
+		neighbour->failed = neighbour->lingers = false;
 	} else {
 		memcpy(neighbour->is.mac, mac, sizeof(mac));
-		if (is->state & NUD_FAILED) {
-			neighbour->usable = false;
-			neighbour->failed = true;
-		}
+		if (is->state & NUD_FAILED)
+			neighbour_fail(neighbour, now_ms);
 	}
 	neighbour_store(hops, neighbour);
 }

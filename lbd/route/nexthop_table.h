@@ -31,8 +31,13 @@ struct hop_neighbour {
 	/* The MAC in `is` may be used. It outlives a re-probe, and an entry that was deleted, until
 	 * the kernel says that the neighbour does not answer or that it has another one. */
 	bool usable;
-	bool failed;      /* the kernel tried and got no answer */
-	char problem[96]; /* why the kernel cannot even be asked, or "" */
+	bool failed; /* the kernel tried and got no answer */
+	/* It answered not long before it failed. Where a flood fills the queues, answers are lost
+	 * that say nothing of the neighbour, so its MAC stays in the array for a minute. Of several
+	 * ways the others are preferred. */
+	bool lingers;
+	int64_t failed_ms; /* when it last became unusable */
+	char problem[96];  /* why the kernel cannot even be asked, or "" */
 	/* For nexthop.c, which asks the kernel. */
 	bool due;
 	int64_t not_before_ms;
@@ -96,9 +101,10 @@ void hops_links_expire(struct hops *hops);
 
 struct hop_neighbour *hops_neighbour_find(const struct hops *hops, uint32_t ifindex,
 					  const struct lb_addr *address);
-/* Takes in what the kernel says of a neighbour; `gone`: it has no entry for it. */
+/* Takes in what the kernel says of a neighbour; `gone`: it has no entry for it. A neighbour that
+ * fails is asked again, and reported as failed again, every few seconds. */
 void hops_neighbour_set(struct hops *hops, struct hop_neighbour *neighbour,
-			const struct netlink_neighbour *is, bool gone);
+			const struct netlink_neighbour *is, bool gone, int64_t now_ms);
 void hops_neighbour_problem(struct hops *hops, struct hop_neighbour *neighbour,
 			    const char *problem);
 

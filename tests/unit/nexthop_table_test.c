@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What stands in the array for next hops on VLAN devices, and which link do frames leave by? */
+/* What stands in the array for next hops: on VLAN devices, and when neighbours no longer answer? */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,22 +89,38 @@ static void set(struct rig *rig, struct link_info link, bool gone)
 	assert_true(hops_link_set(&rig->hops, &link, gone) >= 0);
 }
 
-/* A next hop on the VLAN device, resolved. */
-static struct hop *resolved(struct rig *rig)
+/* A next hop on the VLAN device, of which nothing is known yet. */
+static struct hop *acquired(struct rig *rig)
 {
-	struct netlink_neighbour is = {
-		.ifindex = VLAN,
-		.address = {.family = 4, .bytes = {10, 0, 0, 9}},
-		.state = NUD_REACHABLE,
-		.has_mac = true,
-		.mac = {2, 0, 0, 0, 1, 9},
-	};
+	const struct lb_addr gateway = {.family = 4, .bytes = {10, 0, 0, 9}};
 	struct hop *hop;
 
 	assert_int_equal(
-		hops_acquire(&rig->hops, hops_link_find(&rig->hops, VLAN), &is.address, 1500, &hop),
+		hops_acquire(&rig->hops, hops_link_find(&rig->hops, VLAN), &gateway, 1500, &hop),
 		0);
-	hops_neighbour_set(&rig->hops, hop->neighbour, &is, false);
+	return hop;
+}
+
+/* The kernel says so of its neighbour. */
+static void says(struct rig *rig, struct hop *hop, uint16_t state, int64_t now_ms)
+{
+	struct netlink_neighbour is = {
+		.ifindex = VLAN,
+		.address = hop->neighbour->is.address,
+		.state = state,
+		.has_mac = state == NUD_REACHABLE,
+	};
+
+	if (is.has_mac)
+		memcpy(is.mac, (uint8_t[]){2, 0, 0, 0, 1, 9}, 6);
+	hops_neighbour_set(&rig->hops, hop->neighbour, &is, false, now_ms);
+}
+
+static struct hop *resolved(struct rig *rig)
+{
+	struct hop *hop = acquired(rig);
+
+	says(rig, hop, NUD_REACHABLE, 0);
 	return hop;
 }
 
@@ -208,6 +224,84 @@ static void a_hop_without_vlan_has_no_tag(void **state)
 	rig_free(rig);
 }
 
+static void reason_is(const struct hop *hop, const char *reason)
+{
+	struct nexthop_info info;
+
+	hop_describe(hop, &info);
+	assert_string_equal(info.reason, reason);
+}
+
+static void the_mac_of_a_neighbour_that_fails_is_used_for_a_minute(void **state)
+{
+	static const uint8_t mac[] = {2, 0, 0, 0, 1, 9};
+	struct rig *rig = rig_new();
+	struct hop *hop;
+
+	(void)state;
+	set(rig, link_of(VLAN, "card"), false);
+	hop = resolved(rig);
+	rig->states = 0;
+	for (int64_t now = 1000; now < 61000; now += 3000) { /* as the kernel reports it */
+		says(rig, hop, NUD_FAILED, now);
+		says(rig, hop, NUD_INCOMPLETE, now + 100);
+		assert_int_equal(rig->array[hop->number].valid, 1);
+		assert_memory_equal(rig->array[hop->number].dst_mac, mac, 6);
+		assert_false(hop_is_usable(hop));
+		reason_is(hop,
+			  "neighbour does not answer; its last MAC address is used for a minute");
+	}
+	assert_int_equal(rig->states, 1);
+	says(rig, hop, NUD_FAILED, 61000);
+	assert_int_equal(rig->array[hop->number].valid, 0);
+	reason_is(hop, "neighbour does not answer");
+	assert_int_equal(rig->states, 2);
+	says(rig, hop, NUD_FAILED, 64000);
+	assert_int_equal(rig->array[hop->number].valid, 0);
+	says(rig, hop, NUD_REACHABLE, 65000);
+	assert_int_equal(rig->array[hop->number].valid, 1);
+	says(rig, hop, NUD_FAILED, 99000);
+	assert_int_equal(rig->array[hop->number].valid, 1);
+	hops_release(&rig->hops, hop);
+	rig_free(rig);
+}
+
+static void a_neighbour_that_never_answered_gets_nothing(void **state)
+{
+	struct rig *rig = rig_new();
+	struct hop *hop;
+
+	(void)state;
+	set(rig, link_of(VLAN, "card"), false);
+	hop = acquired(rig);
+	says(rig, hop, NUD_FAILED, 1000);
+	assert_int_equal(rig->array[hop->number].valid, 0);
+	reason_is(hop, "neighbour does not answer");
+	hops_release(&rig->hops, hop);
+	rig_free(rig);
+}
+
+static void a_mac_is_forgotten_with_the_link(void **state)
+{
+	struct link_info card = link_of(VLAN, "card");
+	struct rig *rig = rig_new();
+	struct hop *hop;
+
+	(void)state;
+	set(rig, card, false);
+	hop = resolved(rig);
+	says(rig, hop, NUD_FAILED, 1000);
+	card.up = false;
+	set(rig, card, false);
+	assert_int_equal(rig->array[hop->number].valid, 0);
+	card.up = true;
+	set(rig, card, false);
+	says(rig, hop, NUD_FAILED, 2000);
+	assert_int_equal(rig->array[hop->number].valid, 0);
+	hops_release(&rig->hops, hop);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +309,9 @@ int main(void)
 		cmocka_unit_test(what_becomes_of_the_link_below_becomes_of_the_hop),
 		cmocka_unit_test(vlans_that_cannot_be_left_by_say_why),
 		cmocka_unit_test(a_hop_without_vlan_has_no_tag),
+		cmocka_unit_test(the_mac_of_a_neighbour_that_fails_is_used_for_a_minute),
+		cmocka_unit_test(a_neighbour_that_never_answered_gets_nothing),
+		cmocka_unit_test(a_mac_is_forgotten_with_the_link),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
