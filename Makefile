@@ -118,7 +118,8 @@ $(FAULT): $(O)/%.so: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -fsanitize%,$(CFLAGS)) -shared -fPIC -MMD -MP -MF $(@:.so=.d) -MT $@ $< -o $@
 
 # What is fuzzed is compiled again, by clang and with its coverage, below $(O)/fuzz.
-FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) lbd/host/config.c lbd/host/state.c lbd/route/pmtu_judge.c)
+FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) \
+	lbd/health/probe_reader.c lbd/health/state.c lbd/host/config.c lbd/host/state.c lbd/route/pmtu_judge.c)
 $(O)/fuzz/%.o: %.c
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
