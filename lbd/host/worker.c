@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Whose turn is it: the loop's, or which worker's? */
+#include "worker.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PAUSE_NS 1000000
+
+TAILQ_HEAD(jobs, worker_job);
+TAILQ_HEAD(workers, worker);
+
+struct turns {
+	struct event_base *base;
+	struct event *wake; /* readable while a worker wants a turn */
+	int wake_fd;
+	pthread_mutex_t mutex;     /* of `holder` and `wanting` */
+	pthread_cond_t given_back; /* or wanted, or a worker has ended */
+	struct worker *holder;     /* NULL: the loop */
+	struct workers wanting;
+	uint64_t lent_ns; /* processor time of workers in the present turn */
+	const char *what;
+	struct turns_longest longest;
+};
+
+struct worker {
+	struct turns *turns;
+	pthread_t thread;
+	pthread_cond_t given; /* the turn, or a job, or the end */
+	struct jobs jobs;     /* the first is under way while `busy` */
+	bool busy, closing, ended;
+	const char *what;
+	uint64_t since_ns, cpu_since_ns; /* it has the turn */
+	TAILQ_ENTRY(worker) entry;
+};
+
+static _Thread_local struct worker *self; /* NULL: the loop's thread */
+
+static uint64_t clock_ns(clockid_t clock)
+{
+	struct timespec now;
+
+	clock_gettime(clock, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* --- the turn; the mutex is held --- */
+
+static void give_back(struct worker *worker)
+{
+	struct turns *turns = worker->turns;
+
+	turns->lent_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->cpu_since_ns;
+	turns->holder = NULL;
+	pthread_cond_signal(&turns->given_back);
+}
+
+static void take(struct worker *worker)
+{
+	const uint64_t one = 1;
+	struct turns *turns = worker->turns;
+
+	TAILQ_INSERT_TAIL(&turns->wanting, worker, entry);
+	(void)!write(turns->wake_fd, &one, sizeof(one)); /* cannot fail below 2^64 of them */
+	pthread_cond_signal(&turns->given_back);
+	while (turns->holder != worker)
+		pthread_cond_wait(&worker->given, &turns->mutex);
+	worker->since_ns = clock_ns(CLOCK_MONOTONIC);
+	worker->cpu_since_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+/* To whoever has wanted it for longest, until it comes back. */
+static void lend(struct turns *turns)
+{
+	struct worker *worker = TAILQ_FIRST(&turns->wanting);
+	uint64_t count;
+
+	if (worker) {
+		TAILQ_REMOVE(&turns->wanting, worker, entry);
+		turns->what = worker->what;
+		turns->holder = worker;
+		pthread_cond_signal(&worker->given);
+	}
+	while (turns->holder)
+		pthread_cond_wait(&turns->given_back, &turns->mutex);
+	if (TAILQ_EMPTY(&turns->wanting))
+		(void)!read(turns->wake_fd, &count, sizeof(count));
+}
+
+static void on_wake(evutil_socket_t fd, short events, void *user)
+{
+	struct turns *turns = user;
+
+	(void)fd;
+	(void)events;
+	pthread_mutex_lock(&turns->mutex);
+	lend(turns);
+	pthread_mutex_unlock(&turns->mutex);
+}
+
+/* --- from within a job --- */
+
+void worker_leave(void)
+{
+	if (!self)
+		return;
+	pthread_mutex_lock(&self->turns->mutex);
+	give_back(self);
+	pthread_mutex_unlock(&self->turns->mutex);
+}
+
+void worker_enter(void)
+{
+	if (!self)
+		return;
+	pthread_mutex_lock(&self->turns->mutex);
+	take(self);
+	pthread_mutex_unlock(&self->turns->mutex);
+}
+
+void worker_yield(void)
+{
+	if (!self || clock_ns(CLOCK_MONOTONIC) - self->since_ns < WORKER_TURN_MS * 1000000u)
+		return;
+	pthread_mutex_lock(&self->turns->mutex);
+	give_back(self);
+	take(self);
+	pthread_mutex_unlock(&self->turns->mutex);
+}
+
+void worker_pause(void)
+{
+	const struct timespec moment = {.tv_nsec = PAUSE_NS};
+
+	if (!self)
+		return;
+	worker_leave();
+	nanosleep(&moment, NULL);
+	worker_enter();
+}
+
+bool worker_is_one(void)
+{
+	return self;
+}
+
+/* --- jobs --- */
+
+/* The next one, which is out of the list; NULL: the end. The mutex is held. */
+static struct worker_job *next_job(struct worker *worker)
+{
+	struct worker_job *job;
+
+	while (TAILQ_EMPTY(&worker->jobs) && !worker->closing)
+		pthread_cond_wait(&worker->given, &worker->turns->mutex);
+	job = worker->closing ? NULL : TAILQ_FIRST(&worker->jobs);
+	if (job)
+		TAILQ_REMOVE(&worker->jobs, job, entry);
+	return job;
+}
+
+static void *thread_main(void *arg)
+{
+	struct worker *worker = self = arg;
+	struct turns *turns = worker->turns;
+	struct worker_job *job;
+
+	pthread_mutex_lock(&turns->mutex);
+	while ((job = next_job(worker))) {
+		worker->what = job->what;
+		take(worker);
+		pthread_mutex_unlock(&turns->mutex);
+		job->work(job);
+		pthread_mutex_lock(&turns->mutex);
+		give_back(worker);
+	}
+	worker->ended = true;
+	pthread_cond_signal(&turns->given_back);
+	pthread_mutex_unlock(&turns->mutex);
+	return NULL;
+}
+
+void worker_do(struct worker *worker, struct worker_job *job)
+{
+	pthread_mutex_lock(&worker->turns->mutex);
+	TAILQ_INSERT_TAIL(&worker->jobs, job, entry);
+	pthread_cond_signal(&worker->given);
+	pthread_mutex_unlock(&worker->turns->mutex);
+}
+
+/* --- life --- */
+
+/* Signals are for the loop's thread, which waits for them. */
+static int start_thread(struct worker *worker)
+{
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	error = pthread_create(&worker->thread, NULL, thread_main, worker);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return error;
+}
+
+int worker_new(struct turns *turns, struct worker **out, struct lb_err *err)
+{
+	struct worker *worker = calloc(1, sizeof(*worker));
+	int error = worker ? 0 : ENOMEM;
+
+	if (worker) {
+		worker->turns = turns;
+		TAILQ_INIT(&worker->jobs);
+		pthread_cond_init(&worker->given, NULL);
+		error = start_thread(worker);
+	}
+	if (!error) {
+		*out = worker;
+		return 0;
+	}
+	free(worker);
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot start a thread: %s", strerror(error));
+}
+
+void worker_close(struct worker *worker)
+{
+	struct worker_job *job;
+
+	if (!worker)
+		return;
+	pthread_mutex_lock(&worker->turns->mutex);
+	worker->closing = true;
+	pthread_cond_signal(&worker->given);
+	while (!worker->ended) {
+		if (TAILQ_EMPTY(&worker->turns->wanting))
+			pthread_cond_wait(&worker->turns->given_back, &worker->turns->mutex);
+		else
+			lend(worker->turns);
+	}
+	pthread_mutex_unlock(&worker->turns->mutex);
+	pthread_join(worker->thread, NULL);
+	while ((job = TAILQ_FIRST(&worker->jobs))) {
+		TAILQ_REMOVE(&worker->jobs, job, entry);
+		if (job->drop)
+			job->drop(job);
+	}
+	pthread_cond_destroy(&worker->given);
+	free(worker);
+}
+
+int turns_new(struct event_base *base, struct turns **out, struct lb_err *err)
+{
+	struct turns *turns = calloc(1, sizeof(*turns));
+
+	if (!turns)
+		return lb_err_no_memory(err);
+	turns->base = base;
+	TAILQ_INIT(&turns->wanting);
+	pthread_mutex_init(&turns->mutex, NULL);
+	pthread_cond_init(&turns->given_back, NULL);
+	turns->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (turns->wake_fd >= 0)
+		turns->wake = event_new(base, turns->wake_fd, EV_READ | EV_PERSIST, on_wake, turns);
+	if (turns->wake && !event_add(turns->wake, NULL)) {
+		*out = turns;
+		return 0;
+	}
+	turns_free(turns);
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make an eventfd");
+}
+
+void turns_free(struct turns *turns)
+{
+	if (!turns)
+		return;
+	if (turns->wake)
+		event_free(turns->wake);
+	if (turns->wake_fd >= 0)
+		close(turns->wake_fd);
+	pthread_cond_destroy(&turns->given_back);
+	pthread_mutex_destroy(&turns->mutex);
+	free(turns);
+}
+
+/* --- how long turns are --- */
+
+void turns_note(struct turns *turns, const char *what)
+{
+	if (turns)
+		turns->what = what;
+}
+
+static void turn_took(struct turns *turns, uint64_t ns)
+{
+	if (ns / 1000 <= turns->longest.cpu_us)
+		return;
+	turns->longest = (struct turns_longest){
+		.cpu_us = ns / 1000,
+		.what = turns->what,
+		.ended_s = (int64_t)(clock_ns(CLOCK_MONOTONIC) / 1000000000u),
+	};
+}
+
+/* A pass of libevent: waits, then calls back for all that has happened. */
+void turns_dispatch(struct turns *turns)
+{
+	int ended = 0;
+
+	while (!ended && !event_base_got_break(turns->base)) {
+		uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+
+		turns->lent_ns = 0;
+		turns->what = "other";
+		ended = event_base_loop(turns->base, EVLOOP_ONCE);
+		turn_took(turns, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began + turns->lent_ns);
+	}
+}
+
+void turns_longest(const struct turns *turns, struct turns_longest *out)
+{
+	*out = turns ? turns->longest : (struct turns_longest){0};
+}
