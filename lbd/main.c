@@ -31,6 +31,7 @@
 #include "service/service.h"
 #include "host/state.h"
 #include "control/status_line.h"
+#include "host/worker.h"
 #include "health/tunnels.h"
 
 #define FILES_WANTED 65536 /* each health check under way has one open, a command four */
@@ -52,6 +53,8 @@ struct daemon {
 	struct pmtu *pmtu;
 	struct interfaces *interfaces;
 	struct methods_context methods;
+	struct turns *turns;
+	struct worker *changes, *reads;
 	bool reset_flows;
 	int state_fd; /* holds the lock */
 };
@@ -135,6 +138,8 @@ static int start_loop(struct daemon *daemon, struct lb_err *err)
 		if (!daemon->signals[i] || evsignal_add(daemon->signals[i], NULL))
 			return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot handle signals");
 	}
+	if (turns_new(daemon->base, &daemon->turns, err))
+		return -EINVAL;
 	return notify_open(daemon->base, &daemon->notify, err);
 }
 
@@ -162,6 +167,7 @@ static int start_control(struct daemon *daemon, struct lb_err *err)
 		.group = config->control_group,
 		.group_required = config->control_group_configured,
 		.call = methods_call,
+		.place = methods_place,
 		.user = &daemon->methods,
 	};
 	/* Everybody may connect there, so all of them together get a quarter of the time, and 30
@@ -181,6 +187,7 @@ static int start_control(struct daemon *daemon, struct lb_err *err)
 		.line_max = 65536,
 		.share = &looking,
 		.call = methods_call_read_only,
+		.place = methods_place_read_only,
 		.user = &daemon->methods,
 	};
 	int error = open_control(daemon, &options, &daemon->control, err);
@@ -290,6 +297,14 @@ static int drop_privileges(const struct daemon *daemon, struct lb_err *err)
 	return privileges_drop(&wanted, err);
 }
 
+/* Threads have the rights that their maker has at that moment: after drop_privileges. */
+static int start_workers(struct daemon *daemon, struct lb_err *err)
+{
+	int error = worker_new(daemon->turns, &daemon->changes, err);
+
+	return error ? error : worker_new(daemon->turns, &daemon->reads, err);
+}
+
 static int start(struct daemon *daemon, struct lb_err *err)
 {
 	int error = preflight_check(&daemon->config, daemon->preflight.warnings, err);
@@ -318,6 +333,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = log_follow(daemon->base, err);
 	if (!error)
+		error = start_workers(daemon, err);
+	if (!error)
 		error = start_status_line(daemon, err);
 	if (error)
 		return error;
@@ -330,6 +347,9 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.preflight = &daemon->preflight,
 		.warnings = daemon->warnings,
 		.started = seconds_now(),
+		.turns = daemon->turns,
+		.changes = daemon->changes,
+		.reads = daemon->reads,
 	};
 	return 0;
 }
@@ -338,6 +358,8 @@ static void stop(struct daemon *daemon)
 {
 	size_t i;
 
+	worker_close(daemon->changes); /* what is under way comes to its end */
+	worker_close(daemon->reads);
 	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);
 	service_close(daemon->service);
@@ -351,6 +373,7 @@ static void stop(struct daemon *daemon)
 			event_free(daemon->signals[i]);
 	notify_close(daemon->notify);
 	log_close();
+	turns_free(daemon->turns);
 	if (daemon->base)
 		event_base_free(daemon->base);
 	preflight_again_clear(&daemon->preflight);
@@ -390,7 +413,7 @@ static int run(struct daemon *daemon)
 		status = EXIT_REFUSED;
 	} else {
 		announce(daemon);
-		event_base_dispatch(daemon->base);
+		turns_dispatch(daemon->turns);
 		notify_stopping(daemon->notify);
 		log_line(LOG_LEVEL_INFO, "stopping; the data plane stays and goes on forwarding");
 	}

@@ -8,6 +8,10 @@
  *
  * Where turns are shared out (share_limits.rest) clients that want one stand in a queue, and get it
  * one by one, so that all of them together take a bounded part of the loop's time.
+ *
+ * A request that may take long is carried out by a worker (control_options.place), and so is one
+ * whose line is long, since reading it takes long, too. Until its reply is there the client is
+ * "busy": nothing more is read from it, so that replies come in the order of requests.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +31,7 @@
 #include <event2/event.h>
 #include <event2/listener.h>
 #include "control.h"
+#include "../host/worker.h"
 
 #define IDLE_MS_DEFAULT 30000u
 #define REPLIES_MAX (1u << 20) /* bytes waiting for one client, above which it is not read from */
@@ -36,6 +41,7 @@
 #define ACCEPT_RETRY_MS 100
 #define ACCEPTS_MAX 16 /* in a row, where turns are shared out */
 #define ACCEPT_REST_MS 10
+#define LONG_LINE 16384 /* bytes of a request above which a worker reads it */
 
 /* Leaves descriptors to the rest of lbd; who finds no place waits to be accepted. */
 static const struct share_limits share_default = {
@@ -57,6 +63,14 @@ struct client {
 	bool expired;    /* its line has had its time, and may only be complete by now */
 	bool watching;   /* gets what is broadcast */
 	bool deaf;       /* did not read what was broadcast: its next turn is its last */
+	bool busy;       /* a worker has its request */
+	bool gone;       /* while it was busy: it ends with its request */
+	struct errand {
+		struct worker_job job;
+		struct evbuffer *line; /* to be parsed; NULL: `request` is */
+		size_t line_bytes;
+		struct lb_request request;
+	} errand; /* of a busy client; the worker's, but for line_bytes */
 };
 
 struct control {
@@ -66,8 +80,10 @@ struct control {
 	struct sockaddr_un address;
 	struct stat file; /* the socket's, so that only our own is removed */
 	control_call call;
+	control_place place;
 	const char *stream_method;
 	void *user;
+	size_t busy; /* clients */
 	struct timeval idle;
 	size_t line_max, held_max;
 	struct share *share;
@@ -93,7 +109,7 @@ static void arm_slice(struct control *control)
 	uint64_t wait_us;
 	struct timeval wait;
 
-	if (TAILQ_EMPTY(&control->queue) || evtimer_pending(control->slice, NULL))
+	if (TAILQ_EMPTY(&control->queue) || evtimer_pending(control->slice, NULL) || control->busy)
 		return;
 	wait_us = share_wait(control->share, now_ns()) / 1000;
 	wait = (struct timeval){.tv_sec = wait_us / 1000000, .tv_usec = wait_us % 1000000};
@@ -137,10 +153,23 @@ static struct client *next_in_queue(struct control *control)
 
 /* --- clients --- */
 
+/* A worker has its request: the stream is closed when that has ended. */
+static void client_leave(struct client *client)
+{
+	client->gone = true;
+	bufferevent_disable(client->stream, EV_READ | EV_WRITE);
+	evtimer_del(client->turn);
+	evtimer_del(client->late);
+}
+
 static void client_free(struct client *client)
 {
 	struct control *control = client->control;
 
+	if (client->busy) {
+		client_leave(client);
+		return;
+	}
 	LIST_REMOVE(client, entry);
 	leave_queue(client);
 	share_leave(control->share, client->user);
@@ -158,6 +187,8 @@ static void turn_again(struct client *client)
 {
 	const struct timeval at_once = {0};
 
+	if (client->busy)
+		return; /* until errand_end */
 	if (client->control->shares_turns && !client->refused && !client->deaf)
 		enter_queue(client);
 	else
@@ -176,11 +207,15 @@ static void free_line(const void *line, size_t length, void *unused)
 	free((void *)line);
 }
 
-/* Takes over `line`. */
+/* Takes over `line`. "" is nothing to send. */
 static int client_send(struct client *client, char *line)
 {
 	struct evbuffer *output = bufferevent_get_output(client->stream);
 
+	if (line && !*line) {
+		free(line);
+		return 0;
+	}
 	if (line && !evbuffer_add_reference(output, line, strlen(line), free_line, NULL))
 		return 0;
 	free(line);
@@ -192,24 +227,159 @@ static int send_error(struct client *client, const json_t *id, const struct lb_e
 	return client_send(client, lb_error_line(id, err));
 }
 
-static int carry_out(struct client *client, const struct lb_request *request)
+/* The reply to a request that came to `ret`, with its result or error; "" where none is wanted, NULL
+ * without memory. Takes over `result`. */
+static char *reply_line(const struct lb_request *request, int ret, json_t *result,
+			const struct lb_err *err)
 {
-	struct lb_err err = {0};
-	json_auto_t *result = NULL;
+	char *line;
+
+	if (!request->id)
+		line = strdup("");
+	else if (ret)
+		line = lb_error_line(request->id, err);
+	else
+		line = lb_result_line(request->id, result);
+	json_decref(result);
+	return line;
+}
+
+static int call(struct client *client, const struct lb_request *request, json_t **result,
+		struct lb_err *err)
+{
 	const struct control *control = client->control;
-	int ret = control->call(control->user, &client->peer, request, &result, &err);
+	int ret = control->call(control->user, &client->peer, request, result, err);
 
 	if (!ret && control->stream_method && !strcmp(request->method, control->stream_method))
 		client->watching = true;
-	if (!request->id)
-		return 0;
-	if (ret)
-		return send_error(client, request->id, &err);
-	return client_send(client, lb_result_line(request->id, result));
+	return ret;
 }
 
-/* Takes the first `length` bytes of the input and `end` more (the newline) as a request. */
-static int take_line(struct client *client, size_t length, size_t end)
+static int carry_out(struct client *client, const struct lb_request *request)
+{
+	struct lb_err err = {0};
+	json_t *result = NULL;
+	int ret = call(client, request, &result, &err);
+
+	return client_send(client, reply_line(request, ret, result, &err));
+}
+
+/* --- requests that a worker carries out --- */
+
+static int errand_parse(struct errand *errand, struct lb_err *err)
+{
+	const char *line = (const char *)evbuffer_pullup(errand->line, -1);
+	size_t length = evbuffer_get_length(errand->line);
+
+	return line ? lb_request_parse(line, length, &errand->request, err) : lb_err_no_memory(err);
+}
+
+/* The client's next line, or its end. */
+static void errand_end(struct client *client, char *reply, uint64_t began)
+{
+	struct control *control = client->control;
+
+	client->busy = false;
+	control->busy--;
+	if (control->shares_turns)
+		share_had(control->share, client->user, began, now_ns());
+	if (!client->gone && !client_send(client, reply)) {
+		turn_again(client);
+	} else {
+		if (client->gone)
+			free(reply);
+		client_free(client);
+	}
+	arm_slice(control);
+}
+
+static void errand_clear(struct errand *errand)
+{
+	lb_request_clear(&errand->request);
+	if (errand->line)
+		evbuffer_free(errand->line);
+	errand->line = NULL;
+}
+
+/* On the worker's thread. What belongs to this request alone is done outside of its turns. */
+static void errand_work(struct worker_job *job)
+{
+	struct errand *errand = (struct errand *)job;
+	struct client *client = (struct client *)((char *)errand - offsetof(struct client, errand));
+	const uint64_t began = now_ns();
+	struct lb_err err = {0};
+	json_t *result = NULL;
+	char *reply;
+	int ret, unread;
+
+	worker_leave();
+	unread = errand->line ? errand_parse(errand, &err) : 0;
+	worker_enter();
+	ret = unread || client->gone ? -EINVAL : call(client, &errand->request, &result, &err);
+	worker_leave();
+	reply = unread ? lb_error_line(errand->request.id, &err)
+		       : reply_line(&errand->request, ret, result, &err);
+	errand_clear(errand);
+	worker_enter();
+	errand_end(client, reply, began);
+}
+
+static void errand_drop(struct worker_job *job)
+{
+	struct errand *errand = (struct errand *)job;
+	struct client *client = (struct client *)((char *)errand - offsetof(struct client, errand));
+
+	errand_clear(errand);
+	client->busy = false;
+	client->control->busy--;
+}
+
+/* Either `request`, which is taken over, or the first `length` bytes of the input. */
+static int errand_begin(struct client *client, struct worker *worker, struct lb_request *request,
+			size_t length)
+{
+	struct errand *errand = &client->errand;
+
+	*errand = (struct errand){.job = {.what = request ? "a request" : "a long request",
+					  .work = errand_work,
+					  .drop = errand_drop},
+				  .line_bytes = length};
+	if (request) {
+		errand->request = *request;
+		*request = (struct lb_request){0};
+	} else {
+		errand->line = evbuffer_new();
+		if (!errand->line || evbuffer_remove_buffer(bufferevent_get_input(client->stream),
+							    errand->line, length) != (int)length) {
+			errand_clear(errand);
+			return -ENOMEM;
+		}
+	}
+	client->busy = true;
+	client->control->busy++;
+	bufferevent_disable(client->stream, EV_READ);
+	worker_do(worker, &errand->job);
+	return 0;
+}
+
+static struct worker *place(const struct control *control, const char *method)
+{
+	return control->place ? control->place(control->user, method) : NULL;
+}
+
+/* The line has been taken; a request of it is under way or answered. */
+static int take_request(struct client *client, struct lb_request *request, int ret,
+			const struct lb_err *err)
+{
+	struct worker *worker;
+
+	if (ret)
+		return send_error(client, request->id, err);
+	worker = place(client->control, request->method);
+	return worker ? errand_begin(client, worker, request, 0) : carry_out(client, request);
+}
+
+static int take_short_line(struct client *client, size_t length)
 {
 	struct evbuffer *input = bufferevent_get_input(client->stream);
 	struct lb_request request = {0};
@@ -220,15 +390,23 @@ static int take_line(struct client *client, size_t length, size_t end)
 	if (!line)
 		return -ENOMEM;
 	ret = lb_request_parse(line, length, &request, &err);
-	evbuffer_drain(input, length + end);
+	evbuffer_drain(input, length);
+	ret = take_request(client, &request, ret, &err);
+	lb_request_clear(&request);
+	return ret;
+}
+
+/* Takes the first `length` bytes of the input and `end` more (the newline) as a request. */
+static int take_line(struct client *client, size_t length, size_t end)
+{
+	struct worker *worker = length > LONG_LINE ? place(client->control, NULL) : NULL;
+	int ret = worker ? errand_begin(client, worker, NULL, length)
+			 : take_short_line(client, length);
+
+	evbuffer_drain(bufferevent_get_input(client->stream), end);
 	client->searched = 0;
 	client->expired = false;
 	evtimer_del(client->late);
-	if (ret)
-		ret = send_error(client, request.id, &err);
-	else
-		ret = carry_out(client, &request);
-	lb_request_clear(&request);
 	return ret;
 }
 
@@ -297,7 +475,8 @@ static size_t held(const struct control *control)
 	size_t sum = 0;
 
 	LIST_FOREACH (client, &control->clients, entry)
-		sum += evbuffer_get_length(bufferevent_get_input(client->stream));
+		sum += evbuffer_get_length(bufferevent_get_input(client->stream)) +
+		       (client->busy ? client->errand.line_bytes : 0);
 	return sum;
 }
 
@@ -315,14 +494,21 @@ static bool wait_for_rest(struct client *client, size_t part)
 	return true;
 }
 
+/* Returns false when the client is to be freed. */
+static bool take_line_of_turn(struct client *client, size_t length, size_t end)
+{
+	if (take_line(client, length, end))
+		return false;
+	turn_again(client);
+	return true;
+}
+
 /* No whole line is there. At the end of its input a client's last line need not have a newline.
  * Returns false when the client is done with. */
 static bool wait_for_more(struct client *client, size_t part)
 {
-	if (client->eof && part) {
-		turn_again(client);
-		return !take_line(client, part, 0);
-	}
+	if (client->eof && part)
+		return take_line_of_turn(client, part, 0);
 	if (client->eof)
 		return unread_of(client) > 0;
 	return wait_for_rest(client, part);
@@ -333,6 +519,8 @@ static bool client_step(struct client *client)
 {
 	size_t length = 0;
 
+	if (client->busy)
+		return true;
 	if (unread_of(client) > REPLIES_MAX) {
 		evtimer_del(client->late);                    /* it is not waited for */
 		bufferevent_disable(client->stream, EV_READ); /* until on_written */
@@ -340,8 +528,7 @@ static bool client_step(struct client *client)
 	}
 	switch (find_line(client, &length)) {
 	case LINE_WHOLE:
-		turn_again(client);
-		return !take_line(client, length, 1);
+		return take_line_of_turn(client, length, 1);
 	case LINE_TOO_LONG:
 		return !refuse_long(client);
 	case LINE_PART:
@@ -374,7 +561,8 @@ static void on_slice(evutil_socket_t unused, short what, void *arg)
 		return;
 	leave_queue(client);
 	goes_on = client_step(client);
-	share_had(control->share, client->user, began, now_ns());
+	if (!client->busy)
+		share_had(control->share, client->user, began, now_ns());
 	if (!goes_on)
 		client_free(client);
 	arm_slice(control);
@@ -398,6 +586,8 @@ static void on_read(struct bufferevent *stream, void *arg)
 
 	if (client->refused)
 		evbuffer_drain(input, evbuffer_get_length(input));
+	else if (client->busy)
+		return;
 	else if (client->control->shares_turns)
 		enter_queue(client);
 	else if (!turn_is_due(client) && !client_step(client))
@@ -438,7 +628,7 @@ static void client_tell(struct client *client, const char *line, size_t length)
 {
 	struct evbuffer *output = bufferevent_get_output(client->stream);
 
-	if (!client->watching || client->deaf || client->refused)
+	if (!client->watching || client->deaf || client->refused || client->gone)
 		return;
 	if (unread_of(client) + length <= REPLIES_MAX && !evbuffer_add(output, line, length))
 		return;
@@ -744,6 +934,7 @@ static struct control *control_new(struct event_base *base, const struct control
 	control->held_max = options->held_max ? options->held_max : HELD_MAX;
 	control->base = base;
 	control->call = options->call;
+	control->place = options->place;
 	control->stream_method = options->stream_method;
 	control->user = options->user;
 	control->idle.tv_sec = idle_ms / 1000;

@@ -14,10 +14,15 @@
 
 struct event_base;
 struct control;
+struct worker;
 
 /* Carries out one request of `peer`: 0 and *result (new reference), or non-zero and *err. */
 typedef int (*control_call)(void *user, const struct peer *peer, const struct lb_request *request,
 			    json_t **result, struct lb_err *err);
+
+/* The worker that carries the method out; NULL: it is carried out at once. `method` NULL: one whose
+ * line is long, and not read yet. */
+typedef struct worker *(*control_place)(void *user, const char *method);
 
 struct control_options {
 	const char *path;
@@ -34,6 +39,7 @@ struct control_options {
 	 * turns at once. */
 	const struct share_limits *share;
 	control_call call;
+	control_place place; /* NULL: there are no workers */
 	/* A client that has called this method with success gets every control_broadcast from then
 	 * on. NULL: there is none. */
 	const char *stream_method;
@@ -47,7 +53,7 @@ int control_open(struct event_base *base, const struct control_options *options,
 /* To every client that called the stream method: a whole line. One that does not read, so that more
  * than 1 MiB waits for it, is closed. An events_sink; `control` is the user. */
 void control_broadcast(void *control, const char *line, size_t length);
-/* Closes clients and the socket, and removes its file. */
+/* Closes clients and the socket, and removes its file. Its workers are closed already. */
 void control_close(struct control *control);
 
 #endif

@@ -12,6 +12,7 @@
 #include "methods_change.h"
 #include "methods_interfaces.h"
 #include "preflight_again.h"
+#include "../host/worker.h"
 #include "../service/siphash.h"
 
 typedef int (*method_handler)(struct methods_context *context, const json_t *params,
@@ -384,20 +385,24 @@ static int iface_list(struct methods_context *context, const json_t *params, jso
 static const struct method {
 	const char *name;
 	method_handler handler;
-	bool changes; /* refused on the read-only socket */
+	enum {
+		AT_ONCE, /* in the loop */
+		READS,   /* by a worker: its reply may be long */
+		CHANGES, /* by the worker for changes; refused on the read-only socket */
+	} kind;
 } methods[] = {
-	{"version", version, false},
-	{"status", status, false},
-	{"iface.list", iface_list, false},
-	{"vip.list", vip_list, false},
-	{"vip.show", vip_show, false},
-	{"backend.list", backend_list, false},
-	{"stats", stats, false},
-	{"config.export", config_export, false},
-	{"config.diff", config_diff, false},
-	{"config.confirm", config_confirm, true},
-	{"config.revert", config_revert, true},
-	{METHOD_WATCH, watch, false},
+	{"version", version, AT_ONCE},
+	{"status", status, AT_ONCE},
+	{"iface.list", iface_list, AT_ONCE},
+	{"vip.list", vip_list, READS},
+	{"vip.show", vip_show, READS},
+	{"backend.list", backend_list, READS},
+	{"stats", stats, READS},
+	{"config.export", config_export, READS},
+	{"config.diff", config_diff, READS},
+	{"config.confirm", config_confirm, CHANGES},
+	{"config.revert", config_revert, CHANGES},
+	{METHOD_WATCH, watch, AT_ONCE},
 };
 
 #define METHOD_COUNT (sizeof(methods) / sizeof(*methods))
@@ -425,22 +430,45 @@ static const struct method *find_method(const char *name)
 	return NULL;
 }
 
+/* Requests may be under way at the same time, so each has a context of its own. */
 int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
 		 json_t **result, struct lb_err *err)
 {
-	struct methods_context *context = user;
+	struct methods_context context = *(const struct methods_context *)user;
 	const struct method *method = find_method(request->method);
 	int ret;
 
 	*result = NULL;
-	context->peer = peer;
-	if (method)
-		ret = method->handler(context, request->params, result, err);
-	else if (methods_change_has(request->method))
-		ret = methods_change(context, request->method, request->params, result, err);
-	else
+	context.peer = peer;
+	if (method) {
+		turns_note(context.turns, method->name);
+		ret = method->handler(&context, request->params, result, err);
+	} else if (methods_change_has(request->method)) {
+		ret = methods_change(&context, request->method, request->params, result, err);
+	} else {
 		return unknown_method(request->method, err);
+	}
 	return ret || *result ? ret : no_memory(err);
+}
+
+struct worker *methods_place(void *user, const char *name)
+{
+	const struct methods_context *context = user;
+	const struct method *method = name ? find_method(name) : NULL;
+
+	if (!name || methods_change_has(name) || (method && method->kind == CHANGES))
+		return context->changes;
+	return method && method->kind == READS ? context->reads : NULL;
+}
+
+struct worker *methods_place_read_only(void *user, const char *name)
+{
+	const struct methods_context *context = user;
+	struct worker *worker = methods_place(user, name);
+
+	if (name && worker == context->changes)
+		return NULL; /* is refused at once */
+	return worker ? context->reads : NULL;
 }
 
 static int refuse_here(const struct config *config, const char *method, struct lb_err *err)
@@ -459,7 +487,7 @@ int methods_call_read_only(void *user, const struct peer *peer, const struct lb_
 	const struct methods_context *context = user;
 	const struct method *method = find_method(request->method);
 
-	if (method ? method->changes : methods_change_is(request->method))
+	if (method ? method->kind == CHANGES : methods_change_is(request->method))
 		return refuse_here(context->config, request->method, err);
 	return methods_call(user, peer, request, result, err);
 }

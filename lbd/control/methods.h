@@ -15,6 +15,9 @@
 
 struct preflight_again;
 
+struct turns;
+struct worker;
+
 struct methods_context {
 	const struct config *config;
 	struct datapath *datapath;
@@ -25,6 +28,10 @@ struct methods_context {
 	const struct peer *peer; /* of the request that is carried out */
 	json_t *warnings;        /* array of strings: what start found beside that */
 	time_t started;          /* CLOCK_MONOTONIC seconds */
+	struct turns *turns;
+	/* What changes something, one after the other; and what reads more than a few facts. NULL: in
+	 * the loop. */
+	struct worker *changes, *reads;
 };
 
 /* A connection that calls it gets events from then on. */
@@ -33,6 +40,12 @@ struct methods_context {
 /* A control_call; user is a struct methods_context. */
 int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
 		 json_t **result, struct lb_err *err);
+/* A control_place: what each method of the main socket is carried out by. A long line is a document
+ * of a change, most likely. */
+struct worker *methods_place(void *user, const char *method);
+/* The same for the read-only socket, whose clients never keep a change waiting. */
+struct worker *methods_place_read_only(void *user, const char *method);
+
 /* The same for the read-only socket: methods that change something are refused, and config.check,
  * which builds the tables of a whole document. */
 int methods_call_read_only(void *user, const struct peer *peer, const struct lb_request *request,

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../api/model.h"
+#include "../host/worker.h"
 #include "../service/document_digest.h"
 
 /* Edits *next, a copy of the document in force, or replaces it. */
@@ -498,6 +499,7 @@ int methods_change(struct methods_context *context, const char *method, const js
 
 	if (!copy)
 		return lb_err_no_memory(err);
+	turns_note(context->turns, change->name);
 	ret = call(context, change, copy, result, err);
 	json_decref(copy);
 	return ret;

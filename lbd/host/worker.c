@@ -295,6 +295,8 @@ void turns_note(struct turns *turns, const char *what)
 {
 	if (turns)
 		turns->what = what;
+	if (self)
+		self->what = what;
 }
 
 static void turn_took(struct turns *turns, uint64_t ns)

@@ -23,9 +23,11 @@
 #include <time.h>
 #include <unistd.h>
 #include "../../lbd/control/control.h"
+#include "../../lbd/host/worker.h"
 
 #define ANSWER_MS 20000 /* longer than anything that should come takes on a busy machine */
 #define SILENCE_MS 150
+#define SLOW_MS 400
 
 static char folder[] = "/tmp/control_test.XXXXXX";
 static char path[64];
@@ -48,6 +50,18 @@ static json_t *text_of_size(json_int_t size)
 }
 
 static struct control *serving;
+static bool working; /* requests are carried out by a worker, but for "now" */
+
+/* A long request, which lets go of its turn. */
+static json_t *wait_apart(void)
+{
+	const struct timespec time = {.tv_nsec = SLOW_MS * 1000000};
+
+	worker_leave();
+	nanosleep(&time, NULL);
+	worker_enter();
+	return json_true();
+}
 
 /* Broadcasts a line of so many x. */
 static void tell(json_int_t size, json_t **result)
@@ -74,6 +88,10 @@ static int carry_out(void *user, const struct peer *peer, const struct lb_reques
 	else if (!strcmp(method, "big"))
 		*result =
 			text_of_size(json_integer_value(json_object_get(request->params, "size")));
+	else if (!strcmp(method, "slow"))
+		*result = wait_apart();
+	else if (!strcmp(method, "now"))
+		*result = json_true();
 	else if (!strcmp(method, "count"))
 		*result = json_integer(calls);
 	else if (!strcmp(method, "who"))
@@ -94,23 +112,37 @@ static void on_signal(evutil_socket_t number, short what, void *base)
 	event_base_loopbreak(base);
 }
 
-static int serve(const struct control_options *options, int ready)
+static struct worker *place_call(void *user, const char *method)
 {
+	return method && !strcmp(method, "now") ? NULL : *(struct worker **)user;
+}
+
+static int serve(const struct control_options *asked, int ready)
+{
+	struct control_options options = *asked;
 	struct event_base *base = event_base_new();
 	struct event *end = evsignal_new(base, SIGTERM, on_signal, base);
+	struct turns *turns;
+	struct worker *worker = NULL;
 	struct control *control;
 	char warning[256] = "";
 	struct lb_err err;
 
 	event_add(end, NULL);
-	if (control_open(base, options, &control, warning, sizeof(warning), &err)) {
+	options.user = &worker;
+	options.place = working ? place_call : NULL;
+	if (turns_new(base, &turns, &err) || (working && worker_new(turns, &worker, &err)))
+		return 1;
+	if (control_open(base, &options, &control, warning, sizeof(warning), &err)) {
 		fprintf(stderr, "%s\n", err.message);
 		return 1;
 	}
 	serving = control;
 	close(ready);
-	event_base_dispatch(base);
+	turns_dispatch(turns);
+	worker_close(worker);
 	control_close(control);
+	turns_free(turns);
 	event_free(end);
 	event_base_free(base);
 	libevent_global_shutdown();
@@ -1060,9 +1092,90 @@ static void socket_has_the_mode_asked_for_and_errors_the_name(void **state)
 
 /* --- all --- */
 
+/* --- workers --- */
+
+static const char slow[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"slow\"}\n";
+static const char slow_done[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}\n";
+static const char now[] = "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"now\"}\n";
+static const char now_done[] = "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":true}\n";
+
+static void others_are_answered_while_a_worker_works(void **state)
+{
+	int fd, other;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	other = client();
+	say_text(fd, slow);
+	for (int i = 0; i < 20; i++) {
+		say_text(other, now);
+		expect(other, now_done);
+	}
+	assert_true(is_silent(fd));
+	expect(fd, slow_done);
+	close(fd);
+	close(other);
+	stop_server();
+}
+
+static void replies_keep_the_order_of_requests_that_go_different_ways(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say_text(fd, slow);
+	say_text(fd, now);
+	expect(fd, slow_done);
+	expect(fd, now_done);
+	close(fd);
+	stop_server();
+}
+
+/* What it asked for before is carried out all the same, as long as it was taken. */
+static void client_that_goes_away_from_a_worker_leaves_the_others_alone(void **state)
+{
+	int fd, other;
+
+	(void)state;
+	start_server(0, 0);
+	other = client();
+	for (int i = 0; i < 3; i++) {
+		fd = client();
+		say_text(fd, slow);
+		close(fd);
+	}
+	say_text(other, echo);
+	expect(other, echoed);
+	close(other);
+	stop_server();
+}
+
+static void server_ends_while_a_worker_works(void **state)
+{
+	int first, second, third;
+
+	(void)state;
+	start_server(0, 0);
+	first = client();
+	second = client();
+	third = client();
+	say_text(first, slow);
+	say_text(second, slow);
+	say_text(third, now);
+	expect(third, now_done); /* the others were taken before */
+	stop_server();
+	close(first);
+	close(second);
+	close(third);
+}
+
 static int make_folder(void **state)
 {
 	(void)state;
+	strcpy(folder + strlen(folder) - 6, "XXXXXX");
 	if (!mkdtemp(folder))
 		return -1;
 	snprintf(path, sizeof(path), "%s/lbd.sock", folder);
@@ -1127,5 +1240,16 @@ int main(void)
 		TEST(socket_has_the_mode_asked_for_and_errors_the_name),
 	};
 
-	return cmocka_run_group_tests(tests, make_folder, remove_folder);
+	const struct CMUnitTest worker_tests[] = {
+		TEST(others_are_answered_while_a_worker_works),
+		TEST(replies_keep_the_order_of_requests_that_go_different_ways),
+		TEST(client_that_goes_away_from_a_worker_leaves_the_others_alone),
+		TEST(server_ends_while_a_worker_works),
+	};
+	int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);
+
+	working = true;
+	failed += cmocka_run_group_tests_name("a worker carries out requests", tests, make_folder,
+					      remove_folder);
+	return failed + cmocka_run_group_tests(worker_tests, make_folder, remove_folder);
 }
