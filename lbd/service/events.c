@@ -6,7 +6,7 @@
 #include "../host/events.h"
 #include "live.h"
 
-/* As service_report.c has it: its slots have left it for good, and no flow is on record. */
+/* As report.c has it: its slots have left it for good, and no flow is on record. */
 static bool is_drained(const struct service *service, const struct live_vip *live,
 		       const struct lb_backend *backend, uint16_t number)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the service*.c files share: the document in force beside what it became in the data plane. */
+/* What do the files of this room share? The document in force, beside what it became in the data
+ * plane. */
 #ifndef LB_SERVICE_LIVE_H
 #define LB_SERVICE_LIVE_H
 
@@ -84,7 +85,7 @@ struct service {
 /* service.c: beyond limits.vips as far as there are numbers, since a change adds before it removes. */
 uint32_t vip_numbers_capacity(const struct config *config);
 
-/* service_clock.c: what happens as time passes. */
+/* clock.c: what happens as time passes. */
 int clock_open(struct service *service, struct lb_err *err);
 void clock_close(struct service *service);
 /* Slots are MOVING, or members are gone while flows may be on record as theirs. */
@@ -115,7 +116,7 @@ void live_lead(struct service *service, const struct lb_vip *vip, const struct l
 const struct table_member *live_find(const struct live_vip *live, size_t *from,
 				     const struct lb_addr *address);
 
-/* --- service_health.c: what the health of backends does to the live service --- */
+/* --- weigh.c: what the health of backends does to the live service --- */
 int checks_open(struct service *service, struct event_base *base, struct lb_err *err);
 void checks_close(struct service *service);
 /* Whether lbd.json allows the checks of `next` that the present document does not have. */
@@ -134,7 +135,7 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 /* The member ends, or is checked no more. */
 void checks_drop(struct service *service, uint16_t number);
 
-/* service_health_report.c: BACKEND-STATE.health; NULL when the VIP has no check. */
+/* health_report.c: BACKEND-STATE.health; NULL when the VIP has no check. */
 json_t *backend_health(const struct service *service, const struct lb_vip *vip,
 		       const struct live_vip *live, size_t i);
 /* Of the backends that have a weight and do not drain: how many there are, and how many of them are
@@ -145,7 +146,7 @@ struct health_shares {
 struct health_shares health_shares(const struct service *service, const struct lb_vip *vip,
 				   const struct live_vip *live);
 
-/* service_confirm.c: changes that go back by themselves. */
+/* confirm.c: changes that go back by themselves. */
 int confirm_open(struct service *service, struct lb_err *err);
 void confirm_close(struct service *service);
 /* A change waited when an earlier lbd ended: goes on waiting, or goes back now. Takes over
@@ -157,13 +158,13 @@ int confirm_check(const struct service *service, struct lb_err *err);
 int confirm_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err);
 
-/* service_events.c: tells of backends that have become drained since it was last asked, unless
+/* events.c: tells of backends that have become drained since it was last asked, unless
  * `quietly`. */
 void drains_tell(struct service *service, bool quietly);
 /* Tells when every backend of the VIP has become unhealthy, and when that has ended. */
 void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct live_vip *live);
 
-/* service_adopt.c. Refuses where the maps have VIPs and the document on disk is missing: weights,
+/* adopt.c. Refuses where the maps have VIPs and the document on disk is missing: weights,
  * names and checks are nowhere else, and a start without them would end those VIPs. */
 int service_check_lost(const struct service *service, struct lb_err *err);
 /* Makes what an earlier lbd has left in the maps the document in force. `kept`: the one from the

@@ -55,6 +55,7 @@ check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./e
 -rw-r--r-- ./usr/share/doc/lbd/benchmark.md
 -rw-r--r-- ./usr/share/doc/lbd/changelog.gz
 -rw-r--r-- ./usr/share/doc/lbd/copyright
+-rw-r--r-- ./usr/share/doc/lbd/deploy.md
 -rw-r--r-- ./usr/share/doc/lbd/design.md
 -rw-r--r-- ./usr/share/doc/lbd/protocol.md
 -rw-r--r-- ./usr/share/lintian/overrides/lbd

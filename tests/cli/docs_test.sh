@@ -1,0 +1,73 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Do the pages lead where they say, and name files and make targets that exist?
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+
+PAGES=(README.md docs/*.md examples/*/README.md)
+SOURCES=$(find bpf lbd lbctl tests examples docs -type f)
+
+# Anchors of a page, as forges make them of its headings.
+anchors() {
+	sed -nE 's/^#+ (.*)/\L\1/p' "$1" | sed -E 's/[^a-z0-9 _-]//g; s/ /-/g'
+}
+
+# Of each link within the tree: the page, the target.
+links() {
+	local page
+	for page in "${PAGES[@]}"; do
+		grep -oE '\]\([^)]+\)' "$page" | grep -v '://' | sed -E "s,^\]\((.*)\)$,$page \1,"
+	done
+}
+
+dead_links() {
+	local page target file
+	while read -r page target; do
+		file=$(dirname "$page")/${target%%#*}
+		case $target in '#'*) file=$page ;; esac
+		[ -e "$file" ] || { echo "$page: $target" && continue; }
+		case $target in
+		*'#'*) anchors "$file" | grep -qxF -- "${target#*#}" || echo "$page: $target" ;;
+		esac
+	done < <(links)
+}
+
+# named_files FILE…: those of C, headers and scripts that these files name, with the folder if it is named
+named_files() {
+	grep -ohE '[a-z0-9_./-]*[a-z0-9_]+\.(c|h|sh|py)\b' "$@" | grep -vE '^(/|\.|linux/|sys/)' | sort -u
+}
+
+missing_files() {
+	local name
+	named_files "$@" | while read -r name; do
+		grep -qE "(^|/)${name//./\\.}$" <<<"$SOURCES" || echo "$name"
+	done
+}
+
+# Comments name files too; other lines include what the build makes.
+comments() {
+	# shellcheck disable=SC2046 # no name has a blank
+	sed -nE '/\/\*/,/\*\//p' $(grep -E '^(bpf|lbd|lbctl)/.*\.[ch]$' <<<"$SOURCES") | grep -v '#include'
+}
+
+missing_targets() {
+	local target
+	grep -ohE '(`|^    )(sudo )?make [a-z][a-z0-9-]*' "${PAGES[@]}" | sed 's/.*make //' | sort -u | while read -r target; do
+		grep -qE "^(.* )?$target( .*)?:" Makefile || echo "make $target"
+	done
+}
+
+# Tables and what is shown as it is typed cannot be wrapped.
+long_lines() {
+	awk 'length > 100 && !/^[|]/ && !/^    / { print FILENAME ":" FNR ": " length }' docs/design.md docs/deploy.md
+}
+
+check "the README has 120 lines at most" test "$(wc -l <README.md)" -le 120
+check_equal "every link between the pages leads somewhere" "" "$(dead_links)"
+check_equal "the files that the pages name exist" "" "$(missing_files "${PAGES[@]}" docs/man/*)"
+check_equal "so do those that comments name" "" "$(missing_files <(comments))"
+check_equal "the make targets that the pages name exist" "" "$(missing_targets)"
+check_equal "design.md and deploy.md have short lines" "" "$(long_lines)"
+finish
