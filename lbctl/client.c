@@ -135,7 +135,7 @@ static int read_some(int fd, const char *path, int timeout_s, struct reply *repl
 	ssize_t got;
 
 	if (reply->filled == reply->size && reply_grow(reply))
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return lb_err_no_memory(err);
 	got = recv(fd, reply->bytes + before, reply->size - before, 0);
 	if (got < 0 && errno == EINTR)
 		return 0;
@@ -198,7 +198,7 @@ static char *make_request(const char *method, const json_t *params, struct lb_er
 	char *request = lb_request_line(REQUEST_ID, method, params);
 
 	if (!request)
-		lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		lb_err_no_memory(err);
 	if (!request || strlen(request) <= LB_REQUEST_MAX)
 		return request;
 	lb_err_set(err, LB_ERR_PARAMS, "", "the request has %zu bytes, lbd takes %u at most",

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "../lbd/api/addr.h"
+#include "../lbd/api/clock.h"
 #include "args.h"
 #include "call.h"
 #include "client.h"
@@ -48,14 +49,6 @@ static void say_farewell_on_interrupt(const struct wait *wait)
 	/* Whoever had the signal ignored, as shells do for jobs in the background, wants it so. */
 	if (sigaction(SIGINT, NULL, &before) == 0 && before.sa_handler == SIG_DFL)
 		sigaction(SIGINT, &action, NULL);
-}
-
-static long long now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
 static void sleep_ms(long long ms)
@@ -177,7 +170,7 @@ static void show_time_is_up(const struct wait *wait)
 
 static enum exit_code wait_until_drained(struct wait *wait, struct lb_err *err)
 {
-	long long end_ms = now_ms() + wait->limit_s * 1000;
+	long long end_ms = lb_now_ms() + wait->limit_s * 1000;
 
 	for (;;) {
 		long long left_ms;
@@ -186,7 +179,7 @@ static enum exit_code wait_until_drained(struct wait *wait, struct lb_err *err)
 			return EXIT_REFUSED;
 		if (is_in_state(wait->backend, "drained"))
 			return EXIT_DONE;
-		left_ms = end_ms - now_ms();
+		left_ms = end_ms - lb_now_ms();
 		if (left_ms <= 0)
 			break;
 		sleep_ms(left_ms < POLL_MS ? left_ms : POLL_MS);

@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <time.h>
 
+#include "api/clock.h"
 #include "api/paths.h"
 #include "host/config.h"
 #include "control/control.h"
@@ -282,14 +282,6 @@ static int start_status_line(struct daemon *daemon, struct lb_err *err)
 	return status_line_open(&options, &daemon->status_line, err);
 }
 
-static time_t seconds_now(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec;
-}
-
 static int drop_privileges(const struct daemon *daemon, struct lb_err *err)
 {
 	const struct privileges_wanted wanted = {.other_user = *daemon->config.exec.folder};
@@ -346,7 +338,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.attachments = interfaces_attachments(daemon->interfaces),
 		.preflight = &daemon->preflight,
 		.warnings = daemon->warnings,
-		.started = seconds_now(),
+		.started = lb_now_ms() / 1000,
 		.turns = daemon->turns,
 		.changes = daemon->changes,
 		.reads = daemon->reads,

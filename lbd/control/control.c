@@ -24,12 +24,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
+#include "../api/clock.h"
 #include "control.h"
 #include "../host/worker.h"
 
@@ -96,14 +96,6 @@ struct control {
 
 /* --- turns that are shared out --- */
 
-static uint64_t now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 static void arm_slice(struct control *control)
 {
 	uint64_t wait_us;
@@ -111,7 +103,7 @@ static void arm_slice(struct control *control)
 
 	if (TAILQ_EMPTY(&control->queue) || evtimer_pending(control->slice, NULL) || control->busy)
 		return;
-	wait_us = share_wait(control->share, now_ns()) / 1000;
+	wait_us = share_wait(control->share, lb_clock_ns(CLOCK_MONOTONIC)) / 1000;
 	wait = (struct timeval){.tv_sec = wait_us / 1000000, .tv_usec = wait_us % 1000000};
 	evtimer_add(control->slice, &wait);
 }
@@ -282,7 +274,7 @@ static void errand_end(struct client *client, char *reply, uint64_t began)
 	client->busy = false;
 	control->busy--;
 	if (control->shares_turns)
-		share_had(control->share, client->user, began, now_ns());
+		share_had(control->share, client->user, began, lb_clock_ns(CLOCK_MONOTONIC));
 	if (!client->gone && !client_send(client, reply)) {
 		turn_again(client);
 	} else {
@@ -306,7 +298,7 @@ static void errand_work(struct worker_job *job)
 {
 	struct errand *errand = (struct errand *)job;
 	struct client *client = (struct client *)((char *)errand - offsetof(struct client, errand));
-	const uint64_t began = now_ns();
+	const uint64_t began = lb_clock_ns(CLOCK_MONOTONIC);
 	struct lb_err err = {0};
 	json_t *result = NULL;
 	char *reply;
@@ -552,7 +544,7 @@ static void on_slice(evutil_socket_t unused, short what, void *arg)
 {
 	struct control *control = arg;
 	struct client *client = next_in_queue(control);
-	uint64_t began = now_ns();
+	uint64_t began = lb_clock_ns(CLOCK_MONOTONIC);
 	bool goes_on;
 
 	(void)unused;
@@ -562,7 +554,7 @@ static void on_slice(evutil_socket_t unused, short what, void *arg)
 	leave_queue(client);
 	goes_on = client_step(client);
 	if (!client->busy)
-		share_had(control->share, client->user, began, now_ns());
+		share_had(control->share, client->user, began, lb_clock_ns(CLOCK_MONOTONIC));
 	if (!goes_on)
 		client_free(client);
 	arm_slice(control);
@@ -956,7 +948,7 @@ static int open_control(struct event_base *base, const struct control_options *o
 				  options->path);
 	control = control_new(base, options);
 	if (!control)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return lb_err_no_memory(err);
 	control->address.sun_family = AF_UNIX;
 	strcpy(control->address.sun_path, options->path);
 	/* A client that goes away while it is written to is an error of that write, no signal. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
+#include "../api/clock.h"
 #include "../api/model.h"
 #include "../service/document_diff.h"
 #include "../service/document_digest.h"
@@ -17,12 +18,6 @@
 
 typedef int (*method_handler)(struct methods_context *context, const json_t *params,
 			      json_t **result, struct lb_err *err);
-
-static int no_memory(struct lb_err *err)
-{
-	lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-	return -ENOMEM;
-}
 
 /* Puts the name of the parameter at fault before the path. */
 static int at_param(int ret, struct lb_err *err, const char *param)
@@ -319,10 +314,7 @@ static json_t *describe_seed(const struct config *config)
 
 static json_int_t uptime_s(const struct methods_context *context)
 {
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec - context->started;
+	return lb_now_ms() / 1000 - context->started;
 }
 
 /* Of the machine as it is now, of the start, and what has come up since. */
@@ -448,7 +440,7 @@ int methods_call(void *user, const struct peer *peer, const struct lb_request *r
 	} else {
 		return unknown_method(request->method, err);
 	}
-	return ret || *result ? ret : no_memory(err);
+	return ret || *result ? ret : lb_err_no_memory(err);
 }
 
 struct worker *methods_place(void *user, const char *name)

@@ -27,7 +27,7 @@ struct methods_context {
 	struct preflight_again *preflight;
 	const struct peer *peer; /* of the request that is carried out */
 	json_t *warnings;        /* array of strings: what start found beside that */
-	time_t started;          /* CLOCK_MONOTONIC seconds */
+	int64_t started;         /* CLOCK_MONOTONIC seconds */
 	struct turns *turns;
 	/* What changes something, one after the other; and what reads more than a few facts. NULL: in
 	 * the loop. */

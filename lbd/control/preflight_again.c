@@ -2,8 +2,7 @@
 /* What has become better or worse about this machine since lbd was started? */
 #include "preflight_again.h"
 
-#include <time.h>
-
+#include "../api/clock.h"
 #include "../plane/loops.h"
 #include "../plane/preflight.h"
 #include "../service/service.h"
@@ -11,14 +10,6 @@
 void preflight_again_init(struct preflight_again *again, const struct config *config)
 {
 	*again = (struct preflight_again){.config = config, .warnings = json_array()};
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void warn_of_loops(const struct preflight_again *again, json_t *warnings)
@@ -51,7 +42,7 @@ static json_t *look(const struct preflight_again *again)
 
 void preflight_warn(struct preflight_again *again, json_t *warnings)
 {
-	int64_t now = now_ms();
+	int64_t now = lb_now_ms();
 
 	if (!again->looked_ms || now - again->looked_ms >= PREFLIGHT_AGAIN_MS) {
 		json_decref(again->warnings);

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/random.h>
-#include <time.h>
+#include "../api/clock.h"
 #include "probe.h"
 
 #define START_GAP_US 500 /* between first checks */
@@ -56,19 +56,16 @@ struct health {
 
 /* --- time and chance --- */
 
-static int64_t clock_us(clockid_t clock)
+static int64_t clock_us(void)
 {
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return now.tv_sec * 1000000LL + now.tv_nsec / 1000;
+	return lb_clock_ns(CLOCK_MONOTONIC) / 1000;
 }
 
 static struct health_time moment(void)
 {
 	return (struct health_time){
-		.monotonic_ms = clock_us(CLOCK_MONOTONIC) / 1000,
-		.wall_ms = clock_us(CLOCK_REALTIME) / 1000,
+		.monotonic_ms = lb_now_ms(),
+		.wall_ms = lb_clock_ns(CLOCK_REALTIME) / 1000000,
 	};
 }
 
@@ -109,7 +106,7 @@ static int64_t gap_us(struct health_watch *watch)
  * made up for. */
 static void schedule_next(struct health_watch *watch)
 {
-	const int64_t now = clock_us(CLOCK_MONOTONIC);
+	const int64_t now = clock_us();
 
 	watch->due_us += gap_us(watch);
 	watch->first = false;
@@ -128,7 +125,7 @@ static void take_result(struct health_watch *watch, const struct health_event *e
 	struct health_view view;
 
 	watch->phase = PHASE_IDLE;
-	watch->duration_us = clock_us(CLOCK_MONOTONIC) - watch->started_us;
+	watch->duration_us = clock_us() - watch->started_us;
 	schedule_next(watch);
 	if (!health_step(&watch->state, event, &now))
 		return;
@@ -149,8 +146,7 @@ static void on_done(struct health_probe *probe, const struct health_event *event
  * next step of the check not been taken: as much time again, once. */
 static bool grace(struct health_watch *watch)
 {
-	const int64_t late_us =
-		clock_us(CLOCK_MONOTONIC) - watch->started_us - watch->check.timeout_ms * 1000LL;
+	const int64_t late_us = clock_us() - watch->started_us - watch->check.timeout_ms * 1000LL;
 
 	if (watch->graced || late_us < STALL_US)
 		return false;
@@ -189,7 +185,7 @@ static void time_over(struct health_watch *watch)
 	int length = snprintf(error, sizeof(error), "no %s within %u ms", watch->probe.awaited,
 			      watch->check.timeout_ms);
 
-	if (clock_us(CLOCK_MONOTONIC) - watch->refused_us < REFUSED_US)
+	if (clock_us() - watch->refused_us < REFUSED_US)
 		print_refusal(watch, error + length, sizeof(error) - (size_t)length);
 	watch->kind->cancel(&watch->probe);
 	take_result(watch, &event);
@@ -199,7 +195,7 @@ static void begin(struct health_watch *watch)
 {
 	watch->phase = PHASE_PROBING;
 	watch->graced = false;
-	watch->started_us = clock_us(CLOCK_MONOTONIC);
+	watch->started_us = clock_us();
 	timer_set(watch, watch->check.timeout_ms * 1000LL);
 	if (watch->check.full_mtu && watch->health->options.tunnel_mtu)
 		watch->probe.tunnel_mtu = watch->health->options.tunnel_mtu(
@@ -273,7 +269,7 @@ static void probe_init(struct health_watch *watch, const struct health_target *t
 static void schedule_first(struct health_watch *watch)
 {
 	struct health *health = watch->health;
-	const int64_t now = clock_us(CLOCK_MONOTONIC);
+	const int64_t now = clock_us();
 
 	watch->first = true;
 	watch->due_us = health->next_start_us > now ? health->next_start_us : now;
@@ -317,7 +313,7 @@ static bool too_many_refusals(struct health *health, int64_t now_us)
 
 void health_refused(struct health *health, const struct lb_addr *backend, enum pmtu_refusal refusal)
 {
-	const int64_t now_us = clock_us(CLOCK_MONOTONIC);
+	const int64_t now_us = clock_us();
 	struct health_watch *watch;
 
 	if (too_many_refusals(health, now_us))
@@ -371,7 +367,7 @@ struct health *health_new(struct event_base *base, const struct health_options *
 	LIST_INIT(&health->watches);
 	TAILQ_INIT(&health->waiting);
 	if (getrandom(&health->random, sizeof(health->random), GRND_NONBLOCK) < 0)
-		health->random = (uint64_t)clock_us(CLOCK_MONOTONIC);
+		health->random = (uint64_t)clock_us();
 	health->random |= 1; /* 0 would stay 0 */
 	health->exec = health_exec_new(base, options->exec_max ? options->exec_max : EXEC_MAX,
 				       options->exec_rights, on_exec_freed, health);

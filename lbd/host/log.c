@@ -9,9 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "../api/clock.h"
 #include "log_limit.h"
 
 #define SUMMARY_S 10
@@ -25,14 +25,6 @@ static struct {
 		struct log_limit limit;
 	} kinds[LOG_KINDS_MAX];
 } logging;
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
-}
 
 /* The last one is shared by all kinds that find no place. */
 static struct log_limit *limit_of(const char *kind)
@@ -104,7 +96,7 @@ static void limited(enum log_level level, const char *kind, const char *text)
 {
 	struct log_limit *limit = limit_of(kind);
 
-	if (!log_limit_take(limit, level, now_ms()))
+	if (!log_limit_take(limit, level, lb_now_ms()))
 		summary_soon();
 	else if (!write_line(level, text)) {
 		log_limit_lost(limit, level);

@@ -408,7 +408,7 @@ int state_save_service(const char *state_dir, const struct lb_service *service,
 	int error;
 
 	if (!text)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return lb_err_no_memory(err);
 	error = replace_file(state_dir, "service.json", text, err);
 	free(text);
 	return error;

@@ -5,6 +5,8 @@
 #include <event2/event.h>
 #include <stdlib.h>
 
+#include "../api/clock.h"
+
 struct timer {
 	struct event *event;
 	void (*due)(void *user);
@@ -13,11 +15,8 @@ struct timer {
 
 static int64_t now_ns(struct event_base *base, clockid_t clock)
 {
-	struct timespec now;
-
 	(void)base;
-	clock_gettime(clock, &now);
-	return now.tv_sec * 1000000000ll + now.tv_nsec;
+	return lb_clock_ns(clock);
 }
 
 static void on_time(evutil_socket_t fd, short events, void *user)

@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "../api/clock.h"
 
 #define PAUSE_NS 1000000
 
@@ -43,21 +44,13 @@ struct worker {
 
 static _Thread_local struct worker *self; /* NULL: the loop's thread */
 
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
-}
-
 /* --- the turn; the mutex is held --- */
 
 static void give_back(struct worker *worker)
 {
 	struct turns *turns = worker->turns;
 
-	turns->lent_ns += clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->cpu_since_ns;
+	turns->lent_ns += lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->cpu_since_ns;
 	turns->holder = NULL;
 	pthread_cond_signal(&turns->given_back);
 }
@@ -72,8 +65,8 @@ static void take(struct worker *worker)
 	pthread_cond_signal(&turns->given_back);
 	while (turns->holder != worker)
 		pthread_cond_wait(&worker->given, &turns->mutex);
-	worker->since_ns = clock_ns(CLOCK_MONOTONIC);
-	worker->cpu_since_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	worker->since_ns = lb_clock_ns(CLOCK_MONOTONIC);
+	worker->cpu_since_ns = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
 /* To whoever has wanted it for longest, until it comes back. */
@@ -127,7 +120,7 @@ void worker_enter(void)
 
 void worker_yield(void)
 {
-	if (!self || clock_ns(CLOCK_MONOTONIC) - self->since_ns < WORKER_TURN_MS * 1000000u)
+	if (!self || lb_clock_ns(CLOCK_MONOTONIC) - self->since_ns < WORKER_TURN_MS * 1000000u)
 		return;
 	pthread_mutex_lock(&self->turns->mutex);
 	give_back(self);
@@ -306,7 +299,7 @@ static void turn_took(struct turns *turns, uint64_t ns)
 	turns->longest = (struct turns_longest){
 		.cpu_us = ns / 1000,
 		.what = turns->what,
-		.ended_s = (int64_t)(clock_ns(CLOCK_MONOTONIC) / 1000000000u),
+		.ended_s = (int64_t)(lb_clock_ns(CLOCK_MONOTONIC) / 1000000000u),
 	};
 }
 
@@ -316,12 +309,12 @@ void turns_dispatch(struct turns *turns)
 	int ended = 0;
 
 	while (!ended && !event_base_got_break(turns->base)) {
-		uint64_t began = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+		uint64_t began = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 
 		turns->lent_ns = 0;
 		turns->what = "other";
 		ended = event_base_loop(turns->base, EVLOOP_ONCE);
-		turn_took(turns, clock_ns(CLOCK_THREAD_CPUTIME_ID) - began + turns->lent_ns);
+		turn_took(turns, lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began + turns->lent_ns);
 	}
 }
 

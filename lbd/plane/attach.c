@@ -64,7 +64,7 @@ static int keep_link(struct datapath *datapath, uint32_t ifindex, int link_fd, s
 
 	if (!attachment) {
 		close(link_fd);
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return lb_err_no_memory(err);
 	}
 	*attachment = (struct attachment){
 		.ifindex = ifindex,

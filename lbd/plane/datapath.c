@@ -150,7 +150,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 	int error;
 
 	if (!datapath)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		return lb_err_no_memory(err);
 	datapath->lock_fd = -1;
 	datapath->cpus = libbpf_num_possible_cpus();
 	if (datapath->cpus < 1)
@@ -159,7 +159,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 	if (options->pin_dir)
 		datapath->pin_dir = strdup(options->pin_dir);
 	if (!datapath->percpu || (options->pin_dir && !datapath->pin_dir))
-		error = lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		error = lb_err_no_memory(err);
 	else
 		error = load(datapath, options, err);
 	if (!error)

@@ -7,8 +7,8 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "../api/clock.h"
 #include "../host/events.h"
 #include "numbers.h"
 #include "../route/outer_source.h"
@@ -184,11 +184,6 @@ static void state_changed(void *user, const struct nexthop_info *info)
 
 /* --- life --- */
 
-static int no_memory(struct lb_err *err)
-{
-	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-}
-
 /* The numbers of entries that an earlier lbd has left are taken. */
 static struct numbers *numbers_free_of(const struct lb_member *entries, uint32_t capacity)
 {
@@ -216,7 +211,7 @@ int members_open(const struct config *config, const struct plane *plane, struct 
 	};
 
 	if (!members)
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	members->config = config;
 	members->plane = plane;
 	members->events = events;
@@ -225,7 +220,7 @@ int members_open(const struct config *config, const struct plane *plane, struct 
 	members->places = calloc(members_capacity(config), sizeof(*members->places));
 	if (!members->numbers || !members->places) {
 		members_close(members);
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	}
 	members->nexthops = nexthops_new(base, &options, err);
 	if (!members->nexthops) {
@@ -280,7 +275,7 @@ static int destination_get(struct members *members, const struct lb_addr *addres
 		return 0;
 	*out = destination = destination_new(members, address);
 	if (!destination)
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	error = nexthops_watch(members->nexthops, address, err);
 	if (error)
 		destination_free(members, destination);
@@ -386,14 +381,6 @@ void members_adopted(struct members *members)
 
 /* --- path MTUs --- */
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static struct pmtu_way way_of(const struct members *members, uint32_t number)
 {
 	const struct lb_member *entry = &members->entries[number];
@@ -446,7 +433,7 @@ static uint64_t packets_to(const struct members *members, const struct destinati
 void members_path_mtu(struct members *members, const struct pmtu_news *news)
 {
 	struct destination *destination = destination_find(members, &news->destination);
-	const int64_t now = now_ms();
+	const int64_t now = lb_now_ms();
 	uint32_t floor;
 
 	if (!destination || !pmtu_is_due(&destination->trust, now) ||

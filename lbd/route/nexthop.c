@@ -15,10 +15,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <event2/event.h>
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
+#include "../api/clock.h"
 #include "nexthop.h"
 #include "nexthop_left.h"
 #include "nexthop_netlink.h"
@@ -91,19 +91,6 @@ struct nexthops {
 	bool tend_again;
 };
 
-static int64_t clock_ms(clockid_t clock)
-{
-	struct timespec now;
-
-	clock_gettime(clock, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-static int64_t now_ms(void)
-{
-	return clock_ms(CLOCK_MONOTONIC);
-}
-
 static void timer_set(struct event *timer, int64_t delay_ms)
 {
 	struct timeval delay = {delay_ms / 1000, (delay_ms % 1000) * 1000};
@@ -114,7 +101,7 @@ static void timer_set(struct event *timer, int64_t delay_ms)
 /* Has every destination's route asked for again, before long. */
 static void pass_soon(struct nexthops *nexthops)
 {
-	int64_t now = now_ms(), delay = PASS_DELAY_MS;
+	int64_t now = lb_now_ms(), delay = PASS_DELAY_MS;
 
 	if (nexthops->pass_again)
 		return;
@@ -146,7 +133,7 @@ static void neighbour_refused(struct nexthops *nexthops, struct hop_neighbour *n
 	snprintf(problem, sizeof(problem), "%s", words[0] ? words : strerror(-status));
 	hops_neighbour_problem(&nexthops->hops, neighbour, problem);
 	neighbour->due = true;
-	neighbour->not_before_ms = now_ms() + ASK_FAILED_MS;
+	neighbour->not_before_ms = lb_now_ms() + ASK_FAILED_MS;
 }
 
 /* Reads the entry: 0, -ENOENT when there is none, or another -errno. */
@@ -159,7 +146,7 @@ static int neighbour_read(struct nexthops *nexthops, struct hop_neighbour *neigh
 	if (!status && !is.address.family)
 		status = -ENOENT;
 	if (!status || status == -ENOENT)
-		hops_neighbour_set(&nexthops->hops, neighbour, &is, status == -ENOENT, now_ms());
+		hops_neighbour_set(&nexthops->hops, neighbour, &is, status == -ENOENT, lb_now_ms());
 	return status;
 }
 
@@ -183,7 +170,7 @@ static void neighbour_asked(struct nexthops *nexthops, struct hop_neighbour *nei
 	neighbour->due = !neighbour->is.managed;
 	if (nexthops->unmanaged)
 		neighbour->not_before_ms =
-			now_ms() + (neighbour->usable ? ASK_PROBE_MS : ASK_FAILED_MS);
+			lb_now_ms() + (neighbour->usable ? ASK_PROBE_MS : ASK_FAILED_MS);
 }
 
 /* Entries that exist are read first, and new ones made only if still missing, since asking would
@@ -194,7 +181,7 @@ static void neighbour_ask(struct nexthops *nexthops, struct hop_neighbour *neigh
 	bool fresh = status == -ENOENT;
 
 	neighbour->due = false;
-	neighbour->not_before_ms = now_ms() + ASK_GAP_MS;
+	neighbour->not_before_ms = lb_now_ms() + ASK_GAP_MS;
 	if (!status && neighbour_is_kept(&neighbour->is))
 		return;
 	if (!status || fresh)
@@ -222,7 +209,7 @@ static void neighbour_ask(struct nexthops *nexthops, struct hop_neighbour *neigh
 static bool neighbour_tend(struct nexthops *nexthops, struct hop_neighbour *neighbour)
 {
 	if (!neighbour->due || !neighbour->link->present || !neighbour->link->is.up ||
-	    now_ms() < neighbour->not_before_ms)
+	    lb_now_ms() < neighbour->not_before_ms)
 		return false;
 	neighbour_ask(nexthops, neighbour);
 	return true;
@@ -357,7 +344,7 @@ static uint32_t least(uint32_t a, uint32_t b)
  * router on the way has said. */
 static uint32_t mtu_of(struct destination *destination, const struct netlink_route *route)
 {
-	if (destination->path_mtu && now_ms() >= destination->path_mtu_until_ms)
+	if (destination->path_mtu && lb_now_ms() >= destination->path_mtu_until_ms)
 		destination->path_mtu = 0;
 	if (!destination->path_mtu || !route->mtu)
 		return destination->path_mtu | route->mtu;
@@ -587,11 +574,12 @@ static void share_step(evutil_socket_t fd, short what, void *arg)
 
 static void pass_end(struct nexthops *nexthops)
 {
-	int64_t worked_ms = clock_ms(CLOCK_THREAD_CPUTIME_ID) - nexthops->pass_began_cpu_ms;
+	int64_t worked_ms =
+		lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1000000 - nexthops->pass_began_cpu_ms;
 	int64_t rest_ms = PASS_REST_SHARE * worked_ms;
 
 	nexthops->pass_rest_until_ms =
-		now_ms() + (rest_ms < PASS_REST_MAX_MS ? rest_ms : PASS_REST_MAX_MS);
+		lb_now_ms() + (rest_ms < PASS_REST_MAX_MS ? rest_ms : PASS_REST_MAX_MS);
 	if (nexthops->pass_again) {
 		nexthops->pass_again = false;
 		pass_soon(nexthops);
@@ -611,7 +599,7 @@ static void pass_step(evutil_socket_t fd, short what, void *arg)
 	if (!nexthops->pass_next) {
 		nexthops->pass_next = nexthops->first;
 		nexthops->pass_again = false;
-		nexthops->pass_began_cpu_ms = clock_ms(CLOCK_THREAD_CPUTIME_ID);
+		nexthops->pass_began_cpu_ms = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1000000;
 	}
 	for (i = 0; i < STEP && nexthops->pass_next; i++) {
 		destination = nexthops->pass_next;
@@ -661,10 +649,10 @@ static void on_neighbour(void *user, const struct netlink_neighbour *is, bool go
 
 	if (!neighbour)
 		return;
-	hops_neighbour_set(&nexthops->hops, neighbour, is, gone, now_ms());
+	hops_neighbour_set(&nexthops->hops, neighbour, is, gone, lb_now_ms());
 	/* One that failed is asked again at once: what was lost with it may be only an old MAC. */
 	if (nexthops->unmanaged && (gone || (is->state & NUD_FAILED)))
-		neighbour->not_before_ms = now_ms() + ASK_GAP_MS;
+		neighbour->not_before_ms = lb_now_ms() + ASK_GAP_MS;
 	if (!neighbour_is_kept(&neighbour->is))
 		tend_soon(nexthops, neighbour);
 }
@@ -764,7 +752,7 @@ static int nexthops_open(struct nexthops *nexthops, struct event_base *base, str
 	if (!status)
 		status = timers_make(nexthops, base);
 	if (status) {
-		lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		lb_err_no_memory(err);
 		return status;
 	}
 	nexthops->hops.egress = on_egress;
@@ -785,7 +773,7 @@ struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_opt
 	struct nexthops *nexthops = calloc(1, sizeof(*nexthops));
 
 	if (!nexthops) {
-		lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
+		lb_err_no_memory(err);
 		return NULL;
 	}
 	nexthops->options = *options;
@@ -953,7 +941,7 @@ void nexthops_path_mtu(struct nexthops *nexthops, const struct lb_addr *address,
 		return;
 	lower = mtu != destination->path_mtu;
 	destination->path_mtu = mtu;
-	destination->path_mtu_until_ms = now_ms() + PATH_MTU_MS;
+	destination->path_mtu_until_ms = lb_now_ms() + PATH_MTU_MS;
 	if (lower)
 		destination_ask(nexthops, destination);
 }

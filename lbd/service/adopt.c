@@ -37,11 +37,6 @@ struct found {
 /* Entries beside those of VIPs. */
 #define BESIDE (LB_VIP_ADDRESS_ONLY | LB_VIP_FRAGMENTS_ONLY)
 
-static int no_memory(struct lb_err *err)
-{
-	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-}
-
 /* --- is its document there? --- */
 
 struct lost {
@@ -244,7 +239,7 @@ static int adopt_members(struct service *service, const struct found_vip *found,
 	live->backends = calloc(found->count + 1, sizeof(*live->backends));
 	live->standings = calloc(found->count + 1, sizeof(*live->standings));
 	if (!live->backends || !live->standings)
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	for (size_t i = 0; i < found->count; i++) {
 		const struct found_backend *backend = &found->backends[i];
 		int error = members_adopt(service->members, backend->number, err);
@@ -273,7 +268,7 @@ static int adopt_vip(struct service *service, const struct found_vip *found,
 	live->slots = calloc(1, sizeof(*live->slots));
 	if (!live->slots || slots_init(live->slots, words, found->value.slots_size) ||
 	    describe_vip(found, vip))
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	slots_adopt(live->slots, clock_now_s(service), transition_of(kept, &found->endpoint));
 	return adopt_members(service, found, live, err);
 }
@@ -287,7 +282,7 @@ static int adopt_found(struct found *found, const struct lb_service *kept, struc
 	document->vips = calloc(found->count + 1, sizeof(*document->vips));
 	service->live = calloc(found->count + 1, sizeof(*service->live));
 	if (!document->vips || !service->live)
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	for (size_t i = 0; !error && i < found->count; i++) {
 		document->vip_count++;
 		error = adopt_vip(service, &found->vips[i], kept, &document->vips[i],
@@ -320,7 +315,7 @@ int service_adopt(struct service *service, const struct lb_service *kept, struct
 		for (size_t i = 0; i < found.count; i++)
 			sort_backends(service->members, &found.vips[i]);
 	}
-	error = found.no_memory ? no_memory(err) : adopt_found(&found, kept, err);
+	error = found.no_memory ? lb_err_no_memory(err) : adopt_found(&found, kept, err);
 	found_clear(&found);
 	if (error)
 		return error;

@@ -39,11 +39,6 @@ struct change {
 	uint64_t *gone; /* bit n: member n leaves the VIP of the step under way */
 };
 
-static int no_memory(struct lb_err *err)
-{
-	return lb_err_set(err, LB_ERR_SYSTEM, "", "out of memory");
-}
-
 static const struct live_vip *live_before(const struct change *change, const struct step *step)
 {
 	return &change->service->live[step->plan.before_index];
@@ -152,7 +147,7 @@ static int prepare_backends(struct service *service, const struct lb_vip *vip,
 
 	next->backends = calloc(vip->backend_count + 1, sizeof(*next->backends));
 	if (!next->backends)
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	for (i = 0; i < vip->backend_count; i++) {
 		const struct lb_backend *backend = &vip->backends[i];
 		struct table_member *member = &next->backends[i];
@@ -182,7 +177,7 @@ static int prepare_table(struct service *service, const struct plan_step *plan,
 	else
 		next->table = table_new(vip->table, vip->table_size, service->config->seed);
 	if (!next->table || table_update(next->table, next->backends, next->backend_count))
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	return 0;
 }
 
@@ -236,13 +231,13 @@ static int take_slots(struct change *change, uint32_t size, struct live_vip *nex
 
 	next->slots = calloc(1, sizeof(*next->slots));
 	if (!next->slots)
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	if (!ranges_take(service->slot_ranges, size, &next->slots_start))
 		return no_room(change, size, err);
 	if (!slots_init(next->slots, service->plane.slots + next->slots_start, size))
 		return 0;
 	ranges_give_back(service->slot_ranges, next->slots_start, size);
-	return no_memory(err);
+	return lb_err_no_memory(err);
 }
 
 uint32_t vip_numbers_capacity(const struct config *config)
@@ -367,11 +362,11 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 	if (error)
 		return error;
 	step->prepared = true;
-	error = vip_digest(plan->after, &next->digest) ? no_memory(err) : 0;
+	error = vip_digest(plan->after, &next->digest) ? lb_err_no_memory(err) : 0;
 	if (!error)
 		error = prepare_backends(service, plan->after, before, next, err);
 	if (!error && checks_weigh(plan->after, before, next))
-		error = no_memory(err);
+		error = lb_err_no_memory(err);
 	if (!error)
 		error = prepare_table(service, plan, before, next, err);
 	if (error || !before)
@@ -381,7 +376,7 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 				 next->backend_count, next->slots->size);
 	step->at_risk = risk_of_change(service, plan, before, next);
 	step->datagrams = datagrams_to_leaving(step, before);
-	return step->at_risk ? 0 : no_memory(err);
+	return step->at_risk ? 0 : lb_err_no_memory(err);
 }
 
 /* --- VIPs that go, and VIPs that take packets from others: once all tables are made --- */
@@ -463,7 +458,7 @@ static int assess(struct change *change, struct lb_err *err)
 		else if (step->plan.what == PLAN_ADDED)
 			error = assess_added(change, step);
 		if (error)
-			return no_memory(err);
+			return lb_err_no_memory(err);
 	}
 	return 0;
 }
@@ -735,12 +730,12 @@ static int make_steps(struct change *change, struct lb_err *err)
 	size_t i;
 
 	if (plan_diff(change->service->document, change->document, &plan, &change->step_count))
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	change->steps = calloc(change->step_count + 1, sizeof(*change->steps));
 	for (i = 0; change->steps && i < change->step_count; i++)
 		change->steps[i].plan = plan[i];
 	free(plan);
-	return change->steps ? 0 : no_memory(err);
+	return change->steps ? 0 : lb_err_no_memory(err);
 }
 
 static void free_steps(struct change *change)
@@ -865,7 +860,7 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	if (!error) {
 		*reply = change_json(change);
 		live = calloc(change->document->vip_count + 1, sizeof(*live));
-		error = *reply && live ? 0 : no_memory(err);
+		error = *reply && live ? 0 : lb_err_no_memory(err);
 	}
 	if (!error && mode != APPLY_DRY)
 		error = each_step(change, follow_step, err);
@@ -963,7 +958,7 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 	size_t i, n = 0;
 
 	if (!next)
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	for (i = 0; i < next->vip_count; i++) {
 		const struct lb_vip *vip = lb_service_find(kept, next->vips[i].name);
 
@@ -1030,7 +1025,7 @@ int service_open(const struct service_options *options, struct service **out, st
 	int error;
 
 	if (!service)
-		return no_memory(err);
+		return lb_err_no_memory(err);
 	service->config = config;
 	service->plane = options->plane;
 	service->disk = options->disk;
@@ -1040,7 +1035,7 @@ int service_open(const struct service_options *options, struct service **out, st
 	service->slot_ranges = ranges_new(config->slots);
 	service->document = lb_service_new();
 	if (!service->vip_numbers || !service->slot_ranges || !service->document)
-		error = no_memory(err);
+		error = lb_err_no_memory(err);
 	else
 		error = members_open(config, &service->plane, options->base, options->events,
 				     &service->members, err);
