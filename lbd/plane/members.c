@@ -319,7 +319,9 @@ int members_add(struct members *members, uint16_t number, const struct lb_addr *
 	if (error)
 		return error;
 	link_place(members, number, destination);
-	members->plane->counters_reset(members->plane->datapath, number);
+	if (members->plane->counters_reset(members->plane->datapath, number))
+		return lb_err_set(err, LB_ERR_SYSTEM, "",
+				  "the kernel refuses to set a backend's counters to 0");
 	entry_fill(members, &members->entries[number], address, vip);
 	entry_set_route(members, number, destination);
 	return 0;

@@ -75,15 +75,12 @@ static void mark(uint64_t *members, uint16_t number)
 	members[number / 64] |= 1ull << number % 64;
 }
 
-static bool had_packets(const struct service *service, const struct live_vip *live)
+static bool any_had_packets(const struct service *service, const struct live_vip *live)
 {
-	struct lb_counter counter;
 	size_t i;
 
 	for (i = 0; i < live->backend_count; i++)
-		if (service->plane.counters(service->plane.datapath, live->backends[i].number,
-					    &counter) ||
-		    counter.packets)
+		if (live_had_packets(service, live->backends[i].number))
 			return true;
 	return false;
 }
@@ -97,7 +94,7 @@ static void release_set_up(const struct service *service, const struct live_vip 
 	uint64_t all[MEMBER_WORDS];
 
 	if (!slots_take_changed(live->slots) || !live->slots->moving || !live->empty_at_s ||
-	    clock_now_s(service) - live->empty_at_s > SET_UP_S || had_packets(service, live))
+	    clock_now_s(service) - live->empty_at_s > SET_UP_S || any_had_packets(service, live))
 		return;
 	memset(all, 0xff, sizeof(all));
 	slots_release(live->slots, all);

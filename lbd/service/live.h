@@ -116,6 +116,9 @@ void live_lead(struct service *service, const struct lb_vip *vip, const struct l
 const struct table_member *live_find(const struct live_vip *live, size_t *from,
 				     const struct lb_addr *address);
 
+/* Whether the member has had a packet since it is there, or may have had one. */
+bool live_had_packets(const struct service *service, uint16_t number);
+
 /* --- weigh.c: what the health of backends does to the live service --- */
 int checks_open(struct service *service, struct event_base *base, struct lb_err *err);
 void checks_close(struct service *service);

@@ -15,14 +15,6 @@ struct loss {
 	bool unswept;      /* there may be more of these */
 };
 
-static bool had_packets(const struct service *service, uint16_t number)
-{
-	struct lb_counter counter = {0};
-
-	service->plane.counters(service->plane.datapath, number, &counter);
-	return counter.packets > 0;
-}
-
 static bool is_loss(const struct loss *loss)
 {
 	return loss->owned || loss->leaving || loss->recorded || loss->unswept;
@@ -117,7 +109,7 @@ static int add_loss(struct risk *risk, const struct table_member *backend, const
 {
 	struct loss loss;
 
-	if (!had_packets(risk->service, backend->number))
+	if (!live_had_packets(risk->service, backend->number))
 		return 0;
 	count(risk);
 	loss = whole_loss(risk->service, risk->live, backend->number);
@@ -170,7 +162,7 @@ static int hand_over(struct risk *risk, const struct risk_handover *handover,
 	const struct slots *slots = risk->live->slots;
 	struct loss loss;
 
-	if (!had_packets(risk->service, backend->number))
+	if (!live_had_packets(risk->service, backend->number))
 		return 0;
 	count_handover(risk, handover);
 	loss = whole_loss(risk->service, risk->live, backend->number);

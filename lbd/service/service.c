@@ -93,6 +93,14 @@ const struct table_member *live_find(const struct live_vip *live, size_t *from,
 	return NULL;
 }
 
+bool live_had_packets(const struct service *service, uint16_t number)
+{
+	struct lb_counter counter;
+
+	return service->plane.counters(service->plane.datapath, number, &counter) ||
+	       counter.packets;
+}
+
 /* Calls `each` for the members that `a` has and `b` has not. */
 static void each_not_in(struct change *change, const struct live_vip *a, const struct live_vip *b,
 			void (*each)(struct change *change, uint16_t number))
