@@ -236,13 +236,17 @@ static int take_slots(struct change *change, uint32_t size, struct live_vip *nex
 		      struct lb_err *err)
 {
 	struct service *service = change->service;
+	uint32_t *words;
 
 	next->slots = calloc(1, sizeof(*next->slots));
 	if (!next->slots)
 		return lb_err_no_memory(err);
 	if (!ranges_take(service->slot_ranges, size, &next->slots_start))
 		return no_room(change, size, err);
-	if (!slots_init(next->slots, service->plane.slots + next->slots_start, size))
+	words = service->plane.slots + next->slots_start;
+	/* An lbd that was killed may have left owners there. */
+	memset(words, 0xff, size * sizeof(*words));
+	if (!slots_init(next->slots, words, size))
 		return 0;
 	ranges_give_back(service->slot_ranges, next->slots_start, size);
 	return lb_err_no_memory(err);
