@@ -728,9 +728,13 @@ static json_t *change_json(const struct change *change)
 	json_t *vips = json_array();
 	size_t i;
 
-	for (i = 0; i < change->step_count; i++)
-		if (change->steps[i].plan.what != PLAN_UNCHANGED)
-			json_array_append_new(vips, step_json(&change->steps[i]));
+	for (i = 0; i < change->step_count; i++) {
+		if (change->steps[i].plan.what == PLAN_UNCHANGED ||
+		    !json_array_append_new(vips, step_json(&change->steps[i])))
+			continue;
+		json_decref(vips); /* without memory: nothing, rather than half of it */
+		return NULL;
+	}
 	return json_pack("{s:b,s:o}", "changed", json_array_size(vips) > 0, "vips", vips);
 }
 
