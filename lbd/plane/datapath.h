@@ -78,6 +78,7 @@ struct lb_flow_bucket *datapath_flows(struct datapath *datapath, uint32_t *bucke
 /* VIP entries. protocol 0 and port 0 is the address-only entry. */
 int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
 		     const struct lb_vip_value *value, struct lb_err *err);
+/* 0 where there is none, too. */
 int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint,
 		     struct lb_err *err);
 /* Every entry; entries may not be changed meanwhile. */

@@ -102,7 +102,7 @@ int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoi
 	if (!bpf_map_lookup_elem(entry.fd, &entry.key, &before) && is_indexed(endpoint, &before))
 		index_del(datapath, endpoint);
 	error = bpf_map_delete_elem(entry.fd, &entry.key);
-	return error ? vip_error("delete", error, err) : 0;
+	return error && error != -ENOENT ? vip_error("delete", error, err) : 0;
 }
 
 static void each_vip4(const struct datapath *datapath,

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "../../bpf/flow_word.h"
-#include "live.h"
+#include "entry.h"
 
 #define TICK_MS 100
 #define RELEASE_MS 10
@@ -66,7 +66,8 @@ static void end_pass(struct service *service)
 
 static void schedule(struct service *service)
 {
-	if (service->flows_possible && !service->timers.pending(service->tick))
+	if ((service->flows_possible || service->entries_wrong) &&
+	    !service->timers.pending(service->tick))
 		service->timers.set(service->tick, TICK_MS);
 }
 
@@ -150,6 +151,7 @@ static void tick(void *user)
 	uint32_t slice = service->plane.bucket_count / TICKS_A_PASS;
 	size_t i;
 
+	entry_repair(service, NULL);
 	for (i = 0; i < service->document->vip_count; i++)
 		slots_expire(service->live[i].slots, clock_now_s(service));
 	if (slice < BUCKETS_A_TICK)

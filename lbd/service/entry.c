@@ -56,6 +56,20 @@ static bool address_in_use(const struct lb_service *document, const struct lb_ad
 	       lb_addr_equal(&document->vips[at].endpoint.address, address);
 }
 
+/* Neither fails as long as the kernel keeps its word: all room is reserved. */
+static void set(struct service *service, const struct lb_endpoint *at,
+		const struct lb_vip_value *value)
+{
+	if (service->plane.vip_set(service->plane.datapath, at, value, NULL))
+		service->entries_wrong = true;
+}
+
+static void take_away(struct service *service, const struct lb_endpoint *at)
+{
+	if (service->plane.vip_del(service->plane.datapath, at, NULL))
+		service->entries_wrong = true;
+}
+
 int entry_publish(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
 		  struct lb_err *err)
 {
@@ -71,47 +85,42 @@ int entry_publish(struct service *service, const struct lb_vip *vip, const struc
 void entry_withdraw(struct service *service, const struct lb_vip *vip,
 		    const struct lb_service *remaining)
 {
-	const struct plane *plane = &service->plane;
 	const struct lb_endpoint address = address_only(&vip->endpoint);
 
-	plane->vip_del(plane->datapath, &vip->endpoint, NULL);
+	take_away(service, &vip->endpoint);
 	if (!address_in_use(remaining, &vip->endpoint.address))
-		plane->vip_del(plane->datapath, &address, NULL);
+		take_away(service, &address);
 }
 
-/* Cannot fail: all room is reserved, and the entry is there. */
 void entry_update(struct service *service, const struct lb_vip *before, const struct lb_vip *after,
 		  const struct live_vip *live)
 {
-	const struct plane *plane = &service->plane;
 	const struct lb_vip_value value = value_of(after, live);
 
 	if (flags_of(before) != value.flags)
-		plane->vip_set(plane->datapath, &after->endpoint, &value, NULL);
+		set(service, &after->endpoint, &value);
 }
 
 /* --- fragments without ports --- */
 
-/* Cannot fail either: datapath_set_sizes has counted one for each VIP. */
 void entry_fragments(struct service *service, const struct lb_service *document,
 		     const struct live_vip *live, const struct lb_endpoint *endpoint)
 {
-	const struct plane *plane = &service->plane;
 	const struct lb_vip *owner = lb_service_fragments_owner(document, endpoint);
 	const struct lb_endpoint at = {.address = endpoint->address,
 				       .protocol = endpoint->protocol};
 	struct lb_vip_value value;
 
 	if (!owner) {
-		plane->vip_del(plane->datapath, &at, NULL);
+		take_away(service, &at);
 	} else if (owner->endpoint.port) {
 		value = value_of(owner, &live[owner - document->vips]);
 		value.flags |= LB_VIP_FRAGMENTS_ONLY;
-		plane->vip_set(plane->datapath, &at, &value, NULL);
+		set(service, &at, &value);
 	}
 }
 
-/* --- what an earlier lbd has left --- */
+/* --- what an earlier lbd has left, or a call that failed --- */
 
 struct tidying {
 	const struct lb_service *document;
@@ -127,7 +136,7 @@ static bool is_explained(const struct lb_service *document, const struct lb_endp
 	if (flags & LB_VIP_ADDRESS_ONLY)
 		return address_in_use(document, &endpoint->address);
 	if (!(flags & LB_VIP_FRAGMENTS_ONLY))
-		return true; /* a VIP's own: taken over as one */
+		return lb_service_find_endpoint(document, endpoint);
 	owner = lb_service_fragments_owner(document, endpoint);
 	return owner && owner->endpoint.port;
 }
@@ -143,9 +152,8 @@ static void note_stale(void *user, const struct lb_endpoint *endpoint,
 	tidying->stale[tidying->count++] = *endpoint;
 }
 
-void entries_tidy(struct service *service)
+void entry_tidy(struct service *service)
 {
-	const struct plane *plane = &service->plane;
 	const size_t room = 4096; /* a crash leaves those of one change; more wait for a restart */
 	struct tidying tidying = {
 		.document = service->document,
@@ -153,8 +161,29 @@ void entries_tidy(struct service *service)
 	};
 
 	tidying.room = tidying.stale ? room : 0;
-	plane->each_vip(plane->datapath, note_stale, &tidying);
+	service->entries_wrong = !tidying.stale;
+	service->plane.each_vip(service->plane.datapath, note_stale, &tidying);
 	while (tidying.count--)
-		plane->vip_del(plane->datapath, &tidying.stale[tidying.count], NULL);
+		take_away(service, &tidying.stale[tidying.count]);
 	free(tidying.stale);
+}
+
+int entry_repair(struct service *service, struct lb_err *err)
+{
+	const struct lb_service *document = service->document;
+
+	if (!service->entries_wrong)
+		return 0;
+	entry_tidy(service);
+	for (size_t i = 0; i < document->vip_count; i++) {
+		const struct lb_vip *vip = &document->vips[i];
+
+		if (entry_publish(service, vip, &service->live[i], NULL))
+			service->entries_wrong = true;
+		entry_fragments(service, document, service->live, &vip->endpoint);
+	}
+	if (!service->entries_wrong)
+		return 0;
+	return lb_err_set(err, LB_ERR_SYSTEM, "",
+			  "the last change is not complete: the kernel refuses VIP entries");
 }

@@ -24,6 +24,8 @@ void entry_fragments(struct service *service, const struct lb_service *document,
 /* What an entry says of how packets travel, into the VIP; its encapsulation stands elsewhere. */
 void entry_describe(uint32_t flags, struct lb_vip *vip);
 /* Takes away what an earlier lbd left half done, and the document in force does not explain. */
-void entries_tidy(struct service *service);
+void entry_tidy(struct service *service);
+/* All entries again, if a call for one has failed after the point of no return. */
+int entry_repair(struct service *service, struct lb_err *err);
 
 #endif

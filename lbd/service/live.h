@@ -76,6 +76,8 @@ struct service {
 	struct timer *retry_timer;   /* pending while a check could not be set up */
 	struct tunnels *tunnels;
 
+	bool entries_wrong; /* entry_repair has to follow */
+
 	struct slots_census census; /* all 0 but while one VIP is counted */
 
 	struct events *events;

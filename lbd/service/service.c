@@ -903,7 +903,9 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 	int error;
 
 	*reply = NULL;
-	error = check_limits(&change, err);
+	error = entry_repair(service, err);
+	if (!error)
+		error = check_limits(&change, err);
 	if (!error)
 		error = lb_service_check_backends(next, err);
 	if (!error)
@@ -917,6 +919,8 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 	free_steps(&change);
 	lb_service_free(change.document);
 	checks_settle(service);
+	if (service->entries_wrong)
+		clock_start(service);
 	if (error) {
 		json_decref(*reply);
 		*reply = NULL;
@@ -1023,7 +1027,7 @@ static int restore(struct service *service, struct lb_err *err)
 	error = apply_quietly(service, kept, err);
 	members_adopted(service->members);
 	if (!error)
-		entries_tidy(service);
+		entry_tidy(service);
 	drains_tell(service, true);
 	if (error) {
 		lb_service_free(revert.document);
