@@ -1,0 +1,964 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What do plane, disk, time, next hops and checks look like from the service? */
+#include "fake.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct fake fake = {.failing = -1, .snapshot_at = -1};
+
+/* --- failing --- */
+
+static void snapshot_take(void);
+
+static bool call_fails(void)
+{
+	const long call = fake.calls++;
+
+	if (call == fake.snapshot_at)
+		snapshot_take();
+	return fake.failing >= 0 && (call == fake.failing || (fake.goes_on && call > fake.failing));
+}
+
+static int call_error(struct lb_err *err)
+{
+	if (call_fails())
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "made to fail");
+	return 0;
+}
+
+/* Of all that is linked but shared libraries (ld's --wrap); jansson's come here by its own hook. */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
+
+static bool allocation_fails(void)
+{
+	return fake.allocations_fail && call_fails();
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return allocation_fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+	return allocation_fails() ? NULL : __real_calloc(count, size);
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+	return allocation_fails() ? NULL : __real_realloc(old, size);
+}
+
+void *__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+	return allocation_fails() ? NULL : __real_realloc(old, count * size);
+}
+
+/* --- the plane --- */
+
+static struct fake_entry *entry_find(const struct lb_endpoint *endpoint)
+{
+	for (size_t i = 0; i < fake.left.entry_count; i++)
+		if (!lb_endpoint_compare(&fake.left.entries[i].endpoint, endpoint))
+			return &fake.left.entries[i];
+	return NULL;
+}
+
+static int vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		   const struct lb_vip_value *value, struct lb_err *err)
+{
+	struct fake_entry *entry = entry_find(endpoint);
+
+	(void)datapath;
+	if (call_error(err))
+		return -EINVAL;
+	if (!entry) {
+		assert_true(fake.left.entry_count < FAKE_ENTRIES);
+		entry = &fake.left.entries[fake.left.entry_count++];
+	}
+	*entry = (struct fake_entry){.endpoint = *endpoint, .value = *value};
+	return 0;
+}
+
+static int vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		   struct lb_err *err)
+{
+	struct fake_entry *entry = entry_find(endpoint);
+
+	(void)datapath;
+	if (call_error(err))
+		return -EINVAL;
+	if (entry)
+		*entry = fake.left.entries[--fake.left.entry_count];
+	return 0;
+}
+
+static void each_vip(struct datapath *datapath,
+		     void (*each)(void *user, const struct lb_endpoint *endpoint,
+				  const struct lb_vip_value *value),
+		     void *user)
+{
+	(void)datapath;
+	for (size_t i = 0; i < fake.left.entry_count; i++)
+		each(user, &fake.left.entries[i].endpoint, &fake.left.entries[i].value);
+}
+
+static int egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use)
+{
+	(void)datapath;
+	(void)ifindex;
+	(void)in_use;
+	return call_error(NULL);
+}
+
+static int counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+{
+	(void)datapath;
+	*out = (struct lb_counter){0};
+	if (call_error(NULL))
+		return -EINVAL;
+	*out = fake.counters[member];
+	return 0;
+}
+
+static int counters_reset(struct datapath *datapath, uint32_t member)
+{
+	(void)datapath;
+	if (call_error(NULL))
+		return -EINVAL;
+	fake.counters[member] = (struct lb_counter){0};
+	return 0;
+}
+
+static int flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT])
+{
+	(void)datapath;
+	memset(out, 0, LB_FLOW_COUNT_COUNT * sizeof(*out));
+	return call_error(NULL);
+}
+
+/* --- the disk --- */
+
+static int disk_load(const char *state_dir, struct lb_service **out, struct state_revert *revert,
+		     struct lb_err *err)
+{
+	(void)state_dir;
+	*revert = fake.left.revert;
+	revert->document = NULL;
+	if (call_error(err))
+		return -EINVAL;
+	*out = fake.left.document ? lb_service_copy(fake.left.document) : lb_service_new();
+	if (*out && fake.left.revert.document)
+		revert->document = lb_service_copy(fake.left.revert.document);
+	if (*out && !revert->document == !fake.left.revert.document)
+		return 0;
+	lb_service_free(*out);
+	return lb_err_no_memory(err);
+}
+
+static int disk_save(const char *state_dir, const struct lb_service *service,
+		     const struct state_revert *revert, struct lb_err *err)
+{
+	struct lb_service *document, *back = NULL;
+
+	(void)state_dir;
+	if (call_error(err))
+		return -EINVAL;
+	document = lb_service_copy(service);
+	if (document && revert)
+		back = lb_service_copy(revert->document);
+	if (!document || (revert && !back)) {
+		lb_service_free(document);
+		return lb_err_no_memory(err);
+	}
+	lb_service_free(fake.left.document);
+	lb_service_free(fake.left.revert.document);
+	fake.left.document = document;
+	fake.left.revert = revert ? *revert : (struct state_revert){0};
+	fake.left.revert.document = back;
+	return 0;
+}
+
+static bool disk_has(const char *state_dir)
+{
+	(void)state_dir;
+	return fake.left.document;
+}
+
+static const struct disk disk = {.load = disk_load, .save = disk_save, .has = disk_has};
+
+/* --- time --- */
+
+struct timer {
+	void (*due)(void *user);
+	void *user;
+	int64_t at_ns;
+	struct timer *next;
+};
+
+static struct timer *timers;
+
+static int64_t now_ns(struct event_base *base, clockid_t clock)
+{
+	(void)base;
+	return fake.now_ns + (clock == CLOCK_REALTIME ? fake.wall_ns : 0);
+}
+
+static struct timer *timer_add(struct event_base *base, void (*due)(void *user), void *user)
+{
+	struct timer *timer = calloc(1, sizeof(*timer));
+
+	(void)base;
+	if (!timer)
+		return NULL;
+	*timer = (struct timer){.due = due, .user = user, .at_ns = INT64_MAX, .next = timers};
+	return timers = timer;
+}
+
+static void timer_set(struct timer *timer, int64_t delay_ms)
+{
+	timer->at_ns = fake.now_ns + (delay_ms > 0 ? delay_ms : 0) * 1000000;
+}
+
+static void timer_stop(struct timer *timer)
+{
+	timer->at_ns = INT64_MAX;
+}
+
+static bool timer_pending(const struct timer *timer)
+{
+	return timer->at_ns != INT64_MAX;
+}
+
+static void timer_free(struct timer *timer)
+{
+	struct timer **link = &timers;
+
+	while (timer && *link != timer)
+		link = &(*link)->next;
+	if (timer)
+		*link = timer->next;
+	free(timer);
+}
+
+static struct timer *timer_first(void)
+{
+	struct timer *first = NULL;
+
+	for (struct timer *timer = timers; timer; timer = timer->next)
+		if (timer_pending(timer) && (!first || timer->at_ns < first->at_ns))
+			first = timer;
+	return first;
+}
+
+int64_t fake_due_ns(void)
+{
+	const struct timer *first = timer_first();
+
+	return first ? first->at_ns : INT64_MAX;
+}
+
+void fake_run(void)
+{
+	for (struct timer *timer = timer_first(); timer && timer->at_ns <= fake.now_ns;
+	     timer = timer_first()) {
+		timer->at_ns = INT64_MAX;
+		timer->due(timer->user);
+	}
+}
+
+void fake_pass(int64_t ns)
+{
+	const int64_t end_ns = fake.now_ns + ns;
+
+	while (fake_due_ns() <= end_ns) {
+		if (fake_due_ns() > fake.now_ns)
+			fake.now_ns = fake_due_ns();
+		fake_run();
+	}
+	fake.now_ns = end_ns;
+}
+
+/* --- next hops: number 1 leads everywhere (lbd/route/nexthop.h) --- */
+
+#define WATCHED_MAX 256
+#define OTHERS 7 /* packets that a member's number had before */
+
+struct nexthops {
+	struct nexthops_options options;
+	struct lb_addr watched[WATCHED_MAX];
+};
+
+struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_options *options,
+			      struct lb_err *err)
+{
+	struct nexthops *nexthops = calloc(1, sizeof(*nexthops));
+
+	(void)base;
+	if (!nexthops || call_error(err)) {
+		free(nexthops);
+		lb_err_no_memory(err);
+		return NULL;
+	}
+	nexthops->options = *options;
+	options->array[1] = (struct lb_nexthop){.valid = 1, .ifindex = 1, .mtu = 1500};
+	fake.watched = 0;
+	return nexthops;
+}
+
+void nexthops_free(struct nexthops *nexthops)
+{
+	free(nexthops);
+}
+
+void nexthops_forget_left(struct nexthops *nexthops)
+{
+	(void)nexthops;
+}
+
+int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *destination, struct lb_err *err)
+{
+	const struct nexthop_route route = {
+		.number = 1,
+		.path = {1, 1, 1, 1, 1, 1, 1, 1},
+		.way = {1},
+		.ways = 1,
+		.source = {.family = 4, .bytes = {10, 255, 0, 1}},
+	};
+
+	if (call_error(err))
+		return -ENOMEM;
+	assert_true(fake.watched < WATCHED_MAX);
+	nexthops->watched[fake.watched++] = *destination;
+	nexthops->options.changed(nexthops->options.user, destination, &route);
+	return 0;
+}
+
+void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *destination)
+{
+	uint32_t i = 0;
+
+	while (!lb_addr_equal(&nexthops->watched[i], destination))
+		assert_true(++i < fake.watched);
+	nexthops->watched[i] = nexthops->watched[--fake.watched];
+}
+
+void nexthops_path_mtu(struct nexthops *nexthops, const struct lb_addr *destination, uint32_t mtu)
+{
+	(void)nexthops;
+	(void)destination;
+	(void)mtu;
+}
+
+void nexthops_each(const struct nexthops *nexthops,
+		   void (*each)(void *user, const struct nexthop_info *info), void *user)
+{
+	(void)nexthops;
+	(void)each;
+	(void)user;
+}
+
+void nexthops_each_link(const struct nexthops *nexthops,
+			void (*each)(void *user, const struct nexthop_link *link), void *user)
+{
+	(void)nexthops;
+	(void)each;
+	(void)user;
+}
+
+bool nexthops_link(const struct nexthops *nexthops, uint32_t ifindex, struct nexthop_link *out)
+{
+	(void)nexthops;
+	(void)ifindex;
+	(void)out;
+	return false;
+}
+
+bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out)
+{
+	(void)nexthops;
+	*out = (struct nexthop_info){.number = number, .resolved = true};
+	return number == 1;
+}
+
+const char *nexthops_unroutable_reason(const struct nexthops *nexthops,
+				       const struct lb_addr *destination)
+{
+	(void)nexthops;
+	(void)destination;
+	return "";
+}
+
+void nexthops_each_unroutable(const struct nexthops *nexthops,
+			      void (*each)(void *user, const struct lb_addr *destination,
+					   const char *reason),
+			      void *user)
+{
+	(void)nexthops;
+	(void)each;
+	(void)user;
+}
+
+/* --- health checks (lbd/health/health.h, tunnels.h) --- */
+
+struct health {
+	struct health_options options;
+};
+
+struct health_watch {
+	void *owner;
+	struct lb_addr backend;
+	struct health_view view;
+	struct health_watch *next;
+};
+
+static struct health health;
+static struct health_watch *watches;
+
+struct health *health_new(struct event_base *base, const struct health_options *options)
+{
+	(void)base;
+	health.options = *options;
+	return call_fails() ? NULL : &health;
+}
+
+void health_free(struct health *old)
+{
+	(void)old;
+	while (watches)
+		health_remove(watches);
+}
+
+struct health_watch *health_add(struct health *to, const struct health_target *target, void *owner)
+{
+	struct health_watch *watch = call_fails() ? NULL : calloc(1, sizeof(*watch));
+
+	(void)to;
+	if (!watch)
+		return NULL;
+	*watch = (struct health_watch){
+		.owner = owner,
+		.backend = target->backend,
+		.view = {.status = target->start, .duration_us = -1},
+		.next = watches,
+	};
+	return watches = watch;
+}
+
+void health_remove(struct health_watch *watch)
+{
+	struct health_watch **link = &watches;
+
+	if (!watch)
+		return;
+	while (*link != watch)
+		link = &(*link)->next;
+	*link = watch->next;
+	free(watch);
+}
+
+void health_refused(struct health *of, const struct lb_addr *backend, enum pmtu_refusal refusal)
+{
+	(void)of;
+	(void)backend;
+	(void)refusal;
+}
+
+void health_get(const struct health_watch *watch, struct health_view *out)
+{
+	*out = watch->view;
+}
+
+void fake_health(const struct lb_addr *backend, enum health_status status)
+{
+	struct health_watch *watch, *next;
+
+	for (watch = watches; watch; watch = next) {
+		next = watch->next;
+		if (backend && !lb_addr_equal(backend, &watch->backend))
+			continue;
+		watch->view.duration_us = 1000;
+		if (watch->view.status == status)
+			continue;
+		watch->view.status = status;
+		health.options.changed(health.options.user, watch->owner, &watch->view);
+	}
+}
+
+size_t fake_watches(void)
+{
+	size_t count = 0;
+
+	for (const struct health_watch *watch = watches; watch; watch = watch->next)
+		count++;
+	return count;
+}
+
+static struct tunnels {
+	int started;
+} tunnels;
+
+struct tunnels *tunnels_new(struct event_base *base, struct datapath *datapath,
+			    const uint64_t seed[2])
+{
+	(void)base;
+	(void)datapath;
+	(void)seed;
+	return call_fails() ? NULL : &tunnels;
+}
+
+void tunnels_free(struct tunnels *old)
+{
+	(void)old;
+}
+
+int tunnels_start(struct tunnels *of, struct lb_err *err)
+{
+	(void)of;
+	return call_error(err);
+}
+
+void tunnels_stop(struct tunnels *of)
+{
+	(void)of;
+}
+
+int tunnels_check(struct tunnels *of, uint32_t member, const struct lb_addr *vip)
+{
+	(void)of;
+	(void)member;
+	(void)vip;
+	return call_error(NULL);
+}
+
+const char *tunnels_fault(const struct tunnels *of)
+{
+	(void)of;
+	return "";
+}
+
+/* --- life --- */
+
+static size_t members_bytes(void)
+{
+	return members_capacity(&fake.config) * sizeof(struct lb_member);
+}
+
+static void left_clear(struct fake_left *left)
+{
+	free(left->slots);
+	free(left->members);
+	lb_service_free(left->document);
+	lb_service_free(left->revert.document);
+	*left = (struct fake_left){0};
+}
+
+static void *copy_of(const void *bytes, size_t size)
+{
+	void *copy = malloc(size);
+
+	assert_non_null(copy);
+	return memcpy(copy, bytes, size);
+}
+
+static void snapshot_take(void)
+{
+	struct fake_left *now = &fake.snapshot;
+
+	*now = fake.left;
+	now->slots = copy_of(fake.left.slots, fake.config.slots * sizeof(uint32_t));
+	now->members = copy_of(fake.left.members, members_bytes());
+	if (now->document)
+		now->document = lb_service_copy(now->document);
+	if (now->revert.document)
+		now->revert.document = lb_service_copy(now->revert.document);
+}
+
+void fake_restore(void)
+{
+	struct fake_left *then = &fake.snapshot;
+
+	fake.slots_left = true;
+
+	memcpy(fake.left.slots, then->slots, fake.config.slots * sizeof(uint32_t));
+	memcpy(fake.left.members, then->members, members_bytes());
+	free(then->slots);
+	free(then->members);
+	then->slots = fake.left.slots;
+	then->members = fake.left.members;
+	lb_service_free(fake.left.document);
+	lb_service_free(fake.left.revert.document);
+	fake.left = *then;
+	*then = (struct fake_left){0};
+}
+
+void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets)
+{
+	memset(&fake, 0, sizeof(fake));
+	timers = NULL;
+	watches = NULL;
+	fake.failing = fake.snapshot_at = -1;
+	fake.now_ns = 1000 * FAKE_SECOND;
+	fake.wall_ns = 1700000000 * FAKE_SECOND;
+	fake.config =
+		(struct config){.vips = vips, .members = members, .slots = slots, .seed = {1, 2}};
+	fake.left.slots = malloc(slots * sizeof(uint32_t));
+	memset(fake.left.slots, 0xff, slots * sizeof(uint32_t));
+	fake.left.members = calloc(1, members_bytes());
+	fake.counters = calloc(members_capacity(&fake.config), sizeof(*fake.counters));
+	fake.plane = (struct plane){
+		.slots = fake.left.slots,
+		.members = fake.left.members,
+		.nexthops = calloc(LB_NEXTHOPS_MAX, sizeof(struct lb_nexthop)),
+		.tuning = calloc(1, sizeof(struct lb_tuning)),
+		.flows = calloc(buckets, sizeof(struct lb_flow_bucket)),
+		.bucket_count = buckets,
+		.vip_set = vip_set,
+		.vip_del = vip_del,
+		.each_vip = each_vip,
+		.egress_set = egress_set,
+		.counters = counters,
+		.counters_reset = counters_reset,
+		.flow_counts = flow_counts,
+	};
+	for (uint32_t i = 0; i < members_capacity(&fake.config); i++)
+		fake.counters[i].packets = OTHERS;
+	json_set_alloc_funcs(__wrap_malloc, free);
+}
+
+void fake_close(void)
+{
+	fake_stop();
+	left_clear(&fake.left);
+	left_clear(&fake.snapshot);
+	free(fake.counters);
+	free(fake.plane.nexthops);
+	free(fake.plane.tuning);
+	free(fake.plane.flows);
+}
+
+int fake_start(struct lb_err *err)
+{
+	const struct service_options options = {
+		.config = &fake.config,
+		.plane = fake.plane,
+		.disk = &disk,
+		.timers =
+			{
+				.now_ns = now_ns,
+				.add = timer_add,
+				.set = timer_set,
+				.stop = timer_stop,
+				.pending = timer_pending,
+				.free = timer_free,
+			},
+	};
+
+	fake.plane.adopted = true; /* next time */
+	return service_open(&options, &fake.service, err);
+}
+
+void fake_stop(void)
+{
+	service_close(fake.service);
+	fake.service = NULL;
+	assert_null(timers);
+	assert_null(watches);
+}
+
+/* --- documents --- */
+
+struct lb_service *fake_document(const char *text)
+{
+	const bool allocations_fail = fake.allocations_fail;
+	struct lb_service *service;
+	struct lb_err err;
+	char *json = strdup(text);
+	json_t *document;
+
+	fake.allocations_fail = false;
+
+	for (char *at = json; *at; at++)
+		if (*at == '\'')
+			*at = '"';
+	document = json_loads(json, 0, NULL);
+	assert_non_null(document);
+	if (lb_service_from_json(document, &service, &err))
+		fail_msg("%s: %s", err.path, err.message);
+	json_decref(document);
+	free(json);
+	fake.allocations_fail = allocations_fail;
+	return service;
+}
+
+int fake_apply(const char *text, const struct apply_options *options, struct lb_err *err)
+{
+	json_t *change = NULL;
+	int error = service_apply(fake.service, fake_document(text), options, &change, err);
+
+	json_decref(change);
+	return error;
+}
+
+static char *text_of(const struct lb_service *document)
+{
+	json_t *json = lb_service_to_json(document);
+	char *text = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS);
+
+	json_decref(json);
+	assert_non_null(text);
+	return text;
+}
+
+char *fake_text(void)
+{
+	return text_of(service_document(fake.service));
+}
+
+static void assert_same_document(const struct lb_service *a, const struct lb_service *b)
+{
+	char *one = text_of(a), *other = text_of(b);
+
+	assert_string_equal(one, other);
+	free(one);
+	free(other);
+}
+
+/* --- do they agree? --- */
+
+static void check_own_entry(const struct lb_vip *vip, const struct live_vip *live)
+{
+	const struct fake_entry *entry = entry_find(&vip->endpoint);
+	struct lb_vip seen;
+
+	assert_non_null(entry);
+	assert_int_equal(entry->value.number, live->number);
+	assert_int_equal(entry->value.slots_start, live->slots_start);
+	assert_int_equal(entry->value.slots_size, vip->table_size);
+	entry_describe(entry->value.flags, &seen);
+	assert_int_equal(seen.hash, vip->hash);
+	assert_int_equal(seen.fragments, vip->fragments);
+}
+
+/* An entry is somebody's own, or an address's, or that of fragments. */
+static void check_entry(const struct fake_entry *entry)
+{
+	const struct service *service = fake.service;
+	const struct lb_service *document = service->document;
+	const struct lb_vip *owner = NULL;
+
+	if (entry->value.flags & LB_VIP_ADDRESS_ONLY) {
+		const size_t at = lb_service_first(document, &entry->endpoint.address);
+
+		assert_true(at < document->vip_count);
+		assert_true(lb_addr_equal(&document->vips[at].endpoint.address,
+					  &entry->endpoint.address));
+	} else if (entry->value.flags & LB_VIP_FRAGMENTS_ONLY) {
+		owner = lb_service_fragments_owner(document, &entry->endpoint);
+		assert_non_null(owner);
+		assert_int_equal(entry->value.number, service->live[owner - document->vips].number);
+	} else {
+		assert_non_null(lb_service_find_endpoint(document, &entry->endpoint));
+	}
+}
+
+static void check_entries(void)
+{
+	const struct lb_service *document = fake.service->document;
+
+	for (size_t i = 0; i < document->vip_count; i++) {
+		const struct lb_vip *vip = &document->vips[i];
+		const struct lb_endpoint address = {.address = vip->endpoint.address};
+		struct lb_endpoint fragments = address;
+
+		check_own_entry(vip, &fake.service->live[i]);
+		assert_non_null(entry_find(&address));
+		fragments.protocol = vip->endpoint.protocol;
+		if (lb_service_fragments_owner(document, &vip->endpoint))
+			assert_non_null(entry_find(&fragments));
+	}
+	for (size_t i = 0; i < fake.left.entry_count; i++)
+		check_entry(&fake.left.entries[i]);
+}
+
+static void check_member(const struct lb_vip *vip, const struct live_vip *live, size_t i)
+{
+	const struct table_member *backend = &live->backends[i];
+	const struct lb_member *entry = &fake.left.members[backend->number];
+	const bool old = standing_keeps_old(vip, live->standings[i], live->use_all);
+	uint32_t flags = LB_MEMBER_VALID;
+
+	flags |= (backend->weight ? LB_MEMBER_NEW : 0) | (old ? LB_MEMBER_OLD : 0) |
+		 (backend->address.family == 6 ? LB_MEMBER_OUTER6 : 0) |
+		 (vip->encap == LB_ENCAP_GUE ? LB_MEMBER_GUE : 0);
+	assert_true(lb_addr_equal(&vip->backends[i].address, &backend->address));
+	assert_int_equal(entry->flags, flags);
+	assert_int_equal(entry->vip, live->number);
+	assert_memory_equal(entry->daddr, backend->address.bytes, sizeof(entry->daddr));
+	assert_int_equal(entry->path[LB_MEMBER_PATHS - 1], 1);
+	assert_int_not_equal(fake.counters[backend->number].packets, OTHERS);
+}
+
+static void check_weights(const struct lb_vip *vip, const struct live_vip *live)
+{
+	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
+
+	assert_int_equal(standing_weigh(vip, live->standings, weights), live->use_all);
+	for (size_t i = 0; i < live->backend_count; i++)
+		assert_int_equal(live->backends[i].weight, weights[i]);
+	free(weights);
+}
+
+static void check_slots(const struct lb_vip *vip, const struct live_vip *live, bool *known)
+{
+	uint16_t *owners = malloc(vip->table_size * sizeof(*owners));
+	uint32_t moving = 0, tracked = 0, wrong = 0;
+
+	assert_int_equal(table_build(vip->table, live->backends, live->backend_count,
+				     vip->table_size, fake.config.seed, owners),
+			 0);
+	for (uint32_t i = 0; i < vip->table_size; i++) {
+		const uint32_t word = fake.left.slots[live->slots_start + i];
+
+		wrong += lb_slot_current(word) != owners[i] || known[live->slots_start + i];
+		if (!lb_slot_is_settled(word))
+			lb_slot_previous(word) == LB_NONE ? tracked++ : moving++;
+		known[live->slots_start + i] = true;
+	}
+	assert_int_equal(wrong, 0);
+	assert_int_equal(live->slots->moving, moving);
+	assert_int_equal(live->slots->tracked, tracked);
+	free(owners);
+}
+
+static size_t check_watches(const struct lb_vip *vip, const struct live_vip *live)
+{
+	size_t checked = 0;
+
+	for (size_t i = 0; i < live->backend_count; i++)
+		if (fake.service->checks[live->backends[i].number].watch)
+			checked++;
+	assert_int_equal(checked, vip->health.kind == LB_HEALTH_NONE ? 0 : live->backend_count);
+	return checked;
+}
+
+/* What belongs to nobody: slots without an owner, and members that end. */
+static void check_rest(const bool *known, size_t used)
+{
+	const uint32_t capacity = members_capacity(&fake.config);
+	uint32_t valid = 0, gone = 0, owned = 0, i;
+
+	for (i = 0; i < fake.config.slots; i++)
+		owned += !known[i] && fake.left.slots[i] != UINT32_MAX;
+	assert_true(!owned || fake.slots_left);
+	for (i = 0; i < capacity; i++) {
+		valid += (fake.left.members[i].flags & LB_MEMBER_VALID) != 0;
+		gone += (fake.left.members[i].flags & LB_MEMBER_GONE) != 0;
+	}
+	assert_int_equal(gone, sweep_gone(fake.service->sweep));
+	assert_int_equal(valid, used + gone);
+}
+
+static void check_sums(void)
+{
+	static const struct slots_census nobody;
+	const struct service *service = fake.service;
+	uint32_t slots = 0, backends = 0, idle = 0;
+
+	for (size_t i = 0; i < service->document->vip_count; i++) {
+		slots += service->document->vips[i].table_size;
+		backends += service->document->vips[i].backend_count;
+		if (service->document->vips[i].flow_idle_s > idle)
+			idle = service->document->vips[i].flow_idle_s;
+	}
+	assert_int_equal(numbers_used(service->vip_numbers), service->document->vip_count);
+	assert_int_equal(ranges_used(service->slot_ranges), slots);
+	assert_int_equal(service->backend_count, backends);
+	assert_int_equal(fake.plane.tuning->flow_idle, sweep_units(idle));
+	assert_memory_equal(&service->census, &nobody, sizeof(nobody));
+}
+
+static uint32_t addresses_of(const struct lb_service *document)
+{
+	struct lb_addr seen[WATCHED_MAX];
+	uint32_t count = 0, k;
+
+	for (size_t i = 0; i < document->vip_count; i++)
+		for (size_t j = 0; j < document->vips[i].backend_count; j++) {
+			const struct lb_addr *address = &document->vips[i].backends[j].address;
+
+			for (k = 0; k < count && !lb_addr_equal(&seen[k], address); k++)
+				;
+			if (k == count)
+				seen[count++] = *address;
+		}
+	return count;
+}
+
+static void check_disk(void)
+{
+	const struct lb_service *waiting = fake.service->revert.document;
+
+	assert_non_null(fake.left.document);
+	assert_same_document(fake.left.document, fake.service->document);
+	assert_int_equal(!waiting, !fake.left.revert.document);
+	if (waiting)
+		assert_same_document(fake.left.revert.document, waiting);
+}
+
+void fake_check(bool saved)
+{
+	const struct service *service = fake.service;
+	bool *known = calloc(fake.config.slots, sizeof(*known));
+	size_t used = 0, checked = 0;
+
+	check_entries();
+	for (size_t i = 0; i < service->document->vip_count; i++) {
+		const struct lb_vip *vip = &service->document->vips[i];
+		const struct live_vip *live = &service->live[i];
+
+		assert_int_equal(live->backend_count, vip->backend_count);
+		for (size_t j = 0; j < live->backend_count; j++)
+			check_member(vip, live, j);
+		check_weights(vip, live);
+		check_slots(vip, live, known);
+		checked += check_watches(vip, live);
+		used += live->backend_count;
+	}
+	check_rest(known, used);
+	check_sums();
+	assert_int_equal(fake.watched, addresses_of(service->document));
+	assert_int_equal(fake_watches(), checked);
+	if (saved)
+		check_disk();
+	free(known);
+}
+
+void fake_check_empty(void)
+{
+	const uint32_t capacity = members_capacity(&fake.config);
+	uint16_t number;
+	uint32_t taken = 0;
+
+	assert_int_equal(fake.service->document->vip_count, 0);
+	fake_check(true);
+	assert_int_equal(fake.left.entry_count, 0);
+	assert_false(fake.service->flows_possible);
+	while (!members_take(fake.service->members, &number, NULL))
+		taken++;
+	assert_int_equal(taken, capacity);
+	while (taken--)
+		members_free_number(fake.service->members, taken);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lbd's live service over a data plane, a disk and a time in memory, with next hops and health
+ * checks that do as they are told. What is between is the real code: service/, members, numbers,
+ * slots, sweep, tables.
+ *
+ *	fake_open(vips, members, slots, buckets);    nothing is there yet
+ *	fake_start(&err);                            fake.service runs
+ *	fake_pass(seconds * FAKE_SECOND);            time passes, what is due is done
+ *	fake_check();                                document, disk and plane say the same
+ *	fake_stop();                                 the plane stays, as when lbd ends
+ *	fake_close();
+ */
+#ifndef LB_FAKE_H
+#define LB_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "../../lbd/service/entry.h"
+
+#define FAKE_SECOND 1000000000ll
+#define FAKE_ENTRIES 64
+
+struct fake_entry {
+	struct lb_endpoint endpoint;
+	struct lb_vip_value value;
+};
+
+/* What the data plane of an lbd that has ended still says, with its disk. */
+struct fake_left {
+	struct fake_entry entries[FAKE_ENTRIES];
+	size_t entry_count;
+	uint32_t *slots;
+	struct lb_member *members;
+	struct lb_service *document; /* NULL: no file */
+	struct state_revert revert;
+};
+
+struct fake {
+	struct service *service; /* NULL: lbd does not run */
+	struct config config;
+	struct plane plane;
+	struct fake_left left;
+	struct lb_counter *counters; /* by member */
+	int64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, which began with this boot; and beyond it */
+	uint32_t watched;        /* destinations */
+
+	/* Calls of plane, disk, next hops and checks that can fail, and allocations. */
+	long calls, failing; /* how many there were; the one that fails, from 0 on; -1: none */
+	bool goes_on;        /* so do all after it */
+	long snapshot_at;    /* before this one `snapshot` is taken; -1: never */
+	struct fake_left snapshot;
+	bool slots_left;       /* of VIPs that were being removed or added then */
+	bool allocations_fail; /* else they do not count as calls */
+};
+
+extern struct fake fake;
+
+void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets);
+void fake_close(void);
+int fake_start(struct lb_err *err);
+void fake_stop(void);
+
+/* When the next timer is due, or INT64_MAX; and what is due by now. */
+int64_t fake_due_ns(void);
+void fake_run(void);
+void fake_pass(int64_t ns);
+
+/* Takes over what the plane and the disk said at the snapshot. lbd must not run. */
+void fake_restore(void);
+
+/* Every check of a backend, or of all (NULL), gives this result. */
+void fake_health(const struct lb_addr *backend, enum health_status status);
+size_t fake_watches(void);
+
+/* That document, disk and plane say the same; `saved`: on disk, too. */
+void fake_check(bool saved);
+/* That nothing is left in use: of a service whose VIPs are all removed, after all is settled. */
+void fake_check_empty(void);
+
+/* The document of this JSON text, in which ' stands for ". */
+struct lb_service *fake_document(const char *text);
+/* The document in force becomes that. 0 or -errno. */
+int fake_apply(const char *text, const struct apply_options *options, struct lb_err *err);
+/* The document in force, as JSON text; to be freed. */
+char *fake_text(void);
+
+#endif

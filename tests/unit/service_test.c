@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Does a change of the live service happen whole or not at all, whatever fails, and whenever lbd
+ * ends? The real service runs over a plane, a disk and a time in memory (fake.h). */
+#include "fake.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#define SECOND FAKE_SECOND
+#define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
+
+static const struct apply_options by_force = {.force = true, .max_moved_percent = 100};
+
+#define WEB "'address': '192.0.2.1:80/tcp', 'table_size': 251"
+#define EVERY "'address': '192.0.2.1:0/tcp', 'table_size': 251"
+#define DNS "'address': '192.0.2.1:53/udp', 'table_size': 509, 'transition_s': 4"
+#define SIX "'address': '[2001:db8::1]:443/tcp', 'table_size': 251"
+#define A "{'address': '10.0.0.1', 'weight': 10}"
+#define B "{'address': '10.0.0.2', 'weight': 10}"
+#define C "{'address': '10.0.0.3', 'weight': 30}"
+#define CHECK "'health': {'type': 'tcp'}"
+#define TUNNEL "'health': {'type': 'tcp', 'source': 'tunnel'}"
+
+/* Each follows each. */
+static const char *const documents[] = {
+	"{'vips': []}",
+	"{'vips': [{" WEB ", 'backends': [" A "," B "]}]}",
+	"{'vips': [{" WEB
+	", 'fragments': '3-tuple', 'transition_s': 3, 'flow_idle_s': 5, 'backends': [" B "," C
+	"]}, {" SIX ", 'encap': 'gue', 'backends': [{'address': '2001:db8::a'}]}]}",
+	"{'vips': [{" WEB ", 'table': 'maglev', 'encap': 'gue', 'backends': [" A "," C "]}, {" EVERY
+	", 'backends': [" A "]}, {" DNS ", 'fragments': '3-tuple', " CHECK ", 'backends': [" A "," B
+	"," C "]}]}",
+	"{'vips': [{" WEB ", " TUNNEL ", 'backends': [" A ",{'address': '10.0.0.2', 'weight': 10, "
+	"'drain': true}]}, {" DNS ", 'backends': []}]}",
+};
+
+#define EACH_PAIR(a, b)                                                                            \
+	for (size_t a = 0; a < COUNT_OF(documents); a++)                                           \
+		for (size_t b = 0; b < COUNT_OF(documents); b++)
+
+static void start(void)
+{
+	struct lb_err err;
+
+	fake_open(4, 32, 4096, 16);
+	assert_int_equal(fake_start(&err), 0);
+}
+
+static void apply(const char *text)
+{
+	struct lb_err err = {0};
+
+	if (fake_apply(text, &by_force, &err))
+		fail_msg("%s: %s", err.path, err.message);
+}
+
+/* Makes calls fail from now on: the one after `n`, or that and all others. */
+static void fail_call(long n, bool goes_on)
+{
+	fake.failing = fake.calls + n;
+	fake.goes_on = goes_on;
+}
+
+/* Whether as many calls have been made as would have failed. */
+static bool has_failed(void)
+{
+	const bool failed = fake.calls > fake.failing;
+
+	fake.failing = -1;
+	return failed;
+}
+
+static void assert_in_force(const char *text)
+{
+	struct lb_service *expected = fake_document(text);
+	json_t *json = lb_service_to_json(expected);
+	char *one = json_dumps(json, JSON_COMPACT | JSON_SORT_KEYS), *other = fake_text();
+
+	assert_string_equal(one, other);
+	json_decref(json);
+	lb_service_free(expected);
+	free(one);
+	free(other);
+}
+
+static void changes_come_whole(void **state)
+{
+	(void)state;
+	EACH_PAIR(a, b)
+	{
+		start();
+		apply(documents[a]);
+		fake_check(true);
+		apply(documents[b]);
+		assert_in_force(documents[b]);
+		fake_check(true);
+		fake_pass(3 * SECOND);
+		fake_check(true);
+		apply(documents[0]);
+		fake_pass(SECOND);
+		fake_check_empty();
+		fake_close();
+	}
+}
+
+static void a_trial_changes_nothing(void **state)
+{
+	const struct apply_options trial = {.dry_run = true};
+	struct lb_err err;
+
+	(void)state;
+	EACH_PAIR(a, b)
+	{
+		start();
+		apply(documents[a]);
+		assert_int_equal(fake_apply(documents[b], &trial, &err), 0);
+		assert_in_force(documents[a]);
+		fake_check(true);
+		fake_close();
+	}
+}
+
+/* --- what fails --- */
+
+static const struct apply_options on_trial = {
+	.force = true, .max_moved_percent = 100, .confirm_s = 60};
+
+/* What fails, and how. */
+struct failing {
+	const struct apply_options *options;
+	bool goes_on, allocations;
+};
+
+/* From document a to b, with a call that fails; false: as many were not made. */
+static bool change_fails(size_t a, size_t b, long n, const struct failing *how)
+{
+	struct lb_err err = {0};
+	bool failed;
+	int error;
+
+	start();
+	apply(documents[a]);
+	fake.allocations_fail = how->allocations;
+	fail_call(n, how->goes_on);
+	error = fake_apply(documents[b], how->options, &err);
+	failed = has_failed();
+	fake.allocations_fail = false;
+	if (error)
+		assert_true(failed && err.message[0]);
+	assert_in_force(documents[error ? a : b]);
+	fake_pass(2 * SECOND); /* what can be done later is */
+	fake_check(true);
+	assert_int_equal(fake.service->revert.document != NULL,
+			 how->options == &on_trial && !error && a != b);
+	if (fake.service->revert.document)
+		fake_pass(60 * SECOND);
+	apply(documents[b]);
+	fake_check(true);
+	apply(documents[0]);
+	fake_pass(SECOND);
+	fake_check_empty();
+	fake_close();
+	return failed;
+}
+
+static void each_call_fails(const struct failing *how)
+{
+	long calls = 0;
+
+	EACH_PAIR(a, b)
+	for (long n = 0; change_fails(a, b, n, how); n++)
+		calls++;
+	print_message("%ld changes with a call that fails\n", calls);
+	assert_true(calls > 100);
+}
+
+static void each_call_of_a_change_fails(void **state)
+{
+	(void)state;
+	each_call_fails(&(struct failing){.options = &by_force});
+}
+
+static void each_call_of_a_change_fails_and_all_that_follow(void **state)
+{
+	(void)state;
+	each_call_fails(&(struct failing){.options = &by_force, .goes_on = true});
+}
+
+static void each_allocation_of_a_change_fails(void **state)
+{
+	(void)state;
+	each_call_fails(&(struct failing){.options = &by_force, .allocations = true});
+}
+
+static void each_allocation_of_a_change_on_trial_fails(void **state)
+{
+	(void)state;
+	each_call_fails(&(struct failing){.options = &on_trial, .allocations = true});
+}
+
+static void what_cannot_be_counted_is_not_removed_unasked(void **state)
+{
+	const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(documents[1]);
+	fail_call(0, true);
+	assert_int_not_equal(fake_apply(documents[0], &unasked, &err), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	fake.failing = -1;
+	assert_in_force(documents[1]);
+	assert_int_equal(fake_apply(documents[0], &unasked, &err), 0);
+	fake_close();
+}
+
+/* --- an lbd that ends, and the next one --- */
+
+static void restart(void)
+{
+	struct lb_err err;
+
+	fake_stop();
+	assert_int_equal(fake_start(&err), 0);
+}
+
+static void the_next_lbd_goes_on(void **state)
+{
+	(void)state;
+	EACH_PAIR(a, b)
+	{
+		start();
+		apply(documents[a]);
+		apply(documents[b]);
+		restart();
+		assert_in_force(documents[b]);
+		fake_check(true);
+		restart();
+		fake_check(true);
+		apply(documents[0]);
+		fake_pass(SECOND);
+		fake_check_empty();
+		fake_close();
+	}
+}
+
+/* lbd ends before call n of a change; false: as many were not made. */
+static bool ends_amid(size_t a, size_t b, long n)
+{
+	bool ended;
+
+	start();
+	apply(documents[1]); /* so that slots are MOVING where it can be */
+	apply(documents[a]);
+	fake.snapshot_at = fake.calls + n;
+	apply(documents[b]);
+	ended = fake.snapshot.slots;
+	fake_stop();
+	if (ended) {
+		fake_restore();
+		assert_int_equal(fake_start(NULL), 0);
+		fake_check(true);
+		apply(documents[3]);
+		fake_check(true);
+	}
+	fake_close();
+	return ended;
+}
+
+static void it_may_end_before_any_call(void **state)
+{
+	(void)state;
+	EACH_PAIR(a, b)
+	for (long n = 0; ends_amid(a, b, n); n++)
+		;
+}
+
+static void a_start_that_fails_loses_nothing(void **state)
+{
+	struct lb_err err = {0};
+
+	(void)state;
+	for (int allocations = 0; allocations < 2; allocations++)
+		for (size_t a = 0; a < COUNT_OF(documents); a++)
+			for (long n = 0, failed = true; failed; n++) {
+				start();
+				apply(documents[a]);
+				fake_stop();
+				fake.allocations_fail = allocations;
+				fail_call(n, false);
+				failed = fake_start(&err) || !fake.service;
+				failed |= has_failed();
+				fake.allocations_fail = false;
+				if (fake.service)
+					fake_pass(2 * SECOND);
+				else
+					assert_int_equal(fake_start(&err), 0);
+				assert_in_force(documents[a]);
+				fake_check(true);
+				fake_close();
+			}
+}
+
+/* --- changes that wait to be confirmed --- */
+
+static void begin_trial(void)
+{
+	struct lb_err err;
+
+	start();
+	apply(documents[1]);
+	assert_int_equal(fake_apply(documents[3], &on_trial, &err), 0);
+	fake_check(true);
+}
+
+static void a_change_that_nobody_confirms_goes_back(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	begin_trial();
+	fake_pass(59 * SECOND);
+	assert_in_force(documents[3]);
+	assert_int_not_equal(fake_apply(documents[2], &by_force, &err), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	fake_pass(1 * SECOND);
+	assert_in_force(documents[1]);
+	fake_check(true);
+	fake_close();
+}
+
+static void a_change_that_is_confirmed_stays(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	begin_trial();
+	assert_int_equal(service_confirm(fake.service, &err), 0);
+	fake_check(true);
+	fake_pass(1000 * SECOND);
+	assert_in_force(documents[3]);
+	assert_int_not_equal(service_confirm(fake.service, &err), 0);
+	fake_close();
+}
+
+static void going_back_is_tried_until_it_succeeds(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	begin_trial();
+	fail_call(0, true);
+	fake_pass(100 * SECOND);
+	assert_in_force(documents[3]);
+	assert_int_not_equal(service_confirm(fake.service, &err), 0);
+	assert_string_not_equal(service_revert_fault(fake.service), "");
+	fake_check(true);
+	fake.failing = -1;
+	fake_pass(2 * SECOND);
+	assert_in_force(documents[1]);
+	assert_string_equal(service_revert_fault(fake.service), "");
+	fake_check(true);
+	fake_close();
+}
+
+static void another_lbd_goes_back_in_time(void **state)
+{
+	(void)state;
+	begin_trial();
+	fake_pass(20 * SECOND);
+	fake.wall_ns += 3600 * SECOND; /* somebody has set the clock */
+	restart();
+	fake_check(true);
+	fake_pass(39 * SECOND);
+	assert_in_force(documents[3]);
+	fake_pass(SECOND);
+	assert_in_force(documents[1]);
+	fake_check(true);
+	fake_close();
+	begin_trial();
+	fake_stop();
+	strcpy(fake.left.revert.boot, "another");
+	fake.wall_ns += 61 * SECOND;
+	assert_int_equal(fake_start(NULL), 0);
+	assert_in_force(documents[1]);
+	fake_check(true);
+	fake_close();
+}
+
+/* --- health --- */
+
+static const struct lb_addr a_address = {.family = 4, .bytes = {10, 0, 0, 1}};
+static const struct lb_addr b_address = {.family = 4, .bytes = {10, 0, 0, 2}};
+
+#define CHECKED(more) "{'vips': [{" WEB ", " CHECK more ", 'backends': [" A "," B "]}]}"
+
+/* For each backend + when it takes new flows, and o when it keeps its old ones. */
+static void assert_serve(const char *expected)
+{
+	const struct live_vip *live = &fake.service->live[0];
+	char seen[32] = "";
+
+	for (size_t i = 0; i < live->backend_count; i++) {
+		const uint32_t flags = fake.left.members[live->backends[i].number].flags;
+
+		strcat(seen, flags & LB_MEMBER_NEW ? "+" : "-");
+		strcat(seen, flags & LB_MEMBER_OLD ? "o" : ".");
+	}
+	assert_string_equal(seen, expected);
+	fake_check(true);
+}
+
+static void result(const struct lb_addr *backend, enum health_status status)
+{
+	fake_health(backend, status);
+	fake_pass(SECOND / 10);
+}
+
+static void slots_leave_who_is_unhealthy_and_come_back(void **state)
+{
+	(void)state;
+	start();
+	apply(CHECKED(""));
+	assert_serve("+o+o");
+	result(NULL, HEALTH_HEALTHY);
+	assert_serve("+o+o");
+	result(&a_address, HEALTH_UNHEALTHY);
+	assert_serve("-o+o");
+	result(&b_address, HEALTH_UNHEALTHY); /* nobody is left: all are used */
+	assert_serve("+o+o");
+	result(&a_address, HEALTH_HEALTHY);
+	assert_serve("+o-o");
+	fake_close();
+}
+
+static void health_decides_about_old_flows_as_the_vip_says(void **state)
+{
+	(void)state;
+	start();
+	apply(CHECKED(", 'on_unhealthy': 'reset', 'when_all_unhealthy': 'drop'"));
+	assert_serve("-o-o");
+	result(&a_address, HEALTH_HEALTHY);
+	fake_pass(3 * SECOND); /* others of the first round are waited for */
+	assert_serve("+o-o");
+	result(&b_address, HEALTH_UNHEALTHY);
+	assert_serve("+o-.");
+	result(&a_address, HEALTH_UNHEALTHY);
+	assert_serve("-.-.");
+	apply(CHECKED(", 'on_unhealthy': 'keep'"));
+	assert_serve("+o+o");
+	fake_close();
+}
+
+/* What fails is done a little later, and no result is forgotten. */
+static void results_are_followed_although_calls_fail(void **state)
+{
+	(void)state;
+	for (int allocations = 0; allocations < 2; allocations++)
+		for (long n = 0, failed = true; failed; n++) {
+			start();
+			fail_call(n, false);
+			fake.allocations_fail = allocations;
+			if (fake_apply(CHECKED(""), &by_force, NULL))
+				apply(CHECKED(""));
+			fake_health(NULL, HEALTH_HEALTHY);
+			fake_pass(SECOND);
+			fake_health(NULL, HEALTH_HEALTHY); /* of what was tried again */
+			result(&a_address, HEALTH_UNHEALTHY);
+			fake_pass(2 * SECOND);
+			failed = has_failed();
+			fake.allocations_fail = false;
+			assert_serve("-o+o");
+			fake_close();
+		}
+}
+
+/* --- time --- */
+
+#define SHORT(backends)                                                                            \
+	"{'vips': [{" WEB ", 'transition_s': 4, 'flow_idle_s': 4, 'backends': [" backends "]}]}"
+
+static const struct slots *slots(void)
+{
+	return fake.service->live[0].slots;
+}
+
+static void a_transition_ends_and_slots_settle(void **state)
+{
+	(void)state;
+	start();
+	apply(SHORT(A "," B));
+	assert_int_equal(slots()->moving, 0);
+	assert_false(fake.service->flows_possible);
+	apply(SHORT(A "," B "," C));
+	assert_true(slots()->moving);
+	fake_pass(3 * SECOND);
+	assert_true(slots()->moving);
+	fake_pass(3 * SECOND);
+	assert_int_equal(slots()->moving, 0);
+	assert_int_equal(slots()->tracked, 0);
+	assert_false(fake.service->flows_possible);
+	assert_true(fake_due_ns() == INT64_MAX); /* nothing is left to be done */
+	fake_check(true);
+	fake_close();
+}
+
+static void the_number_of_a_member_comes_free_when_no_word_names_it(void **state)
+{
+	uint16_t number;
+
+	(void)state;
+	start();
+	apply(SHORT(A "," B));
+	number = fake.service->live[0].backends[1].number;
+	apply(SHORT(A "," B "," C));
+	apply(SHORT(A "," C));
+	assert_int_equal(fake.left.members[number].flags, LB_MEMBER_VALID | LB_MEMBER_GONE);
+	fake_check(true);
+	fake_pass(6 * SECOND);
+	assert_int_equal(fake.left.members[number].flags, 0);
+	fake_check(true);
+	fake_close();
+}
+
+static void a_vip_that_is_set_up_bit_by_bit_needs_no_transition(void **state)
+{
+	(void)state;
+	for (int packets = 0; packets < 2; packets++) {
+		start();
+		apply(SHORT(""));
+		apply(SHORT(A));
+		fake.counters[fake.service->live[0].backends[0].number].packets = packets;
+		apply(SHORT(A "," B));
+		assert_true(slots()->moving);
+		fake_pass(SECOND / 50);
+		assert_int_equal(!slots()->moving, !packets);
+		fake_check(true);
+		fake_close();
+	}
+}
+
+#define NAMES(backends)                                                                            \
+	"{'vips': [{" DNS ", 'when_all_unhealthy': 'drop', " CHECK ", 'backends': [" backends "]}" \
+	"]}"
+
+static void datagrams_leave_who_takes_no_new_flows_before_the_transition_ends(void **state)
+{
+	(void)state;
+	start();
+	apply(NAMES(A "," B));
+	result(NULL, HEALTH_HEALTHY);
+	fake_pass(6 * SECOND);
+	assert_int_equal(slots()->moving, 0);
+	result(&a_address, HEALTH_UNHEALTHY);
+	assert_int_equal(slots()->moving, 0); /* at once */
+	result(&a_address, HEALTH_HEALTHY);
+	assert_true(slots()->moving);
+	fake_pass(6 * SECOND);
+	apply(NAMES("{'address': '10.0.0.1', 'weight': 10, 'drain': true}," B));
+	fake_pass(2 * SECOND);
+	assert_true(slots()->moving);
+	fake_pass(2 * SECOND); /* half of it, and what rounding adds */
+	assert_int_equal(slots()->moving, 0);
+	fake_check(true);
+	fake_close();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(changes_come_whole),
+		cmocka_unit_test(a_trial_changes_nothing),
+		cmocka_unit_test(each_call_of_a_change_fails),
+		cmocka_unit_test(each_call_of_a_change_fails_and_all_that_follow),
+		cmocka_unit_test(each_allocation_of_a_change_fails),
+		cmocka_unit_test(each_allocation_of_a_change_on_trial_fails),
+		cmocka_unit_test(what_cannot_be_counted_is_not_removed_unasked),
+		cmocka_unit_test(the_next_lbd_goes_on),
+		cmocka_unit_test(it_may_end_before_any_call),
+		cmocka_unit_test(a_start_that_fails_loses_nothing),
+		cmocka_unit_test(a_change_that_nobody_confirms_goes_back),
+		cmocka_unit_test(a_change_that_is_confirmed_stays),
+		cmocka_unit_test(going_back_is_tried_until_it_succeeds),
+		cmocka_unit_test(another_lbd_goes_back_in_time),
+		cmocka_unit_test(slots_leave_who_is_unhealthy_and_come_back),
+		cmocka_unit_test(health_decides_about_old_flows_as_the_vip_says),
+		cmocka_unit_test(results_are_followed_although_calls_fail),
+		cmocka_unit_test(a_transition_ends_and_slots_settle),
+		cmocka_unit_test(the_number_of_a_member_comes_free_when_no_word_names_it),
+		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
+		cmocka_unit_test(datagrams_leave_who_takes_no_new_flows_before_the_transition_ends),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
