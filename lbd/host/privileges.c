@@ -62,8 +62,6 @@ static uint64_t to_keep(uint64_t permitted, const struct privileges_wanted *opti
 	const uint64_t in_sys_admin = BIT(CAP_BPF) | BIT(CAP_PERFMON);
 	uint64_t wanted = in_sys_admin | BIT(CAP_NET_ADMIN);
 
-	if (options->net_raw)
-		wanted |= BIT(CAP_NET_RAW);
 	if (options->other_user)
 		wanted |= BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL);
 	if ((permitted & in_sys_admin) != in_sys_admin)
@@ -91,38 +89,17 @@ static int limit_programs(uint64_t keep, struct lb_err *err)
 	return 0;
 }
 
-/* Clears it: what is in it must be in the inheritable set, and that is about to shrink. */
-static int clear_ambient(struct lb_err *err)
-{
-	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0)
-		       ? failed("clear the ambient capabilities", err)
-		       : 0;
-}
-
-static int raise_ambient(uint64_t inheritable, struct lb_err *err)
-{
-	if (!(inheritable & BIT(CAP_NET_RAW)))
-		return 0;
-	return prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0)
-		       ? failed("pass on CAP_NET_RAW", err)
-		       : 0;
-}
-
 int privileges_drop(const struct privileges_wanted *wanted, struct lb_err *err)
 {
 	struct sets sets = {0}, kept;
 	int ret = sets_get(&sets, err);
 
 	kept.permitted = kept.effective = to_keep(sets.permitted, wanted);
-	kept.inheritable = kept.permitted & BIT(CAP_NET_RAW);
+	kept.inheritable = 0; /* and with it the ambient set */
 	if (!ret && sets.effective & BIT(CAP_SETPCAP))
 		ret = limit_programs(kept.permitted, err);
 	if (!ret)
-		ret = clear_ambient(err);
-	if (!ret)
 		ret = sets_put(&kept, err);
-	if (!ret)
-		ret = raise_ambient(kept.inheritable, err);
 	if (!ret && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
 		ret = failed("set no_new_privs", err);
 	return ret;

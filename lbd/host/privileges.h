@@ -7,19 +7,17 @@
 #include "../api/err.h"
 
 struct privileges_wanted {
-	bool net_raw;
 	bool other_user; /* to run programs as another user, and to end them */
 };
 
-/* Keeps, of what the process has, CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, CAP_NET_RAW where it is
- * wanted, and for programs of another user CAP_SETUID, CAP_SETGID and CAP_KILL, in the permitted
- * and the effective set, and gives everything else up for good. CAP_SYS_ADMIN stays only where it
- * has to stand in for a CAP_BPF or CAP_PERFMON that is not there.
+/* Keeps, of what the process has, CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and for programs of
+ * another user CAP_SETUID, CAP_SETGID and CAP_KILL, in the permitted and the effective set, and
+ * gives everything else up for good. CAP_SYS_ADMIN stays only where it has to stand in for a
+ * CAP_BPF or CAP_PERFMON that is not there.
  *
- * Programs that lbd runs inherit at most CAP_NET_RAW (exec checks give up that, too:
- * health/probe_exec.c), even as root: the inheritable
- * and ambient sets hold nothing else, user 0 is nothing special any more (SECBIT_NOROOT), and
- * no_new_privs is set. The bounding set shrinks to what is kept.
+ * Programs that lbd runs inherit nothing, even as root: the inheritable and ambient sets are empty,
+ * user 0 is nothing special any more (SECBIT_NOROOT), and no_new_privs is set. The bounding set
+ * shrinks to what is kept.
  *
  * A process that has less already keeps what it has; one without CAP_SETPCAP keeps its bounding set
  * and securebits, which no_new_privs makes harmless. 0, or -errno and err; half-done never counts

@@ -27,19 +27,17 @@ struct facts {
 	int no_new_privs;
 };
 
-/* What the child does first, then whether privileges_drop keeps CAP_NET_RAW, then whether it looks
- * at itself or at a program that it runs. */
+/* What the child does first, then whether it looks at itself or at a program that it runs. */
 struct scene {
 	void (*before)(void);
-	bool net_raw, program, other_user;
+	bool program, other_user;
 };
 
 /* --- the child --- */
 
 static int drop(const struct scene *scene, struct lb_err *err)
 {
-	const struct privileges_wanted wanted = {.net_raw = scene->net_raw,
-						 .other_user = scene->other_user};
+	const struct privileges_wanted wanted = {.other_user = scene->other_user};
 
 	return privileges_drop(&wanted, err);
 }
@@ -68,7 +66,7 @@ static _Noreturn void child_run(const struct scene *scene)
 }
 
 /* setpriv(1) by hand: the capabilities of `keep` and no others, but the bounding set as it is. */
-static void keep_only(uint64_t keep)
+static void set_capabilities(uint64_t keep, uint64_t inheritable)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
@@ -77,8 +75,23 @@ static void keep_only(uint64_t keep)
 		data[i] = (struct __user_cap_data_struct){
 			.effective = (uint32_t)(keep >> 32 * i),
 			.permitted = (uint32_t)(keep >> 32 * i),
+			.inheritable = (uint32_t)(inheritable >> 32 * i),
 		};
 	if (syscall(SYS_capset, &header, data))
+		_exit(3);
+}
+
+static void keep_only(uint64_t keep)
+{
+	set_capabilities(keep, 0);
+}
+
+static void pass_net_raw_on(void)
+{
+	const uint64_t all = OURS | BIT(CAP_NET_RAW) | BIT(CAP_SETPCAP);
+
+	set_capabilities(all, BIT(CAP_NET_RAW));
+	if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_NET_RAW, 0, 0))
 		_exit(3);
 }
 
@@ -194,17 +207,6 @@ static void root_keeps_three_capabilities_and_no_way_back(void **state)
 	assert_int_equal(facts.bounding, OURS);
 }
 
-static void net_raw_is_kept_and_passed_on_when_asked_for(void **state)
-{
-	struct facts facts;
-
-	(void)state;
-	need_root();
-	facts = play((struct scene){.net_raw = true});
-	assert_sets(&facts, OURS | BIT(CAP_NET_RAW), BIT(CAP_NET_RAW));
-	assert_int_equal(facts.bounding, OURS | BIT(CAP_NET_RAW));
-}
-
 static void what_runs_programs_as_another_user_is_kept_only_when_asked_for(void **state)
 {
 	const uint64_t more = BIT(CAP_SETUID) | BIT(CAP_SETGID) | BIT(CAP_KILL);
@@ -229,14 +231,16 @@ static void a_program_that_root_runs_gets_nothing(void **state)
 	assert_sets(&facts, 0, 0);
 }
 
-static void a_program_gets_net_raw_when_asked_for(void **state)
+static void what_was_passed_on_before_is_not_passed_on(void **state)
 {
 	struct facts facts;
 
 	(void)state;
 	need_root();
-	facts = play((struct scene){.program = true, .net_raw = true});
-	assert_sets(&facts, BIT(CAP_NET_RAW), BIT(CAP_NET_RAW));
+	facts = play((struct scene){.before = pass_net_raw_on});
+	assert_sets(&facts, OURS, 0);
+	facts = play((struct scene){.before = pass_net_raw_on, .program = true});
+	assert_sets(&facts, 0, 0);
 }
 
 static void who_has_less_keeps_what_there_is(void **state)
@@ -245,7 +249,7 @@ static void who_has_less_keeps_what_there_is(void **state)
 
 	(void)state;
 	need_root();
-	facts = play((struct scene){.before = keep_ours, .net_raw = true});
+	facts = play((struct scene){.before = keep_ours});
 	assert_sets(&facts, OURS, 0);
 	facts = play((struct scene){.before = keep_bpf});
 	assert_sets(&facts, BIT(CAP_BPF), 0);
@@ -298,10 +302,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(root_keeps_three_capabilities_and_no_way_back),
-		cmocka_unit_test(net_raw_is_kept_and_passed_on_when_asked_for),
 		cmocka_unit_test(what_runs_programs_as_another_user_is_kept_only_when_asked_for),
 		cmocka_unit_test(a_program_that_root_runs_gets_nothing),
-		cmocka_unit_test(a_program_gets_net_raw_when_asked_for),
+		cmocka_unit_test(what_was_passed_on_before_is_not_passed_on),
 		cmocka_unit_test(who_has_less_keeps_what_there_is),
 		cmocka_unit_test(without_setpcap_a_program_gets_no_more_than_lbd_has),
 		cmocka_unit_test(sys_admin_stays_where_it_stands_in_for_bpf),
