@@ -10,7 +10,7 @@ O ?= build
 CC := gcc
 CLANG := clang
 BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
-LIBS := libbpf jansson libmnl libevent_core
+LIBS := libbpf jansson libmnl libevent_core libcap-ng
 CPPFLAGS += -D_GNU_SOURCE -I$(O)
 CFLAGS += -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 CFLAGS += -ffile-prefix-map=$(CURDIR)=. # a build does not tell where it was made
@@ -164,7 +164,7 @@ lint: direction
 # --- packages of Debian 12 and 13, by purpose. None of them starts a service. ---
 BPF_PKGS := clang llvm bpftool
 BUILD_PKGS := $(if $(filter prebuilt,$(BPF)),,$(BPF_PKGS)) gcc libc6-dev linux-libc-dev make pkg-config libbpf-dev libelf-dev \
-	zlib1g-dev libjansson-dev libevent-dev libmnl-dev
+	zlib1g-dev libjansson-dev libevent-dev libmnl-dev libcap-ng-dev
 FUZZ_PKGS := $(BPF_PKGS) libclang-rt-dev
 DEB_PKGS := dpkg-dev
 LAB_PKGS := $(BPF_PKGS) iproute2 ethtool iputils-ping curl jq procps util-linux

@@ -20,7 +20,7 @@ struct privileges_wanted {
  * shrinks to what is kept.
  *
  * A process that has less already keeps what it has; one without CAP_SETPCAP keeps its bounding set
- * and securebits, which no_new_privs makes harmless. 0, or -errno and err; half-done never counts
+ * and securebits, which no_new_privs makes harmless. 0, or -EINVAL and err; half-done never counts
  * as done: an error should end the process. */
 int privileges_drop(const struct privileges_wanted *wanted, struct lb_err *err);
 

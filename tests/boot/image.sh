@@ -15,7 +15,8 @@ recipe=$(sha256sum "$0" | cut -c 1-16)
 
 # Systemd, a kernel, what lbd depends on, and what the tests in the VM call.
 packages=(systemd-sysv udev dbus kmod linux-image-cloud-amd64 initramfs-tools zstd init-system-helpers iproute2 ethtool
-	procps passwd jq bird2 libbpf1 libelf1 zlib1g libjansson4 libmnl0 libevent-core-2.1-7)
+	procps passwd jq bird2 libbpf1 libelf1 zlib1g libjansson4 libmnl0 libcap-ng0
+	libevent-core-2.1-7)
 
 # Nobody waits for these in a VM that lives for some minutes.
 masked=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer

@@ -67,7 +67,7 @@ check_equal "its folders are open to everybody" "drwxr-xr-x" \
 	"$(dpkg-deb -c "$DEB" | awk '$1 ~ /^d/ { print $1 }' | sort -u)"
 check_equal "its version is lbd's" "$VERSION" "$(dpkg-deb -f "$DEB" Version)"
 check_equal "it needs these libraries and passwd" \
-	"libbpf libc6 libevent-core libjansson libmnl passwd zlib" \
+	"libbpf libc6 libcap-ng libevent-core libjansson libmnl passwd zlib" \
 	"$(dpkg-deb -f "$DEB" Depends | tr ',' '\n' | sed -E 's/^ *([a-z-]+[a-z](6$|6 )?)[-0-9.a-z]*.*/\1/' |
 		sort -u | xargs)"
 
