@@ -15,8 +15,8 @@ struct lb_addr {
 /* Where a VIP listens. Port 0: every port. */
 struct lb_endpoint {
 	struct lb_addr address;
-	uint16_t port;    /* host order */
 	uint8_t protocol; /* IPPROTO_TCP, IPPROTO_UDP or IPPROTO_SCTP */
+	uint16_t port;    /* host order; last, so that there is no padding */
 };
 
 /* An address with the number of leading bits that are fixed, host bits zero. */
