@@ -4,6 +4,7 @@
 #define LB_ERR_H
 
 #include <jansson.h>
+#include <stddef.h>
 
 /* Codes as they appear on the socket: JSON-RPC 2.0 section 5.1, then our own from 1. */
 enum lb_err_code {
@@ -58,5 +59,8 @@ void lb_err_from_json(const json_t *object, struct lb_err *err);
  * meant (optimal string alignment distance at most 2, and at most a third of the length, but 1 is
  * always near enough for words of three letters or more). For "did you mean". */
 const char *lb_nearest(const char *word, const char *const *words);
+
+/* "a, b or c" for words (NULL-terminated) a, b, c and last " or "; cut off at `size`. Returns out. */
+char *lb_list(const char *const *words, const char *last, char *out, size_t size);
 
 #endif

@@ -48,6 +48,7 @@
 #include <jansson.h>
 #include "addr.h"
 #include "err.h"
+#include "schema.h"
 
 #define LB_HEALTH_INTERVAL_MIN_MS 100u
 #define LB_HEALTH_INTERVAL_MAX_MS 3600000u
@@ -75,43 +76,40 @@ enum lb_health_kind {
 };
 
 enum lb_health_source { LB_HEALTH_DIRECT, LB_HEALTH_TUNNEL };
+enum lb_health_method { LB_HEALTH_GET, LB_HEALTH_HEAD };
 
 struct lb_health_bytes {
 	uint8_t *data; /* owned; NULL: none given */
 	size_t length;
 };
 
+struct lb_health_status {
+	uint16_t min, max;
+};
+
 struct lb_health {
 	enum lb_health_kind kind;
 	enum lb_health_source source;
-	uint16_t port; /* 0: the VIP's own */
+	uint32_t port; /* 0: the VIP's own */
 	uint32_t interval_ms, timeout_ms;
 	uint32_t rise, fall;
 	uint32_t jitter_percent;
 	bool full_mtu;                          /* HTTP, UDP */
-	bool head;                              /* HTTP: HEAD instead of GET */
-	uint16_t status_min, status_max;        /* HTTP */
+	enum lb_health_method method;           /* HTTP */
+	struct lb_health_status status;         /* HTTP */
 	char *path, *host, *body;               /* HTTP, owned; host and body may be NULL */
 	struct lb_health_bytes payload, expect; /* UDP */
-	char **command;                         /* exec, owned, ends with NULL */
+	char **command;                         /* exec, owned, in one block; ends with NULL */
 };
 
-/* A new check in *out (lb_health_clear), or -EINVAL with *out empty; paths are as in "interval_ms"
- * and "command[2]". */
-int lb_health_from_json(const json_t *object, struct lb_health *out, struct lb_err *err);
-/* Every field in force; lb_health_from_json takes it back. null for LB_HEALTH_NONE. A new
- * reference; NULL without memory. */
-json_t *lb_health_to_json(const struct lb_health *health);
+/* Its fields. Paths of errors are as in "interval_ms" and "command[2]". */
+extern const struct schema lb_health_schema;
 
 /* Does the check fit this VIP? A VIP for every port gives a check no port. Path "port". */
 int lb_health_fits(const struct lb_health *health, const struct lb_endpoint *vip,
 		   struct lb_err *err);
 /* The port that is asked: its own, or else the VIP's. */
 uint16_t lb_health_port(const struct lb_health *health, const struct lb_endpoint *vip);
-
-bool lb_health_equal(const struct lb_health *a, const struct lb_health *b);
-int lb_health_copy(const struct lb_health *from, struct lb_health *out); /* 0 or -ENOMEM */
-void lb_health_clear(struct lb_health *health); /* frees what it owns, and empties it */
 
 const char *lb_health_kind_name(enum lb_health_kind kind);       /* "http"; NONE: "none" */
 const char *lb_health_source_name(enum lb_health_source source); /* "direct", "tunnel" */

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
-#include "model.h"
+#include "json.h"
 
 /* No object of ours has more fields. */
 #define FIELDS_MAX 32

@@ -1,68 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is a service document in memory, and how is it looked up and edited? (As JSON: model_json.c) */
+/* What is a service document in memory, and how is it looked up and edited? (Its fields: model_fields.c) */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include "model.h"
 
-/* --- making, copying, freeing --- */
-
 struct lb_service *lb_service_new(void)
 {
 	return calloc(1, sizeof(struct lb_service));
-}
-
-void lb_vip_clear(struct lb_vip *vip)
-{
-	free(vip->backends);
-	lb_health_clear(&vip->health);
-	memset(vip, 0, sizeof(*vip));
-}
-
-void lb_service_free(struct lb_service *service)
-{
-	if (!service)
-		return;
-	for (size_t i = 0; i < service->vip_count; i++)
-		lb_vip_clear(&service->vips[i]);
-	free(service->vips);
-	free(service);
-}
-
-static int vip_copy(const struct lb_vip *from, struct lb_vip *to)
-{
-	*to = *from;
-	to->backends = NULL;
-	if (lb_health_copy(&from->health, &to->health))
-		return -ENOMEM;
-	if (!from->backend_count)
-		return 0;
-	to->backends = calloc(from->backend_count, sizeof(*to->backends));
-	if (!to->backends) {
-		lb_health_clear(&to->health);
-		return -ENOMEM;
-	}
-	memcpy(to->backends, from->backends, from->backend_count * sizeof(*to->backends));
-	return 0;
-}
-
-struct lb_service *lb_service_copy(const struct lb_service *service)
-{
-	struct lb_service *copy = lb_service_new();
-
-	if (!copy || !service->vip_count)
-		return copy;
-	copy->vips = calloc(service->vip_count, sizeof(*copy->vips));
-	if (!copy->vips)
-		goto fail;
-	for (; copy->vip_count < service->vip_count; copy->vip_count++)
-		if (vip_copy(&service->vips[copy->vip_count], &copy->vips[copy->vip_count]))
-			goto fail;
-	return copy;
-fail:
-	lb_service_free(copy);
-	return NULL;
 }
 
 uint32_t lb_backend_share(const struct lb_backend *backend)
@@ -76,34 +22,6 @@ uint32_t lb_vip_learn_s(const struct lb_vip *vip)
 }
 
 /* --- names --- */
-
-static const char *const table_kind_names[] = {
-	[LB_TABLE_RENDEZVOUS] = "rendezvous",
-	[LB_TABLE_MAGLEV] = "maglev",
-	NULL,
-};
-
-const char *lb_table_kind_name(enum lb_table_kind kind)
-{
-	return table_kind_names[kind];
-}
-
-int lb_table_kind_parse(const char *text, enum lb_table_kind *out, struct lb_err *err)
-{
-	const char *nearest;
-
-	for (size_t i = 0; table_kind_names[i]; i++) {
-		if (!strcmp(text, table_kind_names[i])) {
-			*out = (enum lb_table_kind)i;
-			return 0;
-		}
-	}
-	lb_err_set(err, LB_ERR_PARAMS, "", "table must be rendezvous or maglev, not \"%s\"", text);
-	nearest = lb_nearest(text, table_kind_names);
-	if (nearest)
-		lb_err_hint(err, "did you mean \"%s\"?", nearest);
-	return -EINVAL;
-}
 
 static bool looks_like_address(const char *text)
 {
@@ -325,7 +243,7 @@ int lb_service_del_vip(struct lb_service *service, const char *reference, struct
 
 	if (lb_service_get(service, reference, &vip, err))
 		return -EINVAL;
-	lb_vip_clear(vip);
+	schema_clear(&lb_vip_schema, vip);
 	after = (size_t)(service->vips + service->vip_count - (vip + 1));
 	memmove(vip, vip + 1, after * sizeof(*vip));
 	service->vip_count--;

@@ -23,6 +23,7 @@
 #include "addr.h"
 #include "err.h"
 #include "health.h"
+#include "schema.h"
 
 #define LB_NAME_MAX 63 /* characters of a name: letters, digits, '.', '_', '-'; first a letter */
 #define LB_WEIGHT_MAX 10000u /* 0: takes no new flows */
@@ -74,6 +75,11 @@ struct lb_service {
 	size_t vip_count;
 };
 
+/* --- the fields there are, for schema_read and the like --- */
+/* Of a VIP, editing raises the idle time to the transition, and lowers the timeout of a check to its
+ * interval, unless they are given. Written, it has its name even where that is its own address. */
+extern const struct schema lb_service_schema, lb_vip_schema, lb_backend_schema;
+
 /* --- whole documents --- */
 struct lb_service *lb_service_new(void); /* empty; NULL without memory */
 void lb_service_free(struct lb_service *service);
@@ -85,34 +91,8 @@ int lb_service_from_json(const json_t *document, struct lb_service **out, struct
  * new reference; NULL without memory. */
 json_t *lb_service_to_json(const struct lb_service *service);
 
-/* --- parts: the same parsers, for requests --- */
-int lb_vip_from_json(const json_t *object, struct lb_vip *out,
-		     struct lb_err *err); /* out: lb_vip_clear */
-/* Every field, with the name even where it is the VIP's own address; lb_vip_from_json takes it
- * back. */
-json_t *lb_vip_to_json(const struct lb_vip *vip);
-/* Changes the times of a VIP, either of which may be NULL: left as it is, or raised to the
- * transition. */
-int lb_vip_times_from_json(const json_t *transition, const json_t *flow_idle, struct lb_vip *vip,
-			   struct lb_err *err);
-/* Changes how a VIP's packets travel; each may be NULL: left as it is. On failure nothing has
- * changed. */
-int lb_vip_forwarding_from_json(const json_t *encap, const json_t *hash, const json_t *fragments,
-				struct lb_vip *vip, struct lb_err *err);
-bool lb_vip_forwarding_equal(const struct lb_vip *a, const struct lb_vip *b);
-/* Changes what concerns a VIP's health; each may be NULL: left as it is. `health`: null takes the
- * check away, an object with a type is a new check, one without changes these fields of the check
- * that is there, where null stands for what holds unless given. An interval below the timeout
- * lowers that too, when that was not given. On failure nothing has changed. */
-int lb_vip_health_from_json(const json_t *health, const json_t *on_unhealthy,
-			    const json_t *when_all_unhealthy, struct lb_vip *vip,
-			    struct lb_err *err);
-/* Adds to `object` what there is to say of it. 0 or -ENOMEM. */
-int lb_vip_health_to_json(const struct lb_vip *vip, json_t *object);
-bool lb_vip_health_equal(const struct lb_vip *a, const struct lb_vip *b);
-void lb_vip_clear(struct lb_vip *vip); /* frees what it owns, not vip itself */
-int lb_backend_from_json(const json_t *object, struct lb_backend *out, struct lb_err *err);
-json_t *lb_backend_to_json(const struct lb_backend *backend);
+/* Every field but the backends. */
+json_t *lb_vip_settings(const struct lb_vip *vip);
 /* The weight that counts for new flows: 0 while it drains. */
 uint32_t lb_backend_share(const struct lb_backend *backend);
 /* Of a UDP VIP, 0 of others: for how many seconds a backend that takes no new flows any more still
@@ -120,10 +100,7 @@ uint32_t lb_backend_share(const struct lb_backend *backend);
  * silent for as long loses it. */
 uint32_t lb_vip_learn_s(const struct lb_vip *vip);
 const char *lb_table_kind_name(enum lb_table_kind kind);
-const char *lb_encap_name(enum lb_encap encap);
 const char *lb_hash_name(enum lb_hash hash);
-const char *lb_fragments_name(enum lb_fragments fragments);
-int lb_table_kind_parse(const char *text, enum lb_table_kind *out, struct lb_err *err);
 int lb_name_check(const char *text, struct lb_err *err); /* is this a valid explicit name? */
 
 /* --- look-up: `reference` is a name or an endpoint's text in any spelling --- */
@@ -156,26 +133,5 @@ int lb_service_add_vip(struct lb_service *service, struct lb_vip *vip, struct lb
 int lb_service_del_vip(struct lb_service *service, const char *reference, struct lb_err *err);
 int lb_vip_add_backend(struct lb_vip *vip, const struct lb_backend *backend, struct lb_err *err);
 int lb_vip_del_backend(struct lb_vip *vip, const struct lb_addr *address, struct lb_err *err);
-
-/* --- strict reading of JSON objects, for every parser of ours --- */
-enum lb_json_kind {
-	LB_JSON_STRING,
-	LB_JSON_INTEGER,
-	LB_JSON_BOOLEAN,
-	LB_JSON_OBJECT,
-	LB_JSON_ARRAY,
-	LB_JSON_ANY, /* even null; the caller looks */
-};
-struct lb_json_field {
-	const char *name;
-	enum lb_json_kind kind;
-	bool required;
-	const json_t **value; /* borrowed; NULL when the field is absent. Set by lb_json_fields. */
-};
-/* Checks that `object` is an object with these fields and no others (fields ends with name NULL). */
-int lb_json_fields(const json_t *object, const struct lb_json_field *fields, struct lb_err *err);
-/* An integer in [min, max]; path is the field's name. */
-int lb_json_integer(const json_t *value, const char *path, int64_t min, int64_t max, int64_t *out,
-		    struct lb_err *err);
 
 #endif

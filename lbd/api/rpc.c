@@ -4,7 +4,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include "model.h"
+#include "json.h"
 #include "rpc.h"
 
 /* --- writing lines --- */

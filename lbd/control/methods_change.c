@@ -56,67 +56,26 @@ static int vip_add(struct lb_service **next, const json_t *params, struct lb_err
 
 	if (ret)
 		return ret;
-	ret = lb_vip_from_json(object, &vip, err);
+	ret = schema_read(&lb_vip_schema, object, &vip, err);
 	if (!ret)
 		ret = lb_service_add_vip(*next, &vip, err);
-	lb_vip_clear(&vip);
+	schema_clear(&lb_vip_schema, &vip);
 	return at_param(ret, err, "vip");
-}
-
-static int rename_vip(const struct lb_service *service, struct lb_vip *vip, const char *name,
-		      struct lb_err *err)
-{
-	const struct lb_vip *other;
-	char text[LB_ENDPOINT_TEXT];
-
-	if (lb_name_check(name, err))
-		return at_param(-EINVAL, err, "name");
-	other = lb_service_find(service, name);
-	if (other && other != vip)
-		return lb_err_set(err, LB_ERR_EXISTS, "name", "name \"%s\" is taken by VIP %s",
-				  name, lb_endpoint_format(&other->endpoint, text));
-	snprintf(vip->name, sizeof(vip->name), "%s", name);
-	return 0;
 }
 
 /* "set" of vip.set. */
 static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const json_t *set,
 		    struct lb_err *err)
 {
-	const json_t *name, *table, *transition, *flow_idle, *encap, *hash, *fragments;
-	const json_t *health, *on_unhealthy, *when_all_unhealthy;
-	const struct lb_json_field fields[] = {
-		{"name", LB_JSON_STRING, false, &name},
-		{"table", LB_JSON_STRING, false, &table},
-		{"transition_s", LB_JSON_INTEGER, false, &transition},
-		{"flow_idle_s", LB_JSON_INTEGER, false, &flow_idle},
-		{"encap", LB_JSON_STRING, false, &encap},
-		{"hash", LB_JSON_STRING, false, &hash},
-		{"fragments", LB_JSON_STRING, false, &fragments},
-		{"health", LB_JSON_ANY, false, &health},
-		{"on_unhealthy", LB_JSON_STRING, false, &on_unhealthy},
-		{"when_all_unhealthy", LB_JSON_STRING, false, &when_all_unhealthy},
-		{0},
-	};
-	int ret = lb_json_fields(set, fields, err);
+	const char *name = json_string_value(json_object_get(set, "name"));
+	const struct lb_vip *other = name ? lb_service_find(service, name) : NULL;
+	char text[LB_ENDPOINT_TEXT];
+	int ret = schema_edit(&lb_vip_schema, set, vip, err);
 
-	if (!ret && !json_object_size(set))
-		return lb_err_set(err, LB_ERR_PARAMS, "",
-				  "nothing to set: give name, table, transition_s, flow_idle_s, "
-				  "encap, hash, fragments, health, on_unhealthy or "
-				  "when_all_unhealthy");
-	if (!ret && name)
-		ret = rename_vip(service, vip, json_string_value(name), err);
-	if (!ret && table)
-		ret = at_param(lb_table_kind_parse(json_string_value(table), &vip->table, err), err,
-			       "table");
-	if (!ret)
-		ret = lb_vip_times_from_json(transition, flow_idle, vip, err);
-	if (!ret)
-		ret = lb_vip_forwarding_from_json(encap, hash, fragments, vip, err);
-	if (!ret)
-		ret = lb_vip_health_from_json(health, on_unhealthy, when_all_unhealthy, vip, err);
-	return ret;
+	if (ret || !other || other == vip)
+		return ret;
+	return lb_err_set(err, LB_ERR_EXISTS, "name", "name \"%s\" is taken by VIP %s", name,
+			  lb_endpoint_format(&other->endpoint, text));
 }
 
 static int vip_set(struct lb_service **next, const json_t *params, struct lb_err *err)
@@ -164,7 +123,7 @@ static int backend_add(struct lb_service **next, const json_t *params, struct lb
 		ret = find_vip(*next, reference, &vip, err);
 	if (ret)
 		return ret;
-	ret = lb_backend_from_json(object, &backend, err);
+	ret = schema_read(&lb_backend_schema, object, &backend, err);
 	if (!ret)
 		ret = lb_vip_add_backend(vip, &backend, err);
 	return at_param(ret, err, "backend");
@@ -193,19 +152,10 @@ static int backend_set(struct lb_service **next, const json_t *params, struct lb
 {
 	struct lb_vip *vip;
 	struct lb_backend *backend;
-	const json_t *set, *value;
-	const struct lb_json_field fields[] = {{"weight", LB_JSON_INTEGER, true, &value}, {0}};
-	int64_t weight;
+	const json_t *set;
 	int ret = backend_param(*next, params, "set", &set, &vip, &backend, err);
 
-	if (ret)
-		return ret;
-	ret = lb_json_fields(set, fields, err);
-	if (!ret)
-		ret = lb_json_integer(value, "weight", 0, LB_WEIGHT_MAX, &weight, err);
-	if (!ret)
-		backend->weight = (uint32_t)weight;
-	return at_param(ret, err, "set");
+	return ret ? ret : at_param(schema_edit(&lb_backend_schema, set, backend, err), err, "set");
 }
 
 static int backend_del(struct lb_service **next, const json_t *params, struct lb_err *err)

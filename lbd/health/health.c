@@ -285,7 +285,7 @@ struct health_watch *health_add(struct health *health, const struct health_targe
 
 	if (!watch)
 		return NULL;
-	if (lb_health_copy(target->check, &watch->check)) {
+	if (schema_copy(&lb_health_schema, target->check, &watch->check)) {
 		free(watch);
 		return NULL;
 	}
@@ -337,7 +337,7 @@ void health_remove(struct health_watch *watch)
 		watch->kind->cancel(&watch->probe);
 	event_del(&watch->timer);
 	LIST_REMOVE(watch, watches);
-	lb_health_clear(&watch->check);
+	schema_clear(&lb_health_schema, &watch->check);
 	free(watch);
 }
 

@@ -63,8 +63,8 @@ static void request_write(const struct health_probe *probe, struct exchange *exc
 					    "Accept: */*\r\n"
 					    "Connection: close\r\n"
 					    "\r\n",
-					    check->head ? "HEAD" : "GET", check->path,
-					    check->host ? check->host : host);
+					    check->method == LB_HEALTH_HEAD ? "HEAD" : "GET",
+					    check->path, check->host ? check->host : host);
 }
 
 /* Fields of no meaning in front of the empty line, until the request fills a segment. What the

@@ -124,12 +124,12 @@ static enum http_verdict head_end(struct http_reader *reader)
 		reader->chunked = false;
 		return HTTP_MORE;
 	}
-	if (reader->status < check->status_min || reader->status > check->status_max) {
-		if (check->status_min == check->status_max)
+	if (reader->status < check->status.min || reader->status > check->status.max) {
+		if (check->status.min == check->status.max)
 			return fault(reader, "HTTP status %03d, expected %u", reader->status,
-				     check->status_min);
+				     check->status.min);
 		return fault(reader, "HTTP status %03d, expected %u-%u", reader->status,
-			     check->status_min, check->status_max);
+			     check->status.min, check->status.max);
 	}
 	if (!check->body)
 		return HTTP_GOOD;

@@ -16,7 +16,7 @@ static const uint64_t key[2] = {0x6563697672657362, 0x746e656d75636f64};
 /* Of its JSON, which every field is in, so that none can be forgotten here. */
 int vip_digest(const struct lb_vip *vip, uint64_t *out)
 {
-	json_t *object = lb_vip_to_json(vip);
+	json_t *object = schema_write(&lb_vip_schema, vip);
 	char *text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	if (text)

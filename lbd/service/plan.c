@@ -9,28 +9,6 @@
 
 #include "../../bpf/abi.h"
 
-static bool same_backends(const struct lb_vip *a, const struct lb_vip *b)
-{
-	size_t i;
-
-	if (a->backend_count != b->backend_count)
-		return false;
-	for (i = 0; i < a->backend_count; i++)
-		if (!lb_addr_equal(&a->backends[i].address, &b->backends[i].address) ||
-		    a->backends[i].weight != b->backends[i].weight ||
-		    a->backends[i].drain != b->backends[i].drain)
-			return false;
-	return true;
-}
-
-static bool same_vip(const struct lb_vip *a, const struct lb_vip *b)
-{
-	return !strcmp(a->name, b->name) && a->table == b->table &&
-	       a->table_size == b->table_size && a->transition_s == b->transition_s &&
-	       a->flow_idle_s == b->flow_idle_s && lb_vip_forwarding_equal(a, b) &&
-	       lb_vip_health_equal(a, b) && same_backends(a, b);
-}
-
 /* The step for the lower of the two next VIPs; moves on whichever it took. */
 static struct plan_step next_step(const struct lb_service *before, size_t *b,
 				  const struct lb_service *after, size_t *a)
@@ -53,7 +31,7 @@ static struct plan_step next_step(const struct lb_service *before, size_t *b,
 	else if (!step.after)
 		step.what = PLAN_REMOVED;
 	else
-		step.what = same_vip(old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
+		step.what = schema_equal(&lb_vip_schema, old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
 	return step;
 }
 

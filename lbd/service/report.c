@@ -136,16 +136,8 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_vip *live = live_of(service, vip);
 	const struct lb_counter sum = vip_counter(service, live);
-	json_t *object = vip_head(vip);
+	json_t *object = lb_vip_settings(vip);
 
-	json_object_set_new(object, "table", json_string(lb_table_kind_name(vip->table)));
-	json_object_set_new(object, "table_size", json_integer(vip->table_size));
-	json_object_set_new(object, "transition_s", json_integer(vip->transition_s));
-	json_object_set_new(object, "flow_idle_s", json_integer(vip->flow_idle_s));
-	json_object_set_new(object, "encap", json_string(lb_encap_name(vip->encap)));
-	json_object_set_new(object, "hash", json_string(lb_hash_name(vip->hash)));
-	json_object_set_new(object, "fragments", json_string(lb_fragments_name(vip->fragments)));
-	lb_vip_health_to_json(vip, object);
 	json_object_set_new(object, "slots", slots_json(live->slots));
 	json_object_set_new(object, "digest", digest_json(service, live));
 	set_counter(object, &sum);

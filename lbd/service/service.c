@@ -618,7 +618,8 @@ static void commit_changed(struct change *change, struct step *step)
 	each_not_in(change, before, next, member_unmark);
 	each_not_in(change, before, next, member_end);
 	checks_follow(service, step->plan.after, next,
-		      !lb_health_equal(&step->plan.before->health, &step->plan.after->health));
+		      !schema_equal(&lb_health_schema, &step->plan.before->health,
+				    &step->plan.after->health));
 	live_clear(before);
 }
 
@@ -986,7 +987,7 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 			next->vips[n++] = next->vips[i];
 			continue;
 		}
-		lb_vip_clear(&next->vips[i]);
+		schema_clear(&lb_vip_schema, &next->vips[i]);
 		dropped = true;
 	}
 	next->vip_count = n;

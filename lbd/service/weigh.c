@@ -330,7 +330,7 @@ int checks_allowed(const struct service *service, const struct lb_service *next,
 		const struct lb_vip *now = lb_service_find(service->document, vip->name);
 
 		if (vip->health.kind != LB_HEALTH_EXEC ||
-		    (now && lb_health_equal(&now->health, &vip->health)))
+		    (now && schema_equal(&lb_health_schema, &now->health, &vip->health)))
 			continue;
 		if (!exec_rights_find(&service->exec_rights, vip->health.command[0], path, err))
 			continue;

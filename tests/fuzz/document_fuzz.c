@@ -72,12 +72,12 @@ static void check_vip_edits(struct lb_service *service)
 		return;
 	middle = &service->vips[service->vip_count / 2];
 	check_backend_edits(middle);
-	object = lb_vip_to_json(middle);
-	FUZZ_CHECK(object && !lb_vip_from_json(object, &vip, &err));
+	object = schema_write(&lb_vip_schema, middle);
+	FUZZ_CHECK(object && !schema_read(&lb_vip_schema, object, &vip, &err));
 	FUZZ_CHECK(lb_service_add_vip(service, &vip, &err) && err.code == LB_ERR_EXISTS);
 	FUZZ_CHECK(!lb_service_del_vip(service, vip.name, &err));
 	FUZZ_CHECK(!lb_service_add_vip(service, &vip, &err));
-	lb_vip_clear(&vip);
+	schema_clear(&lb_vip_schema, &vip);
 	json_decref(object);
 }
 

@@ -9,8 +9,8 @@ static struct lb_health check_of(uint8_t bits)
 	static char text[] = "aabaac", page[] = "<title>ok";
 
 	return (struct lb_health){
-		.status_min = bits & 1 ? 200 : 204,
-		.status_max = bits & 2 ? 399 : 204,
+		.status.min = bits & 1 ? 200 : 204,
+		.status.max = bits & 2 ? 399 : 204,
 		.body = bits & 4 ? bits & 8 ? text : page : NULL,
 	};
 }
@@ -52,8 +52,8 @@ static void check_good(const struct http_reader *reader, const uint8_t *data, si
 	const struct lb_health *check = reader->check;
 
 	FUZZ_CHECK(size > 12 && !memcmp(data, "HTTP/1.", 7));
-	FUZZ_CHECK(reader->status >= (int)check->status_min &&
-		   reader->status <= (int)check->status_max);
+	FUZZ_CHECK(reader->status >= (int)check->status.min &&
+		   reader->status <= (int)check->status.max);
 	if (check->body && !reader->chunked)
 		FUZZ_CHECK(memmem(data, size, check->body, strlen(check->body)));
 }

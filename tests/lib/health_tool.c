@@ -212,7 +212,7 @@ static void read_target(struct tool *tool, const json_t *json, unsigned int numb
 	snprintf(out->name, sizeof(out->name), count > 1 ? "%s%u" : "%s", name, number);
 	if (lb_endpoint_parse(vip, &out->target.vip, &err) ||
 	    lb_addr_parse(backend, &out->target.backend, &err) ||
-	    lb_health_from_json(check, &out->check, &err) ||
+	    schema_read(&lb_health_schema, check, &out->check, &err) ||
 	    lb_health_fits(&out->check, &out->target.vip, &err))
 		die(name, err.message);
 	if (count > 1)
@@ -356,7 +356,7 @@ int main(int argc, char **argv)
 	health_free(tool.health);
 	event_base_free(tool.base);
 	for (size_t i = 0; i < tool.count; i++)
-		lb_health_clear(&tool.targets[i].check);
+		schema_clear(&lb_health_schema, &tool.targets[i].check);
 	free(tool.targets);
 	if (tool.tunnel && tunnel_detach(interface, NULL))
 		die(interface, "cannot detach");

@@ -44,10 +44,10 @@ static char *failing_strdup(const char *text)
 #define calloc failing_calloc
 #define realloc failing_realloc
 #define strdup failing_strdup
+#include "../../lbd/api/schema.c"
 #include "../../lbd/api/health.c"
-#include "../../lbd/api/model_health.c"
 #include "../../lbd/api/model.c"
-#include "../../lbd/api/model_json.c"
+#include "../../lbd/api/model_fields.c"
 #include "../../lbd/api/rpc.c"
 #undef malloc
 #undef calloc
@@ -125,7 +125,7 @@ static bool edits_a_document(void)
 		added = false;
 	assert_int_equal(service->vip_count, vip.endpoint.protocol ? VIPS : VIPS + 1);
 	assert_int_equal(lb_service_get(service, "wbe", &none, NULL), -EINVAL);
-	lb_vip_clear(&vip);
+	schema_clear(&lb_vip_schema, &vip);
 	lb_service_free(service);
 	return added;
 }
@@ -134,10 +134,11 @@ static bool edits_a_check(void)
 {
 	struct lb_service *service = safe_service();
 	struct lb_vip *web = lb_service_find(service, "web");
-	json_t *edit = json_loads("{\"interval_ms\":200}", 0, NULL);
-	bool done = edit && !lb_vip_health_from_json(edit, NULL, NULL, web, NULL);
+	json_t *edit = json_loads("{\"health\":{\"interval_ms\":200}}", 0, NULL);
+	bool done = edit && !schema_edit(&lb_vip_schema, edit, web, NULL);
 
 	assert_int_equal(web->health.interval_ms, done ? 200 : 1000);
+	assert_int_equal(web->backend_count, 2);
 	assert_string_equal(web->health.path, "/up");
 	json_decref(edit);
 	lb_service_free(service);

@@ -31,7 +31,7 @@ static struct lb_health parse_health(const char *text)
 	struct lb_health health;
 	struct lb_err err;
 
-	if (lb_health_from_json(json, &health, &err))
+	if (schema_read(&lb_health_schema, json, &health, &err))
 		fail_msg("%s: %s: %s", text, err.path, err.message);
 	json_decref(json);
 	return health;
@@ -55,7 +55,7 @@ static const struct {
 	 "'jitter_percent':10}"},
 	{"{'type':'udp','payload':'x','full_mtu':true}",
 	 "{'type':'udp','source':'direct','interval_ms':1000,'timeout_ms':1000,'rise':2,'fall':3,"
-	 "'jitter_percent':10,'payload':'x','full_mtu':true}"},
+	 "'jitter_percent':10,'full_mtu':true,'payload':'x'}"},
 	{"{'type':'udp','payload':'x','full_mtu':false}",
 	 "{'type':'udp','source':'direct','interval_ms':1000,'timeout_ms':1000,'rise':2,'fall':3,"
 	 "'jitter_percent':10,'payload':'x'}"},
@@ -104,29 +104,27 @@ static void a_check_comes_back_with_every_field_in_force(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(right); i++) {
 		struct lb_health health = parse_health(quoted(right[i].written)), again;
-		json_t *shown = lb_health_to_json(&health);
+		json_t *shown = schema_write(&lb_health_schema, &health);
 		char *text = json_dumps(shown, JSON_COMPACT);
 
 		assert_string_equal(text, quoted(right[i].in_force));
 		again = parse_health(text);
-		assert_true(lb_health_equal(&health, &again));
-		lb_health_clear(&again);
-		lb_health_clear(&health);
+		assert_true(schema_equal(&lb_health_schema, &health, &again));
+		schema_clear(&lb_health_schema, &again);
+		schema_clear(&lb_health_schema, &health);
 		free(text);
 		json_decref(shown);
 	}
 }
 
-static void no_check_is_null(void **state)
+static void no_check_is_copied_as_none(void **state)
 {
 	struct lb_health none = {0}, copy;
-	json_t *shown = lb_health_to_json(&none);
 
 	(void)state;
-	assert_true(json_is_null(shown));
-	assert_int_equal(lb_health_copy(&none, &copy), 0);
-	assert_true(lb_health_equal(&none, &copy));
-	lb_health_clear(&copy);
+	assert_int_equal(schema_copy(&lb_health_schema, &none, &copy), 0);
+	assert_true(schema_equal(&lb_health_schema, &none, &copy));
+	schema_clear(&lb_health_schema, &copy);
 }
 
 static const struct {
@@ -136,7 +134,7 @@ static const struct {
 	{"{}", "type", "missing"},
 	{"{'type':5}", "type", "must be a string"},
 	{"{'type':'htp'}", "type", "did you mean \"http\""},
-	{"{'type':'icmp6'}", "type", "tcp, http, udp, exec"},
+	{"{'type':'icmp6'}", "type", "tcp, http, udp or exec"},
 	{"{'type':'tcp','intervall_ms':1}", "intervall_ms", "did you mean \"interval_ms\""},
 	{"{'type':'tcp','source':'tunel'}", "source", "did you mean \"tunnel\""},
 	{"{'type':'tcp','port':0}", "port", "1 to 65535"},
@@ -157,7 +155,7 @@ static const struct {
 	{"{'type':'udp','body':'x'}", "body", "field of http checks, not of udp"},
 	{"{'type':'http','payload':'x'}", "payload", "field of udp checks, not of http"},
 	{"{'type':'http','command':['/x']}", "command", "field of exec checks, not of http"},
-	{"{'type':'http','method':'POST'}", "method", "GET, HEAD"},
+	{"{'type':'http','method':'POST'}", "method", "GET or HEAD"},
 	{"{'type':'http','method':'GTE'}", "method", "did you mean \"GET\""},
 	{"{'type':'http','path':'x'}", "path", "must begin with"},
 	{"{'type':'http','path':''}", "path", "empty"},
@@ -203,14 +201,14 @@ static void every_fault_is_named_with_its_path(void **state)
 		struct lb_err err = {0};
 		struct lb_health health;
 
-		if (lb_health_from_json(json, &health, &err) != -EINVAL)
+		if (schema_read(&lb_health_schema, json, &health, &err) != -EINVAL)
 			fail_msg("taken: %s", wrong[i].written);
 		if (strcmp(err.path, wrong[i].path) ||
 		    (!strstr(err.message, wrong[i].says) && !strstr(err.hint, wrong[i].says)))
 			fail_msg("%s: path \"%s\", \"%s\", hint \"%s\"", wrong[i].written, err.path,
 				 err.message, err.hint);
 		assert_int_equal(health.kind, LB_HEALTH_NONE);
-		assert_int_equal(lb_health_from_json(json, &health, NULL), -EINVAL);
+		assert_int_equal(schema_read(&lb_health_schema, json, &health, NULL), -EINVAL);
 		json_decref(json);
 	}
 }
@@ -228,8 +226,8 @@ static int parse_long(const char *type, const char *field, char first, size_t le
 	text[0] = first;
 	text[length] = '\0';
 	json = json_pack("{s:s s:s}", "type", type, field, text);
-	error = lb_health_from_json(json, &health, NULL);
-	lb_health_clear(&health);
+	error = schema_read(&lb_health_schema, json, &health, NULL);
+	schema_clear(&lb_health_schema, &health);
 	json_decref(json);
 	return error;
 }
@@ -265,9 +263,9 @@ static void a_vip_for_every_port_gives_no_port(void **state)
 	assert_int_equal(lb_health_fits(&command, &every, NULL), 0);
 	assert_int_equal(lb_health_port(&tcp, &web), 443);
 	assert_int_equal(lb_health_port(&own, &web), 80);
-	lb_health_clear(&tcp);
-	lb_health_clear(&own);
-	lb_health_clear(&command);
+	schema_clear(&lb_health_schema, &tcp);
+	schema_clear(&lb_health_schema, &own);
+	schema_clear(&lb_health_schema, &command);
 }
 
 static void checks_are_equal_if_and_only_if_nothing_differs(void **state)
@@ -276,16 +274,16 @@ static void checks_are_equal_if_and_only_if_nothing_differs(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(right); i++) {
 		struct lb_health a = parse_health(quoted(right[i].written)), copy;
 
-		assert_int_equal(lb_health_copy(&a, &copy), 0);
-		assert_true(lb_health_equal(&a, &copy));
+		assert_int_equal(schema_copy(&lb_health_schema, &a, &copy), 0);
+		assert_true(schema_equal(&lb_health_schema, &a, &copy));
 		for (size_t j = 0; j < ARRAY_SIZE(right); j++) {
 			struct lb_health b = parse_health(quoted(right[j].written));
 
-			assert_int_equal(lb_health_equal(&a, &b), i == j);
-			lb_health_clear(&b);
+			assert_int_equal(schema_equal(&lb_health_schema, &a, &b), i == j);
+			schema_clear(&lb_health_schema, &b);
 		}
-		lb_health_clear(&a);
-		lb_health_clear(&copy);
+		schema_clear(&lb_health_schema, &a);
+		schema_clear(&lb_health_schema, &copy);
 	}
 }
 
@@ -493,7 +491,7 @@ static void a_response_is_judged_the_same_however_it_is_cut(void **state)
 				fail_msg("response %zu in pieces of %zu: \"%s\"", i, piece,
 					 reader.error);
 		}
-		lb_health_clear(&check);
+		schema_clear(&lb_health_schema, &check);
 	}
 }
 
@@ -532,8 +530,8 @@ static void what_never_ends_is_given_up(void **state)
 			 strlen(OK_HEAD) + 30);
 	assert_int_equal(feed_forever(&reader, "1\r\nx\r\n", 1 << 20, &fed), HTTP_FAULTY);
 	assert_int_equal(fed, LB_HEALTH_BODY_SEEN * 6);
-	lb_health_clear(&plain);
-	lb_health_clear(&body);
+	schema_clear(&lb_health_schema, &plain);
+	schema_clear(&lb_health_schema, &body);
 }
 
 /* Any bytes at all: nothing but a verdict may come of them. */
@@ -554,14 +552,14 @@ static void garbage_is_survived(void **state)
 		http_reader_init(&reader, &check);
 		read_in_pieces(&reader, bytes, sizeof(bytes), 1 + (size_t)random() % 40);
 	}
-	lb_health_clear(&check);
+	schema_clear(&lb_health_schema, &check);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_check_comes_back_with_every_field_in_force),
-		cmocka_unit_test(no_check_is_null),
+		cmocka_unit_test(no_check_is_copied_as_none),
 		cmocka_unit_test(every_fault_is_named_with_its_path),
 		cmocka_unit_test(texts_have_their_limits),
 		cmocka_unit_test(a_vip_for_every_port_gives_no_port),

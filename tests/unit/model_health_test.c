@@ -163,7 +163,7 @@ static void faults_are_named_with_their_path(void **state)
 {
 	(void)state;
 	assert_refused(VIP("'health':{'type':'ping'},"), "vips[0].health.type",
-		       "unknown type \"ping\"");
+		       "type must be tcp, http, udp or exec, not \"ping\"");
 	assert_refused(VIP("'health':{'type':'tcp','interval_ms':99},"),
 		       "vips[0].health.interval_ms", "interval_ms must be 100 to 3600000, not 99");
 	assert_refused(VIP("'health':{'interval_ms':200},"), "vips[0].health.type",
@@ -182,8 +182,8 @@ static void faults_are_named_with_their_path(void **state)
 
 static int edit(struct lb_service *service, const char *health, struct lb_err *err)
 {
-	json_t *value = parse(health);
-	int error = lb_vip_health_from_json(value, NULL, NULL, &service->vips[0], err);
+	json_t *value = json_pack("{s:o}", "health", parse(health));
+	int error = schema_edit(&lb_vip_schema, value, &service->vips[0], err);
 
 	json_decref(value);
 	return error;
@@ -238,24 +238,24 @@ static void a_short_interval_shortens_the_timeout_unless_that_is_given(void **st
 static void what_is_refused_changes_nothing(void **state)
 {
 	struct lb_service *service = service_of(VIP(HTTP));
-	const json_t *wrong = json_string("wrong");
 	struct lb_vip *vip = &service->vips[0];
 	struct lb_err err = {0};
-	json_t *drop = json_string("drop"), *tcp = parse("{'type':'tcp'}");
+	json_t *wrong = parse("{'health':{'type':'tcp'},'when_all_unhealthy':'drop','on_unhealthy':"
+			      "'wrong'}");
+	json_t *drop = parse("{'when_all_unhealthy':'drop'}");
 
 	(void)state;
 	assert_int_not_equal(edit(service, "{'rise':0}", &err), 0);
 	assert_string_equal(err.path, "health.rise");
 	assert_int_not_equal(edit(service, "[]", &err), 0);
-	assert_int_not_equal(lb_vip_health_from_json(tcp, wrong, drop, vip, &err), 0);
+	assert_int_not_equal(schema_edit(&lb_vip_schema, wrong, vip, &err), 0);
 	assert_int_equal(vip->health.kind, LB_HEALTH_HTTP);
 	assert_int_equal(vip->when_all_unhealthy, LB_ALL_UNHEALTHY_USE_ALL);
-	assert_int_equal(lb_vip_health_from_json(NULL, NULL, drop, vip, &err), 0);
+	assert_int_equal(schema_edit(&lb_vip_schema, drop, vip, &err), 0);
 	assert_int_equal(vip->when_all_unhealthy, LB_ALL_UNHEALTHY_DROP);
 	assert_int_equal(vip->health.kind, LB_HEALTH_HTTP);
-	json_decref((json_t *)wrong);
+	json_decref(wrong);
 	json_decref(drop);
-	json_decref(tcp);
 	lb_service_free(service);
 }
 

@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which fields have the service document, its VIPs and their backends? */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include "../../bpf/abi.h"
+#include "model.h"
+
+static int usable(const struct lb_addr *address, const char *what, struct lb_err *err)
+{
+	const char *reason = lb_addr_unusable(address);
+	char text[LB_ADDR_TEXT];
+
+	if (!reason)
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s %s", lb_addr_format(address, text), reason);
+	return lb_err_hint(err, "the address of a %s must be a routable unicast address", what);
+}
+
+/* --- backends --- */
+
+static int address_read(const struct schema_field *field, const json_t *value, void *out,
+			struct lb_err *err)
+{
+	(void)field;
+	if (lb_addr_parse(json_string_value(value), out, err))
+		return -EINVAL;
+	return usable(out, "backend", err);
+}
+
+static json_t *address_write(const struct schema_field *field, const void *value)
+{
+	char text[LB_ADDR_TEXT];
+
+	(void)field;
+	return json_string(lb_addr_format(value, text));
+}
+
+static const struct schema_kind address_kind = {"address", LB_JSON_STRING, address_read,
+						address_write, .owns = false};
+
+#define BACKEND(member) SCHEMA_AT(struct lb_backend, member)
+
+/* clang-format off: a table */
+static const struct schema_field backend_fields[] = {
+	{"address", &address_kind, BACKEND(address), .required = true, .change = SCHEMA_FIXED},
+	{"weight", &schema_integer, BACKEND(weight), .max = LB_WEIGHT_MAX,
+	 .number = LB_WEIGHT_DEFAULT},
+	{"drain", &schema_boolean, BACKEND(drain), .change = SCHEMA_FIXED},
+	{0},
+};
+/* clang-format on */
+
+const struct schema lb_backend_schema = {"backend", backend_fields, sizeof(struct lb_backend),
+					 NULL};
+
+static int compare_backends(const void *a, const void *b)
+{
+	return lb_addr_compare(&((const struct lb_backend *)a)->address,
+			       &((const struct lb_backend *)b)->address);
+}
+
+/* --- VIPs: the kinds of value that only they have --- */
+
+static int endpoint_read(const struct schema_field *field, const json_t *value, void *out,
+			 struct lb_err *err)
+{
+	struct lb_endpoint *endpoint = out;
+
+	(void)field;
+	if (lb_endpoint_parse(json_string_value(value), endpoint, err))
+		return -EINVAL;
+	return usable(&endpoint->address, "VIP", err);
+}
+
+static json_t *endpoint_write(const struct schema_field *field, const void *value)
+{
+	char text[LB_ENDPOINT_TEXT];
+
+	(void)field;
+	return json_string(lb_endpoint_format(value, text));
+}
+
+static bool is_prime(int64_t number)
+{
+	if (number < 4)
+		return number > 1;
+	if (number % 2 == 0)
+		return false;
+	for (int64_t divisor = 3; divisor * divisor <= number; divisor += 2)
+		if (number % divisor == 0)
+			return false;
+	return true;
+}
+
+static int prime_read(const struct schema_field *field, const json_t *value, void *out,
+		      struct lb_err *err)
+{
+	int64_t size, below, above;
+
+	if (schema_integer_read(field, value, out, err))
+		return lb_err_hint(
+			err, "the nearest prime is %d",
+			(int)(json_integer_value(value) > field->max ? field->max : field->min));
+	size = *(uint32_t *)out;
+	if (is_prime(size))
+		return 0;
+	/* The limits are primes themselves, so neither search leaves the range. */
+	for (below = size; !is_prime(below);)
+		below--;
+	for (above = size; !is_prime(above);)
+		above++;
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s must be a prime, not %d", field->name, (int)size);
+	return lb_err_hint(err, "the nearest primes are %d and %d", (int)below, (int)above);
+}
+
+static const struct schema_kind endpoint_kind = {"address, port and protocol", LB_JSON_STRING,
+						 endpoint_read, endpoint_write, .owns = false};
+static const struct schema_kind prime_kind = {"prime", LB_JSON_INTEGER, prime_read,
+					      schema_integer_write, .owns = false};
+
+/* --- VIPs: what depends on several fields --- */
+
+/* Its own address as its name is how a VIP that has none is shown. */
+static int vip_name(struct lb_vip *vip, const json_t *given, struct lb_err *err)
+{
+	const char *name = json_string_value(json_object_get(given, "name"));
+	struct lb_endpoint endpoint;
+
+	if (!name && vip->name[0])
+		return 0;
+	memset(vip->name, 0, sizeof(vip->name));
+	if (!name || (lb_endpoint_parse(name, &endpoint, NULL) == 0 &&
+		      lb_endpoint_compare(&endpoint, &vip->endpoint) == 0)) {
+		lb_endpoint_format(&vip->endpoint, vip->name);
+		return 0;
+	}
+	if (lb_name_check(name, err)) {
+		lb_err_prefix(err, "name");
+		return -EINVAL;
+	}
+	strcpy(vip->name, name); /* at most LB_NAME_MAX long, or refused above */
+	return 0;
+}
+
+static int vip_times(struct lb_vip *vip, const json_t *given, struct lb_err *err)
+{
+	if (!vip->transition_s)
+		vip->transition_s = vip->endpoint.protocol == IPPROTO_UDP ? LB_TRANSITION_UDP_S
+									  : LB_TRANSITION_TCP_S;
+	if (vip->flow_idle_s >= vip->transition_s)
+		return 0;
+	if (schema_given(given, "flow_idle_s")) {
+		lb_err_set(err, LB_ERR_PARAMS, "flow_idle_s",
+			   "flow_idle_s must be at least transition_s, %u", vip->transition_s);
+		return lb_err_hint(err,
+				   "a flow that sends once per transition must stay on record");
+	}
+	vip->flow_idle_s = vip->transition_s;
+	return 0;
+}
+
+static int vip_settle(void *object, const json_t *given, struct lb_err *err)
+{
+	struct lb_vip *vip = object;
+
+	if (vip_name(vip, given, err) || vip_times(vip, given, err))
+		return -EINVAL;
+	if (!lb_health_fits(&vip->health, &vip->endpoint, err))
+		return 0;
+	lb_err_prefix(err, "health");
+	return -EINVAL;
+}
+
+static bool vip_is_checked(const void *object)
+{
+	return ((const struct lb_vip *)object)->health.kind != LB_HEALTH_NONE;
+}
+
+/* --- VIPs: the fields --- */
+
+static const char *const table_words[] = {"rendezvous", "maglev", NULL};
+static const char *const encap_words[] = {"ipip", "gue", NULL};
+static const char *const hash_words[] = {"5-tuple", "source", "source-port", NULL};
+static const char *const fragments_words[] = {"track", "3-tuple", "drop", NULL};
+static const char *const on_unhealthy_words[] = {"keep", "reset", NULL};
+static const char *const when_all_unhealthy_words[] = {"use_all", "drop", NULL};
+
+static const struct schema_order backends_orders[] = {{"address", compare_backends}, {0}};
+
+#define VIP(member) SCHEMA_AT(struct lb_vip, member)
+#define LIST_AT(type, member) offsetof(type, member), sizeof(struct schema_items)
+
+/* Words in the order of their enums. */
+/* clang-format off: a table */
+static const struct schema_field vip_fields[] = {
+	{"name", &schema_string, VIP(name), .late = true},
+	{"address", &endpoint_kind, VIP(endpoint), .required = true, .change = SCHEMA_FIXED},
+	{"table", &schema_word, VIP(table), .words = table_words},
+	{"table_size", &prime_kind, VIP(table_size), .min = LB_TABLE_SIZE_MIN,
+	 .max = LB_TABLE_SIZE_MAX, .number = LB_TABLE_SIZE_DEFAULT, .change = SCHEMA_FIXED},
+	{"transition_s", &schema_integer, VIP(transition_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S},
+	{"flow_idle_s", &schema_integer, VIP(flow_idle_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S},
+	{"encap", &schema_word, VIP(encap), .words = encap_words},
+	{"hash", &schema_word, VIP(hash), .words = hash_words, .change = SCHEMA_KEPT},
+	{"fragments", &schema_word, VIP(fragments), .words = fragments_words},
+	{"backends", &schema_list, LIST_AT(struct lb_vip, backends), .schema = &lb_backend_schema,
+	 .orders = backends_orders, .change = SCHEMA_FIXED},
+	{"health", &schema_object, VIP(health), .schema = &lb_health_schema, .optional = true},
+	{"on_unhealthy", &schema_word, VIP(on_unhealthy), .words = on_unhealthy_words,
+	 .optional = true, .told = vip_is_checked},
+	{"when_all_unhealthy", &schema_word, VIP(when_all_unhealthy),
+	 .words = when_all_unhealthy_words, .optional = true, .told = vip_is_checked},
+	{0},
+};
+/* clang-format on */
+
+const struct schema lb_vip_schema = {"VIP", vip_fields, sizeof(struct lb_vip), vip_settle};
+
+/* --- documents --- */
+
+static int compare_vip_endpoints(const void *a, const void *b)
+{
+	return lb_endpoint_compare(&((const struct lb_vip *)a)->endpoint,
+				   &((const struct lb_vip *)b)->endpoint);
+}
+
+static int compare_vip_names(const void *a, const void *b)
+{
+	return strcmp(((const struct lb_vip *)a)->name, ((const struct lb_vip *)b)->name);
+}
+
+static const struct schema_order vips_orders[] = {
+	{"address", compare_vip_endpoints}, {"name", compare_vip_names}, {0}};
+
+/* clang-format off: a table */
+static const struct schema_field service_fields[] = {
+	{"vips", &schema_list, LIST_AT(struct lb_service, vips), .schema = &lb_vip_schema,
+	 .orders = vips_orders, .required = true},
+	/* Whoever applies the document looks at it. */
+	{"digest", &schema_ignored, 0, 0, .optional = true},
+	{0},
+};
+/* clang-format on */
+
+const struct schema lb_service_schema = {"service document", service_fields,
+					 sizeof(struct lb_service), NULL};
+
+_Static_assert(offsetof(struct lb_vip, backend_count) ==
+			       offsetof(struct lb_vip, backends) +
+				       offsetof(struct schema_items, count) &&
+		       sizeof(struct lb_service) == sizeof(struct schema_items),
+	       "lists lie as the schema has them");
+
+/* --- by these tables --- */
+
+int lb_service_from_json(const json_t *document, struct lb_service **out, struct lb_err *err)
+{
+	struct lb_service *service = lb_service_new();
+
+	*out = NULL;
+	if (!service)
+		return lb_err_no_memory(err);
+	if (!schema_read(&lb_service_schema, document, service, err)) {
+		*out = service;
+		return 0;
+	}
+	lb_service_free(service);
+	if (err && err->code == LB_ERR_PARAMS && !err->hint[0] && !strchr(err->path, '['))
+		lb_err_hint(err, "an empty document is {\"vips\": []}");
+	return -EINVAL;
+}
+
+json_t *lb_service_to_json(const struct lb_service *service)
+{
+	json_t *document = schema_write(&lb_service_schema, service), *vip;
+	char address[LB_ENDPOINT_TEXT];
+	size_t i;
+
+	json_array_foreach (json_object_get(document, "vips"), i, vip)
+		if (!strcmp(service->vips[i].name,
+			    lb_endpoint_format(&service->vips[i].endpoint, address)))
+			json_object_del(vip, "name");
+	return document;
+}
+
+struct lb_service *lb_service_copy(const struct lb_service *service)
+{
+	struct lb_service *copy = lb_service_new();
+
+	if (!copy || !schema_copy(&lb_service_schema, service, copy))
+		return copy;
+	free(copy);
+	return NULL;
+}
+
+void lb_service_free(struct lb_service *service)
+{
+	if (service)
+		schema_clear(&lb_service_schema, service);
+	free(service);
+}
+
+json_t *lb_vip_settings(const struct lb_vip *vip)
+{
+	struct lb_vip alone = *vip;
+	json_t *object;
+
+	alone.backend_count = 0;
+	object = schema_write(&lb_vip_schema, &alone);
+	json_object_del(object, "backends");
+	return object;
+}
+
+const char *lb_table_kind_name(enum lb_table_kind kind)
+{
+	return table_words[kind];
+}
+
+const char *lb_hash_name(enum lb_hash hash)
+{
+	return hash_words[hash];
+}

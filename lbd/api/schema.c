@@ -1,0 +1,640 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How is an object read, written, compared, copied and freed by its table? */
+#include "schema.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void *place(const struct schema_field *field, const void *object)
+{
+	return (char *)object + field->offset;
+}
+
+bool schema_given(const json_t *given, const char *name)
+{
+	const json_t *value = json_object_get(given, name);
+
+	return value && !json_is_null(value);
+}
+
+/* --- numbers and words --- */
+
+int schema_integer_read(const struct schema_field *field, const json_t *value, void *out,
+			struct lb_err *err)
+{
+	int64_t number = value ? json_integer_value(value) : field->number;
+
+	if (value && (number < field->min || number > field->max))
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "%s must be %" PRId64 " to %" PRId64 ", not %" PRId64,
+				  field->name, field->min, field->max, number);
+	*(uint32_t *)out = (uint32_t)number;
+	return 0;
+}
+
+json_t *schema_integer_write(const struct schema_field *field, const void *value)
+{
+	(void)field;
+	return json_integer(*(const uint32_t *)value);
+}
+
+static int boolean_read(const struct schema_field *field, const json_t *value, void *out,
+			struct lb_err *err)
+{
+	(void)field;
+	(void)err;
+	*(bool *)out = json_is_true(value);
+	return 0;
+}
+
+static json_t *boolean_write(const struct schema_field *field, const void *value)
+{
+	(void)field;
+	return json_boolean(*(const bool *)value);
+}
+
+static int word_read(const struct schema_field *field, const json_t *value, void *out,
+		     struct lb_err *err)
+{
+	const char *text = value ? json_string_value(value) : field->words[0], *nearest;
+	char list[128];
+
+	for (int i = 0; field->words[i]; i++) {
+		if (!strcmp(text, field->words[i])) {
+			*(uint32_t *)out = (uint32_t)(field->min + i);
+			return 0;
+		}
+	}
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s must be %s, not \"%s\"", field->name,
+		   lb_list(field->words, " or ", list, sizeof(list)), text);
+	nearest = lb_nearest(text, field->words);
+	return nearest ? lb_err_hint(err, "did you mean \"%s\"?", nearest) : -EINVAL;
+}
+
+static const char *word_of(const struct schema_field *field, const void *value)
+{
+	return field->words[*(const uint32_t *)value - field->min];
+}
+
+static json_t *word_write(const struct schema_field *field, const void *value)
+{
+	return json_string(word_of(field, value));
+}
+
+/* --- texts --- */
+
+int schema_length_check(const struct schema_field *field, size_t length, struct lb_err *err)
+{
+	if (length < (size_t)field->min)
+		return lb_err_set(err, LB_ERR_PARAMS, "", "%s must not be empty", field->name);
+	if (length > (size_t)field->max)
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "%s must be at most %" PRId64 " bytes, not %zu", field->name,
+				  field->max, length);
+	return 0;
+}
+
+static int text_check(const struct schema_field *field, const char *text, struct lb_err *err)
+{
+	if (schema_length_check(field, strlen(text), err))
+		return -EINVAL;
+	return field->check ? field->check(field, text, err) : 0;
+}
+
+static int text_read(const struct schema_field *field, const json_t *value, void *out,
+		     struct lb_err *err)
+{
+	const char *text = value ? json_string_value(value) : field->text;
+	char **copy = out;
+
+	*copy = NULL;
+	if (!text)
+		return 0;
+	if (text_check(field, text, err))
+		return -EINVAL;
+	*copy = strdup(text);
+	return *copy ? 0 : lb_err_no_memory(err);
+}
+
+static json_t *text_write(const struct schema_field *field, const void *value)
+{
+	(void)field;
+	return json_string(*(char *const *)value);
+}
+
+static int string_read(const struct schema_field *field, const json_t *value, void *out,
+		       struct lb_err *err)
+{
+	const char *text = value ? json_string_value(value) : field->text ? field->text : "";
+
+	if (value && text_check(field, text, err))
+		return -EINVAL;
+	strncpy(out, text, field->size); /* with zeros to its end, to be compared by bytes */
+	return 0;
+}
+
+static json_t *string_write(const struct schema_field *field, const void *value)
+{
+	(void)field;
+	return json_string(value);
+}
+
+static int ignored_read(const struct schema_field *field, const json_t *value, void *out,
+			struct lb_err *err)
+{
+	(void)field;
+	(void)value;
+	(void)out;
+	(void)err;
+	return 0;
+}
+
+/* --- objects within --- */
+
+static uint32_t kind_of(const struct schema *schema, const void *object)
+{
+	return *(const uint32_t *)place(schema->fields, object);
+}
+
+static int object_edit(const struct schema_field *field, const json_t *edit, void *object,
+		       struct lb_err *err)
+{
+	const struct schema *schema = field->schema;
+	char list[128];
+
+	if (kind_of(schema, object))
+		return schema_edit(schema, edit, object, err);
+	lb_err_set(err, LB_ERR_PARAMS, schema->fields->name,
+		   "there is no %s %s that could be changed", field->name, schema->noun);
+	return lb_err_hint(err, "a new one has a %s: %s", schema->fields->name,
+			   lb_list(schema->fields->words, " or ", list, sizeof(list)));
+}
+
+static int object_read(const struct schema_field *field, const json_t *value, void *out,
+		       struct lb_err *err)
+{
+	const struct schema *schema = field->schema;
+
+	if (!value)
+		return 0;
+	if (!json_is_object(value) && !json_is_null(value))
+		return lb_err_set(err, LB_ERR_PARAMS, "", "%s must be an object, or null for no %s",
+				  field->name, schema->noun);
+	if (json_is_object(value) && !json_object_get(value, schema->fields->name))
+		return object_edit(field, value, out, err);
+	schema_clear(schema, out);
+	return json_is_null(value) ? 0 : schema_read(schema, value, out, err);
+}
+
+static json_t *object_write(const struct schema_field *field, const void *value)
+{
+	return schema_write(field->schema, value);
+}
+
+static bool object_equal(const struct schema_field *field, const void *a, const void *b)
+{
+	return schema_equal(field->schema, a, b);
+}
+
+static int object_copy(const struct schema_field *field, const void *from, void *out)
+{
+	return schema_copy(field->schema, from, out);
+}
+
+static void object_clear(const struct schema_field *field, void *value)
+{
+	schema_clear(field->schema, value);
+}
+
+/* --- lists of objects --- */
+
+struct duplicate {
+	size_t first, later; /* positions in the list; later 0: there is none */
+};
+
+/* Equal elements by their place in the list. */
+static int compare_pointers(const void *a, const void *b, void *order)
+{
+	const char *left = *(const char *const *)a, *right = *(const char *const *)b;
+	int result = ((const struct schema_order *)order)->compare(left, right);
+
+	return result ? result : (left > right) - (left < right);
+}
+
+/* Finds the first element that equals an earlier one, and the first that it equals; by sorting, so
+ * that big documents take no longer than reading them. 0 or -ENOMEM. */
+static int duplicate_find(const struct schema_items *list, size_t size,
+			  const struct schema_order *order, struct duplicate *out)
+{
+	const char **sorted = calloc(list->count + 1, sizeof(*sorted)), *base = list->items;
+	size_t run = 0; /* where the run of equals began */
+
+	if (!sorted)
+		return -ENOMEM;
+	*out = (struct duplicate){0};
+	for (size_t i = 0; i < list->count; i++)
+		sorted[i] = base + i * size;
+	qsort_r(sorted, list->count, sizeof(*sorted), compare_pointers, (void *)order);
+	for (size_t i = 1; i < list->count; i++) {
+		size_t later = (size_t)(sorted[i] - base) / size;
+
+		if (order->compare(sorted[run], sorted[i]) != 0)
+			run = i;
+		else if (!out->later || later < out->later)
+			*out = (struct duplicate){.first = (size_t)(sorted[run] - base) / size,
+						  .later = later};
+	}
+	free(sorted);
+	return 0;
+}
+
+static int list_unique(const struct schema_field *field, const struct schema_items *list,
+		       struct lb_err *err)
+{
+	for (const struct schema_order *order = field->orders; order->what; order++) {
+		struct duplicate same;
+
+		if (duplicate_find(list, field->schema->size, order, &same))
+			return lb_err_no_memory(err);
+		if (!same.later)
+			continue;
+		lb_err_set(err, LB_ERR_EXISTS, order->what, "same %s as %s[%zu]", order->what,
+			   field->name, same.first);
+		lb_err_prefix(err, "[%zu]", same.later);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* On failure the caller clears what there is. */
+static int list_read(const struct schema_field *field, const json_t *value, void *out,
+		     struct lb_err *err)
+{
+	const size_t count = json_array_size(value), size = field->schema->size;
+	struct schema_items *list = out;
+
+	if (!count)
+		return 0;
+	list->items = calloc(count, size);
+	if (!list->items)
+		return lb_err_no_memory(err);
+	for (; list->count < count; list->count++) {
+		if (schema_read(field->schema, json_array_get(value, list->count),
+				(char *)list->items + list->count * size, err)) {
+			lb_err_prefix(err, "[%zu]", list->count);
+			return -EINVAL;
+		}
+	}
+	if (list_unique(field, list, err))
+		return -EINVAL;
+	qsort(list->items, count, size, field->orders->compare);
+	return 0;
+}
+
+static json_t *list_write(const struct schema_field *field, const void *value)
+{
+	const struct schema_items *list = value;
+	json_t *array = json_array();
+
+	for (size_t i = 0; i < list->count; i++) {
+		const char *item = (const char *)list->items + i * field->schema->size;
+
+		if (json_array_append_new(array, schema_write(field->schema, item))) {
+			json_decref(array);
+			return NULL;
+		}
+	}
+	return array;
+}
+
+static bool list_equal(const struct schema_field *field, const void *a, const void *b)
+{
+	const struct schema_items *left = a, *right = b;
+	const size_t size = field->schema->size;
+	bool equal = left->count == right->count;
+
+	for (size_t i = 0; equal && i < left->count; i++)
+		equal = schema_equal(field->schema, (const char *)left->items + i * size,
+				     (const char *)right->items + i * size);
+	return equal;
+}
+
+static int list_copy(const struct schema_field *field, const void *from, void *out)
+{
+	const size_t size = field->schema->size;
+	const struct schema_items *list = from;
+	struct schema_items *copy = out;
+
+	*copy = (struct schema_items){0};
+	if (!list->count)
+		return 0;
+	copy->items = calloc(list->count, size);
+	if (!copy->items)
+		return -ENOMEM;
+	for (; copy->count < list->count; copy->count++)
+		if (schema_copy(field->schema, (const char *)list->items + copy->count * size,
+				(char *)copy->items + copy->count * size))
+			return -ENOMEM;
+	return 0;
+}
+
+static void list_clear(const struct schema_field *field, void *value)
+{
+	struct schema_items *list = value;
+
+	while (list->count)
+		schema_clear(field->schema,
+			     (char *)list->items + --list->count * field->schema->size);
+	free(list->items);
+}
+
+/* --- the kinds --- */
+
+/* clang-format off: tables */
+const struct schema_kind schema_word = {"word", LB_JSON_STRING, word_read, word_write,
+					.owns = false};
+const struct schema_kind schema_integer = {"integer", LB_JSON_INTEGER, schema_integer_read,
+					   schema_integer_write, .owns = false};
+const struct schema_kind schema_boolean = {"boolean", LB_JSON_BOOLEAN, boolean_read, boolean_write,
+					   .owns = false};
+const struct schema_kind schema_text = {"text", LB_JSON_STRING, text_read, text_write,
+					.owns = true};
+const struct schema_kind schema_string = {"text", LB_JSON_STRING, string_read, string_write,
+					  .owns = false};
+const struct schema_kind schema_ignored = {"text", LB_JSON_STRING, ignored_read, NULL,
+					   .owns = false};
+const struct schema_kind schema_object = {"object",
+					  LB_JSON_OBJECT,
+					  object_read,
+					  object_write,
+					  .equal = object_equal,
+					  .copy = object_copy,
+					  .clear = object_clear,
+					  .edits = true};
+const struct schema_kind schema_list = {"list",
+					LB_JSON_ARRAY,
+					list_read,
+					list_write,
+					.equal = list_equal,
+					.copy = list_copy,
+					.clear = list_clear};
+/* clang-format on */
+
+/* --- reading objects --- */
+
+static bool belongs(const struct schema *schema, const struct schema_field *field,
+		    const void *object)
+{
+	return !field->of || field->of >> kind_of(schema, object) & 1;
+}
+
+/* A field that only another kind of object has is a mistake worth telling, never ignored. */
+static int does_not_belong(const struct schema *schema, const struct schema_field *field,
+			   const void *object, struct lb_err *err)
+{
+	const struct schema_field *first = schema->fields;
+	const char *names[SCHEMA_FIELDS_MAX] = {0};
+	char list[128];
+	size_t count = 0;
+
+	for (int i = 0; first->words[i]; i++)
+		if (field->of >> (i + first->min) & 1)
+			names[count++] = first->words[i];
+	return lb_err_set(err, LB_ERR_PARAMS, field->name, "%s is a field of %s %ss, not of %s %ss",
+			  field->name, lb_list(names, " and ", list, sizeof(list)), schema->noun,
+			  word_of(first, place(first, object)), schema->noun);
+}
+
+/* Whether the kinds of object have fields of their own. */
+static bool has_kinds(const struct schema *schema)
+{
+	const struct schema_field *field = schema->fields;
+
+	while (field->name && !field->of)
+		field++;
+	return field->name;
+}
+
+static enum lb_json_kind expected(const struct schema *schema, const struct schema_field *field,
+				  const json_t *object, bool edit)
+{
+	if (edit && (field->kind->edits ||
+		     (json_is_null(json_object_get(object, field->name)) && has_kinds(schema))))
+		return LB_JSON_ANY;
+	return field->kind->json;
+}
+
+/* The values by their fields' places in the table, each of the JSON type that it should have. */
+static int read_shape(const struct schema *schema, const json_t *object, bool edit,
+		      const json_t **values, struct lb_err *err)
+{
+	struct lb_json_field shape[SCHEMA_FIELDS_MAX + 1] = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; schema->fields[i].name; i++) {
+		const struct schema_field *field = &schema->fields[i];
+
+		values[i] = NULL;
+		if (!edit || field->change != SCHEMA_FIXED)
+			shape[count++] = (struct lb_json_field){
+				field->name, expected(schema, field, object, edit),
+				field->required && !field->of && !edit, &values[i]};
+	}
+	return lb_json_fields(object, shape, err);
+}
+
+static void value_clear(const struct schema_field *field, void *value)
+{
+	if (field->kind->clear)
+		field->kind->clear(field, value);
+	if (field->kind->owns)
+		free(*(void **)value);
+	memset(value, 0, field->size);
+}
+
+static int read_field(const struct schema_field *field, const json_t *value, void *object,
+		      struct lb_err *err)
+{
+	void *out = place(field, object);
+
+	if (!field->kind->edits)
+		value_clear(field, out);
+	if (!field->kind->read(field, value, out, err))
+		return 0;
+	lb_err_prefix(err, "%s", field->name);
+	return -EINVAL;
+}
+
+static int read_fields(const struct schema *schema, const json_t *object, bool edit, void *out,
+		       struct lb_err *err)
+{
+	const json_t *values[SCHEMA_FIELDS_MAX];
+
+	if (read_shape(schema, object, edit, values, err))
+		return -EINVAL;
+	for (size_t i = 0; schema->fields[i].name; i++) {
+		const struct schema_field *field = &schema->fields[i];
+		const json_t *value =
+			field->kind->edits || !json_is_null(values[i]) ? values[i] : NULL;
+
+		if (!belongs(schema, field, out) && value && !json_is_false(value))
+			return does_not_belong(schema, field, out, err);
+		if (!belongs(schema, field, out) || field->late || (edit && !values[i]))
+			continue;
+		if (field->required && !value) {
+			lb_err_set(err, LB_ERR_PARAMS, field->name, "%s is missing", field->name);
+			return -EINVAL;
+		}
+		if (read_field(field, value, out, err))
+			return -EINVAL;
+	}
+	return schema->settle ? schema->settle(out, object, err) : 0;
+}
+
+int schema_read(const struct schema *schema, const json_t *object, void *out, struct lb_err *err)
+{
+	memset(out, 0, schema->size);
+	if (!read_fields(schema, object, false, out, err))
+		return 0;
+	schema_clear(schema, out);
+	return -EINVAL;
+}
+
+/* --- editing --- */
+
+static int nothing_to_set(const struct schema *schema, struct lb_err *err)
+{
+	const char *names[SCHEMA_FIELDS_MAX] = {0};
+	char list[sizeof(err->message)];
+	size_t count = 0;
+
+	for (const struct schema_field *field = schema->fields; field->name; field++)
+		if (field->change != SCHEMA_FIXED)
+			names[count++] = field->name;
+	return lb_err_set(err, LB_ERR_PARAMS, "", "nothing to set: give %s",
+			  lb_list(names, " or ", list, sizeof(list)));
+}
+
+int schema_edit(const struct schema *schema, const json_t *edit, void *object, struct lb_err *err)
+{
+	void *next;
+	int error;
+
+	if (json_is_object(edit) && !json_object_size(edit))
+		return nothing_to_set(schema, err);
+	next = malloc(schema->size);
+	if (!next || schema_copy(schema, object, next)) {
+		free(next);
+		return lb_err_no_memory(err);
+	}
+	error = read_fields(schema, edit, true, next, err);
+	schema_clear(schema, error ? next : object);
+	if (!error)
+		memcpy(object, next, schema->size);
+	free(next);
+	return error;
+}
+
+/* --- writing, comparing, copying, freeing --- */
+
+static bool is_set(const struct schema_field *field, const void *value)
+{
+	const char *bytes = value;
+	size_t i = 0;
+
+	if (field->kind == &schema_object)
+		return kind_of(field->schema, value);
+	while (i < field->size && !bytes[i])
+		i++;
+	return i < field->size;
+}
+
+static bool is_written(const struct schema *schema, const struct schema_field *field,
+		       const void *object)
+{
+	return belongs(schema, field, object) &&
+	       (!field->optional || is_set(field, place(field, object)) ||
+		(field->told && field->told(object)));
+}
+
+json_t *schema_write(const struct schema *schema, const void *object)
+{
+	json_t *out = json_object();
+	int error = 0;
+
+	for (const struct schema_field *field = schema->fields; !error && field->name; field++)
+		if (is_written(schema, field, object))
+			error = json_object_set_new(
+				out, field->name, field->kind->write(field, place(field, object)));
+	if (!error)
+		return out;
+	json_decref(out);
+	return NULL;
+}
+
+/* Without memory nothing is equal. */
+static bool json_compare(const struct schema_field *field, const void *a, const void *b)
+{
+	json_t *left = field->kind->write(field, a), *right = field->kind->write(field, b);
+	bool equal = json_equal(left, right);
+
+	json_decref(left);
+	json_decref(right);
+	return equal;
+}
+
+static bool value_equal(const struct schema_field *field, const void *a, const void *b)
+{
+	if (field->kind->equal)
+		return field->kind->equal(field, a, b);
+	if (field->kind->owns && *(void *const *)a && *(void *const *)b)
+		return json_compare(field, a, b);
+	return !memcmp(a, b, field->size);
+}
+
+bool schema_equal(const struct schema *schema, const void *a, const void *b)
+{
+	const struct schema_field *field = schema->fields;
+
+	while (field->name && value_equal(field, place(field, a), place(field, b)))
+		field++;
+	return !field->name;
+}
+
+static int value_copy(const struct schema_field *field, const void *from, void *out)
+{
+	json_t *json;
+	int error;
+
+	if (field->kind->copy)
+		return field->kind->copy(field, from, out);
+	if (!field->kind->owns || !*(void *const *)from)
+		return 0;
+	memset(out, 0, field->size);
+	json = field->kind->write(field, from);
+	error = json ? field->kind->read(field, json, out, NULL) : -ENOMEM;
+	json_decref(json);
+	return error;
+}
+
+int schema_copy(const struct schema *schema, const void *from, void *out)
+{
+	int error = 0;
+
+	/* Every field is copied, to NULL at least, for the sake of clear. */
+	memcpy(out, from, schema->size);
+	for (const struct schema_field *field = schema->fields; field->name; field++)
+		error |= value_copy(field, place(field, from), place(field, out));
+	if (!error)
+		return 0;
+	schema_clear(schema, out);
+	return -ENOMEM;
+}
+
+void schema_clear(const struct schema *schema, void *object)
+{
+	for (const struct schema_field *field = schema->fields; field->name; field++)
+		value_clear(field, place(field, object));
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What may stand in an object of ours? One table each for the service document, a VIP, a backend, a
+ * health check (model_fields.c, health.c) and lbd.json (host/config.c). Reading, writing, comparing,
+ * copying and freeing walk the table, and so do lbctl's options, the reports and the documentation.
+ *
+ * A field needs nothing but its row. What depends on several fields stands in the object's `settle`.
+ */
+#ifndef LB_SCHEMA_H
+#define LB_SCHEMA_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include "err.h"
+#include "json.h"
+
+#define SCHEMA_FIELDS_MAX 32
+
+struct schema_field;
+
+/* What a field's value is in JSON and in the struct. Functions get the place of the value. */
+struct schema_kind {
+	const char *name; /* in documentation: "address" */
+	enum lb_json_kind json;
+	/* NULL: what holds when the field is left out. The paths of errors begin below the field. */
+	int (*read)(const struct schema_field *field, const json_t *value, void *out,
+		    struct lb_err *err);
+	json_t *(*write)(const struct schema_field *field, const void *value);
+	/* The value begins with a pointer to memory of its own, one block, or NULL. It is compared
+	 * and copied as JSON; one that owns nothing, by its bytes. */
+	bool owns;
+	/* Or else: */
+	bool (*equal)(const struct schema_field *field, const void *a, const void *b);
+	/* What copy has not made it leaves NULL: 0 or -ENOMEM. */
+	int (*copy)(const struct schema_field *field, const void *from, void *out);
+	void (*clear)(const struct schema_field *field, void *value);
+	/* Read changes the value that is there; in an edit it gets any JSON value for that. */
+	bool edits;
+};
+
+enum schema_change {
+	SCHEMA_CHANGEABLE,
+	SCHEMA_FIXED, /* not by editing: it stays, or has a method of its own */
+	SCHEMA_KEPT,  /* taken in an edit, but only as it is */
+};
+
+/* Two elements of a list of objects, as qsort has it; what they have in common is `what`. */
+struct schema_order {
+	const char *what;
+	int (*compare)(const void *a, const void *b);
+};
+
+struct schema_field {
+	const char *name;
+	const struct schema_kind *kind;
+	size_t offset, size; /* SCHEMA_AT */
+
+	bool required;
+	bool late; /* read by settle */
+	enum schema_change change;
+	bool optional;                    /* not written while it is all zero … */
+	bool (*told)(const void *object); /* … unless this holds; NULL: it does not */
+	uint32_t of;                      /* kinds of object that have it, bits; 0: all */
+
+	int64_t min, max; /* of an integer, or bytes of a text; min: the first word's number */
+	int64_t number;   /* the default of an integer */
+	const char *text; /* the default of a text; NULL: none */
+	const char *const *words; /* ends with NULL; the first is the default */
+	int (*check)(const struct schema_field *field, const char *text, struct lb_err *err);
+	const struct schema *schema; /* of an object, or of each object of a list */
+	const struct schema_order
+		*orders; /* ends with what NULL: none twice; sorted by the first */
+};
+
+/* The place of a member: two members of a row. */
+#define SCHEMA_AT(type, member) offsetof(type, member), sizeof(((type *)0)->member)
+
+struct schema {
+	const char *noun;
+	/* Ends with name NULL. Where an object is of a kind, 1 or more, the first field is it; an
+	 * object of kind 0 is none. */
+	const struct schema_field *fields;
+	size_t size; /* of the struct */
+	/* After reading, or after changing what `given` has: what is left to derive and to refuse. */
+	int (*settle)(void *object, const json_t *given, struct lb_err *err);
+};
+
+/* --- kinds --- */
+extern const struct schema_kind schema_word;    /* an enum */
+extern const struct schema_kind schema_integer; /* uint32_t */
+extern const struct schema_kind schema_boolean; /* bool */
+extern const struct schema_kind schema_text;    /* char *, owned; NULL: none */
+extern const struct schema_kind schema_string;  /* char [], where "" may stand for none */
+extern const struct schema_kind schema_ignored; /* a text that is not kept */
+extern const struct schema_kind schema_object;  /* a struct, of a kind or none */
+extern const struct schema_kind schema_list;    /* of objects: struct schema_items */
+
+/* A list as the struct's own fields have it: `struct lb_backend *backends; size_t backend_count;` */
+struct __attribute__((may_alias)) schema_items {
+	void *items; /* owned */
+	size_t count;
+};
+
+/* For kinds that ask more of a value. */
+int schema_integer_read(const struct schema_field *field, const json_t *value, void *out,
+			struct lb_err *err);
+json_t *schema_integer_write(const struct schema_field *field, const void *value);
+int schema_length_check(const struct schema_field *field, size_t length, struct lb_err *err);
+
+/* Whether `given` has the field and does not take it back by null. */
+bool schema_given(const json_t *given, const char *name);
+
+/* --- objects --- */
+/* A new object in *out, or -EINVAL with *out empty. */
+int schema_read(const struct schema *schema, const json_t *object, void *out, struct lb_err *err);
+/* Changes the fields that `edit` has, all or none. An object within is taken away by null, replaced
+ * by one that says its kind, and changed by one that does not, where null stands for a default. */
+int schema_edit(const struct schema *schema, const json_t *edit, void *object, struct lb_err *err);
+json_t *schema_write(const struct schema *schema, const void *object); /* NULL without memory */
+bool schema_equal(const struct schema *schema, const void *a, const void *b);
+int schema_copy(const struct schema *schema, const void *from, void *out); /* 0 or -ENOMEM */
+void schema_clear(const struct schema *schema,
+		  void *object); /* frees what it owns, and empties it */
+
+#endif
