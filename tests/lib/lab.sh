@@ -20,6 +20,7 @@
 #                                           after that allows them, as nobody
 #   lab_stop_lbd
 #   lab_ready                               waits until every backend's next hop is resolved
+#   lab_losses                              where packets were lost so far, for a test whose connections wait
 #   lbctl args…                             the tool, on that lbd's socket
 #   lab_down                                checks as well that nothing remains
 #
@@ -339,6 +340,14 @@ lab_ready() {
 lab_all_resolved() {
 	lbctl --json status | jq -e '(.unroutable | length) == 0 and
 		all(.next_hops[]; .state == "resolved")'
+}
+
+lab_losses() {
+	echo "the interface l0 had no room for $(lab_ip balancer -s -json link show l0 |
+		jq '.[0].stats64.rx.dropped') packets, retransmission timers of the client expired" \
+		"$(lab_in client nstat -asz --json TcpExtTCPTimeouts | jq .kernel.TcpExtTCPTimeouts) times"
+	echo "lbd: $(lbctl --json stats | jq -c '[.verdicts[] | select(.action == "drop" and .packets > 0) |
+		{(.name): .packets}] | add // "no packet was dropped"')"
 }
 
 lbctl() {

@@ -94,6 +94,7 @@ nothing_broke() {
 	local state
 	state=$(held)
 	echo "$state"
+	lab_losses
 	jq -e --argjson held "$HELD" --argjson least "$(($1 * HELD + $2))" '
 		.open == $held and .opened == $held and .failures == 0 and .resets == 0 and
 		.stalls == 0 and .wrong == 0 and .exchanges >= $least and
