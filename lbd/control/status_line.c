@@ -76,7 +76,7 @@ static void tell(struct status_line *line)
 
 	if (!strcmp(describe(&line->options, text), line->told))
 		return;
-	if (notify_status(line->options.notify, "%s", text))
+	if (notify_status(line->options.notify, text))
 		tell_soon(line); /* there was no room for it */
 	else
 		memcpy(line->told, text, sizeof(text));

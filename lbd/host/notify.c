@@ -2,9 +2,7 @@
 /* How does the service manager learn how lbd is doing? */
 #include <errno.h>
 #include <event2/event.h>
-#include <inttypes.h>
 #include <stddef.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,16 +37,6 @@ static int notify_send(struct notify *notify, const char *text, int flags)
 
 /* --- the environment, which is trusted no further than a start goes --- */
 
-/* The value of a variable, to be freed, which is unset. */
-static char *take_variable(const char *name)
-{
-	const char *value = getenv(name);
-	char *copy = value ? strdup(value) : NULL;
-
-	unsetenv(name);
-	return copy;
-}
-
 static int parse_number(const char *text, uint64_t *out)
 {
 	char *end;
@@ -80,10 +68,10 @@ static int parse_address(const char *text, struct notify *notify, struct lb_err 
 
 /* How often to tell the watchdog, 0 for never. It may be another process that it waits for: then
  * the variables were inherited. */
-static int parse_watchdog(const char *usec, const char *pid, uint64_t *period_us,
-			  struct lb_err *err)
+static int parse_watchdog(uint64_t *period_us, struct lb_err *err)
 {
-	uint64_t timeout, process;
+	const char *usec = getenv("WATCHDOG_USEC"), *pid = getenv("WATCHDOG_PID");
+	uint64_t timeout, process = (uint64_t)getpid();
 
 	*period_us = 0;
 	if (!usec)
@@ -94,7 +82,7 @@ static int parse_watchdog(const char *usec, const char *pid, uint64_t *period_us
 	if (pid && parse_number(pid, &process))
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "WATCHDOG_PID is no process: \"%s\"",
 				  pid);
-	if (!pid || process == (uint64_t)getpid())
+	if (process == (uint64_t)getpid())
 		*period_us = timeout / 2;
 	return 0;
 }
@@ -125,49 +113,36 @@ static int start_watchdog(struct event_base *base, struct notify *notify, uint64
 	return 0;
 }
 
-static int open_socket(struct notify *notify, struct lb_err *err)
+static int open_with(struct event_base *base, const char *path, struct notify *notify,
+		     struct lb_err *err)
 {
+	uint64_t period_us;
+
 	notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (notify->fd < 0)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make a socket: %s",
 				  strerror(errno));
-	return 0;
-}
-
-static int open_with(struct event_base *base, const char *path, uint64_t period_us,
-		     struct notify **out, struct lb_err *err)
-{
-	struct notify *notify = calloc(1, sizeof(*notify));
-
-	if (!notify)
-		return lb_err_no_memory(err);
-	notify->fd = -1;
-	if (parse_address(path, notify, err) || open_socket(notify, err) ||
-	    start_watchdog(base, notify, period_us, err)) {
-		notify_close(notify);
+	if (parse_address(path, notify, err) || parse_watchdog(&period_us, err))
 		return -EINVAL;
-	}
-	*out = notify;
-	return 0;
+	return start_watchdog(base, notify, period_us, err);
 }
 
 int notify_open(struct event_base *base, struct notify **out, struct lb_err *err)
 {
-	char *path = take_variable("NOTIFY_SOCKET");
-	char *usec = take_variable("WATCHDOG_USEC");
-	char *pid = take_variable("WATCHDOG_PID");
-	uint64_t period_us;
-	int ret = 0;
+	const char *path = getenv("NOTIFY_SOCKET");
+	int error = 0;
 
-	*out = NULL;
+	*out = path ? calloc(1, sizeof(**out)) : NULL;
 	if (path)
-		ret = parse_watchdog(usec, pid, &period_us, err);
-	if (path && !ret)
-		ret = open_with(base, path, period_us, out, err);
-	free(path);
-	free(usec);
-	free(pid);
-	return ret;
+		error = *out ? open_with(base, path, *out, err) : lb_err_no_memory(err);
+	if (error) {
+		notify_close(*out);
+		*out = NULL;
+	}
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+	return error;
 }
 
 void notify_close(struct notify *notify)
@@ -193,15 +168,11 @@ int notify_stopping(struct notify *notify)
 	return notify_send(notify, "STOPPING=1", 0);
 }
 
-int notify_status(struct notify *notify, const char *format, ...)
+int notify_status(struct notify *notify, const char *status)
 {
-	char text[STATUS_MAX] = "STATUS=";
-	size_t used = strlen(text);
-	va_list arguments;
+	char text[STATUS_MAX];
 
-	va_start(arguments, format);
-	vsnprintf(text + used, sizeof(text) - used, format, arguments);
-	va_end(arguments);
+	snprintf(text, sizeof(text), "STATUS=%s", status);
 	/* Another line would be another message. */
 	for (char *at = text; (at = strchr(at, '\n'));)
 		*at = ' ';

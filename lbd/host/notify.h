@@ -23,7 +23,6 @@ void notify_close(struct notify *notify);
  * where it has none, and is one line, its newlines made blanks. */
 int notify_ready(struct notify *notify);
 int notify_stopping(struct notify *notify);
-int notify_status(struct notify *notify, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+int notify_status(struct notify *notify, const char *status);
 
 #endif
