@@ -153,6 +153,23 @@ static int ignored_read(const struct schema_field *field, const json_t *value, v
 
 /* --- objects within --- */
 
+static int read_field(const struct schema_field *field, const json_t *value, void *object,
+		      struct lb_err *err);
+static int read_fields(const struct schema *schema, const json_t *object, bool edit, void *out,
+		       struct lb_err *err);
+
+/* Without the object its fields hold what they hold unless given, and none is required. */
+static int group_read(const struct schema_field *group, const json_t *value, void *out,
+		      struct lb_err *err)
+{
+	if (value)
+		return read_fields(group->schema, value, false, out, err);
+	for (const struct schema_field *field = group->schema->fields; field->name; field++)
+		if (!field->required && read_field(field, NULL, out, err))
+			return -EINVAL;
+	return 0;
+}
+
 static uint32_t kind_of(const struct schema *schema, const void *object)
 {
 	return *(const uint32_t *)place(schema->fields, object);
@@ -373,6 +390,7 @@ const struct schema_kind schema_object = {"object",
 					  .copy = object_copy,
 					  .clear = object_clear,
 					  .edits = true};
+const struct schema_kind schema_group = {"object", LB_JSON_OBJECT, group_read, .owns = false};
 const struct schema_kind schema_list = {"list",
 					LB_JSON_ARRAY,
 					list_read,

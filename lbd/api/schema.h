@@ -94,6 +94,7 @@ extern const struct schema_kind schema_text;    /* char *, owned; NULL: none */
 extern const struct schema_kind schema_string;  /* char [], where "" may stand for none */
 extern const struct schema_kind schema_ignored; /* a text that is not kept */
 extern const struct schema_kind schema_object;  /* a struct, of a kind or none */
+extern const struct schema_kind schema_group;   /* an object whose fields lie in the same struct */
 extern const struct schema_kind schema_list;    /* of objects: struct schema_items */
 
 /* A list as the struct's own fields have it: `struct lb_backend *backends; size_t backend_count;` */

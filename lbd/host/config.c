@@ -1,22 +1,16 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What lbd.json says: strict reading, defaults, and errors with the JSON path of the fault. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include "../../bpf/abi.h"
-#include "../api/model.h"
 #include "../api/paths.h"
 #include "../api/rpc.h"
+#include "../api/schema.h"
 #include "config.h"
 
-#define STATE_DIR_DEFAULT "/var/lib/lbd"
-#define GROUP_DEFAULT "lbd"
-#define VIPS_DEFAULT 1024
-#define MEMBERS_DEFAULT 4096
-#define SLOTS_DEFAULT 2097152
-#define FLOWS_DEFAULT 1048576
-#define ANSWER_RATE_DEFAULT 1000
 #define ANSWER_RATE_MAX 1000000
 #define FLOWS_MIN 8 /* one bucket */
 
@@ -24,11 +18,6 @@
  * address. */
 #define SOURCE4_LENGTH_MIN 8
 #define SOURCE6_LENGTH_MIN 96
-
-static int bad(struct lb_err *err, const char *path, const char *message)
-{
-	return lb_err_set(err, LB_ERR_PARAMS, path, "%s", message);
-}
 
 /* --- interfaces --- */
 
@@ -50,9 +39,11 @@ static int read_interface(const json_t *value, struct config *out, struct lb_err
 	const char *name = json_string_value(value), *fault;
 
 	if (!name)
-		return bad(err, "", "an interface must be a string, its name");
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "an interface must be a string, its name");
 	if (strlen(name) != json_string_length(value))
-		return bad(err, "", "an interface name must not hold the character NUL");
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "an interface name must not hold the character NUL");
 	fault = interface_name_fault(name);
 	if (fault)
 		return lb_err_set(err, LB_ERR_PARAMS, "", "\"%s\" %s", name, fault);
@@ -64,115 +55,67 @@ static int read_interface(const json_t *value, struct config *out, struct lb_err
 	return 0;
 }
 
-static int read_interfaces(const json_t *array, struct config *out, struct lb_err *err)
+static int interfaces_read(const struct schema_field *field, const json_t *array, void *out,
+			   struct lb_err *err)
 {
-	size_t count = json_array_size(array);
+	const json_t *name;
+	size_t i;
 
-	if (!count) {
-		bad(err, "interfaces", "interfaces is empty");
+	if (!json_array_size(array)) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "interfaces is empty");
 		return lb_err_hint(err, "name the interfaces that receive the clients' packets, "
 					"such as [\"eth0\"]");
 	}
-	if (count > LB_INTERFACES_MAX)
-		return lb_err_set(err, LB_ERR_PARAMS, "interfaces",
-				  "at most %d interfaces, not %zu", LB_INTERFACES_MAX, count);
-	for (size_t i = 0; i < count; i++) {
-		int ret = read_interface(json_array_get(array, i), out, err);
-
-		if (ret) {
-			lb_err_prefix(err, "interfaces[%zu]", i);
-			return ret;
+	if (json_array_size(array) > (size_t)field->max)
+		return lb_err_set(err, LB_ERR_PARAMS, "", "at most %d interfaces, not %zu",
+				  (int)field->max, json_array_size(array));
+	json_array_foreach (array, i, name)
+		if (read_interface(name, out, err)) {
+			lb_err_prefix(err, "[%zu]", i);
+			return -EINVAL;
 		}
-	}
 	return 0;
 }
 
-/* --- words and paths --- */
+/* --- texts --- */
 
-static int read_xdp_mode(const json_t *value, struct config *out, struct lb_err *err)
+static int path_check(const struct schema_field *field, const char *text, struct lb_err *err)
 {
-	/* In the order of enum xdp_mode. */
-	static const char *const modes[] = {"auto", "native", "generic", NULL};
-	const char *text = json_string_value(value), *meant;
-
-	for (int i = 0; text && modes[i]; i++) {
-		if (strcmp(text, modes[i]))
-			continue;
-		out->xdp_mode = (enum xdp_mode)i;
+	if (*text == '/')
 		return 0;
-	}
-	lb_err_set(err, LB_ERR_PARAMS, "xdp_mode",
-		   "xdp_mode must be auto, native or generic, not \"%s\"", text);
-	meant = lb_nearest(text, modes);
-	return meant ? lb_err_hint(err, "did you mean \"%s\"?", meant) : -EINVAL;
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s must be an absolute path, not \"%s\"", field->name,
+		   text);
+	return lb_err_hint(err, "begin it with a /");
 }
 
-static int read_path(const json_t *value, const char *name, char *out, size_t size,
-		     struct lb_err *err)
+static int control_settle(void *object, const json_t *given, struct lb_err *err)
 {
-	const char *text = json_string_value(value);
+	struct config *config = object;
 
-	if (!value)
+	config->control_group_configured = schema_given(given, "group") && *config->control_group;
+	if (strcmp(config->control_path, config->control_read_only_path))
 		return 0;
-	if (*text != '/') {
-		lb_err_set(err, LB_ERR_PARAMS, name, "%s must be an absolute path, not \"%s\"",
-			   name, text);
-		return lb_err_hint(err, "begin it with a /");
-	}
-	if (strlen(text) >= size)
-		return lb_err_set(err, LB_ERR_PARAMS, name, "%s has %zu bytes, %zu at most", name,
-				  strlen(text), size - 1);
-	strcpy(out, text);
-	return 0;
+	return lb_err_set(err, LB_ERR_PARAMS, "read_only_path", "read_only_path must not be path");
 }
 
-static int read_control(const json_t *object, struct config *out, struct lb_err *err)
+/* Of the family `number`, and `min` bits long. */
+static int source_check(const struct schema_field *field, const struct lb_prefix *prefix,
+			struct lb_err *err)
 {
-	const json_t *path, *read_only_path, *group;
-	const struct lb_json_field fields[] = {
-		{"path", LB_JSON_STRING, false, &path},
-		{"read_only_path", LB_JSON_STRING, false, &read_only_path},
-		{"group", LB_JSON_STRING, false, &group},
-		{0},
-	};
-	int ret = lb_json_fields(object, fields, err);
-
-	if (ret)
-		return ret;
-	ret = read_path(path, "path", out->control_path, sizeof(out->control_path), err);
-	if (!ret)
-		ret = read_path(read_only_path, "read_only_path", out->control_read_only_path,
-				sizeof(out->control_read_only_path), err);
-	if (!ret && !strcmp(out->control_path, out->control_read_only_path))
-		ret = bad(err, "read_only_path", "read_only_path must not be path");
-	if (ret || !group)
-		return ret;
-	if (json_string_length(group) >= sizeof(out->control_group))
-		return lb_err_set(err, LB_ERR_PARAMS, "group", "a group name has at most %zu bytes",
-				  sizeof(out->control_group) - 1);
-	strcpy(out->control_group, json_string_value(group));
-	out->control_group_configured = *out->control_group != 0;
-	return 0;
-}
-
-/* --- sources of the outer header --- */
-
-static int check_source(const struct lb_prefix *prefix, int family, struct lb_err *err)
-{
-	int least = family == 4 ? SOURCE4_LENGTH_MIN : SOURCE6_LENGTH_MIN;
+	const int family = (int)field->number, least = (int)field->min;
 	const char *fault = lb_addr_unusable(&prefix->address);
 	char text[LB_PREFIX_TEXT];
 
 	if (prefix->address.family != family)
 		return lb_err_set(err, LB_ERR_PARAMS, "",
-				  "source%d must be an IPv%d address or prefix, not %s", family,
+				  "%s must be an IPv%d address or prefix, not %s", field->name,
 				  family, lb_addr_format(&prefix->address, text));
 	if (prefix->length < least) {
 		lb_err_set(err, LB_ERR_PARAMS, "", "%s is too short a prefix",
 			   lb_prefix_format(prefix, text));
 		return lb_err_hint(err,
 				   "the flow hash fills at most %d host bits: use /%d or longer",
-				   family == 4 ? 24 : 32, least);
+				   (family == 4 ? 32 : 128) - least, least);
 	}
 	if (fault)
 		return lb_err_set(err, LB_ERR_PARAMS, "", "%s %s",
@@ -180,223 +123,110 @@ static int check_source(const struct lb_prefix *prefix, int family, struct lb_er
 	return 0;
 }
 
-static int read_source(const json_t *value, int family, struct lb_prefix *out, struct lb_err *err)
+static int source_read(const struct schema_field *field, const json_t *value, void *out,
+		       struct lb_err *err)
 {
 	const char *text = json_string_value(value);
 	struct lb_prefix prefix;
-	int ret;
 
-	if (!value || !strcmp(text, "auto"))
+	if (!value || !strcmp(text, field->text))
 		return 0;
-	ret = lb_prefix_parse(text, &prefix, err);
-	if (!ret)
-		ret = check_source(&prefix, family, err);
-	if (!ret)
-		*out = prefix;
-	else
-		lb_err_prefix(err, "source%d", family);
-	return ret;
-}
-
-static int read_encap(const json_t *object, struct config *out, struct lb_err *err)
-{
-	const json_t *source4, *source6;
-	const struct lb_json_field fields[] = {
-		{"source4", LB_JSON_STRING, false, &source4},
-		{"source6", LB_JSON_STRING, false, &source6},
-		{0},
-	};
-	int ret = lb_json_fields(object, fields, err);
-
-	if (!ret)
-		ret = read_source(source4, 4, &out->source4, err);
-	if (!ret)
-		ret = read_source(source6, 6, &out->source6, err);
-	return ret;
-}
-
-/* --- exec checks --- */
-
-static int read_user(const json_t *value, struct config *out, struct lb_err *err)
-{
-	if (!json_string_length(value) || json_string_length(value) >= sizeof(out->exec.user))
-		return lb_err_set(err, LB_ERR_PARAMS, "user", "a user name has 1 to %zu bytes",
-				  sizeof(out->exec.user) - 1);
-	strcpy(out->exec.user, json_string_value(value));
+	if (lb_prefix_parse(text, &prefix, err) || source_check(field, &prefix, err))
+		return -EINVAL;
+	*(struct lb_prefix *)out = prefix;
 	return 0;
-}
-
-static int read_exec_checks(const json_t *object, struct config *out, struct lb_err *err)
-{
-	const json_t *folder, *user;
-	const struct lb_json_field fields[] = {
-		{"folder", LB_JSON_STRING, true, &folder},
-		{"user", LB_JSON_STRING, true, &user},
-		{0},
-	};
-	int ret = lb_json_fields(object, fields, err);
-
-	if (!ret)
-		ret = read_path(folder, "folder", out->exec.folder, sizeof(out->exec.folder), err);
-	return ret ? ret : read_user(user, out, err);
-}
-
-/* --- numbers --- */
-
-static int read_limits(const json_t *object, struct config *out, struct lb_err *err)
-{
-	const json_t *vips, *members, *slots, *flows;
-	const struct lb_json_field fields[] = {
-		{"vips", LB_JSON_INTEGER, false, &vips},
-		{"members", LB_JSON_INTEGER, false, &members},
-		{"slots", LB_JSON_INTEGER, false, &slots},
-		{"flows", LB_JSON_INTEGER, false, &flows},
-		{0},
-	};
-	const struct {
-		const json_t **value;
-		uint32_t min, max;
-		uint32_t *out;
-	} ranges[] = {
-		{&vips, 1, LB_VIPS_MAX, &out->vips},
-		{&members, 1, LB_MEMBERS_MAX, &out->members},
-		{&slots, LB_TABLE_SIZE_MIN, LB_SLOTS_MAX, &out->slots},
-		{&flows, FLOWS_MIN, LB_FLOWS_MAX, &out->flows},
-	};
-	int ret = lb_json_fields(object, fields, err);
-
-	for (size_t i = 0; !ret && i < sizeof(ranges) / sizeof(*ranges); i++) {
-		int64_t number;
-
-		if (!*ranges[i].value)
-			continue;
-		ret = lb_json_integer(*ranges[i].value, fields[i].name, ranges[i].min,
-				      ranges[i].max, &number, err);
-		if (!ret)
-			*ranges[i].out = (uint32_t)number;
-	}
-	return ret;
-}
-
-static int read_answer_rate(const json_t *value, struct config *out, struct lb_err *err)
-{
-	int64_t rate;
-	int ret = lb_json_integer(value, "answer_rate", 0, ANSWER_RATE_MAX, &rate, err);
-
-	if (!ret)
-		out->answer_rate = (uint32_t)rate;
-	return ret;
-}
-
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef";
-	const char *at = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
-
-	return at ? (int)(at - digits) : -1;
 }
 
 int config_parse_seed(const char *text, uint64_t seed[2])
 {
-	if (strlen(text) != 32)
+	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
 		return -EINVAL;
-	for (int i = 0; i < 32; i++) {
-		int digit = hex_digit(text[i]);
-
-		if (digit < 0)
-			return -EINVAL;
-		seed[i / 16] = seed[i / 16] << 4 | (uint64_t)digit;
-	}
+	sscanf(text, "%16" SCNx64 "%16" SCNx64, &seed[0], &seed[1]);
 	return seed[0] || seed[1] ? 0 : -EINVAL;
 }
 
-static int read_seed(const json_t *value, struct config *out, struct lb_err *err)
+static int seed_read(const struct schema_field *field, const json_t *value, void *out,
+		     struct lb_err *err)
 {
-	uint64_t seed[2] = {0};
+	struct config *config = out;
 
-	if (config_parse_seed(json_string_value(value), seed)) {
-		/* The text is not repeated: it may be a real seed with a typing error. */
-		bad(err, "hash_seed", "hash_seed must be exactly 32 hex digits, not all of them 0");
-		return lb_err_hint(err, "make one with: openssl rand -hex 16");
-	}
-	memcpy(out->seed, seed, sizeof(seed));
-	out->seed_configured = true;
-	return 0;
+	config->seed_configured = value;
+	if (!value || !config_parse_seed(json_string_value(value), config->seed))
+		return 0;
+	/* The text is not repeated: it may be a real seed with a typing error. */
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s must be exactly 32 hex digits, not all of them 0",
+		   field->name);
+	return lb_err_hint(err, "make one with: openssl rand -hex 16");
 }
 
-/* --- the whole --- */
+/* --- the keys --- */
 
-static void set_defaults(struct config *out)
-{
-	*out = (struct config){
-		.control_path = LB_SOCKET_DEFAULT,
-		.control_group = GROUP_DEFAULT,
-		.state_dir = STATE_DIR_DEFAULT,
-		.pin_dir = LB_PIN_DIR_DEFAULT,
-		.vips = VIPS_DEFAULT,
-		.members = MEMBERS_DEFAULT,
-		.slots = SLOTS_DEFAULT,
-		.flows = FLOWS_DEFAULT,
-		.answer_rate = ANSWER_RATE_DEFAULT,
-	};
-}
+static const struct schema_kind interfaces_kind = {"list of texts", LB_JSON_ARRAY, interfaces_read,
+						   .owns = false};
+static const struct schema_kind source_kind = {"address or prefix", LB_JSON_STRING, source_read,
+					       .owns = false};
+static const struct schema_kind seed_kind = {"32 hex digits", LB_JSON_STRING, seed_read,
+					     .owns = false};
 
-/* A part that is an object: its errors get its name before their path. */
-static int read_part(const json_t *object, const char *name,
-		     int (*read)(const json_t *, struct config *, struct lb_err *),
-		     struct config *out, struct lb_err *err)
-{
-	int ret = object ? read(object, out, err) : 0;
+/* In the order of enum xdp_mode. */
+static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
 
-	if (ret)
-		lb_err_prefix(err, "%s", name);
-	return ret;
-}
+#define AT(member) SCHEMA_AT(struct config, member)
+#define TEXT_AT(member) AT(member), .max = sizeof(((struct config *)0)->member) - 1
+#define PATH_AT(member) TEXT_AT(member), .check = path_check
 
-int config_from_json(const json_t *document, struct config *out, struct lb_err *err)
-{
-	const json_t *interfaces, *xdp_mode, *control, *state_dir, *pin_dir, *encap, *limits, *seed;
-	const json_t *answer_rate, *exec_checks;
-	const struct lb_json_field fields[] = {
-		{"interfaces", LB_JSON_ARRAY, true, &interfaces},
-		{"xdp_mode", LB_JSON_STRING, false, &xdp_mode},
-		{"control", LB_JSON_OBJECT, false, &control},
-		{"state_dir", LB_JSON_STRING, false, &state_dir},
-		{"pin_dir", LB_JSON_STRING, false, &pin_dir},
-		{"encap", LB_JSON_OBJECT, false, &encap},
-		{"limits", LB_JSON_OBJECT, false, &limits},
-		{"answer_rate", LB_JSON_INTEGER, false, &answer_rate},
-		{"exec_checks", LB_JSON_OBJECT, false, &exec_checks},
-		{"hash_seed", LB_JSON_STRING, false, &seed},
-		{0},
-	};
-	int ret;
+/* clang-format off: tables */
+static const struct schema_field control_fields[] = {
+	{"path", &schema_string, PATH_AT(control_path), .text = LB_SOCKET_DEFAULT},
+	{"read_only_path", &schema_string, PATH_AT(control_read_only_path)},
+	{"group", &schema_string, TEXT_AT(control_group), .text = "lbd"},
+	{0},
+};
+static const struct schema_field encap_fields[] = {
+	{"source4", &source_kind, AT(source4), .number = 4, .min = SOURCE4_LENGTH_MIN,
+	 .text = "auto"},
+	{"source6", &source_kind, AT(source6), .number = 6, .min = SOURCE6_LENGTH_MIN,
+	 .text = "auto"},
+	{0},
+};
+static const struct schema_field limits_fields[] = {
+	{"vips", &schema_integer, AT(vips), .number = 1024, .min = 1, .max = LB_VIPS_MAX},
+	{"members", &schema_integer, AT(members), .number = 4096, .min = 1, .max = LB_MEMBERS_MAX},
+	{"slots", &schema_integer, AT(slots), .number = 2097152, .min = LB_TABLE_SIZE_MIN,
+	 .max = LB_SLOTS_MAX},
+	{"flows", &schema_integer, AT(flows), .number = 1048576, .min = FLOWS_MIN,
+	 .max = LB_FLOWS_MAX},
+	{0},
+};
+static const struct schema_field exec_checks_fields[] = {
+	{"folder", &schema_string, PATH_AT(exec.folder), .required = true},
+	{"user", &schema_string, TEXT_AT(exec.user), .min = 1, .required = true},
+	{0},
+};
 
-	set_defaults(out);
-	ret = lb_json_fields(document, fields, err);
-	if (!ret)
-		ret = read_interfaces(interfaces, out, err);
-	if (!ret && xdp_mode)
-		ret = read_xdp_mode(xdp_mode, out, err);
-	if (!ret)
-		ret = read_part(control, "control", read_control, out, err);
-	if (!ret)
-		ret = read_path(state_dir, "state_dir", out->state_dir, sizeof(out->state_dir),
-				err);
-	if (!ret)
-		ret = read_path(pin_dir, "pin_dir", out->pin_dir, sizeof(out->pin_dir), err);
-	if (!ret)
-		ret = read_part(encap, "encap", read_encap, out, err);
-	if (!ret)
-		ret = read_part(limits, "limits", read_limits, out, err);
-	if (!ret && answer_rate)
-		ret = read_answer_rate(answer_rate, out, err);
-	if (!ret)
-		ret = read_part(exec_checks, "exec_checks", read_exec_checks, out, err);
-	if (!ret && seed)
-		ret = read_seed(seed, out, err);
-	return ret;
-}
+static const struct schema control_schema = {"group", control_fields, 0, control_settle};
+static const struct schema encap_schema = {"group", encap_fields, 0, NULL};
+static const struct schema limits_schema = {"group", limits_fields, 0, NULL};
+static const struct schema exec_checks_schema = {"group", exec_checks_fields, 0, NULL};
+
+static const struct schema_field config_fields[] = {
+	{"interfaces", &interfaces_kind, 0, 0, .required = true, .max = LB_INTERFACES_MAX},
+	{"xdp_mode", &schema_word, AT(xdp_mode), .words = xdp_modes},
+	{"control", &schema_group, 0, 0, .schema = &control_schema},
+	{"state_dir", &schema_string, PATH_AT(state_dir), .text = "/var/lib/lbd"},
+	{"pin_dir", &schema_string, PATH_AT(pin_dir), .text = LB_PIN_DIR_DEFAULT},
+	{"encap", &schema_group, 0, 0, .schema = &encap_schema},
+	{"limits", &schema_group, 0, 0, .schema = &limits_schema},
+	{"answer_rate", &schema_integer, AT(answer_rate), .number = 1000, .max = ANSWER_RATE_MAX},
+	{"exec_checks", &schema_group, 0, 0, .schema = &exec_checks_schema},
+	{"hash_seed", &seed_kind, 0, 0, .optional = true},
+	{0},
+};
+/* clang-format on */
+
+const struct schema config_schema = {"lbd.json", config_fields, sizeof(struct config), NULL};
+
+/* --- files --- */
 
 static int open_file(const char *path, FILE **out, struct lb_err *err)
 {
@@ -437,7 +267,7 @@ int config_load(const char *path, struct config *out, struct lb_err *err)
 	if (!document)
 		return lb_err_set(err, LB_ERR_PARSE, "", "%s:%d:%d: %s", path, fault.line,
 				  fault.column, fault.text);
-	ret = config_from_json(document, out, &inner);
+	ret = schema_read(&config_schema, document, out, &inner);
 	if (!ret)
 		return 0;
 	lb_err_set(err, inner.code, inner.path, "%s: %s", path, inner.message);

@@ -26,6 +26,7 @@
 #include <sys/un.h>
 #include "../api/addr.h"
 #include "../api/err.h"
+#include "../api/schema.h"
 #include "exec_rights.h"
 #include "xdp_mode.h"
 
@@ -52,8 +53,8 @@ struct config {
 	uint64_t seed[2];
 };
 
-/* Errors carry the JSON path in the file. out is filled with defaults for what is left out. */
-int config_from_json(const json_t *document, struct config *out, struct lb_err *err);
+/* Its keys. */
+extern const struct schema config_schema;
 /* Reads and parses a file; a syntax error names line and column. */
 int config_load(const char *path, struct config *out, struct lb_err *err);
 

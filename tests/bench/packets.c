@@ -238,7 +238,7 @@ static json_int_t default_memory_bytes(void)
 	struct lb_err err = {0};
 	json_int_t bytes;
 
-	if (config_from_json(document, &config, &err))
+	if (schema_read(&config_schema, document, &config, &err))
 		return 0;
 	options.vips = config.vips;
 	options.members = members_capacity(&config);

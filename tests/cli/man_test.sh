@@ -21,12 +21,12 @@ options_of_page() {
 		grep -oE -- '--[a-z][a-z-]*' | sort -u
 }
 
-# Fields in config.c, those that read_PART reads with PART before them. Objects have no value of their own.
+# Rows of the tables in config.c, those of PART_fields with PART before them. Objects have no value of their own.
 keys_of_program() {
-	sed -nE 's/^(static )?int (read_)?([a-z_0-9]+)\(.*/function \3/p
-		s/^\t\t\{"([a-z_0-9]+)", LB_JSON_([A-Z]+),.*/\1 \2/p' lbd/host/config.c |
-		awk '$1 == "function" { part = $2; next }
-			$2 != "OBJECT" { print (part == "config_from_json" ? "" : part ".") $1 }' | sort
+	sed -nE 's/^static const struct schema_field ([a-z_]+)_fields.*/table \1/p
+		s/^\t\{"([a-z_0-9]+)", &([a-z_]+),.*/\1 \2/p' lbd/host/config.c |
+		awk '$1 == "table" { part = $2; next }
+			$2 != "schema_group" { print (part == "config" ? "" : part ".") $1 }' | sort
 }
 
 keys_of_page() {
@@ -45,7 +45,7 @@ check_equal "lbd.json(5) explains the keys that lbd reads" "$(keys_of_program)" 
 check_equal "lbd.json(5) gives each key its type, and its default or that it is required" \
 	"$(keys_of_page)" "$(sed -nE 's/^\\fB(.*)\\fR \([a-z ]+; .*\)$/\1/p' docs/man/lbd.json.5 | sort)"
 check_equal "its defaults of limits are lbd's" \
-	"$(sed -nE 's/^#define (VIPS|MEMBERS|SLOTS|FLOWS)_DEFAULT ([0-9]+)$/\L\1 \2/p' lbd/host/config.c | sort)" \
+	"$(sed -nE 's/^\t\{"(vips|members|slots|flows)", .*\.number = ([0-9]+),.*/\1 \2/p' lbd/host/config.c | sort)" \
 	"$(sed -nE 's/^\\fBlimits\.([a-z]+)\\fR \(integer; ([0-9]+)\)$/\1 \2/p' docs/man/lbd.json.5 | sort)"
 
 folder=$(mktemp -d)

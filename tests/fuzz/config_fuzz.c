@@ -57,7 +57,7 @@ static void as_document(const uint8_t *data, size_t size)
 
 	if (!document)
 		return;
-	if (config_from_json(document, &config, &err))
+	if (schema_read(&config_schema, document, &config, &err))
 		fuzz_check_err(&err);
 	else
 		check_config(&config);

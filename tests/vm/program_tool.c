@@ -39,7 +39,7 @@ static int print_balancer(void)
 	struct lb_err err = {};
 	int status;
 
-	status = config_from_json(document, &config, &err);
+	status = schema_read(&config_schema, document, &config, &err);
 	if (!status) {
 		options.vips = config.vips;
 		options.members = config.members;
