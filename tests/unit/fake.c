@@ -294,7 +294,7 @@ void fake_pass(int64_t ns)
 /* --- next hops: number 1 leads everywhere (lbd/route/nexthop.h) --- */
 
 #define WATCHED_MAX 256
-#define OTHERS 7 /* packets that a member's number had before */
+#define OTHERS (1ull << 60) /* packets that the number of a member had before */
 
 struct nexthops {
 	struct nexthops_options options;

@@ -191,12 +191,6 @@ static void each_call_of_a_change_fails_and_all_that_follow(void **state)
 	each_call_fails(&(struct failing){.options = &by_force, .goes_on = true});
 }
 
-static void each_allocation_of_a_change_fails(void **state)
-{
-	(void)state;
-	each_call_fails(&(struct failing){.options = &by_force, .allocations = true});
-}
-
 static void each_allocation_of_a_change_on_trial_fails(void **state)
 {
 	(void)state;
@@ -578,7 +572,6 @@ int main(void)
 		cmocka_unit_test(a_trial_changes_nothing),
 		cmocka_unit_test(each_call_of_a_change_fails),
 		cmocka_unit_test(each_call_of_a_change_fails_and_all_that_follow),
-		cmocka_unit_test(each_allocation_of_a_change_fails),
 		cmocka_unit_test(each_allocation_of_a_change_on_trial_fails),
 		cmocka_unit_test(what_cannot_be_counted_is_not_removed_unasked),
 		cmocka_unit_test(the_next_lbd_goes_on),
