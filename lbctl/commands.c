@@ -256,6 +256,10 @@ const struct command commands[] = {
 				CHANGE_OPTIONS,
 			},
 		.summary = "add a backend to a VIP",
+		.detail = "It gets new flows once its next hop is resolved and, with a health "
+			  "check, its first check has succeeded; until then the others serve, if "
+			  "there are any, and the reply says what it waits for. The slots that the "
+			  "reply and --max-moved count include its share.",
 		.examples = {"lbctl backend add web 10.0.0.2 --weight 10",
 			     "lbctl backend add web 10.0.0.9 --max-moved 2%"},
 		.method = "backend.add",

@@ -61,11 +61,13 @@ static bool remains(const json_t *backend)
 static void print_state(FILE *out, const json_t *backend)
 {
 	const char *state = json_string_value(json_object_get(backend, "state"));
+	const char *until = json_string_value(json_object_get(backend, "waiting_until"));
 	bool ordinary = !state || strcmp(state, "active") == 0;
 
 	if (ordinary && !remains(backend))
 		return;
-	fprintf(out, "; %s%s", ordinary ? "" : state, !ordinary && remains(backend) ? ": " : "");
+	fprintf(out, "; %s%s%s", ordinary ? "" : state, until ? " until " : "", until ? until : "");
+	fprintf(out, "%s", !ordinary && remains(backend) ? ": " : "");
 	view_remaining(out, backend);
 }
 
@@ -265,6 +267,17 @@ static void print_datagrams(FILE *out, const json_t *datagrams, bool would)
 			units_period(view_integer(datagrams, "seconds"), period));
 }
 
+/* Who gets its share of new flows later. */
+static void print_waiting(FILE *out, const json_t *waiting)
+{
+	const json_t *backend;
+	size_t i;
+
+	json_array_foreach (waiting, i, backend)
+		fprintf(out, "  backend %s gets no new flows until %s\n",
+			view_text(backend, "backend"), view_text(backend, "until"));
+}
+
 static void print_moved(FILE *out, const json_t *moved, const char *move)
 {
 	char percent[UNITS_TEXT], ideal[UNITS_TEXT];
@@ -289,6 +302,7 @@ void view_vip_change(FILE *out, const json_t *vip, bool would)
 		fprintf(out, "%schanged, no slot moved\n", would ? "would be " : "");
 	print_at_risk(out, json_object_get(vip, "at_risk"));
 	print_datagrams(out, json_object_get(vip, "datagrams"), would);
+	print_waiting(out, json_object_get(vip, "waiting"));
 }
 
 static void print_changes(FILE *out, const json_t *result, bool would)

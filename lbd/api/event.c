@@ -160,7 +160,7 @@ static void add_next_hop(struct text *text, const json_t *event)
 	add_why(text, event, "reason");
 }
 
-/* Health and drain. */
+/* Health, drain, and serve. */
 static void add_backend(struct text *text, const json_t *event)
 {
 	add(text, "vip %s backend %s %s", string_of(event, "vip"), string_of(event, "backend"),
@@ -200,6 +200,7 @@ static const struct {
 	{"change", add_change},         {"revert", add_change}, {"confirm", add_confirm},
 	{"vip_health", add_vip_health}, {"route", add_route},   {"interface", add_interface},
 	{"next_hop", add_next_hop},     {"drain", add_backend}, {"health", add_backend},
+	{"serve", add_backend},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

@@ -81,6 +81,7 @@ static const struct kind {
 	{"change", of_change},         {"revert", warning},         {"confirm", information},
 	{"health", of_health},         {"next_hop", of_next_hop},   {"drain", information},
 	{"vip_health", of_vip_health}, {"interface", of_interface}, {"route", of_route},
+	{"serve", information},
 };
 
 static const struct kind *kind_of(const json_t *event)

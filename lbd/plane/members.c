@@ -5,6 +5,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <search.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,6 +41,8 @@ struct members {
 	struct nexthops *nexthops;
 	struct events *events;
 	void *destinations; /* tsearch tree of struct destination */
+	void (*reached)(void *user);
+	void *reached_user;
 };
 
 uint32_t members_capacity(const struct config *config)
@@ -147,6 +150,12 @@ static void tell_route(const struct members *members, struct destination *destin
 					       "reason", unroutable ? reason : NULL));
 }
 
+static void tell_reached(const struct members *members)
+{
+	if (members->reached)
+		members->reached(members->reached_user);
+}
+
 static void route_changed(void *user, const struct lb_addr *address,
 			  const struct nexthop_route *route)
 {
@@ -160,6 +169,7 @@ static void route_changed(void *user, const struct lb_addr *address,
 	tell_route(members, destination);
 	for (number = destination->first; number != NOBODY; number = members->places[number].next)
 		entry_set_route(members, number, destination);
+	tell_reached(members);
 }
 
 static void egress_changed(void *user, uint32_t ifindex, bool in_use)
@@ -180,6 +190,8 @@ static void state_changed(void *user, const struct nexthop_info *info)
 			      info->interface, "gateway", lb_addr_format(&info->gateway, gateway),
 			      "state", info->resolved ? "resolved" : "unresolved", "reason",
 			      info->resolved ? NULL : info->reason));
+	if (info->resolved)
+		tell_reached(members);
 }
 
 /* --- life --- */
@@ -478,6 +490,27 @@ uint32_t members_vip(const struct members *members, uint16_t number)
 bool members_reachable(const struct members *members, uint16_t number)
 {
 	return members->plane->nexthops[members->entries[number].path[0]].valid;
+}
+
+void members_on_reached(struct members *members, void (*reached)(void *user), void *user)
+{
+	members->reached = reached;
+	members->reached_user = user;
+}
+
+const char *members_problem(const struct members *members, uint16_t number,
+			    char out[MEMBERS_PROBLEM_TEXT])
+{
+	const struct destination *destination = members->places[number].destination;
+	const uint32_t path = members->entries[number].path[0];
+	struct nexthop_info info;
+
+	if (nexthops_get(members->nexthops, path, &info))
+		snprintf(out, MEMBERS_PROBLEM_TEXT, "%s", info.reason);
+	else
+		snprintf(out, MEMBERS_PROBLEM_TEXT, "%s",
+			 nexthops_unroutable_reason(members->nexthops, &destination->address));
+	return out;
 }
 
 uint32_t members_inner_mtu(const struct members *members, uint16_t number)

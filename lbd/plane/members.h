@@ -58,6 +58,13 @@ void members_set_encap(struct members *members, uint16_t number, bool gue, uint8
  * header; 0 when that is not known. */
 uint32_t members_inner_mtu(const struct members *members, uint16_t number);
 bool members_reachable(const struct members *members, uint16_t number);
+/* `reached` is called whenever that may have become true of some member; it must not call back into
+ * this module. */
+void members_on_reached(struct members *members, void (*reached)(void *user), void *user);
+/* Why packets cannot be sent to it, in plain words; "" when they can. Returns `out`. */
+#define MEMBERS_PROBLEM_TEXT 160
+const char *members_problem(const struct members *members, uint16_t number,
+			    char out[MEMBERS_PROBLEM_TEXT]);
 /* Ends a member: packets on record as its flows no longer reach it. No slot may name it any more;
  * flow words may, so that its number stays taken until members_free_number. */
 void members_retire(struct members *members, uint16_t number);

@@ -233,6 +233,20 @@ static uint32_t transition_of(const struct lb_service *kept, const struct lb_end
 	return vip ? vip->transition_s : LB_TRANSITION_TCP_S;
 }
 
+/* What took new flows, or has had packets, goes on; else, what cannot be reached may have been
+ * waiting for its next hop. */
+static struct health_standing standing_left(const struct service *service, uint16_t number)
+{
+	const uint32_t flags = members_flags(service->members, number);
+	struct health_standing standing = standing_of_left(flags);
+	struct lb_counter counter = {0};
+
+	service->plane.counters(service->plane.datapath, number, &counter);
+	standing.arriving = !(flags & LB_MEMBER_NEW) && !counter.packets &&
+			    !members_reachable(service->members, number);
+	return standing;
+}
+
 static int adopt_members(struct service *service, const struct found_vip *found,
 			 struct live_vip *live, struct lb_err *err)
 {
@@ -246,8 +260,7 @@ static int adopt_members(struct service *service, const struct found_vip *found,
 
 		if (error)
 			return error;
-		live->standings[live->backend_count] =
-			standing_of_left(members_flags(service->members, backend->number));
+		live->standings[live->backend_count] = standing_left(service, backend->number);
 		live->backends[live->backend_count++] = (struct table_member){
 			.address = backend->address, .number = backend->number};
 		/* Until the document is applied: nothing of its own dies. */

@@ -112,13 +112,13 @@ static bool any_takes_new(const struct live_vip *live)
 }
 
 /* A datagram does not say whether it begins a flow, so a transition sends new flows, too, to the
- * owner before. One that is unhealthy gets none; one that takes no new flows gets them only until
- * its live flows had their time to be recorded. While nobody takes new flows, the unhealthy keep
- * their old ones likewise. */
+ * owner before. One that is unhealthy, or cannot be reached yet, gets none; one that takes no new
+ * flows gets them only until its live flows had their time to be recorded. While nobody takes new
+ * flows, the unhealthy keep their old ones likewise. */
 void clock_hasten_datagrams(const struct service *service, const struct lb_vip *vip,
 			    const struct live_vip *live)
 {
-	uint64_t leaving[MEMBER_WORDS] = {0}, unhealthy[MEMBER_WORDS] = {0};
+	uint64_t leaving[MEMBER_WORDS] = {0}, unable[MEMBER_WORDS] = {0};
 	const bool others = any_takes_new(live);
 	size_t i;
 
@@ -128,10 +128,11 @@ void clock_hasten_datagrams(const struct service *service, const struct lb_vip *
 		if (live->backends[i].weight)
 			continue;
 		mark(leaving, live->backends[i].number);
-		if (others && live->standings[i].is == STANDING_ILL)
-			mark(unhealthy, live->backends[i].number);
+		if (others &&
+		    (live->standings[i].is == STANDING_ILL || live->standings[i].arriving))
+			mark(unable, live->backends[i].number);
 	}
-	slots_release(live->slots, unhealthy);
+	slots_release(live->slots, unable);
 	slots_hasten(live->slots, leaving, clock_now_s(service) + lb_vip_learn_s(vip) + 1);
 }
 

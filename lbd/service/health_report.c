@@ -128,6 +128,8 @@ void service_health_warnings(struct service *service, json_t *warnings)
 {
 	const char *fault = tunnels_fault(service->tunnels);
 
+	arrive_warnings(service, warnings);
+
 	for (size_t i = 0; i < service->document->vip_count; i++) {
 		const struct lb_vip *vip = &service->document->vips[i];
 

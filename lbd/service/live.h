@@ -25,6 +25,7 @@ struct live_vip {
 	struct table_member *backends; /* weights are those that count now (standing_weigh) */
 	size_t backend_count;
 	struct health_standing *standings; /* of the backends */
+	uint32_t arriving;                 /* how many of them are (standing.h) */
 	uint32_t
 		empty_at_s; /* when it came into force without backends; 0: with some, or unknown */
 	bool use_all;       /* what standing_weigh said */
@@ -34,6 +35,7 @@ struct live_vip {
 	/* Every check began anew; until then their first results are acted upon together. By the
 	 * monotonic clock; 0: not so. */
 	int64_t round_ends_ms;
+	int64_t ways_by_ms; /* arriving backends that are used keep their share until then */
 };
 
 /* What is known of a member's checks. */
@@ -74,6 +76,7 @@ struct service {
 	int64_t reweigh_at_ms;       /* when, by the monotonic clock */
 	int64_t reweigh_after_ms;    /* not before */
 	struct timer *retry_timer;   /* pending while a check could not be set up */
+	struct timer *ways_timer;    /* pending when a next hop was resolved */
 	struct tunnels *tunnels;
 
 	bool entries_wrong; /* entry_repair has to follow */
@@ -139,6 +142,36 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 		   bool anew);
 /* The member ends, or is checked no more. */
 void checks_drop(struct service *service, uint16_t number);
+/* The table of `live` for the weights that its backends have by now; nothing leads to it yet. 0 or
+ * -ENOMEM, with nothing changed. */
+int weigh_again(const struct lb_vip *vip, struct live_vip *live);
+/* VIPs that are marked are weighed again, and packets led by that. */
+void reweigh_within(struct service *service, int64_t delay_ms);
+
+/* --- arrive.c: when backends that were added begin to serve --- */
+int arrive_open(struct service *service, struct lb_err *err);
+void arrive_close(struct service *service);
+/* The standings of `next` with all that is new ready to serve, into presumed[]. */
+void arrive_presume(const struct lb_vip *vip, const struct live_vip *before,
+		    const struct live_vip *next, struct health_standing *presumed);
+/* Once the ways to new members are followed: the table of `next` without those that must wait. 0 or
+ * -ENOMEM. */
+int arrive_hold(struct service *service, const struct lb_vip *vip, const struct live_vip *before,
+		struct live_vip *next);
+/* `live` is in force now. */
+void arrive_follow(struct service *service, const struct live_vip *live);
+/* For how long the VIP's other ways are waited for. */
+int64_t arrive_grace_ms(const struct live_vip *live, int64_t now_ms);
+/* After the VIP was weighed again: tells of backends that serve for the first time. */
+void arrive_tell(const struct service *service, const struct lb_vip *vip, struct live_vip *live);
+/* What the backend waits for, a new reference; NULL: it does not wait. */
+json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
+		     const struct live_vip *live, size_t i);
+/* CHANGE.waiting; NULL when no backend waits. */
+json_t *arrive_waiting(const struct service *service, const struct lb_vip *vip,
+		       const struct live_vip *live);
+/* Adds sentences to status.warnings. */
+void arrive_warnings(const struct service *service, json_t *warnings);
 
 /* health_report.c: BACKEND-STATE.health; NULL when the VIP has no check. */
 json_t *backend_health(const struct service *service, const struct lb_vip *vip,

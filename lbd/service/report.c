@@ -52,6 +52,18 @@ static const char *drain_state(const struct lb_backend *backend, const struct sl
 	return leaving || flows || slots->unswept ? "draining" : "drained";
 }
 
+/* Why it gets no new flows yet, where it waits for something. */
+static void set_waiting(const struct service *service, const struct lb_vip *vip,
+			const struct live_vip *live, size_t i, json_t *object)
+{
+	json_t *until = arrive_until(service, vip, live, i);
+
+	if (!until)
+		return;
+	json_object_set_new(object, "state", json_string("waiting"));
+	json_object_set_new(object, "waiting_until", until);
+}
+
 /* `weights`: of all backends of the VIP together. */
 static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 			     const struct live_vip *live, size_t i, uint64_t weights)
@@ -70,6 +82,7 @@ static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 	json_object_set_new(
 		object, "state",
 		json_string(drain_state(&vip->backends[i], live->slots, leaving, flows)));
+	set_waiting(service, vip, live, i, object);
 	json_object_set_new(object, "recorded_flows", json_integer(flows));
 	json_object_set_new(object, "leaving_slots", json_integer(leaving));
 	json_object_set_new(object, "share", share);

@@ -27,6 +27,7 @@ struct step {
 	uint32_t moved, ideal; /* slots */
 	json_t *at_risk;       /* flows that the change ends */
 	json_t *datagrams;     /* backends that new flows still reach for a while; may be NULL */
+	json_t *waiting;       /* backends that get no new flows yet; may be NULL */
 };
 
 struct change {
@@ -496,6 +497,16 @@ static int follow_step(struct change *change, struct step *step, struct lb_err *
 	return 0;
 }
 
+static int hold_step(struct change *change, struct step *step, struct lb_err *err)
+{
+	const struct live_vip *before = step->plan.before ? live_before(change, step) : NULL;
+
+	if (arrive_hold(change->service, step->plan.after, before, &step->next))
+		return lb_err_no_memory(err);
+	step->waiting = arrive_waiting(change->service, step->plan.after, &step->next);
+	return 0;
+}
+
 /* --- publishing new VIPs: complete before the first packet finds them --- */
 
 /* Flags and sweep of members follow the document, and their health. */
@@ -715,13 +726,13 @@ static json_t *step_json(const struct step *step)
 	const struct lb_vip *vip = step->plan.after ? step->plan.after : step->plan.before;
 	char address[LB_ENDPOINT_TEXT];
 
-	return json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*}", "name", vip->name,
+	return json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*,s:O*}", "name", vip->name,
 			 "address", lb_endpoint_format(&vip->endpoint, address), "what",
 			 what[step->plan.what], "moved", "slots", (int)step->moved, "of",
 			 (int)vip->table_size, "percent", percent(step->moved, vip->table_size),
 			 "ideal_slots", (int)step->ideal, "ideal_percent",
 			 percent(step->ideal, vip->table_size), "at_risk", step->at_risk,
-			 "datagrams", step->datagrams);
+			 "datagrams", step->datagrams, "waiting", step->waiting);
 }
 
 static json_t *change_json(const struct change *change)
@@ -762,6 +773,7 @@ static void free_steps(struct change *change)
 	for (i = 0; change->steps && i < change->step_count; i++) {
 		json_decref(change->steps[i].at_risk);
 		json_decref(change->steps[i].datagrams);
+		json_decref(change->steps[i].waiting);
 	}
 	free(change->steps);
 }
@@ -874,13 +886,15 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 		error = assess(change, err);
 	if (!error && mode == APPLY)
 		error = check_allowed(change, options, err);
+	if (!error && mode != APPLY_DRY)
+		error = each_step(change, follow_step, err);
+	if (!error && mode != APPLY_DRY)
+		error = each_step(change, hold_step, err);
 	if (!error) {
 		*reply = change_json(change);
 		live = calloc(change->document->vip_count + 1, sizeof(*live));
 		error = *reply && live ? 0 : lb_err_no_memory(err);
 	}
-	if (!error && mode != APPLY_DRY)
-		error = each_step(change, follow_step, err);
 	if (!error && mode != APPLY_DRY)
 		error = each_step(change, publish_step, err);
 	if (!error && mode == APPLY && differs(change))
@@ -1067,6 +1081,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = checks_open(service, options->base, err);
 	if (!error)
+		error = arrive_open(service, err);
+	if (!error)
 		error = restore(service, err);
 	if (error) {
 		service_close(service);
@@ -1083,6 +1099,7 @@ void service_close(struct service *service)
 	if (!service)
 		return;
 	checks_close(service);
+	arrive_close(service);
 	confirm_close(service);
 	clock_close(service);
 	for (i = 0; service->live && i < service->document->vip_count; i++) {

@@ -11,11 +11,13 @@ static bool is_checked(const struct lb_vip *vip)
 
 struct health_standing standing_of_new(const struct lb_vip *vip, bool anything_known)
 {
+	struct health_standing standing = {.is = STANDING_FIT, .arriving = true};
+
 	if (!is_checked(vip))
-		return (struct health_standing){.is = STANDING_FIT, .known = true};
-	if (anything_known || vip->when_all_unhealthy == LB_ALL_UNHEALTHY_DROP)
-		return (struct health_standing){.is = STANDING_WAITING};
-	return (struct health_standing){.is = STANDING_FIT};
+		standing.known = true;
+	else if (anything_known || vip->when_all_unhealthy == LB_ALL_UNHEALTHY_DROP)
+		standing.is = STANDING_WAITING;
+	return standing;
 }
 
 struct health_standing standing_of_left(uint32_t flags)
@@ -29,12 +31,10 @@ struct health_standing standing_of_left(uint32_t flags)
 	return standing;
 }
 
-struct health_standing standing_of_result(enum health_status status)
+void standing_take_result(struct health_standing *standing, enum health_status status)
 {
-	return (struct health_standing){
-		.is = status == HEALTH_HEALTHY ? STANDING_FIT : STANDING_ILL,
-		.known = true,
-	};
+	standing->is = status == HEALTH_HEALTHY ? STANDING_FIT : STANDING_ILL;
+	standing->known = true;
 }
 
 static bool none_fit(const struct lb_vip *vip, const struct health_standing *standings)
@@ -43,6 +43,20 @@ static bool none_fit(const struct lb_vip *vip, const struct health_standing *sta
 		if (standings[i].is == STANDING_FIT && lb_backend_share(&vip->backends[i]))
 			return false;
 	return true;
+}
+
+/* Those whose next hop is not known yet have no weight, unless nobody else has one. */
+static void leave_out_arriving(const struct health_standing *standings, uint32_t *weights,
+			       size_t count)
+{
+	bool others = false;
+	size_t i;
+
+	for (i = 0; i < count; i++)
+		others |= weights[i] && !standings[i].arriving;
+	for (i = 0; others && i < count; i++)
+		if (standings[i].arriving)
+			weights[i] = 0;
 }
 
 bool standing_weigh(const struct lb_vip *vip, const struct health_standing *standings,
@@ -56,7 +70,13 @@ bool standing_weigh(const struct lb_vip *vip, const struct health_standing *stan
 
 		weights[i] = used ? lb_backend_share(&vip->backends[i]) : 0;
 	}
+	leave_out_arriving(standings, weights, vip->backend_count);
 	return use_all;
+}
+
+bool standing_waits(struct health_standing standing, uint32_t share, uint32_t weight)
+{
+	return share && !weight && (standing.arriving || standing.is == STANDING_WAITING);
 }
 
 bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standing, bool use_all)

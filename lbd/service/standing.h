@@ -18,6 +18,10 @@
  * - A backend of a VIP that gets its first check, or another one, stands as it stood.
  * - A backend that an earlier lbd has left stands as the data plane says: what took new flows is
  *   FIT, what had lost its old ones is ILL, the rest WAITS.
+ *
+ * A backend that is ARRIVING, whose next hop has not been resolved once since it was added, gets no
+ * new flows as long as another backend can take them. A next hop that is lost later changes
+ * nothing.
  */
 #ifndef LB_STANDING_H
 #define LB_STANDING_H
@@ -34,18 +38,25 @@ enum standing { STANDING_FIT, STANDING_WAITING, STANDING_ILL };
 struct health_standing {
 	enum standing is;
 	bool known;
+	bool arriving;
+	bool held; /* it would have a share, but has had none so far: it is arriving, or WAITING */
 };
 
-/* Of a backend that has come anew into `vip`; anything_known: of some other backend of it. */
+/* Of a backend that has come anew into `vip`; anything_known: of some other backend of it. It is
+ * arriving. */
 struct health_standing standing_of_new(const struct lb_vip *vip, bool anything_known);
 /* Of one that was left by an earlier lbd; flags: LB_MEMBER_* of its entry. */
 struct health_standing standing_of_left(uint32_t flags);
-struct health_standing standing_of_result(enum health_status status); /* not of UNKNOWN */
+/* After a result, which is not UNKNOWN. */
+void standing_take_result(struct health_standing *standing, enum health_status status);
 
 /* The weights that count for new flows into weights[vip->backend_count]. True when no backend is
  * fit, but all are used. standings[i] is of vip->backends[i]; without a check all are FIT. */
 bool standing_weigh(const struct lb_vip *vip, const struct health_standing *standings,
 		    uint32_t *weights);
+/* Whether the backend waits for its share of new flows: `share` is what it would have, `weight` what
+ * it has. */
+bool standing_waits(struct health_standing standing, uint32_t share, uint32_t weight);
 /* Whether a backend keeps its old flows; `use_all`: what standing_weigh said. */
 bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standing, bool use_all);
 

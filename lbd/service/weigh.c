@@ -57,25 +57,34 @@ static void take_standings(const struct lb_vip *vip, const struct live_vip *befo
 	for (i = 0, from = 0; i < next->backend_count; i++) {
 		kept = standing_before(before, &from, &next->backends[i]);
 		next->standings[i] = kept && is_checked(vip) ? *kept : standing_of_new(vip, known);
+		if (kept) {
+			next->standings[i].arriving = kept->arriving;
+			next->standings[i].held = kept->held;
+		}
 	}
 }
 
 int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next)
 {
 	uint32_t *weights = calloc(next->backend_count + 1, sizeof(*weights));
+	struct health_standing *presumed = calloc(next->backend_count + 1, sizeof(*presumed));
 
 	next->standings = calloc(next->backend_count + 1, sizeof(*next->standings));
-	if (!weights || !next->standings) {
+	if (!weights || !presumed || !next->standings) {
 		free(weights);
+		free(presumed);
 		return -ENOMEM;
 	}
 	take_standings(vip, before, next);
-	next->use_all = standing_weigh(vip, next->standings, weights);
+	arrive_presume(vip, before, next, presumed);
+	next->use_all = standing_weigh(vip, presumed, weights);
 	for (size_t i = 0; i < next->backend_count; i++)
 		next->backends[i].weight = weights[i];
 	next->round_ends_ms = before ? before->round_ends_ms : 0;
+	next->ways_by_ms = before ? before->ways_by_ms : 0;
 	next->told_all_unhealthy = before && before->told_all_unhealthy;
 	free(weights);
+	free(presumed);
 	return 0;
 }
 
@@ -151,6 +160,7 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 				      ROUND_SLACK_MS +
 				      (vip->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
 				      (int64_t)live->backend_count / STARTS_A_MS;
+	arrive_follow(service, live);
 	unhealthy_tell(service, vip, live);
 }
 
@@ -164,9 +174,7 @@ static void on_retry(void *user)
 
 /* --- weighing again --- */
 
-/* The VIP's table for the weights that its backends have by now. 0 or -ENOMEM, with nothing
- * changed. */
-static int update_table(const struct lb_vip *vip, struct live_vip *live)
+int weigh_again(const struct lb_vip *vip, struct live_vip *live)
 {
 	struct table_member *next = calloc(live->backend_count + 1, sizeof(*next));
 	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
@@ -196,10 +204,11 @@ static void reweigh(struct service *service, const struct lb_vip *vip, struct li
 {
 	static const uint64_t none_gone[(LB_NONE + 1) / 64];
 
-	if (update_table(vip, live))
+	if (weigh_again(vip, live))
 		return; /* tried again, since it is still marked */
 	live->reweigh = false;
 	live_lead(service, vip, live, none_gone);
+	arrive_tell(service, vip, live);
 	unhealthy_tell(service, vip, live);
 }
 
@@ -222,14 +231,16 @@ static bool all_were_checked(const struct service *service, const struct live_vi
 /* How long the VIP's results are still gathered. */
 static int64_t gather_ms(const struct service *service, const struct live_vip *live, int64_t now)
 {
-	if (now >= live->round_ends_ms || all_were_checked(service, live))
-		return 0;
+	const int64_t grace_ms = arrive_grace_ms(live, now);
+
+	if (grace_ms || now >= live->round_ends_ms || all_were_checked(service, live))
+		return grace_ms;
 	return live->round_ends_ms - now;
 }
 
 /* A timer that is set is not put off. Tables take at most half of the loop's time: big ones are
  * built less often while many backends fail one after the other. */
-static void reweigh_within(struct service *service, int64_t delay_ms)
+void reweigh_within(struct service *service, int64_t delay_ms)
 {
 	int64_t at_ms = clock_now_ms(service) + delay_ms;
 
@@ -302,7 +313,7 @@ static void on_changed(void *user, void *owner, const struct health_view *view)
 	if (!find_member(service, (uint16_t)(check - service->checks), &vip, &backend))
 		return;
 	live = &service->live[vip];
-	live->standings[backend] = standing_of_result(view->status);
+	standing_take_result(&live->standings[backend], view->status);
 	live->reweigh = true;
 	reweigh_within(service, GATHER_MS);
 	tell(service, &service->document->vips[vip], &live->backends[backend].address, view);

@@ -54,7 +54,10 @@ CHECKED = dict(WEB, name="shop", address="192.0.2.11:80/tcp", slots={"settled": 
                    backend("10.0.0.5", 1, 50.0, 1, 60, health=health(
                        "healthy", "12:00:02.000", "an old story", "12:00:01.999")),
                    backend("10.0.0.6", 1, 0.0, 0, 0, health=health(
-                       "unknown", "12:00:09.000", "too many open files", "12:00:09.001"))])
+                       "unknown", "12:00:09.000", "too many open files", "12:00:09.001")),
+                   dict(backend("10.0.0.9", 1, 0.0, 0, 0, "waiting", next_hop={
+                       "state": "unresolved", "reason": "neighbour does not answer", "interface": "eth1",
+                       "gateway": "10.0.0.9"}), waiting_until="its next hop is resolved (neighbour does not answer)")])
 DNS = {"name": "[2001:db8::10]:53/udp", "address": "[2001:db8::10]:53/udp", "table": "maglev",
        "table_size": 1021, "transition_s": 61, "flow_idle_s": 7200,
        "encap": "gue", "hash": "source", "fragments": "3-tuple",
@@ -141,7 +144,8 @@ REPLIES = {
     "vip.del": changes(change("removed")),
     "vip.list": {"vips": [WEB, DNS]},
     "vip.show": WEB,
-    "backend.add": changes(change("changed", 656, 1.0, 1.0)),
+    "backend.add": changes(change("changed", 656, 1.0, 1.0, waiting=[
+        {"backend": "10.0.0.9", "until": "its next hop is resolved (neighbour does not answer)"}])),
     "backend.set": changes(change("changed", 2, 0.003, 0.05)),
     "backend.del": changes(change("changed", 656, 1.0, 1.0, at_risk=AT_RISK)),
     "backend.drain": changes(change("changed", 656, 1.0, 1.0)),
@@ -177,6 +181,7 @@ EVENTS = [
      "change": REPLIES["config.revert"], "uid": 1000, "pid": 77, "user": "alice"},
     {"event": "confirm", "uid": 1000},
     {"event": "drain", "vip": "web", "backend": "10.0.0.2", "state": "drained"},
+    {"event": "serve", "vip": "web", "backend": "10.0.0.9", "state": "serving"},
     {"event": "next_hop", "interface": "eth1", "gateway": "fe80::1", "state": "unresolved",
      "reason": "neighbour does not answer"},
     {"event": "next_hop", "interface": "eth1", "gateway": "fe80::1", "state": "resolved"},

@@ -101,6 +101,9 @@ test_changes() {
 	logs "it is logged with that user's name" \
 		"<6>change: backend\\.add 10\\.0\\.0\\.2 by daemon \\(uid 1, pid [0-9]+\\): vip web: .*"
 	lb backend add web 10.0.0.9 >"$DIR/out"
+	ip -n "$PEER" address add 10.0.0.9/24 dev p0
+	logs "a backend that begins to serve is logged" '<6>serve: vip web backend 10\.0\.0\.9 serving'
+	ip -n "$PEER" address del 10.0.0.9/24 dev p0
 	lb backend set web 10.0.0.9 --weight 3 >"$DIR/out"
 	logs "and with what was set, and what moved" \
 		'<6>change: backend\.set 10\.0\.0\.9 weight=3 by root .*: vip web: moved 2[0-9]\.. % of slots \(ideal 25\.. %\)'

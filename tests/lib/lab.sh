@@ -19,7 +19,8 @@
 #   lab_command NAME                        standard input becomes a command for exec checks; an lbd that starts
 #                                           after that allows them, as nobody
 #   lab_stop_lbd
-#   lab_ready                               waits until every backend's next hop is resolved
+#   lab_ready                               waits until every backend's next hop is resolved, and none
+#                                           waits for that any more
 #   lab_losses                              where packets were lost so far, for a test whose connections wait
 #   lbctl args…                             the tool, on that lbd's socket
 #   lab_down                                checks as well that nothing remains
@@ -339,7 +340,8 @@ lab_ready() {
 
 lab_all_resolved() {
 	lbctl --json status | jq -e '(.unroutable | length) == 0 and
-		all(.next_hops[]; .state == "resolved")'
+		all(.next_hops[]; .state == "resolved")' &&
+		lbctl --json backend list | jq -e 'all(.vips[].backends[].waiting_until // ""; startswith("its next hop") | not)'
 }
 
 lab_losses() {

@@ -53,6 +53,8 @@ static const struct {
 	{"{'event':'interface','interface':'e0','state':'link_up'}", LOG_LEVEL_INFO, "e0 link_up"},
 	{"{'event':'drain','vip':'web','backend':'10.0.0.2','state':'drained'}", LOG_LEVEL_INFO,
 	 "vip web backend 10.0.0.2 drained"},
+	{"{'event':'serve','vip':'web','backend':'10.0.0.2','state':'serving'}", LOG_LEVEL_INFO,
+	 "vip web backend 10.0.0.2 serving"},
 	{"{'event':'next_hop','interface':'e1','gateway':'fe80::1','state':'unresolved',"
 	 "'reason':'link is down'}",
 	 LOG_LEVEL_WARNING, "via fe80::1 on e1 unresolved: link is down"},

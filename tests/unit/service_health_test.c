@@ -38,7 +38,7 @@ static void add(struct scene *scene, uint8_t address, uint16_t number, enum stan
 }
 
 /* What `next` becomes after `before` (NULL: it is a new VIP): for each backend its standing, and a
- * ! when it has a weight. */
+ * ! when it has a weight in what the change is assessed by. */
 static void assert_becomes(const struct scene *before, struct scene *next, const char *expected)
 {
 	static const char letters[] = {'f', 'w', 'i'};
@@ -67,7 +67,32 @@ static void who_stays_keeps_its_standing_and_who_comes_waits(void **state)
 	add(&next, 2, 12, 0);
 	add(&next, 3, 13, 0);
 	add(&next, 4, 14, 0);
-	assert_becomes(&before, &next, "f!iwf!");
+	assert_becomes(&before, &next, "f!iw!f!");
+}
+
+/* Its share is counted, so that max_moved bounds what the change comes to. */
+static void who_comes_is_assessed_as_if_ready_but_stays_arriving(void **state)
+{
+	struct health_standing presumed[MAX];
+	struct scene before = {0}, next = {0};
+
+	(void)state;
+	add(&before, 1, 11, STANDING_FIT);
+	add(&before, 2, 12, STANDING_FIT);
+	before.standings[1].arriving = true;
+	add(&next, 1, 11, STANDING_FIT);
+	add(&next, 2, 12, STANDING_FIT);
+	next.standings[1].arriving = true;
+	add(&next, 3, 13, STANDING_WAITING);
+	next.standings[2].arriving = true;
+	assert_becomes(&before, &next, "f!fw!");
+	arrive_presume(&next.vip, &before.live, &next.live, presumed);
+	assert_true(presumed[1].arriving); /* was assessed when it came */
+	assert_int_equal(presumed[2].is, STANDING_FIT);
+	assert_false(presumed[2].arriving);
+	before.standings[0].is = next.standings[0].is = STANDING_ILL;
+	arrive_presume(&next.vip, &before.live, &next.live, presumed);
+	assert_int_equal(presumed[2].is, STANDING_WAITING); /* all are used, or none */
 }
 
 static void a_backend_that_was_removed_and_added_again_is_another_one(void **state)
@@ -145,6 +170,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_stays_keeps_its_standing_and_who_comes_waits),
+		cmocka_unit_test(who_comes_is_assessed_as_if_ready_but_stays_arriving),
 		cmocka_unit_test(a_backend_that_was_removed_and_added_again_is_another_one),
 		cmocka_unit_test(a_new_vip_uses_all_of_its_backends_or_none),
 		cmocka_unit_test(without_a_check_everybody_is_fit_again),

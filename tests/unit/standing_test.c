@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,7 +27,7 @@ static struct lb_vip vip_of(struct lb_backend *backends, size_t count)
 	};
 }
 
-/* Standings as letters: f, w, i. */
+/* Standings as letters: f, w, i; a capital for one that is arriving. */
 static bool weigh(const struct lb_vip *vip, const char *letters, const char *expected)
 {
 	struct health_standing standings[BACKENDS_MAX] = {0};
@@ -34,10 +35,12 @@ static bool weigh(const struct lb_vip *vip, const char *letters, const char *exp
 	char seen[64] = "";
 	bool use_all;
 
-	for (size_t i = 0; i < vip->backend_count; i++)
-		standings[i].is = letters[i] == 'f'   ? STANDING_FIT
-				  : letters[i] == 'w' ? STANDING_WAITING
-						      : STANDING_ILL;
+	for (size_t i = 0; i < vip->backend_count; i++) {
+		standings[i].is = tolower(letters[i]) == 'f'   ? STANDING_FIT
+				  : tolower(letters[i]) == 'w' ? STANDING_WAITING
+							       : STANDING_ILL;
+		standings[i].arriving = isupper(letters[i]);
+	}
 	use_all = standing_weigh(vip, standings, weights);
 	for (size_t i = 0; i < vip->backend_count; i++)
 		snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%s%u", i ? " " : "",
@@ -69,6 +72,38 @@ static void when_none_is_fit_all_are_used_or_none(void **state)
 	assert_false(weigh(&vip, "iii", "0 0 0"));
 	assert_false(weigh(&vip, "wiw", "0 0 0"));
 	assert_false(weigh(&vip, "wif", "0 0 30"));
+}
+
+static void who_cannot_be_reached_yet_takes_no_new_flows_while_others_do(void **state)
+{
+	struct lb_backend backends[3];
+	struct lb_vip vip = vip_of(backends, 3);
+
+	(void)state;
+	assert_false(weigh(&vip, "Fff", "0 20 30"));
+	assert_false(weigh(&vip, "FFf", "0 0 30"));
+	assert_false(weigh(&vip, "FFF", "10 20 30"));
+	assert_false(weigh(&vip, "FiF", "10 0 30"));
+	assert_true(weigh(&vip, "Wii", "0 20 30")); /* all are used, so the other two serve */
+	vip.health.kind = LB_HEALTH_NONE;
+	assert_false(weigh(&vip, "Fff", "0 20 30"));
+	backends[1].drain = true;
+	backends[2].weight = 0;
+	assert_false(weigh(&vip, "Fff", "10 0 0"));
+}
+
+static void waiting_is_for_a_way_or_a_result_and_not_for_a_weight(void **state)
+{
+	const struct health_standing arriving = {.is = STANDING_FIT, .arriving = true};
+	const struct health_standing waiting = {.is = STANDING_WAITING};
+	const struct health_standing ill = {.is = STANDING_ILL};
+
+	(void)state;
+	assert_true(standing_waits(arriving, 10, 0));
+	assert_true(standing_waits(waiting, 10, 0));
+	assert_false(standing_waits(ill, 10, 0));
+	assert_false(standing_waits(arriving, 10, 10)); /* used, as there is no other */
+	assert_false(standing_waits(arriving, 0, 0));   /* it drains, or has weight 0 */
 }
 
 static void who_has_no_share_does_not_count_as_fit(void **state)
@@ -141,11 +176,15 @@ static void a_new_backend_waits_where_something_is_known(void **state)
 
 static void a_result_is_known(void **state)
 {
+	struct health_standing standing = {.is = STANDING_WAITING, .arriving = true};
+
 	(void)state;
-	assert_int_equal(standing_of_result(HEALTH_HEALTHY).is, STANDING_FIT);
-	assert_true(standing_of_result(HEALTH_HEALTHY).known);
-	assert_int_equal(standing_of_result(HEALTH_UNHEALTHY).is, STANDING_ILL);
-	assert_true(standing_of_result(HEALTH_UNHEALTHY).known);
+	standing_take_result(&standing, HEALTH_HEALTHY);
+	assert_int_equal(standing.is, STANDING_FIT);
+	assert_true(standing.known);
+	assert_true(standing.arriving); /* checks may go another way */
+	standing_take_result(&standing, HEALTH_UNHEALTHY);
+	assert_int_equal(standing.is, STANDING_ILL);
 }
 
 /* What set_members leaves in the data plane for a standing is read back as something that has the
@@ -167,6 +206,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_fit_backends_take_new_flows),
 		cmocka_unit_test(when_none_is_fit_all_are_used_or_none),
+		cmocka_unit_test(who_cannot_be_reached_yet_takes_no_new_flows_while_others_do),
+		cmocka_unit_test(waiting_is_for_a_way_or_a_result_and_not_for_a_weight),
 		cmocka_unit_test(who_has_no_share_does_not_count_as_fit),
 		cmocka_unit_test(without_a_check_nobody_is_unfit),
 		cmocka_unit_test(a_vip_without_backends_uses_nobody),

@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* When does a backend that was added begin to serve?
+ *
+ * Its share waits until its next hop is resolved and, where there is a check, for its first good
+ * result (standing.h). A change is assessed with the share of all that it adds, so that its figures
+ * and max_moved say what it comes to in the end. Then, once the ways to new backends are followed,
+ * the tables of those VIPs that must wait are made without them; each backend gets its share later,
+ * by a transition like any other.
+ */
+#include "../host/events.h"
+#include "live.h"
+
+#define SOON_MS 5     /* ways that become known together are acted upon together */
+#define GRACE_MS 1000 /* after the first way to a VIP whose backends are all used for want of one */
+
+/* --- a change --- */
+
+/* Whether the backend stays, as what it is. Both lists are sorted; *from moves on. */
+static bool stays(const struct live_vip *before, size_t *from, const struct table_member *backend)
+{
+	const struct table_member *kept = live_find(before, from, &backend->address);
+
+	return kept && kept->number == backend->number;
+}
+
+/* Of those that stay and have a share: whether one can be reached, and whether one is fit, too. */
+struct others {
+	bool reached, fit;
+};
+
+static struct others others_of(const struct lb_vip *vip, const struct live_vip *before,
+			       const struct live_vip *next)
+{
+	struct others others = {0};
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		if (!stays(before, &from, &next->backends[i]) || next->standings[i].arriving ||
+		    !lb_backend_share(&vip->backends[i]))
+			continue;
+		others.reached = true;
+		others.fit |= next->standings[i].is == STANDING_FIT;
+	}
+	return others;
+}
+
+void arrive_presume(const struct lb_vip *vip, const struct live_vip *before,
+		    const struct live_vip *next, struct health_standing *presumed)
+{
+	const struct others others = others_of(vip, before, next);
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		presumed[i] = next->standings[i];
+		if (stays(before, &from, &next->backends[i]))
+			continue;
+		presumed[i].arriving = !others.reached;
+		if (others.fit)
+			presumed[i].is = STANDING_FIT;
+	}
+}
+
+/* Which backends are arriving is known once the ways to new ones are followed. True: what was
+ * presumed of new ones may be wrong. */
+static bool look_at_new(const struct service *service, const struct live_vip *before,
+			struct live_vip *next)
+{
+	bool added = false, wait = false;
+	size_t i, from = 0;
+
+	next->arriving = 0;
+	for (i = 0; i < next->backend_count; i++) {
+		struct health_standing *standing = &next->standings[i];
+
+		if (!stays(before, &from, &next->backends[i])) {
+			standing->arriving =
+				!members_reachable(service->members, next->backends[i].number);
+			added = true;
+			wait |= standing->is == STANDING_WAITING;
+		}
+		next->arriving += standing->arriving;
+	}
+	return added && (wait || next->arriving);
+}
+
+static bool is_held(const struct health_standing *standing, const struct lb_backend *backend,
+		    uint32_t weight)
+{
+	return !weight &&
+	       (standing->held || standing_waits(*standing, lb_backend_share(backend), weight));
+}
+
+int arrive_hold(struct service *service, const struct lb_vip *vip, const struct live_vip *before,
+		struct live_vip *next)
+{
+	int error = look_at_new(service, before, next) ? weigh_again(vip, next) : 0;
+
+	for (size_t i = 0; !error && i < next->backend_count; i++)
+		next->standings[i].held =
+			is_held(&next->standings[i], &vip->backends[i], next->backends[i].weight);
+	return error;
+}
+
+/* --- ways that become known --- */
+
+static void look_within(struct service *service, int64_t delay_ms)
+{
+	if (!service->timers.pending(service->ways_timer))
+		service->timers.set(service->ways_timer, delay_ms);
+}
+
+static void on_reached(void *user)
+{
+	look_within(user, SOON_MS);
+}
+
+void arrive_follow(struct service *service, const struct live_vip *live)
+{
+	if (live->arriving)
+		look_within(service, 0);
+}
+
+/* True: the way to one of the VIP's new backends is known now. */
+static bool find_reached(const struct service *service, struct live_vip *live)
+{
+	const uint32_t before = live->arriving;
+
+	for (size_t i = 0; live->arriving && i < live->backend_count; i++) {
+		struct health_standing *standing = &live->standings[i];
+
+		if (!standing->arriving ||
+		    !members_reachable(service->members, live->backends[i].number))
+			continue;
+		standing->arriving = false;
+		live->arriving--;
+	}
+	return live->arriving != before;
+}
+
+/* Backends whose way is not known are used, as there was no other. */
+static bool uses_arriving(const struct live_vip *live)
+{
+	for (size_t i = 0; i < live->backend_count; i++)
+		if (live->standings[i].arriving && live->backends[i].weight)
+			return true;
+	return false;
+}
+
+static void on_ways(void *user)
+{
+	struct service *service = user;
+
+	for (size_t i = 0; i < service->document->vip_count; i++) {
+		struct live_vip *live = &service->live[i];
+
+		if (!live->arriving || !find_reached(service, live))
+			continue;
+		if (!live->ways_by_ms && uses_arriving(live))
+			live->ways_by_ms = clock_now_ms(service) + GRACE_MS;
+		live->reweigh = true;
+		reweigh_within(service, 0);
+	}
+}
+
+int64_t arrive_grace_ms(const struct live_vip *live, int64_t now_ms)
+{
+	return live->arriving && now_ms < live->ways_by_ms ? live->ways_by_ms - now_ms : 0;
+}
+
+/* --- telling --- */
+
+void arrive_tell(const struct service *service, const struct lb_vip *vip, struct live_vip *live)
+{
+	char address[LB_ADDR_TEXT];
+
+	for (size_t i = 0; i < live->backend_count; i++) {
+		const struct table_member *backend = &live->backends[i];
+		struct health_standing *standing = &live->standings[i];
+
+		if (standing->held && backend->weight)
+			events_emit(service->events,
+				    json_pack("{s:s, s:s, s:s, s:s}", "event", "serve", "vip",
+					      vip->name, "backend",
+					      lb_addr_format(&backend->address, address), "state",
+					      "serving"));
+		standing->held = is_held(standing, &vip->backends[i], backend->weight);
+	}
+}
+
+json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
+		     const struct live_vip *live, size_t i)
+{
+	const struct table_member *backend = &live->backends[i];
+	const struct health_standing standing = live->standings[i];
+	char problem[MEMBERS_PROBLEM_TEXT];
+
+	if (!standing_waits(standing, lb_backend_share(&vip->backends[i]), backend->weight))
+		return NULL;
+	if (!standing.arriving)
+		return json_string("its first health check succeeds");
+	return json_sprintf("its next hop is resolved (%s)",
+			    members_problem(service->members, backend->number, problem));
+}
+
+json_t *arrive_waiting(const struct service *service, const struct lb_vip *vip,
+		       const struct live_vip *live)
+{
+	json_t *waiting = NULL, *until;
+	char address[LB_ADDR_TEXT];
+
+	for (size_t i = 0; i < live->backend_count; i++) {
+		until = arrive_until(service, vip, live, i);
+		if (!until)
+			continue;
+		if (!waiting)
+			waiting = json_array();
+		json_array_append_new(waiting,
+				      json_pack("{s:s,s:o}", "backend",
+						lb_addr_format(&live->backends[i].address, address),
+						"until", until));
+	}
+	return waiting;
+}
+
+static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
+			const struct live_vip *live, json_t *warnings)
+{
+	char problem[MEMBERS_PROBLEM_TEXT], address[LB_ADDR_TEXT];
+	size_t first = 0, count = 0;
+
+	for (size_t i = 0; i < live->backend_count; i++)
+		if (live->standings[i].arriving && live->standings[i].held && !count++)
+			first = i;
+	if (!count)
+		return;
+	json_array_append_new(
+		warnings,
+		json_sprintf(
+			"%zu of %zu backends of VIP %s get no new flows until their next hop "
+			"is resolved, %s first: %s",
+			count, live->backend_count, vip->name,
+			lb_addr_format(&live->backends[first].address, address),
+			members_problem(service->members, live->backends[first].number, problem)));
+}
+
+void arrive_warnings(const struct service *service, json_t *warnings)
+{
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		if (service->live[i].arriving)
+			warn_of_vip(service, &service->document->vips[i], &service->live[i],
+				    warnings);
+}
+
+/* --- life --- */
+
+int arrive_open(struct service *service, struct lb_err *err)
+{
+	service->ways_timer = service->timers.add(service->timers.base, on_ways, service);
+	if (!service->ways_timer)
+		return lb_err_no_memory(err);
+	members_on_reached(service->members, on_reached, service);
+	return 0;
+}
+
+void arrive_close(struct service *service)
+{
+	service->timers.free(service->ways_timer);
+}
