@@ -14,6 +14,11 @@
 
 #include "datapath_private.h"
 
+int datapath_program_fd(const struct datapath *datapath)
+{
+	return bpf_program__fd(datapath->skeleton->progs.lb);
+}
+
 static int attach_in_mode(struct datapath *datapath, uint32_t ifindex, enum xdp_mode mode)
 {
 	LIBBPF_OPTS(bpf_link_create_opts, options,
@@ -94,7 +99,7 @@ void datapath_release(struct datapath *datapath, uint32_t ifindex)
 	free(attachment);
 }
 
-void links_close(struct datapath *datapath)
+void attach_close(struct datapath *datapath)
 {
 	while (datapath->attachments) {
 		struct attachment *attachment = datapath->attachments;

@@ -30,47 +30,6 @@ static int print_warnings(enum libbpf_print_level level, const char *format, va_
 	return 0;
 }
 
-static uint32_t round_up_power_of_two(uint32_t value)
-{
-	uint32_t power = 1;
-
-	while (power < value)
-		power <<= 1;
-	return power;
-}
-
-/* Of the words, how many a CPU may take away in a time unit for packets that are not SYNs. */
-#define FLOW_BUDGET_SHARE 16
-
-/* A line of four for each VIP: seldom is one full. */
-static uint32_t index_lines(const struct datapath_options *options)
-{
-	return round_up_power_of_two(options->vips);
-}
-
-void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options)
-{
-	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
-
-	/* Each VIP may have an address of its own, hence an address-only entry beside it, and one
-	 * for its fragments; and a change adds before it removes. */
-	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 6);
-	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 6);
-	bpf_map__set_max_entries(skeleton->maps.slots,
-				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
-	bpf_map__set_max_entries(skeleton->maps.members, options->members);
-	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
-	bpf_map__set_max_entries(skeleton->maps.flows, buckets);
-	bpf_map__set_max_entries(skeleton->maps.index4, index_lines(options));
-	bpf_map__set_max_entries(skeleton->maps.index6, index_lines(options));
-	skeleton->rodata->config.index_mask = index_lines(options) - 1;
-	skeleton->rodata->config.seed[0] = options->seed[0];
-	skeleton->rodata->config.seed[1] = options->seed[1];
-	skeleton->rodata->config.flow_buckets = buckets;
-	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
-	skeleton->rodata->config.answer_rate = options->answer_rate;
-}
-
 static int load_error(int error, struct lb_err *err)
 {
 	lb_err_set(err, LB_ERR_SYSTEM, "", "the kernel refuses the program: %s", strerror(-error));
@@ -89,8 +48,8 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	if (!datapath->skeleton)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open the program: %s",
 				  strerror(errno));
-	datapath_set_sizes(datapath->skeleton, options);
-	error = pins_adopt(datapath, options, err);
+	sizes_set(datapath->skeleton, options);
+	error = pin_adopt(datapath, options, err);
 	if (error)
 		return error;
 	error = lb_bpf__load(datapath->skeleton);
@@ -140,7 +99,7 @@ static int open_index(struct datapath *datapath, struct lb_err *err)
 					bpf_map__max_entries(datapath->skeleton->maps.index4));
 	if (!datapath->index)
 		return lb_err_no_memory(err);
-	vips_adopt(datapath);
+	vip_adopt(datapath);
 	return 0;
 }
 
@@ -167,7 +126,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 	if (!error)
 		error = open_index(datapath, err);
 	if (!error)
-		error = pins_make(datapath, options->seed, err);
+		error = pin_make(datapath, options->seed, err);
 	if (error) {
 		datapath_close(datapath);
 		return error;
@@ -186,7 +145,7 @@ void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
 		return;
-	links_close(datapath);
+	attach_close(datapath);
 	unmap(&datapath->slots);
 	unmap(&datapath->members);
 	unmap(&datapath->nexthops);
@@ -354,9 +313,4 @@ void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int 
 {
 	*members_fd = bpf_map__fd(datapath->skeleton->maps.members);
 	*nexthops_fd = bpf_map__fd(datapath->skeleton->maps.nexthops);
-}
-
-int datapath_program_fd(const struct datapath *datapath)
-{
-	return bpf_program__fd(datapath->skeleton->progs.lb);
 }

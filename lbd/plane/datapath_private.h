@@ -33,8 +33,8 @@ struct datapath {
 	void *percpu; /* room for one value of a per-CPU map, of every CPU */
 };
 
-/* datapath.c: before loading. */
-void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *options);
+/* sizes.c: between opening the skeleton and loading it. */
+void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options);
 
 /* --- pin.c --- */
 
@@ -43,21 +43,21 @@ void datapath_set_sizes(struct lb_bpf *skeleton, const struct datapath_options *
 
 /* Between opening the skeleton and loading it: locks pin_dir, and has the skeleton use the maps
  * pinned there. */
-int pins_adopt(struct datapath *datapath, const struct datapath_options *options,
-	       struct lb_err *err);
+int pin_adopt(struct datapath *datapath, const struct datapath_options *options,
+	      struct lb_err *err);
 /* After loading: pins what is not pinned yet, the stamp last. */
-int pins_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err);
+int pin_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err);
 /* Path of the pin of an interface's link. */
 void pin_link_path(const char *pin_dir, uint32_t ifindex, char out[PIN_PATH_MAX]);
 
 /* --- vip.c --- */
 
 /* Fills the index from the VIP maps, which may hold an earlier lbd's. */
-void vips_adopt(struct datapath *datapath);
+void vip_adopt(struct datapath *datapath);
 
 /* --- attach.c --- */
 
 /* Pinned links stay attached, others are detached. */
-void links_close(struct datapath *datapath);
+void attach_close(struct datapath *datapath);
 
 #endif

@@ -214,7 +214,7 @@ static int forget_maps(struct datapath *datapath, const struct datapath_options 
 	if (!datapath->skeleton)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open the program: %s",
 				  strerror(errno));
-	datapath_set_sizes(datapath->skeleton, options);
+	sizes_set(datapath->skeleton, options);
 	return 0;
 }
 
@@ -243,8 +243,7 @@ static int adopt_pinned(struct datapath *datapath, const struct datapath_options
 	return error;
 }
 
-int pins_adopt(struct datapath *datapath, const struct datapath_options *options,
-	       struct lb_err *err)
+int pin_adopt(struct datapath *datapath, const struct datapath_options *options, struct lb_err *err)
 {
 	int error;
 
@@ -323,7 +322,7 @@ static int write_stamp(struct datapath *datapath, const uint64_t seed[2], struct
 		     : 0;
 }
 
-int pins_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err)
+int pin_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err)
 {
 	struct bpf_map *map;
 	int error = write_stamp(datapath, seed, err);

@@ -160,7 +160,7 @@ void datapath_each_vip(struct datapath *datapath,
 	each_vip6(datapath, each, user);
 }
 
-void vips_adopt(struct datapath *datapath)
+void vip_adopt(struct datapath *datapath)
 {
 	datapath_each_vip(datapath, adopt, datapath);
 	vip_index_adopted(datapath->index);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How large are the maps, and what is the program told before it is loaded? */
+#include "datapath_private.h"
+
+#include <bpf/libbpf.h>
+
+static uint32_t round_up_power_of_two(uint32_t value)
+{
+	uint32_t power = 1;
+
+	while (power < value)
+		power <<= 1;
+	return power;
+}
+
+/* Of the words, how many a CPU may take away in a time unit for packets that are not SYNs. */
+#define FLOW_BUDGET_SHARE 16
+
+/* A line of four for each VIP: seldom is one full. */
+static uint32_t index_lines(const struct datapath_options *options)
+{
+	return round_up_power_of_two(options->vips);
+}
+
+void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
+{
+	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
+
+	/* Each VIP may have an address of its own, hence an address-only entry beside it, and one
+	 * for its fragments; and a change adds before it removes. */
+	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 6);
+	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 6);
+	bpf_map__set_max_entries(skeleton->maps.slots,
+				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
+	bpf_map__set_max_entries(skeleton->maps.members, options->members);
+	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
+	bpf_map__set_max_entries(skeleton->maps.flows, buckets);
+	bpf_map__set_max_entries(skeleton->maps.index4, index_lines(options));
+	bpf_map__set_max_entries(skeleton->maps.index6, index_lines(options));
+	skeleton->rodata->config.index_mask = index_lines(options) - 1;
+	skeleton->rodata->config.seed[0] = options->seed[0];
+	skeleton->rodata->config.seed[1] = options->seed[1];
+	skeleton->rodata->config.flow_buckets = buckets;
+	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
+	skeleton->rodata->config.answer_rate = options->answer_rate;
+}
