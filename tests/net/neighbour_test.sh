@@ -23,10 +23,11 @@ if [ "$(id -u)" != 0 ]; then
 	finish
 fi
 
-# The kernel probes every few hundred ms, and gives up after three probes.
+# The kernel probes every second or two, and gives up after three probes in 300 ms.
 start() {
 	lab_up one-armed 2 && serve_held 7 || return
-	lab_sysctl balancer ipv4/neigh/l0/{base_reachable_time_ms,interval_probe_time_ms,retrans_time_ms}=100
+	lab_sysctl balancer ipv4/neigh/l0/{base_reachable_time_ms,interval_probe_time_ms,retrans_time_ms}=100 \
+		ipv4/neigh/l0/delay_first_probe_time=1
 	lab_start_lbd "" && lbctl vip add "$LAB_VIP4:7/tcp" --name web &&
 		lbctl backend add web "${LAB_BACKEND4[1]}" && lbctl backend add web "${LAB_BACKEND4[2]}" &&
 		lab_ready && hold web 50 7
