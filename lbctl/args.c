@@ -131,20 +131,6 @@ static int read_line(int argc, char *const *argv, struct line *line, struct invo
 	return status;
 }
 
-/* "add, set or del" */
-static void join(const char *const *names, const char *before, char *out, size_t size)
-{
-	size_t length = 0;
-
-	out[0] = '\0';
-	for (size_t i = 0; names[i] && length < size; i++) {
-		const char *between = i == 0 ? "" : names[i + 1] ? ", " : " or ";
-
-		length +=
-			snprintf(out + length, size - length, "%s%s%s", between, before, names[i]);
-	}
-}
-
 static void hint_nearest(struct lb_err *err, const char *word, const char *const *names,
 			 const char *otherwise)
 {
@@ -179,7 +165,7 @@ static int unknown_verb(const char *object, const char *word, struct lb_err *err
 	for (const struct command *command = commands; command->object; command++)
 		if (count < NAMES_MAX && strcmp(command->object, object) == 0)
 			names[count++] = command->verb;
-	join(names, "", list, sizeof(list));
+	lb_list(names, ", ", " or ", list, sizeof(list));
 	if (!word)
 		return lb_err_set(err, LB_ERR_USAGE, "", "%s needs a verb: %s", object, list);
 	lb_err_set(err, LB_ERR_USAGE, "", "%s has no verb \"%s\"", object, word);

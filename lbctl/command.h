@@ -14,10 +14,11 @@
 #include <stdio.h>
 #include <jansson.h>
 #include "../lbd/api/err.h"
+#include "../lbd/api/schema.h"
 #include "../lbd/api/version.h"
 
 #define ARGUMENTS_MAX 3
-#define OPTIONS_MAX 32
+#define OPTIONS_MAX 64
 #define EXAMPLES_MAX 3
 
 struct invocation;
@@ -46,6 +47,7 @@ struct option_spec {
 	bool manner; /* says how, not what: does not satisfy needs_option */
 	/* One of many: the usage line has [--FAMILY-...] for all of them. */
 	const char *family;
+	const struct schema_field *field; /* that it is the value of; NULL: none (fields.c) */
 };
 
 /* Unused places of the arrays are zero. */
@@ -54,6 +56,10 @@ struct command {
 	const char *verb; /* NULL: the object alone is the command */
 	struct argument_spec arguments[ARGUMENTS_MAX];
 	struct option_spec options[OPTIONS_MAX];
+	/* Fields that have options before these, of a new object or, where it edits, of one that is
+	 * there; NULL: none. */
+	const struct schema *schema;
+	bool edits;
 	bool needs_option; /* none is required, but one at least must be there */
 	const char *summary;
 	const char *detail; /* more sentences for help and manual; NULL: none */
@@ -76,9 +82,11 @@ struct exit_code_spec {
 	const char *meaning;
 };
 
-extern const struct command commands[];           /* ends with object NULL */
+extern const struct command *const commands;      /* ends with object NULL */
 extern const struct option_spec global_options[]; /* ends with name NULL */
 extern const struct exit_code_spec exit_codes[];  /* ends with meaning NULL */
+
+void commands_prepare(void); /* before anything else: gives them the options of their fields */
 
 /* The command of these words (verb may be NULL), or NULL. */
 const struct command *command_find(const char *object, const char *verb);
@@ -86,6 +94,6 @@ bool command_is_object(const char *word);
 
 /* "vip add ADDRESS:PORT/PROTO [--name NAME] …", cut off at `size`. Returns out. */
 char *command_usage(const struct command *command, char *out, size_t size);
-#define USAGE_TEXT 640
+#define USAGE_TEXT 1024
 
 #endif

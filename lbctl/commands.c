@@ -2,19 +2,16 @@
 /* Which commands are there? This is the one place that knows. */
 #include <string.h>
 #include "args.h"
+#include "../lbd/api/model.h"
 #include "call.h"
 #include "command.h"
 #include "drain.h"
+#include "fields.h"
 #include "help.h"
 #include "offline.h"
 #include "params.h"
 #include "view.h"
 #include "watch.h"
-
-#define TABLE_KINDS "rendezvous|maglev"
-#define ENCAPS "ipip|gue"
-#define HASHES "5-tuple|source|source-port"
-#define FRAGMENTS "track|3-tuple|drop"
 
 /* What every change takes. */
 #define CHANGE_OPTIONS                                                                             \
@@ -27,78 +24,6 @@
 	{                                                                                          \
 		.name = "max-moved", .value = "P%",                                                \
 		.summary = "refuse to move more of a VIP's slots (100%)", .manner = true           \
-	}
-
-#define TRANSITION_OPTION(otherwise)                                                               \
-	{                                                                                          \
-		.name = "transition", .value = "DURATION",                                         \
-		.summary = "how long a slot that changed its backend looks for recorded "          \
-			   "flows" otherwise                                                       \
-	}
-
-#define FLOW_IDLE_OPTION(otherwise)                                                                \
-	{                                                                                          \
-		.name = "flow-idle", .value = "DURATION",                                          \
-		.summary = "how long a recorded flow lives without a packet" otherwise             \
-	}
-
-#define ENCAP_OPTION(otherwise)                                                                    \
-	{                                                                                          \
-		.name = "encap", .value = ENCAPS,                                                  \
-		.summary = "how packets travel to backends" otherwise                              \
-	}
-
-#define HASH_OPTION(words)                                                                         \
-	{                                                                                          \
-		.name = "hash", .value = HASHES, .summary = words                                  \
-	}
-
-#define FRAGMENTS_OPTION(otherwise)                                                                \
-	{                                                                                          \
-		.name = "fragments", .value = FRAGMENTS,                                           \
-		.summary = "what becomes of IP fragments" otherwise                                \
-	}
-
-#define HEALTH "health"
-#define HEALTH_OPTION(suffix, placeholder, text)                                                   \
-	{                                                                                          \
-		.name = HEALTH "-" suffix, .value = (placeholder), .summary = (text),              \
-		.family = HEALTH                                                                   \
-	}
-
-/* What a check may have, of every kind first, and what follows from its results. */
-#define HEALTH_OPTIONS                                                                             \
-	{.name = HEALTH,                                                                           \
-	 .value = "tcp|http|udp|exec|none",                                                        \
-	 .summary = "how backends are checked; those that are not healthy take no new flows"},     \
-		HEALTH_OPTION("source", "direct|tunnel",                                           \
-			      "to the backend's own address, or to the VIP's by the way that "     \
-			      "traffic takes (direct)"),                                           \
-		HEALTH_OPTION("port", "N", "another port than the VIP's"),                         \
-		HEALTH_OPTION("interval", "DURATION", "from one check to the next (1s)"),          \
-		HEALTH_OPTION("timeout", "DURATION", "of a check (1s, or a shorter interval)"),    \
-		HEALTH_OPTION("rise", "N", "successes in a row that make a backend healthy (2)"),  \
-		HEALTH_OPTION("fall", "N", "failures in a row that make it unhealthy (3)"),        \
-		HEALTH_OPTION("jitter", "P%", "how much of an interval chance may take (10%)"),    \
-		HEALTH_OPTION("full-mtu", "yes|no",                                                \
-			      "http, udp: with packets as large as clients' may be (no)"),         \
-		HEALTH_OPTION("method", "GET|HEAD", "http: (GET)"),                                \
-		HEALTH_OPTION("path", "URL-PATH", "http: with its query (/)"),                     \
-		HEALTH_OPTION("host", "HOST", "http: of the Host field (the address)"),            \
-		HEALTH_OPTION("status", "RANGE", "http: 200, or a range (200-399)"),               \
-		HEALTH_OPTION("body", "TEXT", "http: what must occur in the response"),            \
-		HEALTH_OPTION("payload", "BYTES", "udp: what is sent"),                            \
-		HEALTH_OPTION("expect", "BYTES", "udp: what must occur in the reply (anything)"),  \
-		HEALTH_OPTION(                                                                     \
-			"command", "COMMAND-LINE",                                                 \
-			"exec: a file that lbd.json allows, and arguments, split at blanks"),      \
-		{.name = "on-unhealthy",                                                           \
-		 .value = "keep|reset",                                                            \
-		 .summary = "established flows of an unhealthy backend stay (keep), or move at "   \
-			    "once"},                                                               \
-	{                                                                                          \
-		.name = "when-all-unhealthy", .value = "use_all|drop",                             \
-		.summary = "if no backend is healthy all are used (use_all), or none"              \
 	}
 
 const struct option_spec global_options[] = {
@@ -121,7 +46,7 @@ const struct exit_code_spec exit_codes[] = {
 	{0},
 };
 
-const struct command commands[] = {
+static struct command table[] = {
 	{
 		.object = "status",
 		.options =
@@ -139,25 +64,8 @@ const struct command commands[] = {
 		.object = "vip",
 		.verb = "add",
 		.arguments = {{.name = "ADDRESS:PORT/PROTO"}},
-		.options =
-			{
-				{.name = "name",
-				 .value = "NAME",
-				 .summary = "what to call it (its address)"},
-				{.name = "table",
-				 .value = TABLE_KINDS,
-				 .summary = "how slots are given to backends (rendezvous)"},
-				{.name = "table-size",
-				 .value = "N",
-				 .summary = "slots, a prime from 251 to 1048573 (65537)"},
-				TRANSITION_OPTION(" (15m, udp 1m)"),
-				FLOW_IDLE_OPTION(" (the transition)"),
-				ENCAP_OPTION(" (ipip)"),
-				HASH_OPTION("what of a packet chooses its backend (5-tuple)"),
-				FRAGMENTS_OPTION(" (track)"),
-				HEALTH_OPTIONS,
-				CHANGE_OPTIONS,
-			},
+		.schema = &lb_vip_schema,
+		.options = {CHANGE_OPTIONS},
 		.summary = "add a VIP",
 		.detail = "PROTO is tcp, udp or sctp; port 0 is every port; an IPv6 address stands "
 			  "in brackets. The table size and the hash cannot be changed later. "
@@ -167,7 +75,8 @@ const struct command commands[] = {
 			  "addresses and protocol, in whatever order they come. "
 			  "DURATION is 90, 90s, 15m or 2h, and 500ms for --health-interval and "
 			  "--health-timeout. BYTES are text with \\xNN, \\r, \\n, \\t, \\\\, or "
-			  "hex: and digits. Until the first results of its checks are there all "
+			  "hex: and digits; COMMAND-LINE is split at blanks. Until the first "
+			  "results of its checks are there all "
 			  "backends of a new VIP are used, or with --when-all-unhealthy drop none.",
 		.examples = {"lbctl vip add 192.0.2.10:443/tcp --name web",
 			     "lbctl vip add 192.0.2.10:80/tcp --health http --health-path /healthz "
@@ -181,20 +90,9 @@ const struct command commands[] = {
 		.object = "vip",
 		.verb = "set",
 		.arguments = {{.name = "VIP"}},
-		.options =
-			{
-				{.name = "name", .value = "NAME", .summary = "another name"},
-				{.name = "table",
-				 .value = TABLE_KINDS,
-				 .summary = "another way to give slots to backends"},
-				TRANSITION_OPTION(""),
-				FLOW_IDLE_OPTION(""),
-				ENCAP_OPTION(""),
-				HASH_OPTION("refused if it is another one: connections would move"),
-				FRAGMENTS_OPTION(""),
-				HEALTH_OPTIONS,
-				CHANGE_OPTIONS,
-			},
+		.schema = &lb_vip_schema,
+		.edits = true,
+		.options = {CHANGE_OPTIONS},
 		.needs_option = true,
 		.summary = "change a VIP",
 		.detail = "DURATION is 90, 90s, 15m or 2h, and 500ms for --health-interval and "
@@ -248,13 +146,8 @@ const struct command commands[] = {
 		.object = "backend",
 		.verb = "add",
 		.arguments = {{.name = "VIP"}, {.name = "ADDRESS"}},
-		.options =
-			{
-				{.name = "weight",
-				 .value = "N",
-				 .summary = "0 to 10000 (1); 0 takes no new flows"},
-				CHANGE_OPTIONS,
-			},
+		.schema = &lb_backend_schema,
+		.options = {CHANGE_OPTIONS},
 		.summary = "add a backend to a VIP",
 		.detail = "It gets new flows once its next hop is resolved and, with a health "
 			  "check, its first check has succeeded; until then the others serve, if "
@@ -270,14 +163,9 @@ const struct command commands[] = {
 		.object = "backend",
 		.verb = "set",
 		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
-		.options =
-			{
-				{.name = "weight",
-				 .value = "N",
-				 .summary = "0 to 10000; 0 takes no new flows",
-				 .required = true},
-				CHANGE_OPTIONS,
-			},
+		.schema = &lb_backend_schema,
+		.edits = true,
+		.options = {CHANGE_OPTIONS},
 		.summary = "change the weight of a backend",
 		.examples = {"lbctl backend set web 10.0.0.2 --weight 5"},
 		.method = "backend.set",
@@ -521,6 +409,15 @@ const struct command commands[] = {
 	},
 	{0},
 };
+
+const struct command *const commands = table;
+
+void commands_prepare(void)
+{
+	for (struct command *command = table; command->object; command++)
+		if (command->schema)
+			fields_options(command);
+}
 
 const struct command *command_find(const char *object, const char *verb)
 {

@@ -28,6 +28,7 @@ int main(int argc, char **argv)
 	struct output output = {0};
 
 	signal(SIGPIPE, SIG_IGN);
+	commands_prepare();
 	if (argc > 1 && strcmp(argv[1], COMPLETION_WORD) == 0) {
 		completion_candidates(stdout, argc - 2, argv + 2);
 		return EXIT_DONE;

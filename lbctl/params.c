@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../lbd/api/rpc.h"
+#include "fields.h"
 #include "units.h"
 
 /* json_pack refuses nothing of ours but text that is not UTF-8. */
@@ -14,25 +15,6 @@ static int give(json_t *made, json_t **params, struct lb_err *err)
 {
 	*params = made;
 	return made ? 0 : lb_err_set(err, LB_ERR_USAGE, "", "an argument is not valid UTF-8");
-}
-
-int params_integer(const struct invocation *invocation, const char *name, json_t **out,
-		   struct lb_err *err)
-{
-	const char *text = invocation_option(invocation, name);
-	long long value;
-	char *end;
-
-	*out = NULL;
-	if (!text)
-		return 0;
-	errno = 0;
-	value = strtoll(text, &end, 10);
-	if (text[strspn(text, "-0123456789")] != '\0' || end == text || *end != '\0' || errno)
-		return lb_err_set(err, LB_ERR_USAGE, "", "--%s must be a whole number, not \"%s\"",
-				  name, text);
-	*out = json_integer(value);
-	return 0;
 }
 
 int params_duration(const struct invocation *invocation, const char *name, long long *seconds,
@@ -44,50 +26,6 @@ int params_duration(const struct invocation *invocation, const char *name, long 
 		return 0;
 	return lb_err_set(err, LB_ERR_USAGE, "",
 			  "--%s must be a duration such as 90s, 15m or 2h, not \"%s\"", name, text);
-}
-
-/* *out stays NULL where the option was not given. */
-static int duration_option(const struct invocation *invocation, const char *name, json_t **out,
-			   struct lb_err *err)
-{
-	long long seconds = 0;
-
-	*out = NULL;
-	if (params_duration(invocation, name, &seconds, err))
-		return -EINVAL;
-	if (invocation_option(invocation, name))
-		*out = json_integer(seconds);
-	return 0;
-}
-
-/* --encap, --hash and --fragments into `object`. */
-static void add_forwarding(const struct invocation *invocation, json_t *object)
-{
-	static const char *const names[] = {"encap", "hash", "fragments"};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-		const char *word = invocation_option(invocation, names[i]);
-
-		if (word)
-			json_object_set_new(object, names[i], json_string(word));
-	}
-}
-
-/* --transition, --flow-idle and the health check into `object`. */
-static int add_times_and_health(const struct invocation *invocation, json_t *object,
-				struct lb_err *err)
-{
-	json_t *transition, *idle;
-
-	if (duration_option(invocation, "transition", &transition, err))
-		return -EINVAL;
-	if (transition)
-		json_object_set_new(object, "transition_s", transition);
-	if (duration_option(invocation, "flow-idle", &idle, err))
-		return -EINVAL;
-	if (idle)
-		json_object_set_new(object, "flow_idle_s", idle);
-	return params_add_health(invocation, object, err);
 }
 
 int params_add_manner(const struct invocation *invocation, json_t *params, struct lb_err *err)
@@ -118,52 +56,43 @@ int params_vip_reference(const struct invocation *invocation, json_t **params, s
 	return give(json_pack("{s:s*}", "vip", invocation->arguments[0]), params, err);
 }
 
+/* And the fields that were given into the object `within` it. */
+static int give_fields(const struct invocation *invocation, json_t *made, const char *within,
+		       json_t **params, struct lb_err *err)
+{
+	if (give(made, params, err))
+		return -EINVAL;
+	return fields_add(invocation, json_object_get(*params, within), err);
+}
+
 int params_vip_add(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
-	json_t *size;
-
-	if (params_integer(invocation, "table-size", &size, err))
-		return -EINVAL;
-	if (give(json_pack("{s:{s:s, s:s*, s:s*, s:o*}}", "vip", "address",
-			   invocation->arguments[0], "name", invocation_option(invocation, "name"),
-			   "table", invocation_option(invocation, "table"), "table_size", size),
-		 params, err))
-		return -EINVAL;
-	add_forwarding(invocation, json_object_get(*params, "vip"));
-	return add_times_and_health(invocation, json_object_get(*params, "vip"), err);
+	return give_fields(invocation,
+			   json_pack("{s:{s:s}}", "vip", "address", invocation->arguments[0]),
+			   "vip", params, err);
 }
 
 int params_vip_set(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
-	if (give(json_pack("{s:s, s:{s:s*, s:s*}}", "vip", invocation->arguments[0], "set", "name",
-			   invocation_option(invocation, "name"), "table",
-			   invocation_option(invocation, "table")),
-		 params, err))
-		return -EINVAL;
-	add_forwarding(invocation, json_object_get(*params, "set"));
-	return add_times_and_health(invocation, json_object_get(*params, "set"), err);
+	return give_fields(invocation,
+			   json_pack("{s:s, s:{}}", "vip", invocation->arguments[0], "set"), "set",
+			   params, err);
 }
 
 int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
-	json_t *weight;
-
-	if (params_integer(invocation, "weight", &weight, err))
-		return -EINVAL;
-	return give(json_pack("{s:s, s:{s:s, s:o*}}", "vip", invocation->arguments[0], "backend",
-			      "address", invocation->arguments[1], "weight", weight),
-		    params, err);
+	return give_fields(invocation,
+			   json_pack("{s:s, s:{s:s}}", "vip", invocation->arguments[0], "backend",
+				     "address", invocation->arguments[1]),
+			   "backend", params, err);
 }
 
 int params_backend_set(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
-	json_t *weight;
-
-	if (params_integer(invocation, "weight", &weight, err))
-		return -EINVAL;
-	return give(json_pack("{s:s, s:s, s:{s:o*}}", "vip", invocation->arguments[0], "address",
-			      invocation->arguments[1], "set", "weight", weight),
-		    params, err);
+	return give_fields(invocation,
+			   json_pack("{s:s, s:s, s:{}}", "vip", invocation->arguments[0], "address",
+				     invocation->arguments[1], "set"),
+			   "set", params, err);
 }
 
 int params_backend_reference(const struct invocation *invocation, json_t **params,
@@ -236,16 +165,13 @@ int params_document(const struct invocation *invocation, json_t **params, struct
 
 int params_apply(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
-	json_t *seconds;
+	long long seconds = 0;
 
-	if (duration_option(invocation, "confirm", &seconds, err))
+	if (params_duration(invocation, "confirm", &seconds, err) ||
+	    params_document(invocation, params, err))
 		return -EINVAL;
-	if (params_document(invocation, params, err)) {
-		json_decref(seconds);
-		return -EINVAL;
-	}
-	if (seconds)
-		json_object_set_new(*params, "confirm_s", seconds);
+	if (invocation_option(invocation, "confirm"))
+		json_object_set_new(*params, "confirm_s", json_integer(seconds));
 	if (invocation_option(invocation, "ignore-digest"))
 		json_object_del(json_object_get(*params, "document"), "digest");
 	return 0;

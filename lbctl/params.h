@@ -19,13 +19,6 @@ int params_document(const struct invocation *invocation, json_t **params, struct
 /* Adds to params what every change can be told (--dry-run, --force, --max-moved), where it was. */
 int params_add_manner(const struct invocation *invocation, json_t *params, struct lb_err *err);
 
-/* What the options of a VIP's health check say, into `object`: a VIP, or what is set of one. */
-int params_add_health(const struct invocation *invocation, json_t *object, struct lb_err *err);
-
-/* --name N into *out, a new reference; NULL where it was not given. Whether the number makes sense
- * is for lbd to say. */
-int params_integer(const struct invocation *invocation, const char *name, json_t **out,
-		   struct lb_err *err);
 /* --name DURATION in seconds; *seconds stays as it is where it was not given. */
 int params_duration(const struct invocation *invocation, const char *name, long long *seconds,
 		    struct lb_err *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How does text show VIPs, backends, and what a change did to them? */
 #include <string.h>
+#include "../lbd/api/model.h"
 #include "columns.h"
 #include "units.h"
 #include "view.h"
@@ -141,13 +142,26 @@ static void print_slots(FILE *out, const json_t *slots)
 		fputc('\n', out);
 }
 
-/* lbd before these were settings does not say them. */
-static void print_forwarding(FILE *out, const json_t *vip)
+/* How packets travel, field by field; `unusual`: only what is not the default. An lbd from before a
+ * field does not say it. */
+static bool print_shown(FILE *out, const json_t *vip, bool unusual, const char *before,
+			const char *between)
 {
-	if (json_object_get(vip, "encap"))
-		fprintf(out, "  packets     encap %s, hash %s, fragments %s\n",
-			view_text(vip, "encap"), view_text(vip, "hash"),
-			view_text(vip, "fragments"));
+	const char *next = before;
+
+	for (const struct schema_field *field = lb_vip_schema.fields; field->name; field++) {
+		const json_t *value = json_object_get(vip, field->name);
+		const char *usual = field->words ? field->words[0] : "no";
+		const char *word = json_is_true(value)    ? "yes"
+				   : json_is_false(value) ? "no"
+							  : json_string_value(value);
+
+		if (!field->shown || !word || (unusual && strcmp(word, usual) == 0))
+			continue;
+		fprintf(out, "%s%s %s", next, field->name, word);
+		next = between;
+	}
+	return next != before;
 }
 
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
@@ -164,7 +178,8 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 	fprintf(out, "  transition  %s, flow idle %s\n",
 		units_period(view_integer(result, "transition_s"), transition),
 		units_period(view_integer(result, "flow_idle_s"), idle));
-	print_forwarding(out, result);
+	if (print_shown(out, result, false, "  packets     ", ", "))
+		fputc('\n', out);
 	view_vip_health(out, result);
 	fprintf(out, "  traffic     %s, %s\n",
 		units_count(view_integer(result, "packets"), "packet", packets),
@@ -173,23 +188,6 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 	view_unhealthy(out, result);
 	fputc('\n', out);
 	print_backends(out, json_object_get(result, "backends"), 4);
-}
-
-/* Only what is not as it is unless told otherwise, in a column of its own. */
-static void print_unusual(FILE *out, const json_t *vip)
-{
-	static const char *const usual[][2] = {
-		{"encap", "ipip"}, {"hash", "5-tuple"}, {"fragments", "track"}};
-	const char *before = "\t";
-
-	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++) {
-		const char *is = json_string_value(json_object_get(vip, usual[i][0]));
-
-		if (!is || strcmp(is, usual[i][1]) == 0)
-			continue;
-		fprintf(out, "%s%s %s", before, usual[i][0], is);
-		before = "  ";
-	}
 }
 
 void view_vips(FILE *out, const struct invocation *invocation, const json_t *result)
@@ -216,7 +214,7 @@ void view_vips(FILE *out, const struct invocation *invocation, const json_t *res
 		fprintf(columns.rows, "\t%s\t%s",
 			units_count(view_integer(vip, "packets"), "packet", packets),
 			units_bytes(view_integer(vip, "bytes"), bytes));
-		print_unusual(columns.rows, vip);
+		print_shown(columns.rows, vip, true, "\t", "  ");
 		fputc('\n', columns.rows);
 	}
 	columns_close(&columns, out, 0, "lllrrr");

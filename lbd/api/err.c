@@ -262,7 +262,8 @@ const char *lb_nearest(const char *word, const char *const *words)
 	return nearest;
 }
 
-char *lb_list(const char *const *words, const char *last, char *out, size_t size)
+char *lb_list(const char *const *words, const char *between, const char *last, char *out,
+	      size_t size)
 {
 	size_t length = 0;
 
@@ -270,7 +271,7 @@ char *lb_list(const char *const *words, const char *last, char *out, size_t size
 	for (size_t i = 0; words[i] && length < size; i++)
 		length += (size_t)snprintf(out + length, size - length, "%s%s",
 					   i == 0         ? ""
-					   : words[i + 1] ? ", "
+					   : words[i + 1] ? between
 							  : last,
 					   words[i]);
 	return out;

@@ -60,7 +60,9 @@ void lb_err_from_json(const json_t *object, struct lb_err *err);
  * always near enough for words of three letters or more). For "did you mean". */
 const char *lb_nearest(const char *word, const char *const *words);
 
-/* "a, b or c" for words (NULL-terminated) a, b, c and last " or "; cut off at `size`. Returns out. */
-char *lb_list(const char *const *words, const char *last, char *out, size_t size);
+/* "a, b or c" for words (NULL-terminated) a, b, c, between ", " and last " or "; cut off at `size`.
+ * Returns out. */
+char *lb_list(const char *const *words, const char *between, const char *last, char *out,
+	      size_t size);
 
 #endif

@@ -44,10 +44,12 @@ static const struct schema_kind address_kind = {"address", LB_JSON_STRING, addre
 
 /* clang-format off: a table */
 static const struct schema_field backend_fields[] = {
-	{"address", &address_kind, BACKEND(address), .required = true, .change = SCHEMA_FIXED},
+	{"address", &address_kind, BACKEND(address), .required = true, .change = SCHEMA_FIXED,
+	 .bare = true, .help = "IPv4 or IPv6; where packets are sent"},
 	{"weight", &schema_integer, BACKEND(weight), .max = LB_WEIGHT_MAX,
-	 .number = LB_WEIGHT_DEFAULT},
-	{"drain", &schema_boolean, BACKEND(drain), .change = SCHEMA_FIXED},
+	 .number = LB_WEIGHT_DEFAULT, .help = "relative to the other backends, 0 to 10000; 0 takes no new flows"},
+	{"drain", &schema_boolean, BACKEND(drain), .change = SCHEMA_FIXED, .bare = true,
+	 .help = "takes no new flows whatever its weight, and keeps its old ones"},
 	{0},
 };
 /* clang-format on */
@@ -195,23 +197,38 @@ static const struct schema_order backends_orders[] = {{"address", compare_backen
 /* Words in the order of their enums. */
 /* clang-format off: a table */
 static const struct schema_field vip_fields[] = {
-	{"name", &schema_string, VIP(name), .late = true},
-	{"address", &endpoint_kind, VIP(endpoint), .required = true, .change = SCHEMA_FIXED},
-	{"table", &schema_word, VIP(table), .words = table_words},
+	{"name", &schema_string, VIP(name), .late = true, .help = "what to call it",
+	 .otherwise = "its address", .placeholder = "NAME"},
+	{"address", &endpoint_kind, VIP(endpoint), .required = true, .change = SCHEMA_FIXED,
+	 .bare = true,
+	 .help = "where clients connect, as 192.0.2.10:443/tcp; port 0 is every port"},
+	{"table", &schema_word, VIP(table), .words = table_words,
+	 .help = "how slots are given to backends"},
 	{"table_size", &prime_kind, VIP(table_size), .min = LB_TABLE_SIZE_MIN,
-	 .max = LB_TABLE_SIZE_MAX, .number = LB_TABLE_SIZE_DEFAULT, .change = SCHEMA_FIXED},
-	{"transition_s", &schema_integer, VIP(transition_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S},
-	{"flow_idle_s", &schema_integer, VIP(flow_idle_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S},
-	{"encap", &schema_word, VIP(encap), .words = encap_words},
-	{"hash", &schema_word, VIP(hash), .words = hash_words, .change = SCHEMA_KEPT},
-	{"fragments", &schema_word, VIP(fragments), .words = fragments_words},
+	 .max = LB_TABLE_SIZE_MAX, .number = LB_TABLE_SIZE_DEFAULT, .change = SCHEMA_FIXED,
+	 .help = "slots, a prime from 251 to 1048573"},
+	{"transition_s", &schema_integer, VIP(transition_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S,
+	 .help = "how long a slot that changed its backend looks for recorded flows",
+	 .otherwise = "15m, udp 1m"},
+	{"flow_idle_s", &schema_integer, VIP(flow_idle_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S,
+	 .help = "how long a recorded flow lives without a packet", .otherwise = "the transition"},
+	{"encap", &schema_word, VIP(encap), .words = encap_words,
+	 .help = "how packets travel to backends", .shown = true},
+	{"hash", &schema_word, VIP(hash), .words = hash_words, .change = SCHEMA_KEPT,
+	 .help = "what of a packet chooses its backend", .shown = true},
+	{"fragments", &schema_word, VIP(fragments), .words = fragments_words,
+	 .help = "what becomes of IP fragments", .shown = true},
 	{"backends", &schema_list, LIST_AT(struct lb_vip, backends), .schema = &lb_backend_schema,
-	 .orders = backends_orders, .change = SCHEMA_FIXED},
-	{"health", &schema_object, VIP(health), .schema = &lb_health_schema, .optional = true},
+	 .orders = backends_orders, .change = SCHEMA_FIXED, .bare = true,
+	 .help = "who takes its flows"},
+	{"health", &schema_object, VIP(health), .schema = &lb_health_schema, .optional = true,
+	 .help = "how backends are checked; those that are not healthy take no new flows"},
 	{"on_unhealthy", &schema_word, VIP(on_unhealthy), .words = on_unhealthy_words,
-	 .optional = true, .told = vip_is_checked},
+	 .optional = true, .told = vip_is_checked,
+	 .help = "established flows of an unhealthy backend stay, or move at once"},
 	{"when_all_unhealthy", &schema_word, VIP(when_all_unhealthy),
-	 .words = when_all_unhealthy_words, .optional = true, .told = vip_is_checked},
+	 .words = when_all_unhealthy_words, .optional = true, .told = vip_is_checked,
+	 .help = "if no backend is healthy all are used, or none"},
 	{0},
 };
 /* clang-format on */
@@ -237,9 +254,10 @@ static const struct schema_order vips_orders[] = {
 /* clang-format off: a table */
 static const struct schema_field service_fields[] = {
 	{"vips", &schema_list, LIST_AT(struct lb_service, vips), .schema = &lb_vip_schema,
-	 .orders = vips_orders, .required = true},
+	 .orders = vips_orders, .required = true, .help = "what is balanced"},
 	/* Whoever applies the document looks at it. */
-	{"digest", &schema_ignored, 0, 0, .optional = true},
+	{"digest", &schema_ignored, 0, 0, .optional = true,
+	 .help = "of the document that it was made from"},
 	{0},
 };
 /* clang-format on */

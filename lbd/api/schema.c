@@ -68,7 +68,7 @@ static int word_read(const struct schema_field *field, const json_t *value, void
 		}
 	}
 	lb_err_set(err, LB_ERR_PARAMS, "", "%s must be %s, not \"%s\"", field->name,
-		   lb_list(field->words, " or ", list, sizeof(list)), text);
+		   lb_list(field->words, ", ", " or ", list, sizeof(list)), text);
 	nearest = lb_nearest(text, field->words);
 	return nearest ? lb_err_hint(err, "did you mean \"%s\"?", nearest) : -EINVAL;
 }
@@ -186,7 +186,7 @@ static int object_edit(const struct schema_field *field, const json_t *edit, voi
 	lb_err_set(err, LB_ERR_PARAMS, schema->fields->name,
 		   "there is no %s %s that could be changed", field->name, schema->noun);
 	return lb_err_hint(err, "a new one has a %s: %s", schema->fields->name,
-			   lb_list(schema->fields->words, " or ", list, sizeof(list)));
+			   lb_list(schema->fields->words, ", ", " or ", list, sizeof(list)));
 }
 
 static int object_read(const struct schema_field *field, const json_t *value, void *out,
@@ -408,6 +408,18 @@ static bool belongs(const struct schema *schema, const struct schema_field *fiel
 	return !field->of || field->of >> kind_of(schema, object) & 1;
 }
 
+size_t schema_kinds(const struct schema *schema, const struct schema_field *field,
+		    const char **names)
+{
+	const struct schema_field *first = schema->fields;
+	size_t count = 0;
+
+	for (int i = 0; field->of && first->words[i]; i++)
+		if (field->of >> (i + first->min) & 1)
+			names[count++] = first->words[i];
+	return count;
+}
+
 /* A field that only another kind of object has is a mistake worth telling, never ignored. */
 static int does_not_belong(const struct schema *schema, const struct schema_field *field,
 			   const void *object, struct lb_err *err)
@@ -415,14 +427,11 @@ static int does_not_belong(const struct schema *schema, const struct schema_fiel
 	const struct schema_field *first = schema->fields;
 	const char *names[SCHEMA_FIELDS_MAX] = {0};
 	char list[128];
-	size_t count = 0;
 
-	for (int i = 0; first->words[i]; i++)
-		if (field->of >> (i + first->min) & 1)
-			names[count++] = first->words[i];
+	schema_kinds(schema, field, names);
 	return lb_err_set(err, LB_ERR_PARAMS, field->name, "%s is a field of %s %ss, not of %s %ss",
-			  field->name, lb_list(names, " and ", list, sizeof(list)), schema->noun,
-			  word_of(first, place(first, object)), schema->noun);
+			  field->name, lb_list(names, ", ", " and ", list, sizeof(list)),
+			  schema->noun, word_of(first, place(first, object)), schema->noun);
 }
 
 /* Whether the kinds of object have fields of their own. */
@@ -532,7 +541,7 @@ static int nothing_to_set(const struct schema *schema, struct lb_err *err)
 		if (field->change != SCHEMA_FIXED)
 			names[count++] = field->name;
 	return lb_err_set(err, LB_ERR_PARAMS, "", "nothing to set: give %s",
-			  lb_list(names, " or ", list, sizeof(list)));
+			  lb_list(names, ", ", " or ", list, sizeof(list)));
 }
 
 int schema_edit(const struct schema *schema, const json_t *edit, void *object, struct lb_err *err)

@@ -69,8 +69,17 @@ struct schema_field {
 	const char *const *words; /* ends with NULL; the first is the default */
 	int (*check)(const struct schema_field *field, const char *text, struct lb_err *err);
 	const struct schema *schema; /* of an object, or of each object of a list */
-	const struct schema_order
-		*orders; /* ends with what NULL: none twice; sorted by the first */
+	/* Of a list; ends with what NULL: none twice, and sorted by the first. */
+	const struct schema_order *orders;
+
+	/* For people. The option of lbctl is the name with dashes, without its unit (_s, _ms,
+	 * _percent); within an object, after the name of that. */
+	const char *help;        /* one line */
+	const char *otherwise;   /* the default, where it is no single value */
+	const char *placeholder; /* of a text or a list: NAME */
+	bool bare;               /* no option */
+	bool shown; /* with those that say how packets travel; in lists unless it is the default */
+	const char *since; /* the version that first had it; NULL: the first of all */
 };
 
 /* The place of a member: two members of a row. */
@@ -109,6 +118,9 @@ int schema_integer_read(const struct schema_field *field, const json_t *value, v
 json_t *schema_integer_write(const struct schema_field *field, const void *value);
 int schema_length_check(const struct schema_field *field, size_t length, struct lb_err *err);
 
+/* The kinds of object that have the field, into `names`; their number, 0: all. */
+size_t schema_kinds(const struct schema *schema, const struct schema_field *field,
+		    const char **names);
 /* Whether `given` has the field and does not take it back by null. */
 bool schema_given(const json_t *given, const char *name);
 
