@@ -271,14 +271,12 @@ static json_t *command_write(const struct schema_field *field, const void *value
 	return array;
 }
 
-/* clang-format off: tables */
 static const struct schema_kind status_kind = {"status or range", LB_JSON_STRING, status_read,
 					       status_write, .owns = false};
 static const struct schema_kind bytes_kind = {"bytes", LB_JSON_STRING, bytes_read, bytes_write,
 					      .owns = true};
 static const struct schema_kind command_kind = {"list of texts", LB_JSON_ARRAY, command_read,
 						command_write, .owns = true};
-/* clang-format on */
 
 /* --- what depends on several fields --- */
 
@@ -329,7 +327,6 @@ static const char *const method_words[] = {"GET", "HEAD", NULL};
 #define EXEC (1 << LB_HEALTH_EXEC)
 
 /* Words in the order of their enums. */
-/* clang-format off: a table */
 static const struct schema_field health_fields[] = {
 	{"type", &schema_word, HEALTH(kind), .required = true, .min = LB_HEALTH_TCP,
 	 .words = kind_words, .bare = true, .help = "how backends are checked"},
@@ -341,8 +338,8 @@ static const struct schema_field health_fields[] = {
 	 .max = LB_HEALTH_INTERVAL_MAX_MS, .number = LB_HEALTH_INTERVAL_MS,
 	 .help = "from the start of a check to the start of the next"},
 	{"timeout_ms", &schema_integer, HEALTH(timeout_ms), .min = LB_HEALTH_TIMEOUT_MIN_MS,
-	 .max = LB_HEALTH_INTERVAL_MAX_MS, .number = LB_HEALTH_TIMEOUT_MS, .help = "how long a check may take",
-	 .otherwise = "1s, or a shorter interval"},
+	 .max = LB_HEALTH_INTERVAL_MAX_MS, .number = LB_HEALTH_TIMEOUT_MS,
+	 .help = "how long a check may take", .otherwise = "1s, or a shorter interval"},
 	{"rise", &schema_integer, HEALTH(rise), .min = 1, .max = LB_HEALTH_STREAK_MAX,
 	 .number = LB_HEALTH_RISE, .help = "successes in a row that make a backend healthy"},
 	{"fall", &schema_integer, HEALTH(fall), .min = 1, .max = LB_HEALTH_STREAK_MAX,
@@ -357,8 +354,8 @@ static const struct schema_field health_fields[] = {
 	{"path", &schema_text, HEALTH(path), .of = HTTP, .min = 1, .max = LB_HEALTH_PATH_MAX,
 	 .text = "/", .check = path_check, .help = "path and query", .placeholder = "URL-PATH"},
 	{"host", &schema_text, HEALTH(host), .of = HTTP, .min = 1, .max = LB_HEALTH_HOST_MAX,
-	 .check = host_check, .optional = true, .help = "what the Host field says", .placeholder = "HOST",
-	 .otherwise = "the address"},
+	 .check = host_check, .optional = true, .help = "what the Host field says",
+	 .placeholder = "HOST", .otherwise = "the address"},
 	{"status", &status_kind, HEALTH(status), .of = HTTP, .text = "200-399",
 	 .help = "the right status, or a range", .placeholder = "RANGE"},
 	{"body", &schema_text, HEALTH(body), .of = HTTP, .min = 1, .max = LB_HEALTH_BODY_MAX,
@@ -373,7 +370,6 @@ static const struct schema_field health_fields[] = {
 	 .placeholder = "COMMAND-LINE"},
 	{0},
 };
-/* clang-format on */
 
 const struct schema lb_health_schema = {"check", health_fields, sizeof(struct lb_health),
 					health_settle};

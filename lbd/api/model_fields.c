@@ -42,17 +42,16 @@ static const struct schema_kind address_kind = {"address", LB_JSON_STRING, addre
 
 #define BACKEND(member) SCHEMA_AT(struct lb_backend, member)
 
-/* clang-format off: a table */
 static const struct schema_field backend_fields[] = {
 	{"address", &address_kind, BACKEND(address), .required = true, .change = SCHEMA_FIXED,
 	 .bare = true, .help = "IPv4 or IPv6; where packets are sent"},
 	{"weight", &schema_integer, BACKEND(weight), .max = LB_WEIGHT_MAX,
-	 .number = LB_WEIGHT_DEFAULT, .help = "relative to the other backends, 0 to 10000; 0 takes no new flows"},
+	 .number = LB_WEIGHT_DEFAULT,
+	 .help = "relative to the other backends, 0 to 10000; 0 takes no new flows"},
 	{"drain", &schema_boolean, BACKEND(drain), .change = SCHEMA_FIXED, .bare = true,
 	 .help = "takes no new flows whatever its weight, and keeps its old ones"},
 	{0},
 };
-/* clang-format on */
 
 const struct schema lb_backend_schema = {"backend", backend_fields, sizeof(struct lb_backend),
 					 NULL};
@@ -195,7 +194,6 @@ static const struct schema_order backends_orders[] = {{"address", compare_backen
 #define LIST_AT(type, member) offsetof(type, member), sizeof(struct schema_items)
 
 /* Words in the order of their enums. */
-/* clang-format off: a table */
 static const struct schema_field vip_fields[] = {
 	{"name", &schema_string, VIP(name), .late = true, .help = "what to call it",
 	 .otherwise = "its address", .placeholder = "NAME"},
@@ -231,7 +229,6 @@ static const struct schema_field vip_fields[] = {
 	 .help = "if no backend is healthy all are used, or none"},
 	{0},
 };
-/* clang-format on */
 
 const struct schema lb_vip_schema = {"VIP", vip_fields, sizeof(struct lb_vip), vip_settle};
 
@@ -251,7 +248,6 @@ static int compare_vip_names(const void *a, const void *b)
 static const struct schema_order vips_orders[] = {
 	{"address", compare_vip_endpoints}, {"name", compare_vip_names}, {0}};
 
-/* clang-format off: a table */
 static const struct schema_field service_fields[] = {
 	{"vips", &schema_list, LIST_AT(struct lb_service, vips), .schema = &lb_vip_schema,
 	 .orders = vips_orders, .required = true, .help = "what is balanced"},
@@ -260,7 +256,6 @@ static const struct schema_field service_fields[] = {
 	 .help = "of the document that it was made from"},
 	{0},
 };
-/* clang-format on */
 
 const struct schema lb_service_schema = {"service document", service_fields,
 					 sizeof(struct lb_service), NULL};

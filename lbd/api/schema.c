@@ -369,7 +369,6 @@ static void list_clear(const struct schema_field *field, void *value)
 
 /* --- the kinds --- */
 
-/* clang-format off: tables */
 const struct schema_kind schema_word = {"word", LB_JSON_STRING, word_read, word_write,
 					.owns = false};
 const struct schema_kind schema_integer = {"integer", LB_JSON_INTEGER, schema_integer_read,
@@ -398,7 +397,6 @@ const struct schema_kind schema_list = {"list",
 					.equal = list_equal,
 					.copy = list_copy,
 					.clear = list_clear};
-/* clang-format on */
 
 /* --- reading objects --- */
 

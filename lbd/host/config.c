@@ -175,7 +175,6 @@ static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
 #define TEXT_AT(member) AT(member), .max = sizeof(((struct config *)0)->member) - 1
 #define PATH_AT(member) TEXT_AT(member), .check = path_check
 
-/* clang-format off: tables */
 static const struct schema_field control_fields[] = {
 	{"path", &schema_string, PATH_AT(control_path), .text = LB_SOCKET_DEFAULT},
 	{"read_only_path", &schema_string, PATH_AT(control_read_only_path)},
@@ -222,7 +221,6 @@ static const struct schema_field config_fields[] = {
 	{"hash_seed", &seed_kind, 0, 0, .optional = true},
 	{0},
 };
-/* clang-format on */
 
 const struct schema config_schema = {"lbd.json", config_fields, sizeof(struct config), NULL};
 
