@@ -291,36 +291,36 @@ void fake_pass(int64_t ns)
 	fake.now_ns = end_ns;
 }
 
-/* --- next hops: number 1 leads everywhere (lbd/route/nexthop.h) --- */
+/* --- next hops: number 1 leads everywhere, as soon as it is known (lbd/route/nexthop.h) --- */
 
 #define WATCHED_MAX 256
 #define OTHERS (1ull << 60) /* packets that the number of a member had before */
 
-struct nexthops {
-	struct nexthops_options options;
-	struct lb_addr watched[WATCHED_MAX];
+struct watched {
+	struct lb_addr destination;
+	uint32_t number;
 };
+
+static struct nexthops {
+	struct nexthops_options options;
+	struct watched watched[WATCHED_MAX];
+} nexthops_fake;
 
 struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_options *options,
 			      struct lb_err *err)
 {
-	struct nexthops *nexthops = calloc(1, sizeof(*nexthops));
-
 	(void)base;
-	if (!nexthops || call_error(err)) {
-		free(nexthops);
-		lb_err_no_memory(err);
+	if (call_error(err))
 		return NULL;
-	}
-	nexthops->options = *options;
+	nexthops_fake.options = *options;
 	options->array[1] = (struct lb_nexthop){.valid = 1, .ifindex = 1, .mtu = 1500};
 	fake.watched = 0;
-	return nexthops;
+	return &nexthops_fake;
 }
 
 void nexthops_free(struct nexthops *nexthops)
 {
-	free(nexthops);
+	(void)nexthops;
 }
 
 void nexthops_forget_left(struct nexthops *nexthops)
@@ -328,31 +328,55 @@ void nexthops_forget_left(struct nexthops *nexthops)
 	(void)nexthops;
 }
 
-int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *destination, struct lb_err *err)
+static void tell_route(const struct nexthops *nexthops, const struct watched *watched)
 {
-	const struct nexthop_route route = {
-		.number = 1,
-		.path = {1, 1, 1, 1, 1, 1, 1, 1},
-		.way = {1},
-		.ways = 1,
+	struct nexthop_route route = {
+		.number = watched->number,
+		.ways = watched->number,
 		.source = {.family = 4, .bytes = {10, 255, 0, 1}},
 	};
 
+	for (unsigned int i = 0; i < LB_MEMBER_PATHS; i++)
+		route.path[i] = route.way[i] = watched->number;
+	nexthops->options.changed(nexthops->options.user, &watched->destination, &route);
+}
+
+int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *destination, struct lb_err *err)
+{
+	struct watched *watched = &nexthops->watched[fake.watched];
+
 	if (call_error(err))
 		return -ENOMEM;
-	assert_true(fake.watched < WATCHED_MAX);
-	nexthops->watched[fake.watched++] = *destination;
-	nexthops->options.changed(nexthops->options.user, destination, &route);
+	assert_true(fake.watched++ < WATCHED_MAX);
+	*watched = (struct watched){.destination = *destination, .number = !fake.unresolved};
+	tell_route(nexthops, watched);
 	return 0;
+}
+
+static uint32_t watched_at(const struct lb_addr *destination)
+{
+	uint32_t i = 0;
+
+	while (!lb_addr_equal(&nexthops_fake.watched[i].destination, destination))
+		assert_true(++i < fake.watched);
+	return i;
 }
 
 void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *destination)
 {
-	uint32_t i = 0;
+	const uint32_t at = watched_at(destination);
 
-	while (!lb_addr_equal(&nexthops->watched[i], destination))
-		assert_true(++i < fake.watched);
-	nexthops->watched[i] = nexthops->watched[--fake.watched];
+	nexthops->watched[at] = nexthops->watched[--fake.watched];
+}
+
+void fake_resolve(void)
+{
+	fake.unresolved = false;
+	for (uint32_t i = 0; i < fake.watched; i++)
+		if (!nexthops_fake.watched[i].number) {
+			nexthops_fake.watched[i].number = 1;
+			tell_route(&nexthops_fake, &nexthops_fake.watched[i]);
+		}
 }
 
 void nexthops_path_mtu(struct nexthops *nexthops, const struct lb_addr *destination, uint32_t mtu)
@@ -807,7 +831,8 @@ static void check_member(const struct lb_vip *vip, const struct live_vip *live, 
 	assert_int_equal(entry->flags, flags);
 	assert_int_equal(entry->vip, live->number);
 	assert_memory_equal(entry->daddr, backend->address.bytes, sizeof(entry->daddr));
-	assert_int_equal(entry->path[LB_MEMBER_PATHS - 1], 1);
+	assert_int_equal(entry->path[LB_MEMBER_PATHS - 1],
+			 nexthops_fake.watched[watched_at(&backend->address)].number);
 	assert_int_not_equal(fake.counters[backend->number].packets, OTHERS);
 }
 

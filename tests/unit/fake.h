@@ -44,6 +44,7 @@ struct fake {
 	struct lb_counter *counters; /* by member */
 	int64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, which began with this boot; and beyond it */
 	uint32_t watched;        /* destinations */
+	bool unresolved;         /* those watched from now on, until fake_resolve */
 
 	/* Calls of plane, disk, next hops and checks that can fail, and allocations. */
 	long calls, failing; /* how many there were; the one that fails, from 0 on; -1: none */
@@ -68,6 +69,9 @@ void fake_pass(int64_t ns);
 
 /* Takes over what the plane and the disk said at the snapshot. lbd must not run. */
 void fake_restore(void);
+
+/* The next hops of all destinations become known. */
+void fake_resolve(void);
 
 /* Every check of a backend, or of all (NULL), gives this result. */
 void fake_health(const struct lb_addr *backend, enum health_status status);

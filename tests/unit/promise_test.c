@@ -43,10 +43,10 @@ static void flow_count(enum lb_flow_count what);
 #endif
 #define RUNS 4 /* each calm and under floods: 4,000,000 steps in all */
 
-#define VIPS 4
+#define VIPS 5
 #define SOURCES 16  /* clients of a VIP by source; a power of two */
 #define BACKENDS 9  /* at most, in a VIP */
-#define NUMBERS 80  /* of members: few, so that they are soon used again */
+#define NUMBERS 96  /* of members: few, so that they are soon used again */
 #define ROOM 16384u /* buckets: a pass of the sweep takes 16 ticks */
 #define BUCKETS 2048u
 #define FEW_BUCKETS 128u /* for fewer words than there are flows */
@@ -1150,6 +1150,8 @@ static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 		VIP("192.0.2.2:80/tcp", "'table_size': 509, 'transition_s': 30, 'flow_idle_s': 90, "
 					"'hash': 'source', 'when_all_unhealthy': 'drop'"),
 		VIP("192.0.2.3:53/udp", "'table_size': 251, 'transition_s': 10, 'flow_idle_s': 15"),
+		VIP("192.0.2.3:54/udp", "'table_size': 251, 'transition_s': 10, 'flow_idle_s': 15, "
+					"'when_all_unhealthy': 'drop'"),
 		VIP("192.0.2.4:80/tcp",
 		    "'table_size': 1021, 'transition_s': 45, 'flow_idle_s': 60, "
 		    "'table': 'maglev', 'when_all_unhealthy': 'drop'"),

@@ -134,6 +134,7 @@ static const struct apply_options on_trial = {
 struct failing {
 	const struct apply_options *options;
 	bool goes_on, allocations;
+	bool unresolved; /* next hops of what is added become known later */
 };
 
 /* From document a to b, with a call that fails; false: as many were not made. */
@@ -146,6 +147,7 @@ static bool change_fails(size_t a, size_t b, long n, const struct failing *how)
 	start();
 	apply(documents[a]);
 	fake.allocations_fail = how->allocations;
+	fake.unresolved = how->unresolved;
 	fail_call(n, how->goes_on);
 	error = fake_apply(documents[b], how->options, &err);
 	failed = has_failed();
@@ -153,7 +155,10 @@ static bool change_fails(size_t a, size_t b, long n, const struct failing *how)
 	if (error)
 		assert_true(failed && err.message[0]);
 	assert_in_force(documents[error ? a : b]);
-	fake_pass(2 * SECOND); /* what can be done later is */
+	fake_pass(SECOND); /* what can be done later is */
+	fake_check(true);
+	fake_resolve();
+	fake_pass(4 * SECOND); /* the first results of checks are waited for */
 	fake_check(true);
 	assert_int_equal(fake.service->revert.document != NULL,
 			 how->options == &on_trial && !error && a != b);
@@ -191,10 +196,17 @@ static void each_call_of_a_change_fails_and_all_that_follow(void **state)
 	each_call_fails(&(struct failing){.options = &by_force, .goes_on = true});
 }
 
+static void each_call_fails_of_a_change_to_where_no_next_hop_is_known(void **state)
+{
+	(void)state;
+	each_call_fails(&(struct failing){.options = &by_force, .unresolved = true});
+}
+
 static void each_allocation_of_a_change_on_trial_fails(void **state)
 {
 	(void)state;
-	each_call_fails(&(struct failing){.options = &on_trial, .allocations = true});
+	each_call_fails(
+		&(struct failing){.options = &on_trial, .allocations = true, .unresolved = true});
 }
 
 static void what_cannot_be_counted_is_not_removed_unasked(void **state)
@@ -451,6 +463,23 @@ static void health_decides_about_old_flows_as_the_vip_says(void **state)
 	fake_close();
 }
 
+static void who_was_added_waits_for_its_next_hop(void **state)
+{
+	(void)state;
+	start();
+	apply(documents[1]);
+	assert_serve("+o+o");
+	fake.unresolved = true;
+	apply("{'vips': [{" WEB ", 'backends': [" A "," B "," C "]}]}");
+	assert_serve("+o+o-o");
+	fake_pass(10 * SECOND);
+	assert_serve("+o+o-o");
+	fake_resolve();
+	fake_pass(SECOND / 10);
+	assert_serve("+o+o+o");
+	fake_close();
+}
+
 /* What fails is done a little later, and no result is forgotten. */
 static void results_are_followed_although_calls_fail(void **state)
 {
@@ -572,6 +601,7 @@ int main(void)
 		cmocka_unit_test(a_trial_changes_nothing),
 		cmocka_unit_test(each_call_of_a_change_fails),
 		cmocka_unit_test(each_call_of_a_change_fails_and_all_that_follow),
+		cmocka_unit_test(each_call_fails_of_a_change_to_where_no_next_hop_is_known),
 		cmocka_unit_test(each_allocation_of_a_change_on_trial_fails),
 		cmocka_unit_test(what_cannot_be_counted_is_not_removed_unasked),
 		cmocka_unit_test(the_next_lbd_goes_on),
@@ -583,6 +613,7 @@ int main(void)
 		cmocka_unit_test(another_lbd_goes_back_in_time),
 		cmocka_unit_test(slots_leave_who_is_unhealthy_and_come_back),
 		cmocka_unit_test(health_decides_about_old_flows_as_the_vip_says),
+		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
 		cmocka_unit_test(the_number_of_a_member_comes_free_when_no_word_names_it),
