@@ -54,7 +54,7 @@ struct daemon {
 	struct interfaces *interfaces;
 	struct methods_context methods;
 	struct turns *turns;
-	struct worker *changes, *reads;
+	struct worker *changes, *reads, *upkeep;
 	bool reset_flows;
 	int state_fd; /* holds the lock */
 };
@@ -294,7 +294,13 @@ static int start_workers(struct daemon *daemon, struct lb_err *err)
 {
 	int error = worker_new(daemon->turns, &daemon->changes, err);
 
-	return error ? error : worker_new(daemon->turns, &daemon->reads, err);
+	if (!error)
+		error = worker_new(daemon->turns, &daemon->reads, err);
+	if (!error)
+		error = worker_new(daemon->turns, &daemon->upkeep, err);
+	if (!error)
+		service_work(daemon->service, daemon->changes, daemon->upkeep);
+	return error;
 }
 
 static int start(struct daemon *daemon, struct lb_err *err)
@@ -352,6 +358,7 @@ static void stop(struct daemon *daemon)
 
 	worker_close(daemon->changes); /* what is under way comes to its end */
 	worker_close(daemon->reads);
+	worker_close(daemon->upkeep);
 	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);
 	service_close(daemon->service);

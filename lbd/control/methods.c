@@ -83,32 +83,46 @@ static int config_export(struct methods_context *context, const json_t *params, 
 {
 	int ret = no_params(params, err);
 
+	worker_leave();
 	if (!ret)
 		*result = json_pack("{s:o, s:o}", "document", export(context->service),
 				    "document_digest", service_digest(context->service));
+	worker_enter();
 	return ret;
+}
+
+static int diff(const struct service *service, const json_t *document, json_t **out,
+		struct lb_err *err)
+{
+	json_auto_t *before = NULL, *after = NULL;
+	struct lb_service *next;
+	int ret = at_param(lb_service_from_json(document, &next, err), err, "document");
+
+	if (ret)
+		return ret;
+	before = lb_service_to_json(service_document(service));
+	after = lb_service_to_json(next);
+	lb_service_free(next);
+	if (before && after)
+		*out = document_diff(before, after);
+	return 0;
 }
 
 /* What config.apply would change, field by field. */
 static int config_diff(struct methods_context *context, const json_t *params, json_t **result,
 		       struct lb_err *err)
 {
-	json_auto_t *before = NULL, *after = NULL;
 	const json_t *document;
 	const struct lb_json_field fields[] = {{"document", LB_JSON_OBJECT, true, &document}, {0}};
-	struct lb_service *service;
 	int ret = lb_json_fields(params, fields, err);
 
+	worker_leave();
 	if (!ret)
-		ret = at_param(lb_service_from_json(document, &service, err), err, "document");
-	if (ret)
-		return ret;
-	before = lb_service_to_json(service_document(context->service));
-	after = lb_service_to_json(service);
-	lb_service_free(service);
-	if (before && after)
-		*result = with_digest(context, document_diff(before, after));
-	return 0;
+		ret = diff(context->service, document, result, err);
+	worker_enter();
+	if (!ret)
+		with_digest(context, *result);
+	return ret;
 }
 
 static int config_confirm(struct methods_context *context, const json_t *params, json_t **result,
@@ -169,8 +183,10 @@ static int each_vip(struct methods_context *context, const char *reference,
 		count = 1;
 	}
 	array = json_array();
-	for (size_t i = 0; i < count; i++)
+	for (size_t i = 0; i < count; i++) {
 		json_array_append_new(array, describe(context->service, &vip[i]));
+		worker_yield();
+	}
 	*out = array;
 	return 0;
 }
@@ -422,6 +438,20 @@ static const struct method *find_method(const char *name)
 	return NULL;
 }
 
+/* What is read is of one document, however many turns it takes. */
+static int read_or_change(struct methods_context *context, const struct method *method,
+			  const json_t *params, json_t **result, struct lb_err *err)
+{
+	int ret;
+
+	if (method->kind != READS)
+		return method->handler(context, params, result, err);
+	service_hold(context->service);
+	ret = method->handler(context, params, result, err);
+	service_let_go(context->service);
+	return ret;
+}
+
 /* Requests may be under way at the same time, so each has a context of its own. */
 int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
 		 json_t **result, struct lb_err *err)
@@ -434,7 +464,7 @@ int methods_call(void *user, const struct peer *peer, const struct lb_request *r
 	context.peer = peer;
 	if (method) {
 		turns_note(context.turns, method->name);
-		ret = method->handler(&context, request->params, result, err);
+		ret = read_or_change(&context, method, request->params, result, err);
 	} else if (methods_change_has(request->method)) {
 		ret = methods_change(&context, request->method, request->params, result, err);
 	} else {

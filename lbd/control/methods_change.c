@@ -368,6 +368,23 @@ static void blame(const char *param, struct lb_err *err)
 		lb_err_prefix(err, "document");
 }
 
+/* Takes no turn: the document in force changes on this thread alone. */
+static int make_next(struct service *service, const struct change_method *change,
+		     const json_t *params, struct lb_service **next, struct lb_err *err)
+{
+	int ret;
+
+	*next = lb_service_copy(service_document(service));
+	if (!*next)
+		return lb_err_no_memory(err);
+	ret = change->edit(next, params, err);
+	if (!ret)
+		ret = check_document_digest(service, params, *next, err);
+	if (ret)
+		lb_service_free(*next);
+	return ret;
+}
+
 static int carry_out(struct service *service, const struct change_method *change, json_t *params,
 		     struct apply_options *options, json_t **result, struct lb_err *err)
 {
@@ -382,16 +399,11 @@ static int carry_out(struct service *service, const struct change_method *change
 		ret = check_if_digest(service, params, err);
 	if (ret)
 		return ret;
-	next = lb_service_copy(service_document(service));
-	if (!next)
-		return lb_err_no_memory(err);
-	ret = change->edit(&next, params, err);
-	if (!ret)
-		ret = check_document_digest(service, params, next, err);
-	if (ret) {
-		lb_service_free(next);
+	worker_leave();
+	ret = make_next(service, change, params, &next, err);
+	worker_enter();
+	if (ret)
 		return ret;
-	}
 	ret = service_apply(service, next, options, result, err);
 	if (ret)
 		blame(change->blame, err);

@@ -35,8 +35,9 @@ struct worker {
 	struct turns *turns;
 	pthread_t thread;
 	pthread_cond_t given; /* the turn, or a job, or the end */
-	struct jobs jobs;     /* the first is under way while `busy` */
-	bool busy, closing, ended;
+	struct jobs jobs;
+	bool closing, ended;
+	bool has_turn; /* for its own thread */
 	const char *what;
 	uint64_t since_ns, cpu_since_ns; /* it has the turn */
 	TAILQ_ENTRY(worker) entry;
@@ -51,6 +52,7 @@ static void give_back(struct worker *worker)
 	struct turns *turns = worker->turns;
 
 	turns->lent_ns += lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->cpu_since_ns;
+	worker->has_turn = false;
 	turns->holder = NULL;
 	pthread_cond_signal(&turns->given_back);
 }
@@ -65,6 +67,7 @@ static void take(struct worker *worker)
 	pthread_cond_signal(&turns->given_back);
 	while (turns->holder != worker)
 		pthread_cond_wait(&worker->given, &turns->mutex);
+	worker->has_turn = true;
 	worker->since_ns = lb_clock_ns(CLOCK_MONOTONIC);
 	worker->cpu_since_ns = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 }
@@ -120,7 +123,8 @@ void worker_enter(void)
 
 void worker_yield(void)
 {
-	if (!self || lb_clock_ns(CLOCK_MONOTONIC) - self->since_ns < WORKER_TURN_MS * 1000000u)
+	if (!self || !self->has_turn ||
+	    lb_clock_ns(CLOCK_MONOTONIC) - self->since_ns < WORKER_TURN_MS * 1000000u)
 		return;
 	pthread_mutex_lock(&self->turns->mutex);
 	give_back(self);

@@ -8,8 +8,18 @@
 #include <string.h>
 
 #include "../../bpf/hash.h"
+#include "../host/worker.h"
+
+#define SLOTS_A_TURN 32768
 
 enum slot_state { SETTLED, MOVING, TRACKED };
+
+/* In passes over all slots: others may change words and deadlines in between, one after the other. */
+static void pause_at(uint32_t slot)
+{
+	if (slot % SLOTS_A_TURN == SLOTS_A_TURN - 1)
+		worker_yield();
+}
 
 static enum slot_state state_of(uint32_t word)
 {
@@ -74,7 +84,7 @@ void slots_settle(struct slots *slots, const uint16_t *owners)
 {
 	uint32_t slot;
 
-	for (slot = 0; slot < slots->size; slot++)
+	for (slot = 0; slot < slots->size; pause_at(slot++))
 		store(slots, slot, lb_slot_settled(owners[slot]));
 }
 
@@ -127,7 +137,7 @@ void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *g
 {
 	uint32_t slot;
 
-	for (slot = 0; slot < slots->size; slot++) {
+	for (slot = 0; slot < slots->size; pause_at(slot++)) {
 		uint32_t word = slots->words[slot];
 		uint32_t next =
 			slot_next_word(word, owners[slot], has_bit(gone, lb_slot_current(word)),
@@ -163,7 +173,7 @@ void slots_release(struct slots *slots, const uint64_t *members)
 {
 	uint32_t slot;
 
-	for (slot = 0; slots->moving && slot < slots->size; slot++) {
+	for (slot = 0; slots->moving && slot < slots->size; pause_at(slot++)) {
 		uint32_t word = slots->words[slot];
 
 		if (is_moving_from(word, members))
@@ -175,7 +185,7 @@ void slots_hasten(struct slots *slots, const uint64_t *members, uint32_t until)
 {
 	uint32_t slot;
 
-	for (slot = 0; slots->moving && slot < slots->size; slot++) {
+	for (slot = 0; slots->moving && slot < slots->size; pause_at(slot++)) {
 		if (!is_moving_from(slots->words[slot], members) || slots->deadlines[slot] <= until)
 			continue;
 		slots->deadlines[slot] = until;
@@ -190,7 +200,8 @@ void slots_expire(struct slots *slots, uint32_t now)
 
 	if (now < slots->next_deadline)
 		return;
-	for (slot = 0; slot < slots->size; slot++) {
+	slots->next_deadline = SLOTS_NEVER; /* slots that begin to move meanwhile set theirs */
+	for (slot = 0; slot < slots->size; pause_at(slot++)) {
 		uint32_t word = slots->words[slot];
 
 		if (state_of(word) != MOVING)
@@ -200,14 +211,15 @@ void slots_expire(struct slots *slots, uint32_t now)
 		else if (slots->deadlines[slot] < next_deadline)
 			next_deadline = slots->deadlines[slot];
 	}
-	slots->next_deadline = next_deadline;
+	if (next_deadline < slots->next_deadline)
+		slots->next_deadline = next_deadline;
 }
 
 static void settle(struct slots *slots, bool busy_too)
 {
 	uint32_t slot;
 
-	for (slot = 0; slots->tracked && slot < slots->size; slot++) {
+	for (slot = 0; slots->tracked && slot < slots->size; pause_at(slot++)) {
 		uint32_t word = slots->words[slot];
 
 		if (state_of(word) == TRACKED && (busy_too || !slots->busy[slot]))
@@ -225,7 +237,7 @@ void slots_reset(struct slots *slots)
 {
 	uint32_t slot;
 
-	for (slot = 0; slot < slots->size; slot++)
+	for (slot = 0; slot < slots->size; pause_at(slot++))
 		store(slots, slot, lb_slot_settled(LB_NONE));
 	slots->next_deadline = SLOTS_NEVER;
 	slots->unswept = 0;

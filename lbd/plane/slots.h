@@ -25,6 +25,9 @@
  * A slot without owner is LB_NONE in both halves; the program looks for records there as in a
  * TRACKED one. The words are the ones packets go by; this module is their only writer, so each
  * change is one plain store.
+ *
+ * In a worker, passes over many slots yield (host/worker.h). Each slot is right by itself, so others may go
+ * over the same slots in between, but for slots_change: two of these would mix two tables.
  */
 #ifndef LB_SLOTS_H
 #define LB_SLOTS_H

@@ -301,6 +301,8 @@ static int adopt_found(struct found *found, const struct lb_service *kept, struc
 		error = adopt_vip(service, &found->vips[i], kept, &document->vips[i],
 				  &service->live[i], err);
 	}
+	if (!error)
+		live_index(service);
 	return error;
 }
 

@@ -105,8 +105,8 @@ int arrive_hold(struct service *service, const struct lb_vip *vip, const struct 
 
 static void look_within(struct service *service, int64_t delay_ms)
 {
-	if (!service->timers.pending(service->ways_timer))
-		service->timers.set(service->ways_timer, delay_ms);
+	if (!chore_pending(&service->ways_timer))
+		chore_set(&service->ways_timer, delay_ms);
 }
 
 static void on_reached(void *user)
@@ -146,20 +146,26 @@ static bool uses_arriving(const struct live_vip *live)
 	return false;
 }
 
+static void look_at_ways(struct service *service, struct live_vip *live)
+{
+	if (!live->arriving || !find_reached(service, live))
+		return;
+	if (!live->ways_by_ms && uses_arriving(live))
+		live->ways_by_ms = clock_now_ms(service) + GRACE_MS;
+	live->reweigh = true;
+	reweigh_within(service, 0);
+}
+
 static void on_ways(void *user)
 {
 	struct service *service = user;
 
+	service_hold(service);
 	for (size_t i = 0; i < service->document->vip_count; i++) {
-		struct live_vip *live = &service->live[i];
-
-		if (!live->arriving || !find_reached(service, live))
-			continue;
-		if (!live->ways_by_ms && uses_arriving(live))
-			live->ways_by_ms = clock_now_ms(service) + GRACE_MS;
-		live->reweigh = true;
-		reweigh_within(service, 0);
+		look_at_ways(service, &service->live[i]);
+		worker_yield();
 	}
+	service_let_go(service);
 }
 
 int64_t arrive_grace_ms(const struct live_vip *live, int64_t now_ms)
@@ -255,8 +261,8 @@ void arrive_warnings(const struct service *service, json_t *warnings)
 
 int arrive_open(struct service *service, struct lb_err *err)
 {
-	service->ways_timer = service->timers.add(service->timers.base, on_ways, service);
-	if (!service->ways_timer)
+	if (chore_open(&service->ways_timer, &service->timers, &service->upkeep, "next hops",
+		       on_ways, service))
 		return lb_err_no_memory(err);
 	members_on_reached(service->members, on_reached, service);
 	return 0;
@@ -264,5 +270,5 @@ int arrive_open(struct service *service, struct lb_err *err)
 
 void arrive_close(struct service *service)
 {
-	service->timers.free(service->ways_timer);
+	chore_close(&service->ways_timer);
 }

@@ -54,10 +54,14 @@ static void end_pass(struct service *service)
 	uint16_t number;
 	size_t i;
 
-	for (i = 0; i < service->document->vip_count; i++)
+	for (i = 0; i < service->document->vip_count; i++) {
 		slots_sweep_end(service->live[i].slots);
-	while (sweep_take_free(service->sweep, &number))
+		worker_yield();
+	}
+	while (sweep_take_free(service->sweep, &number)) {
 		members_free_number(service->members, number);
+		worker_yield();
+	}
 	service->flows_possible = service->moved_in_pass || sweep_total(service->sweep) ||
 				  sweep_gone(service->sweep) || any_unsettled(service, false);
 	service->moved_in_pass = any_unsettled(service, true);
@@ -66,9 +70,8 @@ static void end_pass(struct service *service)
 
 static void schedule(struct service *service)
 {
-	if ((service->flows_possible || service->entries_wrong) &&
-	    !service->timers.pending(service->tick))
-		service->timers.set(service->tick, TICK_MS);
+	if ((service->flows_possible || service->entries_wrong) && !chore_pending(&service->tick))
+		chore_set(&service->tick, TICK_MS);
 }
 
 static void mark(uint64_t *members, uint16_t number)
@@ -142,8 +145,12 @@ static void on_release(void *user)
 	struct service *service = user;
 	size_t i;
 
-	for (i = 0; i < service->document->vip_count; i++)
+	service_hold(service);
+	for (i = 0; i < service->document->vip_count; i++) {
 		release_set_up(service, &service->live[i]);
+		worker_yield();
+	}
+	service_let_go(service);
 }
 
 static void tick(void *user)
@@ -152,39 +159,47 @@ static void tick(void *user)
 	uint32_t slice = service->plane.bucket_count / TICKS_A_PASS;
 	size_t i;
 
-	entry_repair(service, NULL);
-	for (i = 0; i < service->document->vip_count; i++)
+	service_hold(service);
+	if (!service->changing)
+		entry_repair(service, NULL);
+	for (i = 0; i < service->document->vip_count; i++) {
 		slots_expire(service->live[i].slots, clock_now_s(service));
+		worker_yield();
+	}
 	if (slice < BUCKETS_A_TICK)
 		slice = BUCKETS_A_TICK;
 	if (sweep_step(service->sweep, slice, clock_now_units(service)))
 		end_pass(service);
+	service_let_go(service);
 	schedule(service);
 }
 
 void clock_start(struct service *service)
 {
 	service->flows_possible = service->moved_in_pass = true;
-	service->timers.set(service->release, RELEASE_MS);
+	chore_set(&service->release, RELEASE_MS);
 	schedule(service);
 }
 
 int clock_open(struct service *service, struct lb_err *err)
 {
 	const struct timers *timers = &service->timers;
+	int error;
 
 	service->sweep = sweep_new(service->plane.flows, service->plane.bucket_count,
 				   members_capacity(service->config));
-	service->tick = timers->add(timers->base, tick, service);
-	service->release = timers->add(timers->base, on_release, service);
-	if (service->sweep && service->tick && service->release)
+	error = chore_open(&service->tick, timers, &service->upkeep, "sweep", tick, service);
+	if (!error)
+		error = chore_open(&service->release, timers, &service->upkeep, "release",
+				   on_release, service);
+	if (service->sweep && !error)
 		return 0;
 	return lb_err_no_memory(err);
 }
 
 void clock_close(struct service *service)
 {
-	service->timers.free(service->tick);
-	service->timers.free(service->release);
+	chore_close(&service->tick);
+	chore_close(&service->release);
 	sweep_free(service->sweep);
 }

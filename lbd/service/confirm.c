@@ -26,12 +26,12 @@ static bool waits(const struct service *service)
 static void wait_for(struct service *service, uint32_t seconds)
 {
 	service->revert_at_s = clock_now_s(service) + seconds;
-	service->timers.set(service->revert_timer, seconds * 1000ll);
+	chore_set(&service->revert_timer, seconds * 1000ll);
 }
 
 static void wait_no_more(struct service *service)
 {
-	service->timers.stop(service->revert_timer);
+	chore_stop(&service->revert_timer);
 	lb_service_free(service->revert.document);
 	service->revert = (struct state_revert){0};
 	service->revert_fault[0] = '\0';
@@ -122,9 +122,12 @@ static int64_t left_s(const struct service *service, const struct state_revert *
 int confirm_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err)
 {
-	struct state_revert revert = {.document = lb_service_copy(service->document)};
+	struct state_revert revert = {0};
 	int error;
 
+	worker_leave();
+	revert.document = lb_service_copy(service->document);
+	worker_enter();
 	revert_in(service, &revert, options->confirm_s);
 	if (!revert.document) {
 		lb_service_free(next);
@@ -165,9 +168,12 @@ int service_confirm(struct service *service, struct lb_err *err)
 static int go_back(struct service *service, json_t **change, struct lb_err *err)
 {
 	const struct apply_options options = {.force = true, .max_moved_percent = 100};
-	struct lb_service *next = lb_service_copy(service->revert.document);
+	struct lb_service *next;
 	int error;
 
+	worker_leave();
+	next = lb_service_copy(service->revert.document);
+	worker_enter();
 	if (!next)
 		return lb_err_no_memory(err);
 	error = apply_now(service, next, &options, NULL, change, err);
@@ -193,9 +199,12 @@ static void time_is_up(void *user)
 	struct lb_err err = {0};
 	json_t *change = NULL;
 
+	/* While the time came, the change may have been confirmed, and another one be waiting. */
+	if (!waits(service) || remaining_s(service))
+		return;
 	if (go_back(service, &change, &err)) {
 		snprintf(service->revert_fault, sizeof(service->revert_fault), "%s", err.message);
-		service->timers.set(service->revert_timer, RETRY_MS);
+		chore_set(&service->revert_timer, RETRY_MS);
 	} else {
 		events_emit(service->events, events_revert("not confirmed in time", change));
 	}
@@ -218,12 +227,14 @@ void confirm_restore(struct service *service, const struct state_revert *revert)
 
 int confirm_open(struct service *service, struct lb_err *err)
 {
-	service->revert_timer = service->timers.add(service->timers.base, time_is_up, service);
-	return service->revert_timer ? 0 : lb_err_no_memory(err);
+	return chore_open(&service->revert_timer, &service->timers, &service->changes, "revert",
+			  time_is_up, service)
+		       ? lb_err_no_memory(err)
+		       : 0;
 }
 
 void confirm_close(struct service *service)
 {
-	service->timers.free(service->revert_timer);
+	chore_close(&service->revert_timer);
 	lb_service_free(service->revert.document);
 }

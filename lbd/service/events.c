@@ -62,9 +62,33 @@ void drains_tell(struct service *service, bool quietly)
 
 	memcpy(before, service->drained, sizeof(before));
 	memset(service->drained, 0, sizeof(service->drained));
-	for (i = 0; i < service->document->vip_count; i++)
+	for (i = 0; i < service->document->vip_count; i++) {
 		if (any_drains(&service->document->vips[i]))
 			tell_vip(service, i, before, quietly);
+		worker_yield();
+	}
+}
+
+static void on_drains(void *user)
+{
+	struct service *service = user;
+
+	service_hold(service);
+	drains_tell(service, false);
+	service_let_go(service);
+}
+
+void drains_look(struct service *service)
+{
+	chore_set(&service->drains, 0);
+}
+
+int drains_open(struct service *service, struct lb_err *err)
+{
+	return chore_open(&service->drains, &service->timers, &service->upkeep, "drains", on_drains,
+			  service)
+		       ? lb_err_no_memory(err)
+		       : 0;
 }
 
 static void tell_all_unhealthy(const struct service *service, const struct lb_vip *vip,

@@ -5,7 +5,9 @@
 #define LB_SERVICE_LIVE_H
 
 #include "../health/health.h"
+#include "../host/worker.h"
 #include "../plane/members.h"
+#include "chore.h"
 #include "../plane/numbers.h"
 #include "service.h"
 #include "../plane/slots.h"
@@ -30,6 +32,7 @@ struct live_vip {
 		empty_at_s; /* when it came into force without backends; 0: with some, or unknown */
 	bool use_all;       /* what standing_weigh said */
 	bool reweigh;       /* a standing has changed since */
+	bool led;           /* somebody brings the slots to their owners, over several turns */
 	bool told_all_unhealthy; /* and not yet that this has ended */
 	uint64_t digest;         /* of the VIP in the document */
 	/* Every check began anew; until then their first results are acted upon together. By the
@@ -43,6 +46,7 @@ struct health_check {
 	struct service *service;
 	struct health_watch *watch; /* NULL: it is not checked, or not yet */
 	int64_t begin_by_ms;        /* not yet: at the latest then; 0: not so */
+	uint32_t place;             /* among the backends of its VIP, not long ago */
 };
 
 struct service {
@@ -55,33 +59,43 @@ struct service {
 	struct ranges *slot_ranges;
 	struct lb_service *document;
 	struct live_vip *live;  /* live[i] is document->vips[i] */
+	uint32_t *vip_at;       /* by VIP number: where it is in `live`, should it be in force */
+	uint64_t digest;        /* of the document */
 	uint32_t backend_count; /* over all VIPs */
+	uint32_t holds;         /* service_hold */
+	bool swapping;          /* a change waits for them */
+	bool changing;          /* entries may be those of the next document */
+	/* NULL: in the loop. Changes are made by `changes` alone, so the document in force, which is
+	 * never edited, may be read there without a turn; elsewhere while it is held. */
+	struct worker *changes, *upkeep;
 
 	struct sweep *sweep;
-	struct timer *release; /* pending for a moment after owners have changed */
-	struct timer *tick;    /* pending while the flow table may hold a word */
-	bool flows_possible;   /* false: no slot is unsettled and no word is left */
+	struct chore release; /* pending for a moment after owners have changed */
+	struct chore tick;    /* pending while the flow table may hold a word */
+	struct chore drains;  /* pending after a change */
+	bool flows_possible;  /* false: no slot is unsettled and no word is left */
 	bool moved_in_pass; /* a slot was MOVING at some time since this pass of the sweep began */
 
 	struct state_revert revert; /* with a document: the one in force waits to be confirmed */
 	uint32_t revert_at_s;       /* the same moment by clock_now_s */
-	struct timer *revert_timer;
+	struct chore revert_timer;
 	char revert_fault[256]; /* why it could not be gone back to yet */
 	char save_fault[256];   /* of the last save of a document; "": none */
 
 	struct exec_rights exec_rights;
 	struct health *health;
 	struct health_check *checks; /* by member number */
-	struct timer *reweigh_timer; /* pending while a VIP is to be weighed again */
+	struct chore reweigh_timer;  /* pending while a VIP is to be weighed again */
 	int64_t reweigh_at_ms;       /* when, by the monotonic clock */
 	int64_t reweigh_after_ms;    /* not before */
-	struct timer *retry_timer;   /* pending while a check could not be set up */
-	struct timer *ways_timer;    /* pending when a next hop was resolved */
+	struct chore retry_timer;    /* pending while a check could not be set up */
+	struct chore ways_timer;     /* pending when a next hop was resolved */
 	struct tunnels *tunnels;
 
 	bool entries_wrong; /* entry_repair has to follow */
 
-	struct slots_census census; /* all 0 but while one VIP is counted */
+	struct slots_census census;      /* all 0 but while one VIP is counted, in one turn */
+	struct slots_census risk_census; /* the same of a change, in several */
 
 	struct events *events;
 	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
@@ -102,6 +116,9 @@ void clock_hasten_datagrams(const struct service *service, const struct lb_vip *
 int64_t clock_now_ms(const struct service *service);
 uint32_t clock_now_s(const struct service *service);
 uint32_t clock_now_units(const struct service *service); /* of flow words */
+
+/* service.c: `live` has changed: where VIPs are in it. */
+void live_index(struct service *service);
 
 /* service.c: makes a change although another one waits to be confirmed. On disk `revert` (NULL:
  * nothing) is what the next document goes back to. */
@@ -137,6 +154,10 @@ void checks_settle(struct service *service);
 /* Standings and weights of next->backends, whose numbers are set, into `next`. `before` may be
  * NULL. 0 or -ENOMEM. */
 int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
+/* Takes the standings that have changed in `before` since into `next`; false: none has. */
+bool checks_merge(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
+/* Tables of VIPs that are to be weighed again are brought up to date soon. */
+void checks_reweigh(struct service *service);
 /* Backends are checked as `vip`, which is in force now, says; `anew`: by another check than before. */
 void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
 		   bool anew);
@@ -199,6 +220,9 @@ int confirm_apply(struct service *service, struct lb_service *next,
 /* events.c: tells of backends that have become drained since it was last asked, unless
  * `quietly`. */
 void drains_tell(struct service *service, bool quietly);
+/* drains_tell, soon. */
+void drains_look(struct service *service);
+int drains_open(struct service *service, struct lb_err *err);
 /* Tells when every backend of the VIP has become unhealthy, and when that has ended. */
 void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct live_vip *live);
 

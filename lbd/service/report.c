@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "live.h"
 
@@ -64,27 +65,47 @@ static void set_waiting(const struct service *service, const struct lb_vip *vip,
 	json_object_set_new(object, "waiting_until", until);
 }
 
+/* Slots of each backend of a VIP, counted in one turn. */
+struct tally {
+	uint32_t owned, leaving;
+};
+
+static struct tally *tally_new(struct service *service, const struct live_vip *live)
+{
+	struct tally *tallies = calloc(live->backend_count + 1, sizeof(*tallies));
+	size_t i;
+
+	if (!tallies)
+		return NULL;
+	slots_count(live->slots, &service->census);
+	for (i = 0; i < live->backend_count; i++) {
+		tallies[i].owned = service->census.owned[live->backends[i].number];
+		tallies[i].leaving = service->census.leaving[live->backends[i].number];
+	}
+	slots_uncount(live->slots, &service->census);
+	return tallies;
+}
+
 /* `weights`: of all backends of the VIP together. */
 static json_t *backend_state(struct service *service, const struct lb_vip *vip,
-			     const struct live_vip *live, size_t i, uint64_t weights)
+			     const struct live_vip *live, size_t i, const struct tally *tally,
+			     uint64_t weights)
 {
 	const struct table_member *backend = &live->backends[i];
-	uint32_t owned = service->census.owned[backend->number];
-	uint32_t leaving = service->census.leaving[backend->number];
 	uint32_t flows = sweep_flows(service->sweep, backend->number);
 	json_t *object = json_object(), *share = json_object();
 	struct lb_counter counter;
 
 	json_object_set_new(share, "expected", percent_json(backend->weight, weights));
-	json_object_set_new(share, "slots", percent_json(owned, live->slots->size));
+	json_object_set_new(share, "slots", percent_json(tally->owned, live->slots->size));
 	json_object_set_new(object, "address", address_json(&backend->address));
 	json_object_set_new(object, "weight", json_integer(vip->backends[i].weight));
 	json_object_set_new(
 		object, "state",
-		json_string(drain_state(&vip->backends[i], live->slots, leaving, flows)));
+		json_string(drain_state(&vip->backends[i], live->slots, tally->leaving, flows)));
 	set_waiting(service, vip, live, i, object);
 	json_object_set_new(object, "recorded_flows", json_integer(flows));
-	json_object_set_new(object, "leaving_slots", json_integer(leaving));
+	json_object_set_new(object, "leaving_slots", json_integer(tally->leaving));
 	json_object_set_new(object, "share", share);
 	service->plane.counters(service->plane.datapath, backend->number, &counter);
 	set_counter(object, &counter);
@@ -97,14 +118,17 @@ static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_vip *live = live_of(service, vip);
+	struct tally *tallies = tally_new(service, live);
 	uint64_t weights = total_weight(live);
-	json_t *array = json_array();
+	json_t *array = tallies ? json_array() : NULL;
 	size_t i;
 
-	slots_count(live->slots, &service->census);
-	for (i = 0; i < live->backend_count; i++)
-		json_array_append_new(array, backend_state(service, vip, live, i, weights));
-	slots_uncount(live->slots, &service->census);
+	for (i = 0; array && i < live->backend_count; i++) {
+		json_array_append_new(array,
+				      backend_state(service, vip, live, i, &tallies[i], weights));
+		worker_yield();
+	}
+	free(tallies);
 	return array;
 }
 
@@ -118,16 +142,30 @@ static struct lb_counter vip_counter(struct service *service, const struct live_
 					&counter);
 		sum.packets += counter.packets;
 		sum.bytes += counter.bytes;
+		worker_yield();
 	}
 	return sum;
 }
 
+/* Of a copy, since a large table takes longer than a turn. */
 static json_t *digest_json(const struct service *service, const struct live_vip *live)
 {
-	uint64_t digest = table_digest(table_owners(live->table), live->slots->size, live->backends,
-				       live->backend_count, service->config->seed);
+	const size_t size = live->slots->size, count = live->backend_count;
+	uint16_t *owners = malloc(size * sizeof(*owners));
+	struct table_member *backends = malloc((count + 1) * sizeof(*backends));
+	json_t *digest = NULL;
 
-	return json_sprintf("%016" PRIx64, digest);
+	if (owners && backends) {
+		memcpy(owners, table_owners(live->table), size * sizeof(*owners));
+		memcpy(backends, live->backends, count * sizeof(*backends));
+		worker_leave();
+		digest = json_sprintf("%016" PRIx64, table_digest(owners, size, backends, count,
+								  service->config->seed));
+		worker_enter();
+	}
+	free(owners);
+	free(backends);
+	return digest;
 }
 
 static json_t *vip_head(const struct lb_vip *vip)
@@ -175,6 +213,7 @@ json_t *service_vip_stats(struct service *service, const struct lb_vip *vip)
 		json_object_set_new(backend, "address", address_json(&live->backends[i].address));
 		set_counter(backend, &counter);
 		json_array_append_new(backends, backend);
+		worker_yield();
 	}
 	json_object_set_new(object, "backends", backends);
 	return object;

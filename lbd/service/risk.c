@@ -6,6 +6,7 @@
 #include "risk.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* What a backend stands to lose. */
 struct loss {
@@ -47,8 +48,8 @@ static struct loss whole_loss(const struct service *service, const struct live_v
 			      uint16_t number)
 {
 	return (struct loss){
-		.owned = service->census.owned[number],
-		.leaving = service->census.leaving[number],
+		.owned = service->risk_census.owned[number],
+		.leaving = service->risk_census.leaving[number],
 		.recorded = sweep_flows(service->sweep, number),
 		.unswept = live->slots->unswept,
 	};
@@ -90,14 +91,14 @@ static int begin(struct risk *risk)
 static void count(struct risk *risk)
 {
 	if (!risk->counted)
-		slots_count(risk->live->slots, &risk->service->census);
+		slots_count(risk->live->slots, &risk->service->risk_census);
 	risk->counted = true;
 }
 
 static json_t *end(struct risk *risk, int error)
 {
-	if (risk->counted)
-		slots_uncount(risk->live->slots, &risk->service->census);
+	if (risk->counted) /* words may have changed since */
+		memset(&risk->service->risk_census, 0, sizeof(risk->service->risk_census));
 	if (!error)
 		return risk->at_risk;
 	json_decref(risk->at_risk);
@@ -126,15 +127,18 @@ json_t *risk_of_change(struct service *service, const struct plan_step *plan,
 	int error = begin(&risk);
 	size_t i, from = 0;
 
-	for (i = 0; !error && i < before->backend_count; i++)
+	for (i = 0; !error && i < before->backend_count; i++) {
 		if (!live_find(next, &from, &before->backends[i].address))
 			error = add_loss(&risk, &before->backends[i], NULL);
+		worker_yield();
+	}
 	for (i = 0; !error && i < next->backend_count; i++) {
 		const struct table_member *backend = find_reset(plan, before, next, i);
 
 		if (backend)
 			error = add_loss(&risk, backend,
 					 "it is unhealthy, and on_unhealthy is reset");
+		worker_yield();
 	}
 	return end(&risk, error);
 }
@@ -153,7 +157,7 @@ static void count_handover(struct risk *risk, const struct risk_handover *handov
 	    to->slots->size == from->slots->size)
 		plan_keep(from->slots->words, from->backends, from->backend_count,
 			  table_owners(to->table), to->backends, to->backend_count,
-			  from->slots->size, risk->service->census.owned);
+			  from->slots->size, risk->service->risk_census.owned);
 }
 
 static int hand_over(struct risk *risk, const struct risk_handover *handover,
@@ -186,7 +190,9 @@ json_t *risk_of_handover(struct service *service, const struct risk_handover *ha
 	size_t i;
 
 	*moved = 0;
-	for (i = 0; !error && i < from->backend_count; i++)
+	for (i = 0; !error && i < from->backend_count; i++) {
 		error = hand_over(&risk, handover, &from->backends[i], moved);
+		worker_yield();
+	}
 	return end(&risk, error);
 }

@@ -5,6 +5,9 @@
  * that nothing leads to yet), publishes new VIPs, writes the document to disk, and only then edits
  * what packets use; each step before that last one can be undone. So a change happens whole or not
  * at all.
+ *
+ * A worker makes it (host/worker.h), so that it may take its time: others have turns in between.
+ * What is in force stays so until the last step ends in swap(), whatever is read meanwhile.
  */
 #include "live.h"
 
@@ -18,6 +21,8 @@
 #include "entry.h"
 #include "risk.h"
 #include "../host/state.h"
+
+#define FRESHEN_MAX 3 /* times a table is brought up to date with results that came meanwhile */
 
 /* One VIP of a change on its way. */
 struct step {
@@ -108,9 +113,11 @@ static void each_not_in(struct change *change, const struct live_vip *a, const s
 {
 	size_t i, from = 0;
 
-	for (i = 0; i < a->backend_count; i++)
+	for (i = 0; i < a->backend_count; i++) {
 		if (!live_find(b, &from, &a->backends[i].address))
 			each(change, a->backends[i].number);
+		worker_yield();
+	}
 }
 
 /* A member that nothing leads to, and whose slots may be about to go. */
@@ -185,9 +192,7 @@ static int prepare_table(struct service *service, const struct plan_step *plan,
 		next->table = table_copy(before->table);
 	else
 		next->table = table_new(vip->table, vip->table_size, service->config->seed);
-	if (!next->table || table_update(next->table, next->backends, next->backend_count))
-		return lb_err_no_memory(err);
-	return 0;
+	return next->table ? 0 : lb_err_no_memory(err);
 }
 
 /* The slots of all VIPs in force and of those that the change adds: what must have room at once. */
@@ -375,15 +380,33 @@ static int prepare_step(struct change *change, struct step *step, struct lb_err 
 	if (error)
 		return error;
 	step->prepared = true;
-	error = vip_digest(plan->after, &next->digest) ? lb_err_no_memory(err) : 0;
-	if (!error)
-		error = prepare_backends(service, plan->after, before, next, err);
+	error = prepare_backends(service, plan->after, before, next, err);
 	if (!error && checks_weigh(plan->after, before, next))
 		error = lb_err_no_memory(err);
-	if (!error)
-		error = prepare_table(service, plan, before, next, err);
-	if (error || !before)
-		return error;
+	return error ? error : prepare_table(service, plan, before, next, err);
+}
+
+/* What takes longest, of data that is the change's own. */
+static int build_step(struct change *change, struct step *step, struct lb_err *err)
+{
+	struct live_vip *next = &step->next;
+
+	(void)change;
+	if (vip_digest(step->plan.after, &next->digest) ||
+	    table_update(next->table, next->backends, next->backend_count))
+		return lb_err_no_memory(err);
+	return 0;
+}
+
+static int assess_step(struct change *change, struct step *step, struct lb_err *err)
+{
+	struct service *service = change->service;
+	const struct plan_step *plan = &step->plan;
+	const struct live_vip *before = plan->before ? live_before(change, step) : NULL;
+	const struct live_vip *next = &step->next;
+
+	if (!before)
+		return 0;
 	step->moved = plan_moved(next->slots->words, table_owners(next->table), next->slots->size);
 	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
 				 next->backend_count, next->slots->size);
@@ -472,6 +495,7 @@ static int assess(struct change *change, struct lb_err *err)
 			error = assess_added(change, step);
 		if (error)
 			return lb_err_no_memory(err);
+		worker_yield();
 	}
 	return 0;
 }
@@ -493,6 +517,7 @@ static int follow_step(struct change *change, struct step *step, struct lb_err *
 					    &backend->address, next->number, err);
 		if (error)
 			return error;
+		worker_yield();
 	}
 	return 0;
 }
@@ -573,6 +598,7 @@ static void undo(struct change *change)
 			undo_publish(change->service, step);
 		if (step->prepared)
 			undo_prepare(change, step);
+		worker_yield();
 	}
 }
 
@@ -592,6 +618,7 @@ static int each_step(struct change *change,
 			lb_err_prefix(err, "vips[%zu]", after - change->document->vips);
 			return -EINVAL;
 		}
+		worker_yield();
 	}
 	return 0;
 }
@@ -618,30 +645,104 @@ void live_lead(struct service *service, const struct lb_vip *vip, const struct l
 		slots_settle_tracked(live->slots);
 }
 
-static void commit_changed(struct change *change, struct step *step)
+/* --- into force: cannot fail any more --- */
+
+/* While tables were built, or the document was written, backends may have become healthy or
+ * unhealthy. A table that cannot be brought up to date now is when it is weighed again. */
+static void freshen(struct change *change, struct step *step)
+{
+	const struct lb_vip *vip = step->plan.after;
+	struct live_vip *next = &step->next;
+
+	for (int round = 0; round < FRESHEN_MAX; round++) {
+		if (!checks_merge(vip, live_before(change, step), next))
+			return;
+		if (weigh_again(vip, next))
+			next->reweigh = true;
+	}
+}
+
+/* From here to the swap the VIP is not weighed again. */
+static void take_lead(struct live_vip *live)
+{
+	while (live->led)
+		worker_pause();
+	live->led = true;
+}
+
+static void lead_changed(struct change *change, struct step *step)
 {
 	struct service *service = change->service;
 	struct live_vip *before = &service->live[step->plan.before_index], *next = &step->next;
 
+	take_lead(before);
+	freshen(change, step);
 	entry_update(service, step->plan.before, step->plan.after, next);
 	each_not_in(change, before, next, member_mark);
 	live_lead(service, step->plan.after, next, change->gone);
 	each_not_in(change, before, next, member_unmark);
-	each_not_in(change, before, next, member_end);
-	checks_follow(service, step->plan.after, next,
-		      !schema_equal(&lb_health_schema, &step->plan.before->health,
-				    &step->plan.after->health));
+}
+
+static void lead_step(struct change *change, struct step *step)
+{
+	struct service *service = change->service;
+
+	switch (step->plan.what) {
+	case PLAN_UNCHANGED:
+		break;
+	case PLAN_CHANGED:
+		lead_changed(change, step);
+		break;
+	case PLAN_REMOVED:
+		take_lead(&service->live[step->plan.before_index]);
+		withdraw_vip(service, step->plan.before, live_before(change, step),
+			     change->document);
+		break;
+	case PLAN_ADDED:
+		step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s(service);
+		break;
+	}
+}
+
+/* What each VIP of the next document becomes; the rest goes. */
+static void fill_live(struct change *change, struct live_vip *live)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < change->step_count; i++) {
+		struct step *step = &change->steps[i];
+
+		if (step->plan.what == PLAN_UNCHANGED)
+			live[n++] = *live_before(change, step);
+		else if (step->plan.what != PLAN_REMOVED)
+			live[n++] = step->next;
+	}
+}
+
+/* Packets no longer need what the VIP was. `live`: what it has become, NULL when it was removed. */
+static void end_before(struct change *change, struct live_vip *before, struct live_vip *live)
+{
+	each_not_in(change, before, live, member_end);
+	if (!live)
+		leave_place(change->service, before);
 	live_clear(before);
 }
 
-static void commit_removed(struct change *change, struct step *step)
+static void settle_step(struct change *change, struct step *step, struct live_vip *all_before,
+			struct live_vip *live)
 {
-	struct live_vip *before = &change->service->live[step->plan.before_index];
+	const struct plan_step *plan = &step->plan;
+	bool anew;
 
-	withdraw_vip(change->service, step->plan.before, before, change->document);
-	each_not_in(change, before, NULL, member_end);
-	leave_place(change->service, before);
-	live_clear(before);
+	if (plan->what == PLAN_UNCHANGED)
+		return;
+	if (plan->before)
+		end_before(change, &all_before[plan->before_index], plan->after ? live : NULL);
+	if (!plan->after)
+		return;
+	anew = plan->before &&
+	       !schema_equal(&lb_health_schema, &plan->before->health, &plan->after->health);
+	checks_follow(change->service, plan->after, live, anew);
 }
 
 static bool has_fragments_entry(const struct lb_vip *vip)
@@ -677,40 +778,80 @@ static uint32_t longest_idle(const struct lb_service *document)
 	return sweep_units(longest);
 }
 
-/* Cannot fail any more. `live` has room for every VIP of the next document. */
-static void commit(struct change *change, struct live_vip *live)
+/* What was found while the change was on its way, and belongs to the VIP whatever it becomes. */
+static void merge_step(struct change *change, struct step *step)
+{
+	const struct live_vip *before = live_before(change, step);
+	struct live_vip *next = &step->next;
+
+	if (step->plan.what != PLAN_CHANGED)
+		return;
+	next->round_ends_ms = before->round_ends_ms;
+	next->ways_by_ms = before->ways_by_ms;
+	next->told_all_unhealthy = before->told_all_unhealthy;
+	if (checks_merge(step->plan.after, before, next))
+		next->reweigh = true;
+}
+
+/* In one turn, when nobody is in the middle of reading what is in force. `live` comes into force,
+ * what was before is in it then. */
+static struct lb_service *swap(struct change *change, struct live_vip **live, uint64_t digest)
 {
 	struct service *service = change->service;
+	struct lb_service *document = service->document;
+	struct live_vip *before = service->live;
+	size_t i;
+
+	service->swapping = true;
+	while (service->holds)
+		worker_pause();
+	for (i = 0; i < change->step_count; i++)
+		merge_step(change, &change->steps[i]);
+	fill_live(change, *live);
+	service->live = *live;
+	*live = before;
+	service->plane.tuning->flow_idle = longest_idle(change->document);
+	service->backend_count = change->backend_count;
+	service->document = change->document;
+	service->digest = digest;
+	change->document = NULL;
+	live_index(service);
+	service->swapping = false;
+	return document;
+}
+
+void live_index(struct service *service)
+{
+	size_t i;
+
+	for (i = 0; i < service->document->vip_count; i++)
+		service->vip_at[service->live[i].number] = i;
+}
+
+/* Cannot fail any more. `live` has room for every VIP of the next document. */
+static void commit(struct change *change, struct live_vip *live, uint64_t digest)
+{
+	struct service *service = change->service;
+	struct lb_service *document;
 	size_t i, n = 0;
 
 	for (i = 0; i < change->step_count; i++) {
-		struct step *step = &change->steps[i];
-
-		switch (step->plan.what) {
-		case PLAN_UNCHANGED:
-			live[n++] = *live_before(change, step);
-			continue;
-		case PLAN_CHANGED:
-			commit_changed(change, step);
-			break;
-		case PLAN_REMOVED:
-			commit_removed(change, step);
-			continue;
-		case PLAN_ADDED:
-			step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s(service);
-			checks_follow(service, step->plan.after, &step->next, false);
-			break;
-		}
-		live[n++] = step->next;
+		lead_step(change, &change->steps[i]);
+		worker_yield();
 	}
+	fill_live(change, live);
 	commit_fragments(change, live);
-	free(service->live);
-	service->live = live;
-	service->plane.tuning->flow_idle = longest_idle(change->document);
-	service->backend_count = change->backend_count;
-	lb_service_free(service->document);
-	service->document = change->document;
-	change->document = NULL;
+	document = swap(change, &live, digest);
+	for (i = 0; i < change->step_count; i++) {
+		settle_step(change, &change->steps[i], live, &service->live[n]);
+		n += change->steps[i].plan.after != NULL;
+		worker_yield();
+	}
+	checks_reweigh(service);
+	worker_leave();
+	free(live);
+	lb_service_free(document);
+	worker_enter();
 }
 
 /* --- the CHANGE object --- */
@@ -867,11 +1008,63 @@ int save_document(struct service *service, const struct lb_service *document,
 		  const struct state_revert *revert, struct lb_err *err)
 {
 	struct lb_err fault = {0};
-	int error = service->disk->save(service->config->state_dir, document, revert, &fault);
+	int error;
 
+	worker_leave();
+	error = service->disk->save(service->config->state_dir, document, revert, &fault);
+	worker_enter();
 	snprintf(service->save_fault, sizeof(service->save_fault), "%s", fault.message);
 	if (error && err)
 		*err = fault;
+	return error;
+}
+
+/* Tables, and what else needs no turn. */
+static int build(struct change *change, uint64_t *digest, struct lb_err *err)
+{
+	uint64_t *digests = calloc(change->document->vip_count + 1, sizeof(*digests));
+	int error = digests ? 0 : lb_err_no_memory(err);
+	size_t i, n = 0;
+
+	if (!error)
+		error = each_step(change, build_step, err);
+	for (i = 0; !error && i < change->step_count; i++) {
+		const struct step *step = &change->steps[i];
+
+		if (step->plan.what == PLAN_UNCHANGED)
+			digests[n++] = live_before(change, step)->digest;
+		else if (step->plan.after)
+			digests[n++] = step->next.digest;
+	}
+	if (!error)
+		*digest = digest_of_digests(digests, n);
+	free(digests);
+	return error;
+}
+
+static int assess_all(struct change *change, enum apply_mode mode,
+		      const struct apply_options *options, struct lb_err *err)
+{
+	int error = each_step(change, assess_step, err);
+
+	if (!error && mode != APPLY_RESTORE)
+		error = assess(change, err);
+	if (!error && mode == APPLY)
+		error = check_allowed(change, options, err);
+	return error;
+}
+
+/* Of the change's own data. */
+static int make_reply(struct change *change, json_t **reply, struct live_vip **live,
+		      struct lb_err *err)
+{
+	int error;
+
+	worker_leave();
+	*reply = change_json(change);
+	*live = calloc(change->document->vip_count + 1, sizeof(**live));
+	error = *reply && *live ? 0 : lb_err_no_memory(err);
+	worker_enter();
 	return error;
 }
 
@@ -880,31 +1073,48 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 {
 	struct service *service = change->service;
 	struct live_vip *live = NULL;
+	uint64_t digest;
 	int error = each_step(change, prepare_step, err);
 
-	if (!error && mode != APPLY_RESTORE)
-		error = assess(change, err);
-	if (!error && mode == APPLY)
-		error = check_allowed(change, options, err);
+	worker_leave();
+	if (!error)
+		error = build(change, &digest, err);
+	worker_enter();
+	if (!error)
+		error = assess_all(change, mode, options, err);
 	if (!error && mode != APPLY_DRY)
 		error = each_step(change, follow_step, err);
 	if (!error && mode != APPLY_DRY)
 		error = each_step(change, hold_step, err);
-	if (!error) {
-		*reply = change_json(change);
-		live = calloc(change->document->vip_count + 1, sizeof(*live));
-		error = *reply && live ? 0 : lb_err_no_memory(err);
-	}
+	if (!error)
+		error = make_reply(change, reply, &live, err);
 	if (!error && mode != APPLY_DRY)
 		error = each_step(change, publish_step, err);
 	if (!error && mode == APPLY && differs(change))
 		error = save_document(service, change->document, change->revert, err);
 	if (!error && mode != APPLY_DRY) {
-		commit(change, live);
+		commit(change, live, digest);
 		return 0;
 	}
 	undo(change);
 	free(live);
+	return error;
+}
+
+/* Looks at documents only. The one in force changes on this thread alone. */
+static int plan(struct change *change, struct lb_err *err)
+{
+	int error;
+
+	worker_leave();
+	error = check_limits(change, err);
+	if (!error)
+		error = lb_service_check_backends(change->document, err);
+	if (!error)
+		error = lb_service_check_fragments(change->document, err);
+	if (!error)
+		error = make_steps(change, err);
+	worker_enter();
 	return error;
 }
 
@@ -919,20 +1129,18 @@ static int apply(struct service *service, struct lb_service *next, enum apply_mo
 
 	*reply = NULL;
 	error = entry_repair(service, err);
+	service->changing = true;
 	if (!error)
-		error = check_limits(&change, err);
-	if (!error)
-		error = lb_service_check_backends(next, err);
-	if (!error)
-		error = lb_service_check_fragments(next, err);
-	if (!error)
-		error = make_steps(&change, err);
+		error = plan(&change, err);
 	if (!error && mode != APPLY_DRY)
 		error = checks_prepare(service, next, err);
 	if (!error)
 		error = apply_steps(&change, mode, options, reply, err);
+	service->changing = false;
+	worker_leave();
 	free_steps(&change);
 	lb_service_free(change.document);
+	worker_enter();
 	checks_settle(service);
 	if (service->entries_wrong)
 		clock_start(service);
@@ -951,7 +1159,7 @@ int apply_now(struct service *service, struct lb_service *next, const struct app
 	int error = apply(service, next, APPLY, options, revert, change, err);
 
 	if (!error)
-		drains_tell(service, false);
+		drains_look(service);
 	return error;
 }
 
@@ -971,6 +1179,26 @@ int service_apply(struct service *service, struct lb_service *next,
 	if (options->confirm_s)
 		return confirm_apply(service, next, options, change, err);
 	return apply_now(service, next, options, NULL, change, err);
+}
+
+/* --- reading what is in force over several turns --- */
+
+void service_hold(struct service *service)
+{
+	while (service->swapping && worker_is_one())
+		worker_pause();
+	service->holds++;
+}
+
+void service_let_go(struct service *service)
+{
+	service->holds--;
+}
+
+void service_work(struct service *service, struct worker *changes, struct worker *upkeep)
+{
+	service->changes = changes;
+	service->upkeep = upkeep;
 }
 
 /* --- life --- */
@@ -1068,14 +1296,19 @@ int service_open(const struct service_options *options, struct service **out, st
 	service->events = options->events;
 	service->vip_numbers = numbers_new(vip_numbers_capacity(config));
 	service->slot_ranges = ranges_new(config->slots);
+	service->vip_at = calloc(vip_numbers_capacity(config), sizeof(*service->vip_at));
+	service->digest = digest_of_digests(NULL, 0);
 	service->document = lb_service_new();
-	if (!service->vip_numbers || !service->slot_ranges || !service->document)
+	if (!service->vip_numbers || !service->slot_ranges || !service->vip_at ||
+	    !service->document)
 		error = lb_err_no_memory(err);
 	else
 		error = members_open(config, &service->plane, options->base, options->events,
 				     &service->members, err);
 	if (!error)
 		error = clock_open(service, err);
+	if (!error)
+		error = drains_open(service, err);
 	if (!error)
 		error = confirm_open(service, err);
 	if (!error)
@@ -1102,6 +1335,7 @@ void service_close(struct service *service)
 	arrive_close(service);
 	confirm_close(service);
 	clock_close(service);
+	chore_close(&service->drains);
 	for (i = 0; service->live && i < service->document->vip_count; i++) {
 		if (service->live[i].slots)
 			slots_clear(service->live[i].slots);
@@ -1109,6 +1343,7 @@ void service_close(struct service *service)
 		live_clear(&service->live[i]);
 	}
 	free(service->live);
+	free(service->vip_at);
 	members_close(service->members);
 	numbers_free(service->vip_numbers);
 	ranges_free(service->slot_ranges);
@@ -1123,11 +1358,7 @@ void service_path_mtu(struct service *service, const struct pmtu_news *news)
 
 uint64_t service_digest_value(const struct service *service)
 {
-	static uint64_t vips[LB_VIP_NUMBERS_MAX];
-
-	for (size_t i = 0; i < service->document->vip_count; i++)
-		vips[i] = service->live[i].digest;
-	return digest_of_digests(vips, service->document->vip_count);
+	return service->digest;
 }
 
 json_t *service_digest(const struct service *service)

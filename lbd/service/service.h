@@ -15,6 +15,7 @@
 #include "../route/pmtu.h"
 
 struct event_base;
+struct worker;
 struct events;
 struct service;
 
@@ -49,6 +50,15 @@ struct apply_options {
 };
 
 #define SERVICE_CONFIRM_MAX_S 86400
+
+/* From now on changes are made by `changes` (service_apply, _confirm and _revert are called on its
+ * thread only), and what time brings by `upkeep`. */
+void service_work(struct service *service, struct worker *changes, struct worker *upkeep);
+
+/* For who reads the document in force, or what it became, in several turns: no other comes into
+ * force until it is let go. What a VIP has by health (weights, its table) may change. */
+void service_hold(struct service *service);
+void service_let_go(struct service *service);
 
 /* Takes over `next` in every case. *change: the CHANGE object of docs/protocol.md, a new reference.
  * While a change waits to be confirmed, no other is made. */

@@ -15,10 +15,11 @@
 #include "../host/events.h"
 #include "live.h"
 
-#define GATHER_MS 5         /* what comes within so long comes together */
-#define ROUND_SLACK_MS 1000 /* at most, beyond the timeout: commands that wait for their turn */
-#define STARTS_A_MS 2       /* first checks that the engine begins */
-#define TURN_MS 10          /* how long tables are built before others have their turn */
+#define GATHER_MS 5            /* what comes within so long comes together */
+#define ROUND_SLACK_MS 1000    /* at most, beyond the timeout: commands that wait for their turn */
+#define STARTS_A_MS 2          /* first checks that the engine begins */
+#define TURN_MS 10             /* how long tables are built before others have their turn */
+#define APART_PAIRS (1u << 20) /* of slots and backends, above which a table is built out of turn */
 #define RETRY_MS 1000
 #define HOLD_MS 1000 /* of a tunnel check whose next hop is not known yet */
 #define HOLD_LOOK_MS 20
@@ -80,12 +81,33 @@ int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct
 	next->use_all = standing_weigh(vip, presumed, weights);
 	for (size_t i = 0; i < next->backend_count; i++)
 		next->backends[i].weight = weights[i];
-	next->round_ends_ms = before ? before->round_ends_ms : 0;
-	next->ways_by_ms = before ? before->ways_by_ms : 0;
-	next->told_all_unhealthy = before && before->told_all_unhealthy;
 	free(weights);
 	free(presumed);
 	return 0;
+}
+
+bool checks_merge(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next)
+{
+	bool merged = false;
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		const struct health_standing *kept =
+			standing_before(before, &from, &next->backends[i]);
+		struct health_standing *standing = &next->standings[i], now = *standing;
+
+		if (!kept)
+			continue;
+		if (is_checked(vip))
+			now = *kept;
+		now.arriving = kept->arriving;
+		now.held = standing->held && kept->held;
+		merged |= now.is != standing->is || now.known != standing->known ||
+			  now.arriving != standing->arriving;
+		next->arriving += now.arriving - standing->arriving;
+		*standing = now;
+	}
+	return merged;
 }
 
 /* --- watches --- */
@@ -130,14 +152,14 @@ static void add_watch(struct service *service, const struct lb_vip *vip,
 	};
 
 	if (is_held(service, vip, backend->number)) {
-		service->timers.set(service->retry_timer, HOLD_LOOK_MS);
+		chore_set(&service->retry_timer, HOLD_LOOK_MS);
 		return;
 	}
 	check->service = service;
 	if (!tunnel_ready(service, vip, backend->number))
 		check->watch = health_add(service->health, &target, check);
 	if (!check->watch)
-		service->timers.set(service->retry_timer, RETRY_MS);
+		chore_set(&service->retry_timer, RETRY_MS);
 }
 
 void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
@@ -148,12 +170,14 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 	for (i = 0; i < live->backend_count; i++) {
 		const struct table_member *backend = &live->backends[i];
 
+		service->checks[backend->number].place = i;
 		if (anew || !is_checked(vip))
 			checks_drop(service, backend->number);
 		if (service->checks[backend->number].watch)
 			kept++;
 		else if (is_checked(vip))
 			add_watch(service, vip, backend);
+		worker_yield();
 	}
 	if (is_checked(vip) && !kept) /* those that are held have their time, too */
 		live->round_ends_ms = clock_now_ms(service) + vip->health.timeout_ms +
@@ -168,11 +192,27 @@ static void on_retry(void *user)
 {
 	struct service *service = user;
 
+	service_hold(service);
 	for (size_t i = 0; i < service->document->vip_count; i++)
 		checks_follow(service, &service->document->vips[i], &service->live[i], false);
+	service_let_go(service);
 }
 
 /* --- weighing again --- */
+
+/* A large table is built out of turn, so nobody else may see `live`. */
+static int table_follow(struct live_vip *live, const struct table_member *backends)
+{
+	const bool apart = (uint64_t)live->slots->size * live->backend_count > APART_PAIRS;
+	int error;
+
+	if (apart)
+		worker_leave();
+	error = table_update(live->table, backends, live->backend_count);
+	if (apart)
+		worker_enter();
+	return error;
+}
 
 int weigh_again(const struct lb_vip *vip, struct live_vip *live)
 {
@@ -187,7 +227,7 @@ int weigh_again(const struct lb_vip *vip, struct live_vip *live)
 			next[i] = live->backends[i];
 			next[i].weight = weights[i];
 		}
-		error = table_update(live->table, next, live->backend_count);
+		error = table_follow(live, next);
 	}
 	free(weights);
 	if (error) {
@@ -200,14 +240,43 @@ int weigh_again(const struct lb_vip *vip, struct live_vip *live)
 	return 0;
 }
 
+/* A copy of what weigh_again changes. */
+static int copy_weighed(const struct live_vip *live, struct live_vip *copy)
+{
+	const size_t size = (live->backend_count + 1) * sizeof(*live->backends);
+
+	*copy = *live;
+	copy->table = table_copy(live->table);
+	copy->backends = malloc(size);
+	if (copy->backends)
+		memcpy(copy->backends, live->backends, size);
+	return copy->table && copy->backends ? 0 : -ENOMEM;
+}
+
+/* Results that come while the table is built mark the VIP again, and so does what fails. */
 static void reweigh(struct service *service, const struct lb_vip *vip, struct live_vip *live)
 {
 	static const uint64_t none_gone[(LB_NONE + 1) / 64];
+	struct live_vip copy;
+	int error = copy_weighed(live, &copy);
 
-	if (weigh_again(vip, live))
-		return; /* tried again, since it is still marked */
 	live->reweigh = false;
+	if (!error)
+		error = weigh_again(vip, &copy);
+	if (error || live->led) {
+		live->reweigh = true;
+		table_free(copy.table);
+		free(copy.backends);
+		return;
+	}
+	table_free(live->table);
+	free(live->backends);
+	live->table = copy.table;
+	live->backends = copy.backends;
+	live->use_all = copy.use_all;
+	live->led = true;
 	live_lead(service, vip, live, none_gone);
+	live->led = false;
 	arrive_tell(service, vip, live);
 	unhealthy_tell(service, vip, live);
 }
@@ -246,10 +315,28 @@ void reweigh_within(struct service *service, int64_t delay_ms)
 
 	if (at_ms < service->reweigh_after_ms)
 		at_ms = service->reweigh_after_ms;
-	if (service->timers.pending(service->reweigh_timer) && service->reweigh_at_ms <= at_ms)
+	if (chore_pending(&service->reweigh_timer) && service->reweigh_at_ms <= at_ms)
 		return;
 	service->reweigh_at_ms = at_ms;
-	service->timers.set(service->reweigh_timer, at_ms - clock_now_ms(service));
+	chore_set(&service->reweigh_timer, at_ms - clock_now_ms(service));
+}
+
+/* Until when the VIP is to be weighed again; INT64_MAX: no more. */
+static int64_t reweigh_due(struct service *service, size_t i, int64_t began)
+{
+	struct live_vip *live = &service->live[i];
+	int64_t wait_ms;
+
+	if (!live->reweigh)
+		return INT64_MAX;
+	wait_ms = gather_ms(service, live, clock_now_ms(service));
+	if (live->led) /* by a change */
+		return GATHER_MS;
+	if (!wait_ms && clock_now_ms(service) - began < TURN_MS) {
+		reweigh(service, &service->document->vips[i], live);
+		wait_ms = RETRY_MS;
+	}
+	return live->reweigh ? wait_ms : INT64_MAX;
 }
 
 static void on_reweigh(void *user)
@@ -258,23 +345,27 @@ static void on_reweigh(void *user)
 	const int64_t began = clock_now_ms(service);
 	int64_t next_ms = INT64_MAX;
 
+	service_hold(service);
 	for (size_t i = 0; i < service->document->vip_count; i++) {
-		struct live_vip *live = &service->live[i];
-		int64_t wait_ms =
-			live->reweigh ? gather_ms(service, live, clock_now_ms(service)) : 0;
+		int64_t wait_ms = reweigh_due(service, i, began);
 
-		if (!live->reweigh)
-			continue;
-		if (!wait_ms && clock_now_ms(service) - began < TURN_MS) {
-			reweigh(service, &service->document->vips[i], live);
-			wait_ms = RETRY_MS;
-		}
-		if (live->reweigh && wait_ms < next_ms)
+		if (wait_ms < next_ms)
 			next_ms = wait_ms;
+		worker_yield();
 	}
+	service_let_go(service);
 	service->reweigh_after_ms = 2 * clock_now_ms(service) - began;
 	if (next_ms != INT64_MAX)
 		reweigh_within(service, next_ms);
+}
+
+void checks_reweigh(struct service *service)
+{
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		if (service->live[i].reweigh) {
+			reweigh_within(service, GATHER_MS);
+			return;
+		}
 }
 
 /* --- results --- */
@@ -283,13 +374,21 @@ static void on_reweigh(void *user)
 static bool find_member(const struct service *service, uint16_t number, size_t *vip,
 			size_t *backend)
 {
-	uint32_t wanted = members_vip(service->members, number);
-	const struct live_vip *live = service->live;
+	const uint32_t wanted = members_vip(service->members, number);
+	const struct live_vip *live;
 
-	for (*vip = 0; *vip < service->document->vip_count && live->number != wanted; live++)
-		++*vip;
-	if (*vip == service->document->vip_count || !is_checked(&service->document->vips[*vip]))
+	if (wanted >= vip_numbers_capacity(service->config))
 		return false;
+	*vip = service->vip_at[wanted];
+	if (*vip >= service->document->vip_count || !is_checked(&service->document->vips[*vip]))
+		return false;
+	live = &service->live[*vip];
+	if (live->number != wanted)
+		return false;
+	/* Most often it is where it was when its check began. */
+	*backend = service->checks[number].place;
+	if (*backend < live->backend_count && live->backends[*backend].number == number)
+		return true;
 	for (*backend = 0; *backend < live->backend_count; ++*backend)
 		if (live->backends[*backend].number == number)
 			return true;
@@ -338,10 +437,12 @@ int checks_allowed(const struct service *service, const struct lb_service *next,
 
 	for (size_t i = 0; i < next->vip_count; i++) {
 		const struct lb_vip *vip = &next->vips[i];
-		const struct lb_vip *now = lb_service_find(service->document, vip->name);
+		const struct lb_vip *now;
 
-		if (vip->health.kind != LB_HEALTH_EXEC ||
-		    (now && schema_equal(&lb_health_schema, &now->health, &vip->health)))
+		if (vip->health.kind != LB_HEALTH_EXEC)
+			continue;
+		now = lb_service_find(service->document, vip->name);
+		if (now && schema_equal(&lb_health_schema, &now->health, &vip->health))
 			continue;
 		if (!exec_rights_find(&service->exec_rights, vip->health.command[0], path, err))
 			continue;
@@ -387,17 +488,20 @@ int checks_open(struct service *service, struct event_base *base, struct lb_err 
 		.exec_rights = &service->exec_rights,
 	};
 	const struct timers *timers = &service->timers;
+	int error;
 
 	service->exec_rights = service->config->exec;
 	if (exec_rights_resolve(&service->exec_rights, err))
 		return -EINVAL;
 	service->health = health_new(base, &options);
 	service->checks = calloc(members_capacity(service->config), sizeof(*service->checks));
-	service->reweigh_timer = timers->add(timers->base, on_reweigh, service);
-	service->retry_timer = timers->add(timers->base, on_retry, service);
+	error = chore_open(&service->reweigh_timer, timers, &service->upkeep, "health", on_reweigh,
+			   service);
+	if (!error)
+		error = chore_open(&service->retry_timer, timers, &service->upkeep, "checks",
+				   on_retry, service);
 	service->tunnels = tunnels_new(base, service->plane.datapath, service->config->seed);
-	if (service->health && service->checks && service->reweigh_timer && service->retry_timer &&
-	    service->tunnels)
+	if (!error && service->health && service->checks && service->tunnels)
 		return 0;
 	return lb_err_no_memory(err);
 }
@@ -405,8 +509,8 @@ int checks_open(struct service *service, struct event_base *base, struct lb_err 
 void checks_close(struct service *service)
 {
 	health_free(service->health);
-	service->timers.free(service->reweigh_timer);
-	service->timers.free(service->retry_timer);
+	chore_close(&service->reweigh_timer);
+	chore_close(&service->retry_timer);
 	tunnels_free(service->tunnels);
 	free(service->checks);
 }
