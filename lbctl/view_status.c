@@ -173,6 +173,17 @@ static void print_unconfirmed(FILE *out, const json_t *unconfirmed)
 			units_period(view_integer(unconfirmed, "reverts_in_s"), period));
 }
 
+/* Of lbd's event loop, in which everybody is served; an older lbd does not tell. */
+static void print_longest_turn(FILE *out, const json_t *turn)
+{
+	char ago[UNITS_TEXT];
+
+	if (turn)
+		fprintf(out, "longest turn %.1f ms of processor time: %s, %s ago\n",
+			(double)view_integer(turn, "cpu_us") / 1000, view_text(turn, "what"),
+			units_duration(view_integer(turn, "ago_s"), ago));
+}
+
 static void print_warnings(FILE *out, const json_t *warnings)
 {
 	const json_t *warning;
@@ -203,6 +214,7 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 		json_is_true(json_object_get(seed, "configured")) ? "configured"
 								  : "of this node only",
 		view_text(seed, "digest"));
+	print_longest_turn(out, json_object_get(result, "longest_turn"));
 	print_health(out, json_object_get(result, "health"));
 	print_next_hops(out, json_object_get(result, "next_hops"));
 	print_unroutable(out, json_object_get(result, "unroutable"));

@@ -148,8 +148,8 @@ static int config_revert(struct methods_context *context, const json_t *params, 
 	if (!ret)
 		ret = service_revert(context->service, result, err);
 	if (!ret)
-		events_emit(context->events,
-			    peer_sign(events_revert("asked for", *result), context->peer));
+		events_emit_long(context->events,
+				 peer_sign(events_revert("asked for", *result), context->peer));
 	return ret;
 }
 
@@ -333,6 +333,18 @@ static json_int_t uptime_s(const struct methods_context *context)
 	return lb_now_ms() / 1000 - context->started;
 }
 
+static json_t *describe_longest_turn(const struct methods_context *context)
+{
+	struct turns_longest longest;
+
+	turns_longest(context->turns, &longest);
+	if (!longest.what)
+		return NULL;
+	return json_pack("{s:I, s:s, s:I}", "cpu_us", (json_int_t)longest.cpu_us, "what",
+			 longest.what, "ago_s",
+			 (json_int_t)(lb_clock_ns(CLOCK_MONOTONIC) / 1000000000 - longest.ended_s));
+}
+
 /* Of the machine as it is now, of the start, and what has come up since. */
 static json_t *list_warnings(const struct methods_context *context)
 {
@@ -365,7 +377,7 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		return ret;
 	*result = json_pack(
 		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o*, "
-		"s:o}",
+		"s:o*, s:o}",
 		"version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(), "pid",
 		(int)getpid(), "uptime_s", uptime_s(context), "interfaces",
 		interfaces_describe(context, false), "limits", service_limits(service),
@@ -373,7 +385,8 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		(json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
 		service_next_hops(service), "unroutable", service_unroutable(service), "health",
 		service_health(service), "hash_seed", describe_seed(context->config), "unconfirmed",
-		service_unconfirmed(service), "warnings", list_warnings(context));
+		service_unconfirmed(service), "longest_turn", describe_longest_turn(context),
+		"warnings", list_warnings(context));
 	with_digest(context, *result);
 	return 0;
 }

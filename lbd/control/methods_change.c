@@ -420,7 +420,7 @@ static void tell(struct methods_context *context, const struct change_method *ch
 			  "backend", json_object_get(backend ? backend : params, "address"), "set",
 			  json_object_get(params, "set"), "change", result);
 
-	events_emit(context->events, peer_sign(event, context->peer));
+	events_emit_long(context->events, peer_sign(event, context->peer));
 }
 
 static int call(struct methods_context *context, const struct change_method *change, json_t *params,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is told of what happens? */
 #include "events.h"
+#include "worker.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -90,16 +91,31 @@ static char *notification(const json_t *event)
 	return line;
 }
 
-void events_emit(struct events *events, json_t *event)
+/* Takes over both. */
+static void deliver(struct events *events, json_t *event, char *line)
 {
-	char *line = events && event ? notification(event) : NULL;
-
 	for (size_t i = 0; line && i < events->listener_count; i++)
 		events->listeners[i].listener(events->listeners[i].user, event);
 	json_decref(event);
 	for (size_t i = 0; line && i < events->sink_count; i++)
 		events->sinks[i].sink(events->sinks[i].user, line, strlen(line));
 	free(line);
+}
+
+void events_emit(struct events *events, json_t *event)
+{
+	deliver(events, event, events && event ? notification(event) : NULL);
+}
+
+void events_emit_long(struct events *events, json_t *event)
+{
+	char *line = NULL;
+
+	worker_leave();
+	if (events && event)
+		line = notification(event);
+	worker_enter();
+	deliver(events, event, line);
 }
 
 json_t *events_revert(const char *reason, json_t *change)

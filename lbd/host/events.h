@@ -30,6 +30,8 @@ void events_add_listener(struct events *events, events_listener listener, void *
 /* Takes over `event`, an object with the field "event"; the time is added. `events` may be NULL:
  * nobody is told. What memory does not suffice for is not told either. */
 void events_emit(struct events *events, json_t *event);
+/* The same of a large event that nobody else has. In a worker, its text is written out of turn. */
+void events_emit_long(struct events *events, json_t *event);
 
 /* The event of a change that was taken back, a new reference; `change` is borrowed. */
 json_t *events_revert(const char *reason, json_t *change);

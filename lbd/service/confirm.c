@@ -206,9 +206,11 @@ static void time_is_up(void *user)
 		snprintf(service->revert_fault, sizeof(service->revert_fault), "%s", err.message);
 		chore_set(&service->revert_timer, RETRY_MS);
 	} else {
-		events_emit(service->events, events_revert("not confirmed in time", change));
+		events_emit_long(service->events, events_revert("not confirmed in time", change));
 	}
+	worker_leave();
 	json_decref(change);
+	worker_enter();
 }
 
 /* --- life --- */

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How long do tables, documents, changes and starts take?
  *
- *   control [--json] [--large] LBD FOLDER INTERFACE PIN_DIR
+ *   control [--json] [--large | --turns] LBD FOLDER INTERFACE PIN_DIR
  *
- * With --large: what requests cost at large configurations, once each, and how long another client
- * waits for a reply meanwhile.
+ * With --large: what requests cost at large configurations, once each, how long another client
+ * waits for a reply meanwhile, and the longest turn of lbd's loop by its own account. --turns: the
+ * same of three shapes, without restarts.
  *
  * Tables are built in this process. For the rest LBD is started, with its state in FOLDER and on
  * INTERFACE, and asked over its socket; tests/bench/control.sh makes the namespace that it is
@@ -137,6 +138,7 @@ static void tables(struct bench *bench, enum lb_table_kind kind, size_t count)
 
 struct shape {
 	uint32_t vips, slots, backends; /* the last two of each VIP */
+	bool checked;                   /* by TCP, in vain */
 };
 
 static void write_config(const struct bench *bench, const struct shape *shape)
@@ -275,7 +277,7 @@ static void end_lbd(struct bench *bench, int signal)
 
 static json_t *vip_json(const struct shape *shape, uint32_t number, int weight)
 {
-	json_t *backends = json_array();
+	json_t *backends = json_array(), *vip;
 
 	for (uint32_t i = 0; i < shape->backends; i++) {
 		uint32_t n = number * shape->backends + i;
@@ -285,9 +287,15 @@ static json_t *vip_json(const struct shape *shape, uint32_t number, int weight)
 		json_array_append_new(
 			backends, json_pack("{s:o, s:i}", "address", address, "weight", weight));
 	}
-	return json_pack("{s:o, s:o, s:i, s:o}", "name", json_sprintf("v%u", number), "address",
-			 json_sprintf("203.0.%u.%u:80/tcp", number >> 8, number & 255),
-			 "table_size", (int)shape->slots, "backends", backends);
+	vip = json_pack("{s:o, s:o, s:i, s:o}", "name", json_sprintf("v%u", number), "address",
+			json_sprintf("203.0.%u.%u:80/tcp", number >> 8, number & 255), "table_size",
+			(int)shape->slots, "backends", backends);
+	if (shape->checked)
+		json_object_set_new(vip, "health",
+				    json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "type", "tcp",
+					      "port", 80, "interval_ms", 2000, "timeout_ms", 500,
+					      "rise", 1, "fall", 1));
+	return vip;
 }
 
 /* {"document": …} */
@@ -302,7 +310,7 @@ static json_t *document_of(const struct shape *shape, int weight)
 
 static json_t *document(uint32_t count, int weight)
 {
-	const struct shape shape = {count, TABLE_SIZE, BACKENDS};
+	const struct shape shape = {count, TABLE_SIZE, BACKENDS, false};
 
 	return document_of(&shape, weight);
 }
@@ -541,7 +549,8 @@ static void health_events(struct bench *bench)
 
 /* --- large configurations, and how long others wait meanwhile --- */
 
-/* Asks for the version over and over: the longest wait is the longest turn of lbd's loop. */
+/* Asks for the version and the status over and over. Processor time that others had is in what it
+ * waits, so on a busy machine the waits are longer than the turns of lbd's loop. */
 struct prober {
 	struct bench bench; /* with a connection and a reply of its own */
 	pthread_t thread;
@@ -551,13 +560,15 @@ struct prober {
 
 static void *probe(void *arg)
 {
+	const struct timespec moment = {.tv_nsec = 1000000};
 	struct prober *prober = arg;
 
-	while (!__atomic_load_n(&prober->stop, __ATOMIC_RELAXED)) {
-		double took = call(&prober->bench, "version", NULL, false);
+	for (int i = 0; !__atomic_load_n(&prober->stop, __ATOMIC_RELAXED); i++) {
+		double took = call(&prober->bench, i % 4 ? "version" : "status", NULL, false);
 
 		if (took > prober->longest_ms)
 			prober->longest_ms = took;
+		nanosleep(&moment, NULL);
 	}
 	return NULL;
 }
@@ -581,11 +592,29 @@ static double prober_end(struct prober *prober)
 	return prober->longest_ms;
 }
 
-/* What one request takes, and the longest turn from then to a moment after its reply. */
+/* Since lbd answers. */
+static void longest_turn(struct bench *bench, const char *shape)
+{
+	size_t length = 0;
+	json_t *status, *turn;
+	double ms;
+
+	send_request(bench, "status", NULL);
+	while (!receive(bench, &length, 0))
+		;
+	status = result_of(bench, length);
+	turn = json_object_get(status, "longest_turn");
+	ms = json_number_value(json_object_get(turn, "cpu_us")) / 1000;
+	figure(bench, &ms, 1, "%s: longest turn (%s)", shape,
+	       json_string_value(json_object_get(turn, "what")));
+	json_decref(status);
+}
+
+/* What one request takes, and the longest wait from then to a moment after its reply. */
 static void watched(struct bench *bench, const char *shape, const char *what, const char *method,
 		    const json_t *params, bool changes)
 {
-	const struct timespec after = {.tv_nsec = 300000000}; /* what a change begins, ends */
+	const struct timespec after = {.tv_nsec = 500000000}; /* what a change begins, ends */
 	struct prober prober;
 	double took, turn;
 
@@ -597,14 +626,14 @@ static void watched(struct bench *bench, const char *shape, const char *what, co
 	figure(bench, &turn, 1, "%s: %s: longest wait of another client", shape, what);
 }
 
-static void large_one(struct bench *bench, const struct shape *shape)
+static void large_one(struct bench *bench, const struct shape *shape, bool restarts)
 {
 	json_t *all = document_of(shape, 10), *one = set_weight(0, 7), *none = json_object();
 	char name[128];
 	double start;
 
-	snprintf(name, sizeof(name), "%u VIPs, %u slots, %u backends", shape->vips, shape->slots,
-		 shape->backends);
+	snprintf(name, sizeof(name), "%u VIPs, %u slots, %u %sbackends", shape->vips, shape->slots,
+		 shape->backends, shape->checked ? "checked " : "");
 	write_config(bench, shape);
 	start_lbd(bench);
 	watched(bench, name, "applied", "config.apply", all, true);
@@ -612,10 +641,14 @@ static void large_one(struct bench *bench, const struct shape *shape)
 	watched(bench, name, "one weight changes", "backend.set", one, true);
 	watched(bench, name, "backends listed", "backend.list", none, false);
 	watched(bench, name, "document exported", "config.export", none, false);
-	end_lbd(bench, SIGKILL);
-	start = start_lbd(bench);
-	figure(bench, &start, 1, "%s: start after a kill", name);
+	if (restarts) {
+		longest_turn(bench, name);
+		end_lbd(bench, SIGKILL);
+		start = start_lbd(bench);
+		figure(bench, &start, 1, "%s: start after a kill", name);
+	}
 	watched(bench, name, "all removed", "config.apply", document(0, 0), true);
+	longest_turn(bench, name);
 	end_lbd(bench, SIGTERM);
 	json_decref(all);
 	json_decref(one);
@@ -640,25 +673,26 @@ static void starts(struct bench *bench)
 	       VIPS_MOST);
 }
 
-static void run_large(struct bench *bench)
+static void run_large(struct bench *bench, bool turns_only)
 {
 	static const struct shape shapes[] = {
-		{1000, 16381, 20},
-		{20000, 251, 2},
-		{1, 1048573, 4090},
-		{1, 65537, 30000},
+		{1000, 16381, 20, true},
+		{20000, 251, 2, false},
+		{1, 1048573, 4090, false},
+		{1, 65537, 30000, false},
 	};
+	const size_t count = sizeof(shapes) / sizeof(*shapes) - turns_only;
 
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+	for (size_t i = 0; i < count; i++) {
 		if (i)
 			detach(bench);
-		large_one(bench, &shapes[i]);
+		large_one(bench, &shapes[i], !turns_only);
 	}
 }
 
 static void run(struct bench *bench)
 {
-	static const struct shape most = {2 * VIPS_MOST, TABLE_SIZE, BACKENDS};
+	static const struct shape most = {2 * VIPS_MOST, TABLE_SIZE, BACKENDS, false};
 	static const size_t counts[] = {10, 100, 1000};
 	json_t *none = document(0, 0);
 
@@ -685,14 +719,16 @@ static void run(struct bench *bench)
 int main(int argc, char **argv)
 {
 	struct bench bench = {.figures = json_array(), .reply = malloc(REPLY_MAX)};
-	bool large = false;
+	bool large = false, turns = false;
 
 	for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
 		bench.json |= !strcmp(argv[1], "--json");
 		large |= !strcmp(argv[1], "--large");
+		turns |= !strcmp(argv[1], "--turns");
 	}
 	if (argc != 5 || !bench.reply) {
-		fprintf(stderr, "usage: control [--json] [--large] LBD FOLDER INTERFACE PIN_DIR\n");
+		fprintf(stderr, "usage: control [--json] [--large | --turns] LBD FOLDER INTERFACE "
+				"PIN_DIR\n");
 		return 2;
 	}
 	bench.lbd = argv[1];
@@ -701,8 +737,8 @@ int main(int argc, char **argv)
 	bench.pin_dir = argv[4];
 	if (!bench.json)
 		printf("| what | least ms | median ms |\n|---|---|---|\n");
-	if (large)
-		run_large(&bench);
+	if (large || turns)
+		run_large(&bench, turns);
 	else
 		run(&bench);
 	if (bench.json)

@@ -79,7 +79,7 @@ STATUS = {
         {"interface": "eth1", "gateway": "10.0.0.1", "source_mac": "02:00:00:00:00:01",
          "destination_mac": "02:00:00:00:00:02", "mtu": 1500, "state": "resolved", "backends": 2}],
     "unroutable": [], "hash_seed": {"configured": True, "digest": "00112233445566aa"}, "document_digest": "0123456789abcdef",
-    "warnings": []}
+    "longest_turn": {"cpu_us": 5123, "what": "backend.list", "ago_s": 3700}, "warnings": []}
 
 INTERFACES = {"interfaces": [
     {"name": "eth0", "ifindex": 2, "xdp_mode": "native", "ingress": True, "link": "up", "mtu": 1500, "driver": "ixgbe",
