@@ -263,9 +263,8 @@ static void start_pmtu(struct daemon *daemon)
 		return;
 	json_array_append_new(
 		daemon->warnings,
-		json_sprintf(
-			"the MTU of ways to backends beyond the next hop is not learned: %s; %s",
-			err.message, err.hint));
+		json_sprintf("the path MTU beyond the next hop is not learned: %s; %s", err.message,
+			     err.hint));
 }
 
 static int start_status_line(struct daemon *daemon, struct lb_err *err)

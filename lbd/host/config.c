@@ -24,12 +24,12 @@
 static const char *interface_name_fault(const char *name)
 {
 	if (!*name)
-		return "is no interface name, it is empty";
+		return "is not an interface name: it is empty";
 	if (strlen(name) >= IF_NAMESIZE)
-		return "is no interface name, it has more than 15 characters";
+		return "is not an interface name: it has more than 15 characters";
 	/* What the kernel's dev_valid_name refuses. */
 	if (!strcmp(name, ".") || !strcmp(name, "..") || strpbrk(name, "/: \t\n\v\f\r"))
-		return "is no interface name";
+		return "is not an interface name";
 	return NULL;
 }
 

@@ -152,10 +152,10 @@ static int write_failed(const char *path, int error, bool stuck, struct lb_err *
 	if (stuck)
 		return lb_err_hint(err,
 				   "nothing was changed, but the file holds what was refused, and "
-				   "could not be put back: mend the folder and make any change "
+				   "could not be put back: repair the folder and make any change "
 				   "before lbd is restarted");
 	return lb_err_hint(err,
-			   "nothing was changed; make room or mend the folder, then try again");
+			   "nothing was changed; make room or repair the folder, then try again");
 }
 
 static int replace_file(const char *dir, const char *name, const char *text, struct lb_err *err)
@@ -213,7 +213,7 @@ int state_lock(const char *state_dir, int *fd, struct lb_err *err)
 
 static int damaged(const char *path, struct lb_err *err)
 {
-	return lb_err_hint(err, "%s was left as it is: mend it, or move it away to start empty",
+	return lb_err_hint(err, "%s was left as it is: repair it, or move it away to start empty",
 			   path);
 }
 
@@ -455,8 +455,8 @@ int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 	if (!config_parse_seed(text, seed))
 		return 0;
 	lb_err_set(err, LB_ERR_SYSTEM, "", "%s does not hold 32 hex digits", path);
-	return lb_err_hint(err, "it was left as it is; without it every flow would be hashed anew: "
-				"restore it, or remove it to have a new one made");
+	return lb_err_hint(err, "it was left as it is: restore it, or remove it to have a new seed "
+				"made, which moves every flow");
 }
 
 int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)

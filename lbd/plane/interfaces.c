@@ -246,7 +246,7 @@ static int attach_first(struct interfaces *interfaces, size_t i, struct lb_err *
 
 	if (!if_nametoindex(name)) {
 		is_detached(&interfaces->at[i],
-			    "there is no such interface; lbd attaches as soon as there is");
+			    "the interface does not exist; lbd attaches as soon as it appears");
 		return 0;
 	}
 	error = attach(interfaces, i, err);

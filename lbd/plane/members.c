@@ -315,8 +315,9 @@ int members_take(struct members *members, uint16_t *number, struct lb_err *err)
 
 	if (!numbers_take(members->numbers, &taken)) {
 		lb_err_set(err, LB_ERR_LIMIT, "", "every member number is still in use");
-		return lb_err_hint(err, "those of removed backends come free within seconds, when "
-					"the flow table was searched for them: try again");
+		return lb_err_hint(err,
+				   "numbers of removed backends are reused once the flow table was "
+				   "searched for them, within seconds: try again");
 	}
 	*number = taken;
 	return 0;

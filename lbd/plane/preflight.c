@@ -88,11 +88,12 @@ static void warn_of_missing(const struct preflight_facts *facts, const char *nam
 	meant = names ? lb_nearest(name, names) : NULL;
 	if (meant)
 		warn(warnings,
-		     "no interface \"%s\": lbd attaches as soon as there is; did you mean \"%s\"?",
+		     "no interface \"%s\": lbd attaches as soon as it appears; did you mean "
+		     "\"%s\"?",
 		     name, meant);
 	else
 		warn(warnings,
-		     "no interface \"%s\": lbd attaches as soon as there is; \"ip link\" lists "
+		     "no interface \"%s\": lbd attaches as soon as it appears; \"ip link\" lists "
 		     "those of lbd's network namespace",
 		     name);
 	free(names);

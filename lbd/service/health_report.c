@@ -102,7 +102,7 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 			json_sprintf("every backend of VIP %s%s is unhealthy: %s", vip->name,
 				     shares.all < live->backend_count ? " that could take new flows"
 								      : "",
-				     use_all ? "all of them are used all the same"
+				     use_all ? "all of them are used"
 					     : "none of them takes new flows"));
 }
 

@@ -220,16 +220,17 @@ static int no_room(const struct change *change, uint32_t size, struct lb_err *er
 	unsigned long long enough = wanted > limit ? wanted : limit + (uint64_t)size;
 
 	lb_err_set(err, LB_ERR_LIMIT, "",
-		   "no room in one piece for a table of %u slots: %u remain, %u of them in one "
+		   "no contiguous space for a table of %u slots: %u are free, %u of them in one "
 		   "piece",
 		   size, limit - ranges_used(service->slot_ranges),
 		   ranges_largest(service->slot_ranges));
 	if (removes)
 		return lb_err_hint(
 			err,
-			"new tables are made before old ones go: first remove what this removes "
-			"(vip del, or a document without what is new), then add; or set "
-			"limits.slots to %llu or more and start lbd once with --reset-flows",
+			"new tables are made before old ones are removed: first remove VIPs (vip "
+			"del, "
+			"or a document without the new ones), then add; or set limits.slots to "
+			"%llu or more and start lbd once with --reset-flows",
 			enough);
 	return lb_err_hint(err,
 			   "remove VIPs first, or set limits.slots to %llu or more and start lbd "
@@ -266,8 +267,8 @@ uint32_t vip_numbers_capacity(const struct config *config)
 static int no_number(struct lb_err *err)
 {
 	lb_err_set(err, LB_ERR_LIMIT, "", "no VIP number is free");
-	return lb_err_hint(err, "new VIPs are made before old ones go: first remove what this "
-				"removes, then add");
+	return lb_err_hint(err, "new VIPs are made before old ones are removed: first remove VIPs, "
+				"then add");
 }
 
 static int take_place(struct change *change, const struct lb_vip *vip, struct live_vip *next,
@@ -328,10 +329,11 @@ static int check_hash(const struct plan_step *plan, struct lb_err *err)
 {
 	if (plan->before->hash == plan->after->hash)
 		return 0;
-	lb_err_set(err, LB_ERR_REFUSED, "hash", "VIP %s hashes by %s for good", plan->after->name,
-		   lb_hash_name(plan->before->hash));
-	return lb_err_hint(err, "by another policy established connections would move: delete the "
-				"VIP and add it anew if that may be");
+	lb_err_set(err, LB_ERR_REFUSED, "hash",
+		   "the hash policy of VIP %s is %s and cannot be changed after creation",
+		   plan->after->name, lb_hash_name(plan->before->hash));
+	return lb_err_hint(err, "with another one established connections would move: delete the "
+				"VIP and add it again if that is acceptable");
 }
 
 /* What a VIP keeps for as long as there is one. */
@@ -339,10 +341,11 @@ static int check_for_good(const struct plan_step *plan, struct lb_err *err)
 {
 	if (plan->before->table_size == plan->after->table_size)
 		return check_hash(plan, err);
-	lb_err_set(err, LB_ERR_REFUSED, "table_size", "VIP %s has a table of %u slots for good",
+	lb_err_set(err, LB_ERR_REFUSED, "table_size",
+		   "the table size of VIP %s is %u and cannot be changed after creation",
 		   plan->after->name, plan->before->table_size);
-	return lb_err_hint(err, "another size would move every flow: delete the VIP and add it "
-				"anew if that may be");
+	return lb_err_hint(err, "with another one every flow would move: delete the VIP and add it "
+				"again if that is acceptable");
 }
 
 /* Also for a step that was prepared by half. */
@@ -973,7 +976,8 @@ static int flows_would_break(const struct step *step, struct lb_err *err)
 	if (others)
 		snprintf(more, sizeof(more), " and %zu other%s", others, others > 1 ? "s" : "");
 	lb_err_set(err, LB_ERR_REFUSED, "",
-		   "this breaks connections through backend %s%s of VIP %s (%lld on record): %s",
+		   "this breaks connections through backend %s%s of VIP %s (flows on record: "
+		   "%lld): %s",
 		   backend, more, vip, (long long)recorded_flows(step->at_risk),
 		   json_string_value(json_object_get(lost, "reason")));
 	if (from)

@@ -309,7 +309,7 @@ test_disk_refuses() {
 	before=$(in_force)
 	check "$how: a change is refused" exits 1 lb backend add web 10.0.0.78
 	check "$how: it says where and why" grep -q "^lbctl: cannot write $KEPT: " "$DIR/out"
-	check "$how: and what to do" grep -q "hint: nothing was changed; make room or mend" "$DIR/out"
+	check "$how: and what to do" grep -q "hint: nothing was changed; make room or repair" "$DIR/out"
 	check "$how: a document is refused" exits 1 lb config apply "$DIR/two.json"
 	check "$how: one on trial, too" exits 1 lb config apply "$DIR/two.json" --confirm 60s
 	check "$how: nothing has changed, in memory or on disk" reverted_to "$before"

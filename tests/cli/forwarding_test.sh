@@ -109,8 +109,8 @@ test_flags() {
 	check "no slot moved" test "$(lb --json vip show web | jq -c '[.slots.moving, .encap]')" = '[0,"gue"]'
 	check "fragments can be dropped live" lb vip set web --fragments drop
 	check "which the entry says" entries_are "10:0/0 $ADDRESS_ONLY" "10:80/6 $DROP"
-	check "another hash is refused" refused "hashes by 5-tuple for good" vip set web --hash source
-	check "and so in a document" refused "hashes by 5-tuple for good" config apply - <<<"$(lb config export |
+	check "another hash is refused" refused "is 5-tuple and cannot be changed after creation" vip set web --hash source
+	check "and so in a document" refused "is 5-tuple and cannot be changed after creation" config apply - <<<"$(lb config export |
 		jq '.vips[0].hash = "source"')"
 	check "SCTP has VIPs, and hashes of their own" add 192.0.2.10:3868/sctp --name diameter --hash source-port
 	check "as long a transition as TCP" test "$(lb --json vip show diameter | jq .transition_s)" = 900

@@ -256,8 +256,8 @@ test_room() {
 	tables 1 251 251 251 251 | lb config apply - >"$DIR/out"
 	check "VIPs that replace others want room beside them" exits 1 lb config apply - < <(tables 101 251 251 251 251)
 	check "where there is none, that is said" \
-		grep -qx 'lbctl: no room in one piece for a table of 251 slots: 196 remain, 196 of them in one piece (at .*' "$DIR/out"
-	check "with what to do, and how much would do" grep -qx '  hint: new tables are made before old ones go: first remove what this removes (vip del, or a document without what is new), then add; or set limits.slots to 2008 or more and start lbd once with --reset-flows' "$DIR/out"
+		grep -qx 'lbctl: no contiguous space for a table of 251 slots: 196 are free, 196 of them in one piece (at .*' "$DIR/out"
+	check "with what to do, and how much would do" grep -qx '  hint: new tables are made before old ones are removed: first remove VIPs (vip del, or a document without the new ones), then add; or set limits.slots to 2008 or more and start lbd once with --reset-flows' "$DIR/out"
 	check "nothing has changed" test "$(lb config export | jq -c '[.vips[].address]')" = \
 		'["192.0.2.1:80/tcp","192.0.2.2:80/tcp","192.0.2.3:80/tcp","192.0.2.4:80/tcp"]'
 	tables 1 | lb config apply - >"$DIR/out"
@@ -265,7 +265,7 @@ test_room() {
 	lb vip del 192.0.2.101:80/tcp >"$DIR/out"
 	lb vip del 192.0.2.103:80/tcp >"$DIR/out"
 	check "room that is not in one piece is no room" exits 1 lb vip add 192.0.2.7:80/tcp --table-size 509
-	check "which is said" grep -qF "a table of 509 slots: 698 remain, 251 of them in one piece" "$DIR/out"
+	check "which is said" grep -qF "a table of 509 slots: 698 are free, 251 of them in one piece" "$DIR/out"
 	check "with how much would do" grep -qF "remove VIPs first, or set limits.slots to 1709 or more" "$DIR/out"
 	check "small ones are made" exits 0 lb vip add 192.0.2.8:80/tcp --table-size 251
 	check "wherever they fit" exits 0 lb vip add 192.0.2.9:80/tcp --table-size 251

@@ -197,7 +197,7 @@ remember() {
 is_refused() {
 	check "$1: a change is refused" exits 1 lbctl config apply "$LAB_DIR/two.json"
 	check "$1: with the file and the reason" grep -qF "lbctl: cannot write $KEPT: $2" "$LAB_DIR/out"
-	check "$1: and what to do" grep -q "hint: nothing was changed; make room or mend" "$LAB_DIR/out"
+	check "$1: and what to do" grep -q "hint: nothing was changed; make room or repair" "$LAB_DIR/out"
 	check "$1: nothing is different, in memory, on disk, or in the data plane" nothing_changed
 }
 
@@ -425,7 +425,7 @@ refuses_file() {
 	before=$(md5sum <"$KEPT")
 	! lab_in balancer timeout 10 "$REAL_LBD" --config "$LAB_DIR/lbd.json" >"$LAB_DIR/out" 2>&1 || return
 	cat "$LAB_DIR/out"
-	grep -qF "$2" "$LAB_DIR/out" && grep -q "hint: $KEPT was left as it is: mend it, or move it away" "$LAB_DIR/out" &&
+	grep -qF "$2" "$LAB_DIR/out" && grep -q "hint: $KEPT was left as it is: repair it, or move it away" "$LAB_DIR/out" &&
 		[ "$before" = "$(md5sum <"$KEPT")" ] && [ "$(plane)" = "$PLANE" ]
 }
 

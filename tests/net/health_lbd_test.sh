@@ -238,7 +238,7 @@ all_unhealthy() {
 	done
 	wait_for 5 every_one is_unhealthy
 	check "when all are unhealthy all are used" wait_for 2 every_one has_slots
-	check "and there is a warning" warned "all of them are used all the same"
+	check "and there is a warning" warned "all of them are used"
 	hold
 	check_equal "new connections reach them" 0 $?
 	lbctl vip set held --when-all-unhealthy drop >/dev/null

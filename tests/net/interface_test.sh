@@ -66,7 +66,7 @@ logged() {
 
 test_start_without() {
 	check "an lbd whose interfaces are all missing starts" start_lbd_here
-	check "and warns of each" logged 'warning: no interface "e0": lbd attaches as soon as there is'
+	check "and warns of each" logged 'warning: no interface "e0": lbd attaches as soon as it appears'
 	check "and that nothing is balanced" logged "warning: none of the interfaces in lbd.json is there"
 	check "status shows them as missing, with the reason" interface e0 \
 		'.xdp_mode == "detached" and .link == "missing" and (.reason | startswith("there is no such interface"))'

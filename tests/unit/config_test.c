@@ -134,12 +134,13 @@ static const struct fault faults[] = {
 	{"{\"interfaces\":[null]}", "interfaces[0]", "an interface must be a string, its name", ""},
 	{"{\"interfaces\":[\"a\",\"b\",\"a\"]}", "interfaces[2]", "\"a\" is already interfaces[0]",
 	 ""},
-	{"{\"interfaces\":[\"\"]}", "interfaces[0]", "\"\" is no interface name, it is empty", ""},
+	{"{\"interfaces\":[\"\"]}", "interfaces[0]", "\"\" is not an interface name: it is empty",
+	 ""},
 	{"{\"interfaces\":[\"sixteen_chars___\"]}", "interfaces[0]",
-	 "\"sixteen_chars___\" is no interface name, it has more than 15 characters", ""},
-	{"{\"interfaces\":[\"a/b\"]}", "interfaces[0]", "\"a/b\" is no interface name", ""},
-	{"{\"interfaces\":[\"..\"]}", "interfaces[0]", "\"..\" is no interface name", ""},
-	{"{\"interfaces\":[\"a b\"]}", "interfaces[0]", "\"a b\" is no interface name", ""},
+	 "\"sixteen_chars___\" is not an interface name: it has more than 15 characters", ""},
+	{"{\"interfaces\":[\"a/b\"]}", "interfaces[0]", "\"a/b\" is not an interface name", ""},
+	{"{\"interfaces\":[\"..\"]}", "interfaces[0]", "\"..\" is not an interface name", ""},
+	{"{\"interfaces\":[\"a b\"]}", "interfaces[0]", "\"a b\" is not an interface name", ""},
 	{"{\"interfaces\":[\"a\\u0000b\"]}", "interfaces[0]",
 	 "an interface name must not hold the character NUL", ""},
 	{"{\"interface\":[\"e\"]}", "interface", "unknown field \"interface\"",
@@ -430,9 +431,10 @@ static void missing_interface_is_a_warning_with_the_one_that_was_meant(void **st
 
 	(void)state;
 	assert_int_equal(json_array_size(warnings), 1);
-	assert_string_equal(json_string_value(json_array_get(warnings, 0)),
-			    "no interface \"etho\": lbd attaches as soon as there is; did you mean "
-			    "\"eth0\"?");
+	assert_string_equal(
+		json_string_value(json_array_get(warnings, 0)),
+		"no interface \"etho\": lbd attaches as soon as it appears; did you mean "
+		"\"eth0\"?");
 }
 
 static void that_no_interface_is_there_is_a_warning(void **state)
