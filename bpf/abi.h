@@ -89,7 +89,7 @@ struct lb_vip_value {
 /* --- VIP index: mmapped arrays "index4" and "index6" of lines ---
  * Where the program looks for the VIP of a TCP, UDP or SCTP packet, since a look-up in a hash map
  * costs more than all the rest of its way; bpf/vip_index.h says how. It holds what "vips4" and
- * "vips6" hold, but for address-only and fragments-only entries. A line that has no room for all
+ * "vips6" hold, except address-only and fragments-only entries. A line that has no room for all
  * that belong into it says so (LB_INDEX_MORE), and those are looked up in the hash map.
  */
 #define LB_INDEX_WAYS 4

@@ -206,7 +206,7 @@ LB_FLOW_INLINE __u32 flow_route_moving(const struct flow *flow, __u32 slot)
 	return current;
 }
 
-/* The backend on record no longer takes the packet: its flow begins anew, at the slot's owner. Or
+/* The backend on record no longer takes the packet: its flow begins again, at the slot's owner. Or
  * the record is what a removed backend left behind, and the tuple has had an unrecorded flow since:
  * the packet goes where it would go without a record. */
 LB_FLOW_INLINE __u32 flow_replace(const struct flow *flow, int way, __u64 word, __u32 slot)

@@ -91,7 +91,7 @@ static inline __attribute__((always_inline)) __u32 lb_hash_slot(__u64 hash, __u3
 
 #define LB_HASH_TAG_BITS 30
 
-/* By 5-tuple: the same bits that choose the slot, but for the last two. So where two slots meet, a
+/* By 5-tuple: the same bits that choose the slot, except the last two. So where two slots meet, a
  * tag may belong to either; see lb_tag_slot. */
 static inline __attribute__((always_inline)) __u32 lb_hash_tag(__u64 hash)
 {
@@ -110,7 +110,7 @@ static inline __attribute__((always_inline)) __u32 lb_hash_tag_within(__u32 slot
 	return (slot * slot_width + place + size - 1) / size;
 }
 
-/* The slot of a tag, and another that it may have instead; both are the same but for one tag in
+/* The slot of a tag, and another that it may have instead; both are the same except for one tag in
  * each slot. */
 static inline __attribute__((always_inline)) __u32 lb_tag_slot(__u32 tag, __u32 size)
 {

@@ -33,7 +33,7 @@ static __always_inline int plain_l4(void *l4, void *end, __u32 room, struct pack
 	return 1;
 }
 
-/* The packet ends with the first buffer, but for the padding of a short frame. (Whether there are
+/* The packet ends with the first buffer, except for the padding of a short frame. (Whether there are
  * further buffers would be a helper call.) */
 static __always_inline int plain_room(__u32 length, __u32 room)
 {

@@ -291,7 +291,7 @@ static __always_inline int parse_own6(void *at, void *end, struct packet *packet
 }
 
 /* What our own kernel has made needs no suspicion: no options, no extension headers, no fragments,
- * since a check fits a packet. Whatever has them all the same is not wrapped. */
+ * since a check fits a packet. Whatever has them nevertheless is not wrapped. */
 static __always_inline int parse_own(struct __sk_buff *skb, struct packet *packet)
 {
 	void *data, *end;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What does a VIP's health check consist of, and how is it written as JSON?
  *
- *   {"type": "http", "path": "/healthz", "status": "200", "interval_ms": 1000, "rise": 2, "fall":
- * 3}
+ *   {"type": "http", "path": "/healthz", "status": "200",
+ *    "interval_ms": 1000, "rise": 2, "fall": 3}
  *
  * Of every check:
  *   type            "tcp": a connection is accepted. "http": a response with the right status, and
@@ -30,14 +30,17 @@
  *   twice), or "hex:" and pairs of hexadecimal digits.
  * exec:
  *   command         a file in the folder that lbd.json names (exec_checks), by its name or its
- *                   absolute path, and its arguments. Status 0 means healthy. It runs in / with an
- * environment of PATH=/usr/sbin:/usr/bin:/sbin:/bin, LBD_VIP=192.0.2.10:443/tcp,
- * LBD_BACKEND=10.0.0.2, LBD_PORT=443 and LBD_TIMEOUT_MS=1000 and nothing else; input is empty; when
- * the time is over, it and what it started are killed. The first line it writes is part of the
- * error.
+ *                   absolute path, and its arguments. Status 0 means healthy. It runs in /, its
+ *                   input is empty. When the time is over, it and what it started are killed. The
+ *                   first line it writes is part of the error. Its environment:
+ *                     PATH=/usr/sbin:/usr/bin:/sbin:/bin
+ *                     LBD_VIP=192.0.2.10:443/tcp
+ *                     LBD_BACKEND=10.0.0.2
+ *                     LBD_PORT=443
+ *                     LBD_TIMEOUT_MS=1000
  *
- * What becomes of an unhealthy backend (on_unhealthy, when_all_unhealthy) is not the check's but
- * the VIP's. Pure: no I/O.
+ * What becomes of an unhealthy backend (on_unhealthy, when_all_unhealthy) is the VIP's, not the
+ * check's. Pure: no I/O.
  */
 #ifndef LB_HEALTH_H
 #define LB_HEALTH_H

@@ -1,17 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The service document: what is balanced. The same shape in files, on the socket and in `lbctl
- * --json`.
+/* What is balanced: the service document. It has the same shape in files, on the socket and in
+ * `lbctl --json`.
  *
- *   {"vips": [{"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous", "table_size":
- * 65537, "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
+ *   {"vips": [{"name": "web",
+ *              "address": "192.0.2.10:443/tcp",
+ *              "table": "rendezvous",
+ *              "table_size": 65537,
+ *              "encap": "ipip",
+ *              "hash": "5-tuple",
+ *              "fragments": "track",
+ *              "health": {"type": "tcp"},
+ *              "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
  *
- * name may be left out (the address is the name then), table and table_size too (rendezvous,
- * 65537), weight too (1), and "encap": "ipip" | "gue", "hash": "5-tuple" | "source" |
- * "source-port", "fragments": "track" | "3-tuple" | "drop" (the first of each), and health with
- * what goes with it (api/health.h; no check). Parsing is strict: an unknown field, a wrong type, a
- * value out of range, a duplicate or a null is an error that carries the JSON path. A document may
- * carry the "digest" of the one that it was made from, which is read over here. Nothing here does
- * I/O or depends on what the node can do (limits are lbd's).
+ * Only addresses are required. Left out, name is the address, weight is 1, health is no check
+ * (health.h), and the others are as shown.
+ *
+ * Parsing is strict: an unknown field, a wrong type, a value out of range, a duplicate or a null is
+ * an error that carries the JSON path. A document may carry the "digest" of the one that it was made
+ * from; it is ignored here. Nothing here does I/O or depends on what the node can do (limits are
+ * lbd's).
  */
 #ifndef LB_MODEL_H
 #define LB_MODEL_H

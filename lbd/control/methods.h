@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The methods of docs/protocol.md: one table from name to handler. */
+/* What do the methods of docs/protocol.md do? Two tables lead from a name to its handler: that of
+ * methods.c, and that of methods_change.c for methods that make a document the one in force. */
 #ifndef LB_METHODS_H
 #define LB_METHODS_H
 

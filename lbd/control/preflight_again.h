@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What of the machine should be mended now, while lbd runs? The warnings of the start, judged anew. */
+/* Which problems does the machine have now, while lbd runs? The warnings of the start, judged again. */
 #ifndef LB_PREFLIGHT_AGAIN_H
 #define LB_PREFLIGHT_AGAIN_H
 
@@ -25,7 +25,7 @@ void preflight_again_init(struct preflight_again *again, const struct config *co
  * the start. */
 void preflight_again_serve(struct preflight_again *again, const struct service *service);
 
-/* Appends a sentence for everything to be mended. What would have kept lbd from starting is one of
+/* Appends a sentence for every problem. What would have kept lbd from starting is one of
  * them here, such as a state_dir that cannot be written; interfaces that are gone are not: status
  * tells of these by themselves. Changes nothing on the machine. */
 void preflight_warn(struct preflight_again *again, json_t *warnings);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How lbd runs: lbd.json, read once at start. What it balances is the service document
- * (api/model.h). Pure but for config_load.
+ * (api/model.h). Pure except for config_load.
  *
  *   {"interfaces": ["eth0"],
  *    "xdp_mode": "auto",

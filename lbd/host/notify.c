@@ -16,7 +16,7 @@
 
 struct notify {
 	int fd;
-	/* Sent to, not connected: the manager may make its socket anew while lbd runs. */
+	/* Sent to, not connected: the manager may make a new socket while lbd runs. */
 	struct sockaddr_un address;
 	socklen_t address_length;
 	struct event *watchdog; /* NULL: not asked for */

@@ -12,7 +12,7 @@ struct privileges_wanted {
 
 /* Keeps, of what the process has, CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, and for programs of
  * another user CAP_SETUID, CAP_SETGID and CAP_KILL, in the permitted and the effective set, and
- * gives everything else up for good. CAP_SYS_ADMIN stays only where it has to stand in for a
+ * gives everything else up, and cannot get it back. CAP_SYS_ADMIN stays only where it has to stand in for a
  * CAP_BPF or CAP_PERFMON that is not there.
  *
  * Programs that lbd runs inherit nothing, even as root: the inheritable and ambient sets are empty,

@@ -54,7 +54,7 @@ static void tell(const struct interfaces *interfaces, size_t i)
 }
 
 /* A bond that has the program before its first port takes only ports with native XDP, and tells
- * nobody why it has none. An earlier lbd's program there is replaced all the same. */
+ * nobody why it has none. An earlier lbd's program there is replaced nevertheless. */
 static bool waits_for_ports(const struct interfaces *interfaces, const char *name)
 {
 	uint32_t ifindex = if_nametoindex(name);

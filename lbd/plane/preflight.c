@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Can lbd run on this machine, and what should its operator mend? Judges the facts; gathering them
+/* Can lbd run on this machine, and which problems does it have? Judges the facts; gathering them
  * is preflight_facts.c's. */
 #include <errno.h>
 #include <linux/capability.h>

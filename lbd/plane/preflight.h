@@ -9,7 +9,7 @@
 #include "../host/config.h"
 #include "../route/links.h"
 
-/* Appends a sentence to `warnings` for everything that works but should be mended (JIT off, no BTF,
+/* Appends a sentence to `warnings` for every problem that does not stop lbd (JIT off, no BTF,
  * LRO on, interface missing or down, an MTU that leaves no room for the outer header, …). Fails,
  * with what to do in err->hint, where lbd cannot run: a capability is missing, another XDP program
  * is attached, no bpffs at pin_dir and it cannot be mounted. */

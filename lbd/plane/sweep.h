@@ -3,7 +3,7 @@
  * what lives.
  *
  * A pass is once over the whole table. What a pass has counted holds when it ends: live flows of
- * each member, and for each VIP which slots still have flows elsewhere (slots_seen). Pure but for
+ * each member, and for each VIP which slots still have flows elsewhere (slots_seen). Pure except for
  * the words it deletes, by compare-and-swap, under the program's feet.
  *
  * A word lives for the VIP's flow idle time, that of a single packet or of SYNs for a transition:

@@ -554,7 +554,7 @@ static void destination_ask(struct nexthops *nexthops, struct destination *desti
 	ways_release(nexthops, &old);
 }
 
-/* --- sharing paths anew when a next hop came or went --- */
+/* --- sharing paths again when a next hop came or went --- */
 
 static void share_step(evutil_socket_t fd, short what, void *arg)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What happens to the live service as time passes? Transitions end, the flow table is swept, slots
- * settle, and the numbers of members that are gone come free. While nothing has moved there is
+ * settle, and the numbers of members that are gone become free. While nothing has moved there is
  * nothing to do, and no timer runs. */
 #include <string.h>
 

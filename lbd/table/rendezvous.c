@@ -81,7 +81,7 @@ static void compare_rosters(struct update *update, const struct roster *old,
 		update->hashes[update->all[i].index] = update->all[i].hash;
 }
 
-/* `kept`: the index of the slot's best member so far, LB_NONE when it must be found anew. */
+/* `kept`: the index of the slot's best member so far, LB_NONE when it must be found again. */
 static struct match_choice update_first(const struct update *update, const struct roster *next,
 					uint64_t slot_hash, uint16_t kept)
 {

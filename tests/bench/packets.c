@@ -12,7 +12,7 @@
  * as far as they can do what the case asks for; and an "error" where a run has measured something
  * else than it was to. Exits with 1 then.
  *
- * In each round every program is loaded anew, since where it comes to lie matters, and the programs
+ * In each round every program is loaded again, since where it comes to lie matters, and the programs
  * of a case take turns. --packets: timed packets of each run; 65,536 go before, but for runs
  * that are shorter than that, which serve to check and not to measure.
  * --max-flows lets cases with more flows have so many. Progress goes to stderr.
