@@ -17,6 +17,7 @@
 #define START_GAP_US 500 /* between first checks */
 #define STALL_US 50000   /* a deadline seen so late tells of the loop, not of the backend */
 #define EXEC_MAX 16
+#define ARRIVED_MAX_MS 60000
 #define REFUSED_US 10000000   /* a refusal explains silence, since backends limit their rate */
 #define REFUSALS_A_SECOND 100 /* looked at */
 
@@ -117,6 +118,26 @@ static void schedule_next(struct health_watch *watch)
 
 /* --- a check's way through its phases --- */
 
+/* For two intervals and what a check may take, but not so long that a way which has become narrow
+ * stays unknown: checks may be hours apart. */
+static uint32_t arrived_for_ms(const struct lb_health *check)
+{
+	const uint64_t ms = 2ull * check->interval_ms + check->timeout_ms;
+
+	return ms < ARRIVED_MAX_MS ? (uint32_t)ms : ARRIVED_MAX_MS;
+}
+
+static void tell_arrived(const struct health_watch *watch, enum health_outcome outcome)
+{
+	const struct health_options *options = &watch->health->options;
+
+	if (!watch->check.full_mtu || !options->arrived || outcome == HEALTH_NOT_MADE)
+		return;
+	options->arrived(options->user, watch->owner,
+			 outcome == HEALTH_SUCCESS ? watch->probe.full : 0,
+			 watch->check.source == LB_HEALTH_TUNNEL, arrived_for_ms(&watch->check));
+}
+
 /* The last thing that is done for an event: the callback may remove the watch. */
 static void take_result(struct health_watch *watch, const struct health_event *event)
 {
@@ -127,6 +148,7 @@ static void take_result(struct health_watch *watch, const struct health_event *e
 	watch->phase = PHASE_IDLE;
 	watch->duration_us = clock_us() - watch->started_us;
 	schedule_next(watch);
+	tell_arrived(watch, event->outcome);
 	if (!health_step(&watch->state, event, &now))
 		return;
 	health_get(watch, &view);
@@ -197,6 +219,7 @@ static void begin(struct health_watch *watch)
 	watch->graced = false;
 	watch->started_us = clock_us();
 	timer_set(watch, watch->check.timeout_ms * 1000LL);
+	watch->probe.full = 0;
 	if (watch->check.full_mtu && watch->health->options.tunnel_mtu)
 		watch->probe.tunnel_mtu = watch->health->options.tunnel_mtu(
 			watch->health->options.user, watch->owner);

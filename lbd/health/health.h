@@ -56,6 +56,10 @@ struct health_options {
 	void (*changed)(void *user, void *owner, const struct health_view *view);
 	/* How large a packet to the VIP may be that goes to the member; 0: not known. For full_mtu. */
 	uint32_t (*tunnel_mtu)(void *user, void *owner);
+	/* Of each check with full_mtu: an IP packet of so many bytes has got through, which is good to
+	 * know for for_ms; 0: none has. `tunnel`: inside the outer header. May be NULL. Must not add
+	 * or remove watches. */
+	void (*arrived)(void *user, void *owner, uint32_t bytes, bool tunnel, uint32_t for_ms);
 	void *user;
 	uint32_t exec_max;                     /* commands at once; 0: 16 */
 	const struct exec_rights *exec_rights; /* borrowed */

@@ -32,6 +32,7 @@ struct health_probe {
 	int fd;
 	struct event event;
 	void *extra;
+	uint32_t full; /* bytes of the largest IP packet that has certainly got through whole */
 };
 
 struct health_probe_kind {

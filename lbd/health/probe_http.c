@@ -15,6 +15,7 @@
 #define FULL_MAX 16384   /* bytes of a request that fills a packet */
 #define PAD_LINE_MAX 512 /* of one field: servers limit their length */
 #define PIECE 4096       /* read at a time */
+#define TCP_TIMESTAMPS 12
 
 struct exchange {
 	struct http_reader reader;
@@ -96,6 +97,22 @@ static void request_fill(const struct health_probe *probe, struct exchange *exch
 	exchange->length += 2;
 }
 
+/* The request was answered, so its first segment has got through: as large as it still would be,
+ * unless something had to be sent again, perhaps in smaller ones. */
+static uint32_t segment_arrived(const struct health_probe *probe, const struct exchange *exchange)
+{
+	uint32_t headers = health_socket_peer(probe)->family == 6 ? 60 : 40;
+	struct tcp_info info = {0};
+	socklen_t length = sizeof(info);
+
+	if (getsockopt(probe->fd, IPPROTO_TCP, TCP_INFO, &info, &length) || info.tcpi_total_retrans)
+		return 0;
+	if (info.tcpi_options & TCPI_OPT_TIMESTAMPS)
+		headers += TCP_TIMESTAMPS;
+	return headers + (exchange->length < info.tcpi_snd_mss ? (uint32_t)exchange->length
+							       : info.tcpi_snd_mss);
+}
+
 /* --- the exchange --- */
 
 static void judge(struct health_probe *probe, enum http_verdict verdict)
@@ -104,6 +121,8 @@ static void judge(struct health_probe *probe, enum http_verdict verdict)
 	char error[HEALTH_ERROR_TEXT];
 
 	memcpy(error, exchange->reader.error, sizeof(error));
+	if (probe->check->full_mtu)
+		probe->full = segment_arrived(probe, exchange);
 	stop(probe);
 	if (verdict == HTTP_GOOD)
 		health_probe_succeed(probe);

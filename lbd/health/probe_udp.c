@@ -50,11 +50,16 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
 	}
 }
 
+static uint32_t headers_of(const struct health_probe *probe)
+{
+	return (health_socket_peer(probe)->family == 6 ? 40 : 20) + 8;
+}
+
 /* How long the datagram is, zero bytes after the payload, whose packet is as large as may be. */
 static size_t fill(struct health_probe *probe, size_t payload)
 {
 	const uint32_t mtu = health_socket_mtu(probe);
-	const uint32_t headers = (health_socket_peer(probe)->family == 6 ? 40 : 20) + 8;
+	const uint32_t headers = headers_of(probe);
 	const uint32_t room = mtu > headers ? mtu - headers : 0;
 
 	probe->awaited = "answer to a datagram of full size";
@@ -78,6 +83,8 @@ static void start(struct health_probe *probe)
 		fail(probe, errno);
 		return;
 	}
+	if (probe->check->full_mtu) /* it is not fragmented */
+		probe->full = (uint32_t)length + headers_of(probe);
 	health_socket_await(probe, EV_READ | EV_PERSIST, on_readable);
 }
 

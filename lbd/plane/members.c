@@ -30,6 +30,8 @@ struct place {
 	struct destination *destination; /* NULL: the number is free */
 	uint32_t next;                   /* member of the same destination, or NOBODY */
 	uint8_t family;                  /* of its VIP: 4 or 6; 0: not known yet */
+	uint32_t arrived; /* bytes of an outer packet that has got through; see members_arrived */
+	int64_t arrived_until_ms;
 };
 
 struct members {
@@ -396,6 +398,37 @@ void members_adopted(struct members *members)
 
 /* --- path MTUs --- */
 
+static uint32_t outer_length(const struct lb_member *entry)
+{
+	return (entry->flags & LB_MEMBER_OUTER6 ? 40 : 20) + (entry->flags & LB_MEMBER_GUE ? 8 : 0);
+}
+
+void members_arrived(struct members *members, uint16_t number, uint32_t bytes, bool tunnel,
+		     uint32_t for_ms)
+{
+	struct place *place = &members->places[number];
+
+	if (bytes && tunnel)
+		bytes += outer_length(&members->entries[number]);
+	place->arrived = bytes;
+	place->arrived_until_ms = lb_now_ms() + for_ms;
+}
+
+/* Of any member: all of a backend share its way. */
+static uint32_t arrived_at(const struct members *members, const struct destination *destination)
+{
+	const int64_t now = lb_now_ms();
+	uint32_t most = 0, number;
+
+	for (number = destination->first; number != NOBODY; number = members->places[number].next) {
+		const struct place *place = &members->places[number];
+
+		if (place->arrived > most && now < place->arrived_until_ms)
+			most = place->arrived;
+	}
+	return most;
+}
+
 static struct pmtu_way way_of(const struct members *members, uint32_t number)
 {
 	const struct lb_member *entry = &members->entries[number];
@@ -419,13 +452,15 @@ static struct pmtu_way way_of(const struct members *members, uint32_t number)
 static bool is_quoted(const struct members *members, const struct destination *destination,
 		      const struct pmtu_news *news, uint32_t *floor)
 {
+	const uint32_t arrived = arrived_at(members, destination);
 	bool quoted = false;
 	uint32_t number;
 
 	*floor = 0;
 	for (number = destination->first; number != NOBODY; number = members->places[number].next) {
-		const struct pmtu_way way = way_of(members, number);
+		struct pmtu_way way = way_of(members, number);
 
+		way.arrived = arrived;
 		quoted = quoted || pmtu_is_quoted(news, &way);
 		if (pmtu_floor(&way) > *floor)
 			*floor = pmtu_floor(&way);
@@ -518,10 +553,8 @@ uint32_t members_inner_mtu(const struct members *members, uint16_t number)
 {
 	const struct lb_member *entry = &members->entries[number];
 	const uint32_t mtu = members->plane->nexthops[entry->path[0]].mtu;
-	uint32_t outer = entry->flags & LB_MEMBER_OUTER6 ? 40 : 20;
+	const uint32_t outer = outer_length(entry);
 
-	if (entry->flags & LB_MEMBER_GUE)
-		outer += 8;
 	return members_reachable(members, number) && mtu > outer ? mtu - outer : 0;
 }
 

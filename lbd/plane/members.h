@@ -44,6 +44,10 @@ void members_adopted(struct members *members);
 
 /* What a router has said of the way to a backend: judged (pmtu_judge.h), and followed or not. */
 void members_path_mtu(struct members *members, const struct pmtu_news *news);
+/* For so long it is known that an IP packet of so many bytes arrives at the member's backend (0: it
+ * is not known any more); `tunnel`: inside the outer header. What says less is not believed then. */
+void members_arrived(struct members *members, uint16_t number, uint32_t bytes, bool tunnel,
+		     uint32_t for_ms);
 
 /* Whether the member takes new flows, and keeps its old ones. */
 void members_set_takes(struct members *members, uint16_t number, bool takes_new, bool keeps_old);

@@ -477,6 +477,15 @@ static uint32_t tunnel_mtu(void *user, void *owner)
 	return members_inner_mtu(service->members, (uint16_t)(check - service->checks));
 }
 
+static void on_arrived(void *user, void *owner, uint32_t bytes, bool tunnel, uint32_t for_ms)
+{
+	const struct service *service = user;
+	const struct health_check *check = owner;
+
+	members_arrived(service->members, (uint16_t)(check - service->checks), bytes, tunnel,
+			for_ms);
+}
+
 /* --- life --- */
 
 int checks_open(struct service *service, struct event_base *base, struct lb_err *err)
@@ -484,6 +493,7 @@ int checks_open(struct service *service, struct event_base *base, struct lb_err 
 	const struct health_options options = {
 		.changed = on_changed,
 		.tunnel_mtu = tunnel_mtu,
+		.arrived = on_arrived,
 		.user = service,
 		.exec_rights = &service->exec_rights,
 	};

@@ -213,6 +213,28 @@ forged_lowers() { # MTU UPLOAD-ADDRESS forge's arguments…
 	forge "${@:3}" && uploads "$2" b1 && path_is_known "$1"
 }
 
+# Three of them, each with traffic before the next, so that the second one would be believed.
+forged_in_vain() { # UPLOAD-ADDRESS forge's arguments…
+	local round
+	for round in 1 2 3; do
+		if ! { forge "${@:2}" && uploads "$1" b1 && ways_are_whole; }; then
+			echo "round $round"
+			return 1
+		fi
+		read -rt 1.1 <> <(:) || : # as far apart as messages must be
+	done
+}
+
+# Checks of full size arrive, so that who says that such packets do not is a liar.
+checked() { # KIND VIP BACKEND BALANCER OPTION…
+	lbctl vip add "$2:86/tcp" --name checked --health-port 80 --health-interval 200ms --health-full-mtu yes \
+		--force "${@:5}" >/dev/null && lbctl backend add checked "$3" >/dev/null
+	wait_for 5 checked_is healthy
+	check "$1 checks of full size: a message that says less is not believed" forged_in_vain "$2" "$4" "$3" 1400 1500
+	lbctl vip del checked --force >/dev/null
+}
+checked_is() { lbctl --json backend list checked | jq -e --arg state "$1" '.vips[0].backends[0].health.state == $state'; }
+
 # A machine beside the backends forges messages that quote what the balancer sends.
 forged_messages() {
 	EDGE_MTU=1500 HILL_MTU=1500
@@ -221,6 +243,10 @@ forged_messages() {
 	check "of another source: sent" forge "$LAB_BALANCER4" "$FAR4" 600 500
 	check "an upload over IPv4 completes" uploads "$LAB_VIP4" b1
 	check "and neither was believed" ways_are_whole
+	lab_serve 80 b1
+	checked "IPv4, http, tunnel" "$LAB_VIP4" "${LAB_BACKEND4[1]}" "$LAB_BALANCER4" --health http --health-source tunnel
+	checked "IPv4, udp, direct" "$LAB_VIP4" "${LAB_BACKEND4[1]}" "$LAB_BALANCER4" --health udp --health-payload x
+	checked "IPv6, http, direct" "[$LAB_VIP6]" "${LAB_BACKEND6[1]}" "$LAB_BALANCER6" --health http
 	check "MTU 68, again and again: believed down to 572, not further" \
 		wait_for 20 forged_lowers 572 "$LAB_VIP4" "$LAB_BALANCER4" "${LAB_BACKEND4[1]}" 68 1500
 	check "then an upload over IPv4 completes" uploads "$LAB_VIP4" b1
