@@ -114,10 +114,15 @@ static bool any_takes_new(const struct live_vip *live)
 	return false;
 }
 
+static bool is_unable(const struct live_vip *live, const struct health_standing *standing)
+{
+	return standing->arriving || (standing->is == STANDING_ILL && !live->use_all);
+}
+
 /* A datagram does not say whether it begins a flow, so a transition sends new flows, too, to the
  * owner before. One that is unhealthy, or cannot be reached yet, gets none; one that takes no new
  * flows gets them only until its live flows had their time to be recorded. While nobody takes new
- * flows, the unhealthy keep their old ones likewise. */
+ * flows, or all are used although none is healthy, the unhealthy keep their old ones likewise. */
 void clock_hasten_datagrams(const struct service *service, const struct lb_vip *vip,
 			    const struct live_vip *live)
 {
@@ -131,8 +136,7 @@ void clock_hasten_datagrams(const struct service *service, const struct lb_vip *
 		if (live->backends[i].weight)
 			continue;
 		mark(leaving, live->backends[i].number);
-		if (others &&
-		    (live->standings[i].is == STANDING_ILL || live->standings[i].arriving))
+		if (others && is_unable(live, &live->standings[i]))
 			mark(unable, live->backends[i].number);
 	}
 	slots_release(live->slots, unable);

@@ -7,7 +7,7 @@
  * seed: PROMISE_SEED in the environment is another one, PROMISE_STEPS the steps of each run.
  *
  * The promise ends for a flow when its backend is removed, and for a UDP flow that is on no record
- * when its backend is unhealthy. A UDP flow sends once in half a transition. Where the flow table
+ * when its backend is unhealthy and others are not. A UDP flow sends once in half a transition. Where the flow table
  * had no room for it (its last packet's word was refused, or pushed out before it was confirmed) it
  * may move when what is not on record begins to go elsewhere, and not before.
  */
@@ -518,16 +518,21 @@ static bool is_fit(const struct backend *backend)
 	       backend->is == STANDING_FIT;
 }
 
-/* Weights that count: of those that are fit; of all when none is and the VIP says so. */
-static uint32_t share_of(const struct vip *vip, const struct backend *backend)
+static bool uses_all(const struct vip *vip)
 {
 	bool all = vip->template->vips[0].when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
 
 	for (int i = 0; all && i < BACKENDS; i++)
 		all = !is_fit(&vip->backends[i]);
+	return all;
+}
+
+/* Weights that count: of those that are fit; of all when none is and the VIP says so. */
+static uint32_t share_of(const struct vip *vip, const struct backend *backend)
+{
 	if (!backend->identity || backend->drain)
 		return 0;
-	return all || backend->is == STANDING_FIT ? backend->weight : 0;
+	return uses_all(vip) || backend->is == STANDING_FIT ? backend->weight : 0;
 }
 
 static bool any_takes_new(const struct vip *vip)
@@ -538,6 +543,12 @@ static bool any_takes_new(const struct vip *vip)
 		if (share_of(vip, &vip->backends[i]))
 			return true;
 	return false;
+}
+
+/* While others take new flows, an unhealthy backend is left at once. */
+static bool is_left(const struct vip *vip, const struct backend *backend)
+{
+	return backend->is == STANDING_ILL && any_takes_new(vip) && !uses_all(vip);
 }
 
 static void let_flows_go(const struct vip *vip, uint32_t identity)
@@ -552,7 +563,6 @@ static void let_flows_go(const struct vip *vip, uint32_t identity)
 /* When backends of a UDP VIP stopped taking new flows, and whose flows may move for that. */
 static void note_leaving(struct vip *vip)
 {
-	const bool others = any_takes_new(vip);
 	int i;
 
 	for (i = 0; is_udp(vip) && i < BACKENDS; i++) {
@@ -564,7 +574,7 @@ static void note_leaving(struct vip *vip)
 		}
 		if (!backend->left_ns)
 			backend->left_ns = fake.now_ns;
-		if (others && backend->is == STANDING_ILL)
+		if (is_left(vip, backend))
 			let_flows_go(vip, backend->identity);
 	}
 }
@@ -984,7 +994,7 @@ static void check_first_datagram(const struct model_flow *flow)
 
 	if (!flow->backend || share_of(vip, backend) || run.counted & 1u << LB_FLOW_HIT)
 		return;
-	if (backend->is == STANDING_ILL && any_takes_new(vip))
+	if (is_left(vip, backend))
 		break_promise(flow, "a new UDP flow went to an unhealthy backend", 0);
 	learnt_ns = backend->left_ns + ((vip->transition_s + 1) / 2 + 1) * SECOND + 2 * TICK_NS;
 	if (fake.now_ns > learnt_ns)

@@ -594,6 +594,27 @@ static void datagrams_leave_who_takes_no_new_flows_before_the_transition_ends(vo
 	fake_close();
 }
 
+/* When none is healthy and all are used, a backend that drains keeps its time. */
+static void datagrams_of_a_draining_backend_stay_when_all_are_unhealthy(void **state)
+{
+	static const char all_used[] =
+		"{'vips': [{" DNS ", " CHECK ", 'backends': [{'address': '10.0.0.1', 'weight': "
+		"10, 'drain': true}," B "]}]}";
+
+	(void)state;
+	start();
+	apply("{'vips': [{" DNS ", " CHECK ", 'backends': [" A "," B "]}]}");
+	result(NULL, HEALTH_HEALTHY);
+	fake_pass(6 * SECOND);
+	apply(all_used);
+	result(NULL, HEALTH_UNHEALTHY);
+	assert_serve("-o+o");
+	assert_true(slots()->moving);
+	result(&b_address, HEALTH_HEALTHY); /* there is a better one again */
+	assert_int_equal(slots()->moving, 0);
+	fake_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -619,6 +640,7 @@ int main(void)
 		cmocka_unit_test(the_number_of_a_member_comes_free_when_no_word_names_it),
 		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
 		cmocka_unit_test(datagrams_leave_who_takes_no_new_flows_before_the_transition_ends),
+		cmocka_unit_test(datagrams_of_a_draining_backend_stay_when_all_are_unhealthy),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
