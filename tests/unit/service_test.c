@@ -551,6 +551,26 @@ static void the_number_of_a_member_comes_free_when_no_word_names_it(void **state
 	fake_close();
 }
 
+static void a_backend_goes_unasked_once_it_is_drained(void **state)
+{
+	const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(SHORT(A "," B));
+	fake.counters[fake.service->live[0].backends[1].number].packets = 1;
+	assert_int_not_equal(fake_apply(SHORT(A), &unasked, &err), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	apply(SHORT(A ",{'address': '10.0.0.2', 'weight': 10, 'drain': true}"));
+	assert_int_not_equal(fake_apply(SHORT(A), &unasked, &err), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	fake_pass(6 * SECOND);
+	assert_int_equal(fake_apply(SHORT(A), &unasked, &err), 0);
+	fake_check(true);
+	fake_close();
+}
+
 static void a_vip_that_is_set_up_bit_by_bit_needs_no_transition(void **state)
 {
 	(void)state;
@@ -638,6 +658,7 @@ int main(void)
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
 		cmocka_unit_test(the_number_of_a_member_comes_free_when_no_word_names_it),
+		cmocka_unit_test(a_backend_goes_unasked_once_it_is_drained),
 		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
 		cmocka_unit_test(datagrams_leave_who_takes_no_new_flows_before_the_transition_ends),
 		cmocka_unit_test(datagrams_of_a_draining_backend_stay_when_all_are_unhealthy),
