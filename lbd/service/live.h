@@ -101,7 +101,7 @@ struct service {
 	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
 };
 
-/* service.c: beyond limits.vips as far as there are numbers, since a change adds before it removes. */
+/* place.c: beyond limits.vips as far as there are numbers, since a change adds before it removes. */
 uint32_t vip_numbers_capacity(const struct config *config);
 
 /* clock.c: what happens as time passes. */
@@ -117,28 +117,32 @@ int64_t clock_now_ms(const struct service *service);
 uint32_t clock_now_s(const struct service *service);
 uint32_t clock_now_units(const struct service *service); /* of flow words */
 
-/* service.c: `live` has changed: where VIPs are in it. */
+/* live.c: `live` has changed: where VIPs are in it. */
 void live_index(struct service *service);
 
-/* service.c: makes a change although another one waits to be confirmed. On disk `revert` (NULL:
+/* apply.c: makes a change although another one waits to be confirmed. On disk `revert` (NULL:
  * nothing) is what the next document goes back to. */
 int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
 	      const struct state_revert *revert, json_t **change, struct lb_err *err);
-/* service.c: the document to disk, with what it goes back to; status warns of what fails until a
+/* apply.c: the document to disk, with what it goes back to; status warns of what fails until a
  * save succeeds. */
 int save_document(struct service *service, const struct lb_service *document,
 		  const struct state_revert *revert, struct lb_err *err);
-/* service.c: packets follow what `live` has become: flags of its members, and slots. `gone` as in
+/* lead.c: the flags of the members of a VIP, and how the sweep takes their words. */
+void set_members(struct service *service, const struct lb_vip *vip, const struct live_vip *live);
+/* lead.c: packets follow what `live` has become: flags of its members, and slots. `gone` as in
  * slots_change. */
 void live_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
 	       const uint64_t *gone);
 
-/* service.c: the backend at `address` in the VIP as it is, or NULL; `live` may be NULL. Both lists
+/* live.c: the backend at `address` in the VIP as it is, or NULL; `live` may be NULL. Both lists
  * are sorted by address; *from moves on. */
 const struct table_member *live_find(const struct live_vip *live, size_t *from,
 				     const struct lb_addr *address);
 
-/* Whether the member has had a packet since it is there, or may have had one. */
+/* live.c: frees all but the slots. */
+void live_clear(struct live_vip *live);
+/* live.c: whether the member has had a packet since it is there, or may have had one. */
 bool live_had_packets(const struct service *service, uint16_t number);
 
 /* --- weigh.c: what the health of backends does to the live service --- */

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How does a service document become what the data plane does, without a packet noticing?
+ *
+ * A change prepares everything that can fail beside what is in force (numbers, entries and tables
+ * that nothing leads to yet), publishes new VIPs, writes the document to disk, and only then edits
+ * what packets use; each step before that last one can be undone. So a change happens whole or not
+ * at all.
+ *
+ * A worker makes it (host/worker.h), so that it may take its time: others have turns in between.
+ * What is in force stays so until the last step ends in swap(), whatever is read meanwhile.
+ */
+#include "change.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "document_digest.h"
+#include "entry.h"
+
+static int over_limit(const char *what, uint64_t wanted, uint32_t limit, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_LIMIT, "", "this would make %llu %s, the limit is %u",
+		   (unsigned long long)wanted, what, limit);
+	return lb_err_hint(err,
+			   "raise limits.%s in lbd.json and start lbd once with "
+			   "--reset-flows",
+			   what);
+}
+
+static int check_limits(struct change *change, struct lb_err *err)
+{
+	const struct config *config = change->service->config;
+	const struct lb_service *document = change->document;
+	uint64_t backends = 0, slots = 0;
+	size_t i;
+
+	for (i = 0; i < document->vip_count; i++) {
+		backends += document->vips[i].backend_count;
+		slots += document->vips[i].table_size;
+	}
+	if (document->vip_count > config->vips)
+		return over_limit("vips", document->vip_count, config->vips, err);
+	if (backends > config->members)
+		return over_limit("members", backends, config->members, err);
+	if (slots > config->slots)
+		return over_limit("slots", slots, config->slots, err);
+	change->backend_count = backends;
+	return 0;
+}
+
+static void undo(struct change *change)
+{
+	size_t i;
+
+	for (i = change->step_count; i--;) {
+		struct step *step = &change->steps[i];
+
+		if (step->published)
+			undo_publish(change->service, step);
+		if (step->prepared)
+			undo_prepare(change, step);
+		worker_yield();
+	}
+}
+
+int save_document(struct service *service, const struct lb_service *document,
+		  const struct state_revert *revert, struct lb_err *err)
+{
+	struct lb_err fault = {0};
+	int error;
+
+	worker_leave();
+	error = service->disk->save(service->config->state_dir, document, revert, &fault);
+	worker_enter();
+	snprintf(service->save_fault, sizeof(service->save_fault), "%s", fault.message);
+	if (error && err)
+		*err = fault;
+	return error;
+}
+
+/* Tables, and what else needs no turn. */
+static int build(struct change *change, uint64_t *digest, struct lb_err *err)
+{
+	uint64_t *digests = calloc(change->document->vip_count + 1, sizeof(*digests));
+	int error = digests ? 0 : lb_err_no_memory(err);
+	size_t i, n = 0;
+
+	if (!error)
+		error = each_step(change, build_step, err);
+	for (i = 0; !error && i < change->step_count; i++) {
+		const struct step *step = &change->steps[i];
+
+		if (step->plan.what == PLAN_UNCHANGED)
+			digests[n++] = live_before(change, step)->digest;
+		else if (step->plan.after)
+			digests[n++] = step->next.digest;
+	}
+	if (!error)
+		*digest = digest_of_digests(digests, n);
+	free(digests);
+	return error;
+}
+
+static int assess_all(struct change *change, enum apply_mode mode,
+		      const struct apply_options *options, struct lb_err *err)
+{
+	int error = each_step(change, assess_step, err);
+
+	if (!error && mode != APPLY_RESTORE)
+		error = assess(change, err);
+	if (!error && mode == APPLY)
+		error = check_allowed(change, options, err);
+	return error;
+}
+
+/* Of the change's own data. */
+static int make_reply(struct change *change, json_t **reply, struct live_vip **live,
+		      struct lb_err *err)
+{
+	int error;
+
+	worker_leave();
+	*reply = change_json(change);
+	*live = calloc(change->document->vip_count + 1, sizeof(**live));
+	error = *reply && *live ? 0 : lb_err_no_memory(err);
+	worker_enter();
+	return error;
+}
+
+static int apply_steps(struct change *change, enum apply_mode mode,
+		       const struct apply_options *options, json_t **reply, struct lb_err *err)
+{
+	struct service *service = change->service;
+	struct live_vip *live = NULL;
+	uint64_t digest;
+	int error = each_step(change, prepare_step, err);
+
+	worker_leave();
+	if (!error)
+		error = build(change, &digest, err);
+	worker_enter();
+	if (!error)
+		error = assess_all(change, mode, options, err);
+	if (!error && mode != APPLY_DRY)
+		error = each_step(change, follow_step, err);
+	if (!error && mode != APPLY_DRY)
+		error = each_step(change, hold_step, err);
+	if (!error)
+		error = make_reply(change, reply, &live, err);
+	if (!error && mode != APPLY_DRY)
+		error = each_step(change, publish_step, err);
+	if (!error && mode == APPLY && differs(change))
+		error = save_document(service, change->document, change->revert, err);
+	if (!error && mode != APPLY_DRY) {
+		commit(change, live, digest);
+		return 0;
+	}
+	undo(change);
+	free(live);
+	return error;
+}
+
+/* Looks at documents only. The one in force changes on this thread alone. */
+static int plan(struct change *change, struct lb_err *err)
+{
+	int error;
+
+	worker_leave();
+	error = check_limits(change, err);
+	if (!error)
+		error = lb_service_check_backends(change->document, err);
+	if (!error)
+		error = lb_service_check_fragments(change->document, err);
+	if (!error)
+		error = make_steps(change, err);
+	worker_enter();
+	return error;
+}
+
+int apply(struct service *service, struct lb_service *next, enum apply_mode mode,
+	  const struct apply_options *options, const struct state_revert *revert, json_t **reply,
+	  struct lb_err *err)
+{
+	static uint64_t gone[(LB_NONE + 1) / 64]; /* all clear between changes */
+	struct change change = {
+		.service = service, .document = next, .revert = revert, .gone = gone};
+	int error;
+
+	*reply = NULL;
+	error = entry_repair(service, err);
+	service->changing = true;
+	if (!error)
+		error = plan(&change, err);
+	if (!error && mode != APPLY_DRY)
+		error = checks_prepare(service, next, err);
+	if (!error)
+		error = apply_steps(&change, mode, options, reply, err);
+	service->changing = false;
+	worker_leave();
+	free_steps(&change);
+	lb_service_free(change.document);
+	worker_enter();
+	checks_settle(service);
+	if (service->entries_wrong)
+		clock_start(service);
+	if (error) {
+		json_decref(*reply);
+		*reply = NULL;
+	} else {
+		json_object_set_new(*reply, "document_digest", service_digest(service));
+	}
+	return error;
+}
+
+int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
+	      const struct state_revert *revert, json_t **change, struct lb_err *err)
+{
+	int error = apply(service, next, APPLY, options, revert, change, err);
+
+	if (!error)
+		drains_look(service);
+	return error;
+}

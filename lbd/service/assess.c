@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which slots does a change move, and whose flows does it end? */
+#include "change.h"
+
+#include <errno.h>
+
+#include "risk.h"
+
+/* Backends of a UDP VIP that the change gives no new flows any more, in vain for a while. */
+static json_t *datagrams_to_leaving(const struct step *step, const struct live_vip *before)
+{
+	const struct live_vip *next = &step->next;
+	const uint32_t seconds = lb_vip_learn_s(step->plan.after);
+	json_t *backends = seconds ? json_array() : NULL;
+	char address[LB_ADDR_TEXT];
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		const struct table_member *backend = &next->backends[i];
+		const struct table_member *kept = live_find(before, &from, &backend->address);
+
+		if (kept && kept->weight && !backend->weight)
+			json_array_append_new(
+				backends, json_string(lb_addr_format(&backend->address, address)));
+	}
+	if (json_array_size(backends))
+		return json_pack("{s:i,s:o}", "seconds", (int)seconds, "backends", backends);
+	json_decref(backends);
+	return NULL;
+}
+
+int assess_step(struct change *change, struct step *step, struct lb_err *err)
+{
+	struct service *service = change->service;
+	const struct plan_step *plan = &step->plan;
+	const struct live_vip *before = plan->before ? live_before(change, step) : NULL;
+	const struct live_vip *next = &step->next;
+
+	if (!before)
+		return 0;
+	step->moved = plan_moved(next->slots->words, table_owners(next->table), next->slots->size);
+	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
+				 next->backend_count, next->slots->size);
+	step->at_risk = risk_of_change(service, plan, before, next);
+	step->datagrams = datagrams_to_leaving(step, before);
+	return step->at_risk ? 0 : lb_err_no_memory(err);
+}
+
+/* Its packets go to nobody, or back to the VIP for every port. */
+static int assess_removed(struct change *change, struct step *step)
+{
+	const struct lb_vip *vip = step->plan.before;
+	const struct lb_vip *to = plan_beside(change->document, &vip->endpoint);
+	const struct risk_handover handover = {
+		.from = vip,
+		.from_live = live_before(change, step),
+		.to = to,
+		.to_live = to ? live_after(change, to) : NULL,
+		.reason = to ? "its VIP is removed, and the one for every port leads its flows to "
+			       "other backends"
+			     : "its VIP is removed",
+	};
+
+	step->at_risk = risk_of_handover(change->service, &handover, &step->moved);
+	if (!to)
+		step->ideal = step->moved;
+	return step->at_risk ? 0 : -ENOMEM;
+}
+
+/* It may get packets that were the VIP's for every port. When that goes, its own step says it. */
+static int assess_added(struct change *change, struct step *step)
+{
+	struct service *service = change->service;
+	const struct lb_vip *vip = step->plan.after;
+	const struct lb_vip *from = plan_beside(service->document, &vip->endpoint);
+	struct risk_handover handover = {
+		.from = from,
+		.to = vip,
+		.to_live = &step->next,
+		.reason = "the new VIP takes the flows to its port over, and leads them to other "
+			  "backends",
+		.name_from = true,
+	};
+	uint32_t moved;
+
+	if (!from || !plan_beside(change->document, &vip->endpoint)) {
+		step->at_risk = json_array();
+		return step->at_risk ? 0 : -ENOMEM;
+	}
+	handover.from_live = &service->live[from - service->document->vips];
+	step->at_risk = risk_of_handover(service, &handover, &moved);
+	step->moved = (uint64_t)moved * vip->table_size / from->table_size;
+	return step->at_risk ? 0 : -ENOMEM;
+}
+
+int assess(struct change *change, struct lb_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < change->step_count; i++) {
+		struct step *step = &change->steps[i];
+		int error = 0;
+
+		if (step->plan.what == PLAN_REMOVED)
+			error = assess_removed(change, step);
+		else if (step->plan.what == PLAN_ADDED)
+			error = assess_added(change, step);
+		if (error)
+			return lb_err_no_memory(err);
+		worker_yield();
+	}
+	return 0;
+}

@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which VIPs does a change touch, and which of their members? */
+#include "change.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int make_steps(struct change *change, struct lb_err *err)
+{
+	struct plan_step *plan;
+	size_t i;
+
+	if (plan_diff(change->service->document, change->document, &plan, &change->step_count))
+		return lb_err_no_memory(err);
+	change->steps = calloc(change->step_count + 1, sizeof(*change->steps));
+	for (i = 0; change->steps && i < change->step_count; i++)
+		change->steps[i].plan = plan[i];
+	free(plan);
+	return change->steps ? 0 : lb_err_no_memory(err);
+}
+
+void free_steps(struct change *change)
+{
+	size_t i;
+
+	for (i = 0; change->steps && i < change->step_count; i++) {
+		json_decref(change->steps[i].at_risk);
+		json_decref(change->steps[i].datagrams);
+		json_decref(change->steps[i].waiting);
+	}
+	free(change->steps);
+}
+
+bool differs(const struct change *change)
+{
+	size_t i;
+
+	for (i = 0; i < change->step_count; i++)
+		if (change->steps[i].plan.what != PLAN_UNCHANGED)
+			return true;
+	return false;
+}
+
+int each_step(struct change *change,
+	      int (*carry_out)(struct change *change, struct step *step, struct lb_err *err),
+	      struct lb_err *err)
+{
+	size_t i;
+
+	for (i = 0; i < change->step_count; i++) {
+		struct step *step = &change->steps[i];
+		const struct lb_vip *after = step->plan.after;
+
+		if (step->plan.what == PLAN_UNCHANGED || step->plan.what == PLAN_REMOVED)
+			continue;
+		if (carry_out(change, step, err)) {
+			lb_err_prefix(err, "vips[%zu]", after - change->document->vips);
+			return -EINVAL;
+		}
+		worker_yield();
+	}
+	return 0;
+}
+
+static int compare_step(const void *endpoint, const void *step)
+{
+	const struct plan_step *plan = &((const struct step *)step)->plan;
+	const struct lb_vip *vip = plan->after ? plan->after : plan->before;
+
+	return lb_endpoint_compare(endpoint, &vip->endpoint);
+}
+
+/* What a VIP of the next document becomes. */
+const struct live_vip *live_after(const struct change *change, const struct lb_vip *vip)
+{
+	const struct step *step = bsearch(&vip->endpoint, change->steps, change->step_count,
+					  sizeof(*step), compare_step);
+
+	return step->plan.what == PLAN_UNCHANGED ? live_before(change, step) : &step->next;
+}
+
+/* Calls `each` for the members that `a` has and `b` has not. */
+void each_not_in(struct change *change, const struct live_vip *a, const struct live_vip *b,
+		 void (*each)(struct change *change, uint16_t number))
+{
+	size_t i, from = 0;
+
+	for (i = 0; i < a->backend_count; i++) {
+		if (!live_find(b, &from, &a->backends[i].address))
+			each(change, a->backends[i].number);
+		worker_yield();
+	}
+}
+
+/* A member that nothing leads to, and whose slots may be about to go. */
+void member_undo(struct change *change, uint16_t number)
+{
+	sweep_member_clear(change->service->sweep, number);
+	members_retire(change->service->members, number);
+	members_free_number(change->service->members, number);
+}

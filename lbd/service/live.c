@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is a VIP in the data plane? */
+#include "live.h"
+
+#include <stdlib.h>
+
+const struct table_member *live_find(const struct live_vip *live, size_t *from,
+				     const struct lb_addr *address)
+{
+	while (live && *from < live->backend_count) {
+		const struct table_member *backend = &live->backends[*from];
+		int order = lb_addr_compare(&backend->address, address);
+
+		if (order >= 0)
+			return order ? NULL : backend;
+		++*from;
+	}
+	return NULL;
+}
+
+bool live_had_packets(const struct service *service, uint16_t number)
+{
+	struct lb_counter counter;
+
+	return service->plane.counters(service->plane.datapath, number, &counter) ||
+	       counter.packets;
+}
+
+void live_clear(struct live_vip *live)
+{
+	table_free(live->table);
+	free(live->backends);
+	free(live->standings);
+}
+
+void live_index(struct service *service)
+{
+	size_t i;
+
+	for (i = 0; i < service->document->vip_count; i++)
+		service->vip_at[service->live[i].number] = i;
+}
+
+void service_hold(struct service *service)
+{
+	while (service->swapping && worker_is_one())
+		worker_pause();
+	service->holds++;
+}
+
+void service_let_go(struct service *service)
+{
+	service->holds--;
+}
