@@ -22,6 +22,7 @@
 #include "host/log_event.h"
 #include "plane/members.h"
 #include "control/methods.h"
+#include "route/links.h"
 #include "route/nexthop.h"
 #include "host/notify.h"
 #include "route/pmtu.h"
@@ -49,6 +50,7 @@ struct daemon {
 	struct control *control, *read_only;
 	struct datapath *datapath;
 	struct service *service;
+	struct links_table *links;
 	struct status_line *status_line;
 	struct pmtu *pmtu;
 	struct interfaces *interfaces;
@@ -238,6 +240,7 @@ static int start_service(struct daemon *daemon, struct lb_err *err)
 		.disk = &state_disk,
 		.timers = timers_of(daemon->base),
 		.base = daemon->base,
+		.links = daemon->links,
 		.events = daemon->events,
 	};
 
@@ -315,6 +318,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = start_datapath(daemon, err);
 	if (!error)
+		error = links_open(daemon->base, &daemon->links, err);
+	if (!error)
 		error = start_service(daemon, err);
 	if (!error) {
 		preflight_again_serve(&daemon->preflight, daemon->service);
@@ -322,7 +327,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	}
 	if (!error) /* last: the first packet finds every VIP in place */
 		error = interfaces_open(&daemon->config, daemon->datapath, daemon->base,
-					daemon->events, &daemon->interfaces, err);
+					daemon->links, daemon->events, &daemon->interfaces, err);
 	if (!error)
 		datapath_detach_others(daemon->datapath);
 	if (!error) /* pins, sockets and attachments are made; what is left needs little */
@@ -339,6 +344,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.config = &daemon->config,
 		.datapath = daemon->datapath,
 		.service = daemon->service,
+		.links = daemon->links,
 		.events = daemon->events,
 		.attachments = interfaces_attachments(daemon->interfaces),
 		.preflight = &daemon->preflight,
@@ -361,6 +367,7 @@ static void stop(struct daemon *daemon)
 	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);
 	service_close(daemon->service);
+	links_close(daemon->links);
 	status_line_close(daemon->status_line);
 	control_close(daemon->control);
 	control_close(daemon->read_only);

@@ -23,6 +23,7 @@ struct methods_context {
 	const struct config *config;
 	struct datapath *datapath;
 	struct service *service;
+	const struct links_table *links;
 	struct events *events;
 	const struct datapath_attachment *attachments; /* one for each interface of config */
 	struct preflight_again *preflight;

@@ -11,6 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "../route/links.h"
+
 /* The driver's name, "" where it tells none. */
 static void read_driver(const char *interface, char *out, size_t size)
 {
@@ -28,18 +30,19 @@ static void read_driver(const char *interface, char *out, size_t size)
 }
 
 /* What the kernel says of the link, beside what lbd does there. */
-static void add_link(json_t *object, const struct nexthop_link *link)
+static void add_link(json_t *object, const struct methods_context *context, const struct link *link)
 {
+	const struct link *master = links_find(context->links, link->is.master);
 	char driver[sizeof(((struct ethtool_drvinfo *)0)->driver) + 1];
 
-	read_driver(link->name, driver, sizeof(driver));
-	json_object_set_new(object, "link", json_string(link->up ? "up" : "down"));
-	json_object_set_new(object, "mtu", json_integer(link->mtu));
+	read_driver(link->is.name, driver, sizeof(driver));
+	json_object_set_new(object, "link", json_string(link->is.up ? "up" : "down"));
+	json_object_set_new(object, "mtu", json_integer(link->is.mtu));
 	if (*driver)
 		json_object_set_new(object, "driver", json_string(driver));
-	if (*link->master)
-		json_object_set_new(object, "master", json_string(link->master));
-	json_object_set_new(object, "next_hops", json_integer(link->next_hops));
+	if (master)
+		json_object_set_new(object, "master", json_string(master->is.name));
+	json_object_set_new(object, "next_hops", json_integer(link->exits));
 }
 
 static void add_mode(json_t *object, const struct methods_context *context,
@@ -65,23 +68,18 @@ static json_t *describe_configured(const struct methods_context *context, size_t
 	const char *name = context->config->interfaces[i];
 	uint32_t ifindex = at->ifindex ? at->ifindex : if_nametoindex(name);
 	json_t *object = json_pack("{s:s, s:I}", "name", name, "ifindex", (json_int_t)ifindex);
-	struct nexthop_link link;
+	const struct link *link = links_find(context->links, ifindex);
 
 	if (!object)
 		return NULL;
 	add_mode(object, context, at);
 	json_object_set_new(object, "ingress", json_true());
-	if (ifindex && service_link(context->service, ifindex, &link))
-		add_link(object, &link);
+	if (link && link->present)
+		add_link(object, context, link);
 	else
 		json_object_set_new(object, "link", json_string("missing"));
 	return object;
 }
-
-struct listing {
-	const struct methods_context *context;
-	json_t *interfaces;
-};
 
 static bool is_configured(const struct methods_context *context, uint32_t ifindex)
 {
@@ -91,28 +89,29 @@ static bool is_configured(const struct methods_context *context, uint32_t ifinde
 	return false;
 }
 
-static void append_egress(void *user, const struct nexthop_link *link)
+static void append_egress(const struct methods_context *context, const struct link *link,
+			  json_t *interfaces)
 {
-	const struct listing *listing = user;
 	json_t *object;
 
-	if (!link->next_hops || is_configured(listing->context, link->ifindex))
+	if (!link->present || !link->exits || is_configured(context, link->is.ifindex))
 		return;
-	object = json_pack("{s:s, s:I, s:s, s:b}", "name", link->name, "ifindex",
-			   (json_int_t)link->ifindex, "xdp_mode", "none", "ingress", 0);
+	object = json_pack("{s:s, s:I, s:s, s:b}", "name", link->is.name, "ifindex",
+			   (json_int_t)link->is.ifindex, "xdp_mode", "none", "ingress", 0);
 	if (!object)
 		return;
-	add_link(object, link);
-	json_array_append_new(listing->interfaces, object);
+	add_link(object, context, link);
+	json_array_append_new(interfaces, object);
 }
 
 json_t *interfaces_describe(const struct methods_context *context, bool all)
 {
-	struct listing listing = {context, json_array()};
+	const struct link *link = all ? links_first(context->links) : NULL;
+	json_t *interfaces = json_array();
 
 	for (size_t i = 0; i < context->config->interface_count; i++)
-		json_array_append_new(listing.interfaces, describe_configured(context, i));
-	if (all)
-		service_each_link(context->service, append_egress, &listing);
-	return listing.interfaces;
+		json_array_append_new(interfaces, describe_configured(context, i));
+	for (; link; link = link->next)
+		append_egress(context, link, interfaces);
+	return interfaces;
 }

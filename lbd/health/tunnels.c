@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <event2/event.h>
-#include <net/if.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,20 +19,20 @@ struct tunnels {
 	struct datapath *datapath;
 	uint64_t seed[2];
 	struct tunnel *tunnel; /* NULL: not wanted */
-	struct links_watch *watch;
-	uint32_t *at; /* indexes of the interfaces where it stands */
-	size_t count;
+	struct links_table *links;
+	struct links_subscriber on_links;
 	char fault[256];
 };
 
-struct tunnels *tunnels_new(struct event_base *base, struct datapath *datapath,
-			    const uint64_t seed[2])
+struct tunnels *tunnels_new(struct event_base *base, struct links_table *links,
+			    struct datapath *datapath, const uint64_t seed[2])
 {
 	struct tunnels *tunnels = calloc(1, sizeof(*tunnels));
 
 	if (!tunnels)
 		return NULL;
 	tunnels->base = base;
+	tunnels->links = links;
 	tunnels->datapath = datapath;
 	memcpy(tunnels->seed, seed, sizeof(tunnels->seed));
 	return tunnels;
@@ -41,58 +40,28 @@ struct tunnels *tunnels_new(struct event_base *base, struct datapath *datapath,
 
 /* --- interfaces --- */
 
-static bool stands_at(const struct tunnels *tunnels, uint32_t ifindex)
-{
-	for (size_t i = 0; i < tunnels->count; i++)
-		if (tunnels->at[i] == ifindex)
-			return true;
-	return false;
-}
-
-static bool attach(struct tunnels *tunnels, const struct link_info *link)
+static void attach(struct tunnels *tunnels, struct link *link)
 {
 	struct lb_err err = {0};
 
-	if (link->loopback)
-		return false;
-	if (!(stands_at(tunnels, link->ifindex) && tunnel_stands(link->name)) &&
-	    tunnel_attach(tunnels->tunnel, link->name, &err)) {
+	if (link->tunnel_checks && tunnel_stands(link->is.name))
+		return;
+	link->tunnel_checks = !tunnel_attach(tunnels->tunnel, link->is.name, &err);
+	if (!link->tunnel_checks)
 		snprintf(tunnels->fault, sizeof(tunnels->fault), "%.250s", err.message);
-		return false;
-	}
-	return true;
 }
 
-/* Brings tunnels->at up to date: new interfaces are attached to, those that are gone are forgotten.
- * An index is not used twice, so that what has it is what had it. */
-static int attach_all(struct tunnels *tunnels)
+/* New interfaces, and those where somebody has taken the program away. */
+static void attach_all(void *user)
 {
-	struct links links;
-	uint32_t *at;
-	size_t n = 0;
-	int error = links_read(&links);
+	struct tunnels *tunnels = user;
 
-	if (error)
-		return error;
-	at = calloc(links.count + 1, sizeof(*at));
 	tunnels->fault[0] = '\0';
-	for (size_t i = 0; at && i < links.count; i++)
-		if (attach(tunnels, &links.link[i]))
-			at[n++] = links.link[i].ifindex;
-	links_clear(&links);
-	if (!at)
-		return -ENOMEM;
-	free(tunnels->at);
-	tunnels->at = at;
-	tunnels->count = n;
-	return 0;
-}
-
-static int no_list(int error, struct lb_err *err)
-{
-	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot list the network interfaces: %s",
-		   strerror(-error));
-	return error;
+	for (struct link *link = links_first(tunnels->links); link; link = link->next)
+		if (link->present && !link->is.loopback)
+			attach(tunnels, link);
+		else
+			link->tunnel_checks = false;
 }
 
 int tunnels_detach_all(struct lb_err *err)
@@ -101,7 +70,8 @@ int tunnels_detach_all(struct lb_err *err)
 	int error = links_read(&links);
 
 	if (error)
-		return no_list(error, err);
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot list the network interfaces: %s",
+				  strerror(-error));
 	for (size_t i = 0; i < links.count; i++) {
 		struct lb_err other = {0};
 
@@ -114,21 +84,11 @@ int tunnels_detach_all(struct lb_err *err)
 
 /* --- links that come and go --- */
 
-static void on_change(void *user)
-{
-	struct tunnels *tunnels = user;
-	int error = attach_all(tunnels);
-
-	if (error)
-		snprintf(tunnels->fault, sizeof(tunnels->fault),
-			 "cannot list the network interfaces: %s", strerror(-error));
-}
-
 static void on_look(evutil_socket_t fd, short events, void *user)
 {
 	(void)fd;
 	(void)events;
-	on_change(user);
+	attach_all(user);
 }
 
 static int look_begin(struct tunnels *tunnels)
@@ -146,20 +106,18 @@ static void let_go(struct tunnels *tunnels)
 	if (tunnels->look)
 		event_free(tunnels->look);
 	tunnels->look = NULL;
-	links_watch_close(tunnels->watch);
+	if (tunnels->tunnel)
+		links_unsubscribe(&tunnels->on_links);
 	tunnel_close(tunnels->tunnel);
-	free(tunnels->at);
-	tunnels->watch = NULL;
 	tunnels->tunnel = NULL;
-	tunnels->at = NULL;
-	tunnels->count = 0;
+	for (struct link *link = links_first(tunnels->links); link; link = link->next)
+		link->tunnel_checks = false;
 	tunnels->fault[0] = '\0';
 }
 
 int tunnels_start(struct tunnels *tunnels, struct lb_err *err)
 {
 	struct tunnel_options options = {.seed = {tunnels->seed[0], tunnels->seed[1]}};
-	const struct links_watch_options watch = {.changed = on_change, .user = tunnels};
 	int error;
 
 	if (tunnels->tunnel)
@@ -169,25 +127,22 @@ int tunnels_start(struct tunnels *tunnels, struct lb_err *err)
 	error = tunnel_open(&options, &tunnels->tunnel, err);
 	if (error)
 		return error;
-	/* first, so that no link is missed */
-	error = links_watch_open(tunnels->base, &watch, &tunnels->watch);
-	if (!error)
-		error = attach_all(tunnels);
-	if (!error)
-		error = look_begin(tunnels);
-	if (!error)
+	tunnels->on_links = (struct links_subscriber){.settled = attach_all, .user = tunnels};
+	links_subscribe(tunnels->links, &tunnels->on_links);
+	attach_all(tunnels);
+	if (!look_begin(tunnels))
 		return 0;
 	let_go(tunnels);
-	return no_list(error, err);
+	return lb_err_no_memory(err);
 }
 
 void tunnels_stop(struct tunnels *tunnels)
 {
-	char name[IF_NAMESIZE];
+	const struct link *link = links_first(tunnels->links);
 
-	for (size_t i = 0; i < tunnels->count; i++)
-		if (if_indextoname(tunnels->at[i], name))
-			tunnel_detach(name, NULL);
+	for (; link; link = link->next)
+		if (link->tunnel_checks)
+			tunnel_detach(link->is.name, NULL);
 	if (!tunnels->tunnel && datapath_tunnels_noted(tunnels->datapath))
 		tunnels_detach_all(NULL);
 	datapath_tunnels_note(tunnels->datapath, false);

@@ -9,11 +9,12 @@
 #include "../plane/datapath.h"
 
 struct event_base;
+struct links_table;
 struct tunnels;
 
 /* Does nothing yet; NULL without memory. */
-struct tunnels *tunnels_new(struct event_base *base, struct datapath *datapath,
-			    const uint64_t seed[2]);
+struct tunnels *tunnels_new(struct event_base *base, struct links_table *links,
+			    struct datapath *datapath, const uint64_t seed[2]);
 /* The program stays where it is, for the next lbd. */
 void tunnels_free(struct tunnels *tunnels);
 

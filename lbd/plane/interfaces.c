@@ -9,9 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "../host/events.h"
 #include "interfaces_plan.h"
@@ -21,7 +18,8 @@ struct interfaces {
 	const struct config *config;
 	struct datapath *datapath;
 	struct events *events;
-	struct links_watch *watch;
+	struct links_table *links;
+	struct links_subscriber on_links;
 	struct event *timer;
 	struct datapath_attachment at[LB_INTERFACES_MAX];
 	uint32_t refused[LB_INTERFACES_MAX]; /* the link that could not be attached to; 0: none */
@@ -119,25 +117,11 @@ static void lose(struct interfaces *interfaces, size_t i)
 	tell(interfaces, i);
 }
 
-/* Administratively, and with a carrier; true where the kernel does not tell. */
-static bool is_up(const char *name)
-{
-	struct ifreq request = {0};
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool up = true;
-
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
-	if (fd >= 0 && !ioctl(fd, SIOCGIFFLAGS, &request))
-		up = (request.ifr_flags & IFF_UP) && (request.ifr_flags & IFF_RUNNING);
-	if (fd >= 0)
-		close(fd);
-	return up;
-}
-
 static void look_at_link(struct interfaces *interfaces, size_t i)
 {
 	const char *name = interfaces->config->interfaces[i];
-	const bool down = interfaces->at[i].ifindex && !is_up(name);
+	const struct link *link = links_find(interfaces->links, interfaces->at[i].ifindex);
+	const bool down = link && !link->is.up;
 
 	if (down == interfaces->down[i])
 		return;
@@ -194,18 +178,19 @@ static void look(struct interfaces *interfaces, bool again)
 /* --- when --- */
 
 /* A link that is deleted may be followed by another with the same index. */
-static void on_gone(void *user, uint32_t ifindex)
+static void on_link(void *user, struct link *link, const struct link *before)
 {
 	struct interfaces *interfaces = user;
 
-	for (size_t i = 0; i < interfaces->config->interface_count; i++)
-		if (interfaces->at[i].ifindex == ifindex) {
-			datapath_release(interfaces->datapath, ifindex);
+	(void)before;
+	for (size_t i = 0; !link->present && i < interfaces->config->interface_count; i++)
+		if (interfaces->at[i].ifindex == link->is.ifindex) {
+			datapath_release(interfaces->datapath, link->is.ifindex);
 			lose(interfaces, i);
 		}
 }
 
-static void on_change(void *user)
+static void on_settled(void *user)
 {
 	look(user, false);
 }
@@ -217,13 +202,12 @@ static void on_timer(evutil_socket_t fd, short events, void *user)
 	look(user, true);
 }
 
-/* Without notifications the timer finds out, a second later. */
 static int follow(struct interfaces *interfaces, struct event_base *base, struct lb_err *err)
 {
-	const struct links_watch_options watch = {on_gone, on_change, interfaces};
 	const struct timeval second = {.tv_sec = 1};
 
-	links_watch_open(base, &watch, &interfaces->watch);
+	interfaces->on_links = (struct links_subscriber){on_link, on_settled, interfaces, {0}};
+	links_subscribe(interfaces->links, &interfaces->on_links);
 	interfaces->timer = event_new(base, -1, EV_PERSIST, on_timer, interfaces);
 	if (!interfaces->timer || event_add(interfaces->timer, &second))
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make a timer");
@@ -261,7 +245,8 @@ static int attach_first(struct interfaces *interfaces, size_t i, struct lb_err *
 }
 
 int interfaces_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		    struct events *events, struct interfaces **out, struct lb_err *err)
+		    struct links_table *links, struct events *events, struct interfaces **out,
+		    struct lb_err *err)
 {
 	struct interfaces *interfaces = calloc(1, sizeof(*interfaces));
 	int error;
@@ -270,6 +255,7 @@ int interfaces_open(const struct config *config, struct datapath *datapath, stru
 		return lb_err_no_memory(err);
 	interfaces->config = config;
 	interfaces->datapath = datapath;
+	interfaces->links = links;
 	interfaces->events = events;
 	error = follow(interfaces, base, err); /* first, so that no change is missed */
 	for (size_t i = 0; !error && i < config->interface_count; i++)
@@ -285,7 +271,7 @@ void interfaces_close(struct interfaces *interfaces)
 {
 	if (!interfaces)
 		return;
-	links_watch_close(interfaces->watch);
+	links_unsubscribe(&interfaces->on_links);
 	if (interfaces->timer)
 		event_free(interfaces->timer);
 	free(interfaces);

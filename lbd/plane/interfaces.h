@@ -11,13 +11,15 @@
 
 struct event_base;
 struct events;
+struct links_table;
 struct interfaces;
 
 /* Attaches, follows from then on, and tells of both to `events`. An interface that is missing, or
  * cannot be attached to just now, is no error. What waiting cannot cure is one, with its path:
  * another XDP program, or "xdp_mode": "native" where the driver has none. */
 int interfaces_open(const struct config *config, struct datapath *datapath, struct event_base *base,
-		    struct events *events, struct interfaces **out, struct lb_err *err);
+		    struct links_table *links, struct events *events, struct interfaces **out,
+		    struct lb_err *err);
 /* The program stays where it is. */
 void interfaces_close(struct interfaces *interfaces);
 

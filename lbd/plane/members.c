@@ -212,10 +212,12 @@ static struct numbers *numbers_free_of(const struct lb_member *entries, uint32_t
 }
 
 int members_open(const struct config *config, const struct plane *plane, struct event_base *base,
-		 struct events *events, struct members **out, struct lb_err *err)
+		 struct links_table *links, struct events *events, struct members **out,
+		 struct lb_err *err)
 {
 	struct members *members = calloc(1, sizeof(*members));
 	const struct nexthops_options options = {
+		.links = links,
 		.array = plane->nexthops,
 		.array_size = LB_NEXTHOPS_MAX,
 		.changed = route_changed,
@@ -699,15 +701,4 @@ json_t *members_next_hop(const struct members *members, uint16_t number)
 	if (route->left_out)
 		json_object_set_new(object, "ways_left_out", json_integer(route->left_out));
 	return object;
-}
-
-bool members_link(const struct members *members, uint32_t ifindex, struct nexthop_link *out)
-{
-	return nexthops_link(members->nexthops, ifindex, out);
-}
-
-void members_each_link(const struct members *members,
-		       void (*each)(void *user, const struct nexthop_link *link), void *user)
-{
-	nexthops_each_link(members->nexthops, each, user);
 }

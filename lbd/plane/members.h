@@ -14,11 +14,13 @@
 
 struct event_base;
 struct events;
+struct links_table;
 struct members;
 
 /* `plane` and `config` stay the caller's. `events`: told of next hops that become resolved or unresolved; may be NULL. */
 int members_open(const struct config *config, const struct plane *plane, struct event_base *base,
-		 struct events *events, struct members **out, struct lb_err *err);
+		 struct links_table *links, struct events *events, struct members **out,
+		 struct lb_err *err);
 void members_close(struct members *members);
 
 /* Room for numbers: beyond limits.members, since a change adds before it removes. */
@@ -74,10 +76,6 @@ const char *members_problem(const struct members *members, uint16_t number,
 void members_retire(struct members *members, uint16_t number);
 void members_free_number(struct members *members, uint16_t number);
 
-/* What is known of a link, and of all of them; see nexthop.h. */
-bool members_link(const struct members *members, uint32_t ifindex, struct nexthop_link *out);
-void members_each_link(const struct members *members,
-		       void (*each)(void *user, const struct nexthop_link *link), void *user);
 /* BACKEND-STATE.next_hop, status.next_hops and status.unroutable of docs/protocol.md; new
  * references. */
 json_t *members_next_hop(const struct members *members, uint16_t number);

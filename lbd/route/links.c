@@ -17,6 +17,7 @@
 #include "netlink_message.h"
 
 #define NOTICES_A_TURN 64 /* then other events get their turn */
+#define AGAIN_MS 200      /* between two attempts to list them */
 
 /* --- one link --- */
 
@@ -232,79 +233,225 @@ int links_read(struct links *out)
 	return status;
 }
 
-/* --- changes --- */
+/* --- the table --- */
 
-struct links_watch {
-	struct links_watch_options options;
+struct links_table {
+	struct link *first;
+	LIST_HEAD(, links_subscriber) subscribers;
 	struct mnl_socket *socket;
-	struct event *readable;
+	struct event *readable, *again;
+	bool lost; /* notices were: the list is to be read again */
 	char buffer[NETLINK_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
-static void hear(const struct links_watch *watch, int length)
+struct link *links_first(const struct links_table *table)
 {
-	const struct nlmsghdr *message = (const struct nlmsghdr *)watch->buffer;
-	struct link_info link;
-
-	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length))
-		if (message->nlmsg_type == RTM_DELLINK && link_parse(message, &link))
-			watch->options.gone(watch->options.user, link.ifindex);
+	return table->first;
 }
 
+struct link *links_find(const struct links_table *table, uint32_t ifindex)
+{
+	struct link *link = table->first;
+
+	while (link && link->is.ifindex != ifindex)
+		link = link->next;
+	return link;
+}
+
+static struct link *link_make(struct links_table *table, uint32_t ifindex)
+{
+	struct link *link = calloc(1, sizeof(*link));
+
+	if (!link)
+		return NULL;
+	link->is.ifindex = ifindex;
+	link->next = table->first;
+	table->first = link;
+	return link;
+}
+
+void links_free_unused(struct links_table *table, struct link *link)
+{
+	struct link **at = &table->first;
+
+	if (link->present || link->hops || link->exits)
+		return;
+	while (*at != link)
+		at = &(*at)->next;
+	*at = link->next;
+	free(link);
+}
+
+static bool link_same(const struct link_info *a, const struct link_info *b)
+{
+	return a->up == b->up && a->is_vlan == b->is_vlan && a->lower == b->lower &&
+	       a->lower_elsewhere == b->lower_elsewhere && a->vlan == b->vlan &&
+	       a->vlan_protocol == b->vlan_protocol && a->mtu == b->mtu &&
+	       a->ethernet == b->ethernet && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
+	       strcmp(a->name, b->name) == 0;
+}
+
+int links_note(struct links_table *table, const struct link_info *is, bool gone)
+{
+	struct link *link = links_find(table, is->ifindex);
+	const struct link before = link ? *link : (struct link){0};
+	struct links_subscriber *subscriber;
+
+	if (!link && gone)
+		return 0;
+	if (!link && !(link = link_make(table, is->ifindex)))
+		return -ENOMEM;
+	link->is = *is;
+	link->present = !gone;
+	link->listed = true;
+	if (before.present == !gone && link_same(&before.is, is))
+		return 0;
+	LIST_FOREACH (subscriber, &table->subscribers, entry)
+		if (subscriber->changed)
+			subscriber->changed(subscriber->user, link, &before);
+	links_free_unused(table, link);
+	return 0;
+}
+
+/* What cannot be read now is read again in a moment: until then what was known holds. */
+static void list(struct links_table *table)
+{
+	const struct timeval delay = {.tv_usec = AGAIN_MS * 1000};
+	struct link *link, *next;
+	struct links links;
+
+	if (links_read(&links)) {
+		evtimer_add(table->again, &delay);
+		return;
+	}
+	for (link = table->first; link; link = link->next)
+		link->listed = false;
+	for (size_t i = 0; i < links.count; i++)
+		links_note(table, &links.link[i], false);
+	links_clear(&links);
+	for (link = table->first; link; link = next) {
+		const struct link_info is = link->is;
+
+		next = link->next;
+		if (!link->listed)
+			links_note(table, &is, true);
+	}
+}
+
+static void settle(const struct links_table *table)
+{
+	struct links_subscriber *subscriber, *next;
+
+	for (subscriber = LIST_FIRST(&table->subscribers); subscriber; subscriber = next) {
+		next = LIST_NEXT(subscriber, entry);
+		if (subscriber->settled)
+			subscriber->settled(subscriber->user);
+	}
+}
+
+static void on_again(evutil_socket_t fd, short what, void *user)
+{
+	(void)fd;
+	(void)what;
+	list(user);
+	settle(user);
+}
+
+static void hear(struct links_table *table, int length)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)table->buffer;
+	struct link_info link;
+
+	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
+		const bool gone = message->nlmsg_type == RTM_DELLINK;
+
+		if ((gone || message->nlmsg_type == RTM_NEWLINK) && link_parse(message, &link))
+			links_note(table, &link, gone);
+	}
+}
+
+/* After a loss the list is read when all that was queued before it has been: it must not be
+ * overwritten by older notices. */
 static void on_readable(evutil_socket_t fd, short what, void *user)
 {
-	struct links_watch *watch = user;
+	struct links_table *table = user;
+	int length = 0;
 
 	(void)fd;
 	(void)what;
-	for (int i = 0; i < NOTICES_A_TURN; i++) {
-		int length = (int)netlink_receive(watch->socket, watch->buffer);
-
-		if (length == -EAGAIN)
-			break;
-		if (length > 0 && watch->options.gone)
-			hear(watch, length);
+	for (int i = 0; i < NOTICES_A_TURN && length != -EAGAIN; i++) {
+		length = (int)netlink_receive(table->socket, table->buffer);
+		if (length > 0)
+			hear(table, length);
+		else if (length < 0 && length != -EAGAIN)
+			table->lost = true;
 	}
-	watch->options.changed(watch->options.user);
+	if (table->lost && length == -EAGAIN) {
+		table->lost = false;
+		list(table);
+	} else if (table->lost) { /* the queue may be empty just now, and then nothing would call */
+		event_active(table->readable, EV_READ, 0);
+	}
+	settle(table);
 }
 
-static int watch_open(struct links_watch *watch, struct event_base *base)
+static int follow(struct links_table *table, struct event_base *base)
 {
 	int fd;
 
-	watch->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!watch->socket || mnl_socket_bind(watch->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
+	table->socket = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (!table->socket || mnl_socket_bind(table->socket, RTMGRP_LINK, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
-	fd = mnl_socket_get_fd(watch->socket);
-	watch->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, watch);
-	return watch->readable && !event_add(watch->readable, NULL) ? 0 : -ENOMEM;
-}
-
-int links_watch_open(struct event_base *base, const struct links_watch_options *options,
-		     struct links_watch **out)
-{
-	struct links_watch *watch = calloc(1, sizeof(*watch));
-	int status;
-
-	*out = NULL;
-	if (!watch)
+	fd = mnl_socket_get_fd(table->socket);
+	table->readable = event_new(base, fd, EV_READ | EV_PERSIST, on_readable, table);
+	table->again = evtimer_new(base, on_again, table);
+	if (!table->readable || !table->again || event_add(table->readable, NULL))
 		return -ENOMEM;
-	watch->options = *options;
-	status = watch_open(watch, base);
-	if (status)
-		links_watch_close(watch);
-	else
-		*out = watch;
-	return status;
+	list(table);
+	return 0;
 }
 
-void links_watch_close(struct links_watch *watch)
+int links_open(struct event_base *base, struct links_table **out, struct lb_err *err)
 {
-	if (!watch)
+	struct links_table *table = calloc(1, sizeof(*table));
+	int error = table ? 0 : -ENOMEM;
+
+	if (!error && base)
+		error = follow(table, base);
+	*out = table;
+	if (!error)
+		return 0;
+	links_close(table);
+	*out = NULL;
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot follow the network interfaces: %s",
+			  strerror(-error));
+}
+
+void links_close(struct links_table *table)
+{
+	struct link *link;
+
+	if (!table)
 		return;
-	if (watch->readable)
-		event_free(watch->readable);
-	if (watch->socket)
-		mnl_socket_close(watch->socket);
-	free(watch);
+	while ((link = table->first)) {
+		table->first = link->next;
+		free(link);
+	}
+	if (table->again)
+		event_free(table->again);
+	if (table->readable)
+		event_free(table->readable);
+	if (table->socket)
+		mnl_socket_close(table->socket);
+	free(table);
+}
+
+void links_subscribe(struct links_table *table, struct links_subscriber *subscriber)
+{
+	LIST_INSERT_HEAD(&table->subscribers, subscriber, entry);
+}
+
+void links_unsubscribe(struct links_subscriber *subscriber)
+{
+	LIST_REMOVE(subscriber, entry);
 }

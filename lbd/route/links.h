@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 #include <sys/types.h>
+
+#include "../api/err.h"
 
 struct event_base;
 struct nlmsghdr;
@@ -62,21 +65,44 @@ struct links_source {
 
 int links_read_from(const struct links_source *source, struct links *out);
 
-/* --- changes --- */
+/* --- the table of an lbd that runs --- */
 
-struct links_watch;
+struct links_table;
 
-struct links_watch_options {
-	/* A link was deleted, or moved to another network namespace. May be NULL. */
-	void (*gone)(void *user, uint32_t ifindex);
-	/* Links have changed in some way; comes after `gone`, and once for many changes. */
-	void (*changed)(void *user);
-	void *user;
+struct link {
+	struct link *next;
+	struct link_info is;
+	bool present;       /* false once deleted, or moved to another network namespace */
+	bool listed;        /* seen by the listing under way */
+	bool tunnel_checks; /* their program stands there (health/tunnels.c) */
+	uint32_t hops;      /* next hops whose neighbour is on it (nexthop_table.c) */
+	uint32_t
+		exits; /* next hops that frames leave to by it: its own, those of VLAN devices on it */
 };
 
-/* Calls from the event loop. Notifications that were lost count as a change. */
-int links_watch_open(struct event_base *base, const struct links_watch_options *options,
-		     struct links_watch **out);
-void links_watch_close(struct links_watch *watch);
+struct links_subscriber {
+	/* Something changed that routes or frames depend on. `before` has the index 0 where the
+	 * link was not known. May be NULL. */
+	void (*changed)(void *user, struct link *link, const struct link *before);
+	/* Once for many changes, after them. May be NULL. */
+	void (*settled)(void *user);
+	void *user;
+	LIST_ENTRY(links_subscriber) entry;
+};
+
+/* Lists the links, and follows them from the event loop. Without a base: an empty table, for
+ * tests. -EINVAL and err. */
+int links_open(struct event_base *base, struct links_table **out, struct lb_err *err);
+void links_close(struct links_table *table);
+void links_subscribe(struct links_table *table, struct links_subscriber *subscriber);
+void links_unsubscribe(struct links_subscriber *subscriber);
+
+/* NULL when it is not known. A link is kept for as long as it exists or a next hop needs it. */
+struct link *links_find(const struct links_table *table, uint32_t ifindex);
+struct link *links_first(const struct links_table *table);
+/* After hops or exits have become fewer. */
+void links_free_unused(struct links_table *table, struct link *link);
+/* What the kernel says of a link. 0 or -ENOMEM: then it is not known until it is announced again. */
+int links_note(struct links_table *table, const struct link_info *is, bool gone);
 
 #endif

@@ -34,7 +34,6 @@
 #define PASS_REST_SHARE 4 /* of the time it worked */
 #define PASS_REST_MAX_MS 400
 #define PASS_REFRESH_MS 60000
-#define LINKS_AGAIN_MS 200
 
 /* Between two requests for one neighbour: at least; when the kernel refused, or a probe of ours
  * found no answer; and between our probes of a resolved one, where the kernel does not manage. */
@@ -71,6 +70,7 @@ struct destination {
 struct nexthops {
 	struct nexthops_options options;
 	struct netlink *netlink;
+	struct links_subscriber on_link;
 	struct hops hops;
 	struct destination *buckets[DESTINATION_BUCKETS];
 	struct destination *first;
@@ -83,7 +83,6 @@ struct nexthops {
 	int64_t pass_began_cpu_ms, pass_rest_until_ms;
 
 	struct event *share_timer;
-	struct event *links_timer;      /* for a list that could not be read */
 	struct destination *share_next; /* the next whose paths are shared; NULL: no round */
 
 	struct event *tend_timer;
@@ -288,10 +287,10 @@ static const char *route_type_text(uint8_t type)
 static void say_refused(const struct nexthops *nexthops, struct destination *destination,
 			int status)
 {
-	struct hop_link *link = NULL;
+	struct link *link = NULL;
 
 	if (destination->last_ifindex)
-		link = hops_link_find(&nexthops->hops, destination->last_ifindex);
+		link = links_find(nexthops->options.links, destination->last_ifindex);
 	if (status == -ENETUNREACH && link && link->present && !link->is.up)
 		snprintf(destination->reason, sizeof(destination->reason), "%s: link %s is down",
 			 refusal_text(status), link->is.name);
@@ -302,10 +301,10 @@ static void say_refused(const struct nexthops *nexthops, struct destination *des
 
 /* Where frames leave that go by `link`; NULL when the program cannot send there, and the reason
  * says why not. */
-static struct hop_link *exit_of(const struct nexthops *nexthops, struct destination *destination,
-				struct hop_link *link)
+static struct link *exit_of(const struct nexthops *nexthops, struct destination *destination,
+			    struct link *link)
 {
-	struct hop_link *way_out = NULL;
+	struct link *way_out = NULL;
 	const char *why = "is not an Ethernet interface";
 
 	if (!link || !link->present) {
@@ -370,8 +369,8 @@ static int ways_add(struct nexthops *nexthops, struct destination *destination, 
 {
 	const struct lb_addr *gateway =
 		path->gateway.family ? &path->gateway : &destination->address;
-	struct hop_link *link = hops_link_find(&nexthops->hops, path->ifindex);
-	struct hop_link *way_out = exit_of(nexthops, destination, link);
+	struct link *link = links_find(nexthops->options.links, path->ifindex);
+	struct link *way_out = exit_of(nexthops, destination, link);
 	struct hop *hop;
 	uint32_t mtu;
 	size_t i;
@@ -629,16 +628,13 @@ static void link_ask_neighbours(struct nexthops *nexthops, uint32_t ifindex)
 	}
 }
 
-static void on_link(void *user, const struct link_info *link, bool gone)
+static void on_link(void *user, struct link *link, const struct link *before)
 {
 	struct nexthops *nexthops = user;
-	int change = hops_link_set(&nexthops->hops, link, gone);
 
-	/* Out of memory: the link stays unknown until it is announced again. */
-	if (change > HOP_LINK_SAME)
-		pass_soon(nexthops);
-	if (change == HOP_LINK_CAME_UP)
-		link_ask_neighbours(nexthops, link->ifindex);
+	pass_soon(nexthops);
+	if (hops_link_changed(&nexthops->hops, link, before))
+		link_ask_neighbours(nexthops, link->is.ifindex);
 }
 
 static void on_neighbour(void *user, const struct netlink_neighbour *is, bool gone)
@@ -662,30 +658,12 @@ static void on_routes(void *user)
 	pass_soon(user);
 }
 
-/* What cannot be read now is read again in a moment: until then what was known holds. */
-static void links_list(struct nexthops *nexthops)
-{
-	hops_links_start(&nexthops->hops);
-	if (netlink_links(nexthops->netlink))
-		timer_set(nexthops->links_timer, LINKS_AGAIN_MS);
-	else
-		hops_links_expire(&nexthops->hops);
-}
-
-static void links_step(evutil_socket_t fd, short what, void *arg)
-{
-	(void)fd;
-	(void)what;
-	links_list(arg);
-}
-
 static void on_lost(void *user)
 {
 	struct nexthops *nexthops = user;
 	struct hop *hop;
 	uint32_t number;
 
-	links_list(nexthops);
 	pass_soon(nexthops);
 	for (number = 1; number < nexthops->hops.array_size; number++) {
 		hop = nexthops->hops.by_number[number];
@@ -730,24 +708,20 @@ static int timers_make(struct nexthops *nexthops, struct event_base *base)
 	nexthops->pass_timer = evtimer_new(base, pass_step, nexthops);
 	nexthops->tend_timer = evtimer_new(base, tend_step, nexthops);
 	nexthops->share_timer = evtimer_new(base, share_step, nexthops);
-	nexthops->links_timer = evtimer_new(base, links_step, nexthops);
-	return nexthops->pass_timer && nexthops->tend_timer && nexthops->share_timer &&
-			       nexthops->links_timer
-		       ? 0
-		       : -ENOMEM;
+	return nexthops->pass_timer && nexthops->tend_timer && nexthops->share_timer ? 0 : -ENOMEM;
 }
 
 static int nexthops_open(struct nexthops *nexthops, struct event_base *base, struct lb_err *err)
 {
 	const struct netlink_events events = {
-		.link = on_link,
 		.neighbour = on_neighbour,
 		.routes = on_routes,
 		.lost = on_lost,
 		.user = nexthops,
 	};
 	const struct nexthops_options *options = &nexthops->options;
-	int status = hops_init(&nexthops->hops, options->array, options->array_size);
+	int status =
+		hops_init(&nexthops->hops, options->links, options->array, options->array_size);
 
 	if (!status)
 		status = timers_make(nexthops, base);
@@ -761,10 +735,9 @@ static int nexthops_open(struct nexthops *nexthops, struct event_base *base, str
 	nexthops->hops.user = nexthops;
 	nexthops->tend_next = 1;
 	timer_set(nexthops->pass_timer, PASS_REFRESH_MS);
-	status = netlink_open(base, &events, &nexthops->netlink, err);
-	if (!status)
-		links_list(nexthops);
-	return status;
+	nexthops->on_link = (struct links_subscriber){.changed = on_link, .user = nexthops};
+	links_subscribe(options->links, &nexthops->on_link);
+	return netlink_open(base, &events, &nexthops->netlink, err);
 }
 
 struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_options *options,
@@ -801,6 +774,8 @@ void nexthops_free(struct nexthops *nexthops)
 
 	if (!nexthops)
 		return;
+	if (nexthops->on_link.user)
+		links_unsubscribe(&nexthops->on_link);
 	release_all(nexthops);
 	while ((destination = nexthops->first)) {
 		nexthops->first = destination->next;
@@ -814,8 +789,6 @@ void nexthops_free(struct nexthops *nexthops)
 		event_free(nexthops->tend_timer);
 	if (nexthops->share_timer)
 		event_free(nexthops->share_timer);
-	if (nexthops->links_timer)
-		event_free(nexthops->links_timer);
 	free(nexthops);
 }
 
@@ -972,46 +945,6 @@ void nexthops_each_unroutable(const struct nexthops *nexthops,
 	for (destination = nexthops->first; destination; destination = destination->next)
 		if (!destination->ways.count)
 			each(user, &destination->address, destination->reason);
-}
-
-static void link_describe(const struct hops *hops, const struct hop_link *link,
-			  struct nexthop_link *out)
-{
-	const struct hop_link *master = hops_link_find(hops, link->is.master);
-
-	*out = (struct nexthop_link){
-		.ifindex = link->is.ifindex,
-		.up = link->is.up,
-		.mtu = link->is.mtu,
-		.next_hops = link->exits,
-	};
-	memcpy(out->name, link->is.name, sizeof(out->name));
-	if (link->is.master && master)
-		memcpy(out->master, master->is.name, sizeof(out->master));
-}
-
-void nexthops_each_link(const struct nexthops *nexthops,
-			void (*each)(void *user, const struct nexthop_link *link), void *user)
-{
-	const struct hop_link *link;
-	struct nexthop_link out;
-
-	for (link = nexthops->hops.links; link; link = link->next) {
-		if (!link->present)
-			continue;
-		link_describe(&nexthops->hops, link, &out);
-		each(user, &out);
-	}
-}
-
-bool nexthops_link(const struct nexthops *nexthops, uint32_t ifindex, struct nexthop_link *out)
-{
-	const struct hop_link *link = hops_link_find(&nexthops->hops, ifindex);
-
-	if (!link || !link->present)
-		return false;
-	link_describe(&nexthops->hops, link, out);
-	return true;
 }
 
 bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out)

@@ -20,6 +20,7 @@
 #include "../api/err.h"
 
 struct event_base;
+struct links_table;
 struct nexthops;
 struct nexthop_info;
 
@@ -46,6 +47,7 @@ typedef void (*nexthops_changed)(void *user, const struct lb_addr *destination,
 				 const struct nexthop_route *route);
 
 struct nexthops_options {
+	struct links_table *links;
 	struct lb_nexthop *array; /* mmapped; this module is its only writer */
 	uint32_t array_size;
 	nexthops_changed changed;
@@ -98,18 +100,6 @@ struct nexthop_info {
 };
 void nexthops_each(const struct nexthops *nexthops,
 		   void (*each)(void *user, const struct nexthop_info *info), void *user);
-/* For status: every link of the network namespace. */
-struct nexthop_link {
-	char name[IF_NAMESIZE];
-	uint32_t ifindex;
-	bool up; /* administratively, and has a carrier */
-	uint32_t mtu;
-	char master[IF_NAMESIZE]; /* the bond, bridge, … that it is a port of, or "" */
-	uint32_t next_hops;       /* that frames leave to by this link */
-};
-void nexthops_each_link(const struct nexthops *nexthops,
-			void (*each)(void *user, const struct nexthop_link *link), void *user);
-bool nexthops_link(const struct nexthops *nexthops, uint32_t ifindex, struct nexthop_link *out);
 /* The next hop of a number; false for LB_NEXTHOP_UNRESOLVED and numbers not in use. */
 bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out);
 /* Why a watched destination has no route; "" when it has one. Valid until the next event. */

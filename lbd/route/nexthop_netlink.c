@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How does lbd ask the kernel about links, routes and neighbours, and hear of their changes?
+/* How does lbd ask the kernel about routes and neighbours, and hear of their changes?
  *
  * Two sockets, so that a burst of notifications cannot crowd out an answer: one for requests, one
  * for multicast.
@@ -239,17 +239,6 @@ static int transact(struct netlink *netlink, struct nlmsghdr *request,
 
 /* --- requests --- */
 
-int netlink_links(struct netlink *netlink)
-{
-	struct links links;
-	int status = links_read(&links);
-
-	for (size_t i = 0; !status && i < links.count; i++)
-		netlink->events.link(netlink->events.user, &links.link[i], false);
-	links_clear(&links);
-	return status;
-}
-
 static struct nlmsghdr *route_request(char *buffer, const struct lb_addr *destination,
 				      uint32_t flags)
 {
@@ -394,14 +383,6 @@ const char *netlink_reason(const struct netlink *netlink)
 
 /* --- notifications --- */
 
-static void notice_link(const struct netlink_events *events, const struct nlmsghdr *message)
-{
-	struct link_info link;
-
-	if (link_parse(message, &link))
-		events->link(events->user, &link, message->nlmsg_type == RTM_DELLINK);
-}
-
 static void notice_neighbour(const struct netlink_events *events, const struct nlmsghdr *message)
 {
 	struct netlink_neighbour neighbour;
@@ -413,10 +394,6 @@ static void notice_neighbour(const struct netlink_events *events, const struct n
 static void notice(const struct netlink_events *events, const struct nlmsghdr *message)
 {
 	switch (message->nlmsg_type) {
-	case RTM_NEWLINK:
-	case RTM_DELLINK:
-		notice_link(events, message);
-		break;
 	case RTM_NEWNEIGH:
 	case RTM_DELNEIGH:
 		notice_neighbour(events, message);
@@ -487,9 +464,8 @@ static int requests_open(struct netlink *netlink)
 static int notices_open(struct netlink *netlink)
 {
 	static const int groups[] = {
-		RTNLGRP_LINK,       RTNLGRP_NEIGH,       RTNLGRP_IPV4_ROUTE,
-		RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-		RTNLGRP_IPV4_RULE,  RTNLGRP_IPV6_RULE,   RTNLGRP_NEXTHOP,
+		RTNLGRP_NEIGH,       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR,
+		RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_RULE,  RTNLGRP_IPV6_RULE,  RTNLGRP_NEXTHOP,
 	};
 	int group, size = EVENTS_RCVBUF, status = socket_open(&netlink->notices);
 	size_t i;

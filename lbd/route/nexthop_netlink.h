@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Links, routes and neighbours as the kernel tells them over rtnetlink. Private to nexthop.c; keeps
+/* Routes and neighbours as the kernel tells them over rtnetlink. Private to nexthop.c; keeps
  * no state of its own but the sockets.
  *
  * Requests are answered at once: the kernel handles a netlink request, and queues its answer,
@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include "../api/addr.h"
 #include "../api/err.h"
-#include "links.h"
 
 struct event_base;
 struct netlink;
@@ -55,20 +54,16 @@ struct netlink_neighbour {
  * netlink_route_get (routes, rules, addresses, next hop objects). `lost`: messages were lost,
  * nothing that was heard so far can be relied on. */
 struct netlink_events {
-	void (*link)(void *user, const struct link_info *link, bool gone);
 	void (*neighbour)(void *user, const struct netlink_neighbour *neighbour, bool gone);
 	void (*routes)(void *user);
 	void (*lost)(void *user);
 	void *user;
 };
 
-/* Without a base, for requests only: no events, and netlink_links must not be called. */
+/* Without a base, for requests only: no events. */
 int netlink_open(struct event_base *base, const struct netlink_events *events, struct netlink **out,
 		 struct lb_err *err);
 void netlink_close(struct netlink *netlink);
-
-/* Calls events->link for every link there is. Fails as links_read does. */
-int netlink_links(struct netlink *netlink);
 
 /* The kernel's refusal is returned as its -errno: -ENETUNREACH, -EHOSTUNREACH, -EACCES (prohibit),
  * -EINVAL (blackhole). Of several equal ways the kernel tells the one that it would take; with an

@@ -32,7 +32,7 @@ static void mac_store(uint8_t *field, const uint8_t mac[6], uint16_t beside)
 
 static const char *link_problem(const struct hop *hop)
 {
-	const struct hop_link *link = hop->neighbour->link;
+	const struct link *link = hop->neighbour->link;
 
 	if (!link->present || !hop->exit->present)
 		return "interface is gone";
@@ -99,11 +99,13 @@ static void number_clear(struct hops *hops, uint32_t number)
 
 /* --- making and clearing --- */
 
-int hops_init(struct hops *hops, struct lb_nexthop *array, uint32_t array_size)
+int hops_init(struct hops *hops, struct links_table *links, struct lb_nexthop *array,
+	      uint32_t array_size)
 {
 	uint32_t number;
 
 	memset(hops, 0, sizeof(*hops));
+	hops->links = links;
 	hops->array = array;
 	hops->array_size = array_size;
 	hops->by_number = calloc(array_size, sizeof(*hops->by_number));
@@ -135,7 +137,6 @@ void hops_forget_left(struct hops *hops)
 void hops_clear(struct hops *hops)
 {
 	struct hop_neighbour *neighbour;
-	struct hop_link *link;
 	uint32_t i;
 
 	for (i = 0; hops->by_number && i < hops->array_size; i++)
@@ -146,10 +147,6 @@ void hops_clear(struct hops *hops)
 			free(neighbour);
 		}
 	}
-	while ((link = hops->links)) {
-		hops->links = link->next;
-		free(link);
-	}
 	free(hops->by_number);
 	free(hops->unused);
 	memset(hops, 0, sizeof(*hops));
@@ -157,42 +154,8 @@ void hops_clear(struct hops *hops)
 
 /* --- links --- */
 
-struct hop_link *hops_link_find(const struct hops *hops, uint32_t ifindex)
-{
-	struct hop_link *link;
-
-	for (link = hops->links; link; link = link->next)
-		if (link->is.ifindex == ifindex)
-			return link;
-	return NULL;
-}
-
-static struct hop_link *link_make(struct hops *hops, uint32_t ifindex)
-{
-	struct hop_link *link = calloc(1, sizeof(*link));
-
-	if (!link)
-		return NULL;
-	link->is.ifindex = ifindex;
-	link->next = hops->links;
-	hops->links = link;
-	return link;
-}
-
-static void link_free_unused(struct hops *hops, struct hop_link *link)
-{
-	struct hop_link **at = &hops->links;
-
-	if (link->present || link->hops || link->exits)
-		return;
-	while (*at != link)
-		at = &(*at)->next;
-	*at = link->next;
-	free(link);
-}
-
 /* While a link is down its neighbours may become others: their MACs are forgotten. */
-static void link_store(struct hops *hops, const struct hop_link *link)
+static void link_store(struct hops *hops, const struct link *link)
 {
 	struct hop_neighbour *neighbour;
 	uint32_t number;
@@ -209,44 +172,19 @@ static void link_store(struct hops *hops, const struct hop_link *link)
 	}
 }
 
-static bool link_same(const struct link_info *a, const struct link_info *b)
+bool hops_link_changed(struct hops *hops, const struct link *link, const struct link *before)
 {
-	return a->up == b->up && a->is_vlan == b->is_vlan && a->lower == b->lower &&
-	       a->lower_elsewhere == b->lower_elsewhere && a->vlan == b->vlan &&
-	       a->vlan_protocol == b->vlan_protocol && a->mtu == b->mtu &&
-	       a->ethernet == b->ethernet && memcmp(a->mac, b->mac, sizeof(a->mac)) == 0 &&
-	       strcmp(a->name, b->name) == 0;
-}
+	const bool up = link->present && link->is.up;
 
-int hops_link_set(struct hops *hops, const struct link_info *is, bool gone)
-{
-	struct hop_link *link = hops_link_find(hops, is->ifindex);
-	bool was_up, returned;
-
-	if (!link && gone)
-		return HOP_LINK_SAME;
-	if (!link && !(link = link_make(hops, is->ifindex)))
-		return -ENOMEM;
-	link->listed = true;
-	if (link->present == !gone && link_same(&link->is, is)) {
-		link->is = *is;
-		return HOP_LINK_SAME;
-	}
-	was_up = link->present && link->is.up;
-	returned = !link->present && !gone && link->exits;
-	link->present = !gone;
-	link->is = *is;
 	link_store(hops, link);
-	if (returned) /* the kernel dropped it from its tables when it went */
-		hops->egress(hops->user, is->ifindex, true);
-	if (gone)
-		link_free_unused(hops, link);
-	return !gone && is->up && !was_up ? HOP_LINK_CAME_UP : HOP_LINK_CHANGED;
+	if (link->present && !before->present && link->exits) /* the kernel dropped it as it went */
+		hops->egress(hops->user, link->is.ifindex, true);
+	return up && !(before->present && before->is.up);
 }
 
-struct hop_link *hops_exit(const struct hops *hops, struct hop_link *link, const char **why)
+struct link *hops_exit(const struct hops *hops, struct link *link, const char **why)
 {
-	struct hop_link *lower;
+	struct link *lower;
 
 	if (!link->is.is_vlan)
 		return link;
@@ -254,7 +192,7 @@ struct hop_link *hops_exit(const struct hops *hops, struct hop_link *link, const
 	if (link->is.lower_elsewhere)
 		return NULL;
 	*why = "is a VLAN of an interface that is not known yet";
-	lower = hops_link_find(hops, link->is.lower);
+	lower = links_find(hops->links, link->is.lower);
 	if (!lower || !lower->present)
 		return NULL;
 	*why = "is a VLAN in a VLAN: only one tag can be added";
@@ -262,27 +200,6 @@ struct hop_link *hops_exit(const struct hops *hops, struct hop_link *link, const
 		return NULL;
 	*why = "is a VLAN of an interface that is not Ethernet";
 	return lower->is.ethernet ? lower : NULL;
-}
-
-void hops_links_start(struct hops *hops)
-{
-	struct hop_link *link;
-
-	for (link = hops->links; link; link = link->next)
-		link->listed = false;
-}
-
-void hops_links_expire(struct hops *hops)
-{
-	struct hop_link *link, *next;
-	struct link_info is;
-
-	for (link = hops->links; link; link = next) {
-		next = link->next;
-		is = link->is;
-		if (!link->listed)
-			hops_link_set(hops, &is, true);
-	}
 }
 
 /* --- neighbours --- */
@@ -369,7 +286,7 @@ void hops_neighbour_problem(struct hops *hops, struct hop_neighbour *neighbour, 
 	neighbour_store(hops, neighbour);
 }
 
-static struct hop_neighbour *neighbour_make(struct hops *hops, struct hop_link *link,
+static struct hop_neighbour *neighbour_make(struct hops *hops, struct link *link,
 					    const struct lb_addr *address)
 {
 	struct hop_neighbour *neighbour = calloc(1, sizeof(*neighbour));
@@ -451,8 +368,8 @@ static struct hop *hop_make(struct hops *hops, struct hop_neighbour *neighbour, 
 	return hop;
 }
 
-int hops_acquire(struct hops *hops, struct hop_link *link, const struct lb_addr *gateway,
-		 uint32_t mtu, struct hop **out)
+int hops_acquire(struct hops *hops, struct link *link, const struct lb_addr *gateway, uint32_t mtu,
+		 struct hop **out)
 {
 	struct hop *hop = hop_find(hops, link->is.ifindex, gateway, mtu);
 	struct hop_neighbour *neighbour;
@@ -479,7 +396,7 @@ int hops_acquire(struct hops *hops, struct hop_link *link, const struct lb_addr 
 void hops_release(struct hops *hops, struct hop *hop)
 {
 	struct hop_neighbour *neighbour;
-	struct hop_link *link, *way_out;
+	struct link *link, *way_out;
 	struct hop **at;
 
 	if (!hop || --hop->destinations)
@@ -501,8 +418,8 @@ void hops_release(struct hops *hops, struct hop *hop)
 	if (--way_out->exits == 0)
 		hops->egress(hops->user, way_out->is.ifindex, false);
 	if (way_out != link)
-		link_free_unused(hops, way_out);
-	link_free_unused(hops, link);
+		links_free_unused(hops->links, way_out);
+	links_free_unused(hops->links, link);
 }
 
 bool hop_is_usable(const struct hop *hop)

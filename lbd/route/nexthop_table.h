@@ -11,21 +11,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include "../../bpf/abi.h"
+#include "links.h"
 #include "nexthop.h"
 #include "nexthop_netlink.h"
 
-struct hop_link {
-	struct hop_link *next;
-	struct link_info is;
-	bool present;   /* false once deleted */
-	bool listed;    /* seen by the listing under way (hops_links_expire) */
-	uint32_t hops;  /* how many have their neighbour on it */
-	uint32_t exits; /* how many frames leave by it: of itself, and of VLAN devices on it */
-};
-
 struct hop_neighbour {
 	struct hop_neighbour *next; /* in its bucket */
-	struct hop_link *link;
+	struct link *link;
 	struct netlink_neighbour is; /* as last heard */
 	uint32_t hops;
 	/* The MAC in `is` may be used. It outlives a re-probe, and an entry that was deleted, until
@@ -46,8 +38,7 @@ struct hop_neighbour {
 struct hop {
 	struct hop *next; /* in its bucket */
 	struct hop_neighbour *neighbour;
-	struct hop_link
-		*exit; /* the neighbour's link, or below that VLAN device the one it is on */
+	struct link *exit; /* the neighbour's link, or below that VLAN device the one it is on */
 	uint32_t number;
 	uint32_t mtu;
 	uint32_t destinations;
@@ -64,7 +55,7 @@ struct hops {
 	 * after it was freed. */
 	uint32_t *unused;
 	uint32_t unused_head, unused_count;
-	struct hop_link *links;
+	struct links_table *links; /* borrowed */
 	struct hop_neighbour *neighbours[HOP_BUCKETS];
 	struct hop *buckets[HOP_BUCKETS];
 	/* A link got its first exit or lost its last. */
@@ -76,29 +67,19 @@ struct hops {
 	void *user;
 };
 
-int hops_init(struct hops *hops, struct lb_nexthop *array, uint32_t array_size);
+int hops_init(struct hops *hops, struct links_table *links, struct lb_nexthop *array,
+	      uint32_t array_size);
 /* Frees without calling hooks, and leaves the array as it is: packets go on flowing. */
 void hops_clear(struct hops *hops);
 
 /* Clears the entries of numbers that are not in use. */
 void hops_forget_left(struct hops *hops);
 
-enum hop_link_change {
-	HOP_LINK_SAME,
-	HOP_LINK_CHANGED, /* something that routes or frames depend on */
-	HOP_LINK_CAME_UP, /* that too, and its neighbours want asking again */
-};
-
-/* -ENOMEM or an enum hop_link_change. */
-int hops_link_set(struct hops *hops, const struct link_info *link, bool gone);
-struct hop_link *hops_link_find(const struct hops *hops, uint32_t ifindex);
+/* To be called for every change of a link. True when it came up: its neighbours are to be asked for
+ * again. */
+bool hops_link_changed(struct hops *hops, const struct link *link, const struct link *before);
 /* Where frames for neighbours on the link leave, or NULL with the reason in *why. */
-struct hop_link *hops_exit(const struct hops *hops, struct hop_link *link, const char **why);
-/* Around a listing of all links: start, hops_link_set for each, then expire those that were not
- * listed. */
-void hops_links_start(struct hops *hops);
-void hops_links_expire(struct hops *hops);
-
+struct link *hops_exit(const struct hops *hops, struct link *link, const char **why);
 struct hop_neighbour *hops_neighbour_find(const struct hops *hops, uint32_t ifindex,
 					  const struct lb_addr *address);
 /* Takes in what the kernel says of a neighbour; `gone`: it has no entry for it. A neighbour that
@@ -109,8 +90,8 @@ void hops_neighbour_problem(struct hops *hops, struct hop_neighbour *neighbour,
 			    const char *problem);
 
 /* Counted. The link has an exit. -ENOMEM, or -ENOSPC when no number is free. */
-int hops_acquire(struct hops *hops, struct hop_link *link, const struct lb_addr *gateway,
-		 uint32_t mtu, struct hop **out);
+int hops_acquire(struct hops *hops, struct link *link, const struct lb_addr *gateway, uint32_t mtu,
+		 struct hop **out);
 void hops_release(struct hops *hops, struct hop *hop);
 
 bool hop_is_usable(const struct hop *hop);

@@ -146,7 +146,7 @@ void live_clear(struct live_vip *live);
 bool live_had_packets(const struct service *service, uint16_t number);
 
 /* --- weigh.c: what the health of backends does to the live service --- */
-int checks_open(struct service *service, struct event_base *base, struct lb_err *err);
+int checks_open(struct service *service, const struct service_options *from, struct lb_err *err);
 void checks_close(struct service *service);
 /* Whether lbd.json allows the checks of `next` that the present document does not have. */
 int checks_allowed(const struct service *service, const struct lb_service *next,

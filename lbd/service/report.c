@@ -237,17 +237,6 @@ json_t *service_limits(struct service *service)
 			 "max", (int)config->flows);
 }
 
-bool service_link(const struct service *service, uint32_t ifindex, struct nexthop_link *out)
-{
-	return members_link(service->members, ifindex, out);
-}
-
-void service_each_link(const struct service *service,
-		       void (*each)(void *user, const struct nexthop_link *link), void *user)
-{
-	members_each_link(service->members, each, user);
-}
-
 json_t *service_next_hops(struct service *service)
 {
 	return members_next_hops(service->members);

@@ -136,8 +136,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	    !service->document)
 		error = lb_err_no_memory(err);
 	else
-		error = members_open(config, &service->plane, options->base, options->events,
-				     &service->members, err);
+		error = members_open(config, &service->plane, options->base, options->links,
+				     options->events, &service->members, err);
 	if (!error)
 		error = clock_open(service, err);
 	if (!error)
@@ -145,7 +145,7 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = confirm_open(service, err);
 	if (!error)
-		error = checks_open(service, options->base, err);
+		error = checks_open(service, options, err);
 	if (!error)
 		error = arrive_open(service, err);
 	if (!error)

@@ -17,6 +17,7 @@
 struct event_base;
 struct worker;
 struct events;
+struct links_table;
 struct service;
 
 /* What it stands on. */
@@ -26,7 +27,8 @@ struct service_options {
 	const struct disk *disk;
 	struct timers timers;
 	struct event_base *base; /* of what lies beside it: next hops, health checks */
-	struct events *events;   /* may be NULL */
+	struct links_table *links;
+	struct events *events; /* may be NULL */
 };
 
 /* Restores the document kept in the state directory, if there is one. */
@@ -86,10 +88,6 @@ json_t *service_vip_stats(struct service *service,
 			  const struct lb_vip *vip); /* an entry of stats.vips */
 json_t *service_limits(struct service *service);     /* status.limits */
 json_t *service_flow_table(struct service *service); /* status.flow_table */
-/* What is known of a link, and of all of them; see nexthop.h. */
-bool service_link(const struct service *service, uint32_t ifindex, struct nexthop_link *out);
-void service_each_link(const struct service *service,
-		       void (*each)(void *user, const struct nexthop_link *link), void *user);
 json_t *service_next_hops(struct service *service);  /* status.next_hops */
 json_t *service_unroutable(struct service *service); /* status.unroutable */
 json_t *service_health(struct service *service);     /* status.health */

@@ -488,7 +488,7 @@ static void on_arrived(void *user, void *owner, uint32_t bytes, bool tunnel, uin
 
 /* --- life --- */
 
-int checks_open(struct service *service, struct event_base *base, struct lb_err *err)
+int checks_open(struct service *service, const struct service_options *from, struct lb_err *err)
 {
 	const struct health_options options = {
 		.changed = on_changed,
@@ -503,14 +503,15 @@ int checks_open(struct service *service, struct event_base *base, struct lb_err 
 	service->exec_rights = service->config->exec;
 	if (exec_rights_resolve(&service->exec_rights, err))
 		return -EINVAL;
-	service->health = health_new(base, &options);
+	service->health = health_new(from->base, &options);
 	service->checks = calloc(members_capacity(service->config), sizeof(*service->checks));
 	error = chore_open(&service->reweigh_timer, timers, &service->upkeep, "health", on_reweigh,
 			   service);
 	if (!error)
 		error = chore_open(&service->retry_timer, timers, &service->upkeep, "checks",
 				   on_retry, service);
-	service->tunnels = tunnels_new(base, service->plane.datapath, service->config->seed);
+	service->tunnels = tunnels_new(from->base, from->links, service->plane.datapath,
+				       service->config->seed);
 	if (!error && service->health && service->checks && service->tunnels)
 		return 0;
 	return lb_err_no_memory(err);

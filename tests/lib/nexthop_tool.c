@@ -17,6 +17,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "../../lbd/route/links.h"
 #include "../../lbd/route/nexthop.h"
 
 #define STATE_EVERY_MS 10
@@ -273,7 +274,8 @@ static int run(struct tool *tool, uint32_t array_size)
 	struct lb_err err = {0};
 	size_t i;
 
-	tool->nexthops = nexthops_new(base, &options, &err);
+	if (!links_open(base, &options.links, &err))
+		tool->nexthops = nexthops_new(base, &options, &err);
 	if (!tool->nexthops) {
 		fprintf(stderr, "nexthop_tool: %s\n", err.message);
 	} else {
@@ -283,6 +285,7 @@ static int run(struct tool *tool, uint32_t array_size)
 		event_base_dispatch(base);
 		nexthops_free(tool->nexthops);
 	}
+	links_close(options.links);
 	for (i = 0; i < 4; i++)
 		event_free(events[i]);
 	event_base_free(base);

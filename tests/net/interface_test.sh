@@ -136,6 +136,24 @@ test_down() {
 	check "with the same program" test "$(attached e0)" = "$before"
 }
 
+# More than a socket holds, so that what comes last is lost.
+change_often() {
+	local i
+	for ((i = 0; i < 1000; i++)); do
+		echo "link set pe1 mtu $((1400 + i % 2))"
+	done | ip -n "$ID" -batch -
+}
+
+test_lost_notices() {
+	kill -STOP "$LBD_PID"
+	change_often
+	ip -n "$ID" link set e0 down
+	kill -CONT "$LBD_PID"
+	check "that one went down among more changes than are kept is told" wait_for 5 interface e0 '.link == "down"'
+	ip -n "$ID" link set e0 up
+	check "and that it is up again" wait_for 5 exits 0 lb status
+}
+
 rename() {
 	ip -n "$ID" link set "$1" down && ip -n "$ID" link set "$1" name "$2" && ip -n "$ID" link set "$2" up
 }
@@ -246,6 +264,7 @@ test_start_with_some
 test_deleted
 test_same_index
 test_down
+test_lost_notices
 test_renamed
 test_no_leak
 test_moved

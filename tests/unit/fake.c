@@ -394,22 +394,6 @@ void nexthops_each(const struct nexthops *nexthops,
 	(void)user;
 }
 
-void nexthops_each_link(const struct nexthops *nexthops,
-			void (*each)(void *user, const struct nexthop_link *link), void *user)
-{
-	(void)nexthops;
-	(void)each;
-	(void)user;
-}
-
-bool nexthops_link(const struct nexthops *nexthops, uint32_t ifindex, struct nexthop_link *out)
-{
-	(void)nexthops;
-	(void)ifindex;
-	(void)out;
-	return false;
-}
-
 bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out)
 {
 	(void)nexthops;
@@ -534,10 +518,11 @@ static struct tunnels {
 	int started;
 } tunnels;
 
-struct tunnels *tunnels_new(struct event_base *base, struct datapath *datapath,
-			    const uint64_t seed[2])
+struct tunnels *tunnels_new(struct event_base *base, struct links_table *links,
+			    struct datapath *datapath, const uint64_t seed[2])
 {
 	(void)base;
+	(void)links;
 	(void)datapath;
 	(void)seed;
 	return call_fails() ? NULL : &tunnels;

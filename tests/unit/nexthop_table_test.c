@@ -20,6 +20,8 @@
 struct rig {
 	struct lb_nexthop array[SIZE];
 	struct hops hops;
+	struct links_table *links;
+	struct links_subscriber on_link;
 	int in_use[8]; /* by interface: times told to be an egress, less those that it ceased */
 	unsigned int states;
 };
@@ -38,6 +40,11 @@ static void on_state(void *user, const struct hop *hop)
 static void on_forget(void *user, const struct hop_neighbour *neighbour)
 {
 	(void)user, (void)neighbour;
+}
+
+static void on_link(void *user, struct link *link, const struct link *before)
+{
+	hops_link_changed(&((struct rig *)user)->hops, link, before);
 }
 
 static struct link_info link_of(uint32_t ifindex, const char *name)
@@ -70,7 +77,10 @@ static struct rig *rig_new(void)
 	struct rig *rig = calloc(1, sizeof(*rig));
 
 	assert_non_null(rig);
-	assert_int_equal(hops_init(&rig->hops, rig->array, SIZE), 0);
+	assert_int_equal(links_open(NULL, &rig->links, NULL), 0);
+	rig->on_link = (struct links_subscriber){.changed = on_link, .user = rig};
+	links_subscribe(rig->links, &rig->on_link);
+	assert_int_equal(hops_init(&rig->hops, rig->links, rig->array, SIZE), 0);
 	rig->hops.egress = on_egress;
 	rig->hops.state = on_state;
 	rig->hops.forget = on_forget;
@@ -81,12 +91,13 @@ static struct rig *rig_new(void)
 static void rig_free(struct rig *rig)
 {
 	hops_clear(&rig->hops);
+	links_close(rig->links);
 	free(rig);
 }
 
 static void set(struct rig *rig, struct link_info link, bool gone)
 {
-	assert_true(hops_link_set(&rig->hops, &link, gone) >= 0);
+	assert_int_equal(links_note(rig->links, &link, gone), 0);
 }
 
 /* A next hop on the VLAN device, of which nothing is known yet. */
@@ -96,8 +107,7 @@ static struct hop *acquired(struct rig *rig)
 	struct hop *hop;
 
 	assert_int_equal(
-		hops_acquire(&rig->hops, hops_link_find(&rig->hops, VLAN), &gateway, 1500, &hop),
-		0);
+		hops_acquire(&rig->hops, links_find(rig->links, VLAN), &gateway, 1500, &hop), 0);
 	return hop;
 }
 
@@ -176,8 +186,8 @@ static void what_becomes_of_the_link_below_becomes_of_the_hop(void **state)
 	assert_string_equal(info.reason, "interface is gone");
 	set(rig, vlan_of(VLAN, CARD, 100), true);
 	hops_release(&rig->hops, hop);
-	assert_null(hops_link_find(&rig->hops, CARD));
-	assert_null(hops_link_find(&rig->hops, VLAN));
+	assert_null(links_find(rig->links, CARD));
+	assert_null(links_find(rig->links, VLAN));
 	rig_free(rig);
 }
 
@@ -196,16 +206,16 @@ static void vlans_that_cannot_be_left_by_say_why(void **state)
 	set(rig, elsewhere, false);
 	set(rig, tunnel, false);
 	set(rig, vlan_of(7, 6, 7), false);
-	assert_ptr_equal(hops_exit(&rig->hops, hops_link_find(&rig->hops, VLAN), &why),
-			 hops_link_find(&rig->hops, CARD));
-	assert_null(hops_exit(&rig->hops, hops_link_find(&rig->hops, INNER), &why));
+	assert_ptr_equal(hops_exit(&rig->hops, links_find(rig->links, VLAN), &why),
+			 links_find(rig->links, CARD));
+	assert_null(hops_exit(&rig->hops, links_find(rig->links, INNER), &why));
 	assert_string_equal(why, "is a VLAN in a VLAN: only one tag can be added");
-	assert_null(hops_exit(&rig->hops, hops_link_find(&rig->hops, 5), &why));
+	assert_null(hops_exit(&rig->hops, links_find(rig->links, 5), &why));
 	assert_string_equal(why, "is a VLAN of another namespace's interface");
-	assert_null(hops_exit(&rig->hops, hops_link_find(&rig->hops, 7), &why));
+	assert_null(hops_exit(&rig->hops, links_find(rig->links, 7), &why));
 	assert_string_equal(why, "is a VLAN of an interface that is not Ethernet");
 	set(rig, link_of(CARD, "card"), true);
-	assert_null(hops_exit(&rig->hops, hops_link_find(&rig->hops, VLAN), &why));
+	assert_null(hops_exit(&rig->hops, links_find(rig->links, VLAN), &why));
 	assert_string_equal(why, "is a VLAN of an interface that is not known yet");
 	rig_free(rig);
 }
