@@ -35,7 +35,7 @@ PROGRAMS := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c tests/bench/*.bpf.c))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
-TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c))
+TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c) docs/fields.c)
 FAULT := $(O)/tests/lib/fault.so
 
 # Each fuzzer twice: with replay.c for its main, by any compiler; and with libFuzzer, by clang.
@@ -149,6 +149,13 @@ man: $(O)/lbctl/lbctl
 	$(call say,MAN,docs/man/lbctl.8)
 	$(Q)$< help --man > docs/man/lbctl.8
 
+# What is said of fields, from the tables of them: pages between their marks, the schema. A test compares.
+docs: man $(O)/docs/fields
+	$(call say,FIELDS,docs)
+	$(Q)$(O)/docs/fields schema > docs/lbd.schema.json
+	$(Q)for page in docs/protocol.md tests/fuzz/lbd.dict; do \
+		$(O)/docs/fields page < $$page > $(O)/docs/page && cp $(O)/docs/page $$page || exit; done
+
 # --- checks of the source itself ---
 
 direction:
@@ -168,7 +175,7 @@ BUILD_PKGS := $(if $(filter prebuilt,$(BPF)),,$(BPF_PKGS)) gcc libc6-dev linux-l
 FUZZ_PKGS := $(BPF_PKGS) libclang-rt-dev
 DEB_PKGS := dpkg-dev
 LAB_PKGS := $(BPF_PKGS) iproute2 ethtool iputils-ping curl jq procps util-linux
-TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-scapy shellcheck \
+TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-jsonschema python3-scapy shellcheck \
 	groff-base git xz-utils
 HEALTH_PKGS := nginx-light dnsmasq-base
 BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables python3 jq
@@ -349,7 +356,7 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes' \
 		'make clean         remove build/'
 
-.PHONY: all clean dist figures help man direction lint tests demo demo-drain demo-build test test-kernels test-boot test-compilers \
+.PHONY: all clean dist docs figures help man direction lint tests demo demo-drain demo-build test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
 	test-health fuzz deb install \
 	random program-size bench bench-control bench-insns bench-page run-demo run-demo-drain run-test run-test-kernels \

@@ -321,6 +321,7 @@ static const char *const kind_words[] = {"tcp", "http", "udp", "exec", NULL};
 static const char *const source_words[] = {"direct", "tunnel", NULL};
 static const char *const method_words[] = {"GET", "HEAD", NULL};
 
+#define BYTES "^(hex:([0-9A-Fa-f]{2})+|(?!hex:)([^\\\\]|\\\\(x[0-9A-Fa-f]{2}|[rnt\\\\]))+)$"
 #define HEALTH(member) SCHEMA_AT(struct lb_health, member)
 #define HTTP (1 << LB_HEALTH_HTTP)
 #define UDP (1 << LB_HEALTH_UDP)
@@ -352,19 +353,21 @@ static const struct schema_field health_fields[] = {
 	{"method", &schema_word, HEALTH(method), .of = HTTP, .words = method_words,
 	 .help = "method of the request"},
 	{"path", &schema_text, HEALTH(path), .of = HTTP, .min = 1, .max = LB_HEALTH_PATH_MAX,
-	 .text = "/", .check = path_check, .help = "path and query", .placeholder = "URL-PATH"},
+	 .text = "/", .check = path_check, .help = "path and query", .placeholder = "URL-PATH",
+	 .pattern = "^/[!-~]*$"},
 	{"host", &schema_text, HEALTH(host), .of = HTTP, .min = 1, .max = LB_HEALTH_HOST_MAX,
 	 .check = host_check, .optional = true, .help = "what the Host field says",
-	 .placeholder = "HOST", .otherwise = "the address"},
+	 .placeholder = "HOST", .otherwise = "the address", .pattern = "^[!-~]+$"},
 	{"status", &status_kind, HEALTH(status), .of = HTTP, .text = "200-399",
-	 .help = "the right status, or a range", .placeholder = "RANGE"},
+	 .help = "the right status, or a range", .placeholder = "RANGE",
+	 .pattern = "^[1-5][0-9]{2}(-[1-5][0-9]{2})?$"},
 	{"body", &schema_text, HEALTH(body), .of = HTTP, .min = 1, .max = LB_HEALTH_BODY_MAX,
 	 .optional = true, .help = "what must occur in the response", .placeholder = "TEXT"},
 	{"payload", &bytes_kind, HEALTH(payload), .of = UDP, .min = 1, .max = LB_HEALTH_BYTES_MAX,
-	 .optional = true, .help = "what is sent", .placeholder = "BYTES"},
+	 .optional = true, .help = "what is sent", .placeholder = "BYTES", .pattern = BYTES},
 	{"expect", &bytes_kind, HEALTH(expect), .of = UDP, .min = 1, .max = LB_HEALTH_BYTES_MAX,
 	 .optional = true, .help = "what must occur in the reply", .placeholder = "BYTES",
-	 .otherwise = "anything"},
+	 .otherwise = "anything", .pattern = BYTES},
 	{"command", &command_kind, HEALTH(command), .required = true, .of = EXEC,
 	 .max = LB_HEALTH_COMMAND_MAX, .help = "a file that lbd.json allows, and its arguments",
 	 .placeholder = "COMMAND-LINE"},

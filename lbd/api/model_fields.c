@@ -40,11 +40,15 @@ static json_t *address_write(const struct schema_field *field, const void *value
 static const struct schema_kind address_kind = {"address", LB_JSON_STRING, address_read,
 						address_write, .owns = false};
 
+#define IPV4 "[0-9]{1,3}(\\.[0-9]{1,3}){3}"
+#define IPV6 "[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*"
+#define ENDPOINT "^(" IPV4 "|\\[" IPV6 "\\]):[0-9]{1,5}/(tcp|udp|sctp)$"
 #define BACKEND(member) SCHEMA_AT(struct lb_backend, member)
 
 static const struct schema_field backend_fields[] = {
 	{"address", &address_kind, BACKEND(address), .required = true, .change = SCHEMA_FIXED,
-	 .bare = true, .help = "IPv4 or IPv6; where packets are sent"},
+	 .bare = true, .help = "IPv4 or IPv6; where packets are sent",
+	 .pattern = "^(" IPV4 "|" IPV6 ")$"},
 	{"weight", &schema_integer, BACKEND(weight), .max = LB_WEIGHT_MAX,
 	 .number = LB_WEIGHT_DEFAULT,
 	 .help = "relative to the other backends, 0 to 10000; 0 takes no new flows"},
@@ -196,10 +200,11 @@ static const struct schema_order backends_orders[] = {{"address", compare_backen
 /* Words in the order of their enums. */
 static const struct schema_field vip_fields[] = {
 	{"name", &schema_string, VIP(name), .late = true, .help = "what to call it",
-	 .otherwise = "its address", .placeholder = "NAME"},
+	 .otherwise = "its address", .placeholder = "NAME",
+	 .pattern = "^[A-Za-z][A-Za-z0-9._-]{0,62}$|" ENDPOINT},
 	{"address", &endpoint_kind, VIP(endpoint), .required = true, .change = SCHEMA_FIXED,
-	 .bare = true,
-	 .help = "where clients connect, as 192.0.2.10:443/tcp; port 0 is every port"},
+	 .bare = true, .help = "where clients connect, as 192.0.2.10:443/tcp; port 0 is every port",
+	 .pattern = ENDPOINT},
 	{"table", &schema_word, VIP(table), .words = table_words,
 	 .help = "how slots are given to backends"},
 	{"table_size", &prime_kind, VIP(table_size), .min = LB_TABLE_SIZE_MIN,

@@ -79,7 +79,8 @@ struct schema_field {
 	const char *placeholder; /* of a text or a list: NAME */
 	bool bare;               /* no option */
 	bool shown; /* with those that say how packets travel; in lists unless it is the default */
-	const char *since; /* the version that first had it; NULL: the first of all */
+	const char *pattern; /* of a text, for JSON Schema: all that are right, if not only these */
+	const char *since;   /* the version that first had it; NULL: the first of all */
 };
 
 /* The place of a member: two members of a row. */

@@ -173,33 +173,42 @@ static const char *const xdp_modes[] = {"auto", "native", "generic", NULL};
 
 #define AT(member) SCHEMA_AT(struct config, member)
 #define TEXT_AT(member) AT(member), .max = sizeof(((struct config *)0)->member) - 1
-#define PATH_AT(member) TEXT_AT(member), .check = path_check
+#define PATH_AT(member) TEXT_AT(member), .check = path_check, .pattern = "^/"
 
 static const struct schema_field control_fields[] = {
-	{"path", &schema_string, PATH_AT(control_path), .text = LB_SOCKET_DEFAULT},
-	{"read_only_path", &schema_string, PATH_AT(control_read_only_path)},
-	{"group", &schema_string, TEXT_AT(control_group), .text = "lbd"},
+	{"path", &schema_string, PATH_AT(control_path), .text = LB_SOCKET_DEFAULT,
+	 .help = "where lbd listens"},
+	{"read_only_path", &schema_string, PATH_AT(control_read_only_path),
+	 .help = "where everybody may look and nobody may change anything"},
+	{"group", &schema_string, TEXT_AT(control_group), .text = "lbd",
+	 .help = "whose members may use the socket; \"\" leaves the group as it is"},
 	{0},
 };
 static const struct schema_field encap_fields[] = {
 	{"source4", &source_kind, AT(source4), .number = 4, .min = SOURCE4_LENGTH_MIN,
-	 .text = "auto"},
+	 .text = "auto", .help = "source address or prefix of outer IPv4 headers",
+	 .pattern = "^(auto|[0-9.]+(/[0-9]{1,2})?)$"},
 	{"source6", &source_kind, AT(source6), .number = 6, .min = SOURCE6_LENGTH_MIN,
-	 .text = "auto"},
+	 .text = "auto", .help = "source address or prefix of outer IPv6 headers",
+	 .pattern = "^(auto|[0-9A-Fa-f:.]+(/[0-9]{1,3})?)$"},
 	{0},
 };
 static const struct schema_field limits_fields[] = {
-	{"vips", &schema_integer, AT(vips), .number = 1024, .min = 1, .max = LB_VIPS_MAX},
-	{"members", &schema_integer, AT(members), .number = 4096, .min = 1, .max = LB_MEMBERS_MAX},
+	{"vips", &schema_integer, AT(vips), .number = 1024, .min = 1, .max = LB_VIPS_MAX,
+	 .help = "VIPs"},
+	{"members", &schema_integer, AT(members), .number = 4096, .min = 1, .max = LB_MEMBERS_MAX,
+	 .help = "backends, counted once for each VIP they are in"},
 	{"slots", &schema_integer, AT(slots), .number = 2097152, .min = LB_TABLE_SIZE_MIN,
-	 .max = LB_SLOTS_MAX},
+	 .max = LB_SLOTS_MAX, .help = "slots of all VIPs together"},
 	{"flows", &schema_integer, AT(flows), .number = 1048576, .min = FLOWS_MIN,
-	 .max = LB_FLOWS_MAX},
+	 .max = LB_FLOWS_MAX, .help = "flows on record at a time"},
 	{0},
 };
 static const struct schema_field exec_checks_fields[] = {
-	{"folder", &schema_string, PATH_AT(exec.folder), .required = true},
-	{"user", &schema_string, TEXT_AT(exec.user), .min = 1, .required = true},
+	{"folder", &schema_string, PATH_AT(exec.folder), .required = true,
+	 .help = "the folder of the commands that exec checks may run"},
+	{"user", &schema_string, TEXT_AT(exec.user), .min = 1, .required = true,
+	 .help = "the user that they run as"},
 	{0},
 };
 
@@ -209,16 +218,25 @@ static const struct schema limits_schema = {"group", limits_fields, 0, NULL};
 static const struct schema exec_checks_schema = {"group", exec_checks_fields, 0, NULL};
 
 static const struct schema_field config_fields[] = {
-	{"interfaces", &interfaces_kind, 0, 0, .required = true, .max = LB_INTERFACES_MAX},
-	{"xdp_mode", &schema_word, AT(xdp_mode), .words = xdp_modes},
-	{"control", &schema_group, 0, 0, .schema = &control_schema},
-	{"state_dir", &schema_string, PATH_AT(state_dir), .text = "/var/lib/lbd"},
-	{"pin_dir", &schema_string, PATH_AT(pin_dir), .text = LB_PIN_DIR_DEFAULT},
-	{"encap", &schema_group, 0, 0, .schema = &encap_schema},
-	{"limits", &schema_group, 0, 0, .schema = &limits_schema},
-	{"answer_rate", &schema_integer, AT(answer_rate), .number = 1000, .max = ANSWER_RATE_MAX},
-	{"exec_checks", &schema_group, 0, 0, .schema = &exec_checks_schema},
-	{"hash_seed", &seed_kind, 0, 0, .optional = true},
+	{"interfaces", &interfaces_kind, 0, 0, .required = true, .max = LB_INTERFACES_MAX,
+	 .help = "where the packets of clients come in"},
+	{"xdp_mode", &schema_word, AT(xdp_mode), .words = xdp_modes,
+	 .help = "by which hook of an interface the program takes packets"},
+	{"control", &schema_group, 0, 0, .schema = &control_schema, .help = "the sockets of lbd"},
+	{"state_dir", &schema_string, PATH_AT(state_dir), .text = "/var/lib/lbd",
+	 .help = "where VIPs, backends and the seed are kept"},
+	{"pin_dir", &schema_string, PATH_AT(pin_dir), .text = LB_PIN_DIR_DEFAULT,
+	 .help = "where the data plane is pinned, on a BPF file system"},
+	{"encap", &schema_group, 0, 0, .schema = &encap_schema, .help = "the outer header"},
+	{"limits", &schema_group, 0, 0, .schema = &limits_schema,
+	 .help = "sizes of the tables of the data plane"},
+	{"answer_rate", &schema_integer, AT(answer_rate), .number = 1000, .max = ANSWER_RATE_MAX,
+	 .help = "packets of each kind that the program sends by itself, a second and CPU"},
+	{"exec_checks", &schema_group, 0, 0, .schema = &exec_checks_schema,
+	 .help = "commands as health checks; without it none are run"},
+	{"hash_seed", &seed_kind, 0, 0, .optional = true,
+	 .help = "the key of the hash of flows, 32 hex digits, not all 0",
+	 .pattern = "^[0-9A-Fa-f]{32}$"},
 	{0},
 };
 
