@@ -21,6 +21,11 @@ shown() {
 	awk '/^## / { inside = $0 == "## A session" } inside && /^    / { print substr($0, 5) }' README.md
 }
 
+# A backend that was added takes flows once its next hop is known.
+none_waits() {
+	lbctl --json backend list | jq -e 'all(.vips[].backends[]; .state != "waiting")'
+}
+
 # "$ COMMAND" is run beside lbd, "client$ COMMAND" at the client. What it prints, errors too, comes after it.
 again() {
 	local line
@@ -33,6 +38,7 @@ again() {
 			;;
 		'client$ '*)
 			echo "$line"
+			wait_for 5 none_waits >/dev/null
 			eval "lab_in client ${line#'client$ '}" 2>&1
 			;;
 		esac
