@@ -32,7 +32,7 @@ static void hint_permission(const char *path, struct lb_err *err)
 {
 	const char *otherwise = access(LB_SOCKET_READ_ONLY, W_OK)
 					? ""
-					: "; to look only: --socket " LB_SOCKET_READ_ONLY;
+					: "; for read-only access: --socket " LB_SOCKET_READ_ONLY;
 	const struct group *group;
 	struct stat status;
 
@@ -43,13 +43,15 @@ static void hint_permission(const char *path, struct lb_err *err)
 	}
 	group = getgrgid(status.st_gid);
 	if (group)
-		lb_err_hint(err,
-			    "the socket belongs to group %s: run lbctl as root or as one of it%s",
-			    group->gr_name, otherwise);
+		lb_err_hint(
+			err,
+			"the socket belongs to group %s: run lbctl as root or as a member of it%s",
+			group->gr_name, otherwise);
 	else
-		lb_err_hint(err,
-			    "the socket belongs to group %u: run lbctl as root or as one of it%s",
-			    (unsigned int)status.st_gid, otherwise);
+		lb_err_hint(
+			err,
+			"the socket belongs to group %u: run lbctl as root or as a member of it%s",
+			(unsigned int)status.st_gid, otherwise);
 }
 
 static int connect_failed(const char *path, int why, struct lb_err *err)

@@ -53,7 +53,7 @@ static struct command table[] = {
 			{
 				{.name = "all", .summary = "also every count of the flow table"},
 			},
-		.summary = "interfaces, limits, flow table, next hops and what should be mended",
+		.summary = "interfaces, limits, flow table, next hops and problems",
 		.detail = "This is what lbctl does when it is given no command.",
 		.examples = {"lbctl status", "lbctl"},
 		.method = "status",

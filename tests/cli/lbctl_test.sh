@@ -410,11 +410,11 @@ if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
 	as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups lbctl "$@"; }
 	check "a socket one may not use exits 3" exits 3 as_nobody --socket lbd.sock status
 	check_equal "a socket one may not use: its group is named" \
-		"  hint: the socket belongs to group daemon: run lbctl as root or as one of it" \
+		"  hint: the socket belongs to group daemon: run lbctl as root or as a member of it" \
 		"$(as_nobody --socket lbd.sock status 2>&1 | tail -1)"
 	# shellcheck disable=SC2016 # expands in the mount namespace
 	check_equal "where there is a read-only socket, it is named, too" \
-		"  hint: the socket belongs to group daemon: run lbctl as root or as one of it; to look only: --socket /run/lbd/lbd-ro.sock" \
+		"  hint: the socket belongs to group daemon: run lbctl as root or as a member of it; for read-only access: --socket /run/lbd/lbd-ro.sock" \
 		"$(unshare --mount bash -c 'mount -t tmpfs tmpfs /run && mkdir /run/lbd && touch /run/lbd/lbd-ro.sock &&
 			chmod 666 /run/lbd/lbd-ro.sock && exec setpriv --reuid=65534 --regid=65534 --clear-groups \
 			lbctl --socket lbd.sock status' 2>&1 | tail -1)"
