@@ -27,6 +27,7 @@
 #include "host/notify.h"
 #include "route/pmtu.h"
 #include "plane/preflight.h"
+#include "plane/seed.h"
 #include "control/preflight_again.h"
 #include "host/privileges.h"
 #include "service/service.h"
@@ -71,7 +72,8 @@ static const char usage[] =
 	"  --check-pinned only say whether a start would adopt the pinned data plane, and the\n"
 	"                 VIPs on disk\n"
 	"  --reset-flows  start although the pinned data plane does not fit: another ABI, other\n"
-	"                 limits or hash seed; recorded flows are lost\n"
+	"                 limits or hash seed; recorded flows are lost, with another seed nearly\n"
+	"                 all connections\n"
 	"  --detach       take the data plane away: nothing is balanced from then on\n"
 	"  --pin-dir DIR  the data plane pinned in DIR, without reading FILE (with --detach)\n"
 	"\n"
@@ -199,16 +201,17 @@ static int start_control(struct daemon *daemon, struct lb_err *err)
 	return error;
 }
 
-static int read_seed(struct config *config, struct lb_err *err)
-{
-	return config->seed_configured ? 0 : state_load_seed(config->state_dir, config->seed, err);
-}
-
 static int start_state(struct daemon *daemon, struct lb_err *err)
 {
-	if (state_lock(daemon->config.state_dir, &daemon->state_fd, err))
-		return -EINVAL;
-	return read_seed(&daemon->config, err);
+	char warning[512];
+	int error = state_lock(daemon->config.state_dir, &daemon->state_fd, err);
+
+	if (!error)
+		error = seed_find(&daemon->config, daemon->reset_flows, warning, sizeof(warning),
+				  err);
+	if (!error && *warning)
+		json_array_append_new(daemon->warnings, json_string(warning));
+	return error;
 }
 
 static struct datapath_options datapath_options_of(const struct config *config)
@@ -220,6 +223,7 @@ static struct datapath_options datapath_options_of(const struct config *config)
 		.flows = config->flows,
 		.answer_rate = config->answer_rate,
 		.seed = {config->seed[0], config->seed[1]},
+		.seed_from = config->seed_configured ? "lbd.json" : config->state_dir,
 		.pin_dir = config->pin_dir,
 	};
 }
@@ -519,12 +523,11 @@ static int detach(const char *pin_dir)
 static int check_pins(struct config *config, struct lb_err *err)
 {
 	struct datapath_options options;
-	int error = 0;
+	int error;
 
 	if (!datapath_is_pinned(config->pin_dir))
 		return 0;
-	if (!config->seed_configured)
-		error = state_read_seed(config->state_dir, config->seed, err);
+	error = seed_look(config, err);
 	options = datapath_options_of(config);
 	return error ? error : datapath_check_pinned(&options, err);
 }

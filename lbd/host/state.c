@@ -414,23 +414,22 @@ int state_save_service(const char *state_dir, const struct lb_service *service,
 	return error;
 }
 
-const struct disk state_disk = {
-	.load = state_load_service,
-	.save = state_save_service,
-	.has = state_has_service,
-};
-
 /* --- the seed --- */
 
-static int new_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
+int state_save_seed(const char *state_dir, const uint64_t seed[2], struct lb_err *err)
 {
 	char text[40];
 
+	snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64 "\n", seed[0], seed[1]);
+	return replace_file(state_dir, "hash_seed", text, err);
+}
+
+int state_new_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
+{
 	if (getrandom(seed, 2 * sizeof(*seed), 0) != 2 * sizeof(*seed))
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot get random bytes: %s",
 				  strerror(errno));
-	snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64 "\n", seed[0], seed[1]);
-	return replace_file(state_dir, "hash_seed", text, err);
+	return state_save_seed(state_dir, seed, err);
 }
 
 int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
@@ -455,13 +454,25 @@ int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 	if (!config_parse_seed(text, seed))
 		return 0;
 	lb_err_set(err, LB_ERR_SYSTEM, "", "%s does not hold 32 hex digits", path);
-	return lb_err_hint(err, "it was left as it is: restore it, or remove it to have a new seed "
-				"made, which moves every flow");
+	return lb_err_hint(err,
+			   "it was left as it is: restore it, or remove it; then lbd takes the "
+			   "seed of the pinned data plane, or, without one, makes a new seed, "
+			   "which moves every flow");
 }
 
-int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
+static int keep_seed(const char *state_dir, const uint64_t seed[2], struct lb_err *err)
 {
-	int error = state_read_seed(state_dir, seed, err);
+	char path[PATH_MAX_OURS];
+	int error = path_of(state_dir, "hash_seed", path, err);
 
-	return error == -ENOENT ? new_seed(state_dir, seed, err) : error;
+	if (error || !access(path, F_OK) || errno != ENOENT)
+		return error;
+	return state_save_seed(state_dir, seed, err);
 }
+
+const struct disk state_disk = {
+	.load = state_load_service,
+	.save = state_save_service,
+	.has = state_has_service,
+	.keep_seed = keep_seed,
+};

@@ -53,12 +53,16 @@ struct disk {
 	int (*save)(const char *state_dir, const struct lb_service *service,
 		    const struct state_revert *revert, struct lb_err *err);
 	bool (*has)(const char *state_dir);
+	/* Writes the seed where there is none: somebody has put another folder in the place of the
+	 * one that was there at start. */
+	int (*keep_seed)(const char *state_dir, const uint64_t seed[2], struct lb_err *err);
 };
 extern const struct disk state_disk;
 
-/* The seed kept, or a new random one that is kept from now on. */
-int state_load_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);
 /* The seed kept; -ENOENT, and an error to show, when there is none. */
 int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);
+int state_save_seed(const char *state_dir, const uint64_t seed[2], struct lb_err *err);
+/* A random one, which is kept from now on. */
+int state_new_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err);
 
 #endif

@@ -19,8 +19,9 @@ struct datapath_options {
 	uint32_t vips, members, slots, flows; /* sizes; flows is rounded up to a power of two */
 	uint32_t answer_rate; /* echo replies, and "too big" messages, a second and CPU */
 	uint64_t seed[2];
-	const char *pin_dir; /* a folder on a bpffs, made if missing; NULL: nothing is pinned */
-	bool reset;          /* replace pinned maps that do not fit instead of refusing them */
+	const char *seed_from; /* for messages; needed with a pin_dir */
+	const char *pin_dir;   /* a folder on a bpffs, made if missing; NULL: nothing is pinned */
+	bool reset;            /* replace pinned maps that do not fit instead of refusing them */
 };
 
 struct datapath_attachment {
@@ -56,6 +57,8 @@ void datapath_detach_others(struct datapath *datapath);
  * it over; says nothing of an lbd that has it now. */
 bool datapath_is_pinned(const char *pin_dir);
 int datapath_check_pinned(const struct datapath_options *options, struct lb_err *err);
+/* Without a datapath. The seed that what is pinned at pin_dir hashes by; false: not known. */
+bool datapath_pinned_seed(const char *pin_dir, uint64_t seed[2]);
 /* Without a datapath. Takes everything that lbd has pinned at pin_dir away: packets go to the stack
  * from then on. 0 too when there is nothing. LB_ERR_REFUSED: nothing was touched, since an lbd runs
  * or the folder is not one that lbd pins in. */

@@ -10,6 +10,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <unistd.h>
 
 #include "../../bpf/hash.h"
+#include "../host/config.h"
 #include "datapath_private.h"
 
 #define PIN_STAMP "abi"
@@ -113,6 +115,17 @@ static int refuse_version(struct lb_err *err, const char *what, const char *pin_
 			   "are lost, so connections in changed slots may move");
 }
 
+static int refuse_seed(const struct datapath_options *options, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_REFUSED, "",
+		   "the data plane pinned at %s has another hash_seed than the one in %s",
+		   options->pin_dir, options->seed_from);
+	return lb_err_hint(err,
+			   "restore the seed there, or start lbd once with --reset-flows "
+			   "(\"systemctl start lbd-reset-flows\"): with another seed the flow hash "
+			   "changes, so nearly all established connections break");
+}
+
 static int refuse(struct lb_err *err, const char *what, const char *remedy, const char *pin_dir)
 {
 	lb_err_set(err, LB_ERR_REFUSED, "", "the data plane pinned at %s has %s", pin_dir, what);
@@ -139,23 +152,29 @@ static const char *limit_of(const struct bpf_map *map)
 	return "vips";
 }
 
+static bool read_stamp(int fd, struct lb_stamp *out)
+{
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info), zero = 0;
+
+	return !bpf_obj_get_info_by_fd(fd, &info, &size) && info.value_size == sizeof(*out) &&
+	       !bpf_map_lookup_elem(fd, &zero, out) && out->size == sizeof(*out);
+}
+
 /* Does the stamp let its maps be used? */
 static int check_stamp(int fd, const struct datapath_options *options, struct lb_err *err)
 {
 	const struct lb_stamp wanted = stamp_of(options->seed);
-	struct bpf_map_info info = {0};
-	__u32 size = sizeof(info), zero = 0;
 	struct lb_stamp stamp;
 	char abi[64];
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.value_size != sizeof(stamp) ||
-	    bpf_map_lookup_elem(fd, &zero, &stamp) || stamp.size != wanted.size)
+	if (!read_stamp(fd, &stamp))
 		return refuse_version(err, "another ABI than this lbd", options->pin_dir);
 	snprintf(abi, sizeof(abi), "ABI %u, this lbd has %u", stamp.abi, wanted.abi);
 	if (stamp.abi != wanted.abi)
 		return refuse_version(err, abi, options->pin_dir);
 	if (stamp.seed != wanted.seed)
-		return refuse(err, "another hash_seed than lbd.json", restore, options->pin_dir);
+		return refuse_seed(options, err);
 	return 0;
 }
 
@@ -281,6 +300,71 @@ int datapath_check_pinned(const struct datapath_options *options, struct lb_err 
 	return error;
 }
 
+/* --- notes: symbolic links, since bpffs has no plain files --- */
+
+#define PIN_TUNNELS "tunnels"
+#define PIN_SEED "hash_seed"
+
+void datapath_tunnels_note(const struct datapath *datapath, bool stand)
+{
+	char path[PIN_PATH_MAX];
+
+	if (!datapath->pin_dir)
+		return;
+	pin_path(datapath->pin_dir, PIN_TUNNELS, path);
+	/* Where that fails, filters that a crash leaves stay until --detach. */
+	if (stand ? symlink("tc", path) : unlink(path))
+		return;
+}
+
+bool datapath_tunnels_noted(const struct datapath *datapath)
+{
+	char path[PIN_PATH_MAX], target[4];
+
+	if (!datapath->pin_dir)
+		return false;
+	pin_path(datapath->pin_dir, PIN_TUNNELS, path);
+	return readlink(path, target, sizeof(target)) >= 0;
+}
+
+/* The stamp tells seeds apart, this one says which it is. */
+static void note_seed(const struct datapath *datapath, const uint64_t seed[2])
+{
+	char path[PIN_PATH_MAX], text[40];
+
+	pin_path(datapath->pin_dir, PIN_SEED, path);
+	snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64, seed[0], seed[1]);
+	/* Where that fails, a seed that is lost in state_dir cannot be written again. */
+	if (symlink(text, path))
+		return;
+}
+
+static bool read_seed_note(const char *pin_dir, uint64_t seed[2])
+{
+	char path[PIN_PATH_MAX], text[40] = "";
+
+	pin_path(pin_dir, PIN_SEED, path);
+	return readlink(path, text, sizeof(text) - 1) > 0 && !config_parse_seed(text, seed);
+}
+
+bool datapath_pinned_seed(const char *pin_dir, uint64_t seed[2])
+{
+	const int folder = open(pin_dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	const int fd = open_stamp(pin_dir);
+	struct lb_stamp stamp;
+	struct lb_err err;
+	bool known;
+
+	known = folder >= 0 && fd >= 0 && !check_owner(pin_dir, folder, &err) &&
+		read_seed_note(pin_dir, seed) && read_stamp(fd, &stamp) &&
+		stamp.seed == stamp_of(seed).seed;
+	if (folder >= 0)
+		close(folder);
+	if (fd >= 0)
+		close(fd);
+	return known;
+}
+
 /* --- pinning --- */
 
 static int pin_map(struct bpf_map *map, const char *pin_dir, struct lb_err *err)
@@ -302,6 +386,8 @@ static void unpin_maps(struct datapath *datapath)
 	char path[PIN_PATH_MAX];
 
 	pin_path(datapath->pin_dir, PIN_STAMP, path);
+	unlink(path);
+	pin_path(datapath->pin_dir, PIN_SEED, path);
 	unlink(path);
 	for_each_pin(map, datapath)
 	{
@@ -327,9 +413,13 @@ int pin_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *e
 	struct bpf_map *map;
 	int error = write_stamp(datapath, seed, err);
 
-	if (error || !datapath->pin_dir || datapath->adopted)
+	if (error || !datapath->pin_dir)
 		return error;
-	unpin_maps(datapath);
+	if (!datapath->adopted)
+		unpin_maps(datapath);
+	note_seed(datapath, seed);
+	if (datapath->adopted)
+		return 0;
 	for_each_pin(map, datapath)
 	{
 		if (map != datapath->skeleton->maps.abi)
@@ -340,32 +430,6 @@ int pin_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *e
 	return pin_map(datapath->skeleton->maps.abi, datapath->pin_dir, err);
 }
 
-/* --- a note: a symbolic link, since bpffs has no plain files --- */
-
-#define PIN_TUNNELS "tunnels"
-
-void datapath_tunnels_note(const struct datapath *datapath, bool stand)
-{
-	char path[PIN_PATH_MAX];
-
-	if (!datapath->pin_dir)
-		return;
-	pin_path(datapath->pin_dir, PIN_TUNNELS, path);
-	/* Where that fails, filters that a crash leaves stay until --detach. */
-	if (stand ? symlink("tc", path) : unlink(path))
-		return;
-}
-
-bool datapath_tunnels_noted(const struct datapath *datapath)
-{
-	char path[PIN_PATH_MAX], target[4];
-
-	if (!datapath->pin_dir)
-		return false;
-	pin_path(datapath->pin_dir, PIN_TUNNELS, path);
-	return readlink(path, target, sizeof(target)) >= 0;
-}
-
 /* --- taking everything away --- */
 
 static bool is_pin(const struct lb_bpf *skeleton, const char *name)
@@ -373,7 +437,8 @@ static bool is_pin(const struct lb_bpf *skeleton, const char *name)
 	unsigned int ifindex;
 	char end;
 
-	return !strcmp(name, PIN_TUNNELS) || sscanf(name, PIN_LINK "%u%c", &ifindex, &end) == 1 ||
+	return !strcmp(name, PIN_TUNNELS) || !strcmp(name, PIN_SEED) ||
+	       sscanf(name, PIN_LINK "%u%c", &ifindex, &end) == 1 ||
 	       bpf_object__find_map_by_name(skeleton->obj, name);
 }
 

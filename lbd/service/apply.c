@@ -66,11 +66,14 @@ static void undo(struct change *change)
 int save_document(struct service *service, const struct lb_service *document,
 		  const struct state_revert *revert, struct lb_err *err)
 {
+	const struct config *config = service->config;
 	struct lb_err fault = {0};
 	int error;
 
 	worker_leave();
-	error = service->disk->save(service->config->state_dir, document, revert, &fault);
+	error = service->disk->save(config->state_dir, document, revert, &fault);
+	if (!error && !config->seed_configured) /* where it fails, the next change tries again */
+		service->disk->keep_seed(config->state_dir, config->seed, NULL);
 	worker_enter();
 	snprintf(service->save_fault, sizeof(service->save_fault), "%s", fault.message);
 	if (error && err)

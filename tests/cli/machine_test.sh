@@ -331,9 +331,8 @@ test_other_abi() {
 
 # What a start would refuse of its state, before the lbd that runs is stopped for it.
 test_check_pinned_state() {
-	local state=$DIR/state good seed
+	local state=$DIR/state good
 	good=$(cat "$state/service.json")
-	seed=$(cat "$state/hash_seed")
 	touch "$state/service.json.new" # a save may be under way
 	check "--check-pinned reads service.json" exits 0 check_pinned
 	echo "${good:0:100}" >"$state/service.json"
@@ -342,11 +341,44 @@ test_check_pinned_state() {
 	check_equal "leaves it" "${good:0:100}" "$(cat "$state/service.json")"
 	check "and what is beside it" test -e "$state/service.json.new"
 	echo "$good" >"$state/service.json"
-	rm "$state/hash_seed" "$state/service.json.new"
-	check "it refuses a seed that is gone" exits 1 check_pinned
-	check "by its name, too" grep -q "^lbd: $state/hash_seed is missing" "$DIR/out"
-	check "and makes no other" test ! -e "$state/hash_seed"
-	echo "$seed" >"$state/hash_seed"
+	rm "$state/service.json.new"
+}
+
+refused_start() {
+	exits 1 timeout 20 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
+}
+
+test_lost_seed() {
+	local file=$DIR/state/hash_seed seed
+	seed=$(cat "$file")
+	mv "$DIR/state" "$DIR/moved"
+	lb vip add 192.0.2.77:80/tcp --table-size 251 >"$DIR/out" 2>&1
+	check "a change writes the seed, too, where the folder was taken away" test "$(cat "$file")" = "$seed"
+	stop_lbd
+	echo "${seed:0:20}" >"$file"
+	check "a damaged seed is refused" refused_start
+	check "with a way on" grep -q "^  hint: it was left as it is: restore it, or remove it; then lbd takes the seed of the pinned" "$DIR/out"
+	rm "$file"
+	check "--check-pinned adopts a data plane whose seed is lost on disk" exits 0 check_pinned
+	check "and writes none" test ! -e "$file"
+	start_lbd
+	check "a start takes the seed of the pinned data plane" test "$(cat "$file")" = "$seed"
+	check "and says so" grep -qF "$file was missing: it was written again, from the pinned data plane" "$DIR/log"
+	stop_lbd
+	tr 0-9a-f 1-9a-f0 <<<"$seed" >"$file"
+	check "another seed than the pinned one is refused" refused_start
+	check "by its file" grep -qxF "lbd: the data plane pinned at $PINS has another hash_seed than the one in $DIR/state" "$DIR/out"
+	check "with what it would cost" grep -q "with another seed the flow hash changes, so nearly all established connections break" "$DIR/out"
+	rm "$file" "$PINS/hash_seed"
+	check "one that nothing tells is refused, too" refused_start
+	check "by its name" grep -qxF "lbd: $file is missing" "$DIR/out"
+	check "with two ways on" grep -q "^  hint: put a copy of it back; or start lbd once with --reset-flows" "$DIR/out"
+	check "and no other is made" test ! -e "$file"
+	check "--check-pinned refuses it likewise" exits 1 check_pinned
+	echo "$seed" >"$file"
+	start_lbd
+	check "put back, it is taken, and noted beside the pins" test "$(readlink "$PINS/hash_seed")" = "$seed"
+	lb vip del 192.0.2.77:80/tcp >"$DIR/out" 2>&1
 }
 
 check_pinned() {
@@ -384,6 +416,7 @@ test_detach_elsewhere
 test_room
 test_left_filters
 test_other_abi
+test_lost_seed
 stop_lbd KILL
 test_detach_with_others
 check "--detach takes the data plane away" detach

@@ -197,7 +197,19 @@ static bool disk_has(const char *state_dir)
 	return fake.left.document;
 }
 
-static const struct disk disk = {.load = disk_load, .save = disk_save, .has = disk_has};
+static int disk_keep_seed(const char *state_dir, const uint64_t seed[2], struct lb_err *err)
+{
+	(void)state_dir;
+	(void)seed;
+	return call_error(err);
+}
+
+static const struct disk disk = {
+	.load = disk_load,
+	.save = disk_save,
+	.has = disk_has,
+	.keep_seed = disk_keep_seed,
+};
 
 /* --- time --- */
 

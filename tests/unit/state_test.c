@@ -290,9 +290,10 @@ static void a_new_seed_is_kept(void **state)
 	struct stat info;
 
 	(void)state;
-	assert_int_equal(state_load_seed(dir, seed, &err), 0);
+	assert_int_equal(state_read_seed(dir, seed, &err), -ENOENT);
+	assert_int_equal(state_new_seed(dir, seed, &err), 0);
 	assert_true(seed[0] || seed[1]);
-	assert_int_equal(state_load_seed(dir, again, &err), 0);
+	assert_int_equal(state_read_seed(dir, again, &err), 0);
 	assert_memory_equal(seed, again, sizeof(seed));
 	assert_int_equal(stat(seed_file, &info), 0);
 	assert_int_equal(info.st_mode & 0777, 0600);
@@ -305,8 +306,15 @@ static void a_damaged_seed_is_refused(void **state)
 
 	(void)state;
 	write_file(seed_file, "0123\n");
-	assert_int_not_equal(state_load_seed(dir, seed, &err), 0);
+	assert_int_not_equal(state_read_seed(dir, seed, &err), 0);
 	assert_string_equal(read_file(seed_file), "0123\n");
+	/* nor is it for a change to write over it */
+	assert_int_equal(state_disk.keep_seed(dir, (uint64_t[]){1, 2}, &err), 0);
+	assert_string_equal(read_file(seed_file), "0123\n");
+	unlink(seed_file);
+	assert_int_equal(state_disk.keep_seed(dir, (uint64_t[]){1, 2}, &err), 0);
+	assert_int_equal(state_read_seed(dir, seed, &err), 0);
+	assert_true(seed[0] == 1 && seed[1] == 2);
 }
 
 int main(void)
