@@ -219,6 +219,30 @@ static int send_error(struct client *client, const json_t *id, const struct lb_e
 	return client_send(client, lb_error_line(id, err));
 }
 
+/* When there is no memory even for an error. It goes past the buffer, where nothing waits in that;
+ * then the client is closed. */
+static void say_no_memory(const struct client *client)
+{
+	static const char line[] =
+		"{\"jsonrpc\":\"2.0\",\"id\":null,\"error\":{\"code\":5,\"message\":\"out of "
+		"memory: lbd could not make the reply\",\"data\":{\"hint\":\"a change may have "
+		"been "
+		"made all the same: look before you ask again\"}}}\n";
+
+	if (!unread_of(client))
+		send(bufferevent_getfd(client->stream), line, sizeof(line) - 1,
+		     MSG_DONTWAIT | MSG_NOSIGNAL);
+}
+
+static char *no_reply_line(const json_t *id)
+{
+	struct lb_err err = {0};
+
+	lb_err_set(&err, LB_ERR_SYSTEM, "", "out of memory: lbd could not make the reply");
+	lb_err_hint(&err, "a change may have been made all the same: look before you ask again");
+	return lb_error_line(id, &err);
+}
+
 /* The reply to a request that came to `ret`, with its result or error; "" where none is wanted, NULL
  * without memory. Takes over `result`. */
 static char *reply_line(const struct lb_request *request, int ret, json_t *result,
@@ -233,7 +257,7 @@ static char *reply_line(const struct lb_request *request, int ret, json_t *resul
 	else
 		line = lb_result_line(request->id, result);
 	json_decref(result);
-	return line;
+	return line ? line : no_reply_line(request->id);
 }
 
 static int call(struct client *client, const struct lb_request *request, json_t **result,
@@ -280,6 +304,8 @@ static void errand_end(struct client *client, char *reply, uint64_t began)
 	} else {
 		if (client->gone)
 			free(reply);
+		else
+			say_no_memory(client);
 		client_free(client);
 	}
 	arm_slice(control);
@@ -489,8 +515,10 @@ static bool wait_for_rest(struct client *client, size_t part)
 /* Returns false when the client is to be freed. */
 static bool take_line_of_turn(struct client *client, size_t length, size_t end)
 {
-	if (take_line(client, length, end))
+	if (take_line(client, length, end)) {
+		say_no_memory(client);
 		return false;
+	}
 	turn_again(client);
 	return true;
 }

@@ -76,6 +76,16 @@ static void tell(json_int_t size, json_t **result)
 	*result = json_true();
 }
 
+static json_int_t failures; /* so many allocations of jansson's fail, in the server */
+
+static void *failing_malloc(size_t size)
+{
+	if (!failures)
+		return malloc(size);
+	failures--;
+	return NULL;
+}
+
 static int carry_out(void *user, const struct peer *peer, const struct lb_request *request,
 		     json_t **result, struct lb_err *err)
 {
@@ -88,6 +98,8 @@ static int carry_out(void *user, const struct peer *peer, const struct lb_reques
 	else if (!strcmp(method, "big"))
 		*result =
 			text_of_size(json_integer_value(json_object_get(request->params, "size")));
+	else if (!strcmp(method, "starve"))
+		failures = json_integer_value(json_object_get(request->params, "failures"));
 	else if (!strcmp(method, "slow"))
 		*result = wait_apart();
 	else if (!strcmp(method, "now"))
@@ -128,6 +140,7 @@ static int serve(const struct control_options *asked, int ready)
 	char warning[256] = "";
 	struct lb_err err;
 
+	json_set_alloc_funcs(failing_malloc, free);
 	event_add(end, NULL);
 	options.user = &worker;
 	options.place = working ? place_call : NULL;
@@ -402,6 +415,44 @@ static void error_carries_the_id_where_there_is_one(void **state)
 		   "\"data\":{\"hint\":\"send one request a line\"}}}\n");
 	say_text(fd, echo); /* and the connection goes on */
 	expect(fd, echoed);
+	close(fd);
+	stop_server();
+}
+
+#define NO_MEMORY                                                                                  \
+	"\"error\":{\"code\":5,\"message\":\"out of memory: lbd could not make the reply\","       \
+	"\"data\":{\"hint\":\"a change may have been made all the same: look before you ask "      \
+	"again\"}}}\n"
+
+#define STARVE "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"starve\",\"params\":{\"failures\":"
+
+/* It is an error to that request, and the connection goes on. */
+static void reply_without_memory_is_an_error(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say_text(fd, STARVE "1}}\n");
+	expect(fd, "{\"jsonrpc\":\"2.0\",\"id\":7," NO_MEMORY);
+	say_text(fd, echo);
+	expect(fd, echoed);
+	close(fd);
+	stop_server();
+}
+
+/* Not even for that: a line that needs no memory, then the end. */
+static void no_memory_at_all_is_said_before_the_end(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	say_text(fd, STARVE "1000000}}\n");
+	expect(fd, "{\"jsonrpc\":\"2.0\",\"id\":null," NO_MEMORY);
+	expect_end(fd);
 	close(fd);
 	stop_server();
 }
@@ -1210,6 +1261,8 @@ int main(void)
 		TEST(line_in_pieces_is_one_request),
 		TEST(notification_is_carried_out_and_gets_no_reply),
 		TEST(error_carries_the_id_where_there_is_one),
+		TEST(reply_without_memory_is_an_error),
+		TEST(no_memory_at_all_is_said_before_the_end),
 		TEST(half_closed_client_gets_its_replies),
 		TEST(request_cut_off_by_the_end_is_an_error),
 		TEST(longest_request_is_served_and_one_byte_more_is_refused),
