@@ -14,13 +14,16 @@
 #include "watch.h"
 
 /* What every change takes. */
+#define IF_DIGEST_OPTION                                                                           \
+	{                                                                                          \
+		.name = "if-digest", .value = "DIGEST",                                            \
+		.summary = "refuse if the service document has another digest by now",             \
+		.manner = true                                                                     \
+	}
 #define CHANGE_OPTIONS                                                                             \
 	{.name = "dry-run", .summary = "say what it would do, and do nothing", .manner = true},    \
 		{.name = "force", .summary = "even if established flows end", .manner = true},     \
-		{.name = "if-digest",                                                              \
-		 .value = "DIGEST",                                                                \
-		 .summary = "refuse if the service document has another digest by now",            \
-		 .manner = true},                                                                  \
+		IF_DIGEST_OPTION,                                                                  \
 	{                                                                                          \
 		.name = "max-moved", .value = "P%",                                                \
 		.summary = "refuse to move more of a VIP's slots (100%)", .manner = true           \
@@ -341,17 +344,21 @@ static struct command table[] = {
 	{
 		.object = "config",
 		.verb = "confirm",
+		.options = {IF_DIGEST_OPTION},
 		.summary = "keep what was applied with --confirm",
 		.examples = {"lbctl config confirm"},
 		.method = "config.confirm",
+		.params = params_manner_only,
 		.view = view_confirmed,
 	},
 	{
 		.object = "config",
 		.verb = "revert",
+		.options = {IF_DIGEST_OPTION},
 		.summary = "take back at once what was applied with --confirm",
 		.examples = {"lbctl config revert"},
 		.method = "config.revert",
+		.params = params_manner_only,
 		.view = view_change,
 	},
 	{

@@ -51,6 +51,12 @@ int params_add_manner(const struct invocation *invocation, json_t *params, struc
 	return 0;
 }
 
+int params_manner_only(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	(void)invocation;
+	return give(json_object(), params, err);
+}
+
 int params_vip_reference(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
 	return give(json_pack("{s:s*}", "vip", invocation->arguments[0]), params, err);

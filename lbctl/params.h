@@ -6,6 +6,8 @@
 
 #include "args.h"
 
+/* Nothing but what params_add_manner adds. */
+int params_manner_only(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_vip_reference(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_vip_add(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_vip_set(const struct invocation *invocation, json_t **params, struct lb_err *err);

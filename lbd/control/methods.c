@@ -125,10 +125,23 @@ static int config_diff(struct methods_context *context, const json_t *params, js
 	return ret;
 }
 
+/* The one parameter that both have. */
+static int only_if_digest(const struct methods_context *context, const json_t *params,
+			  struct lb_err *err)
+{
+	json_auto_t *copy = json_copy((json_t *)params);
+
+	if (!copy)
+		return lb_err_no_memory(err);
+	if (methods_check_digest(context->service, copy, err))
+		return -EINVAL;
+	return no_params(copy, err);
+}
+
 static int config_confirm(struct methods_context *context, const json_t *params, json_t **result,
 			  struct lb_err *err)
 {
-	int ret = no_params(params, err);
+	int ret = only_if_digest(context, params, err);
 
 	if (!ret)
 		ret = service_confirm(context->service, err);
@@ -143,7 +156,7 @@ static int config_confirm(struct methods_context *context, const json_t *params,
 static int config_revert(struct methods_context *context, const json_t *params, json_t **result,
 			 struct lb_err *err)
 {
-	int ret = no_params(params, err);
+	int ret = only_if_digest(context, params, err);
 
 	if (!ret)
 		ret = service_revert(context->service, result, err);

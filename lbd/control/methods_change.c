@@ -300,8 +300,7 @@ static bool is_digest(const struct service *service, const char *text)
 	return !strcmp(text, digest_text(service_digest_value(service), digest));
 }
 
-/* Takes "if_digest" out of `params`. */
-static int check_if_digest(const struct service *service, json_t *params, struct lb_err *err)
+int methods_check_digest(const struct service *service, json_t *params, struct lb_err *err)
 {
 	const json_t *value = json_object_get(params, "if_digest");
 	const char *expected = json_string_value(value);
@@ -396,7 +395,7 @@ static int carry_out(struct service *service, const struct change_method *change
 	if (!ret && (change->manner & ON_TRIAL))
 		ret = take_confirm(params, options, err);
 	if (!ret)
-		ret = check_if_digest(service, params, err);
+		ret = methods_check_digest(service, params, err);
 	if (ret)
 		return ret;
 	worker_leave();

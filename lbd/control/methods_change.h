@@ -19,6 +19,9 @@ int methods_change(struct methods_context *context, const char *method, const js
 /* Whether it is one of them, config.check included. */
 bool methods_change_is(const char *method);
 
+/* Takes "if_digest" out of `params`: an error when the document in force has another one. */
+int methods_check_digest(const struct service *service, json_t *params, struct lb_err *err);
+
 /* Their names, at most METHODS_CHANGE_MAX. */
 void methods_change_names(const char **names);
 

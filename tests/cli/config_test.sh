@@ -214,7 +214,9 @@ test_confirm() {
 	check "so is another document" exits 1 lb config apply "$DIR/one.json" --confirm 5s
 	check "a dry run is not" exits 0 lb backend add shop 10.0.0.9 --dry-run
 	check "nothing but the first change was made" in_force_is "$two"
-	check "config confirm is done" exits 0 lb config confirm
+	check "config confirm for another document is refused" exits 1 lb config confirm --if-digest 0123456789abcdef
+	check "and the change still waits" status_is '.unconfirmed != null'
+	check "config confirm is done" exits 0 lb config confirm --if-digest "$(digest)"
 	check_equal "and says so" "the change is kept" "$(out)"
 	check "it is kept, and nothing waits" reverted_to "$two"
 	check "there is nothing to confirm then" exits 1 lb config confirm
@@ -227,7 +229,8 @@ test_revert() {
 	local before
 	before=$(in_force)
 	lb config apply "$DIR/one.json" --confirm 60s >"$DIR/out"
-	check "config revert is done" exits 0 lb config revert
+	check "config revert for another document is refused" exits 1 lb config revert --if-digest 0123456789abcdef
+	check "config revert is done" exits 0 lb config revert --if-digest "$(digest)"
 	check "and says what it did" grep -q '^vip web: ' <(out; echo "vip web: $(lb config export | jq -r '.vips[0].name')")
 	check "what was before is in force and on disk" reverted_to "$before"
 	lb config apply "$DIR/one.json" --confirm 1s >"$DIR/out"
