@@ -326,9 +326,19 @@ static void print_unconfirmed(FILE *out, const json_t *unconfirmed)
 			units_period(view_integer(unconfirmed, "reverts_in_s"), period));
 }
 
+static void print_warnings(FILE *out, const json_t *warnings)
+{
+	const json_t *warning;
+	size_t i;
+
+	json_array_foreach (warnings, i, warning)
+		fprintf(out, "warning: %s\n", json_string_value(warning));
+}
+
 void view_change(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	print_changes(out, result, invocation_option(invocation, "dry-run"));
+	print_warnings(out, json_object_get(result, "warnings"));
 	print_unconfirmed(out, json_object_get(result, "unconfirmed"));
 }
 

@@ -9,6 +9,7 @@
 
 #include "../api/model.h"
 #include "../host/worker.h"
+#include "../plane/shadow.h"
 #include "../service/document_digest.h"
 
 /* Edits *next, a copy of the document in force, or replaces it. */
@@ -409,6 +410,31 @@ static int carry_out(struct service *service, const struct change_method *change
 	return ret;
 }
 
+/* VIPs that it adds may take packets from programs on this machine. */
+static void warn_of_added(const struct service *service, json_t *result)
+{
+	const struct lb_service *document = service_document(service);
+	json_t *vips = json_object_get(result, "vips"), *change, *warning, *warnings = json_array();
+	struct shadow *shadow = NULL;
+	const struct lb_vip *vip;
+	size_t i;
+
+	json_array_foreach (vips, i, change) {
+		if (strcmp(json_string_value(json_object_get(change, "what")), "added") != 0)
+			continue;
+		vip = lb_service_find(document, json_string_value(json_object_get(change, "name")));
+		if (vip && !shadow)
+			shadow = shadow_look();
+		warning = vip ? shadow_warning(shadow, vip) : NULL;
+		if (warning)
+			json_array_append_new(warnings, warning);
+	}
+	shadow_free(shadow);
+	if (json_array_size(warnings))
+		json_object_set(result, "warnings", warnings);
+	json_decref(warnings);
+}
+
 /* Which backend it was about, and what of it was set, are in the parameters alone. */
 static void tell(struct methods_context *context, const struct change_method *change,
 		 const json_t *params, json_t *result)
@@ -428,8 +454,10 @@ static int call(struct methods_context *context, const struct change_method *cha
 	struct apply_options options = {.max_moved_percent = 100};
 	int ret = carry_out(context->service, change, params, &options, result, err);
 
-	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed")))
+	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed"))) {
+		warn_of_added(context->service, *result);
 		tell(context, change, params, *result);
+	}
 	return ret;
 }
 

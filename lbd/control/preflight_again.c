@@ -5,6 +5,7 @@
 #include "../api/clock.h"
 #include "../plane/loops.h"
 #include "../plane/preflight.h"
+#include "../plane/shadow.h"
 #include "../service/service.h"
 
 void preflight_again_init(struct preflight_again *again, const struct config *config)
@@ -12,7 +13,7 @@ void preflight_again_init(struct preflight_again *again, const struct config *co
 	*again = (struct preflight_again){.config = config, .warnings = json_array()};
 }
 
-static void warn_of_loops(const struct preflight_again *again, json_t *warnings)
+static void warn_of_vips(const struct preflight_again *again, json_t *warnings)
 {
 	struct loops_facts facts;
 
@@ -20,12 +21,13 @@ static void warn_of_loops(const struct preflight_again *again, json_t *warnings)
 		return;
 	loops_look(again->config, service_document(again->service), &facts);
 	loops_judge(&facts, warnings);
+	shadow_warnings(service_document(again->service), warnings);
 }
 
 void preflight_again_serve(struct preflight_again *again, const struct service *service)
 {
 	again->service = service;
-	warn_of_loops(again, again->warnings);
+	warn_of_vips(again, again->warnings);
 }
 
 static json_t *look(const struct preflight_again *again)
@@ -36,7 +38,7 @@ static json_t *look(const struct preflight_again *again)
 	preflight_look_only(again->config, &facts);
 	preflight_judge_running(again->config, &facts, warnings);
 	preflight_facts_clear(&facts);
-	warn_of_loops(again, warnings);
+	warn_of_vips(again, warnings);
 	return warnings;
 }
 

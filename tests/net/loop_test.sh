@@ -111,6 +111,20 @@ family() {
 	lab_in balancer "$@" address del "$vip/$bits" dev lo
 }
 
+# Something on the balancer listens on a port of its own address, and then a VIP takes that port.
+shadowed() {
+	local says="VIP own has an address of this machine, $LAB_BALANCER4, and a program here listens on its TCP port 9000: "
+	lab_serve 9000 balancer
+	lbctl vip add "$LAB_BALANCER4:9000/tcp" --name own >"$LAB_DIR/reply"
+	check "a VIP on the balancer's own address, where something listens: the reply warns" grep -F "warning: $says" "$LAB_DIR/reply"
+	check "status warns, too" wait_for 8 warned_of_own "$says"
+	check_equal "a VIP where nothing listens: the reply does not warn" "vip free: added" \
+		"$(lbctl vip add "$LAB_BALANCER4:9001/tcp" --name free)"
+	lbctl vip del own >/dev/null
+	check "without the VIP there is no warning" wait_for 8 not_warned "VIP own"
+}
+warned_of_own() { lbctl --json status | jq -e --arg words "$1" 'any(.warnings[]; startswith($words))'; }
+
 start >/dev/null # not through check: its subshell would keep the names
 check "the lab is up, with a balancer that forwards" test $? = 0
 lab_serve 80
@@ -121,6 +135,7 @@ lab_start_lbd ""
 check "a start warns of both families" grep -q "warning: IPv4 forwarding is on at l0" "$LAB_DIR/lbd.log"
 check "with IPv6" grep -q "warning: IPv6 forwarding is on at l0" "$LAB_DIR/lbd.log"
 lab_sysctl balancer ipv4/ip_forward=0 ipv6/conf/all/forwarding=0
+shadowed
 check "without forwarding there is no warning" wait_for 8 not_warned IPv4
 check "of either" not_warned IPv6
 finish
