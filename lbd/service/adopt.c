@@ -30,7 +30,7 @@ struct found {
 	struct service *service;
 	struct found_vip *vips;
 	size_t count, room;
-	struct found_vip **by_number; /* vip_numbers_capacity() of them */
+	struct found_vip **by_number; /* place_numbers() of them */
 	bool no_memory;
 };
 
@@ -129,7 +129,7 @@ static void find_member(void *user, uint16_t number, uint32_t vip_number,
 	struct found *found = user;
 	struct found_vip *vip = NULL;
 
-	if (vip_number < vip_numbers_capacity(found->service->config))
+	if (vip_number < place_numbers(found->service->config))
 		vip = found->by_number[vip_number];
 	if (!vip)
 		members_drop_left(found->service->members, number);
@@ -320,7 +320,7 @@ int service_adopt(struct service *service, const struct lb_service *kept, struct
 	struct found found = {.service = service};
 	int error;
 
-	found.by_number = calloc(vip_numbers_capacity(service->config), sizeof(struct found_vip *));
+	found.by_number = calloc(place_numbers(service->config), sizeof(struct found_vip *));
 	found.no_memory = !found.by_number;
 	if (!found.no_memory)
 		service->plane.each_vip(service->plane.datapath, find_vip, &found);

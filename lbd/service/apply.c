@@ -56,15 +56,15 @@ static void undo(struct change *change)
 		struct step *step = &change->steps[i];
 
 		if (step->published)
-			undo_publish(change->service, step);
+			publish_undo(change->service, step);
 		if (step->prepared)
-			undo_prepare(change, step);
+			prepare_undo(change, step);
 		worker_yield();
 	}
 }
 
-int save_document(struct service *service, const struct lb_service *document,
-		  const struct state_revert *revert, struct lb_err *err)
+int apply_save(struct service *service, const struct lb_service *document,
+	       const struct state_revert *revert, struct lb_err *err)
 {
 	const struct config *config = service->config;
 	struct lb_err fault = {0};
@@ -89,12 +89,12 @@ static int build(struct change *change, uint64_t *digest, struct lb_err *err)
 	size_t i, n = 0;
 
 	if (!error)
-		error = each_step(change, build_step, err);
+		error = change_each_step(change, prepare_build, err);
 	for (i = 0; !error && i < change->step_count; i++) {
 		const struct step *step = &change->steps[i];
 
 		if (step->plan.what == PLAN_UNCHANGED)
-			digests[n++] = live_before(change, step)->digest;
+			digests[n++] = change_before(change, step)->digest;
 		else if (step->plan.after)
 			digests[n++] = step->next.digest;
 	}
@@ -107,12 +107,12 @@ static int build(struct change *change, uint64_t *digest, struct lb_err *err)
 static int assess_all(struct change *change, enum apply_mode mode,
 		      const struct apply_options *options, struct lb_err *err)
 {
-	int error = each_step(change, assess_step, err);
+	int error = change_each_step(change, assess_step, err);
 
 	if (!error && mode != APPLY_RESTORE)
-		error = assess(change, err);
+		error = assess_rest(change, err);
 	if (!error && mode == APPLY)
-		error = check_allowed(change, options, err);
+		error = outcome_check(change, options, err);
 	return error;
 }
 
@@ -123,7 +123,7 @@ static int make_reply(struct change *change, json_t **reply, struct live_vip **l
 	int error;
 
 	worker_leave();
-	*reply = change_json(change);
+	*reply = outcome_json(change);
 	*live = calloc(change->document->vip_count + 1, sizeof(**live));
 	error = *reply && *live ? 0 : lb_err_no_memory(err);
 	worker_enter();
@@ -136,7 +136,7 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	struct service *service = change->service;
 	struct live_vip *live = NULL;
 	uint64_t digest;
-	int error = each_step(change, prepare_step, err);
+	int error = change_each_step(change, prepare_step, err);
 
 	worker_leave();
 	if (!error)
@@ -145,17 +145,17 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	if (!error)
 		error = assess_all(change, mode, options, err);
 	if (!error && mode != APPLY_DRY)
-		error = each_step(change, follow_step, err);
+		error = change_each_step(change, publish_follow, err);
 	if (!error && mode != APPLY_DRY)
-		error = each_step(change, hold_step, err);
+		error = change_each_step(change, publish_hold, err);
 	if (!error)
 		error = make_reply(change, reply, &live, err);
 	if (!error && mode != APPLY_DRY)
-		error = each_step(change, publish_step, err);
-	if (!error && mode == APPLY && differs(change))
-		error = save_document(service, change->document, change->revert, err);
+		error = change_each_step(change, publish_step, err);
+	if (!error && mode == APPLY && change_differs(change))
+		error = apply_save(service, change->document, change->revert, err);
 	if (!error && mode != APPLY_DRY) {
-		commit(change, live, digest);
+		commit_change(change, live, digest);
 		return 0;
 	}
 	undo(change);
@@ -175,7 +175,7 @@ static int plan(struct change *change, struct lb_err *err)
 	if (!error)
 		error = lb_service_check_fragments(change->document, err);
 	if (!error)
-		error = make_steps(change, err);
+		error = change_make_steps(change, err);
 	worker_enter();
 	return error;
 }
@@ -200,7 +200,7 @@ int apply(struct service *service, struct lb_service *next, enum apply_mode mode
 		error = apply_steps(&change, mode, options, reply, err);
 	service->changing = false;
 	worker_leave();
-	free_steps(&change);
+	change_free_steps(&change);
 	lb_service_free(change.document);
 	worker_enter();
 	checks_settle(service);

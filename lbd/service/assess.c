@@ -33,7 +33,7 @@ int assess_step(struct change *change, struct step *step, struct lb_err *err)
 {
 	struct service *service = change->service;
 	const struct plan_step *plan = &step->plan;
-	const struct live_vip *before = plan->before ? live_before(change, step) : NULL;
+	const struct live_vip *before = plan->before ? change_before(change, step) : NULL;
 	const struct live_vip *next = &step->next;
 
 	if (!before)
@@ -53,9 +53,9 @@ static int assess_removed(struct change *change, struct step *step)
 	const struct lb_vip *to = plan_beside(change->document, &vip->endpoint);
 	const struct risk_handover handover = {
 		.from = vip,
-		.from_live = live_before(change, step),
+		.from_live = change_before(change, step),
 		.to = to,
-		.to_live = to ? live_after(change, to) : NULL,
+		.to_live = to ? change_after(change, to) : NULL,
 		.reason = to ? "its VIP is removed, and the one for every port leads its flows to "
 			       "other backends"
 			     : "its VIP is removed",
@@ -93,7 +93,7 @@ static int assess_added(struct change *change, struct step *step)
 	return step->at_risk ? 0 : -ENOMEM;
 }
 
-int assess(struct change *change, struct lb_err *err)
+int assess_rest(struct change *change, struct lb_err *err)
 {
 	size_t i;
 

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-int make_steps(struct change *change, struct lb_err *err)
+int change_make_steps(struct change *change, struct lb_err *err)
 {
 	struct plan_step *plan;
 	size_t i;
@@ -19,7 +19,7 @@ int make_steps(struct change *change, struct lb_err *err)
 	return change->steps ? 0 : lb_err_no_memory(err);
 }
 
-void free_steps(struct change *change)
+void change_free_steps(struct change *change)
 {
 	size_t i;
 
@@ -31,7 +31,7 @@ void free_steps(struct change *change)
 	free(change->steps);
 }
 
-bool differs(const struct change *change)
+bool change_differs(const struct change *change)
 {
 	size_t i;
 
@@ -41,9 +41,9 @@ bool differs(const struct change *change)
 	return false;
 }
 
-int each_step(struct change *change,
-	      int (*carry_out)(struct change *change, struct step *step, struct lb_err *err),
-	      struct lb_err *err)
+int change_each_step(struct change *change,
+		     int (*carry_out)(struct change *change, struct step *step, struct lb_err *err),
+		     struct lb_err *err)
 {
 	size_t i;
 
@@ -71,17 +71,18 @@ static int compare_step(const void *endpoint, const void *step)
 }
 
 /* What a VIP of the next document becomes. */
-const struct live_vip *live_after(const struct change *change, const struct lb_vip *vip)
+const struct live_vip *change_after(const struct change *change, const struct lb_vip *vip)
 {
 	const struct step *step = bsearch(&vip->endpoint, change->steps, change->step_count,
 					  sizeof(*step), compare_step);
 
-	return step->plan.what == PLAN_UNCHANGED ? live_before(change, step) : &step->next;
+	return step->plan.what == PLAN_UNCHANGED ? change_before(change, step) : &step->next;
 }
 
 /* Calls `each` for the members that `a` has and `b` has not. */
-void each_not_in(struct change *change, const struct live_vip *a, const struct live_vip *b,
-		 void (*each)(struct change *change, uint16_t number))
+void change_members_not_in(struct change *change, const struct live_vip *a,
+			   const struct live_vip *b,
+			   void (*each)(struct change *change, uint16_t number))
 {
 	size_t i, from = 0;
 
@@ -93,7 +94,7 @@ void each_not_in(struct change *change, const struct live_vip *a, const struct l
 }
 
 /* A member that nothing leads to, and whose slots may be about to go. */
-void member_undo(struct change *change, uint16_t number)
+void change_drop_member(struct change *change, uint16_t number)
 {
 	sweep_member_clear(change->service->sweep, number);
 	members_retire(change->service->members, number);

@@ -29,66 +29,67 @@ struct change {
 };
 
 /* What the VIP of a step is now. */
-static inline const struct live_vip *live_before(const struct change *change,
-						 const struct step *step)
+static inline const struct live_vip *change_before(const struct change *change,
+						   const struct step *step)
 {
 	return &change->service->live[step->plan.before_index];
 }
 
 /* --- change.c --- */
-int make_steps(struct change *change, struct lb_err *err);
-void free_steps(struct change *change);
-bool differs(const struct change *change);
+int change_make_steps(struct change *change, struct lb_err *err);
+void change_free_steps(struct change *change);
+bool change_differs(const struct change *change);
 /* For each VIP that is added or changed. */
-int each_step(struct change *change,
-	      int (*carry_out)(struct change *change, struct step *step, struct lb_err *err),
-	      struct lb_err *err);
+int change_each_step(struct change *change,
+		     int (*carry_out)(struct change *change, struct step *step, struct lb_err *err),
+		     struct lb_err *err);
 /* What a VIP of the next document becomes. */
-const struct live_vip *live_after(const struct change *change, const struct lb_vip *vip);
+const struct live_vip *change_after(const struct change *change, const struct lb_vip *vip);
 /* Calls `each` for the members that `a` has and `b` has not. */
-void each_not_in(struct change *change, const struct live_vip *a, const struct live_vip *b,
-		 void (*each)(struct change *change, uint16_t number));
+void change_members_not_in(struct change *change, const struct live_vip *a,
+			   const struct live_vip *b,
+			   void (*each)(struct change *change, uint16_t number));
 /* A member that nothing leads to, and whose slots may be about to go. */
-void member_undo(struct change *change, uint16_t number);
+void change_drop_member(struct change *change, uint16_t number);
 
 /* --- place.c --- */
 /* A number, and a range of slots without owners. */
-int take_place(struct change *change, const struct lb_vip *vip, struct live_vip *next,
+int place_take(struct change *change, const struct lb_vip *vip, struct live_vip *next,
 	       struct lb_err *err);
-void leave_place(struct service *service, const struct live_vip *live);
+void place_leave(struct service *service, const struct live_vip *live);
 
 /* --- prepare.c --- */
-bool same_for_good(const struct lb_vip *a, const struct lb_vip *b);
+bool prepare_same_for_good(const struct lb_vip *a, const struct lb_vip *b);
 int prepare_step(struct change *change, struct step *step, struct lb_err *err);
 /* What takes longest, of data that is the change's own. */
-int build_step(struct change *change, struct step *step, struct lb_err *err);
+int prepare_build(struct change *change, struct step *step, struct lb_err *err);
 /* Also for a step that was prepared by half. */
-void undo_prepare(struct change *change, struct step *step);
+void prepare_undo(struct change *change, struct step *step);
 
 /* --- assess.c: once all tables are made --- */
 int assess_step(struct change *change, struct step *step, struct lb_err *err);
 /* VIPs that go, and VIPs that take packets from others. */
-int assess(struct change *change, struct lb_err *err);
+int assess_rest(struct change *change, struct lb_err *err);
 
 /* --- outcome.c --- */
-int check_allowed(const struct change *change, const struct apply_options *options,
+int outcome_check(const struct change *change, const struct apply_options *options,
 		  struct lb_err *err);
 /* The CHANGE object of docs/protocol.md; NULL without memory. */
-json_t *change_json(const struct change *change);
+json_t *outcome_json(const struct change *change);
 
 /* --- publish.c: only once it is known that the change may be made --- */
 /* The ways to new backends are followed, and those that must wait held back. */
-int follow_step(struct change *change, struct step *step, struct lb_err *err);
-int hold_step(struct change *change, struct step *step, struct lb_err *err);
+int publish_follow(struct change *change, struct step *step, struct lb_err *err);
+int publish_hold(struct change *change, struct step *step, struct lb_err *err);
 int publish_step(struct change *change, struct step *step, struct lb_err *err);
-void undo_publish(struct service *service, const struct step *step);
+void publish_undo(struct service *service, const struct step *step);
 /* Takes a VIP out of the data plane. */
-void withdraw_vip(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
-		  const struct lb_service *remaining);
+void publish_withdraw(struct service *service, const struct lb_vip *vip,
+		      const struct live_vip *live, const struct lb_service *remaining);
 
 /* --- commit.c --- */
 /* `live` has room for every VIP of the next document. */
-void commit(struct change *change, struct live_vip *live, uint64_t digest);
+void commit_change(struct change *change, struct live_vip *live, uint64_t digest);
 
 /* --- apply.c --- */
 enum apply_mode { APPLY, APPLY_DRY, APPLY_RESTORE };

@@ -15,7 +15,7 @@ static void member_end(struct change *change, uint16_t number)
 
 	checks_drop(service, number);
 	if (!service->flows_possible) {
-		member_undo(change, number);
+		change_drop_member(change, number);
 		return;
 	}
 	members_retire(service->members, number);
@@ -41,7 +41,7 @@ static void freshen(struct change *change, struct step *step)
 	struct live_vip *next = &step->next;
 
 	for (int round = 0; round < FRESHEN_MAX; round++) {
-		if (!checks_merge(vip, live_before(change, step), next))
+		if (!checks_merge(vip, change_before(change, step), next))
 			return;
 		if (weigh_again(vip, next))
 			next->reweigh = true;
@@ -64,9 +64,9 @@ static void lead_changed(struct change *change, struct step *step)
 	take_lead(before);
 	freshen(change, step);
 	entry_update(service, step->plan.before, step->plan.after, next);
-	each_not_in(change, before, next, member_mark);
-	live_lead(service, step->plan.after, next, change->gone);
-	each_not_in(change, before, next, member_unmark);
+	change_members_not_in(change, before, next, member_mark);
+	lead_packets(service, step->plan.after, next, change->gone);
+	change_members_not_in(change, before, next, member_unmark);
 }
 
 static void lead_step(struct change *change, struct step *step)
@@ -81,8 +81,8 @@ static void lead_step(struct change *change, struct step *step)
 		break;
 	case PLAN_REMOVED:
 		take_lead(&service->live[step->plan.before_index]);
-		withdraw_vip(service, step->plan.before, live_before(change, step),
-			     change->document);
+		publish_withdraw(service, step->plan.before, change_before(change, step),
+				 change->document);
 		break;
 	case PLAN_ADDED:
 		step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s(service);
@@ -99,7 +99,7 @@ static void fill_live(struct change *change, struct live_vip *live)
 		struct step *step = &change->steps[i];
 
 		if (step->plan.what == PLAN_UNCHANGED)
-			live[n++] = *live_before(change, step);
+			live[n++] = *change_before(change, step);
 		else if (step->plan.what != PLAN_REMOVED)
 			live[n++] = step->next;
 	}
@@ -108,9 +108,9 @@ static void fill_live(struct change *change, struct live_vip *live)
 /* Packets no longer need what the VIP was. `live`: what it has become, NULL when it was removed. */
 static void end_before(struct change *change, struct live_vip *before, struct live_vip *live)
 {
-	each_not_in(change, before, live, member_end);
+	change_members_not_in(change, before, live, member_end);
 	if (!live)
-		leave_place(change->service, before);
+		place_leave(change->service, before);
 	live_clear(before);
 }
 
@@ -167,7 +167,7 @@ static uint32_t longest_idle(const struct lb_service *document)
 /* What was found while the change was on its way, and belongs to the VIP whatever it becomes. */
 static void merge_step(struct change *change, struct step *step)
 {
-	const struct live_vip *before = live_before(change, step);
+	const struct live_vip *before = change_before(change, step);
 	struct live_vip *next = &step->next;
 
 	if (step->plan.what != PLAN_CHANGED)
@@ -207,7 +207,7 @@ static struct lb_service *swap(struct change *change, struct live_vip **live, ui
 }
 
 /* Cannot fail any more. `live` has room for every VIP of the next document. */
-void commit(struct change *change, struct live_vip *live, uint64_t digest)
+void commit_change(struct change *change, struct live_vip *live, uint64_t digest)
 {
 	struct service *service = change->service;
 	struct lb_service *document;

@@ -153,7 +153,7 @@ static int nothing_waits(struct lb_err *err)
 
 static int save_for_good(struct service *service, struct lb_err *err)
 {
-	return save_document(service, service->document, NULL, err);
+	return apply_save(service, service->document, NULL, err);
 }
 
 int service_confirm(struct service *service, struct lb_err *err)

@@ -3,7 +3,7 @@
 #include "live.h"
 
 /* Flags and sweep of members follow the document, and their health. */
-void set_members(struct service *service, const struct lb_vip *vip, const struct live_vip *live)
+void lead_members(struct service *service, const struct lb_vip *vip, const struct live_vip *live)
 {
 	size_t i;
 
@@ -21,10 +21,10 @@ void set_members(struct service *service, const struct lb_vip *vip, const struct
 
 /* New owners take flows before slots lead to them, old ones refuse them afterwards: a SYN in
  * between is at home with either. */
-void live_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
-	       const uint64_t *gone)
+void lead_packets(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+		  const uint64_t *gone)
 {
-	set_members(service, vip, live);
+	lead_members(service, vip, live);
 	slots_change(live->slots, table_owners(live->table), gone, clock_now_s(service),
 		     vip->transition_s);
 	if (live->slots->moving)

@@ -102,7 +102,7 @@ struct service {
 };
 
 /* place.c: beyond limits.vips as far as there are numbers, since a change adds before it removes. */
-uint32_t vip_numbers_capacity(const struct config *config);
+uint32_t place_numbers(const struct config *config);
 
 /* clock.c: what happens as time passes. */
 int clock_open(struct service *service, struct lb_err *err);
@@ -126,14 +126,14 @@ int apply_now(struct service *service, struct lb_service *next, const struct app
 	      const struct state_revert *revert, json_t **change, struct lb_err *err);
 /* apply.c: the document to disk, with what it goes back to; status warns of what fails until a
  * save succeeds. */
-int save_document(struct service *service, const struct lb_service *document,
-		  const struct state_revert *revert, struct lb_err *err);
+int apply_save(struct service *service, const struct lb_service *document,
+	       const struct state_revert *revert, struct lb_err *err);
 /* lead.c: the flags of the members of a VIP, and how the sweep takes their words. */
-void set_members(struct service *service, const struct lb_vip *vip, const struct live_vip *live);
+void lead_members(struct service *service, const struct lb_vip *vip, const struct live_vip *live);
 /* lead.c: packets follow what `live` has become: flags of its members, and slots. `gone` as in
  * slots_change. */
-void live_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
-	       const uint64_t *gone);
+void lead_packets(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+		  const uint64_t *gone);
 
 /* live.c: the backend at `address` in the VIP as it is, or NULL; `live` may be NULL. Both lists
  * are sorted by address; *from moves on. */

@@ -67,7 +67,7 @@ static int flows_would_break(const struct step *step, struct lb_err *err)
 }
 
 /* What the operator allows of a change, against what it would do. */
-int check_allowed(const struct change *change, const struct apply_options *options,
+int outcome_check(const struct change *change, const struct apply_options *options,
 		  struct lb_err *err)
 {
 	size_t i;
@@ -98,7 +98,7 @@ static json_t *step_json(const struct step *step)
 			 "datagrams", step->datagrams, "waiting", step->waiting);
 }
 
-json_t *change_json(const struct change *change)
+json_t *outcome_json(const struct change *change)
 {
 	json_t *vips = json_array();
 	size_t i;

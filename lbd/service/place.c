@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-uint32_t vip_numbers_capacity(const struct config *config)
+uint32_t place_numbers(const struct config *config)
 {
 	return config->vips > LB_VIP_NUMBERS_MAX / 2 ? LB_VIP_NUMBERS_MAX : config->vips * 2;
 }
@@ -81,7 +81,7 @@ static int no_number(struct lb_err *err)
 				"then add");
 }
 
-int take_place(struct change *change, const struct lb_vip *vip, struct live_vip *next,
+int place_take(struct change *change, const struct lb_vip *vip, struct live_vip *next,
 	       struct lb_err *err)
 {
 	struct service *service = change->service;
@@ -97,7 +97,7 @@ int take_place(struct change *change, const struct lb_vip *vip, struct live_vip 
 	return error;
 }
 
-void leave_place(struct service *service, const struct live_vip *live)
+void place_leave(struct service *service, const struct live_vip *live)
 {
 	ranges_give_back(service->slot_ranges, live->slots_start, live->slots->size);
 	numbers_give_back(service->vip_numbers, live->number);

@@ -48,7 +48,7 @@ static int prepare_table(struct service *service, const struct plan_step *plan,
 	return next->table ? 0 : lb_err_no_memory(err);
 }
 
-bool same_for_good(const struct lb_vip *a, const struct lb_vip *b)
+bool prepare_same_for_good(const struct lb_vip *a, const struct lb_vip *b)
 {
 	return a->table_size == b->table_size && a->hash == b->hash;
 }
@@ -80,7 +80,7 @@ int prepare_step(struct change *change, struct step *step, struct lb_err *err)
 {
 	struct service *service = change->service;
 	const struct plan_step *plan = &step->plan;
-	const struct live_vip *before = plan->before ? live_before(change, step) : NULL;
+	const struct live_vip *before = plan->before ? change_before(change, step) : NULL;
 	struct live_vip *next = &step->next;
 	int error;
 
@@ -91,7 +91,7 @@ int prepare_step(struct change *change, struct step *step, struct lb_err *err)
 		next->empty_at_s = before->empty_at_s;
 		error = check_for_good(plan, err);
 	} else {
-		error = take_place(change, plan->after, next, err);
+		error = place_take(change, plan->after, next, err);
 	}
 	if (error)
 		return error;
@@ -103,7 +103,7 @@ int prepare_step(struct change *change, struct step *step, struct lb_err *err)
 }
 
 /* What takes longest, of data that is the change's own. */
-int build_step(struct change *change, struct step *step, struct lb_err *err)
+int prepare_build(struct change *change, struct step *step, struct lb_err *err)
 {
 	struct live_vip *next = &step->next;
 
@@ -115,16 +115,16 @@ int build_step(struct change *change, struct step *step, struct lb_err *err)
 }
 
 /* Also for a step that was prepared by half. */
-void undo_prepare(struct change *change, struct step *step)
+void prepare_undo(struct change *change, struct step *step)
 {
 	struct service *service = change->service;
-	const struct live_vip *before = step->plan.before ? live_before(change, step) : NULL;
+	const struct live_vip *before = step->plan.before ? change_before(change, step) : NULL;
 	struct live_vip *next = &step->next;
 
 	table_free(next->table);
-	each_not_in(change, next, before, member_undo);
+	change_members_not_in(change, next, before, change_drop_member);
 	free(next->backends);
 	free(next->standings);
 	if (!before)
-		leave_place(service, next);
+		place_leave(service, next);
 }

@@ -4,9 +4,9 @@
 
 #include "entry.h"
 
-int follow_step(struct change *change, struct step *step, struct lb_err *err)
+int publish_follow(struct change *change, struct step *step, struct lb_err *err)
 {
-	const struct live_vip *before = step->plan.before ? live_before(change, step) : NULL;
+	const struct live_vip *before = step->plan.before ? change_before(change, step) : NULL;
 	const struct live_vip *next = &step->next;
 	size_t i, from = 0;
 
@@ -24,9 +24,9 @@ int follow_step(struct change *change, struct step *step, struct lb_err *err)
 	return 0;
 }
 
-int hold_step(struct change *change, struct step *step, struct lb_err *err)
+int publish_hold(struct change *change, struct step *step, struct lb_err *err)
 {
-	const struct live_vip *before = step->plan.before ? live_before(change, step) : NULL;
+	const struct live_vip *before = step->plan.before ? change_before(change, step) : NULL;
 
 	if (arrive_hold(change->service, step->plan.after, before, &step->next))
 		return lb_err_no_memory(err);
@@ -35,8 +35,8 @@ int hold_step(struct change *change, struct step *step, struct lb_err *err)
 }
 
 /* Takes a VIP out of the data plane. */
-void withdraw_vip(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
-		  const struct lb_service *remaining)
+void publish_withdraw(struct service *service, const struct lb_vip *vip,
+		      const struct live_vip *live, const struct lb_service *remaining)
 {
 	entry_withdraw(service, vip, remaining);
 	slots_reset(live->slots);
@@ -45,7 +45,7 @@ void withdraw_vip(struct service *service, const struct lb_vip *vip, const struc
 static int publish_vip(struct service *service, const struct lb_vip *vip,
 		       const struct live_vip *live, struct lb_err *err)
 {
-	set_members(service, vip, live);
+	lead_members(service, vip, live);
 	slots_settle(live->slots, table_owners(live->table));
 	return entry_publish(service, vip, live, err);
 }
@@ -59,9 +59,9 @@ int publish_step(struct change *change, struct step *step, struct lb_err *err)
 }
 
 /* A VIP for every port may have stood where the entry of another one's fragments was. */
-void undo_publish(struct service *service, const struct step *step)
+void publish_undo(struct service *service, const struct step *step)
 {
-	withdraw_vip(service, step->plan.after, &step->next, service->document);
+	publish_withdraw(service, step->plan.after, &step->next, service->document);
 	if (!step->plan.after->endpoint.port)
 		entry_fragments(service, service->document, service->live,
 				&step->plan.after->endpoint);

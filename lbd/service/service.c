@@ -58,7 +58,7 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 	for (i = 0; i < next->vip_count; i++) {
 		const struct lb_vip *vip = lb_service_find(kept, next->vips[i].name);
 
-		if (!vip || same_for_good(vip, &next->vips[i])) {
+		if (!vip || prepare_same_for_good(vip, &next->vips[i])) {
 			next->vips[n++] = next->vips[i];
 			continue;
 		}
@@ -77,7 +77,7 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 static void save_first(struct service *service)
 {
 	if (!service->disk->has(service->config->state_dir))
-		save_document(service, service->document, NULL, NULL);
+		apply_save(service, service->document, NULL, NULL);
 }
 
 static int restore(struct service *service, struct lb_err *err)
@@ -127,9 +127,9 @@ int service_open(const struct service_options *options, struct service **out, st
 	service->disk = options->disk;
 	service->timers = options->timers;
 	service->events = options->events;
-	service->vip_numbers = numbers_new(vip_numbers_capacity(config));
+	service->vip_numbers = numbers_new(place_numbers(config));
 	service->slot_ranges = ranges_new(config->slots);
-	service->vip_at = calloc(vip_numbers_capacity(config), sizeof(*service->vip_at));
+	service->vip_at = calloc(place_numbers(config), sizeof(*service->vip_at));
 	service->digest = digest_of_digests(NULL, 0);
 	service->document = lb_service_new();
 	if (!service->vip_numbers || !service->slot_ranges || !service->vip_at ||

@@ -3,7 +3,7 @@
  *
  * Each backend of a VIP with a check has a watch of the engine (health.h), by its member number, so
  * that it lives through changes of the document. What a result means is decided in standing.c; here
- * the VIP's table is brought up to date, by the way that every change takes (live_lead), and
+ * the VIP's table is brought up to date, by the way that every change takes (lead_packets), and
  * nothing is written to disk.
  *
  * Results that come together are acted upon together: a table is built once for a rack that fails.
@@ -275,7 +275,7 @@ static void reweigh(struct service *service, const struct lb_vip *vip, struct li
 	live->backends = copy.backends;
 	live->use_all = copy.use_all;
 	live->led = true;
-	live_lead(service, vip, live, none_gone);
+	lead_packets(service, vip, live, none_gone);
 	live->led = false;
 	arrive_tell(service, vip, live);
 	unhealthy_tell(service, vip, live);
@@ -377,7 +377,7 @@ static bool find_member(const struct service *service, uint16_t number, size_t *
 	const uint32_t wanted = members_vip(service->members, number);
 	const struct live_vip *live;
 
-	if (wanted >= vip_numbers_capacity(service->config))
+	if (wanted >= place_numbers(service->config))
 		return false;
 	*vip = service->vip_at[wanted];
 	if (*vip >= service->document->vip_count || !is_checked(&service->document->vips[*vip]))

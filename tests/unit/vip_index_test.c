@@ -160,13 +160,13 @@ static void largest_values_fit_their_place(void **state)
 static void every_vip_number_fits_its_place(void **state)
 {
 	const struct config config = {.vips = LB_VIPS_MAX}, small = {.vips = 3};
-	const uint32_t last = vip_numbers_capacity(&config) - 1;
+	const uint32_t last = place_numbers(&config) - 1;
 	const uint64_t place = lb_place(last, 0, 1);
 
 	(void)state;
 	assert_int_equal(lb_place_number(place), last);
 	assert_int_equal(lb_place_start(place), 0);
-	assert_int_equal(vip_numbers_capacity(&small), 6);
+	assert_int_equal(place_numbers(&small), 6);
 }
 
 static void flags_change_in_place(void **state)
