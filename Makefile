@@ -158,8 +158,8 @@ docs: man $(O)/docs/fields
 
 # --- checks of the source itself ---
 
-direction:
-	@tests/lib/direction.sh $(ROOMS)
+direction: $(API_OBJ) $(LBD_OBJ)
+	@tests/lib/direction.sh $(O) $(ROOMS)
 
 # Other versions format otherwise. Debian 13 has none so old.
 CLANG_FORMAT := clang-format-14
@@ -353,7 +353,7 @@ help:
 		'sudo make program-size  what this kernel makes of the programs: instructions, bytes, stack' \
 		'make dist          a release into build/: the sources, and the BPF programs compiled' \
 		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
-		'make lint          shellcheck, clang-format, direction of includes' \
+		'make lint          shellcheck, clang-format, direction of includes and calls' \
 		'make clean         remove build/'
 
 .PHONY: all clean dist docs figures help man direction lint tests demo demo-drain demo-build test test-kernels test-boot test-compilers \

@@ -6,11 +6,6 @@
 #include <string.h>
 #include "model.h"
 
-struct lb_service *lb_service_new(void)
-{
-	return calloc(1, sizeof(struct lb_service));
-}
-
 uint32_t lb_backend_share(const struct lb_backend *backend)
 {
 	return backend->drain ? 0 : backend->weight;
@@ -19,41 +14,6 @@ uint32_t lb_backend_share(const struct lb_backend *backend)
 uint32_t lb_vip_learn_s(const struct lb_vip *vip)
 {
 	return vip->endpoint.protocol == IPPROTO_UDP ? (vip->transition_s + 1) / 2 : 0;
-}
-
-/* --- names --- */
-
-static bool looks_like_address(const char *text)
-{
-	struct lb_endpoint endpoint;
-	struct lb_addr address;
-
-	return lb_addr_parse(text, &address, NULL) == 0 ||
-	       lb_endpoint_parse(text, &endpoint, NULL) == 0;
-}
-
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-
-int lb_name_check(const char *text, struct lb_err *err)
-{
-	size_t length = strlen(text);
-
-	if (looks_like_address(text)) {
-		lb_err_set(err, LB_ERR_PARAMS, "", "name must not be an address: \"%s\"", text);
-		return lb_err_hint(err, "a VIP without a name goes by its address");
-	}
-	if (length < 1 || length > LB_NAME_MAX)
-		return lb_err_set(err, LB_ERR_PARAMS, "",
-				  "name must have 1 to %d characters, not %zu", LB_NAME_MAX,
-				  length);
-	if (text[strspn(text, LETTERS "0123456789._-")])
-		return lb_err_set(err, LB_ERR_PARAMS, "",
-				  "name may hold only letters, digits, '.', '_' and '-': \"%s\"",
-				  text);
-	if (!strchr(LETTERS, text[0]))
-		return lb_err_set(err, LB_ERR_PARAMS, "", "name must start with a letter: \"%s\"",
-				  text);
-	return 0;
 }
 
 /* --- look-up --- */

@@ -125,6 +125,41 @@ static const struct schema_kind endpoint_kind = {"address, port and protocol", L
 static const struct schema_kind prime_kind = {"prime", LB_JSON_INTEGER, prime_read,
 					      schema_integer_write, .owns = false};
 
+/* --- names --- */
+
+static bool looks_like_address(const char *text)
+{
+	struct lb_endpoint endpoint;
+	struct lb_addr address;
+
+	return lb_addr_parse(text, &address, NULL) == 0 ||
+	       lb_endpoint_parse(text, &endpoint, NULL) == 0;
+}
+
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+int lb_name_check(const char *text, struct lb_err *err)
+{
+	size_t length = strlen(text);
+
+	if (looks_like_address(text)) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "name must not be an address: \"%s\"", text);
+		return lb_err_hint(err, "a VIP without a name goes by its address");
+	}
+	if (length < 1 || length > LB_NAME_MAX)
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "name must have 1 to %d characters, not %zu", LB_NAME_MAX,
+				  length);
+	if (text[strspn(text, LETTERS "0123456789._-")])
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "name may hold only letters, digits, '.', '_' and '-': \"%s\"",
+				  text);
+	if (!strchr(LETTERS, text[0]))
+		return lb_err_set(err, LB_ERR_PARAMS, "", "name must start with a letter: \"%s\"",
+				  text);
+	return 0;
+}
+
 /* --- VIPs: what depends on several fields --- */
 
 /* Its own address as its name is how a VIP that has none is shown. */
@@ -238,6 +273,11 @@ static const struct schema_field vip_fields[] = {
 const struct schema lb_vip_schema = {"VIP", vip_fields, sizeof(struct lb_vip), vip_settle};
 
 /* --- documents --- */
+
+struct lb_service *lb_service_new(void)
+{
+	return calloc(1, sizeof(struct lb_service));
+}
 
 static int compare_vip_endpoints(const void *a, const void *b)
 {

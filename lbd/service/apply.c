@@ -221,6 +221,6 @@ int apply_now(struct service *service, struct lb_service *next, const struct app
 	int error = apply(service, next, APPLY, options, revert, change, err);
 
 	if (!error)
-		drains_look(service);
+		tell_drained_soon(service);
 	return error;
 }

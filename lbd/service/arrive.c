@@ -83,21 +83,14 @@ static bool look_at_new(const struct service *service, const struct live_vip *be
 	return added && (wait || next->arriving);
 }
 
-static bool is_held(const struct health_standing *standing, const struct lb_backend *backend,
-		    uint32_t weight)
-{
-	return !weight &&
-	       (standing->held || standing_waits(*standing, lb_backend_share(backend), weight));
-}
-
 int arrive_hold(struct service *service, const struct lb_vip *vip, const struct live_vip *before,
 		struct live_vip *next)
 {
 	int error = look_at_new(service, before, next) ? weigh_again(vip, next) : 0;
 
 	for (size_t i = 0; !error && i < next->backend_count; i++)
-		next->standings[i].held =
-			is_held(&next->standings[i], &vip->backends[i], next->backends[i].weight);
+		next->standings[i].held = standing_is_held(&next->standings[i], &vip->backends[i],
+							   next->backends[i].weight);
 	return error;
 }
 
@@ -153,7 +146,7 @@ static void look_at_ways(struct service *service, struct live_vip *live)
 	if (!live->ways_by_ms && uses_arriving(live))
 		live->ways_by_ms = clock_now_ms(service) + GRACE_MS;
 	live->reweigh = true;
-	reweigh_within(service, 0);
+	weigh_within(service, 0);
 }
 
 static void on_ways(void *user)
@@ -168,30 +161,7 @@ static void on_ways(void *user)
 	service_let_go(service);
 }
 
-int64_t arrive_grace_ms(const struct live_vip *live, int64_t now_ms)
-{
-	return live->arriving && now_ms < live->ways_by_ms ? live->ways_by_ms - now_ms : 0;
-}
-
-/* --- telling --- */
-
-void arrive_tell(const struct service *service, const struct lb_vip *vip, struct live_vip *live)
-{
-	char address[LB_ADDR_TEXT];
-
-	for (size_t i = 0; i < live->backend_count; i++) {
-		const struct table_member *backend = &live->backends[i];
-		struct health_standing *standing = &live->standings[i];
-
-		if (standing->held && backend->weight)
-			events_emit(service->events,
-				    json_pack("{s:s, s:s, s:s, s:s}", "event", "serve", "vip",
-					      vip->name, "backend",
-					      lb_addr_format(&backend->address, address), "state",
-					      "serving"));
-		standing->held = is_held(standing, &vip->backends[i], backend->weight);
-	}
-}
+/* --- saying --- */
 
 json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
 		     const struct live_vip *live, size_t i)

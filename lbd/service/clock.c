@@ -65,7 +65,7 @@ static void end_pass(struct service *service)
 	service->flows_possible = service->moved_in_pass || sweep_total(service->sweep) ||
 				  sweep_gone(service->sweep) || any_unsettled(service, false);
 	service->moved_in_pass = any_unsettled(service, true);
-	drains_tell(service, false);
+	tell_drained(service, false);
 }
 
 static void schedule(struct service *service)

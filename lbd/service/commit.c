@@ -225,7 +225,7 @@ void commit_change(struct change *change, struct live_vip *live, uint64_t digest
 		n += change->steps[i].plan.after != NULL;
 		worker_yield();
 	}
-	checks_reweigh(service);
+	weigh_marked(service);
 	worker_leave();
 	free(live);
 	lb_service_free(document);

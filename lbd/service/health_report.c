@@ -124,11 +124,9 @@ static void warn_of_faults(const struct service *service, const struct lb_vip *v
 				     count, live->backend_count, vip->name, shown.error));
 }
 
-void service_health_warnings(struct service *service, json_t *warnings)
+void health_warnings(const struct service *service, json_t *warnings)
 {
 	const char *fault = tunnels_fault(service->tunnels);
-
-	arrive_warnings(service, warnings);
 
 	for (size_t i = 0; i < service->document->vip_count; i++) {
 		const struct lb_vip *vip = &service->document->vips[i];

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "document_digest.h"
+
 const struct table_member *live_find(const struct live_vip *live, size_t *from,
 				     const struct lb_addr *address)
 {
@@ -51,4 +53,16 @@ void service_hold(struct service *service)
 void service_let_go(struct service *service)
 {
 	service->holds--;
+}
+
+uint64_t service_digest_value(const struct service *service)
+{
+	return service->digest;
+}
+
+json_t *service_digest(const struct service *service)
+{
+	char text[DIGEST_TEXT];
+
+	return json_string(digest_text(service_digest_value(service), text));
 }

@@ -145,7 +145,19 @@ void live_clear(struct live_vip *live);
 /* live.c: whether the member has had a packet since it is there, or may have had one. */
 bool live_had_packets(const struct service *service, uint16_t number);
 
-/* --- weigh.c: what the health of backends does to the live service --- */
+/* --- weigh.c: tables follow the standings of backends --- */
+#define WEIGH_GATHER_MS 5 /* what comes within so long comes together */
+int weigh_open(struct service *service, struct lb_err *err);
+void weigh_close(struct service *service);
+/* The table of `live` for the weights that its backends have by now; nothing leads to it yet. 0 or
+ * -ENOMEM, with nothing changed. */
+int weigh_again(const struct lb_vip *vip, struct live_vip *live);
+/* VIPs that are marked (live_vip.reweigh) are weighed again, and packets led by that. */
+void weigh_within(struct service *service, int64_t delay_ms);
+/* The same, soon, if there is one. */
+void weigh_marked(struct service *service);
+
+/* --- checks.c: what the health of backends does to the live service --- */
 int checks_open(struct service *service, const struct service_options *from, struct lb_err *err);
 void checks_close(struct service *service);
 /* Whether lbd.json allows the checks of `next` that the present document does not have. */
@@ -160,18 +172,11 @@ void checks_settle(struct service *service);
 int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
 /* Takes the standings that have changed in `before` since into `next`; false: none has. */
 bool checks_merge(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
-/* Tables of VIPs that are to be weighed again are brought up to date soon. */
-void checks_reweigh(struct service *service);
 /* Backends are checked as `vip`, which is in force now, says; `anew`: by another check than before. */
 void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
 		   bool anew);
 /* The member ends, or is checked no more. */
 void checks_drop(struct service *service, uint16_t number);
-/* The table of `live` for the weights that its backends have by now; nothing leads to it yet. 0 or
- * -ENOMEM, with nothing changed. */
-int weigh_again(const struct lb_vip *vip, struct live_vip *live);
-/* VIPs that are marked are weighed again, and packets led by that. */
-void reweigh_within(struct service *service, int64_t delay_ms);
 
 /* --- arrive.c: when backends that were added begin to serve --- */
 int arrive_open(struct service *service, struct lb_err *err);
@@ -185,10 +190,6 @@ int arrive_hold(struct service *service, const struct lb_vip *vip, const struct 
 		struct live_vip *next);
 /* `live` is in force now. */
 void arrive_follow(struct service *service, const struct live_vip *live);
-/* For how long the VIP's other ways are waited for. */
-int64_t arrive_grace_ms(const struct live_vip *live, int64_t now_ms);
-/* After the VIP was weighed again: tells of backends that serve for the first time. */
-void arrive_tell(const struct service *service, const struct lb_vip *vip, struct live_vip *live);
 /* What the backend waits for, a new reference; NULL: it does not wait. */
 json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
 		     const struct live_vip *live, size_t i);
@@ -209,6 +210,9 @@ struct health_shares {
 struct health_shares health_shares(const struct service *service, const struct lb_vip *vip,
 				   const struct live_vip *live);
 
+/* Adds sentences to status.warnings. */
+void health_warnings(const struct service *service, json_t *warnings);
+
 /* confirm.c: changes that go back by themselves. */
 int confirm_open(struct service *service, struct lb_err *err);
 void confirm_close(struct service *service);
@@ -221,14 +225,16 @@ int confirm_check(const struct service *service, struct lb_err *err);
 int confirm_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err);
 
-/* events.c: tells of backends that have become drained since it was last asked, unless
+/* tell.c: tells of backends that have become drained since it was last asked, unless
  * `quietly`. */
-void drains_tell(struct service *service, bool quietly);
-/* drains_tell, soon. */
-void drains_look(struct service *service);
-int drains_open(struct service *service, struct lb_err *err);
+void tell_drained(struct service *service, bool quietly);
+/* tell_drained, soon. */
+void tell_drained_soon(struct service *service);
+int tell_open(struct service *service, struct lb_err *err);
+/* After the VIP was weighed again: tells of backends that serve for the first time. */
+void tell_serving(const struct service *service, const struct lb_vip *vip, struct live_vip *live);
 /* Tells when every backend of the VIP has become unhealthy, and when that has ended. */
-void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct live_vip *live);
+void tell_unhealthy(struct service *service, const struct lb_vip *vip, struct live_vip *live);
 
 /* adopt.c. Refuses where the maps have VIPs and the document on disk is missing: weights,
  * names and checks are nowhere else, and a start without them would end those VIPs. */

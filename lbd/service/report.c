@@ -269,3 +269,9 @@ json_t *service_flow_table(struct service *service)
 			 "room", (json_int_t)service->plane.bucket_count * LB_FLOW_WAYS,
 			 "bytes_per_flow", (int)sizeof(uint64_t), "counts", array);
 }
+
+void service_health_warnings(struct service *service, json_t *warnings)
+{
+	arrive_warnings(service, warnings);
+	health_warnings(service, warnings);
+}

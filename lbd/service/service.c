@@ -104,7 +104,7 @@ static int restore(struct service *service, struct lb_err *err)
 	members_adopted(service->members);
 	if (!error)
 		entry_tidy(service);
-	drains_tell(service, true);
+	tell_drained(service, true);
 	if (error) {
 		lb_service_free(revert.document);
 		return error;
@@ -141,9 +141,11 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = clock_open(service, err);
 	if (!error)
-		error = drains_open(service, err);
+		error = tell_open(service, err);
 	if (!error)
 		error = confirm_open(service, err);
+	if (!error)
+		error = weigh_open(service, err);
 	if (!error)
 		error = checks_open(service, options, err);
 	if (!error)
@@ -165,6 +167,7 @@ void service_close(struct service *service)
 	if (!service)
 		return;
 	checks_close(service);
+	weigh_close(service);
 	arrive_close(service);
 	confirm_close(service);
 	clock_close(service);
@@ -187,18 +190,6 @@ void service_close(struct service *service)
 void service_path_mtu(struct service *service, const struct pmtu_news *news)
 {
 	members_path_mtu(service->members, news);
-}
-
-uint64_t service_digest_value(const struct service *service)
-{
-	return service->digest;
-}
-
-json_t *service_digest(const struct service *service)
-{
-	char text[DIGEST_TEXT];
-
-	return json_string(digest_text(service_digest_value(service), text));
 }
 
 const struct lb_service *service_document(const struct service *service)

@@ -84,3 +84,10 @@ bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standin
 	return use_all || !is_checked(vip) || vip->on_unhealthy == LB_ON_UNHEALTHY_KEEP ||
 	       standing.is != STANDING_ILL;
 }
+
+bool standing_is_held(const struct health_standing *standing, const struct lb_backend *backend,
+		      uint32_t weight)
+{
+	return !weight &&
+	       (standing->held || standing_waits(*standing, lb_backend_share(backend), weight));
+}

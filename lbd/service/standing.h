@@ -60,4 +60,8 @@ bool standing_waits(struct health_standing standing, uint32_t share, uint32_t we
 /* Whether a backend keeps its old flows; `use_all`: what standing_weigh said. */
 bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standing, bool use_all);
 
+/* Whether a backend that may have a share still waits for it since it was added. */
+bool standing_is_held(const struct health_standing *standing, const struct lb_backend *backend,
+		      uint32_t weight);
+
 #endif

@@ -1,9 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Who includes whom? A room of lbd from itself and the rooms before it; and no files in a circle.
-# usage: direction.sh ROOM…
+# Who includes whom, and who calls whom? A room of lbd includes from itself and the rooms before it; no files
+# include each other in a circle, and none of a room call each other in one.
+# usage: direction.sh BUILD ROOM…
 set -u -o pipefail
 status=0
+build=$1
+shift
 
 # includes FOLDER: lines "FILE:LINE:PATH", each path from the top of the tree
 includes()
@@ -38,4 +41,31 @@ if ! for folder in bpf lbctl "${@/#/lbd/}"; do includes "$folder"; done | awk -F
 	echo 'files that include each other'
 	status=1
 fi
+
+# calls FOLDER: lines "CALLER CALLED", by what its compiled files define and lack
+calls()
+{
+	local source
+	for source in "$1"/*.c; do
+		nm -A -P "$build/${source%.c}.o" || echo "nm nm" # a loop: no object is no proof
+	done | awk '
+		{ file = $1; sub(/.*\//, "", file); sub(/\.o:$/, "", file) }
+		$1 == "nm" { print "no-object nm"; print "nm no-object" }
+		$3 ~ /^[TDBRC]$/ { home[$2] = file }
+		$3 == "U" { lacks[file, $2] = file }
+		END {
+			for (pair in lacks) {
+				split(pair, part, SUBSEP)
+				if (part[2] in home)
+					print part[1], home[part[2]]
+			}
+		}'
+}
+
+for folder in "${@/#/lbd/}"; do
+	if ! calls "$folder" | tsort >/dev/null; then
+		echo "files in $folder/ that call each other"
+		status=1
+	fi
+done
 exit $status

@@ -55,7 +55,7 @@ static void tell_vip(struct service *service, size_t i, const uint64_t *before, 
 }
 
 /* By member number, so that a backend which was removed and added again is another one. */
-void drains_tell(struct service *service, bool quietly)
+void tell_drained(struct service *service, bool quietly)
 {
 	uint64_t before[sizeof(service->drained) / sizeof(*service->drained)];
 	size_t i;
@@ -74,16 +74,16 @@ static void on_drains(void *user)
 	struct service *service = user;
 
 	service_hold(service);
-	drains_tell(service, false);
+	tell_drained(service, false);
 	service_let_go(service);
 }
 
-void drains_look(struct service *service)
+void tell_drained_soon(struct service *service)
 {
 	chore_set(&service->drains, 0);
 }
 
-int drains_open(struct service *service, struct lb_err *err)
+int tell_open(struct service *service, struct lb_err *err)
 {
 	return chore_open(&service->drains, &service->timers, &service->upkeep, "drains", on_drains,
 			  service)
@@ -109,7 +109,7 @@ static void tell_recovered(const struct service *service, const struct lb_vip *v
 }
 
 /* Between, while nothing is known of any, is neither. */
-void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct live_vip *live)
+void tell_unhealthy(struct service *service, const struct lb_vip *vip, struct live_vip *live)
 {
 	const struct health_shares shares = health_shares(service, vip, live);
 
@@ -121,5 +121,23 @@ void unhealthy_tell(struct service *service, const struct lb_vip *vip, struct li
 	} else if (shares.all && shares.unhealthy == shares.all) {
 		tell_all_unhealthy(service, vip, shares.all);
 		live->told_all_unhealthy = true;
+	}
+}
+
+void tell_serving(const struct service *service, const struct lb_vip *vip, struct live_vip *live)
+{
+	char address[LB_ADDR_TEXT];
+
+	for (size_t i = 0; i < live->backend_count; i++) {
+		const struct table_member *backend = &live->backends[i];
+		struct health_standing *standing = &live->standings[i];
+
+		if (standing->held && backend->weight)
+			events_emit(service->events,
+				    json_pack("{s:s, s:s, s:s, s:s}", "event", "serve", "vip",
+					      vip->name, "backend",
+					      lb_addr_format(&backend->address, address), "state",
+					      "serving"));
+		standing->held = standing_is_held(standing, &vip->backends[i], backend->weight);
 	}
 }

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which backends are checked, and where do they stand by that?
+ *
+ * Each backend of a VIP with a check has a watch of the engine (health.h), by its member number, so
+ * that it lives through changes of the document. What a result means is decided in standing.c, and
+ * weigh.c brings the VIP's table up to date.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "../../bpf/tunnel.h"
+#include "../host/events.h"
+#include "live.h"
+
+#define ROUND_SLACK_MS 1000 /* at most, beyond the timeout: commands that wait for their turn */
+#define STARTS_A_MS 2       /* first checks that the engine begins */
+#define RETRY_MS 1000
+#define HOLD_MS 1000 /* of a tunnel check whose next hop is not known yet */
+#define HOLD_LOOK_MS 20
+
+static bool is_checked(const struct lb_vip *vip)
+{
+	return vip->health.kind != LB_HEALTH_NONE;
+}
+
+/* --- standings and weights of a change --- */
+
+/* Where the backend stood, or NULL when it was not there. Both lists are sorted; *from moves on. */
+static const struct health_standing *standing_before(const struct live_vip *before, size_t *from,
+						     const struct table_member *backend)
+{
+	while (before && *from < before->backend_count &&
+	       lb_addr_compare(&before->backends[*from].address, &backend->address) < 0)
+		++*from;
+	if (!before || *from == before->backend_count ||
+	    before->backends[*from].number != backend->number)
+		return NULL;
+	return &before->standings[*from];
+}
+
+static void take_standings(const struct lb_vip *vip, const struct live_vip *before,
+			   struct live_vip *next)
+{
+	const struct health_standing *kept;
+	bool known = false;
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		kept = standing_before(before, &from, &next->backends[i]);
+		known |= kept && kept->known;
+	}
+	for (i = 0, from = 0; i < next->backend_count; i++) {
+		kept = standing_before(before, &from, &next->backends[i]);
+		next->standings[i] = kept && is_checked(vip) ? *kept : standing_of_new(vip, known);
+		if (kept) {
+			next->standings[i].arriving = kept->arriving;
+			next->standings[i].held = kept->held;
+		}
+	}
+}
+
+int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next)
+{
+	uint32_t *weights = calloc(next->backend_count + 1, sizeof(*weights));
+	struct health_standing *presumed = calloc(next->backend_count + 1, sizeof(*presumed));
+
+	next->standings = calloc(next->backend_count + 1, sizeof(*next->standings));
+	if (!weights || !presumed || !next->standings) {
+		free(weights);
+		free(presumed);
+		return -ENOMEM;
+	}
+	take_standings(vip, before, next);
+	arrive_presume(vip, before, next, presumed);
+	next->use_all = standing_weigh(vip, presumed, weights);
+	for (size_t i = 0; i < next->backend_count; i++)
+		next->backends[i].weight = weights[i];
+	free(weights);
+	free(presumed);
+	return 0;
+}
+
+bool checks_merge(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next)
+{
+	bool merged = false;
+	size_t i, from = 0;
+
+	for (i = 0; i < next->backend_count; i++) {
+		const struct health_standing *kept =
+			standing_before(before, &from, &next->backends[i]);
+		struct health_standing *standing = &next->standings[i], now = *standing;
+
+		if (!kept)
+			continue;
+		if (is_checked(vip))
+			now = *kept;
+		now.arriving = kept->arriving;
+		now.held = standing->held && kept->held;
+		merged |= now.is != standing->is || now.known != standing->known ||
+			  now.arriving != standing->arriving;
+		next->arriving += now.arriving - standing->arriving;
+		*standing = now;
+	}
+	return merged;
+}
+
+/* --- watches --- */
+
+void checks_drop(struct service *service, uint16_t number)
+{
+	health_remove(service->checks[number].watch);
+	service->checks[number].watch = NULL;
+	service->checks[number].begin_by_ms = 0;
+}
+
+/* A tunnel check goes where traffic goes, so it would fail until the next hop of a backend that has
+ * just been added is known, and a first result decides alone. */
+static bool is_held(struct service *service, const struct lb_vip *vip, uint16_t number)
+{
+	struct health_check *check = &service->checks[number];
+
+	if (vip->health.source != LB_HEALTH_TUNNEL || members_reachable(service->members, number))
+		return false;
+	if (!check->begin_by_ms)
+		check->begin_by_ms = clock_now_ms(service) + HOLD_MS;
+	return clock_now_ms(service) < check->begin_by_ms;
+}
+
+static int tunnel_ready(const struct service *service, const struct lb_vip *vip, uint16_t number)
+{
+	if (vip->health.source != LB_HEALTH_TUNNEL)
+		return 0;
+	return tunnels_check(service->tunnels, number, &vip->endpoint.address);
+}
+
+/* What fails here is tried again: the change is made already. */
+static void add_watch(struct service *service, const struct lb_vip *vip,
+		      const struct table_member *backend)
+{
+	struct health_check *check = &service->checks[backend->number];
+	const struct health_target target = {
+		.vip = vip->endpoint,
+		.backend = backend->address,
+		.check = &vip->health,
+		.mark = LB_TUNNEL_MARK | backend->number,
+	};
+
+	if (is_held(service, vip, backend->number)) {
+		chore_set(&service->retry_timer, HOLD_LOOK_MS);
+		return;
+	}
+	check->service = service;
+	if (!tunnel_ready(service, vip, backend->number))
+		check->watch = health_add(service->health, &target, check);
+	if (!check->watch)
+		chore_set(&service->retry_timer, RETRY_MS);
+}
+
+void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+		   bool anew)
+{
+	size_t i, kept = 0;
+
+	for (i = 0; i < live->backend_count; i++) {
+		const struct table_member *backend = &live->backends[i];
+
+		service->checks[backend->number].place = i;
+		if (anew || !is_checked(vip))
+			checks_drop(service, backend->number);
+		if (service->checks[backend->number].watch)
+			kept++;
+		else if (is_checked(vip))
+			add_watch(service, vip, backend);
+		worker_yield();
+	}
+	if (is_checked(vip) && !kept) /* those that are held have their time, too */
+		live->round_ends_ms = clock_now_ms(service) + vip->health.timeout_ms +
+				      ROUND_SLACK_MS +
+				      (vip->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
+				      (int64_t)live->backend_count / STARTS_A_MS;
+	arrive_follow(service, live);
+	tell_unhealthy(service, vip, live);
+}
+
+static void on_retry(void *user)
+{
+	struct service *service = user;
+
+	service_hold(service);
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		checks_follow(service, &service->document->vips[i], &service->live[i], false);
+	service_let_go(service);
+}
+
+/* --- results --- */
+
+/* The VIP and the backend in it that a member is; false: none that is in force. */
+static bool find_member(const struct service *service, uint16_t number, size_t *vip,
+			size_t *backend)
+{
+	const uint32_t wanted = members_vip(service->members, number);
+	const struct live_vip *live;
+
+	if (wanted >= place_numbers(service->config))
+		return false;
+	*vip = service->vip_at[wanted];
+	if (*vip >= service->document->vip_count || !is_checked(&service->document->vips[*vip]))
+		return false;
+	live = &service->live[*vip];
+	if (live->number != wanted)
+		return false;
+	/* Most often it is where it was when its check began. */
+	*backend = service->checks[number].place;
+	if (*backend < live->backend_count && live->backends[*backend].number == number)
+		return true;
+	for (*backend = 0; *backend < live->backend_count; ++*backend)
+		if (live->backends[*backend].number == number)
+			return true;
+	return false;
+}
+
+static void tell(const struct service *service, const struct lb_vip *vip,
+		 const struct lb_addr *backend, const struct health_view *view)
+{
+	events_health(service->events, vip->name, backend, health_status_name(view->status),
+		      view->since.wall_ms, view->status == HEALTH_UNHEALTHY ? view->error : NULL);
+}
+
+static void on_changed(void *user, void *owner, const struct health_view *view)
+{
+	struct service *service = user;
+	const struct health_check *check = owner;
+	struct live_vip *live;
+	size_t vip, backend;
+
+	if (!find_member(service, (uint16_t)(check - service->checks), &vip, &backend))
+		return;
+	live = &service->live[vip];
+	standing_take_result(&live->standings[backend], view->status);
+	live->reweigh = true;
+	weigh_within(service, WEIGH_GATHER_MS);
+	tell(service, &service->document->vips[vip], &live->backends[backend].address, view);
+}
+
+/* --- the tunnel --- */
+
+static bool wants_tunnel(const struct lb_service *document)
+{
+	for (size_t i = 0; i < document->vip_count; i++)
+		if (is_checked(&document->vips[i]) &&
+		    document->vips[i].health.source == LB_HEALTH_TUNNEL)
+			return true;
+	return false;
+}
+
+/* Only what is new in `next` is judged, so that a check that has become impossible does not stand
+ * in the way of other changes. */
+int checks_allowed(const struct service *service, const struct lb_service *next, struct lb_err *err)
+{
+	char path[PATH_MAX];
+
+	for (size_t i = 0; i < next->vip_count; i++) {
+		const struct lb_vip *vip = &next->vips[i];
+		const struct lb_vip *now;
+
+		if (vip->health.kind != LB_HEALTH_EXEC)
+			continue;
+		now = lb_service_find(service->document, vip->name);
+		if (now && schema_equal(&lb_health_schema, &now->health, &vip->health))
+			continue;
+		if (!exec_rights_find(&service->exec_rights, vip->health.command[0], path, err))
+			continue;
+		lb_err_prefix(err, "vips[%zu].health.command[0]", i);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int checks_prepare(struct service *service, const struct lb_service *next, struct lb_err *err)
+{
+	return wants_tunnel(next) ? tunnels_start(service->tunnels, err) : 0;
+}
+
+void checks_settle(struct service *service)
+{
+	if (!wants_tunnel(service->document))
+		tunnels_stop(service->tunnels);
+}
+
+void service_refused(struct service *service, const struct lb_addr *backend,
+		     enum pmtu_refusal refusal)
+{
+	health_refused(service->health, backend, refusal);
+}
+
+static uint32_t tunnel_mtu(void *user, void *owner)
+{
+	const struct service *service = user;
+	const struct health_check *check = owner;
+
+	return members_inner_mtu(service->members, (uint16_t)(check - service->checks));
+}
+
+static void on_arrived(void *user, void *owner, uint32_t bytes, bool tunnel, uint32_t for_ms)
+{
+	const struct service *service = user;
+	const struct health_check *check = owner;
+
+	members_arrived(service->members, (uint16_t)(check - service->checks), bytes, tunnel,
+			for_ms);
+}
+
+/* --- life --- */
+
+int checks_open(struct service *service, const struct service_options *from, struct lb_err *err)
+{
+	const struct health_options options = {
+		.changed = on_changed,
+		.tunnel_mtu = tunnel_mtu,
+		.arrived = on_arrived,
+		.user = service,
+		.exec_rights = &service->exec_rights,
+	};
+	const struct timers *timers = &service->timers;
+	int error;
+
+	service->exec_rights = service->config->exec;
+	if (exec_rights_resolve(&service->exec_rights, err))
+		return -EINVAL;
+	service->health = health_new(from->base, &options);
+	service->checks = calloc(members_capacity(service->config), sizeof(*service->checks));
+	error = chore_open(&service->retry_timer, timers, &service->upkeep, "checks", on_retry,
+			   service);
+	service->tunnels = tunnels_new(from->base, from->links, service->plane.datapath,
+				       service->config->seed);
+	if (!error && service->health && service->checks && service->tunnels)
+		return 0;
+	return lb_err_no_memory(err);
+}
+
+void checks_close(struct service *service)
+{
+	health_free(service->health);
+	chore_close(&service->retry_timer);
+	tunnels_free(service->tunnels);
+	free(service->checks);
+}
