@@ -69,10 +69,10 @@ test_start_without() {
 	check "and warns of each" logged 'warning: no interface "e0": lbd attaches as soon as it appears'
 	check "and that nothing is balanced" logged "warning: none of the interfaces in lbd.json is there"
 	check "status shows them as missing, with the reason" interface e0 \
-		'.xdp_mode == "detached" and .link == "missing" and (.reason | startswith("there is no such interface"))'
+		'.xdp_mode == "detached" and .link == "missing" and (.reason | startswith("the interface does not exist"))'
 	check "and exits 4" exits 4 lb status
 	check "so does iface list, in words" exits 4 lb iface list
-	check "with the reason" grep -qE '^e0 +0  detached  missing .*there is no such interface' "$DIR/out"
+	check "with the reason" grep -qE '^e0 +0  detached  missing .*the interface does not exist' "$DIR/out"
 	make_link e0
 	check "when one comes the program is attached" wait_for 5 attached e0
 	check "and status says so" interface e0 '.xdp_mode == "native" and .link == "up" and .reason == null'
