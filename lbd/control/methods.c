@@ -129,13 +129,11 @@ static int config_diff(struct methods_context *context, const json_t *params, js
 static int only_if_digest(const struct methods_context *context, const json_t *params,
 			  struct lb_err *err)
 {
-	json_auto_t *copy = json_copy((json_t *)params);
+	const json_t *digest;
+	const struct lb_json_field fields[] = {{"if_digest", LB_JSON_STRING, false, &digest}, {0}};
+	int ret = lb_json_fields(params, fields, err);
 
-	if (!copy)
-		return lb_err_no_memory(err);
-	if (methods_check_digest(context->service, copy, err))
-		return -EINVAL;
-	return no_params(copy, err);
+	return ret ? ret : methods_check_digest(context->service, digest, err);
 }
 
 static int config_confirm(struct methods_context *context, const json_t *params, json_t **result,
@@ -535,7 +533,7 @@ int methods_call_read_only(void *user, const struct peer *peer, const struct lb_
 	const struct methods_context *context = user;
 	const struct method *method = find_method(request->method);
 
-	if (method ? method->kind == CHANGES : methods_change_is(request->method))
+	if (method ? method->kind == CHANGES : methods_change_has(request->method))
 		return refuse_here(context->config, request->method, err);
 	return methods_call(user, peer, request, result, err);
 }

@@ -12,8 +12,15 @@
 #include "../plane/shadow.h"
 #include "../service/document_digest.h"
 
+/* What requests say; NULL: it was left out, or is no parameter of the method. */
+struct change_params {
+	const json_t *vip, *address, *backend, *set, *document;
+	const json_t *dry_run, *force, *max_moved_percent, *if_digest, *confirm_s;
+};
+
 /* Edits *next, a copy of the document in force, or replaces it. */
-typedef int (*change_edit)(struct lb_service **next, const json_t *params, struct lb_err *err);
+typedef int (*change_edit)(struct lb_service **next, const struct change_params *params,
+			   struct lb_err *err);
 
 /* Puts the name of the parameter at fault before the path. */
 static int at_param(int ret, struct lb_err *err, const char *param)
@@ -48,16 +55,11 @@ static int find_backend(const struct lb_vip *vip, const json_t *value, struct lb
 
 /* --- VIPs --- */
 
-static int vip_add(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int vip_add(struct lb_service **next, const struct change_params *params, struct lb_err *err)
 {
 	struct lb_vip vip = {0};
-	const json_t *object;
-	const struct lb_json_field fields[] = {{"vip", LB_JSON_OBJECT, true, &object}, {0}};
-	int ret = lb_json_fields(params, fields, err);
+	int ret = schema_read(&lb_vip_schema, params->vip, &vip, err);
 
-	if (ret)
-		return ret;
-	ret = schema_read(&lb_vip_schema, object, &vip, err);
 	if (!ret)
 		ret = lb_service_add_vip(*next, &vip, err);
 	schema_clear(&lb_vip_schema, &vip);
@@ -79,92 +81,66 @@ static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const 
 			  lb_endpoint_format(&other->endpoint, text));
 }
 
-static int vip_set(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int vip_set(struct lb_service **next, const struct change_params *params, struct lb_err *err)
 {
 	struct lb_vip *vip;
-	const json_t *reference, *set;
-	const struct lb_json_field fields[] = {
-		{"vip", LB_JSON_STRING, true, &reference},
-		{"set", LB_JSON_OBJECT, true, &set},
-		{0},
-	};
-	int ret = lb_json_fields(params, fields, err);
+	int ret = find_vip(*next, params->vip, &vip, err);
 
-	if (!ret)
-		ret = find_vip(*next, reference, &vip, err);
-	return ret ? ret : at_param(edit_vip(*next, vip, set, err), err, "set");
+	return ret ? ret : at_param(edit_vip(*next, vip, params->set, err), err, "set");
 }
 
-static int vip_del(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int vip_del(struct lb_service **next, const struct change_params *params, struct lb_err *err)
 {
-	const json_t *reference;
-	const struct lb_json_field fields[] = {{"vip", LB_JSON_STRING, true, &reference}, {0}};
-	int ret = lb_json_fields(params, fields, err);
+	const char *reference = json_string_value(params->vip);
 
-	if (ret)
-		return ret;
-	return at_param(lb_service_del_vip(*next, json_string_value(reference), err), err, "vip");
+	return at_param(lb_service_del_vip(*next, reference, err), err, "vip");
 }
 
 /* --- backends --- */
 
-static int backend_add(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int backend_add(struct lb_service **next, const struct change_params *params,
+		       struct lb_err *err)
 {
 	struct lb_vip *vip;
 	struct lb_backend backend;
-	const json_t *reference, *object;
-	const struct lb_json_field fields[] = {
-		{"vip", LB_JSON_STRING, true, &reference},
-		{"backend", LB_JSON_OBJECT, true, &object},
-		{0},
-	};
-	int ret = lb_json_fields(params, fields, err);
+	int ret = find_vip(*next, params->vip, &vip, err);
 
-	if (!ret)
-		ret = find_vip(*next, reference, &vip, err);
 	if (ret)
 		return ret;
-	ret = schema_read(&lb_backend_schema, object, &backend, err);
+	ret = schema_read(&lb_backend_schema, params->backend, &backend, err);
 	if (!ret)
 		ret = lb_vip_add_backend(vip, &backend, err);
 	return at_param(ret, err, "backend");
 }
 
-/* The backend that {"vip", "address"} and one more field, unless `more` is NULL, are about. */
-static int backend_param(struct lb_service *next, const json_t *params, const char *more,
-			 const json_t **more_value, struct lb_vip **vip,
-			 struct lb_backend **backend, struct lb_err *err)
+/* The backend that {"vip", "address"} is about. */
+static int backend_param(struct lb_service *next, const struct change_params *params,
+			 struct lb_vip **vip, struct lb_backend **backend, struct lb_err *err)
 {
-	const json_t *reference, *address;
-	const struct lb_json_field fields[] = {
-		{"vip", LB_JSON_STRING, true, &reference},
-		{"address", LB_JSON_STRING, true, &address},
-		{more, LB_JSON_OBJECT, true, more_value},
-		{0},
-	};
-	int ret = lb_json_fields(params, fields, err);
+	int ret = find_vip(next, params->vip, vip, err);
 
-	if (!ret)
-		ret = find_vip(next, reference, vip, err);
-	return ret ? ret : find_backend(*vip, address, backend, err);
+	return ret ? ret : find_backend(*vip, params->address, backend, err);
 }
 
-static int backend_set(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int backend_set(struct lb_service **next, const struct change_params *params,
+		       struct lb_err *err)
 {
 	struct lb_vip *vip;
 	struct lb_backend *backend;
-	const json_t *set;
-	int ret = backend_param(*next, params, "set", &set, &vip, &backend, err);
+	int ret = backend_param(*next, params, &vip, &backend, err);
 
-	return ret ? ret : at_param(schema_edit(&lb_backend_schema, set, backend, err), err, "set");
+	if (ret)
+		return ret;
+	return at_param(schema_edit(&lb_backend_schema, params->set, backend, err), err, "set");
 }
 
-static int backend_del(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int backend_del(struct lb_service **next, const struct change_params *params,
+		       struct lb_err *err)
 {
 	struct lb_vip *vip;
 	struct lb_backend *backend;
 	struct lb_addr gone;
-	int ret = backend_param(*next, params, NULL, NULL, &vip, &backend, err);
+	int ret = backend_param(*next, params, &vip, &backend, err);
 
 	if (ret)
 		return ret;
@@ -172,41 +148,39 @@ static int backend_del(struct lb_service **next, const json_t *params, struct lb
 	return at_param(lb_vip_del_backend(vip, &gone, err), err, "address");
 }
 
-static int set_drain(struct lb_service *next, const json_t *params, bool drain, struct lb_err *err)
+static int set_drain(struct lb_service *next, const struct change_params *params, bool drain,
+		     struct lb_err *err)
 {
 	struct lb_vip *vip;
 	struct lb_backend *backend;
-	int ret = backend_param(next, params, NULL, NULL, &vip, &backend, err);
+	int ret = backend_param(next, params, &vip, &backend, err);
 
 	if (!ret)
 		backend->drain = drain;
 	return ret;
 }
 
-static int backend_drain(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int backend_drain(struct lb_service **next, const struct change_params *params,
+			 struct lb_err *err)
 {
 	return set_drain(*next, params, true, err);
 }
 
-static int backend_undrain(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int backend_undrain(struct lb_service **next, const struct change_params *params,
+			   struct lb_err *err)
 {
 	return set_drain(*next, params, false, err);
 }
 
 /* --- whole documents --- */
 
-static int config_document(struct lb_service **next, const json_t *params, struct lb_err *err)
+static int config_document(struct lb_service **next, const struct change_params *params,
+			   struct lb_err *err)
 {
-	const json_t *document;
-	const struct lb_json_field fields[] = {{"document", LB_JSON_OBJECT, true, &document}, {0}};
 	struct lb_service *service;
-	int ret = lb_json_fields(params, fields, err);
 
-	if (ret)
-		return ret;
-	ret = lb_service_from_json(document, &service, err);
-	if (ret)
-		return at_param(ret, err, "document");
+	if (lb_service_from_json(params->document, &service, err))
+		return at_param(-EINVAL, err, "document");
 	lb_service_free(*next);
 	*next = service;
 	return 0;
@@ -214,27 +188,27 @@ static int config_document(struct lb_service **next, const json_t *params, struc
 
 /* --- carrying them out --- */
 
+enum { VIP = 1, NEW_VIP = 2, ADDRESS = 4, BACKEND = 8, SET = 16, DOCUMENT = 32, CONFIRM = 64 };
+
 static const struct change_method {
 	const char *name;
 	change_edit edit;
+	unsigned int params; /* beside those that every change takes */
 	/* The parameter that faults found in the whole document, which the client did not send, are
 	 * laid at the door of; NULL: the client did send it. */
 	const char *blame;
-	enum {
-		ALWAYS_DRY = 1,
-		ON_TRIAL = 2, /* takes "confirm_s" */
-	} manner;
+	bool always_dry;
 } changes[] = {
-	{"vip.add", vip_add, "vip", 0},
-	{"vip.set", vip_set, "set", 0},
-	{"vip.del", vip_del, "vip", 0},
-	{"backend.add", backend_add, "backend", 0},
-	{"backend.set", backend_set, "set", 0},
-	{"backend.del", backend_del, "address", 0},
-	{"backend.drain", backend_drain, "address", 0},
-	{"backend.undrain", backend_undrain, "address", 0},
-	{"config.check", config_document, NULL, ALWAYS_DRY},
-	{"config.apply", config_document, NULL, ON_TRIAL},
+	{"vip.add", vip_add, NEW_VIP, "vip", false},
+	{"vip.set", vip_set, VIP | SET, "set", false},
+	{"vip.del", vip_del, VIP, "vip", false},
+	{"backend.add", backend_add, VIP | BACKEND, "backend", false},
+	{"backend.set", backend_set, VIP | ADDRESS | SET, "set", false},
+	{"backend.del", backend_del, VIP | ADDRESS, "address", false},
+	{"backend.drain", backend_drain, VIP | ADDRESS, "address", false},
+	{"backend.undrain", backend_undrain, VIP | ADDRESS, "address", false},
+	{"config.check", config_document, DOCUMENT, NULL, true},
+	{"config.apply", config_document, DOCUMENT | CONFIRM, NULL, false},
 };
 
 #define CHANGE_COUNT (sizeof(changes) / sizeof(*changes))
@@ -246,40 +220,57 @@ void methods_change_names(const char **names)
 		names[i] = changes[i].name;
 }
 
-static int percent_option(const json_t *value, double *out, struct lb_err *err)
+/* --- what requests say --- */
+
+static int read_params(const struct change_method *change, const json_t *request,
+		       struct change_params *out, struct lb_err *err)
 {
-	if (!value)
-		return 0;
-	if (!json_is_number(value) || json_number_value(value) < 0 ||
-	    json_number_value(value) > 100)
+	const struct {
+		struct lb_json_field field;
+		unsigned int params; /* 0: of every change */
+	} all[] = {
+		{{"vip", LB_JSON_STRING, true, &out->vip}, VIP},
+		{{"vip", LB_JSON_OBJECT, true, &out->vip}, NEW_VIP},
+		{{"address", LB_JSON_STRING, true, &out->address}, ADDRESS},
+		{{"backend", LB_JSON_OBJECT, true, &out->backend}, BACKEND},
+		{{"set", LB_JSON_OBJECT, true, &out->set}, SET},
+		{{"document", LB_JSON_OBJECT, true, &out->document}, DOCUMENT},
+		{{"confirm_s", LB_JSON_INTEGER, false, &out->confirm_s}, CONFIRM},
+		{{"dry_run", LB_JSON_BOOLEAN, false, &out->dry_run}, 0},
+		{{"force", LB_JSON_BOOLEAN, false, &out->force}, 0},
+		{{"max_moved_percent", LB_JSON_ANY, false, &out->max_moved_percent}, 0},
+		{{"if_digest", LB_JSON_STRING, false, &out->if_digest}, 0},
+	};
+	struct lb_json_field fields[sizeof(all) / sizeof(*all) + 1] = {0};
+	size_t count = 0;
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(*all); i++)
+		if (!all[i].params || change->params & all[i].params)
+			fields[count++] = all[i].field;
+	*out = (struct change_params){0};
+	return lb_json_fields(request, fields, err);
+}
+
+static int read_options(const struct change_method *change, const struct change_params *params,
+			struct apply_options *out, struct lb_err *err)
+{
+	const json_t *percent = params->max_moved_percent;
+	int64_t seconds = 0;
+
+	*out = (struct apply_options){
+		.dry_run = change->always_dry || json_is_true(params->dry_run),
+		.force = json_is_true(params->force),
+		.max_moved_percent = percent ? json_number_value(percent) : 100,
+	};
+	if (percent && (!json_is_number(percent) || out->max_moved_percent < 0 ||
+			out->max_moved_percent > 100))
 		return lb_err_set(err, LB_ERR_PARAMS, "max_moved_percent",
 				  "max_moved_percent must be a number from 0 to 100");
-	*out = json_number_value(value);
+	if (params->confirm_s && lb_json_integer(params->confirm_s, "confirm_s", 1,
+						 SERVICE_CONFIRM_MAX_S, &seconds, err))
+		return -EINVAL;
+	out->confirm_s = seconds;
 	return 0;
-}
-
-static int boolean_option(const json_t *value, const char *name, bool *out, struct lb_err *err)
-{
-	if (!value)
-		return 0;
-	if (!json_is_boolean(value))
-		return lb_err_set(err, LB_ERR_PARAMS, name, "%s must be true or false", name);
-	*out = json_is_true(value);
-	return 0;
-}
-
-/* Takes "confirm_s" out of `params`. */
-static int take_confirm(json_t *params, struct apply_options *options, struct lb_err *err)
-{
-	const json_t *value = json_object_get(params, "confirm_s");
-	int64_t seconds = 0;
-	int ret = 0;
-
-	if (value)
-		ret = lb_json_integer(value, "confirm_s", 1, SERVICE_CONFIRM_MAX_S, &seconds, err);
-	options->confirm_s = seconds;
-	json_object_del(params, "confirm_s");
-	return ret;
 }
 
 /* --- for which document was the request made? --- */
@@ -301,29 +292,20 @@ static bool is_digest(const struct service *service, const char *text)
 	return !strcmp(text, digest_text(service_digest_value(service), digest));
 }
 
-int methods_check_digest(const struct service *service, json_t *params, struct lb_err *err)
+int methods_check_digest(const struct service *service, const json_t *value, struct lb_err *err)
 {
-	const json_t *value = json_object_get(params, "if_digest");
-	const char *expected = json_string_value(value);
-	int ret = 0;
-
-	if (value && !expected) {
-		ret = lb_err_set(err, LB_ERR_PARAMS, "if_digest", "if_digest must be a string");
-	} else if (value && !is_digest(service, expected)) {
-		conflict(service, "if_digest", expected, err);
-		ret = lb_err_hint(err, "look at what is there now, then repeat the change with "
-				       "that digest");
-	}
-	json_object_del(params, "if_digest");
-	return ret;
+	if (!value || is_digest(service, json_string_value(value)))
+		return 0;
+	conflict(service, "if_digest", json_string_value(value), err);
+	return lb_err_hint(err, "look at what is there now, then repeat the change with that "
+				"digest");
 }
 
 /* A document that was exported carries its digest. One that says just what is in force already may
  * be applied as often as one likes. */
-static int check_document_digest(const struct service *service, const json_t *params,
+static int check_document_digest(const struct service *service, const json_t *document,
 				 const struct lb_service *next, struct lb_err *err)
 {
-	const json_t *document = json_object_get(params, "document");
 	const char *expected = json_string_value(json_object_get(document, "digest"));
 	uint64_t digest;
 
@@ -338,25 +320,7 @@ static int check_document_digest(const struct service *service, const json_t *pa
 				"or take \"digest\" out of it to undo what others have changed");
 }
 
-/* --- options of changes --- */
-
-/* Takes the fields that every change understands out of `params`. */
-static int take_options(json_t *params, struct apply_options *options, struct lb_err *err)
-{
-	int ret = boolean_option(json_object_get(params, "dry_run"), "dry_run", &options->dry_run,
-				 err);
-
-	if (!ret)
-		ret = boolean_option(json_object_get(params, "force"), "force", &options->force,
-				     err);
-	if (!ret)
-		ret = percent_option(json_object_get(params, "max_moved_percent"),
-				     &options->max_moved_percent, err);
-	json_object_del(params, "dry_run");
-	json_object_del(params, "force");
-	json_object_del(params, "max_moved_percent");
-	return ret;
-}
+/* --- changes --- */
 
 static void blame(const char *param, struct lb_err *err)
 {
@@ -370,7 +334,8 @@ static void blame(const char *param, struct lb_err *err)
 
 /* Takes no turn: the document in force changes on this thread alone. */
 static int make_next(struct service *service, const struct change_method *change,
-		     const json_t *params, struct lb_service **next, struct lb_err *err)
+		     const struct change_params *params, struct lb_service **next,
+		     struct lb_err *err)
 {
 	int ret;
 
@@ -379,24 +344,19 @@ static int make_next(struct service *service, const struct change_method *change
 		return lb_err_no_memory(err);
 	ret = change->edit(next, params, err);
 	if (!ret)
-		ret = check_document_digest(service, params, *next, err);
+		ret = check_document_digest(service, params->document, *next, err);
 	if (ret)
 		lb_service_free(*next);
 	return ret;
 }
 
-static int carry_out(struct service *service, const struct change_method *change, json_t *params,
-		     struct apply_options *options, json_t **result, struct lb_err *err)
+static int carry_out(struct service *service, const struct change_method *change,
+		     const struct change_params *params, const struct apply_options *options,
+		     json_t **result, struct lb_err *err)
 {
 	struct lb_service *next = NULL;
-	int ret = take_options(params, options, err);
+	int ret = methods_check_digest(service, params->if_digest, err);
 
-	if (change->manner & ALWAYS_DRY) /* whatever the request says */
-		options->dry_run = true;
-	if (!ret && (change->manner & ON_TRIAL))
-		ret = take_confirm(params, options, err);
-	if (!ret)
-		ret = methods_check_digest(service, params, err);
 	if (ret)
 		return ret;
 	worker_leave();
@@ -437,28 +397,14 @@ static void warn_of_added(const struct service *service, json_t *result)
 
 /* Which backend it was about, and what of it was set, are in the parameters alone. */
 static void tell(struct methods_context *context, const struct change_method *change,
-		 const json_t *params, json_t *result)
+		 const struct change_params *params, json_t *result)
 {
-	const json_t *backend = json_object_get(params, "backend");
-	json_t *event =
-		json_pack("{s:s, s:s, s:O*, s:O*, s:O}", "event", "change", "method", change->name,
-			  "backend", json_object_get(backend ? backend : params, "address"), "set",
-			  json_object_get(params, "set"), "change", result);
+	const json_t *backend = json_object_get(params->backend, "address");
+	json_t *event = json_pack("{s:s, s:s, s:O*, s:O*, s:O}", "event", "change", "method",
+				  change->name, "backend", backend ? backend : params->address,
+				  "set", params->set, "change", result);
 
 	events_emit_long(context->events, peer_sign(event, context->peer));
-}
-
-static int call(struct methods_context *context, const struct change_method *change, json_t *params,
-		json_t **result, struct lb_err *err)
-{
-	struct apply_options options = {.max_moved_percent = 100};
-	int ret = carry_out(context->service, change, params, &options, result, err);
-
-	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed"))) {
-		warn_of_added(context->service, *result);
-		tell(context, change, params, *result);
-	}
-	return ret;
 }
 
 static const struct change_method *find_change(const char *name)
@@ -474,22 +420,23 @@ bool methods_change_has(const char *method)
 	return find_change(method);
 }
 
-bool methods_change_is(const char *method)
-{
-	return find_change(method);
-}
-
 int methods_change(struct methods_context *context, const char *method, const json_t *params,
 		   json_t **result, struct lb_err *err)
 {
 	const struct change_method *change = find_change(method);
-	json_t *copy = json_copy((json_t *)params);
-	int ret;
+	struct change_params given;
+	struct apply_options options;
+	int ret = read_params(change, params, &given, err);
 
-	if (!copy)
-		return lb_err_no_memory(err);
+	if (!ret)
+		ret = read_options(change, &given, &options, err);
+	if (ret)
+		return ret;
 	turns_note(context->turns, change->name);
-	ret = call(context, change, copy, result, err);
-	json_decref(copy);
+	ret = carry_out(context->service, change, &given, &options, result, err);
+	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed"))) {
+		warn_of_added(context->service, *result);
+		tell(context, change, &given, *result);
+	}
 	return ret;
 }

@@ -16,11 +16,8 @@ bool methods_change_has(const char *method);
 int methods_change(struct methods_context *context, const char *method, const json_t *params,
 		   json_t **result, struct lb_err *err);
 
-/* Whether it is one of them, config.check included. */
-bool methods_change_is(const char *method);
-
-/* Takes "if_digest" out of `params`: an error when the document in force has another one. */
-int methods_check_digest(const struct service *service, json_t *params, struct lb_err *err);
+/* An error when the document in force has another digest than `value`, unless that is NULL. */
+int methods_check_digest(const struct service *service, const json_t *value, struct lb_err *err);
 
 /* Their names, at most METHODS_CHANGE_MAX. */
 void methods_change_names(const char **names);
