@@ -4,7 +4,6 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <search.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,21 +13,10 @@
 #include "numbers.h"
 #include "../route/outer_source.h"
 
-#define NOBODY UINT32_MAX
-
-/* A backend's address and every member that has it: all share one route. */
-struct destination {
-	struct lb_addr address; /* first: the key of the tree */
-	struct nexthop_route route;
-	uint32_t first; /* member, or NOBODY */
-	struct pmtu_trust trust;
-	bool unroutable; /* as was told last */
-};
-
 /* What is known of a member beside its entry in the data plane. */
 struct place {
 	struct destination *destination; /* NULL: the number is free */
-	uint32_t next;                   /* member of the same destination, or NOBODY */
+	LIST_ENTRY(place) entry;         /* among those of the destination */
 	uint8_t family;                  /* of its VIP: 4 or 6; 0: not known yet */
 	uint32_t arrived; /* bytes of an outer packet that has got through; see members_arrived */
 	int64_t arrived_until_ms;
@@ -42,7 +30,6 @@ struct members {
 	struct place *places;
 	struct nexthops *nexthops;
 	struct events *events;
-	void *destinations; /* tsearch tree of struct destination */
 	void (*reached)(void *user);
 	void *reached_user;
 };
@@ -52,17 +39,9 @@ uint32_t members_capacity(const struct config *config)
 	return config->members > LB_MEMBERS_MAX / 2 ? LB_MEMBERS_MAX : config->members * 2;
 }
 
-static int compare_destinations(const void *a, const void *b)
+static uint16_t number_of(const struct members *members, const struct place *place)
 {
-	return lb_addr_compare(a, b);
-}
-
-static struct destination *destination_find(const struct members *members,
-					    const struct lb_addr *address)
-{
-	void *node = tfind(address, &members->destinations, compare_destinations);
-
-	return node ? *(struct destination **)node : NULL;
+	return (uint16_t)(place - members->places);
 }
 
 /* --- entries --- */
@@ -140,7 +119,6 @@ static void entry_set_route(struct members *members, uint32_t number,
 static void tell_route(const struct members *members, struct destination *destination)
 {
 	const bool unroutable = destination->route.number == LB_NEXTHOP_UNRESOLVED;
-	const char *reason = nexthops_unroutable_reason(members->nexthops, &destination->address);
 	char address[LB_ADDR_TEXT];
 
 	if (unroutable == destination->unroutable)
@@ -149,7 +127,7 @@ static void tell_route(const struct members *members, struct destination *destin
 	events_emit(members->events, json_pack("{s:s, s:s, s:s, s:s*}", "event", "route", "backend",
 					       lb_addr_format(&destination->address, address),
 					       "state", unroutable ? "unroutable" : "routable",
-					       "reason", unroutable ? reason : NULL));
+					       "reason", unroutable ? destination->reason : NULL));
 }
 
 static void tell_reached(const struct members *members)
@@ -158,19 +136,14 @@ static void tell_reached(const struct members *members)
 		members->reached(members->reached_user);
 }
 
-static void route_changed(void *user, const struct lb_addr *address,
-			  const struct nexthop_route *route)
+static void route_changed(void *user, struct destination *destination)
 {
 	struct members *members = user;
-	struct destination *destination = destination_find(members, address);
-	uint32_t number;
+	const struct place *place;
 
-	if (!destination)
-		return;
-	destination->route = *route;
 	tell_route(members, destination);
-	for (number = destination->first; number != NOBODY; number = members->places[number].next)
-		entry_set_route(members, number, destination);
+	LIST_FOREACH (place, &destination->places, entry)
+		entry_set_route(members, number_of(members, place), destination);
 	tell_reached(members);
 }
 
@@ -252,65 +225,24 @@ void members_close(struct members *members)
 	if (!members)
 		return;
 	nexthops_free(members->nexthops);
-	tdestroy(members->destinations, free);
 	numbers_free(members->numbers);
 	free(members->places);
 	free(members);
 }
 
-static struct destination *destination_new(struct members *members, const struct lb_addr *address)
+/* Has the member follow the way to `address`. */
+static int follow(struct members *members, uint16_t number, const struct lb_addr *address,
+		  struct lb_err *err)
 {
-	struct destination *destination = calloc(1, sizeof(*destination));
+	struct place *place = &members->places[number];
+	struct destination *destination;
+	int error = nexthops_watch(members->nexthops, address, &destination, err);
 
-	if (!destination)
-		return NULL;
-	destination->address = *address;
-	destination->first = NOBODY;
-	if (!tsearch(destination, &members->destinations, compare_destinations)) {
-		free(destination);
-		return NULL;
-	}
-	return destination;
-}
-
-static void destination_free(struct members *members, struct destination *destination)
-{
-	tdelete(destination, &members->destinations, compare_destinations);
-	free(destination);
-}
-
-/* The destination of a member to be, watched once for all its members. */
-static int destination_get(struct members *members, const struct lb_addr *address,
-			   struct destination **out, struct lb_err *err)
-{
-	struct destination *destination = destination_find(members, address);
-	int error;
-
-	*out = destination;
-	if (destination)
-		return 0;
-	*out = destination = destination_new(members, address);
-	if (!destination)
-		return lb_err_no_memory(err);
-	error = nexthops_watch(members->nexthops, address, err);
 	if (error)
-		destination_free(members, destination);
-	return error;
-}
-
-static void link_place(struct members *members, uint32_t number, struct destination *destination)
-{
-	members->places[number] =
-		(struct place){.destination = destination, .next = destination->first};
-	destination->first = number;
-}
-
-static void destination_put(struct members *members, struct destination *destination)
-{
-	if (destination->first != NOBODY)
-		return;
-	nexthops_unwatch(members->nexthops, &destination->address);
-	destination_free(members, destination);
+		return error;
+	*place = (struct place){.destination = destination};
+	LIST_INSERT_HEAD(&destination->places, place, entry);
+	return 0;
 }
 
 int members_take(struct members *members, uint16_t *number, struct lb_err *err)
@@ -330,17 +262,15 @@ int members_take(struct members *members, uint16_t *number, struct lb_err *err)
 int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
 		uint32_t vip, struct lb_err *err)
 {
-	struct destination *destination;
-	int error = destination_get(members, address, &destination, err);
+	int error = follow(members, number, address, err);
 
 	if (error)
 		return error;
-	link_place(members, number, destination);
 	if (members->plane->counters_reset(members->plane->datapath, number))
 		return lb_err_set(err, LB_ERR_SYSTEM, "",
 				  "the kernel refuses to set a backend's counters to 0");
 	entry_fill(members, &members->entries[number], address, vip);
-	entry_set_route(members, number, destination);
+	entry_set_route(members, number, members->places[number].destination);
 	return 0;
 }
 
@@ -376,14 +306,12 @@ int members_adopt(struct members *members, uint16_t number, struct lb_err *err)
 {
 	struct lb_member *entry = &members->entries[number];
 	const struct lb_addr address = entry_address(entry);
-	struct destination *destination;
-	int error = destination_get(members, &address, &destination, err);
+	int error = follow(members, number, &address, err);
 
 	if (error)
 		return error;
-	link_place(members, number, destination);
 	entry_set_source(members, entry, &address);
-	entry_set_route(members, number, destination);
+	entry_set_route(members, number, members->places[number].destination);
 	return 0;
 }
 
@@ -417,17 +345,15 @@ void members_arrived(struct members *members, uint16_t number, uint32_t bytes, b
 }
 
 /* Of any member: all of a backend share its way. */
-static uint32_t arrived_at(const struct members *members, const struct destination *destination)
+static uint32_t arrived_at(const struct destination *destination)
 {
 	const int64_t now = lb_now_ms();
-	uint32_t most = 0, number;
+	const struct place *place;
+	uint32_t most = 0;
 
-	for (number = destination->first; number != NOBODY; number = members->places[number].next) {
-		const struct place *place = &members->places[number];
-
+	LIST_FOREACH (place, &destination->places, entry)
 		if (place->arrived > most && now < place->arrived_until_ms)
 			most = place->arrived;
-	}
 	return most;
 }
 
@@ -454,13 +380,13 @@ static struct pmtu_way way_of(const struct members *members, uint32_t number)
 static bool is_quoted(const struct members *members, const struct destination *destination,
 		      const struct pmtu_news *news, uint32_t *floor)
 {
-	const uint32_t arrived = arrived_at(members, destination);
+	const uint32_t arrived = arrived_at(destination);
+	const struct place *place;
 	bool quoted = false;
-	uint32_t number;
 
 	*floor = 0;
-	for (number = destination->first; number != NOBODY; number = members->places[number].next) {
-		struct pmtu_way way = way_of(members, number);
+	LIST_FOREACH (place, &destination->places, entry) {
+		struct pmtu_way way = way_of(members, number_of(members, place));
 
 		way.arrived = arrived;
 		quoted = quoted || pmtu_is_quoted(news, &way);
@@ -473,18 +399,19 @@ static bool is_quoted(const struct members *members, const struct destination *d
 static uint64_t packets_to(const struct members *members, const struct destination *destination)
 {
 	struct lb_counter counter;
+	const struct place *place;
 	uint64_t packets = 0;
-	uint32_t number;
 
-	for (number = destination->first; number != NOBODY; number = members->places[number].next)
-		if (!members->plane->counters(members->plane->datapath, number, &counter))
+	LIST_FOREACH (place, &destination->places, entry)
+		if (!members->plane->counters(members->plane->datapath, number_of(members, place),
+					      &counter))
 			packets += counter.packets;
 	return packets;
 }
 
 void members_path_mtu(struct members *members, const struct pmtu_news *news)
 {
-	struct destination *destination = destination_find(members, &news->destination);
+	struct destination *destination = nexthops_find(members->nexthops, &news->destination);
 	const int64_t now = lb_now_ms();
 	uint32_t floor;
 
@@ -492,8 +419,7 @@ void members_path_mtu(struct members *members, const struct pmtu_news *news)
 	    !is_quoted(members, destination, news, &floor) ||
 	    !pmtu_is_recent(&destination->trust, packets_to(members, destination), now))
 		return;
-	nexthops_path_mtu(members->nexthops, &destination->address,
-			  news->mtu > floor ? news->mtu : floor);
+	nexthops_path_mtu(members->nexthops, destination, news->mtu > floor ? news->mtu : floor);
 }
 
 static void set_flags(struct members *members, uint16_t number, uint32_t flags, uint32_t of)
@@ -546,8 +472,7 @@ const char *members_problem(const struct members *members, uint16_t number,
 	if (nexthops_get(members->nexthops, path, &info))
 		snprintf(out, MEMBERS_PROBLEM_TEXT, "%s", info.reason);
 	else
-		snprintf(out, MEMBERS_PROBLEM_TEXT, "%s",
-			 nexthops_unroutable_reason(members->nexthops, &destination->address));
+		snprintf(out, MEMBERS_PROBLEM_TEXT, "%s", destination->reason);
 	return out;
 }
 
@@ -566,15 +491,6 @@ void members_free_number(struct members *members, uint16_t number)
 	numbers_give_back(members->numbers, number);
 }
 
-static void unlink_place(struct members *members, uint32_t number)
-{
-	uint32_t *link = &members->places[number].destination->first;
-
-	while (*link != number)
-		link = &members->places[*link].next;
-	*link = members->places[number].next;
-}
-
 void members_retire(struct members *members, uint16_t number)
 {
 	struct destination *destination = members->places[number].destination;
@@ -582,12 +498,12 @@ void members_retire(struct members *members, uint16_t number)
 
 	if (!destination) /* was only taken */
 		return;
-	unlink_place(members, number);
+	LIST_REMOVE(&members->places[number], entry);
 	members->places[number] = (struct place){0};
 	/* The rest of the entry stays right for packets that have come as far as it. */
 	flags = members->entries[number].flags & ~(LB_MEMBER_NEW | LB_MEMBER_OLD);
 	__atomic_store_n(&members->entries[number].flags, flags | LB_MEMBER_GONE, __ATOMIC_RELEASE);
-	destination_put(members, destination);
+	nexthops_unwatch(members->nexthops, destination);
 }
 
 /* --- reports --- */
@@ -639,10 +555,11 @@ json_t *members_next_hops(const struct members *members)
 	return array;
 }
 
-static void append_unroutable(void *user, const struct lb_addr *destination, const char *reason)
+static void append_unroutable(void *user, const struct destination *destination)
 {
-	json_array_append_new(user, json_pack("{s:o,s:s}", "address", address_json(destination),
-					      "reason", reason));
+	json_array_append_new(user,
+			      json_pack("{s:o,s:s}", "address", address_json(&destination->address),
+					"reason", destination->reason));
 }
 
 json_t *members_unroutable(const struct members *members)
@@ -690,12 +607,9 @@ json_t *members_next_hop(const struct members *members, uint16_t number)
 	const struct destination *destination = members->places[number].destination;
 	const struct nexthop_route *route = &destination->route;
 	json_t *object = json_object();
-	const char *reason;
 
-	if (!describe_way(members, route->path[0], object)) {
-		reason = nexthops_unroutable_reason(members->nexthops, &destination->address);
-		set_state(object, false, reason);
-	}
+	if (!describe_way(members, route->path[0], object))
+		set_state(object, false, destination->reason);
 	if (route->ways > 1)
 		json_object_set_new(object, "ways", ways_json(members, route));
 	if (route->left_out)

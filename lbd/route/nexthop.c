@@ -45,35 +45,12 @@
 
 #define DESTINATION_BUCKETS 4096u
 
-/* The equal ways to a destination, mostly one. */
-struct ways {
-	struct hop *hop[LB_MEMBER_PATHS];
-	uint32_t weight[LB_MEMBER_PATHS];
-	size_t count; /* 0: unroutable */
-	uint32_t left_out;
-};
-
-struct destination {
-	struct destination *in_bucket;       /* next */
-	struct destination *previous, *next; /* of all */
-	struct lb_addr address;
-	uint32_t watchers;
-	struct ways ways; /* none: reason says why */
-	uint16_t path[LB_MEMBER_PATHS];
-	struct lb_addr source;
-	uint32_t last_ifindex; /* of its last route, 0 before the first */
-	uint32_t path_mtu;     /* what a router has said; 0: nothing */
-	int64_t path_mtu_until_ms;
-	char reason[96];
-};
-
 struct nexthops {
 	struct nexthops_options options;
 	struct netlink *netlink;
 	struct links_subscriber on_link;
 	struct hops hops;
-	struct destination *buckets[DESTINATION_BUCKETS];
-	struct destination *first;
+	LIST_HEAD(destinations, destination) buckets[DESTINATION_BUCKETS], all;
 	bool manages;   /* the kernel has shown that it keeps neighbours resolved for us */
 	bool unmanaged; /* it cannot: we probe */
 
@@ -472,20 +449,16 @@ static int route_ask(struct nexthops *nexthops, struct destination *destination,
 	return 0;
 }
 
-static void tell(const struct nexthops *nexthops, const struct destination *destination)
+static void tell(const struct nexthops *nexthops, struct destination *destination)
 {
 	const struct ways *ways = &destination->ways;
-	const struct lb_addr address = destination->address;
-	struct nexthop_route route = {
-		.number = ways->count ? ways->hop[0]->number : LB_NEXTHOP_UNRESOLVED,
-		.left_out = ways->left_out,
-		.source = destination->source,
-	};
+	struct nexthop_route *route = &destination->route;
 
-	for (size_t i = 0; i < ways->count; i++)
-		route.way[route.ways++] = (uint16_t)ways->hop[i]->number;
-	memcpy(route.path, destination->path, sizeof(route.path));
-	nexthops->options.changed(nexthops->options.user, &address, &route);
+	route->number = ways->count ? ways->hop[0]->number : LB_NEXTHOP_UNRESOLVED;
+	route->left_out = ways->left_out;
+	for (route->ways = 0; route->ways < ways->count; route->ways++)
+		route->way[route->ways] = (uint16_t)ways->hop[route->ways]->number;
+	nexthops->options.changed(nexthops->options.user, destination);
 }
 
 /* True when some path leads elsewhere now. */
@@ -501,9 +474,9 @@ static bool paths_share(struct destination *destination)
 			.weight = ways->weight[i],
 			.usable = hop_is_usable(ways->hop[i]),
 		};
-	memcpy(before, destination->path, sizeof(before));
-	paths_assign(destination->path, candidates, ways->count);
-	return memcmp(before, destination->path, sizeof(before)) != 0;
+	memcpy(before, destination->route.path, sizeof(before));
+	paths_assign(destination->route.path, candidates, ways->count);
+	return memcmp(before, destination->route.path, sizeof(before)) != 0;
 }
 
 static void ways_tend(struct nexthops *nexthops, const struct ways *ways)
@@ -543,9 +516,10 @@ static void destination_ask(struct nexthops *nexthops, struct destination *desti
 	if (!ways_renew(nexthops, destination, &old, &ways, &source))
 		return;
 	ways_tend(nexthops, &ways);
-	changed = !lb_addr_equal(&source, &destination->source) || ways.left_out != old.left_out;
+	changed = !lb_addr_equal(&source, &destination->route.source) ||
+		  ways.left_out != old.left_out;
 	destination->ways = ways;
-	destination->source = source;
+	destination->route.source = source;
 	changed |= memcmp(ways.hop, old.hop, sizeof(old.hop)) != 0;
 	changed |= paths_share(destination);
 	if (changed)
@@ -562,8 +536,9 @@ static void share_step(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
-	for (nexthops->share_next = nexthops->first; (destination = nexthops->share_next);) {
-		nexthops->share_next = destination->next;
+	for (nexthops->share_next = LIST_FIRST(&nexthops->all);
+	     (destination = nexthops->share_next);) {
+		nexthops->share_next = LIST_NEXT(destination, entry);
 		if (destination->ways.count > 1 && paths_share(destination))
 			tell(nexthops, destination);
 	}
@@ -596,13 +571,13 @@ static void pass_step(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (!nexthops->pass_next) {
-		nexthops->pass_next = nexthops->first;
+		nexthops->pass_next = LIST_FIRST(&nexthops->all);
 		nexthops->pass_again = false;
 		nexthops->pass_began_cpu_ms = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1000000;
 	}
 	for (i = 0; i < STEP && nexthops->pass_next; i++) {
 		destination = nexthops->pass_next;
-		nexthops->pass_next = destination->next;
+		nexthops->pass_next = LIST_NEXT(destination, entry);
 		destination_ask(nexthops, destination);
 	}
 	if (nexthops->pass_next)
@@ -777,8 +752,8 @@ void nexthops_free(struct nexthops *nexthops)
 	if (nexthops->on_link.user)
 		links_unsubscribe(&nexthops->on_link);
 	release_all(nexthops);
-	while ((destination = nexthops->first)) {
-		nexthops->first = destination->next;
+	while ((destination = LIST_FIRST(&nexthops->all))) {
+		LIST_REMOVE(destination, entry);
 		free(destination);
 	}
 	hops_clear(&nexthops->hops);
@@ -794,23 +769,23 @@ void nexthops_free(struct nexthops *nexthops)
 
 /* --- destinations --- */
 
-static struct destination **bucket_of(struct nexthops *nexthops, const struct lb_addr *address)
+static uint32_t bucket_of(const struct lb_addr *address)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
 	size_t i;
 
 	for (i = 0; i < sizeof(address->bytes); i++)
 		hash = (hash ^ address->bytes[i]) * 16777619u;
-	return &nexthops->buckets[(hash ^ hash >> 16) % DESTINATION_BUCKETS];
+	return (hash ^ hash >> 16) % DESTINATION_BUCKETS;
 }
 
-static struct destination *destination_find(struct nexthops *nexthops,
-					    const struct lb_addr *address)
+struct destination *nexthops_find(const struct nexthops *nexthops, const struct lb_addr *address)
 {
-	struct destination *destination = *bucket_of(nexthops, address);
+	struct destination *destination;
 
-	while (destination && !lb_addr_equal(&destination->address, address))
-		destination = destination->in_bucket;
+	LIST_FOREACH (destination, &nexthops->buckets[bucket_of(address)], in_bucket)
+		if (lb_addr_equal(&destination->address, address))
+			break;
 	return destination;
 }
 
@@ -818,38 +793,25 @@ static struct destination *destination_find(struct nexthops *nexthops,
 static struct destination *destination_make(struct nexthops *nexthops,
 					    const struct lb_addr *address)
 {
-	struct destination **bucket = bucket_of(nexthops, address);
 	struct destination *destination = calloc(1, sizeof(*destination));
 
 	if (!destination)
 		return NULL;
 	destination->address = *address;
-	destination->in_bucket = *bucket;
-	*bucket = destination;
-	destination->next = nexthops->first;
-	if (nexthops->first)
-		nexthops->first->previous = destination;
-	nexthops->first = destination;
+	destination->watchers = 1;
+	LIST_INSERT_HEAD(&nexthops->buckets[bucket_of(address)], destination, in_bucket);
+	LIST_INSERT_HEAD(&nexthops->all, destination, entry);
 	return destination;
 }
 
 static void destination_free(struct nexthops *nexthops, struct destination *destination)
 {
-	struct destination **at = bucket_of(nexthops, &destination->address);
-
-	while (*at != destination)
-		at = &(*at)->in_bucket;
-	*at = destination->in_bucket;
-	if (destination->previous)
-		destination->previous->next = destination->next;
-	else
-		nexthops->first = destination->next;
-	if (destination->next)
-		destination->next->previous = destination->previous;
 	if (nexthops->pass_next == destination)
-		nexthops->pass_next = destination->next;
+		nexthops->pass_next = LIST_NEXT(destination, entry);
 	if (nexthops->share_next == destination)
-		nexthops->share_next = destination->next;
+		nexthops->share_next = LIST_NEXT(destination, entry);
+	LIST_REMOVE(destination, in_bucket);
+	LIST_REMOVE(destination, entry);
 	free(destination);
 }
 
@@ -864,55 +826,58 @@ static int watch_failed(int status, uint32_t array_size, struct lb_err *err)
 	return status;
 }
 
-int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *address, struct lb_err *err)
+/* Asked now, the answer is mostly there before the first packet. */
+static void ways_ask(struct nexthops *nexthops, const struct ways *ways)
 {
-	struct destination *destination = destination_find(nexthops, address);
+	for (size_t i = 0; i < ways->count; i++)
+		neighbour_tend(nexthops, ways->hop[i]->neighbour);
+	ways_tend(nexthops, ways);
+}
+
+int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *address,
+		   struct destination **out, struct lb_err *err)
+{
+	struct destination *destination = *out = nexthops_find(nexthops, address);
 	int status;
 
-	if (!destination) {
-		destination = destination_make(nexthops, address);
-		if (!destination)
-			return watch_failed(-ENOMEM, 0, err);
-		status = route_ask(nexthops, destination, &destination->ways, &destination->source);
-		if (status == -EAGAIN) {
-			pass_soon(nexthops);
-		} else if (status) {
-			destination_free(nexthops, destination);
-			return watch_failed(status, nexthops->hops.array_size, err);
-		}
-		/* Asked now, the answer is mostly there before the first packet. */
-		for (size_t i = 0; i < destination->ways.count; i++)
-			neighbour_tend(nexthops, destination->ways.hop[i]->neighbour);
-		ways_tend(nexthops, &destination->ways);
-		paths_share(destination);
+	if (destination) {
+		destination->watchers++;
+		return 0;
 	}
-	destination->watchers++;
+	*out = destination = destination_make(nexthops, address);
+	if (!destination)
+		return watch_failed(-ENOMEM, 0, err);
+	status = route_ask(nexthops, destination, &destination->ways, &destination->route.source);
+	if (status == -EAGAIN) {
+		pass_soon(nexthops);
+	} else if (status) {
+		destination_free(nexthops, destination);
+		return watch_failed(status, nexthops->hops.array_size, err);
+	}
+	ways_ask(nexthops, &destination->ways);
+	paths_share(destination);
 	tell(nexthops, destination);
 	return 0;
 }
 
-void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *address)
+void nexthops_unwatch(struct nexthops *nexthops, struct destination *destination)
 {
-	struct destination *destination = destination_find(nexthops, address);
-	struct ways ways;
+	struct ways ways = destination->ways;
 
-	if (!destination || --destination->watchers)
+	if (--destination->watchers)
 		return;
-	ways = destination->ways;
 	destination_free(nexthops, destination);
 	ways_release(nexthops, &ways);
 }
 
 /* A lower one than is known is news, and asked for again at once: until then every full packet is
  * lost. The same only says that it still holds. */
-void nexthops_path_mtu(struct nexthops *nexthops, const struct lb_addr *address, uint32_t mtu)
+void nexthops_path_mtu(struct nexthops *nexthops, struct destination *destination, uint32_t mtu)
 {
-	struct destination *destination = destination_find(nexthops, address);
-	bool lower;
+	const bool lower = mtu != destination->path_mtu;
 
-	if (!destination || (destination->path_mtu && mtu > destination->path_mtu))
+	if (destination->path_mtu && mtu > destination->path_mtu)
 		return;
-	lower = mtu != destination->path_mtu;
 	destination->path_mtu = mtu;
 	destination->path_mtu_until_ms = lb_now_ms() + PATH_MTU_MS;
 	if (lower)
@@ -936,15 +901,14 @@ void nexthops_each(const struct nexthops *nexthops,
 }
 
 void nexthops_each_unroutable(const struct nexthops *nexthops,
-			      void (*each)(void *user, const struct lb_addr *destination,
-					   const char *reason),
+			      void (*each)(void *user, const struct destination *destination),
 			      void *user)
 {
 	const struct destination *destination;
 
-	for (destination = nexthops->first; destination; destination = destination->next)
+	LIST_FOREACH (destination, &nexthops->all, entry)
 		if (!destination->ways.count)
-			each(user, &destination->address, destination->reason);
+			each(user, destination);
 }
 
 bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out)
@@ -953,15 +917,6 @@ bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexth
 		return false;
 	hop_describe(nexthops->hops.by_number[number], out);
 	return true;
-}
-
-const char *nexthops_unroutable_reason(const struct nexthops *nexthops,
-				       const struct lb_addr *address)
-{
-	const struct destination *destination =
-		destination_find((struct nexthops *)nexthops, address);
-
-	return destination ? destination->reason : "";
 }
 
 /* --- what an earlier lbd has left --- */

@@ -15,9 +15,11 @@
 #include <stdint.h>
 #include <stdbool.h>
 #include <net/if.h>
+#include <sys/queue.h>
 #include "../../bpf/abi.h"
 #include "../api/addr.h"
 #include "../api/err.h"
+#include "pmtu_judge.h"
 
 struct event_base;
 struct links_table;
@@ -41,10 +43,32 @@ struct nexthop_route {
 	struct lb_addr source;
 };
 
+/* A backend's address that is watched: the way there, and who has it. */
+struct destination {
+	struct lb_addr address;
+	struct nexthop_route route;
+	char reason[96]; /* why it has no route ("network is unreachable", …) */
+	/* Kept for plane/members.c. */
+	LIST_HEAD(, place) places; /* of the members with this address */
+	struct pmtu_trust trust;
+	bool unroutable; /* as was told last */
+	/* Private to nexthop.c. */
+	LIST_ENTRY(destination) in_bucket, entry;
+	uint32_t watchers;
+	struct ways {
+		struct hop *hop[LB_MEMBER_PATHS];
+		uint32_t weight[LB_MEMBER_PATHS];
+		size_t count; /* 0: unroutable */
+		uint32_t left_out;
+	} ways;                /* the equal ways there, mostly one */
+	uint32_t last_ifindex; /* of its last route, 0 before the first */
+	uint32_t path_mtu;     /* what a router has said; 0: nothing */
+	int64_t path_mtu_until_ms;
+};
+
 /* Called from the event loop whenever a destination's route changed (paths or source), and once
- * from nexthops_watch itself before it returns. `user` is nexthops_new's. It may watch and unwatch. */
-typedef void (*nexthops_changed)(void *user, const struct lb_addr *destination,
-				 const struct nexthop_route *route);
+ * from the nexthops_watch that makes it. `user` is nexthops_new's. It may watch and unwatch. */
+typedef void (*nexthops_changed)(void *user, struct destination *destination);
 
 struct nexthops_options {
 	struct links_table *links;
@@ -75,13 +99,15 @@ int nexthops_detach(struct lb_err *err);
 
 /* Counted: watching a destination twice needs unwatching twice. -ENOMEM or -ENOSPC (array full)
  * otherwise 0: a destination without a route is not an error, it is unresolved and followed. */
-int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *destination,
-		   struct lb_err *err);
-void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *destination);
+int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *address,
+		   struct destination **out, struct lb_err *err);
+void nexthops_unwatch(struct nexthops *nexthops, struct destination *destination);
+/* NULL when it is not watched. */
+struct destination *nexthops_find(const struct nexthops *nexthops, const struct lb_addr *address);
 
-/* A router says that the way to a watched destination takes no more than `mtu`. Believed for ten
+/* A router says that the way to a destination takes no more than `mtu`. Believed for ten
  * minutes (RFC 1191 section 6.3) where that is less than what the route allows. */
-void nexthops_path_mtu(struct nexthops *nexthops, const struct lb_addr *destination, uint32_t mtu);
+void nexthops_path_mtu(struct nexthops *nexthops, struct destination *destination, uint32_t mtu);
 
 /* For status: every next hop in use, in order of number. */
 struct nexthop_info {
@@ -102,14 +128,9 @@ void nexthops_each(const struct nexthops *nexthops,
 		   void (*each)(void *user, const struct nexthop_info *info), void *user);
 /* The next hop of a number; false for LB_NEXTHOP_UNRESOLVED and numbers not in use. */
 bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexthop_info *out);
-/* Why a watched destination has no route; "" when it has one. Valid until the next event. */
-const char *nexthops_unroutable_reason(const struct nexthops *nexthops,
-				       const struct lb_addr *destination);
-/* Destinations without a route, with the kernel's reason ("network is unreachable", "is a local
- * address", …). */
+/* Destinations without a route. */
 void nexthops_each_unroutable(const struct nexthops *nexthops,
-			      void (*each)(void *user, const struct lb_addr *destination,
-					   const char *reason),
+			      void (*each)(void *user, const struct destination *destination),
 			      void *user);
 
 #endif

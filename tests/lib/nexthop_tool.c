@@ -66,19 +66,25 @@ static json_t *mac_json(const uint8_t mac[6])
 
 /* --- the module's callbacks --- */
 
+static void unwatch(struct tool *tool, size_t i)
+{
+	nexthops_unwatch(tool->nexthops, nexthops_find(tool->nexthops, &tool->addresses[i]));
+}
+
 static void disturb(struct tool *tool)
 {
+	struct destination *destination;
 	size_t i;
 
 	for (i = 1; i < tool->count; i++)
-		nexthops_unwatch(tool->nexthops, &tool->addresses[i]);
+		unwatch(tool, i);
 	for (i = 1; i < tool->count; i++)
-		nexthops_watch(tool->nexthops, &tool->addresses[i], NULL);
+		nexthops_watch(tool->nexthops, &tool->addresses[i], &destination, NULL);
 }
 
-static void on_changed(void *user, const struct lb_addr *destination,
-		       const struct nexthop_route *route)
+static void on_changed(void *user, struct destination *destination)
 {
+	const struct nexthop_route *route = &destination->route;
 	struct tool *tool = user;
 	json_t *path = json_array();
 	size_t i;
@@ -87,9 +93,11 @@ static void on_changed(void *user, const struct lb_addr *destination,
 	for (i = 0; i < LB_MEMBER_PATHS; i++)
 		json_array_append_new(path, json_integer(route->path[i]));
 	line(json_pack("{s:s, s:o, s:i, s:o, s:i, s:o}", "event", "route", "destination",
-		       address_json(destination), "number", (int)route->number, "path", path,
-		       "left_out", (int)route->left_out, "source", address_json(&route->source)));
-	if (tool->disturb && tool->running && lb_addr_equal(destination, &tool->addresses[0]))
+		       address_json(&destination->address), "number", (int)route->number, "path",
+		       path, "left_out", (int)route->left_out, "source",
+		       address_json(&route->source)));
+	if (tool->disturb && tool->running &&
+	    lb_addr_equal(&destination->address, &tool->addresses[0]))
 		disturb(tool);
 }
 
@@ -127,13 +135,13 @@ static void list_hop(void *user, const struct nexthop_info *info)
 					"array", array));
 }
 
-static void list_unroutable(void *user, const struct lb_addr *destination, const char *reason)
+static void list_unroutable(void *user, const struct destination *destination)
 {
 	struct listing *listing = user;
 
-	json_array_append_new(
-		listing->list,
-		json_pack("{s:o, s:s}", "address", address_json(destination), "reason", reason));
+	json_array_append_new(listing->list, json_pack("{s:o, s:s}", "address",
+						       address_json(&destination->address),
+						       "reason", destination->reason));
 }
 
 static char *state_text(struct tool *tool)
@@ -204,7 +212,7 @@ static void on_unwatch(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	if (tool->count)
-		nexthops_unwatch(tool->nexthops, &tool->addresses[--tool->count]);
+		unwatch(tool, --tool->count);
 }
 
 static void address_next(struct lb_addr *address)
@@ -239,12 +247,13 @@ static int addresses_add(struct tool *tool, const char *argument)
 
 static int watch_all(struct tool *tool)
 {
+	struct destination *destination;
 	struct lb_err err = {0};
 	int status;
 	size_t i;
 
 	for (i = 0; i < tool->count; i++) {
-		status = nexthops_watch(tool->nexthops, &tool->addresses[i], &err);
+		status = nexthops_watch(tool->nexthops, &tool->addresses[i], &destination, &err);
 		if (status) {
 			line(json_pack("{s:s, s:i, s:s}", "event", "refused", "status", status,
 				       "message", err.message));

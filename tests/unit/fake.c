@@ -308,14 +308,9 @@ void fake_pass(int64_t ns)
 #define WATCHED_MAX 256
 #define OTHERS (1ull << 60) /* packets that the number of a member had before */
 
-struct watched {
-	struct lb_addr destination;
-	uint32_t number;
-};
-
 static struct nexthops {
 	struct nexthops_options options;
-	struct watched watched[WATCHED_MAX];
+	struct destination *watched[WATCHED_MAX];
 } nexthops_fake;
 
 struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_options *options,
@@ -332,7 +327,8 @@ struct nexthops *nexthops_new(struct event_base *base, const struct nexthops_opt
 
 void nexthops_free(struct nexthops *nexthops)
 {
-	(void)nexthops;
+	while (nexthops && fake.watched)
+		free(nexthops->watched[--fake.watched]);
 }
 
 void nexthops_forget_left(struct nexthops *nexthops)
@@ -340,58 +336,69 @@ void nexthops_forget_left(struct nexthops *nexthops)
 	(void)nexthops;
 }
 
-static void tell_route(const struct nexthops *nexthops, const struct watched *watched)
+static void tell_route(const struct nexthops *nexthops, struct destination *destination,
+		       uint32_t number)
 {
-	struct nexthop_route route = {
-		.number = watched->number,
-		.ways = watched->number,
+	struct nexthop_route *route = &destination->route;
+
+	*route = (struct nexthop_route){
+		.number = number,
+		.ways = number,
 		.source = {.family = 4, .bytes = {10, 255, 0, 1}},
 	};
-
 	for (unsigned int i = 0; i < LB_MEMBER_PATHS; i++)
-		route.path[i] = route.way[i] = watched->number;
-	nexthops->options.changed(nexthops->options.user, &watched->destination, &route);
+		route->path[i] = route->way[i] = number;
+	nexthops->options.changed(nexthops->options.user, destination);
 }
 
-int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *destination, struct lb_err *err)
+struct destination *nexthops_find(const struct nexthops *nexthops, const struct lb_addr *address)
 {
-	struct watched *watched = &nexthops->watched[fake.watched];
+	for (uint32_t i = 0; i < fake.watched; i++)
+		if (lb_addr_equal(&nexthops->watched[i]->address, address))
+			return nexthops->watched[i];
+	return NULL;
+}
 
+int nexthops_watch(struct nexthops *nexthops, const struct lb_addr *address,
+		   struct destination **out, struct lb_err *err)
+{
+	*out = nexthops_find(nexthops, address);
+	if (*out) {
+		(*out)->watchers++;
+		return 0;
+	}
 	if (call_error(err))
 		return -ENOMEM;
-	assert_true(fake.watched++ < WATCHED_MAX);
-	*watched = (struct watched){.destination = *destination, .number = !fake.unresolved};
-	tell_route(nexthops, watched);
+	assert_true(fake.watched < WATCHED_MAX);
+	*out = nexthops->watched[fake.watched++] = __real_calloc(1, sizeof(**out));
+	(*out)->address = *address;
+	(*out)->watchers = 1;
+	tell_route(nexthops, *out, !fake.unresolved);
 	return 0;
 }
 
-static uint32_t watched_at(const struct lb_addr *destination)
+void nexthops_unwatch(struct nexthops *nexthops, struct destination *destination)
 {
 	uint32_t i = 0;
 
-	while (!lb_addr_equal(&nexthops_fake.watched[i].destination, destination))
+	if (--destination->watchers)
+		return;
+	assert_true(LIST_EMPTY(&destination->places));
+	while (nexthops->watched[i] != destination)
 		assert_true(++i < fake.watched);
-	return i;
-}
-
-void nexthops_unwatch(struct nexthops *nexthops, const struct lb_addr *destination)
-{
-	const uint32_t at = watched_at(destination);
-
-	nexthops->watched[at] = nexthops->watched[--fake.watched];
+	nexthops->watched[i] = nexthops->watched[--fake.watched];
+	free(destination);
 }
 
 void fake_resolve(void)
 {
 	fake.unresolved = false;
 	for (uint32_t i = 0; i < fake.watched; i++)
-		if (!nexthops_fake.watched[i].number) {
-			nexthops_fake.watched[i].number = 1;
-			tell_route(&nexthops_fake, &nexthops_fake.watched[i]);
-		}
+		if (!nexthops_fake.watched[i]->route.number)
+			tell_route(&nexthops_fake, nexthops_fake.watched[i], 1);
 }
 
-void nexthops_path_mtu(struct nexthops *nexthops, const struct lb_addr *destination, uint32_t mtu)
+void nexthops_path_mtu(struct nexthops *nexthops, struct destination *destination, uint32_t mtu)
 {
 	(void)nexthops;
 	(void)destination;
@@ -413,17 +420,8 @@ bool nexthops_get(const struct nexthops *nexthops, uint32_t number, struct nexth
 	return number == 1;
 }
 
-const char *nexthops_unroutable_reason(const struct nexthops *nexthops,
-				       const struct lb_addr *destination)
-{
-	(void)nexthops;
-	(void)destination;
-	return "";
-}
-
 void nexthops_each_unroutable(const struct nexthops *nexthops,
-			      void (*each)(void *user, const struct lb_addr *destination,
-					   const char *reason),
+			      void (*each)(void *user, const struct destination *destination),
 			      void *user)
 {
 	(void)nexthops;
@@ -829,7 +827,7 @@ static void check_member(const struct lb_vip *vip, const struct live_vip *live, 
 	assert_int_equal(entry->vip, live->number);
 	assert_memory_equal(entry->daddr, backend->address.bytes, sizeof(entry->daddr));
 	assert_int_equal(entry->path[LB_MEMBER_PATHS - 1],
-			 nexthops_fake.watched[watched_at(&backend->address)].number);
+			 nexthops_find(&nexthops_fake, &backend->address)->route.number);
 	assert_int_not_equal(fake.counters[backend->number].packets, OTHERS);
 }
 
