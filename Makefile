@@ -167,6 +167,7 @@ CLANG_FORMAT := clang-format-14
 lint: direction
 	shellcheck -x $$(git ls-files '*.sh' .ci/run) lbd/package/{postinst,prerm,postrm}
 	$(CLANG_FORMAT) --dry-run --Werror $$(git ls-files '*.c' '*.h')
+	tests/cli/docs_test.sh
 
 # --- packages of Debian 12 and 13, by purpose. None of them starts a service. ---
 BPF_PKGS := clang llvm bpftool
@@ -353,7 +354,7 @@ help:
 		'sudo make program-size  what this kernel makes of the programs: instructions, bytes, stack' \
 		'make dist          a release into build/: the sources, and the BPF programs compiled' \
 		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
-		'make lint          shellcheck, clang-format, direction of includes and calls' \
+		'make lint          shellcheck, clang-format, direction of includes and calls, links and names in the docs' \
 		'make clean         remove build/'
 
 .PHONY: all clean dist docs figures help man direction lint tests demo demo-drain demo-build test test-kernels test-boot test-compilers \
