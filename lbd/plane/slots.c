@@ -264,16 +264,6 @@ void slots_sweep_end(struct slots *slots)
 		slots->unswept--;
 }
 
-uint32_t slots_leaving(const struct slots *slots, uint16_t member)
-{
-	uint32_t leaving = 0, slot;
-
-	for (slot = 0; slots->moving && slot < slots->size; slot++)
-		leaving += state_of(slots->words[slot]) == MOVING &&
-			   lb_slot_previous(slots->words[slot]) == member;
-	return leaving;
-}
-
 void slots_count(const struct slots *slots, struct slots_census *census)
 {
 	uint32_t slot;

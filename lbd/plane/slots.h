@@ -90,10 +90,6 @@ void slots_reset(struct slots *slots);
 void slots_seen(struct slots *slots, uint32_t tag, uint16_t member);
 void slots_sweep_end(struct slots *slots);
 
-/* The member that leads to `member` for what is not recorded: how many MOVING slots have it as
- * their previous owner. A pass over all words; for many members see slots_count. */
-uint32_t slots_leaving(const struct slots *slots, uint16_t member);
-
 /* Slots by member number: how many it owns, and how many MOVING ones have it as their previous
  * owner, so that a miss leads to it. One pass over the words counts for all members. */
 struct slots_census {

@@ -500,9 +500,14 @@ static void flood(uint32_t count)
 /* As lbctl shows it. */
 static bool is_drained(uint32_t vip, const struct backend *backend)
 {
+	static struct slots_census census;
 	const struct slots *slots = &run.vips[vip].slots;
+	uint32_t leaving;
 
-	return backend->drain && !slots->unswept && !slots_leaving(slots, backend->number) &&
+	slots_count(slots, &census);
+	leaving = census.leaving[backend->number];
+	slots_uncount(slots, &census);
+	return backend->drain && !slots->unswept && !leaving &&
 	       !sweep_flows(run.sweep, backend->number);
 }
 
