@@ -20,6 +20,14 @@
 #include <linux/types.h>
 #include "verdicts.h"
 
+/* What each version has changed, and so what an lbd of one before would misread:
+ *   2  members have paths and their VIP's number, next hops a VLAN tag; hash and fragments of a VIP
+ *      in its flags; maps "fragments" and "limits"
+ *   3  the tag of a record has 30 bits, and tells flows apart under every hash policy; 3 bits of
+ *      grade have the place of one, "confirmed"
+ *   4  the grades of records mean something else
+ *   5  the records of fragments hold the protocol; map "scratch"
+ */
 #define LB_ABI_VERSION 5
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
