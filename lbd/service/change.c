@@ -100,3 +100,17 @@ void change_drop_member(struct change *change, uint16_t number)
 	members_retire(change->service->members, number);
 	members_free_number(change->service->members, number);
 }
+
+void change_end_member(struct change *change, uint16_t number)
+{
+	struct service *service = change->service;
+
+	checks_drop(service, number);
+	if (!service->flows_possible) {
+		change_drop_member(change, number);
+		return;
+	}
+	members_retire(service->members, number);
+	sweep_member_gone(service->sweep, number);
+	clock_start(service);
+}

@@ -51,6 +51,8 @@ void change_members_not_in(struct change *change, const struct live_vip *a,
 			   void (*each)(struct change *change, uint16_t number));
 /* A member that nothing leads to, and whose slots may be about to go. */
 void change_drop_member(struct change *change, uint16_t number);
+/* A member that packets have been led to: flows may be on record for it. */
+void change_end_member(struct change *change, uint16_t number);
 
 /* --- place.c --- */
 /* A number, and a range of slots without owners. */

@@ -8,21 +8,6 @@
 
 #define FRESHEN_MAX 3 /* times a table is brought up to date with results that came meanwhile */
 
-/* A member that flows may be on record for. */
-static void member_end(struct change *change, uint16_t number)
-{
-	struct service *service = change->service;
-
-	checks_drop(service, number);
-	if (!service->flows_possible) {
-		change_drop_member(change, number);
-		return;
-	}
-	members_retire(service->members, number);
-	sweep_member_gone(service->sweep, number);
-	clock_start(service);
-}
-
 static void member_mark(struct change *change, uint16_t number)
 {
 	change->gone[number / 64] |= 1ull << number % 64;
@@ -108,7 +93,7 @@ static void fill_live(struct change *change, struct live_vip *live)
 /* Packets no longer need what the VIP was. `live`: what it has become, NULL when it was removed. */
 static void end_before(struct change *change, struct live_vip *before, struct live_vip *live)
 {
-	change_members_not_in(change, before, live, member_end);
+	change_members_not_in(change, before, live, change_end_member);
 	if (!live)
 		place_leave(change->service, before);
 	live_clear(before);

@@ -122,7 +122,8 @@ void prepare_undo(struct change *change, struct step *step)
 	struct live_vip *next = &step->next;
 
 	table_free(next->table);
-	change_members_not_in(change, next, before, change_drop_member);
+	change_members_not_in(change, next, before,
+			      step->published ? change_end_member : change_drop_member);
 	free(next->backends);
 	free(next->standings);
 	if (!before)

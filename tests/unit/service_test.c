@@ -551,6 +551,47 @@ static void the_number_of_a_member_comes_free_when_no_word_names_it(void **state
 	fake_close();
 }
 
+static uint32_t members_gone(void)
+{
+	uint32_t gone = 0;
+
+	for (uint32_t i = 0; i < members_capacity(&fake.config); i++)
+		gone += (fake.left.members[i].flags & LB_MEMBER_GONE) != 0;
+	return gone;
+}
+
+/* Packets were led to it, even though its document could not be saved. The last of the calls that
+ * can fail is the save. */
+static void the_number_of_a_member_whose_vip_was_taken_back_comes_free_late(void **state)
+{
+	static const char both[] =
+		"{'vips': [{" WEB ", 'transition_s': 4, 'flow_idle_s': 4, "
+		"'backends': [" A "," B "," C "]}, {" SIX ", 'backends': [" A "]}]}";
+	struct lb_err err = {0};
+	uint32_t gone = 0;
+
+	(void)state;
+	for (long n = 0;; n++) {
+		int error;
+
+		start();
+		apply(SHORT(A "," B));
+		apply(SHORT(A "," B "," C));
+		fail_call(n, false);
+		error = fake_apply(both, &by_force, &err);
+		has_failed();
+		if (error)
+			gone = members_gone();
+		fake_pass(6 * SECOND);
+		assert_int_equal(members_gone(), 0);
+		fake_check(true);
+		fake_close();
+		if (!error)
+			break;
+	}
+	assert_int_equal(gone, 1);
+}
+
 static void a_backend_goes_unasked_once_it_is_drained(void **state)
 {
 	const struct apply_options unasked = {.max_moved_percent = 100};
@@ -658,6 +699,7 @@ int main(void)
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
 		cmocka_unit_test(the_number_of_a_member_comes_free_when_no_word_names_it),
+		cmocka_unit_test(the_number_of_a_member_whose_vip_was_taken_back_comes_free_late),
 		cmocka_unit_test(a_backend_goes_unasked_once_it_is_drained),
 		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
 		cmocka_unit_test(datagrams_leave_who_takes_no_new_flows_before_the_transition_ends),
