@@ -11,7 +11,7 @@
 
 struct given {
 	const char *name; /* not terminated where a value follows after '=' */
-	int name_length;
+	size_t name_length;
 	const struct option_spec *spec; /* NULL: no command has such an option */
 	const char *value;
 };
@@ -25,22 +25,14 @@ struct line {
 	bool help;
 };
 
-static bool is_named(const struct option_spec *spec, const char *name, int length)
-{
-	return strlen(spec->name) == (size_t)length && memcmp(spec->name, name, length) == 0;
-}
-
 /* Whether an option takes a value must be known before the command is. */
-static const struct option_spec *find_option(const char *name, int length)
+static const struct option_spec *find_option(const char *name, size_t length)
 {
-	for (const struct option_spec *spec = global_options; spec->name; spec++)
-		if (is_named(spec, name, length))
-			return spec;
-	for (const struct command *command = commands; command->object; command++)
-		for (size_t i = 0; i < OPTIONS_MAX && command->options[i].name; i++)
-			if (is_named(&command->options[i], name, length))
-				return &command->options[i];
-	return NULL;
+	const struct option_spec *found = option_find(global_options, name, length);
+
+	for (const struct command *command = commands; !found && command->object; command++)
+		found = option_find(command->options, name, length);
+	return found;
 }
 
 static int take_word(struct line *line, const char *word, struct lb_err *err)
@@ -76,7 +68,7 @@ static int take_option(struct line *line, char *const *argv, int *at, struct inv
 	struct given given = {.name = argv[*at] + 2};
 	bool attached;
 
-	given.name_length = (int)strcspn(given.name, "=");
+	given.name_length = strcspn(given.name, "=");
 	given.spec = find_option(given.name, given.name_length);
 	attached = given.name[given.name_length] == '=';
 	given.value = attached ? given.name + given.name_length + 1 : "";
@@ -213,12 +205,12 @@ static int unknown_option(const struct command *command, const struct given *giv
 	char name[64];
 	size_t count = 0;
 
-	snprintf(name, sizeof(name), "%.*s", given->name_length, given->name);
+	snprintf(name, sizeof(name), "%.*s", (int)given->name_length, given->name);
 	if (given->spec)
 		return lb_err_set(err, LB_ERR_USAGE, "", "%s%s%s takes no --%s", command->object,
 				  command->verb ? " " : "", command->verb ? command->verb : "",
 				  name);
-	for (size_t i = 0; i < OPTIONS_MAX && command->options[i].name; i++)
+	for (size_t i = 0; command->options[i].name; i++)
 		if (!command->options[i].hidden)
 			names[count++] = command->options[i].name;
 	for (const struct option_spec *spec = global_options; spec->name; spec++)
@@ -232,17 +224,14 @@ static int unknown_option(const struct command *command, const struct given *giv
 static int bind_option(const struct given *given, struct invocation *out, struct lb_err *err)
 {
 	const struct option_spec *specs = out->command->options;
+	const struct option_spec *spec = option_find(specs, given->name, given->name_length);
 
-	for (size_t i = 0; i < OPTIONS_MAX && specs[i].name; i++) {
-		if (!is_named(&specs[i], given->name, given->name_length))
-			continue;
-		if (out->values[i])
-			return lb_err_set(err, LB_ERR_USAGE, "", "--%s is given twice",
-					  specs[i].name);
-		out->values[i] = given->value;
-		return 0;
-	}
-	return unknown_option(out->command, given, err);
+	if (!spec)
+		return unknown_option(out->command, given, err);
+	if (out->values[spec - specs])
+		return lb_err_set(err, LB_ERR_USAGE, "", "--%s is given twice", spec->name);
+	out->values[spec - specs] = given->value;
+	return 0;
 }
 
 static int check_options(const struct invocation *out, struct lb_err *err)
@@ -250,7 +239,7 @@ static int check_options(const struct invocation *out, struct lb_err *err)
 	const struct option_spec *specs = out->command->options;
 	bool any = false;
 
-	for (size_t i = 0; i < OPTIONS_MAX && specs[i].name; i++) {
+	for (size_t i = 0; specs[i].name; i++) {
 		if (specs[i].required && !out->values[i])
 			return lb_err_set(err, LB_ERR_USAGE, "", "--%s %s is missing",
 					  specs[i].name, specs[i].value);
@@ -303,9 +292,7 @@ int args_parse(int argc, char *const *argv, struct invocation *out, struct lb_er
 const char *invocation_option(const struct invocation *invocation, const char *name)
 {
 	const struct option_spec *specs = invocation->command->options;
+	const struct option_spec *spec = option_find(specs, name, strlen(name));
 
-	for (size_t i = 0; i < OPTIONS_MAX && specs[i].name; i++)
-		if (strcmp(specs[i].name, name) == 0)
-			return invocation->values[i];
-	return NULL;
+	return spec ? invocation->values[spec - specs] : NULL;
 }

@@ -50,7 +50,7 @@ struct option_spec {
 	const struct schema_field *field; /* that it is the value of; NULL: none (fields.c) */
 };
 
-/* Unused places of the arrays are zero. */
+/* Unused places of the arrays are zero, and the last option is one. */
 struct command {
 	const char *object;
 	const char *verb; /* NULL: the object alone is the command */
@@ -91,6 +91,9 @@ void commands_prepare(void); /* before anything else: gives them the options of 
 /* The command of these words (verb may be NULL), or NULL. */
 const struct command *command_find(const char *object, const char *verb);
 bool command_is_object(const char *word);
+/* The option of so many characters of `name`, or NULL; specs end with name NULL. */
+const struct option_spec *option_find(const struct option_spec *specs, const char *name,
+				      size_t length);
 
 /* "vip add ADDRESS:PORT/PROTO [--name NAME] …", cut off at `size`. Returns out. */
 char *command_usage(const struct command *command, char *out, size_t size);

@@ -445,6 +445,15 @@ bool command_is_object(const char *word)
 	return false;
 }
 
+const struct option_spec *option_find(const struct option_spec *specs, const char *name,
+				      size_t length)
+{
+	while (specs->name &&
+	       (strlen(specs->name) != length || memcmp(specs->name, name, length) != 0))
+		specs++;
+	return specs->name ? specs : NULL;
+}
+
 /* Whether an option before this one stands for its whole family. */
 static bool is_told(const struct command *command, const struct option_spec *option)
 {
@@ -479,7 +488,7 @@ char *command_usage(const struct command *command, char *out, size_t size)
 	for (size_t i = 0; i < ARGUMENTS_MAX && command->arguments[i].name; i++)
 		fprintf(stream, command->arguments[i].optional ? " [%s]" : " %s",
 			command->arguments[i].name);
-	for (size_t i = 0; i < OPTIONS_MAX && command->options[i].name; i++)
+	for (size_t i = 0; command->options[i].name; i++)
 		if (!command->options[i].hidden && !is_told(command, &command->options[i]))
 			print_option(stream, &command->options[i]);
 	fclose(stream);

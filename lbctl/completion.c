@@ -137,12 +137,11 @@ static void offer_verbs(FILE *out, const struct partial *partial, const char *ob
 			candidate(out, partial, command->verb, (int)strlen(command->verb));
 }
 
-static void offer_options(FILE *out, const struct partial *partial, const struct option_spec *specs,
-			  size_t max)
+static void offer_options(FILE *out, const struct partial *partial, const struct option_spec *specs)
 {
 	char text[64];
 
-	for (size_t i = 0; i < max && specs[i].name; i++) {
+	for (size_t i = 0; specs[i].name; i++) {
 		if (specs[i].hidden)
 			continue;
 		snprintf(text, sizeof(text), "--%s", specs[i].name);
@@ -177,15 +176,10 @@ static void offer_argument(FILE *out, const struct partial *partial, const struc
 static const struct option_spec *option_of(const struct command *command, const char *name,
 					   size_t length)
 {
-	const struct option_spec *specs = command ? command->options : NULL;
+	const struct option_spec *own =
+		command ? option_find(command->options, name, length) : NULL;
 
-	for (size_t i = 0; specs && i < OPTIONS_MAX && specs[i].name; i++)
-		if (strlen(specs[i].name) == length && strncmp(specs[i].name, name, length) == 0)
-			return &specs[i];
-	for (specs = global_options; specs->name; specs++)
-		if (strlen(specs->name) == length && strncmp(specs->name, name, length) == 0)
-			return specs;
-	return NULL;
+	return own ? own : option_find(global_options, name, length);
 }
 
 static const struct command *command_of(const struct partial *partial)
@@ -242,8 +236,8 @@ static void offer(FILE *out, struct partial *partial)
 		offer_value(out, partial, placeholder);
 	} else if (partial->current[0] == '-') {
 		if (command)
-			offer_options(out, partial, command->options, OPTIONS_MAX);
-		offer_options(out, partial, global_options, (size_t)-1);
+			offer_options(out, partial, command->options);
+		offer_options(out, partial, global_options);
 	} else if (partial->word_count == 0) {
 		offer_objects(out, partial);
 	} else if (command) {

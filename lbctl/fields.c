@@ -214,7 +214,7 @@ static void add_fields(struct command *command, size_t *count, const struct sche
 	for (const struct schema_field *field = schema->fields; field->name; field++) {
 		if (field->bare || (command->edits && field->change == SCHEMA_FIXED))
 			continue;
-		assert(*count < OPTIONS_MAX);
+		assert(*count < OPTIONS_MAX - 1);
 		command->options[(*count)++] = describe(schema, field, family, command->edits);
 		if (field->kind == &schema_object)
 			add_fields(command, count, field->schema, field->name);
@@ -230,8 +230,8 @@ void fields_options(struct command *command)
 	add_fields(command, &count, command->schema, NULL);
 	/* The only thing that can be set must be. */
 	command->options[0].required = command->edits && count == 1;
-	for (size_t i = 0; i < OPTIONS_MAX && others[i].name; i++) {
-		assert(count < OPTIONS_MAX);
+	for (size_t i = 0; others[i].name; i++) {
+		assert(count < OPTIONS_MAX - 1);
 		command->options[count++] = others[i];
 	}
 }

@@ -5,12 +5,12 @@
 #include "args.h"
 #include "columns.h"
 
-static void print_options(FILE *out, const struct option_spec *options, size_t max)
+static void print_options(FILE *out, const struct option_spec *options)
 {
 	struct columns columns;
 
 	columns_open(&columns);
-	for (size_t i = 0; i < max && options[i].name; i++)
+	for (size_t i = 0; options[i].name; i++)
 		if (!options[i].hidden)
 			fprintf(columns.rows, "--%s%s%s\t%s\n", options[i].name,
 				options[i].value ? " " : "",
@@ -28,7 +28,7 @@ static void print_command(FILE *out, const struct command *command)
 		fprintf(out, "%s\n", command->detail);
 	if (command->options[0].name && !command->options[0].hidden) {
 		fprintf(out, "\n");
-		print_options(out, command->options, OPTIONS_MAX);
+		print_options(out, command->options);
 	}
 	fprintf(out, "\nfor example:\n");
 	for (size_t i = 0; i < EXAMPLES_MAX && command->examples[i]; i++)
@@ -62,7 +62,7 @@ static void print_overview(FILE *out)
 	fprintf(out,
 		"\nVIP is the name or the address of a VIP, BACKEND the address of a backend.\n");
 	fprintf(out, "\nwith every command:\n");
-	print_options(out, global_options, (size_t)-1);
+	print_options(out, global_options);
 	fprintf(out, "\nexit status:\n");
 	for (const struct exit_code_spec *spec = exit_codes; spec->meaning; spec++)
 		fprintf(out, "  %d  %s\n", spec->code, spec->meaning);

@@ -27,9 +27,9 @@ static void print_paragraph(FILE *out, const char *text)
 	fputc('\n', out);
 }
 
-static void print_options(FILE *out, const struct option_spec *options, size_t max)
+static void print_options(FILE *out, const struct option_spec *options)
 {
-	for (size_t i = 0; i < max && options[i].name; i++) {
+	for (size_t i = 0; options[i].name; i++) {
 		if (options[i].hidden)
 			continue;
 		fprintf(out, ".TP\n\\fB\\-\\-");
@@ -54,7 +54,7 @@ static void print_command(FILE *out, const struct command *command)
 		fprintf(out, ".PP\n");
 		print_paragraph(out, command->detail);
 	}
-	print_options(out, command->options, OPTIONS_MAX);
+	print_options(out, command->options);
 	fprintf(out, ".PP\n.nf\n.RS\n");
 	for (size_t i = 0; i < EXAMPLES_MAX && command->examples[i]; i++)
 		print_paragraph(out, command->examples[i]);
@@ -92,7 +92,7 @@ void man_print(FILE *out)
 {
 	print_head(out);
 	fprintf(out, ".SH OPTIONS\nWith every command:\n");
-	print_options(out, global_options, (size_t)-1);
+	print_options(out, global_options);
 	fprintf(out, ".SH COMMANDS\n");
 	for (const struct command *command = commands; command->object; command++)
 		print_command(out, command);

@@ -377,16 +377,6 @@ static const struct schema_field health_fields[] = {
 const struct schema lb_health_schema = {"check", health_fields, sizeof(struct lb_health),
 					health_settle};
 
-const char *lb_health_kind_name(enum lb_health_kind kind)
-{
-	return kind == LB_HEALTH_NONE ? "none" : kind_words[kind - LB_HEALTH_TCP];
-}
-
-const char *lb_health_source_name(enum lb_health_source source)
-{
-	return source_words[source];
-}
-
 /* --- the check and its VIP --- */
 
 uint16_t lb_health_port(const struct lb_health *health, const struct lb_endpoint *vip)

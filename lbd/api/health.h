@@ -114,7 +114,4 @@ int lb_health_fits(const struct lb_health *health, const struct lb_endpoint *vip
 /* The port that is asked: its own, or else the VIP's. */
 uint16_t lb_health_port(const struct lb_health *health, const struct lb_endpoint *vip);
 
-const char *lb_health_kind_name(enum lb_health_kind kind);       /* "http"; NONE: "none" */
-const char *lb_health_source_name(enum lb_health_source source); /* "direct", "tunnel" */
-
 #endif
