@@ -183,6 +183,7 @@ static inline int lb_slot_is_settled(__u32 word)
 #define LB_MEMBER_OUTER6 (1u << 3) /* outer header is IPv6, else IPv4 */
 #define LB_MEMBER_GONE (1u << 4)   /* removed: kept for packets on their way, not to be adopted */
 #define LB_MEMBER_GUE (1u << 5)    /* a UDP header (LB_GUE_PORT) between the two IP headers */
+#define LB_MEMBER_OLDER (1u << 6)  /* than these maps: its counters do not tell of its flows */
 
 /* GUE variant 1 (draft-ietf-intarea-gue-09 section 6): the inner IP packet follows the UDP header
  * at once, and its version nibble says what it is. Linux receives it by `ip fou add port 6080 gue`.

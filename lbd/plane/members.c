@@ -435,6 +435,11 @@ void members_set_takes(struct members *members, uint16_t number, bool takes_new,
 		  LB_MEMBER_NEW | LB_MEMBER_OLD);
 }
 
+void members_set_older(struct members *members, uint16_t number)
+{
+	set_flags(members, number, LB_MEMBER_OLDER, LB_MEMBER_OLDER);
+}
+
 void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family)
 {
 	members->places[number].family = family;

@@ -54,6 +54,8 @@ void members_arrived(struct members *members, uint16_t number, uint32_t bytes, b
 /* Whether the member takes new flows, and keeps its old ones. */
 void members_set_takes(struct members *members, uint16_t number, bool takes_new, bool keeps_old);
 uint32_t members_flags(const struct members *members, uint16_t number); /* LB_MEMBER_* */
+/* From now on it counts as older than the data plane, for every lbd. */
+void members_set_older(struct members *members, uint16_t number);
 /* The number of the VIP that it belongs to. */
 uint32_t members_vip(const struct members *members, uint16_t number);
 /* Whether packets to it travel in GUE, and of which family (4, 6) they are. At once: both ways

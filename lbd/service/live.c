@@ -24,6 +24,8 @@ bool live_had_packets(const struct service *service, uint16_t number)
 {
 	struct lb_counter counter;
 
+	if (members_flags(service->members, number) & LB_MEMBER_OLDER)
+		return true;
 	return service->plane.counters(service->plane.datapath, number, &counter) ||
 	       counter.packets;
 }

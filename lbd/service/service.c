@@ -80,6 +80,14 @@ static void save_first(struct service *service)
 		apply_save(service, service->document, NULL, NULL);
 }
 
+/* The data plane is new, by a reset or a boot: connections may be older. */
+static void mark_older(const struct service *service)
+{
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		for (size_t j = 0; j < service->live[i].backend_count; j++)
+			members_set_older(service->members, service->live[i].backends[j].number);
+}
+
 static int restore(struct service *service, struct lb_err *err)
 {
 	struct state_revert revert;
@@ -102,6 +110,8 @@ static int restore(struct service *service, struct lb_err *err)
 	}
 	error = apply_quietly(service, kept, err);
 	members_adopted(service->members);
+	if (!error && !service->plane.adopted)
+		mark_older(service);
 	if (!error)
 		entry_tidy(service);
 	tell_drained(service, true);

@@ -61,6 +61,8 @@ void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets
 void fake_close(void);
 int fake_start(struct lb_err *err);
 void fake_stop(void);
+/* The next start makes a data plane of its own, as after --reset-flows or a boot. */
+void fake_reset(void);
 
 /* When the next timer is due, or INT64_MAX; and what is due by now. */
 int64_t fake_due_ns(void);

@@ -236,6 +236,44 @@ static void restart(void)
 	assert_int_equal(fake_start(&err), 0);
 }
 
+static void assert_removable(const char *without, bool expected)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+
+	assert_int_equal(!fake_apply(without, &unasked, &err), expected);
+	if (!expected)
+		assert_int_equal(err.code, LB_ERR_REFUSED);
+}
+
+#define TWO(drain)                                                                                 \
+	"{'vips': [{" WEB ", 'transition_s': 4, 'flow_idle_s': 4, 'backends': [" A                 \
+	",{'address': '10.0.0.2'" drain "}]}]}"
+
+static void a_backend_older_than_the_data_plane_is_not_removed_unasked(void **state)
+{
+	static const char without[] =
+		"{'vips': [{" WEB ", 'transition_s': 4, 'flow_idle_s': 4, 'backends': [" A "]}]}";
+
+	(void)state;
+	start();
+	apply(TWO(""));
+	assert_removable(without, true); /* no packet was there */
+	apply(TWO(""));
+	fake_stop();
+	fake_reset();
+	restart();
+	assert_removable(without, false);
+	restart(); /* which takes the new data plane over */
+	assert_removable(without, false);
+	apply(TWO(", 'drain': true"));
+	fake_pass(10 * SECOND);
+	assert_removable(without, true);
+	apply(TWO("")); /* another one */
+	assert_removable(without, true);
+	fake_close();
+}
+
 static void the_next_lbd_goes_on(void **state)
 {
 	(void)state;
@@ -686,6 +724,7 @@ int main(void)
 		cmocka_unit_test(each_call_fails_of_a_change_to_where_no_next_hop_is_known),
 		cmocka_unit_test(each_allocation_of_a_change_on_trial_fails),
 		cmocka_unit_test(what_cannot_be_counted_is_not_removed_unasked),
+		cmocka_unit_test(a_backend_older_than_the_data_plane_is_not_removed_unasked),
 		cmocka_unit_test(the_next_lbd_goes_on),
 		cmocka_unit_test(it_may_end_before_any_call),
 		cmocka_unit_test(a_start_that_fails_loses_nothing),
