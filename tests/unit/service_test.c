@@ -512,9 +512,14 @@ static void who_was_added_waits_for_its_next_hop(void **state)
 	assert_serve("+o+o-o");
 	fake_pass(10 * SECOND);
 	assert_serve("+o+o-o");
+	fake.unresolved = true;
+	restart();
+	assert_serve("+o+o-o");
+	assert_true(fake.service->live[0].standings[2].held); /* it is told of later */
 	fake_resolve();
 	fake_pass(SECOND / 10);
 	assert_serve("+o+o+o");
+	assert_false(fake.service->live[0].standings[2].held);
 	fake_close();
 }
 
