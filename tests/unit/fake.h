@@ -46,6 +46,8 @@ struct fake {
 	uint32_t watched;        /* destinations */
 	bool unresolved;         /* those watched from now on, until fake_resolve */
 
+	void (*amid)(void); /* called once, while the document is written */
+
 	/* Calls of plane, disk, next hops and checks that can fail, and allocations. */
 	long calls, failing; /* how many there were; the one that fails, from 0 on; -1: none */
 	bool goes_on;        /* so do all after it */

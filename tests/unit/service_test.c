@@ -523,6 +523,37 @@ static void who_was_added_waits_for_its_next_hop(void **state)
 	fake_close();
 }
 
+static void a_dies(void)
+{
+	fake_health(&a_address, HEALTH_UNHEALTHY);
+}
+
+static void a_dies_and_is_followed(void)
+{
+	result(&a_address, HEALTH_UNHEALTHY);
+}
+
+#define THREE "{'vips': [{" WEB ", " CHECK ", 'backends': [" A "," B "," C "]}]}"
+
+static void results_that_come_amid_a_change_are_not_lost(void **state)
+{
+	static void (*const amid[])(void) = {a_dies, a_dies_and_is_followed};
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(amid); i++) {
+		start();
+		apply(CHECKED(""));
+		result(NULL, HEALTH_HEALTHY);
+		fake.amid = amid[i];
+		apply(THREE);
+		fake_pass(SECOND / 10);
+		assert_serve("-o+o-o"); /* nothing is known of the third */
+		result(NULL, HEALTH_HEALTHY);
+		assert_serve("+o+o+o");
+		fake_close();
+	}
+}
+
 /* What fails is done a little later, and no result is forgotten. */
 static void results_are_followed_although_calls_fail(void **state)
 {
@@ -740,6 +771,7 @@ int main(void)
 		cmocka_unit_test(slots_leave_who_is_unhealthy_and_come_back),
 		cmocka_unit_test(health_decides_about_old_flows_as_the_vip_says),
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
+		cmocka_unit_test(results_that_come_amid_a_change_are_not_lost),
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
 		cmocka_unit_test(the_number_of_a_member_comes_free_when_no_word_names_it),
