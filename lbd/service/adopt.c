@@ -55,7 +55,7 @@ static void count_vip(void *user, const struct lb_endpoint *endpoint,
 	lost->one = *endpoint;
 }
 
-int service_check_lost(const struct service *service, struct lb_err *err)
+int adopt_check_lost(const struct service *service, struct lb_err *err)
 {
 	const char *state_dir = service->config->state_dir;
 	struct lost lost = {0};
@@ -315,7 +315,7 @@ static void found_clear(struct found *found)
 	free(found->by_number);
 }
 
-int service_adopt(struct service *service, const struct lb_service *kept, struct lb_err *err)
+int adopt_left(struct service *service, const struct lb_service *kept, struct lb_err *err)
 {
 	struct found found = {.service = service};
 	int error;

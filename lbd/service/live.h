@@ -238,9 +238,9 @@ void tell_unhealthy(struct service *service, const struct lb_vip *vip, struct li
 
 /* adopt.c. Refuses where the maps have VIPs and the document on disk is missing: weights,
  * names and checks are nowhere else, and a start without them would end those VIPs. */
-int service_check_lost(const struct service *service, struct lb_err *err);
+int adopt_check_lost(const struct service *service, struct lb_err *err);
 /* Makes what an earlier lbd has left in the maps the document in force. `kept`: the one from the
  * disk. */
-int service_adopt(struct service *service, const struct lb_service *kept, struct lb_err *err);
+int adopt_left(struct service *service, const struct lb_service *kept, struct lb_err *err);
 
 #endif

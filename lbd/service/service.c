@@ -92,14 +92,14 @@ static int restore(struct service *service, struct lb_err *err)
 {
 	struct state_revert revert;
 	struct lb_service *kept;
-	int error = service_check_lost(service, err);
+	int error = adopt_check_lost(service, err);
 
 	if (!error)
 		error = service->disk->load(service->config->state_dir, &kept, &revert, err);
 	if (error)
 		return error;
 	if (service->plane.adopted) {
-		error = service_adopt(service, kept, err);
+		error = adopt_left(service, kept, err);
 		if (!error)
 			error = drop_others(service, kept, err);
 	}
