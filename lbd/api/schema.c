@@ -210,22 +210,12 @@ static json_t *object_write(const struct schema_field *field, const void *value)
 	return schema_write(field->schema, value);
 }
 
-static bool object_equal(const struct schema_field *field, const void *a, const void *b)
-{
-	return schema_equal(field->schema, a, b);
-}
-
-static int object_copy(const struct schema_field *field, const void *from, void *out)
-{
-	return schema_copy(field->schema, from, out);
-}
-
-static void object_clear(const struct schema_field *field, void *value)
-{
-	schema_clear(field->schema, value);
-}
-
 /* --- lists of objects --- */
+
+static void *item_at(const struct schema_field *field, const struct schema_items *list, size_t i)
+{
+	return (char *)list->items + i * field->schema->size;
+}
 
 struct duplicate {
 	size_t first, later; /* positions in the list; later 0: there is none */
@@ -299,7 +289,7 @@ static int list_read(const struct schema_field *field, const json_t *value, void
 		return lb_err_no_memory(err);
 	for (; list->count < count; list->count++) {
 		if (schema_read(field->schema, json_array_get(value, list->count),
-				(char *)list->items + list->count * size, err)) {
+				item_at(field, list, list->count), err)) {
 			lb_err_prefix(err, "[%zu]", list->count);
 			return -EINVAL;
 		}
@@ -316,7 +306,7 @@ static json_t *list_write(const struct schema_field *field, const void *value)
 	json_t *array = json_array();
 
 	for (size_t i = 0; i < list->count; i++) {
-		const char *item = (const char *)list->items + i * field->schema->size;
+		const void *item = item_at(field, list, i);
 
 		if (json_array_append_new(array, schema_write(field->schema, item))) {
 			json_decref(array);
@@ -324,47 +314,6 @@ static json_t *list_write(const struct schema_field *field, const void *value)
 		}
 	}
 	return array;
-}
-
-static bool list_equal(const struct schema_field *field, const void *a, const void *b)
-{
-	const struct schema_items *left = a, *right = b;
-	const size_t size = field->schema->size;
-	bool equal = left->count == right->count;
-
-	for (size_t i = 0; equal && i < left->count; i++)
-		equal = schema_equal(field->schema, (const char *)left->items + i * size,
-				     (const char *)right->items + i * size);
-	return equal;
-}
-
-static int list_copy(const struct schema_field *field, const void *from, void *out)
-{
-	const size_t size = field->schema->size;
-	const struct schema_items *list = from;
-	struct schema_items *copy = out;
-
-	*copy = (struct schema_items){0};
-	if (!list->count)
-		return 0;
-	copy->items = calloc(list->count, size);
-	if (!copy->items)
-		return -ENOMEM;
-	for (; copy->count < list->count; copy->count++)
-		if (schema_copy(field->schema, (const char *)list->items + copy->count * size,
-				(char *)copy->items + copy->count * size))
-			return -ENOMEM;
-	return 0;
-}
-
-static void list_clear(const struct schema_field *field, void *value)
-{
-	struct schema_items *list = value;
-
-	while (list->count)
-		schema_clear(field->schema,
-			     (char *)list->items + --list->count * field->schema->size);
-	free(list->items);
 }
 
 /* --- the kinds --- */
@@ -381,22 +330,11 @@ const struct schema_kind schema_string = {"text", LB_JSON_STRING, string_read, s
 					  .owns = false};
 const struct schema_kind schema_ignored = {"text", LB_JSON_STRING, ignored_read, NULL,
 					   .owns = false};
-const struct schema_kind schema_object = {"object",
-					  LB_JSON_OBJECT,
-					  object_read,
-					  object_write,
-					  .equal = object_equal,
-					  .copy = object_copy,
-					  .clear = object_clear,
+const struct schema_kind schema_object = {"object", LB_JSON_OBJECT, object_read, object_write,
 					  .edits = true};
 const struct schema_kind schema_group = {"object", LB_JSON_OBJECT, group_read, .owns = false};
-const struct schema_kind schema_list = {"list",
-					LB_JSON_ARRAY,
-					list_read,
-					list_write,
-					.equal = list_equal,
-					.copy = list_copy,
-					.clear = list_clear};
+const struct schema_kind schema_list = {"list", LB_JSON_ARRAY, list_read, list_write,
+					.owns = false};
 
 /* --- reading objects --- */
 
@@ -470,11 +408,21 @@ static int read_shape(const struct schema *schema, const json_t *object, bool ed
 	return lb_json_fields(object, shape, err);
 }
 
+/* The objects within a value: those of a list, or the one that it is. */
+static struct schema_items within(const struct schema_field *field, const void *value)
+{
+	if (field->kind == &schema_list)
+		return *(const struct schema_items *)value;
+	return (struct schema_items){(void *)value, field->kind == &schema_object};
+}
+
 static void value_clear(const struct schema_field *field, void *value)
 {
-	if (field->kind->clear)
-		field->kind->clear(field, value);
-	if (field->kind->owns)
+	const struct schema_items objects = within(field, value);
+
+	for (size_t i = 0; i < objects.count; i++)
+		schema_clear(field->schema, item_at(field, &objects, i));
+	if (field->kind->owns || field->kind == &schema_list)
 		free(*(void **)value);
 	memset(value, 0, field->size);
 }
@@ -612,11 +560,17 @@ static bool json_compare(const struct schema_field *field, const void *a, const 
 
 static bool value_equal(const struct schema_field *field, const void *a, const void *b)
 {
-	if (field->kind->equal)
-		return field->kind->equal(field, a, b);
+	const struct schema_items left = within(field, a), right = within(field, b);
+	bool equal = left.count == right.count;
+
 	if (field->kind->owns && *(void *const *)a && *(void *const *)b)
 		return json_compare(field, a, b);
-	return !memcmp(a, b, field->size);
+	if (field->kind != &schema_list && field->kind != &schema_object)
+		return !memcmp(a, b, field->size);
+	for (size_t i = 0; equal && i < left.count; i++)
+		equal = schema_equal(field->schema, item_at(field, &left, i),
+				     item_at(field, &right, i));
+	return equal;
 }
 
 bool schema_equal(const struct schema *schema, const void *a, const void *b)
@@ -628,13 +582,31 @@ bool schema_equal(const struct schema *schema, const void *a, const void *b)
 	return !field->name;
 }
 
+static int list_copy(const struct schema_field *field, const struct schema_items *from,
+		     struct schema_items *out)
+{
+	*out = (struct schema_items){0};
+	if (!from->count)
+		return 0;
+	out->items = calloc(from->count, field->schema->size);
+	if (!out->items)
+		return -ENOMEM;
+	for (; out->count < from->count; out->count++)
+		if (schema_copy(field->schema, item_at(field, from, out->count),
+				item_at(field, out, out->count)))
+			return -ENOMEM;
+	return 0;
+}
+
 static int value_copy(const struct schema_field *field, const void *from, void *out)
 {
 	json_t *json;
 	int error;
 
-	if (field->kind->copy)
-		return field->kind->copy(field, from, out);
+	if (field->kind == &schema_list)
+		return list_copy(field, from, out);
+	if (field->kind == &schema_object)
+		return schema_copy(field->schema, from, out);
 	if (!field->kind->owns || !*(void *const *)from)
 		return 0;
 	memset(out, 0, field->size);

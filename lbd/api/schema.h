@@ -30,11 +30,6 @@ struct schema_kind {
 	/* The value begins with a pointer to memory of its own, one block, or NULL. It is compared
 	 * and copied as JSON; one that owns nothing, by its bytes. */
 	bool owns;
-	/* Or else: */
-	bool (*equal)(const struct schema_field *field, const void *a, const void *b);
-	/* What copy has not made it leaves NULL: 0 or -ENOMEM. */
-	int (*copy)(const struct schema_field *field, const void *from, void *out);
-	void (*clear)(const struct schema_field *field, void *value);
 	/* Read changes the value that is there; in an edit it gets any JSON value for that. */
 	bool edits;
 };
