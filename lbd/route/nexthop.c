@@ -935,13 +935,6 @@ void nexthops_forget_left(struct nexthops *nexthops)
 	neighbours_release_left(nexthops->netlink, neighbour_in_use, nexthops);
 }
 
-static bool nobody_uses(void *user, const struct netlink_neighbour *neighbour)
-{
-	(void)user;
-	(void)neighbour;
-	return false;
-}
-
 int nexthops_detach(struct lb_err *err)
 {
 	struct netlink *netlink;
@@ -949,7 +942,7 @@ int nexthops_detach(struct lb_err *err)
 
 	if (status)
 		return status;
-	status = neighbours_release_left(netlink, nobody_uses, NULL);
+	status = neighbours_release_left(netlink, NULL, NULL);
 	netlink_close(netlink);
 	if (status)
 		lb_err_set(err, LB_ERR_SYSTEM, "",

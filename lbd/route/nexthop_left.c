@@ -35,7 +35,7 @@ static void look_at(void *user, const struct netlink_neighbour *neighbour)
 	struct left *left = user;
 
 	if (!neighbour->ours || (neighbour->state & (NUD_PERMANENT | NUD_NOARP)) ||
-	    left->in_use(left->user, neighbour))
+	    (left->in_use && left->in_use(left->user, neighbour)))
 		return;
 	if (has_room(left))
 		left->found[left->count++] = *neighbour;

@@ -8,7 +8,7 @@
 #include "nexthop_netlink.h"
 
 /* Takes our flag and mark off every entry that carries them, except those that `in_use` says yes
- * to. A resolved one stays as an ordinary entry, another is deleted. Should they be another lbd's
+ * to (NULL: none). A resolved one stays as an ordinary entry, another is deleted. Should they be another lbd's
  * after all, that one hears of it and asks for them again; meanwhile its packets go by the MACs
  * that it knows. 0 or -errno. */
 int neighbours_release_left(struct netlink *netlink,
