@@ -51,7 +51,8 @@ served() {
 restarted() {
 	kill -KILL "$LAB_LBD"
 	lab_end "$LAB_LBD"
-	lab_start_lbd "" && lab_background balancer "$LBCTL" --socket "$LAB_DIR/lbd.sock" watch >>"$LAB_DIR/events"
+	lab_start_lbd "" && lab_background balancer "$LBCTL" --socket "$LAB_DIR/lbd.sock" watch >"$LAB_DIR/events"
+	wait_for 5 watching
 } 2>/dev/null
 
 reply_says() {
