@@ -242,8 +242,8 @@ static struct health_standing standing_left(const struct service *service, uint1
 	struct lb_counter counter = {0};
 
 	service->plane.counters(service->plane.datapath, number, &counter);
-	standing.arriving = !(flags & LB_MEMBER_NEW) && !counter.packets &&
-			    !members_reachable(service->members, number);
+	standing.held = !(flags & LB_MEMBER_NEW) && !counter.packets;
+	standing.arriving = standing.held && !members_reachable(service->members, number);
 	return standing;
 }
 
