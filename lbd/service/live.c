@@ -20,6 +20,12 @@ const struct table_member *live_find(const struct live_vip *live, size_t *from,
 	return NULL;
 }
 
+bool live_is_drained(const struct lb_backend *backend, const struct slots *slots, uint32_t leaving,
+		     uint32_t flows)
+{
+	return backend->drain && !leaving && !flows && !slots->unswept;
+}
+
 bool live_had_packets(const struct service *service, uint16_t number)
 {
 	struct lb_counter counter;

@@ -142,6 +142,10 @@ const struct table_member *live_find(const struct live_vip *live, size_t *from,
 
 /* live.c: frees all but the slots. */
 void live_clear(struct live_vip *live);
+/* live.c: whether a backend that drains has ended: its slots have left it for good (none of them
+ * leads to it while it is MOVING), and no flow is on record as its own. */
+bool live_is_drained(const struct lb_backend *backend, const struct slots *slots, uint32_t leaving,
+		     uint32_t flows);
 /* live.c: whether the member has had a packet since it is there, or may have had one. */
 bool live_had_packets(const struct service *service, uint16_t number);
 

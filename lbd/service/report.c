@@ -44,13 +44,12 @@ static uint64_t total_weight(const struct live_vip *live)
 
 /* --- states --- */
 
-/* Draining until its slots have left it for good and no flow is on record as its own. */
 static const char *drain_state(const struct lb_backend *backend, const struct slots *slots,
 			       uint32_t leaving, uint32_t flows)
 {
 	if (!backend->drain)
 		return "active";
-	return leaving || flows || slots->unswept ? "draining" : "drained";
+	return live_is_drained(backend, slots, leaving, flows) ? "drained" : "draining";
 }
 
 /* Why it gets no new flows yet, where it waits for something. */

@@ -6,14 +6,6 @@
 #include "../host/events.h"
 #include "live.h"
 
-/* As report.c has it: its slots have left it for good, and no flow is on record. */
-static bool is_drained(const struct service *service, const struct live_vip *live,
-		       const struct lb_backend *backend, uint16_t number)
-{
-	return backend->drain && !live->slots->unswept && !service->census.leaving[number] &&
-	       !sweep_flows(service->sweep, number);
-}
-
 static bool any_drains(const struct lb_vip *vip)
 {
 	size_t i;
@@ -45,7 +37,9 @@ static void tell_vip(struct service *service, size_t i, const uint64_t *before, 
 		uint16_t number = live->backends[j].number;
 		uint64_t bit = 1ull << number % 64;
 
-		if (!is_drained(service, live, &vip->backends[j], number))
+		if (!live_is_drained(&vip->backends[j], live->slots,
+				     service->census.leaving[number],
+				     sweep_flows(service->sweep, number)))
 			continue;
 		service->drained[number / 64] |= bit;
 		if (!quietly && !(before[number / 64] & bit))
