@@ -95,8 +95,7 @@ bool checks_merge(const struct lb_vip *vip, const struct live_vip *before, struc
 		if (is_checked(vip))
 			now = *kept;
 		now.arriving = kept->arriving;
-		/* Where it has its share by now, that has been told. */
-		now.held = standing->held && (kept->held || !before->backends[from].weight);
+		now.held = standing->held && kept->held;
 		merged |= now.is != standing->is || now.known != standing->known ||
 			  now.arriving != standing->arriving;
 		next->arriving += now.arriving - standing->arriving;
