@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <getopt.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -57,7 +58,7 @@ struct daemon {
 	struct interfaces *interfaces;
 	struct methods_context methods;
 	struct turns *turns;
-	struct worker *changes, *reads, *upkeep;
+	struct worker *changes, *reads, *facts, *upkeep;
 	bool reset_flows;
 	int state_fd; /* holds the lock */
 };
@@ -120,6 +121,14 @@ static void raise_file_limit(void)
 	setrlimit(RLIMIT_NOFILE, &limit);
 }
 
+/* What is large is the kernel's again when it is freed, and small pieces are put together one by one:
+ * by default free() of a reply may do so for a whole document, and keep the loop for 30 ms. */
+static void set_malloc(void)
+{
+	mallopt(M_MMAP_THRESHOLD, 128 << 10);
+	mallopt(M_MXFAST, 0);
+}
+
 static int start_loop(struct daemon *daemon, struct lb_err *err)
 {
 	static const struct {
@@ -131,6 +140,7 @@ static int start_loop(struct daemon *daemon, struct lb_err *err)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGCHLD, SIG_DFL); /* ignored by who started lbd, exit statuses would be lost */
 	raise_file_limit();
+	set_malloc();
 	daemon->base = event_base_new();
 	daemon->events = events_new();
 	if (!daemon->base || !daemon->events)
@@ -303,6 +313,8 @@ static int start_workers(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = worker_new(daemon->turns, &daemon->reads, err);
 	if (!error)
+		error = worker_new(daemon->turns, &daemon->facts, err);
+	if (!error)
 		error = worker_new(daemon->turns, &daemon->upkeep, err);
 	if (!error)
 		service_work(daemon->service, daemon->changes, daemon->upkeep);
@@ -357,6 +369,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.turns = daemon->turns,
 		.changes = daemon->changes,
 		.reads = daemon->reads,
+		.facts = daemon->facts,
 	};
 	return 0;
 }
@@ -367,6 +380,7 @@ static void stop(struct daemon *daemon)
 
 	worker_close(daemon->changes); /* what is under way comes to its end */
 	worker_close(daemon->reads);
+	worker_close(daemon->facts);
 	worker_close(daemon->upkeep);
 	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);

@@ -41,7 +41,8 @@
 #define ACCEPT_RETRY_MS 100
 #define ACCEPTS_MAX 16 /* in a row, where turns are shared out */
 #define ACCEPT_REST_MS 10
-#define LONG_LINE 16384 /* bytes of a request above which a worker reads it */
+#define READ_MAX (256u << 10) /* bytes in a row, of one client; written, too */
+#define LONG_LINE 16384       /* bytes of a request above which a worker reads it */
 
 /* Leaves descriptors to the rest of lbd; who finds no place waits to be accepted. */
 static const struct share_limits share_default = {
@@ -751,6 +752,8 @@ static void let_in(struct control *control, evutil_socket_t fd)
 	bufferevent_setcb(client->stream, on_read, on_written, on_event, client);
 	bufferevent_setwatermark(client->stream, EV_READ, 0, control->line_max);
 	bufferevent_set_timeouts(client->stream, NULL, &control->idle);
+	bufferevent_set_max_single_read(client->stream, READ_MAX);
+	bufferevent_set_max_single_write(client->stream, READ_MAX);
 	bufferevent_enable(client->stream, EV_READ | EV_WRITE);
 }
 

@@ -419,12 +419,13 @@ static const struct method {
 	method_handler handler;
 	enum {
 		AT_ONCE, /* in the loop */
+		FACTS,   /* by a worker that does nothing which takes long */
 		READS,   /* by a worker: its reply may be long */
 		CHANGES, /* by the worker for changes; refused on the read-only socket */
 	} kind;
 } methods[] = {
 	{"version", version, AT_ONCE},
-	{"status", status, AT_ONCE},
+	{"status", status, FACTS},
 	{"iface.list", iface_list, AT_ONCE},
 	{"vip.list", vip_list, READS},
 	{"vip.show", vip_show, READS},
@@ -504,7 +505,9 @@ struct worker *methods_place(void *user, const char *name)
 
 	if (!name || methods_change_has(name) || (method && method->kind == CHANGES))
 		return context->changes;
-	return method && method->kind == READS ? context->reads : NULL;
+	if (!method || method->kind == AT_ONCE)
+		return NULL;
+	return method->kind == FACTS ? context->facts : context->reads;
 }
 
 struct worker *methods_place_read_only(void *user, const char *name)
@@ -512,9 +515,9 @@ struct worker *methods_place_read_only(void *user, const char *name)
 	const struct methods_context *context = user;
 	struct worker *worker = methods_place(user, name);
 
-	if (name && worker == context->changes)
-		return NULL; /* is refused at once */
-	return worker ? context->reads : NULL;
+	if (worker != context->changes)
+		return worker;
+	return name ? NULL : context->reads; /* what changes is refused at once */
 }
 
 static int refuse_here(const struct config *config, const char *method, struct lb_err *err)

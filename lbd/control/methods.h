@@ -31,9 +31,9 @@ struct methods_context {
 	json_t *warnings;        /* array of strings: what start found beside that */
 	int64_t started;         /* CLOCK_MONOTONIC seconds */
 	struct turns *turns;
-	/* What changes something, one after the other; and what reads more than a few facts. NULL: in
-	 * the loop. */
-	struct worker *changes, *reads;
+	/* Of what changes something, one after the other; of what may be long; and of status, which
+	 * waits for neither. NULL: in the loop. */
+	struct worker *changes, *reads, *facts;
 };
 
 /* A connection that calls it gets events from then on. */

@@ -382,7 +382,8 @@ static void warn_of_added(const struct service *service, json_t *result)
 	json_array_foreach (vips, i, change) {
 		if (strcmp(json_string_value(json_object_get(change, "what")), "added") != 0)
 			continue;
-		vip = lb_service_find(document, json_string_value(json_object_get(change, "name")));
+		vip = lb_service_find(document,
+				      json_string_value(json_object_get(change, "address")));
 		if (vip && !shadow)
 			shadow = shadow_look();
 		warning = vip ? shadow_warning(shadow, vip) : NULL;
@@ -435,7 +436,9 @@ int methods_change(struct methods_context *context, const char *method, const js
 	turns_note(context->turns, change->name);
 	ret = carry_out(context->service, change, &given, &options, result, err);
 	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed"))) {
+		worker_leave(); /* the document in force changes on this thread alone */
 		warn_of_added(context->service, *result);
+		worker_enter();
 		tell(context, change, &given, *result);
 	}
 	return ret;

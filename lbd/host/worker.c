@@ -26,7 +26,8 @@ struct turns {
 	pthread_cond_t given_back; /* or wanted, or a worker has ended */
 	struct worker *holder;     /* NULL: the loop */
 	struct workers wanting;
-	uint64_t lent_ns; /* processor time of workers in the present turn */
+	uint64_t began_ns; /* the present turn, in processor time of the loop's thread */
+	uint64_t lent_ns;  /* processor time of workers in it */
 	const char *what;
 	struct turns_longest longest;
 };
@@ -296,6 +297,12 @@ void turns_note(struct turns *turns, const char *what)
 		self->what = what;
 }
 
+/* By the loop's thread. */
+static uint64_t spent_ns(const struct turns *turns)
+{
+	return lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) - turns->began_ns + turns->lent_ns;
+}
+
 static void turn_took(struct turns *turns, uint64_t ns)
 {
 	if (ns / 1000 <= turns->longest.cpu_us)
@@ -313,12 +320,11 @@ void turns_dispatch(struct turns *turns)
 	int ended = 0;
 
 	while (!ended && !event_base_got_break(turns->base)) {
-		uint64_t began = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID);
-
+		turns->began_ns = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		turns->lent_ns = 0;
 		turns->what = "other";
 		ended = event_base_loop(turns->base, EVLOOP_ONCE);
-		turn_took(turns, lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) - began + turns->lent_ns);
+		turn_took(turns, spent_ns(turns));
 	}
 }
 

@@ -10,6 +10,7 @@
 
 #include "../api/clock.h"
 #include "../host/events.h"
+#include "../host/worker.h"
 #include "numbers.h"
 #include "../route/outer_source.h"
 
@@ -560,18 +561,48 @@ json_t *members_next_hops(const struct members *members)
 	return array;
 }
 
-static void append_unroutable(void *user, const struct destination *destination)
+struct unroutable_backend {
+	struct lb_addr address;
+	char reason[NEXTHOP_REASON];
+};
+
+struct unroutable {
+	struct unroutable_backend *list;
+	size_t count, room;
+};
+
+static void note_unroutable(void *user, const struct destination *destination)
 {
-	json_array_append_new(user,
-			      json_pack("{s:o,s:s}", "address", address_json(&destination->address),
-					"reason", destination->reason));
+	struct unroutable *unroutable = user;
+
+	if (unroutable->count == unroutable->room) {
+		size_t room = unroutable->room * 2 + 64;
+		void *more = reallocarray(unroutable->list, room, sizeof(*unroutable->list));
+
+		if (!more)
+			return;
+		unroutable->list = more;
+		unroutable->room = room;
+	}
+	unroutable->list[unroutable->count].address = destination->address;
+	snprintf(unroutable->list[unroutable->count++].reason, NEXTHOP_REASON, "%s",
+		 destination->reason);
 }
 
+/* Listed first, since there may be many, and none may come or go while they are gone over. */
 json_t *members_unroutable(const struct members *members)
 {
+	struct unroutable unroutable = {0};
 	json_t *array = json_array();
 
-	nexthops_each_unroutable(members->nexthops, append_unroutable, array);
+	nexthops_each_unroutable(members->nexthops, note_unroutable, &unroutable);
+	for (size_t i = 0; i < unroutable.count; i++) {
+		json_array_append_new(array, json_pack("{s:o,s:s}", "address",
+						       address_json(&unroutable.list[i].address),
+						       "reason", unroutable.list[i].reason));
+		worker_yield();
+	}
+	free(unroutable.list);
 	return array;
 }
 

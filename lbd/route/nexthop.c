@@ -25,7 +25,8 @@
 #include "nexthop_paths.h"
 #include "nexthop_table.h"
 
-#define STEP 256 /* destinations or neighbours asked about in a row, about 3 ms */
+#define STEP 256  /* destinations or neighbours asked about in a row, about 3 ms */
+#define STEP_MS 4 /* no more are asked about then, on a slow or busy machine */
 
 /* The pass waits a little, since changes come in bursts, and after one that was long it rests: so
  * that endless changes cost a fifth of a processor. The refresh is for what the kernel does not
@@ -195,6 +196,7 @@ static void tend_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct nexthops *nexthops = arg;
 	struct hops *hops = &nexthops->hops;
+	const int64_t end_ms = lb_now_ms() + STEP_MS;
 	struct hop *hop;
 	uint32_t asked = 0;
 
@@ -202,7 +204,8 @@ static void tend_step(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	if (nexthops->tend_next == 1)
 		nexthops->tend_again = false;
-	for (; nexthops->tend_next < hops->array_size && asked < STEP; nexthops->tend_next++) {
+	for (; nexthops->tend_next < hops->array_size && asked < STEP && lb_now_ms() <= end_ms;
+	     nexthops->tend_next++) {
 		hop = hops->by_number[nexthops->tend_next];
 		if (!hop)
 			continue;
@@ -565,6 +568,7 @@ static void pass_end(struct nexthops *nexthops)
 static void pass_step(evutil_socket_t fd, short what, void *arg)
 {
 	struct nexthops *nexthops = arg;
+	const int64_t end_ms = lb_now_ms() + STEP_MS;
 	struct destination *destination;
 	int i;
 
@@ -575,7 +579,7 @@ static void pass_step(evutil_socket_t fd, short what, void *arg)
 		nexthops->pass_again = false;
 		nexthops->pass_began_cpu_ms = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) / 1000000;
 	}
-	for (i = 0; i < STEP && nexthops->pass_next; i++) {
+	for (i = 0; i < STEP && nexthops->pass_next && lb_now_ms() <= end_ms; i++) {
 		destination = nexthops->pass_next;
 		nexthops->pass_next = LIST_NEXT(destination, entry);
 		destination_ask(nexthops, destination);

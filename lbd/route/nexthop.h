@@ -26,6 +26,8 @@ struct links_table;
 struct nexthops;
 struct nexthop_info;
 
+#define NEXTHOP_REASON 96 /* bytes of a text that says why */
+
 /* What became known about a destination. */
 struct nexthop_route {
 	/* Index in the next hop array, of the first way where there are several;
@@ -47,7 +49,7 @@ struct nexthop_route {
 struct destination {
 	struct lb_addr address;
 	struct nexthop_route route;
-	char reason[96]; /* why it has no route ("network is unreachable", …) */
+	char reason[NEXTHOP_REASON]; /* why it has no route ("network is unreachable", …) */
 	/* Kept for plane/members.c. */
 	LIST_HEAD(, place) places; /* of the members with this address */
 	struct pmtu_trust trust;
@@ -121,7 +123,8 @@ struct nexthop_info {
 	uint8_t dst_mac[6], src_mac[6];
 	uint32_t mtu;
 	bool resolved;
-	char reason[96]; /* when not resolved: "neighbour does not answer", "link is down", … */
+	char reason
+		[NEXTHOP_REASON]; /* when not resolved: "neighbour does not answer", "link is down", … */
 	uint32_t destinations;
 };
 void nexthops_each(const struct nexthops *nexthops,

@@ -221,10 +221,12 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 
 void arrive_warnings(const struct service *service, json_t *warnings)
 {
-	for (size_t i = 0; i < service->document->vip_count; i++)
+	for (size_t i = 0; i < service->document->vip_count; i++) {
 		if (service->live[i].arriving)
 			warn_of_vip(service, &service->document->vips[i], &service->live[i],
 				    warnings);
+		worker_yield();
+	}
 }
 
 /* --- life --- */

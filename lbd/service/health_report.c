@@ -49,6 +49,8 @@ static void count_states(const struct service *service, const struct lb_vip *vip
 {
 	struct health_view view;
 
+	if (vip->health.kind == LB_HEALTH_NONE)
+		return;
 	for (size_t i = 0; i < live->backend_count; i++)
 		if (view_of(service, vip, live, i, &view))
 			counts[view.status]++;
@@ -58,8 +60,10 @@ json_t *service_health(struct service *service)
 {
 	uint32_t counts[HEALTH_UNHEALTHY + 1] = {0};
 
-	for (size_t i = 0; i < service->document->vip_count; i++)
+	for (size_t i = 0; i < service->document->vip_count; i++) {
 		count_states(service, &service->document->vips[i], &service->live[i], counts);
+		worker_yield();
+	}
 	return json_pack("{s:i, s:i, s:i}", "healthy", (int)counts[HEALTH_HEALTHY], "unhealthy",
 			 (int)counts[HEALTH_UNHEALTHY], "unknown", (int)counts[HEALTH_UNKNOWN]);
 }
@@ -133,6 +137,7 @@ void health_warnings(const struct service *service, json_t *warnings)
 
 		warn_of_vip(service, vip, &service->live[i], warnings);
 		warn_of_faults(service, vip, &service->live[i], warnings);
+		worker_yield(); /* another document may be in force then */
 	}
 	if (*fault)
 		json_array_append_new(

@@ -293,7 +293,7 @@ static json_t *vip_json(const struct shape *shape, uint32_t number, int weight)
 	if (shape->checked)
 		json_object_set_new(vip, "health",
 				    json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "type", "tcp",
-					      "port", 80, "interval_ms", 2000, "timeout_ms", 500,
+					      "port", 80, "interval_ms", 5000, "timeout_ms", 500,
 					      "rise", 1, "fall", 1));
 	return vip;
 }

@@ -90,11 +90,9 @@ now_ms() {
 	echo $(($(date +%s%N) / 1000000))
 }
 
-# For how long lbd was ready to run, but others had the processors.
+# For how long lbd's threads were ready to run, but others had the processors.
 waited_ms() {
-	local waited=0
-	{ read -r _ waited _ <"/proc/$LAB_LBD/schedstat"; } 2>/dev/null
-	echo $((waited / 1000000))
+	cat "/proc/$LAB_LBD"/task/*/schedstat 2>/dev/null | awk '{ waited += $2 } END { print int(waited / 1000000) }'
 }
 
 # took command args…: MS, without what lbd WAITED for a processor; what it prints goes to $LAB_DIR/out

@@ -1143,10 +1143,11 @@ static void socket_has_the_mode_asked_for_and_errors_the_name(void **state)
 
 /* --- all --- */
 
+static const char slow_done[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}\n";
+
 /* --- workers --- */
 
 static const char slow[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"slow\"}\n";
-static const char slow_done[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":true}\n";
 static const char now[] = "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"now\"}\n";
 static const char now_done[] = "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":true}\n";
 

@@ -1,0 +1,32 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does lbd's loop go on, whatever it is asked to do? Documents at the limits are applied, changed, listed, exported
+# and removed (tests/bench/control.c --turns): 1,000 VIPs of 20 backends that fail their checks meanwhile, 20,000
+# VIPs, and one VIP of 1,048,573 slots and 4,090 backends.
+#
+# A turn is measured in processor time, so a busy machine does not count: 20 ms. What another client waits for the
+# version or the status is measured in time, of which a busy machine takes its share: the bound is wide.
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+
+TURN_MS=20 WAIT_MS=400
+DIR=$(mktemp -d)
+at_exit rm -rf "$DIR"
+
+none_above() { # MS WORDS: of the figures whose name has the words, the greatest
+	jq -er --arg words "$2" --argjson most "$1" '[.[] | select(.what | contains($words))] |
+		(sort_by(-.least_ms)[:3][] | "\(.least_ms) ms: \(.what)"),
+		(length >= 3 and all(.least_ms <= $most))' "$DIR/figures"
+}
+
+documents() {
+	timeout 240 tests/bench/control.sh --json --turns >"$DIR/figures"
+}
+
+check "large documents are applied, changed, listed, exported and removed" documents
+check "no turn of the loop takes more than $TURN_MS ms" none_above "$TURN_MS" 'longest turn'
+check "another client waits no longer than $WAIT_MS ms" none_above "$WAIT_MS" 'longest wait'
+finish
