@@ -228,12 +228,13 @@ static int read_document(const json_t *object, struct lb_service **out, struct l
 
 static int read_revert(const json_t *object, struct state_revert *out, struct lb_err *err)
 {
-	const json_t *document, *at, *boot, *boot_at;
+	const json_t *document, *at, *boot, *boot_at, *how_long;
 	const struct lb_json_field fields[] = {
 		{"document", LB_JSON_OBJECT, true, &document},
 		{"at", LB_JSON_INTEGER, true, &at},
 		{"boot", LB_JSON_STRING, false, &boot},
 		{"boot_at", LB_JSON_INTEGER, false, &boot_at},
+		{"for", LB_JSON_INTEGER, false, &how_long},
 		{NULL, 0, false, NULL},
 	};
 	int error;
@@ -245,6 +246,8 @@ static int read_revert(const json_t *object, struct state_revert *out, struct lb
 		error = lb_json_integer(at, "at", 0, INT64_MAX, &out->at_s, err);
 	if (!error && boot_at)
 		error = lb_json_integer(boot_at, "boot_at", 0, INT64_MAX, &out->boot_at_s, err);
+	if (!error && how_long)
+		error = lb_json_integer(how_long, "for", 0, INT64_MAX, &out->for_s, err);
 	if (!error && boot && boot_at)
 		snprintf(out->boot, sizeof(out->boot), "%s", json_string_value(boot));
 	if (!error)
@@ -379,6 +382,8 @@ static json_t *revert_json(const struct state_revert *revert)
 	json_t *object = json_pack("{s:o, s:I}", "document", lb_service_to_json(revert->document),
 				   "at", (json_int_t)revert->at_s);
 
+	if (revert->for_s)
+		json_object_set_new(object, "for", json_integer(revert->for_s));
 	if (revert->boot[0]) {
 		json_object_set_new(object, "boot", json_string(revert->boot));
 		json_object_set_new(object, "boot_at", json_integer(revert->boot_at_s));

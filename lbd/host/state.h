@@ -10,7 +10,7 @@
 #include "../api/model.h"
 
 /* Of service.json: {"format": 2, "checksum": "1b2c3d4e", "document": SERVICE, "revert":
- * {"document": SERVICE, "at": N, "boot": ID, "boot_at": N}}. The checksum is the CRC-32 of all
+ * {"document": SERVICE, "at": N, "boot": ID, "boot_at": N, "for": N}}. The checksum is the CRC-32 of all
  * other fields, compact and with sorted keys. Format 1 has none and is read, too: who edits the
  * file by hand sets the format to 1 and removes the checksum. */
 #define LB_STATE_FORMAT 2
@@ -26,6 +26,7 @@ struct state_revert {
 	 * not known. */
 	int64_t boot_at_s;
 	char boot[STATE_BOOT_ID];
+	int64_t for_s; /* what was asked for: nobody waits longer; 0: not known */
 };
 
 /* Keeps every other lbd away from the folder, which is made when missing, for as long as *fd is

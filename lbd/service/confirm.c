@@ -97,13 +97,15 @@ static void revert_in(const struct service *service, struct state_revert *revert
 {
 	revert->at_s = now_s(service, CLOCK_REALTIME) + seconds;
 	revert->boot_at_s = now_s(service, CLOCK_BOOTTIME) + seconds;
+	revert->for_s = seconds;
 	boot_id(revert->boot);
 }
 
-/* After a reboot only the wall clock knows; that can be set, so nobody waits longer than can be
- * asked for. */
+/* After a reboot only the wall clock knows; that can be set, or be wrong until it is, so nobody
+ * waits longer than was asked for. */
 static int64_t left_s(const struct service *service, const struct state_revert *revert)
 {
+	const int64_t most = revert->for_s ? revert->for_s : SERVICE_CONFIRM_MAX_S;
 	char boot[STATE_BOOT_ID];
 	int64_t left;
 
@@ -112,8 +114,8 @@ static int64_t left_s(const struct service *service, const struct state_revert *
 		left = revert->boot_at_s - now_s(service, CLOCK_BOOTTIME);
 	else
 		left = revert->at_s - now_s(service, CLOCK_REALTIME);
-	if (left > SERVICE_CONFIRM_MAX_S)
-		return SERVICE_CONFIRM_MAX_S;
+	if (left > most)
+		return most;
 	return left > 0 ? left : 0;
 }
 

@@ -437,6 +437,21 @@ static void another_lbd_goes_back_in_time(void **state)
 	fake_close();
 }
 
+static void after_a_reboot_nobody_waits_longer_than_was_asked_for(void **state)
+{
+	(void)state;
+	begin_trial();
+	fake_stop();
+	strcpy(fake.left.revert.boot, "another");
+	fake.wall_ns -= 100000 * SECOND; /* the clock is not set yet */
+	assert_int_equal(fake_start(NULL), 0);
+	fake_pass(59 * SECOND);
+	assert_in_force(documents[3]);
+	fake_pass(SECOND);
+	assert_in_force(documents[1]);
+	fake_close();
+}
+
 /* --- health --- */
 
 static const struct lb_addr a_address = {.family = 4, .bytes = {10, 0, 0, 1}};
@@ -768,6 +783,7 @@ int main(void)
 		cmocka_unit_test(a_change_that_is_confirmed_stays),
 		cmocka_unit_test(going_back_is_tried_until_it_succeeds),
 		cmocka_unit_test(another_lbd_goes_back_in_time),
+		cmocka_unit_test(after_a_reboot_nobody_waits_longer_than_was_asked_for),
 		cmocka_unit_test(slots_leave_who_is_unhealthy_and_come_back),
 		cmocka_unit_test(health_decides_about_old_flows_as_the_vip_says),
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),

@@ -112,6 +112,7 @@ static void a_document_comes_back_as_it_was(void **state)
 static void what_to_go_back_to_comes_back_until_it_is_not_saved(void **state)
 {
 	const struct state_revert revert = {.document = make_service(DNS),
+					    .for_s = 60,
 					    .at_s = 5000000000,
 					    .boot_at_s = 123456,
 					    .boot = "00000000-1111-2222-3333-444444444444"};
@@ -127,6 +128,7 @@ static void what_to_go_back_to_comes_back_until_it_is_not_saved(void **state)
 	assert_int_equal(kept.at_s, revert.at_s);
 	assert_int_equal(kept.boot_at_s, revert.boot_at_s);
 	assert_string_equal(kept.boot, revert.boot);
+	assert_int_equal(kept.for_s, revert.for_s);
 	lb_service_free(back);
 	lb_service_free(kept.document);
 	assert_int_equal(state_save_service(dir, service, NULL, &err), 0);
