@@ -314,6 +314,8 @@ static void print_changes(FILE *out, const json_t *result, bool would)
 	}
 	json_array_foreach (json_object_get(result, "vips"), i, vip)
 		view_vip_change(out, vip, would);
+	if (would && json_is_true(json_object_get(result, "needs_force")))
+		fprintf(out, "to make this change, use --force: it breaks connections\n");
 }
 
 /* How to keep a change that goes back by itself. */

@@ -111,7 +111,7 @@ static int assess_all(struct change *change, enum apply_mode mode,
 
 	if (!error && mode != APPLY_RESTORE)
 		error = assess_rest(change, err);
-	if (!error && mode == APPLY)
+	if (!error && mode != APPLY_RESTORE)
 		error = outcome_check(change, options, err);
 	return error;
 }

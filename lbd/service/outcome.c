@@ -66,7 +66,8 @@ static int flows_would_break(const struct step *step, struct lb_err *err)
 			   vip, backend);
 }
 
-/* What the operator allows of a change, against what it would do. */
+/* What the operator allows of a change, against what it would do. A dry run is there to show what is
+ * at risk. */
 int outcome_check(const struct change *change, const struct apply_options *options,
 		  struct lb_err *err)
 {
@@ -77,7 +78,7 @@ int outcome_check(const struct change *change, const struct apply_options *optio
 
 		if (100.0 * step->moved / size_of(step) > options->max_moved_percent)
 			return too_much_moves(step, options, err);
-		if (!options->force && json_array_size(step->at_risk))
+		if (!options->force && !options->dry_run && json_array_size(step->at_risk))
 			return flows_would_break(step, err);
 	}
 	return 0;
@@ -98,6 +99,14 @@ static json_t *step_json(const struct step *step)
 			 "datagrams", step->datagrams, "waiting", step->waiting);
 }
 
+static bool needs_force(const struct change *change)
+{
+	for (size_t i = 0; i < change->step_count; i++)
+		if (json_array_size(change->steps[i].at_risk))
+			return true;
+	return false;
+}
+
 json_t *outcome_json(const struct change *change)
 {
 	json_t *vips = json_array();
@@ -110,5 +119,6 @@ json_t *outcome_json(const struct change *change)
 		json_decref(vips); /* without memory: nothing, rather than half of it */
 		return NULL;
 	}
-	return json_pack("{s:b,s:o}", "changed", json_array_size(vips) > 0, "vips", vips);
+	return json_pack("{s:b,s:o*,s:o}", "changed", json_array_size(vips) > 0, "needs_force",
+			 needs_force(change) ? json_true() : NULL, "vips", vips);
 }

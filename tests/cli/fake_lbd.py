@@ -124,7 +124,8 @@ def change(what, slots=0, percent=0.0, ideal=0.0, name="web", at_risk=(), **more
 
 
 def changes(*vips):
-    return {"changed": bool(vips), "vips": list(vips)}
+    needs_force = {"needs_force": True} if any(vip["at_risk"] for vip in vips) else {}
+    return {"changed": bool(vips), **needs_force, "vips": list(vips)}
 
 
 AT_RISK = [

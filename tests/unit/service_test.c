@@ -110,7 +110,7 @@ static void changes_come_whole(void **state)
 
 static void a_trial_changes_nothing(void **state)
 {
-	const struct apply_options trial = {.dry_run = true};
+	const struct apply_options trial = {.dry_run = true, .max_moved_percent = 100};
 	struct lb_err err;
 
 	(void)state;
@@ -223,6 +223,28 @@ static void what_cannot_be_counted_is_not_removed_unasked(void **state)
 	fake.failing = -1;
 	assert_in_force(documents[1]);
 	assert_int_equal(fake_apply(documents[0], &unasked, &err), 0);
+	fake_close();
+}
+
+static void a_dry_run_is_refused_for_what_moves_and_says_what_needs_force(void **state)
+{
+	struct apply_options options = {.dry_run = true, .max_moved_percent = 100};
+	struct lb_err err = {0};
+	json_t *change = NULL;
+
+	(void)state;
+	start();
+	apply(documents[1]);
+	fake.counters[fake.service->live[0].backends[0].number].packets = 1;
+	assert_int_equal(
+		service_apply(fake.service, fake_document(documents[0]), &options, &change, &err),
+		0);
+	assert_true(json_is_true(json_object_get(change, "needs_force")));
+	json_decref(change);
+	options.max_moved_percent = 1;
+	assert_int_not_equal(fake_apply(documents[2], &options, &err), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	assert_in_force(documents[1]);
 	fake_close();
 }
 
@@ -775,6 +797,7 @@ int main(void)
 		cmocka_unit_test(each_call_fails_of_a_change_to_where_no_next_hop_is_known),
 		cmocka_unit_test(each_allocation_of_a_change_on_trial_fails),
 		cmocka_unit_test(what_cannot_be_counted_is_not_removed_unasked),
+		cmocka_unit_test(a_dry_run_is_refused_for_what_moves_and_says_what_needs_force),
 		cmocka_unit_test(a_backend_older_than_the_data_plane_is_not_removed_unasked),
 		cmocka_unit_test(the_next_lbd_goes_on),
 		cmocka_unit_test(it_may_end_before_any_call),
