@@ -198,6 +198,7 @@ static int resolve_help(const struct line *line, struct invocation *out, struct 
 	return 0;
 }
 
+/* `command` is NULL where the line names none. */
 static int unknown_option(const struct command *command, const struct given *given,
 			  struct lb_err *err)
 {
@@ -206,11 +207,11 @@ static int unknown_option(const struct command *command, const struct given *giv
 	size_t count = 0;
 
 	snprintf(name, sizeof(name), "%.*s", (int)given->name_length, given->name);
-	if (given->spec)
+	if (given->spec && command)
 		return lb_err_set(err, LB_ERR_USAGE, "", "%s%s%s takes no --%s", command->object,
 				  command->verb ? " " : "", command->verb ? command->verb : "",
 				  name);
-	for (size_t i = 0; command->options[i].name; i++)
+	for (size_t i = 0; command && command->options[i].name; i++)
 		if (!command->options[i].hidden)
 			names[count++] = command->options[i].name;
 	for (const struct option_spec *spec = global_options; spec->name; spec++)
@@ -269,6 +270,15 @@ static int bind_arguments(const struct line *line, size_t used, struct invocatio
 	return 0;
 }
 
+/* No command has it: what was meant as its value reads as the first word. */
+static const struct given *option_of_nobody(const struct line *line)
+{
+	for (size_t i = 0; i < line->option_count; i++)
+		if (!line->options[i].spec)
+			return &line->options[i];
+	return NULL;
+}
+
 int args_parse(int argc, char *const *argv, struct invocation *out, struct lb_err *err)
 {
 	struct line line = {0};
@@ -279,7 +289,12 @@ int args_parse(int argc, char *const *argv, struct invocation *out, struct lb_er
 	status = read_line(argc, argv, &line, out, err);
 	if (line.help)
 		return resolve_help(&line, out, err);
-	if (resolve(&line, out, &used, status ? NULL : err) || status)
+	if (resolve(&line, out, &used, status ? NULL : err)) {
+		if (!status && option_of_nobody(&line))
+			return unknown_option(NULL, option_of_nobody(&line), err);
+		return -1;
+	}
+	if (status)
 		return -1;
 	for (size_t i = 0; i < line.option_count; i++)
 		if (bind_option(&line.options[i], out, err))

@@ -371,6 +371,8 @@ config aply x
 config export x
 version x
 status --jsn
+--sokcet x status
+--nothing-like-it status
 status --json=yes
 --socket
 completion
