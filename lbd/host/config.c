@@ -98,6 +98,33 @@ static int control_settle(void *object, const json_t *given, struct lb_err *err)
 	return lb_err_set(err, LB_ERR_PARAMS, "read_only_path", "read_only_path must not be path");
 }
 
+static int exec_checks_settle(void *object, const json_t *given, struct lb_err *err)
+{
+	const struct config *config = object;
+
+	(void)given;
+	if (strcmp(config->exec.user, "root"))
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "user",
+		   "exec checks must not run as root, whose user number is 0");
+	return lb_err_hint(err, "name a user without rights, such as nobody");
+}
+
+/* --detach removes the folder. */
+static int config_settle(void *object, const json_t *given, struct lb_err *err)
+{
+	static const char root[] = "/sys/fs/bpf";
+	const struct config *config = object;
+	const char *rest = config->pin_dir + sizeof(root) - 1;
+
+	(void)given;
+	if (strncmp(config->pin_dir, root, sizeof(root) - 1) || rest[strspn(rest, "/")])
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "pin_dir",
+		   "%s is the root of a BPF file system, where other programs pin too", root);
+	return lb_err_hint(err, "name a folder of lbd's own, such as " LB_PIN_DIR_DEFAULT);
+}
+
 /* Of the family `number`, and `min` bits long. */
 static int source_check(const struct schema_field *field, const struct lb_prefix *prefix,
 			struct lb_err *err)
@@ -215,7 +242,8 @@ static const struct schema_field exec_checks_fields[] = {
 static const struct schema control_schema = {"group", control_fields, 0, control_settle};
 static const struct schema encap_schema = {"group", encap_fields, 0, NULL};
 static const struct schema limits_schema = {"group", limits_fields, 0, NULL};
-static const struct schema exec_checks_schema = {"group", exec_checks_fields, 0, NULL};
+static const struct schema exec_checks_schema = {"group", exec_checks_fields, 0,
+						 exec_checks_settle};
 
 static const struct schema_field config_fields[] = {
 	{"interfaces", &interfaces_kind, 0, 0, .required = true, .max = LB_INTERFACES_MAX,
@@ -240,7 +268,8 @@ static const struct schema_field config_fields[] = {
 	{0},
 };
 
-const struct schema config_schema = {"lbd.json", config_fields, sizeof(struct config), NULL};
+const struct schema config_schema = {"lbd.json", config_fields, sizeof(struct config),
+				     config_settle};
 
 /* --- files --- */
 
