@@ -211,10 +211,22 @@ int state_lock(const char *state_dir, int *fd, struct lb_err *err)
 
 /* --- the service document --- */
 
+static int of_newer(const char *path, struct lb_err *err)
+{
+	return lb_err_hint(err,
+			   "%s was left as it is: start the newer lbd that wrote it, or put a copy "
+			   "from before back",
+			   path);
+}
+
 static int damaged(const char *path, struct lb_err *err)
 {
-	return lb_err_hint(err, "%s was left as it is: repair it, or move it away to start empty",
-			   path);
+	return lb_err_hint(
+		err,
+		"%s was left as it is: repair it, or put a copy in its place: {\"format\": "
+		"%d, \"document\": …}, where … is what \"lbctl config export\" printed; or "
+		"stop forwarding by \"lbd --detach\", move it away, and start with no VIPs",
+		path, LB_STATE_FORMAT_UNCHECKED);
 }
 
 static int read_document(const json_t *object, struct lb_service **out, struct lb_err *err)
@@ -346,6 +358,7 @@ int state_read_service(const char *state_dir, struct lb_service **out, struct st
 	char path[PATH_MAX_OURS];
 	json_error_t where;
 	json_t *root;
+	bool newer;
 	int error = path_of(state_dir, "service.json", path, err);
 
 	*revert = (struct state_revert){0};
@@ -362,8 +375,11 @@ int state_read_service(const char *state_dir, struct lb_service **out, struct st
 		return damaged(path, err);
 	}
 	error = read_state(root, out, revert, err);
+	newer = json_integer_value(json_object_get(root, "format")) > LB_STATE_FORMAT;
 	json_decref(root);
-	return error ? damaged(path, err) : 0;
+	if (!error)
+		return 0;
+	return newer ? of_newer(path, err) : damaged(path, err);
 }
 
 int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,

@@ -418,14 +418,14 @@ test_kill_while_starting() {
 
 # --- files that cannot be read ---
 
-# refuses_file TEXT WORDS
+# refuses_file TEXT WORDS [HINT]
 refuses_file() {
 	local before
 	printf '%s' "$1" >"$KEPT"
 	before=$(md5sum <"$KEPT")
 	! lab_in balancer timeout 10 "$REAL_LBD" --config "$LAB_DIR/lbd.json" >"$LAB_DIR/out" 2>&1 || return
 	cat "$LAB_DIR/out"
-	grep -qF "$2" "$LAB_DIR/out" && grep -q "hint: $KEPT was left as it is: repair it, or move it away" "$LAB_DIR/out" &&
+	grep -qF "$2" "$LAB_DIR/out" && grep -q "hint: $KEPT was left as it is: ${3:-repair it, or put a copy in its place: .*; or stop forwarding by \"lbd --detach\", move it away}" "$LAB_DIR/out" &&
 		[ "$before" = "$(md5sum <"$KEPT")" ] && [ "$(plane)" = "$PLANE" ]
 }
 
@@ -437,7 +437,8 @@ test_unreadable() {
 	check "a file that is cut off stops the start, and stays, and so does the data plane" \
 		refuses_file "${good:0:200}" "cannot read $KEPT: line "
 	check "so does an empty one" refuses_file "" "cannot read $KEPT: line 1"
-	check "so does one of a newer lbd" refuses_file '{"format": 3, "vips": []}' "this lbd reads formats 1 and 2, not 3"
+	check "so does one of a newer lbd" refuses_file '{"format": 3, "vips": []}' "this lbd reads formats 1 and 2, not 3" \
+		"start the newer lbd that wrote it"
 	check "so does one with a fault in it" \
 		refuses_file '{"format": 1, "document": {"vips": [{}]}}' "(at document.vips[0].address)"
 	printf '%s' "$good" >"$KEPT"
