@@ -183,6 +183,15 @@ static void add_route(struct text *text, const json_t *event)
 	add_why(text, event, "reason");
 }
 
+/* Of lbd itself. */
+static void add_fault(struct text *text, const json_t *event)
+{
+	add(text, "%s",
+	    is(event, "what", "revert") ? "the change on trial is not reverted yet"
+					: "the document cannot be saved");
+	add_why(text, event, "reason");
+}
+
 static void add_interface(struct text *text, const json_t *event)
 {
 	const char *mode = json_string_value(json_object_get(event, "xdp_mode"));
@@ -200,7 +209,7 @@ static const struct {
 	{"change", add_change},         {"revert", add_change}, {"confirm", add_confirm},
 	{"vip_health", add_vip_health}, {"route", add_route},   {"interface", add_interface},
 	{"next_hop", add_next_hop},     {"drain", add_backend}, {"health", add_backend},
-	{"serve", add_backend},
+	{"serve", add_backend},         {"fault", add_fault},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

@@ -74,14 +74,27 @@ static enum log_level information(const json_t *event)
 	return LOG_LEVEL_INFO;
 }
 
+static enum log_level error(const json_t *event)
+{
+	(void)event;
+	return LOG_LEVEL_ERROR;
+}
+
 static const struct kind {
 	const char *name;
 	enum log_level (*level)(const json_t *event);
 } kinds[] = {
-	{"change", of_change},         {"revert", warning},         {"confirm", information},
-	{"health", of_health},         {"next_hop", of_next_hop},   {"drain", information},
-	{"vip_health", of_vip_health}, {"interface", of_interface}, {"route", of_route},
+	{"change", of_change},
+	{"revert", warning},
+	{"confirm", information},
+	{"health", of_health},
+	{"next_hop", of_next_hop},
+	{"drain", information},
+	{"vip_health", of_vip_health},
+	{"interface", of_interface},
+	{"route", of_route},
 	{"serve", information},
+	{"fault", error},
 };
 
 static const struct kind *kind_of(const json_t *event)

@@ -13,7 +13,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "../host/events.h"
 #include "document_digest.h"
 #include "entry.h"
 
@@ -63,6 +65,15 @@ static void undo(struct change *change)
 	}
 }
 
+void fault_keep(const struct service *service, char kept[FAULT_TEXT], const char *what,
+		const char *reason)
+{
+	if (*reason && strncmp(kept, reason, FAULT_TEXT - 1))
+		events_emit(service->events, json_pack("{s:s,s:s,s:s}", "event", "fault", "what",
+						       what, "reason", reason));
+	snprintf(kept, FAULT_TEXT, "%s", reason);
+}
+
 int apply_save(struct service *service, const struct lb_service *document,
 	       const struct state_revert *revert, struct lb_err *err)
 {
@@ -75,7 +86,7 @@ int apply_save(struct service *service, const struct lb_service *document,
 	if (!error && !config->seed_configured) /* where it fails, the next change tries again */
 		service->disk->keep_seed(config->state_dir, config->seed, NULL);
 	worker_enter();
-	snprintf(service->save_fault, sizeof(service->save_fault), "%s", fault.message);
+	fault_keep(service, service->save_fault, "save", fault.message);
 	if (error && err)
 		*err = fault;
 	return error;

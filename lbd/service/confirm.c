@@ -205,7 +205,7 @@ static void time_is_up(void *user)
 	if (!waits(service) || remaining_s(service))
 		return;
 	if (go_back(service, &change, &err)) {
-		snprintf(service->revert_fault, sizeof(service->revert_fault), "%s", err.message);
+		fault_keep(service, service->revert_fault, "revert", err.message);
 		chore_set(&service->revert_timer, RETRY_MS);
 	} else {
 		events_emit_long(service->events, events_revert("not confirmed in time", change));

@@ -49,6 +49,8 @@ struct health_check {
 	uint32_t place;             /* among the backends of its VIP, not long ago */
 };
 
+#define FAULT_TEXT 256
+
 struct service {
 	const struct config *config;
 	struct plane plane;
@@ -79,8 +81,8 @@ struct service {
 	struct state_revert revert; /* with a document: the one in force waits to be confirmed */
 	uint32_t revert_at_s;       /* the same moment by clock_now_s */
 	struct chore revert_timer;
-	char revert_fault[256]; /* why it could not be gone back to yet */
-	char save_fault[256];   /* of the last save of a document; "": none */
+	char revert_fault[FAULT_TEXT]; /* why it could not be gone back to yet */
+	char save_fault[FAULT_TEXT];   /* of the last save of a document; "": none */
 
 	struct exec_rights exec_rights;
 	struct health *health;
@@ -124,6 +126,10 @@ void live_index(struct service *service);
  * nothing) is what the next document goes back to. */
 int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
 	      const struct state_revert *revert, json_t **change, struct lb_err *err);
+/* apply.c: keeps why lbd could not do its own work, for status, and tells it when it is another
+ * reason than before; "": it could. */
+void fault_keep(const struct service *service, char kept[FAULT_TEXT], const char *what,
+		const char *reason);
 /* apply.c: the document to disk, with what it goes back to; status warns of what fails until a
  * save succeeds. */
 int apply_save(struct service *service, const struct lb_service *document,

@@ -182,6 +182,7 @@ EVENTS = [
      "change": REPLIES["config.revert"], "uid": 1000, "pid": 77, "user": "alice"},
     {"event": "confirm", "uid": 1000},
     {"event": "drain", "vip": "web", "backend": "10.0.0.2", "state": "drained"},
+    {"event": "fault", "what": "save", "reason": "cannot write /var/lib/lbd/service.json: No space left on device"},
     {"event": "serve", "vip": "web", "backend": "10.0.0.9", "state": "serving"},
     {"event": "next_hop", "interface": "eth1", "gateway": "fe80::1", "state": "unresolved",
      "reason": "neighbour does not answer"},

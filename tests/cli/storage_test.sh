@@ -278,11 +278,19 @@ warns_not() {
 	! warns "$1"
 }
 
+# The log since lbd's start.
+faults() {
+	grep -c "error: fault: the document cannot be saved: cannot write $KEPT: " "$LAB_DIR/lbd.log"
+}
+
 test_disk() {
+	local before
+	before=$(faults)
 	remember
 	check "the disk is full" fill_disk
 	is_refused "disk full" "No space left on device"
 	check "disk full: status warns at once" warns "could not be saved: cannot write $KEPT: No space left"
+	check "disk full: the log has one error more, whatever was tried" test "$(faults)" = $((before + 1))
 	rm "$STATE/filling"
 	goes_on "disk full"
 	check "room again: no warning is left" warns_not "could not be saved"

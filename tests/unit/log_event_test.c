@@ -53,6 +53,10 @@ static const struct {
 	{"{'event':'interface','interface':'e0','state':'link_up'}", LOG_LEVEL_INFO, "e0 link_up"},
 	{"{'event':'drain','vip':'web','backend':'10.0.0.2','state':'drained'}", LOG_LEVEL_INFO,
 	 "vip web backend 10.0.0.2 drained"},
+	{"{'event':'fault','what':'save','reason':'cannot write /s/service.json: No space'}",
+	 LOG_LEVEL_ERROR, "the document cannot be saved: cannot write /s/service.json: No space"},
+	{"{'event':'fault','what':'revert','reason':'cannot write it'}", LOG_LEVEL_ERROR,
+	 "the change on trial is not reverted yet: cannot write it"},
 	{"{'event':'serve','vip':'web','backend':'10.0.0.2','state':'serving'}", LOG_LEVEL_INFO,
 	 "vip web backend 10.0.0.2 serving"},
 	{"{'event':'next_hop','interface':'e1','gateway':'fe80::1','state':'unresolved',"
