@@ -14,7 +14,8 @@
  * the inner packet. Let the network in front pass protocols 4 and 41, and UDP to port 6080, from
  * the balancers only, or put their prefix into decap_sources: other senders' packets then go to the
  * stack as they came. So do packets to another host's address, which an interface that forwards
- * gets too: decap_destinations.
+ * gets too: decap_destinations. The inner destination is not looked at: a host that forwards
+ * forwards inner packets to other hosts.
  *
  * Whatever is not a tunnel packet, or not a sound one, goes to the stack untouched. So do outer
  * fragments, outer headers with options or extensions, GUE of variant 0 or with a UDP checksum: lbd
