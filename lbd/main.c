@@ -598,6 +598,8 @@ int main(int argc, char **argv)
 	daemon.reset_flows = arguments.reset_flows;
 	if (action == ACTION_RUN)
 		return run(&daemon);
+	if (config_doubt(&daemon.config))
+		log_line(LOG_LEVEL_WARNING, "%s", config_doubt(&daemon.config));
 	printf("%s: ok\n", arguments.path);
 	return EXIT_SUCCESS;
 }

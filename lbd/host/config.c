@@ -320,3 +320,15 @@ int config_load(const char *path, struct config *out, struct lb_err *err)
 		lb_err_hint(err, "%s", inner.hint);
 	return ret;
 }
+
+/* It stood in examples to copy. */
+const char *config_doubt(const struct config *config)
+{
+	const uint64_t sample = 0x0123456789abcdef;
+
+	if (!config->seed_configured || config->seed[0] != sample || config->seed[1] != sample)
+		return NULL;
+	return "hash_seed is the one of an example, which everybody knows, so strangers can choose "
+	       "their backend: make another with \"openssl rand -hex 16\" when connections may "
+	       "break, since nearly all of them do";
+}

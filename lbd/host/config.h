@@ -58,6 +58,9 @@ extern const struct schema config_schema;
 /* Reads and parses a file; a syntax error names line and column. */
 int config_load(const char *path, struct config *out, struct lb_err *err);
 
+/* What is valid and still a mistake, as a sentence; NULL: nothing. */
+const char *config_doubt(const struct config *config);
+
 /* 32 hex digits, not all zero; else -EINVAL. */
 int config_parse_seed(const char *text, uint64_t seed[2]);
 

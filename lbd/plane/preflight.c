@@ -272,10 +272,23 @@ static int judge_state_dir(const struct config *config, const struct preflight_f
 	return -facts->state_dir_fault;
 }
 
+static int judge_doubt(const struct config *config, const struct preflight_facts *facts,
+		       json_t *warnings, struct lb_err *err)
+{
+	const char *doubt = config_doubt(config);
+
+	(void)facts;
+	(void)err;
+	if (doubt)
+		warn(warnings, "%s", doubt);
+	return 0;
+}
+
 /* What stops lbd in the order in which an operator would look for it. */
 static int (*const judgements[])(const struct config *, const struct preflight_facts *, json_t *,
 				 struct lb_err *) = {
-	judge_capabilities, judge_kernel, judge_interfaces, judge_pin_dir, judge_state_dir,
+	judge_capabilities, judge_kernel,    judge_interfaces,
+	judge_pin_dir,      judge_state_dir, judge_doubt,
 };
 
 int preflight_judge(const struct config *config, const struct preflight_facts *facts,

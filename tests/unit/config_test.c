@@ -87,8 +87,22 @@ static void every_key_is_taken_over(void **state)
 	assert_int_equal(config.flows, 8);
 	assert_int_equal(config.answer_rate, 0);
 	assert_true(config.seed_configured);
+	assert_null(config_doubt(&config));
 	assert_true(config.seed[0] == 0x0123456789abcdef);
 	assert_true(config.seed[1] == 0xfedcba9876543210);
+}
+
+static void the_seed_of_examples_is_valid_but_doubted(void **state)
+{
+	struct config config;
+	struct lb_err err;
+
+	(void)state;
+	assert_int_equal(parse("{\"interfaces\":[\"e\"],\"hash_seed\":"
+			       "\"0123456789abcdef0123456789abcdef\"}",
+			       &config, &err),
+			 0);
+	assert_non_null(strstr(config_doubt(&config), "hash_seed is the one of an example"));
 }
 
 static void valid_variants_are_taken(void **state)
@@ -666,6 +680,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(only_interfaces_are_required_and_the_rest_has_defaults),
 		cmocka_unit_test(every_key_is_taken_over),
+		cmocka_unit_test(the_seed_of_examples_is_valid_but_doubted),
 		cmocka_unit_test(valid_variants_are_taken),
 		cmocka_unit_test(every_fault_is_named_with_its_path),
 		cmocka_unit_test(too_long_texts_are_refused),
