@@ -73,6 +73,7 @@ exits() {
 # --- a server that never answers takes half a minute, so it is asked first and looked at last ---
 lbctl --socket silent.sock status >silent.out 2>&1 &
 SILENT=$!
+wait_for 10 test -s requests # its own, which is not one of the next command
 
 # --- every command, text and JSON ---
 echo '{"vips": [{"address": "192.0.2.10:443/tcp"}]}' >service.json
