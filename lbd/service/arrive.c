@@ -11,7 +11,7 @@
 #include "live.h"
 
 #define SOON_MS 5     /* ways that become known together are acted upon together */
-#define GRACE_MS 1000 /* after the first way to a VIP whose backends are all used for want of one */
+#define GRACE_MS 1000 /* for the other ways to a VIP that uses all its backends, after the first */
 
 /* --- a change --- */
 
@@ -83,11 +83,26 @@ static bool look_at_new(const struct service *service, const struct live_vip *be
 	return added && (wait || next->arriving);
 }
 
+/* A VIP that comes into force may have flows of another node, or of the data plane before. So its
+ * table begins whole, with those that are likely to be reached in a moment: no slot moves then. */
+static void begin_whole(const struct service *service, struct live_vip *next)
+{
+	if (!next->arriving || next->arriving == next->backend_count)
+		return;
+	next->ways_by_ms = clock_now_ms(service) + GRACE_MS;
+	next->reweigh = true;
+}
+
 int arrive_hold(struct service *service, const struct lb_vip *vip, const struct live_vip *before,
 		struct live_vip *next)
 {
-	int error = look_at_new(service, before, next) ? weigh_again(vip, next) : 0;
+	const bool presumed_wrong = look_at_new(service, before, next);
+	int error = 0;
 
+	if (!before)
+		begin_whole(service, next);
+	else if (presumed_wrong)
+		error = weigh_again(vip, next);
 	for (size_t i = 0; !error && i < next->backend_count; i++)
 		next->standings[i].held = standing_is_held(&next->standings[i], &vip->backends[i],
 							   next->backends[i].weight);

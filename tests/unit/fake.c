@@ -846,13 +846,15 @@ static void check_member(const struct lb_vip *vip, const struct live_vip *live, 
 	assert_int_not_equal(fake.counters[backend->number].packets, OTHERS);
 }
 
+/* A VIP whose other next hops are still waited for has been marked to be weighed, not weighed. */
 static void check_weights(const struct lb_vip *vip, const struct live_vip *live)
 {
 	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
 
 	assert_int_equal(standing_weigh(vip, live->standings, weights), live->use_all);
 	for (size_t i = 0; i < live->backend_count; i++)
-		assert_int_equal(live->backends[i].weight, weights[i]);
+		if (!live->reweigh || !live->ways_by_ms)
+			assert_int_equal(live->backends[i].weight, weights[i]);
 	free(weights);
 }
 

@@ -560,6 +560,47 @@ static void who_was_added_waits_for_its_next_hop(void **state)
 	fake_close();
 }
 
+#define OTHER "{'address': '192.0.2.2:80/tcp', 'table_size': 251, 'backends': [" A "]}"
+
+/* The next hop of A is known when WEB comes into force, by another VIP; that of B is not. */
+static void begin_with_one_unresolved(void)
+{
+	start();
+	apply("{'vips': [" OTHER "]}");
+	fake.unresolved = true;
+	apply("{'vips': [{" WEB ", 'backends': [" A "," B "]}, " OTHER "]}");
+}
+
+/* Else flows that are older than the VIP here would be led to A. */
+static void a_new_vip_waits_for_its_next_hops_before_it_moves_slots(void **state)
+{
+	const struct slots *slots;
+
+	(void)state;
+	begin_with_one_unresolved();
+	slots = fake.service->live[0].slots;
+	assert_serve("+o+o");
+	fake_pass(SECOND / 20);
+	assert_int_equal(slots->moving, 0);
+	fake_resolve();
+	for (int i = 0; i < 20; i++) {
+		fake_pass(SECOND / 10);
+		assert_serve("+o+o");
+		assert_int_equal(slots->moving, 0);
+	}
+	fake_close();
+	begin_with_one_unresolved();
+	fake_pass(SECOND - SECOND / 100);
+	assert_serve("+o+o");
+	fake_pass(SECOND / 10);
+	assert_serve("+o-o");
+	assert_true(fake.service->live[0].slots->moving);
+	fake_resolve();
+	fake_pass(SECOND / 10);
+	assert_serve("+o+o");
+	fake_close();
+}
+
 static void a_dies(void)
 {
 	fake_health(&a_address, HEALTH_UNHEALTHY);
@@ -810,6 +851,7 @@ int main(void)
 		cmocka_unit_test(slots_leave_who_is_unhealthy_and_come_back),
 		cmocka_unit_test(health_decides_about_old_flows_as_the_vip_says),
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
+		cmocka_unit_test(a_new_vip_waits_for_its_next_hops_before_it_moves_slots),
 		cmocka_unit_test(results_that_come_amid_a_change_are_not_lost),
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
