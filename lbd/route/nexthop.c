@@ -108,7 +108,7 @@ static void neighbour_refused(struct nexthops *nexthops, struct hop_neighbour *n
 	if (status == -ENOBUFS)
 		words = "the kernel's neighbour table is full (see gc_thresh3)";
 	snprintf(problem, sizeof(problem), "%s", words[0] ? words : strerror(-status));
-	hops_neighbour_problem(&nexthops->hops, neighbour, problem);
+	hops_neighbour_problem(&nexthops->hops, neighbour, problem, lb_now_ms());
 	neighbour->due = true;
 	neighbour->not_before_ms = lb_now_ms() + ASK_FAILED_MS;
 }

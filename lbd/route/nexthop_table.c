@@ -279,9 +279,10 @@ void hops_neighbour_set(struct hops *hops, struct hop_neighbour *neighbour,
 	neighbour_store(hops, neighbour);
 }
 
-void hops_neighbour_problem(struct hops *hops, struct hop_neighbour *neighbour, const char *problem)
+void hops_neighbour_problem(struct hops *hops, struct hop_neighbour *neighbour, const char *problem,
+			    int64_t now_ms)
 {
-	neighbour->usable = false;
+	neighbour_fail(neighbour, now_ms);
 	snprintf(neighbour->problem, sizeof(neighbour->problem), "%s", problem);
 	neighbour_store(hops, neighbour);
 }

@@ -86,8 +86,9 @@ struct hop_neighbour *hops_neighbour_find(const struct hops *hops, uint32_t ifin
  * fails is asked again, and reported as failed again, every few seconds. */
 void hops_neighbour_set(struct hops *hops, struct hop_neighbour *neighbour,
 			const struct netlink_neighbour *is, bool gone, int64_t now_ms);
-void hops_neighbour_problem(struct hops *hops, struct hop_neighbour *neighbour,
-			    const char *problem);
+/* It cannot be asked: as one that fails, so that its last MAC ends with its time, too. */
+void hops_neighbour_problem(struct hops *hops, struct hop_neighbour *neighbour, const char *problem,
+			    int64_t now_ms);
 
 /* Counted. The link has an exit. -ENOMEM, or -ENOSPC when no number is free. */
 int hops_acquire(struct hops *hops, struct link *link, const struct lb_addr *gateway, uint32_t mtu,

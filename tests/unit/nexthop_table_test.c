@@ -276,6 +276,25 @@ static void the_mac_of_a_neighbour_that_fails_is_used_for_a_minute(void **state)
 	rig_free(rig);
 }
 
+static void a_neighbour_that_cannot_be_asked_is_used_for_a_minute(void **state)
+{
+	struct rig *rig = rig_new();
+	struct hop *hop;
+
+	(void)state;
+	set(rig, link_of(VLAN, "card"), false);
+	hop = resolved(rig);
+	for (int64_t now = 1000; now < 61000; now += 3000) {
+		hops_neighbour_problem(&rig->hops, hop->neighbour, "the table is full", now);
+		assert_int_equal(rig->array[hop->number].valid, 1);
+		reason_is(hop, "the table is full");
+	}
+	hops_neighbour_problem(&rig->hops, hop->neighbour, "the table is full", 61000);
+	assert_int_equal(rig->array[hop->number].valid, 0);
+	hops_release(&rig->hops, hop);
+	rig_free(rig);
+}
+
 static void a_neighbour_that_never_answered_gets_nothing(void **state)
 {
 	struct rig *rig = rig_new();
@@ -320,6 +339,7 @@ int main(void)
 		cmocka_unit_test(vlans_that_cannot_be_left_by_say_why),
 		cmocka_unit_test(a_hop_without_vlan_has_no_tag),
 		cmocka_unit_test(the_mac_of_a_neighbour_that_fails_is_used_for_a_minute),
+		cmocka_unit_test(a_neighbour_that_cannot_be_asked_is_used_for_a_minute),
 		cmocka_unit_test(a_neighbour_that_never_answered_gets_nothing),
 		cmocka_unit_test(a_mac_is_forgotten_with_the_link),
 	};
