@@ -201,8 +201,9 @@ static void time_is_up(void *user)
 	struct lb_err err = {0};
 	json_t *change = NULL;
 
-	/* While the time came, the change may have been confirmed, and another one be waiting. */
-	if (!waits(service) || remaining_s(service))
+	/* While the time came, the change may have been confirmed, and another one be waiting. The clock is not asked:
+	 * a timer may be a few milliseconds early, and nothing would look again. */
+	if (!waits(service) || chore_pending(&service->revert_timer))
 		return;
 	if (go_back(service, &change, &err)) {
 		fault_keep(service, service->revert_fault, "revert", err.message);
@@ -224,8 +225,9 @@ void confirm_restore(struct service *service, const struct state_revert *revert)
 	if (!revert->document)
 		return;
 	service->revert = *revert;
-	wait_for(service, left);
-	if (!left)
+	if (left)
+		wait_for(service, left);
+	else
 		time_is_up(service);
 }
 
