@@ -188,7 +188,10 @@ static void *thread_main(void *arg)
 void worker_do(struct worker *worker, struct worker_job *job)
 {
 	pthread_mutex_lock(&worker->turns->mutex);
-	TAILQ_INSERT_TAIL(&worker->jobs, job, entry);
+	if (job->urgent)
+		TAILQ_INSERT_HEAD(&worker->jobs, job, entry);
+	else
+		TAILQ_INSERT_TAIL(&worker->jobs, job, entry);
 	pthread_cond_signal(&worker->given);
 	pthread_mutex_unlock(&worker->turns->mutex);
 }

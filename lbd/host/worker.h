@@ -29,6 +29,7 @@ struct worker;
  * instead for a job that waits when the worker is closed; NULL: nothing is to be done. */
 struct worker_job {
 	const char *what; /* for turns_longest */
+	bool urgent;      /* it is done before those that wait */
 	void (*work)(struct worker_job *job);
 	void (*drop)(struct worker_job *job);
 	TAILQ_ENTRY(worker_job) entry;

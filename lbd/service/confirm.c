@@ -233,10 +233,11 @@ void confirm_restore(struct service *service, const struct state_revert *revert)
 
 int confirm_open(struct service *service, struct lb_err *err)
 {
-	return chore_open(&service->revert_timer, &service->timers, &service->changes, "revert",
-			  time_is_up, service)
-		       ? lb_err_no_memory(err)
-		       : 0;
+	if (chore_open(&service->revert_timer, &service->timers, &service->changes, "revert",
+		       time_is_up, service))
+		return lb_err_no_memory(err);
+	service->revert_timer.job.urgent = true; /* not behind the requests of many clients */
+	return 0;
 }
 
 void confirm_close(struct service *service)

@@ -228,6 +228,25 @@ static void jobs_of_a_worker_are_done_in_order(void **state)
 	teardown(&rig);
 }
 
+static void a_job_that_is_urgent_passes_those_that_wait(void **state)
+{
+	struct rig rig;
+	struct job jobs[4] = {0};
+	char text[5] = "";
+
+	(void)state;
+	setup(&rig);
+	for (size_t i = 0; i < 4; i++) {
+		jobs[i].text = text;
+		jobs[i].letter = (char)('a' + i);
+		jobs[i].job.urgent = i == 3;
+		give(&rig, 0, &jobs[i], append_letter);
+	}
+	turns_dispatch(rig.turns);
+	assert_true(!strcmp(text, "dabc") || !strcmp(text, "adbc")); /* the first may have begun */
+	teardown(&rig);
+}
+
 /* --- the end --- */
 
 static void end_the_loop_and_work(struct worker_job *job)
@@ -306,6 +325,7 @@ int main(void)
 		cmocka_unit_test(one_worker_can_wait_for_another),
 		cmocka_unit_test(nobody_touches_what_is_shared_at_the_same_time),
 		cmocka_unit_test(jobs_of_a_worker_are_done_in_order),
+		cmocka_unit_test(a_job_that_is_urgent_passes_those_that_wait),
 		cmocka_unit_test(a_job_under_way_is_ended_and_others_are_dropped),
 		cmocka_unit_test(what_a_worker_does_counts_for_the_turn),
 		cmocka_unit_test(without_a_worker_nothing_is_given_back),
