@@ -104,8 +104,8 @@ int arrive_hold(struct service *service, const struct lb_vip *vip, const struct 
 	else if (presumed_wrong)
 		error = weigh_again(vip, next);
 	for (size_t i = 0; !error && i < next->backend_count; i++)
-		next->standings[i].held = standing_is_held(&next->standings[i], &vip->backends[i],
-							   next->backends[i].weight);
+		next->standings[i].held |= standing_is_held(&next->standings[i], &vip->backends[i],
+							    next->backends[i].weight);
 	return error;
 }
 
@@ -220,7 +220,8 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 	size_t first = 0, count = 0;
 
 	for (size_t i = 0; i < live->backend_count; i++)
-		if (live->standings[i].arriving && live->standings[i].held && !count++)
+		if (live->standings[i].arriving && live->standings[i].held &&
+		    !live->backends[i].weight && !count++)
 			first = i;
 	if (!count)
 		return;

@@ -114,6 +114,7 @@ static void settle_step(struct change *change, struct step *step, struct live_vi
 	anew = plan->before &&
 	       !schema_equal(&lb_health_schema, &plan->before->health, &plan->after->health);
 	checks_follow(change->service, plan->after, live, anew);
+	tell_serving(change->service, plan->after, live);
 }
 
 static bool has_fragments_entry(const struct lb_vip *vip)

@@ -88,6 +88,7 @@ bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standin
 bool standing_is_held(const struct health_standing *standing, const struct lb_backend *backend,
 		      uint32_t weight)
 {
-	return !weight &&
-	       (standing->held || standing_waits(*standing, lb_backend_share(backend), weight));
+	if (standing->held && (!weight || standing->arriving))
+		return true;
+	return standing_waits(*standing, lb_backend_share(backend), weight);
 }

@@ -39,7 +39,9 @@ struct health_standing {
 	enum standing is;
 	bool known;
 	bool arriving;
-	bool held; /* it would have a share, but has had none so far: it is arriving, or WAITING */
+	/* It would have a share, but was arriving or WAITING and had none, and since then had none
+	 * while it was not arriving. */
+	bool held;
 };
 
 /* Of a backend that has come anew into `vip`; anything_known: of some other backend of it. It is
@@ -60,7 +62,8 @@ bool standing_waits(struct health_standing standing, uint32_t share, uint32_t we
 /* Whether a backend keeps its old flows; `use_all`: what standing_weigh said. */
 bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standing, bool use_all);
 
-/* Whether a backend that may have a share still waits for it since it was added. */
+/* Whether a backend that may have a share still waits for it, or has one for want of others that can
+ * be reached. */
 bool standing_is_held(const struct health_standing *standing, const struct lb_backend *backend,
 		      uint32_t weight);
 

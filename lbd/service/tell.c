@@ -126,7 +126,7 @@ void tell_serving(const struct service *service, const struct lb_vip *vip, struc
 		const struct table_member *backend = &live->backends[i];
 		struct health_standing *standing = &live->standings[i];
 
-		if (standing->held && backend->weight)
+		if (standing->held && backend->weight && !standing->arriving)
 			events_emit(service->events,
 				    json_pack("{s:s, s:s, s:s, s:s}", "event", "serve", "vip",
 					      vip->name, "backend",

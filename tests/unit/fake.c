@@ -2,6 +2,8 @@
 /* What do plane, disk, time, next hops and checks look like from the service? */
 #include "fake.h"
 
+#include "../../lbd/host/events.h"
+
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -630,12 +632,21 @@ void fake_restore(void)
 	*then = (struct fake_left){0};
 }
 
+static void on_event(void *user, const json_t *event)
+{
+	(void)user;
+	if (!strcmp(json_string_value(json_object_get(event, "event")), "serve"))
+		fake.serve_events++;
+}
+
 void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets)
 {
 	memset(&fake, 0, sizeof(fake));
 	timers = NULL;
 	watches = NULL;
 	fake.failing = fake.snapshot_at = -1;
+	fake.events = events_new();
+	events_add_listener(fake.events, on_event, NULL);
 	fake.now_ns = 1000 * FAKE_SECOND;
 	fake.wall_ns = 1700000000 * FAKE_SECOND;
 	fake.config =
@@ -669,6 +680,7 @@ void fake_close(void)
 	fake_stop();
 	left_clear(&fake.left);
 	left_clear(&fake.snapshot);
+	events_free(fake.events);
 	free(fake.counters);
 	free(fake.plane.nexthops);
 	free(fake.plane.tuning);
@@ -690,6 +702,7 @@ int fake_start(struct lb_err *err)
 {
 	const struct service_options options = {
 		.config = &fake.config,
+		.events = fake.events,
 		.plane = fake.plane,
 		.disk = &disk,
 		.timers =

@@ -601,6 +601,51 @@ static void a_new_vip_waits_for_its_next_hops_before_it_moves_slots(void **state
 	fake_close();
 }
 
+#define A_DRAINS "{'address': '10.0.0.1', 'weight': 10, 'drain': true}"
+#define WITH(check, backends) "{'vips': [{" WEB check ", 'backends': [" backends "]}]}"
+
+/* B has come to A, and its next hop is not known. */
+static void begin_with_one_that_waits(const char *a, const char *both)
+{
+	start();
+	apply(a);
+	result(NULL, HEALTH_HEALTHY);
+	fake.unresolved = true;
+	apply(both);
+	result(NULL, HEALTH_HEALTHY);
+	assert_serve("+o-o");
+}
+
+static void arrives_and_is_told_of(void)
+{
+	assert_serve("-o+o");
+	assert_int_equal(fake.serve_events, 0); /* nothing can be sent to it */
+	fake_resolve();
+	fake_pass(SECOND / 10);
+	assert_serve("-o+o");
+	assert_int_equal(fake.serve_events, 1);
+	fake_pass(SECOND);
+	assert_int_equal(fake.serve_events, 1);
+	fake_close();
+}
+
+static void it_is_told_once_that_a_backend_serves_which_waited(void **state)
+{
+	(void)state;
+	begin_with_one_that_waits(WITH("", A), WITH("", A "," B));
+	apply(WITH("", A_DRAINS "," B));
+	arrives_and_is_told_of();
+	begin_with_one_that_waits(WITH(", " CHECK, A), WITH(", " CHECK, A "," B));
+	result(&a_address, HEALTH_UNHEALTHY);
+	arrives_and_is_told_of();
+	begin_with_one_that_waits(WITH("", A), WITH("", A "," B));
+	fake_resolve(); /* and the change comes before the table is brought up to date */
+	apply(WITH("", A_DRAINS "," B));
+	fake_pass(SECOND / 10);
+	assert_int_equal(fake.serve_events, 1);
+	fake_close();
+}
+
 static void a_dies(void)
 {
 	fake_health(&a_address, HEALTH_UNHEALTHY);
@@ -852,6 +897,7 @@ int main(void)
 		cmocka_unit_test(health_decides_about_old_flows_as_the_vip_says),
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
 		cmocka_unit_test(a_new_vip_waits_for_its_next_hops_before_it_moves_slots),
+		cmocka_unit_test(it_is_told_once_that_a_backend_serves_which_waited),
 		cmocka_unit_test(results_that_come_amid_a_change_are_not_lost),
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
