@@ -213,34 +213,42 @@ json_t *arrive_waiting(const struct service *service, const struct lb_vip *vip,
 	return waiting;
 }
 
+/* Those that are arriving and take new flows (`serve`), for want of others, or wait for their share. */
 static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
-			const struct live_vip *live, json_t *warnings)
+			const struct live_vip *live, bool serve, json_t *warnings)
 {
 	char problem[MEMBERS_PROBLEM_TEXT], address[LB_ADDR_TEXT];
 	size_t first = 0, count = 0;
 
-	for (size_t i = 0; i < live->backend_count; i++)
-		if (live->standings[i].arriving && live->standings[i].held &&
-		    !live->backends[i].weight && !count++)
+	for (size_t i = 0; i < live->backend_count; i++) {
+		const struct health_standing *standing = &live->standings[i];
+		const bool serves = live->backends[i].weight;
+
+		if (standing->arriving && serves == serve && (serves || standing->held) && !count++)
 			first = i;
+	}
 	if (!count)
 		return;
 	json_array_append_new(
-		warnings,
-		json_sprintf(
-			"%zu of %zu backends of VIP %s get no new flows until their next hop "
-			"is resolved, %s first: %s",
-			count, live->backend_count, vip->name,
-			lb_addr_format(&live->backends[first].address, address),
-			members_problem(service->members, live->backends[first].number, problem)));
+		warnings, json_sprintf("%zu of %zu backends of VIP %s %s resolved, %s first: %s",
+				       count, live->backend_count, vip->name,
+				       serve ? "take new flows although their next hop is not"
+					     : "get no new flows until their next hop is",
+				       lb_addr_format(&live->backends[first].address, address),
+				       members_problem(service->members,
+						       live->backends[first].number, problem)));
 }
 
 void arrive_warnings(const struct service *service, json_t *warnings)
 {
 	for (size_t i = 0; i < service->document->vip_count; i++) {
-		if (service->live[i].arriving)
-			warn_of_vip(service, &service->document->vips[i], &service->live[i],
-				    warnings);
+		const struct lb_vip *vip = &service->document->vips[i];
+		const struct live_vip *live = &service->live[i];
+
+		if (live->arriving) {
+			warn_of_vip(service, vip, live, true, warnings);
+			warn_of_vip(service, vip, live, false, warnings);
+		}
 		worker_yield();
 	}
 }

@@ -646,6 +646,28 @@ static void it_is_told_once_that_a_backend_serves_which_waited(void **state)
 	fake_close();
 }
 
+static void assert_warned(const char *words)
+{
+	json_t *warnings = json_array();
+
+	arrive_warnings(fake.service, warnings);
+	assert_int_equal(json_array_size(warnings), 1);
+	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)), words));
+	json_decref(warnings);
+}
+
+static void it_is_warned_of_backends_that_cannot_be_reached(void **state)
+{
+	(void)state;
+	begin_with_one_that_waits(WITH("", A), WITH("", A "," B));
+	assert_warned("1 of 2 backends of VIP 192.0.2.1:80/tcp get no new flows until their next "
+		      "hop is resolved, 10.0.0.2 first");
+	apply(WITH("", A_DRAINS "," B));
+	assert_warned("1 of 2 backends of VIP 192.0.2.1:80/tcp take new flows although their next "
+		      "hop is not resolved, 10.0.0.2 first");
+	fake_close();
+}
+
 static void a_dies(void)
 {
 	fake_health(&a_address, HEALTH_UNHEALTHY);
@@ -898,6 +920,7 @@ int main(void)
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
 		cmocka_unit_test(a_new_vip_waits_for_its_next_hops_before_it_moves_slots),
 		cmocka_unit_test(it_is_told_once_that_a_backend_serves_which_waited),
+		cmocka_unit_test(it_is_warned_of_backends_that_cannot_be_reached),
 		cmocka_unit_test(results_that_come_amid_a_change_are_not_lost),
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
