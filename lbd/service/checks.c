@@ -156,8 +156,9 @@ static void add_watch(struct service *service, const struct lb_vip *vip,
 		chore_set(&service->retry_timer, RETRY_MS);
 }
 
-void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
-		   bool anew)
+/* How many of the backends have been checked before and still are. */
+static size_t watch_all(struct service *service, const struct lb_vip *vip,
+			const struct live_vip *live, bool anew)
 {
 	size_t i, kept = 0;
 
@@ -173,6 +174,14 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 			add_watch(service, vip, backend);
 		worker_yield();
 	}
+	return kept;
+}
+
+void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+		   bool anew)
+{
+	const size_t kept = watch_all(service, vip, live, anew);
+
 	if (is_checked(vip) && !kept) /* those that are held have their time, too */
 		live->round_ends_ms = clock_now_ms(service) + vip->health.timeout_ms +
 				      ROUND_SLACK_MS +
@@ -182,13 +191,14 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 	tell_unhealthy(service, vip, live);
 }
 
+/* The VIPs' first rounds end when they would have: checks that cannot be made put nothing off. */
 static void on_retry(void *user)
 {
 	struct service *service = user;
 
 	service_hold(service);
 	for (size_t i = 0; i < service->document->vip_count; i++)
-		checks_follow(service, &service->document->vips[i], &service->live[i], false);
+		watch_all(service, &service->document->vips[i], &service->live[i], false);
 	service_let_go(service);
 }
 

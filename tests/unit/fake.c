@@ -568,7 +568,7 @@ int tunnels_check(struct tunnels *of, uint32_t member, const struct lb_addr *vip
 	(void)of;
 	(void)member;
 	(void)vip;
-	return call_error(NULL);
+	return fake.no_tunnel ? -ENODEV : call_error(NULL);
 }
 
 const char *tunnels_fault(const struct tunnels *of)

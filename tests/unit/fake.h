@@ -45,6 +45,7 @@ struct fake {
 	int64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, which began with this boot; and beyond it */
 	uint32_t watched;        /* destinations */
 	bool unresolved;         /* those watched from now on, until fake_resolve */
+	bool no_tunnel;          /* every check through it cannot be made */
 	struct events *events;
 	uint32_t serve_events;
 

@@ -668,6 +668,19 @@ static void it_is_warned_of_backends_that_cannot_be_reached(void **state)
 	fake_close();
 }
 
+static void a_check_that_cannot_be_made_keeps_no_slots_where_they_are(void **state)
+{
+	(void)state;
+	start();
+	apply("{'vips': [" OTHER "]}");
+	fake.unresolved = fake.no_tunnel = true;
+	apply("{'vips': [{" WEB ", " TUNNEL ", 'backends': [" A "," B "]}, " OTHER "]}");
+	fake_pass(10 * SECOND);
+	assert_int_equal(fake.service->live[0].backends[0].weight, 10);
+	assert_int_equal(fake.service->live[0].backends[1].weight, 0);
+	fake_close();
+}
+
 static void a_dies(void)
 {
 	fake_health(&a_address, HEALTH_UNHEALTHY);
@@ -921,6 +934,7 @@ int main(void)
 		cmocka_unit_test(a_new_vip_waits_for_its_next_hops_before_it_moves_slots),
 		cmocka_unit_test(it_is_told_once_that_a_backend_serves_which_waited),
 		cmocka_unit_test(it_is_warned_of_backends_that_cannot_be_reached),
+		cmocka_unit_test(a_check_that_cannot_be_made_keeps_no_slots_where_they_are),
 		cmocka_unit_test(results_that_come_amid_a_change_are_not_lost),
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
