@@ -210,41 +210,40 @@ static void append_letter(struct worker_job *job)
 	done(mine->rig);
 }
 
-static void jobs_of_a_worker_are_done_in_order(void **state)
+/* The letters of four jobs of one worker, "a" to "d" as they were given, in the order in which they are done. */
+static void do_four(bool last_is_urgent, char text[5])
 {
 	struct rig rig;
 	struct job jobs[4] = {0};
-	char text[5] = "";
 
-	(void)state;
+	memset(text, 0, 5);
 	setup(&rig);
 	for (size_t i = 0; i < 4; i++) {
 		jobs[i].text = text;
 		jobs[i].letter = (char)('a' + i);
+		jobs[i].job.urgent = last_is_urgent && i == 3;
 		give(&rig, 0, &jobs[i], append_letter);
 	}
 	turns_dispatch(rig.turns);
-	assert_string_equal(text, "abcd");
 	teardown(&rig);
+}
+
+static void jobs_of_a_worker_are_done_in_order(void **state)
+{
+	char text[5];
+
+	(void)state;
+	do_four(false, text);
+	assert_string_equal(text, "abcd");
 }
 
 static void a_job_that_is_urgent_passes_those_that_wait(void **state)
 {
-	struct rig rig;
-	struct job jobs[4] = {0};
-	char text[5] = "";
+	char text[5];
 
 	(void)state;
-	setup(&rig);
-	for (size_t i = 0; i < 4; i++) {
-		jobs[i].text = text;
-		jobs[i].letter = (char)('a' + i);
-		jobs[i].job.urgent = i == 3;
-		give(&rig, 0, &jobs[i], append_letter);
-	}
-	turns_dispatch(rig.turns);
+	do_four(true, text);
 	assert_true(!strcmp(text, "dabc") || !strcmp(text, "adbc")); /* the first may have begun */
-	teardown(&rig);
 }
 
 /* --- the end --- */
