@@ -5,10 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <event2/event.h>
 #include <string.h>
 #include <time.h>
 
 #include "../../lbd/host/events.h"
+#include "../../lbd/host/worker.h"
 
 struct heard {
 	char line[512];
@@ -101,6 +103,77 @@ static void health_says_which_backend_since_when_and_why(void **state)
 	events_free(events);
 }
 
+/* --- a long event is written apart, while others are told --- */
+
+struct order {
+	struct worker_job job; /* first */
+	struct event_base *base;
+	struct events *events;
+	char last[EVENTS_TIME_TEXT];
+	unsigned int short_ones; /* told since the long one was begun */
+	bool backwards;
+};
+
+static void compare_times(void *user, const char *line, size_t length)
+{
+	struct order *order = user;
+
+	(void)length;
+	if (memcmp(line + strlen(HEAD), order->last, sizeof(order->last) - 1) < 0)
+		order->backwards = true;
+	memcpy(order->last, line + strlen(HEAD), sizeof(order->last) - 1);
+}
+
+static void emit_long(struct worker_job *job)
+{
+	struct order *order = (struct order *)job;
+	json_t *event = some_event(), *list = json_array();
+
+	for (int i = 0; i < 500000; i++)
+		json_array_append_new(list, json_integer(i));
+	json_object_set_new(event, "list", list);
+	order->short_ones = 0;
+	events_emit_long(order->events, event);
+	event_base_loopbreak(order->base);
+}
+
+static void emit_short(evutil_socket_t fd, short what, void *user)
+{
+	struct order *order = user;
+
+	(void)fd;
+	(void)what;
+	events_emit(order->events, some_event());
+	order->short_ones++;
+}
+
+static void events_are_in_the_order_of_their_times(void **state)
+{
+	const struct timeval tick = {.tv_usec = 1000};
+	struct order order = {.job = {.what = "a long event", .work = emit_long},
+			      .base = event_base_new(),
+			      .events = events_new()};
+	struct event *ticker = event_new(order.base, -1, EV_PERSIST, emit_short, &order);
+	struct worker *worker;
+	struct turns *turns;
+	struct lb_err err;
+
+	(void)state;
+	events_add_sink(order.events, compare_times, &order);
+	assert_int_equal(turns_new(order.base, &turns, &err), 0);
+	assert_int_equal(worker_new(turns, &worker, &err), 0);
+	event_add(ticker, &tick);
+	worker_do(worker, &order.job);
+	turns_dispatch(turns);
+	assert_true(order.short_ones);
+	assert_false(order.backwards);
+	worker_close(worker);
+	turns_free(turns);
+	event_free(ticker);
+	events_free(order.events);
+	event_base_free(order.base);
+}
+
 static void times_have_milliseconds(void **state)
 {
 	const struct timespec time = {951782399, 7999999};
@@ -117,6 +190,7 @@ int main(void)
 		cmocka_unit_test(every_sink_is_told),
 		cmocka_unit_test(nobody_or_nothing_to_tell_is_fine),
 		cmocka_unit_test(health_says_which_backend_since_when_and_why),
+		cmocka_unit_test(events_are_in_the_order_of_their_times),
 		cmocka_unit_test(times_have_milliseconds),
 	};
 
