@@ -27,8 +27,9 @@
  *      grade have the place of one, "confirmed"
  *   4  the grades of records mean something else
  *   5  the records of fragments hold the protocol; map "scratch"
+ *   6  members have their pool's number in place of a VIP's; map "vip_pools"
  */
-#define LB_ABI_VERSION 5
+#define LB_ABI_VERSION 6
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 65536
@@ -139,6 +140,31 @@ static inline __u32 lb_place_size(__u64 place)
 	return place & 0xfffff;
 }
 
+/* --- pools of VIPs: mmapped array "vip_pools" of u64, by VIP number ---
+ * Many VIPs may have the members of one pool, and the slots. A VIP that goes from one pool to
+ * another has members of both for a transition, on record and in its slots. So a word holds three
+ * pools, now:21 (low) | before:21 | before that:21; those that are not used are the one that is.
+ * Read only where a slot is not SETTLED.
+ */
+#define LB_POOL_BITS 21
+#define LB_POOL_NUMBERS_MAX (1u << LB_POOL_BITS)
+
+static inline __u64 lb_pools(__u32 now, __u32 before, __u32 earlier)
+{
+	return (__u64)earlier << 2 * LB_POOL_BITS | (__u64)before << LB_POOL_BITS | now;
+}
+
+static inline __u32 lb_pool_at(__u64 pools, int place)
+{
+	return pools >> place * LB_POOL_BITS & (LB_POOL_NUMBERS_MAX - 1);
+}
+
+static inline int lb_pools_have(__u64 pools, __u32 pool)
+{
+	return lb_pool_at(pools, 0) == pool || lb_pool_at(pools, 1) == pool ||
+	       lb_pool_at(pools, 2) == pool;
+}
+
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
  * The kernel rounds array values up to 8 bytes, so the words stand in lines of 16; to lbd they are
  * one contiguous array of words. previous == current: SETTLED. previous == LB_NONE: TRACKED.
@@ -195,7 +221,7 @@ static inline int lb_slot_is_settled(__u32 word)
 
 struct lb_member {
 	__u32 flags; /* LB_MEMBER_* */
-	__u32 vip;   /* number of the VIP it belongs to */
+	__u32 pool;  /* number of the pool it belongs to */
 	/* Indices in "nexthops"; LB_NEXTHOP_UNRESOLVED while unknown. All the same where there is
 	 * one route. */
 	__u16 path[LB_MEMBER_PATHS];

@@ -61,7 +61,9 @@ static __always_inline __u32 flow_member_flags(const struct flow *flow, __u32 nu
 {
 	struct lb_member *member = bpf_map_lookup_elem(&members, &number);
 
-	return member && member->vip == flow->vip ? *(volatile __u32 *)&member->flags : 0;
+	return member && lb_pools_have(flow->pools, member->pool)
+		       ? *(volatile __u32 *)&member->flags
+		       : 0;
 }
 
 static __always_inline void flow_count(enum lb_flow_count what)
@@ -127,11 +129,12 @@ __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip
 {
 	__u32 zero = 0;
 	struct lb_tuning *tuned = bpf_map_lookup_elem(&tuning, &zero);
+	__u64 *pools = bpf_map_lookup_elem(&vip_pools, &vip);
 	struct flow flow = {
 		.tag = tag,
 		.time = flow_time(),
 		.idle = tuned ? *(volatile __u32 *)&tuned->flow_idle : LB_FLOW_TIME_MASK,
-		.vip = vip,
+		.pools = pools ? *(volatile __u64 *)pools : 0,
 		.syn = role == OPENS_FLOW,
 		.closes = role == CLOSES_FLOW,
 		.only_follows = role == ONLY_FOLLOWS,

@@ -19,7 +19,7 @@
  * Compiled three times: into the program, into lbd (the sweep) and into tests. Whoever includes it
  * defines what differs between them:
  *
- *   flow_member_flags   LB_MEMBER_* of a member; 0 when the member is not this VIP's
+ *   flow_member_flags   LB_MEMBER_* of a member; 0 when it is of none of the VIP's pools
  *   flow_count          counts one enum lb_flow_count
  *   flow_may_evict      whether a packet that is no SYN may still push a record out (a budget)
  *
@@ -37,7 +37,7 @@ struct flow {
 	__u32 tag;
 	__u32 time;
 	__u32 idle;       /* units after which a confirmed word of any VIP is dead */
-	__u32 vip;        /* its number */
+	__u64 pools;      /* of its VIP, see lb_pools */
 	int syn;          /* opens a TCP connection or an SCTP association */
 	int closes;       /* a TCP FIN or RST */
 	int only_follows; /* an ICMP error or a later fragment: it changes nothing in the table */

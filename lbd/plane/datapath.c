@@ -81,6 +81,7 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	struct lb_bpf *skeleton = datapath->skeleton;
 
 	if (map_array(skeleton->maps.slots, &datapath->slots, err) ||
+	    map_array(skeleton->maps.vip_pools, &datapath->vip_pools, err) ||
 	    map_array(skeleton->maps.members, &datapath->members, err) ||
 	    map_array(skeleton->maps.nexthops, &datapath->nexthops, err) ||
 	    map_array(skeleton->maps.flows, &datapath->flows, err) ||
@@ -147,6 +148,7 @@ void datapath_close(struct datapath *datapath)
 		return;
 	attach_close(datapath);
 	unmap(&datapath->slots);
+	unmap(&datapath->vip_pools);
 	unmap(&datapath->members);
 	unmap(&datapath->nexthops);
 	unmap(&datapath->flows);
@@ -172,6 +174,11 @@ bool datapath_adopted(const struct datapath *datapath)
 uint32_t *datapath_slots(struct datapath *datapath)
 {
 	return datapath->slots.start;
+}
+
+uint64_t *datapath_vip_pools(struct datapath *datapath)
+{
+	return datapath->vip_pools.start;
 }
 
 struct lb_member *datapath_members(struct datapath *datapath)
@@ -201,6 +208,7 @@ struct plane datapath_plane(struct datapath *datapath)
 		.datapath = datapath,
 		.adopted = datapath->adopted,
 		.slots = datapath_slots(datapath),
+		.vip_pools = datapath_vip_pools(datapath),
 		.members = datapath_members(datapath),
 		.nexthops = datapath_nexthops(datapath),
 		.tuning = datapath_tuning(datapath),

@@ -71,6 +71,7 @@ struct plane datapath_plane(struct datapath *datapath);
 
 /* The mmapped arrays: edited in place, each field by one atomic store. */
 uint32_t *datapath_slots(struct datapath *datapath);
+uint64_t *datapath_vip_pools(struct datapath *datapath); /* by VIP number */
 struct lb_member *datapath_members(struct datapath *datapath);
 struct lb_nexthop *datapath_nexthops(struct datapath *datapath);
 struct lb_tuning *datapath_tuning(struct datapath *datapath);

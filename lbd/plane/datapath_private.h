@@ -23,7 +23,7 @@ struct attachment {
 
 struct datapath {
 	struct lb_bpf *skeleton;
-	struct mapping slots, members, nexthops, flows, tuning, index4, index6;
+	struct mapping slots, vip_pools, members, nexthops, flows, tuning, index4, index6;
 	struct vip_index *index;
 	struct attachment *attachments;
 	char *pin_dir; /* NULL: nothing is pinned */

@@ -88,9 +88,9 @@ static void entry_set_source(struct members *members, struct lb_member *entry,
 }
 
 static void entry_fill(struct members *members, struct lb_member *entry,
-		       const struct lb_addr *address, uint32_t vip)
+		       const struct lb_addr *address, uint32_t pool)
 {
-	*entry = (struct lb_member){.vip = vip};
+	*entry = (struct lb_member){.pool = pool};
 	memcpy(entry->daddr, address->bytes, sizeof(entry->daddr));
 	if (address->family == 4)
 		entry->csum = partial_checksum(address);
@@ -261,7 +261,7 @@ int members_take(struct members *members, uint16_t *number, struct lb_err *err)
 }
 
 int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
-		uint32_t vip, struct lb_err *err)
+		uint32_t pool, struct lb_err *err)
 {
 	int error = follow(members, number, address, err);
 
@@ -270,7 +270,7 @@ int members_add(struct members *members, uint16_t number, const struct lb_addr *
 	if (members->plane->counters_reset(members->plane->datapath, number))
 		return lb_err_set(err, LB_ERR_SYSTEM, "",
 				  "the kernel refuses to set a backend's counters to 0");
-	entry_fill(members, &members->entries[number], address, vip);
+	entry_fill(members, &members->entries[number], address, pool);
 	entry_set_route(members, number, members->places[number].destination);
 	return 0;
 }
@@ -286,7 +286,7 @@ static struct lb_addr entry_address(const struct lb_member *entry)
 }
 
 void members_each_left(struct members *members,
-		       void (*each)(void *user, uint16_t number, uint32_t vip,
+		       void (*each)(void *user, uint16_t number, uint32_t pool,
 				    const struct lb_addr *address),
 		       void *user)
 {
@@ -299,7 +299,7 @@ void members_each_left(struct members *members,
 		if (entry->flags & LB_MEMBER_GONE)
 			members_drop_left(members, number);
 		else if (entry->flags & LB_MEMBER_VALID)
-			each(user, number, entry->vip, &address);
+			each(user, number, entry->pool, &address);
 	}
 }
 
@@ -452,9 +452,9 @@ uint32_t members_flags(const struct members *members, uint16_t number)
 	return members->entries[number].flags;
 }
 
-uint32_t members_vip(const struct members *members, uint16_t number)
+uint32_t members_pool(const struct members *members, uint16_t number)
 {
-	return members->entries[number].vip;
+	return members->entries[number].pool;
 }
 
 bool members_reachable(const struct members *members, uint16_t number)

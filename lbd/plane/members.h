@@ -32,11 +32,11 @@ int members_take(struct members *members, uint16_t *number, struct lb_err *err);
 /* Fills the entry of a number that was taken and follows the way to `address`, which has the kernel
  * ask for its neighbour. Nothing leads to the number yet. */
 int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
-		uint32_t vip, struct lb_err *err);
+		uint32_t pool, struct lb_err *err);
 /* What an earlier lbd has left: calls `each` for every entry in use. Each must then be adopted (the
  * way to it is followed from now on) or dropped. */
 void members_each_left(struct members *members,
-		       void (*each)(void *user, uint16_t number, uint32_t vip,
+		       void (*each)(void *user, uint16_t number, uint32_t pool,
 				    const struct lb_addr *address),
 		       void *user);
 void members_drop_left(struct members *members, uint16_t number);
@@ -56,8 +56,8 @@ void members_set_takes(struct members *members, uint16_t number, bool takes_new,
 uint32_t members_flags(const struct members *members, uint16_t number); /* LB_MEMBER_* */
 /* From now on it counts as older than the data plane, for every lbd. */
 void members_set_older(struct members *members, uint16_t number);
-/* The number of the VIP that it belongs to. */
-uint32_t members_vip(const struct members *members, uint16_t number);
+/* The number of the pool that it belongs to. */
+uint32_t members_pool(const struct members *members, uint16_t number);
 /* Whether packets to it travel in GUE, and of which family (4, 6) they are. At once: both ways
  * reach a backend that takes both. */
 void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family);

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "../../bpf/abi.h"
+
 #define TAKEN UINT32_MAX
 
 /* A ring of free numbers: taken at the head, given back at the tail. */
@@ -70,6 +72,11 @@ void numbers_give_back(struct numbers *numbers, uint32_t number)
 uint32_t numbers_used(const struct numbers *numbers)
 {
 	return numbers->size - numbers->free_count;
+}
+
+uint32_t numbers_for_vips(uint32_t vips)
+{
+	return vips > LB_VIP_NUMBERS_MAX / 2 ? LB_VIP_NUMBERS_MAX : vips * 2;
 }
 
 /* Free holes in order of start, none empty, no two adjacent. */

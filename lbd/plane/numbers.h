@@ -19,6 +19,9 @@ bool numbers_take(struct numbers *numbers, uint32_t *out); /* false: none left *
 void numbers_give_back(struct numbers *numbers, uint32_t number);
 uint32_t numbers_used(const struct numbers *numbers);
 
+/* How many VIPs are numbered for, where there are so many: a change adds before it removes. */
+uint32_t numbers_for_vips(uint32_t vips);
+
 /* Ranges within 0 … size-1: best fit, so that large pieces stay whole; freed neighbours merge. */
 struct ranges;
 

@@ -4,6 +4,8 @@
 
 #include <bpf/libbpf.h>
 
+#include "numbers.h"
+
 static uint32_t round_up_power_of_two(uint32_t value)
 {
 	uint32_t power = 1;
@@ -32,6 +34,7 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 6);
 	bpf_map__set_max_entries(skeleton->maps.slots,
 				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
+	bpf_map__set_max_entries(skeleton->maps.vip_pools, numbers_for_vips(options->vips));
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
 	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
 	bpf_map__set_max_entries(skeleton->maps.flows, buckets);

@@ -123,14 +123,13 @@ static bool add_backend(struct found_vip *vip, uint16_t number, const struct lb_
 }
 
 /* A member that was made for a change that never came into force belongs to nobody. */
-static void find_member(void *user, uint16_t number, uint32_t vip_number,
-			const struct lb_addr *address)
+static void find_member(void *user, uint16_t number, uint32_t pool, const struct lb_addr *address)
 {
 	struct found *found = user;
 	struct found_vip *vip = NULL;
 
-	if (vip_number < place_numbers(found->service->config))
-		vip = found->by_number[vip_number];
+	if (pool < place_numbers(found->service->config))
+		vip = found->by_number[pool];
 	if (!vip)
 		members_drop_left(found->service->members, number);
 	else if (!add_backend(vip, number, address))

@@ -208,7 +208,7 @@ static void on_retry(void *user)
 static bool find_member(const struct service *service, uint16_t number, size_t *vip,
 			size_t *backend)
 {
-	const uint32_t wanted = members_vip(service->members, number);
+	const uint32_t wanted = members_pool(service->members, number);
 	const struct live_vip *live;
 
 	if (wanted >= place_numbers(service->config))

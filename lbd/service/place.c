@@ -7,7 +7,7 @@
 
 uint32_t place_numbers(const struct config *config)
 {
-	return config->vips > LB_VIP_NUMBERS_MAX / 2 ? LB_VIP_NUMBERS_MAX : config->vips * 2;
+	return numbers_for_vips(config->vips);
 }
 
 /* The slots of all VIPs in force and of those that the change adds: what must have room at once. */
@@ -89,6 +89,8 @@ int place_take(struct change *change, const struct lb_vip *vip, struct live_vip 
 
 	if (!numbers_take(service->vip_numbers, &next->number))
 		return no_number(err);
+	/* Each VIP has a pool of its own, which has its number. */
+	service->plane.vip_pools[next->number] = lb_pools(next->number, next->number, next->number);
 	error = take_slots(change, vip->table_size, next, err);
 	if (error) {
 		free(next->slots);

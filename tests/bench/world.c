@@ -167,7 +167,7 @@ static void set_member(struct datapath *datapath, const struct bench_case *bench
 	struct lb_member member = {
 		.flags = LB_MEMBER_VALID | LB_MEMBER_NEW | LB_MEMBER_OLD,
 		.path = {HOP, HOP, HOP, HOP, HOP, HOP, HOP, HOP},
-		.vip = number / bench_case->members,
+		.pool = number / bench_case->members,
 	};
 
 	world_daddr(bench_case, number, member.daddr);
@@ -216,6 +216,7 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 	};
 	struct lb_err err = {0};
 
+	datapath_vip_pools(datapath)[vip] = lb_pools(vip, vip, vip);
 	if (datapath_vip_set(datapath, &endpoint, &value, &err) ||
 	    datapath_vip_set(datapath, &address, &only, &err)) {
 		fail("VIP", err.message);

@@ -117,6 +117,7 @@ static int set_vip(uint32_t number, uint32_t *start)
 	if (datapath_vip_set(rig.datapath, &endpoint, &value, &err) ||
 	    datapath_vip_set(rig.datapath, &address, &only, &err))
 		return fail(place->vip.endpoint, err.message);
+	rig_pools_set(number, number, number, number);
 	place->slots_start = *start;
 	place->ipv6 = endpoint.address.family == 6;
 	build_frame(place, &endpoint);
@@ -159,6 +160,11 @@ void rig_close(void)
 	rig.datapath = NULL;
 }
 
+void rig_pools_set(uint32_t vip, uint32_t now, uint32_t before, uint32_t earlier)
+{
+	datapath_vip_pools(rig.datapath)[vip] = lb_pools(now, before, earlier);
+}
+
 uint32_t *rig_slots(uint32_t vip)
 {
 	return datapath_slots(rig.datapath) + rig.places[vip].slots_start;
@@ -177,10 +183,10 @@ void rig_idle(uint32_t units)
 
 /* --- members: every second backend is reached by IPv6 --- */
 
-void rig_member_set(uint16_t number, uint32_t vip, uint32_t backend, uint32_t flags)
+void rig_member_set(uint16_t number, uint32_t pool, uint32_t backend, uint32_t flags)
 {
 	struct lb_member member = {.path = {HOP, HOP, HOP, HOP, HOP, HOP, HOP, HOP},
-				   .vip = vip,
+				   .pool = pool,
 				   .flags = LB_MEMBER_VALID | flags};
 	const bool ipv6 = backend % 2;
 

@@ -51,8 +51,10 @@ uint32_t *rig_slots(uint32_t vip);
 struct lb_flow_bucket *rig_buckets(uint32_t *count);
 void rig_idle(uint32_t units); /* after which confirmed words are dead */
 
+/* The pools of a VIP, which are its number to begin with. */
+void rig_pools_set(uint32_t vip, uint32_t now, uint32_t before, uint32_t earlier);
 /* Fills a member's entry, whole. flags: LB_MEMBER_NEW | LB_MEMBER_OLD, or 0 for one that is gone. */
-void rig_member_set(uint16_t number, uint32_t vip, uint32_t backend, uint32_t flags);
+void rig_member_set(uint16_t number, uint32_t pool, uint32_t backend, uint32_t flags);
 void rig_member_flags(uint16_t number, uint32_t flags);
 
 /* Runs a packet through the program. The identity of the backend that it goes to, or RIG_DROPPED

@@ -557,6 +557,31 @@ static void record_of_other_vip_is_not_followed(void **state)
 	recorded(&client, OWNER, 0);
 }
 
+/* A VIP has the pool of another one, and some of its slots and records are from before that, or
+ * from before the pool before. */
+static void members_of_each_pool_of_the_vip_are_its_own(void **state)
+{
+	const struct client client = client_of(*(int *)*state);
+	const uint32_t other = (client.vip + 1) % VIP_COUNT, third = (client.vip + 2) % VIP_COUNT;
+	const uint32_t pools[] = {client.vip, other, third};
+	int now;
+
+	for (now = 0; now < 3; now++) {
+		rig_pools_set(client.vip, pools[now], pools[(now + 1) % 3], pools[(now + 2) % 3]);
+		given_tracked(&client);
+		rig_bucket(rig_hash(&client))->word[0] =
+			flow_word(rig_tag(&client), member(other, THIRD), CONFIRMED, rig_time());
+		assert_int_equal(rig_send(&client, RIG_ACK), backend(other, THIRD));
+		COUNTS([LB_FLOW_HIT] = 1);
+		rig_bucket(rig_hash(&client))->word[0] = 0;
+		*rig_slot(rig_hash(&client), client.vip) =
+			lb_slot_word(member(client.vip, OWNER), member(other, PREVIOUS));
+		assert_int_equal(rig_send(&client, RIG_ACK), backend(other, PREVIOUS));
+		COUNTS([LB_FLOW_MISSED] = 1, [LB_FLOW_INSERTED] = 1);
+		rig_bucket(rig_hash(&client))->word[rig_tag(&client) % LB_FLOW_WAYS] = 0;
+	}
+}
+
 static void record_of_number_beyond_the_members_is_not_followed(void **state)
 {
 	const struct client client = client_of(*(int *)*state);
@@ -814,6 +839,7 @@ static int reset(void **state)
 				       LB_MEMBER_NEW | LB_MEMBER_OLD);
 		for (i = 0; i < vips[vip].size; i++)
 			rig_slots(vip)[i] = lb_slot_settled(member(vip, THIRD));
+		rig_pools_set(vip, vip, vip, vip);
 	}
 	rig_counts(counted);
 	return 0;
@@ -872,6 +898,8 @@ int main(void)
 		TCP(record_of_removed_member_is_emptied_when_the_slot_has_no_owner),
 		TCP(record_of_other_vip_is_not_followed),
 		UDP(record_of_other_vip_is_not_followed),
+		TCP(members_of_each_pool_of_the_vip_are_its_own),
+		UDP(members_of_each_pool_of_the_vip_are_its_own),
 		TCP(record_of_number_beyond_the_members_is_not_followed),
 		TCP(refused_syn_goes_to_previous_owner),
 		TCP(refused_syn_goes_to_owner_when_previous_takes_no_new_flows),

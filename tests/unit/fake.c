@@ -579,6 +579,11 @@ const char *tunnels_fault(const struct tunnels *of)
 
 /* --- life --- */
 
+static size_t vip_pools_bytes(void)
+{
+	return numbers_for_vips(fake.config.vips) * sizeof(uint64_t);
+}
+
 static size_t members_bytes(void)
 {
 	return members_capacity(&fake.config) * sizeof(struct lb_member);
@@ -587,6 +592,7 @@ static size_t members_bytes(void)
 static void left_clear(struct fake_left *left)
 {
 	free(left->slots);
+	free(left->vip_pools);
 	free(left->members);
 	lb_service_free(left->document);
 	lb_service_free(left->revert.document);
@@ -607,6 +613,7 @@ static void snapshot_take(void)
 
 	*now = fake.left;
 	now->slots = copy_of(fake.left.slots, fake.config.slots * sizeof(uint32_t));
+	now->vip_pools = copy_of(fake.left.vip_pools, vip_pools_bytes());
 	now->members = copy_of(fake.left.members, members_bytes());
 	if (now->document)
 		now->document = lb_service_copy(now->document);
@@ -621,10 +628,13 @@ void fake_restore(void)
 	fake.slots_left = true;
 
 	memcpy(fake.left.slots, then->slots, fake.config.slots * sizeof(uint32_t));
+	memcpy(fake.left.vip_pools, then->vip_pools, vip_pools_bytes());
 	memcpy(fake.left.members, then->members, members_bytes());
 	free(then->slots);
+	free(then->vip_pools);
 	free(then->members);
 	then->slots = fake.left.slots;
+	then->vip_pools = fake.left.vip_pools;
 	then->members = fake.left.members;
 	lb_service_free(fake.left.document);
 	lb_service_free(fake.left.revert.document);
@@ -653,10 +663,13 @@ void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets
 		(struct config){.vips = vips, .members = members, .slots = slots, .seed = {1, 2}};
 	fake.left.slots = malloc(slots * sizeof(uint32_t));
 	memset(fake.left.slots, 0xff, slots * sizeof(uint32_t));
+	fake.left.vip_pools = malloc(vip_pools_bytes());
+	memset(fake.left.vip_pools, 0xff, vip_pools_bytes());
 	fake.left.members = calloc(1, members_bytes());
 	fake.counters = calloc(members_capacity(&fake.config), sizeof(*fake.counters));
 	fake.plane = (struct plane){
 		.slots = fake.left.slots,
+		.vip_pools = fake.left.vip_pools,
 		.members = fake.left.members,
 		.nexthops = calloc(LB_NEXTHOPS_MAX, sizeof(struct lb_nexthop)),
 		.tuning = calloc(1, sizeof(struct lb_tuning)),
@@ -691,6 +704,7 @@ void fake_reset(void)
 {
 	fake.left.entry_count = 0;
 	memset(fake.left.slots, 0xff, fake.config.slots * sizeof(uint32_t));
+	memset(fake.left.vip_pools, 0xff, vip_pools_bytes());
 	memset(fake.left.members, 0, members_bytes());
 	memset(fake.plane.flows, 0, fake.plane.bucket_count * sizeof(*fake.plane.flows));
 	for (uint32_t i = 0; i < members_capacity(&fake.config); i++)
@@ -855,7 +869,7 @@ static void check_member(const struct lb_vip *vip, const struct live_vip *live, 
 		 (vip->encap == LB_ENCAP_GUE ? LB_MEMBER_GUE : 0);
 	assert_true(lb_addr_equal(&vip->backends[i].address, &backend->address));
 	assert_int_equal(entry->flags & ~LB_MEMBER_OLDER, flags);
-	assert_int_equal(entry->vip, live->number);
+	assert_true(lb_pools_have(fake.left.vip_pools[live->number], entry->pool));
 	assert_memory_equal(entry->daddr, backend->address.bytes, sizeof(entry->daddr));
 	assert_int_equal(entry->path[LB_MEMBER_PATHS - 1],
 			 nexthops_find(&nexthops_fake, &backend->address)->route.number);

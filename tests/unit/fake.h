@@ -31,6 +31,7 @@ struct fake_left {
 	struct fake_entry entries[FAKE_ENTRIES];
 	size_t entry_count;
 	uint32_t *slots;
+	uint64_t *vip_pools;
 	struct lb_member *members;
 	struct lb_service *document; /* NULL: no file */
 	struct state_revert revert;

@@ -234,7 +234,9 @@ static void break_promise(const struct model_flow *flow, const char *what, uint3
 static __u32 flow_member_flags(const struct flow *flow, __u32 number)
 {
 	assert_true(number < NUMBERS);
-	return fake.left.members[number].vip == flow->vip ? fake.left.members[number].flags : 0;
+	return lb_pools_have(flow->pools, fake.left.members[number].pool)
+		       ? fake.left.members[number].flags
+		       : 0;
 }
 
 static void flow_count(enum lb_flow_count what)
@@ -397,7 +399,7 @@ static uint32_t route_unsettled(const struct vip *vip, uint64_t hash, uint32_t s
 		.tag = tag_of(vip, hash),
 		.time = time_units(),
 		.idle = fake.plane.tuning->flow_idle,
-		.vip = vip->live->number,
+		.pools = fake.left.vip_pools[vip->live->number],
 		.syn = syn,
 		.closes = run.closing,
 	};
