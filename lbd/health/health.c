@@ -149,6 +149,9 @@ static void take_result(struct health_watch *watch, const struct health_event *e
 	watch->duration_us = clock_us() - watch->started_us;
 	schedule_next(watch);
 	tell_arrived(watch, event->outcome);
+	if (health->options.ended)
+		health->options.ended(health->options.user, watch->owner, event->outcome,
+				      watch->duration_us);
 	if (!health_step(&watch->state, event, &now))
 		return;
 	health_get(watch, &view);
@@ -375,6 +378,11 @@ void health_get(const struct health_watch *watch, struct health_view *out)
 		.duration_us = watch->duration_us,
 	};
 	memcpy(out->error, watch->state.error, sizeof(out->error));
+}
+
+enum health_status health_status(const struct health_watch *watch)
+{
+	return watch->state.status;
 }
 
 /* --- the whole --- */

@@ -54,6 +54,9 @@ struct health_options {
 	/* The status has changed. Called from the loop, never out of the functions below; may add
 	 * and remove watches, this one too. */
 	void (*changed)(void *user, void *owner, const struct health_view *view);
+	/* Of each check, before that: how it ended, and how long it took. May be NULL. Must not add or
+	 * remove watches. */
+	void (*ended)(void *user, void *owner, enum health_outcome outcome, int64_t duration_us);
 	/* How large a packet to the VIP may be that goes to the member; 0: not known. For full_mtu. */
 	uint32_t (*tunnel_mtu)(void *user, void *owner);
 	/* Of each check with full_mtu: an IP packet of so many bytes has got through, which is good to
@@ -90,5 +93,6 @@ void health_refused(struct health *health, const struct lb_addr *backend,
 		    enum pmtu_refusal refusal);
 void health_remove(struct health_watch *watch); /* NULL is fine */
 void health_get(const struct health_watch *watch, struct health_view *out);
+enum health_status health_status(const struct health_watch *watch);
 
 #endif

@@ -10,8 +10,8 @@
 #include <time.h>
 #include "../api/addr.h"
 
-#define EVENTS_SINKS_MAX 2
-#define EVENTS_LISTENERS_MAX 2
+#define EVENTS_SINKS_MAX 3
+#define EVENTS_LISTENERS_MAX 3
 
 struct events;
 

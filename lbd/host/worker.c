@@ -30,6 +30,7 @@ struct turns {
 	uint64_t lent_ns;  /* processor time of workers in it */
 	const char *what;
 	struct turns_longest longest;
+	struct turns_counts counts;
 };
 
 struct worker {
@@ -306,8 +307,21 @@ static uint64_t spent_ns(const struct turns *turns)
 	return lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) - turns->began_ns + turns->lent_ns;
 }
 
+const uint32_t turns_bounds_us[TURNS_BOUNDS] = {100, 1000, 5000, 10000, 20000, 100000};
+
+static void count_turn(struct turns_counts *counts, uint64_t us)
+{
+	size_t i = 0;
+
+	while (i < TURNS_BOUNDS && us > turns_bounds_us[i])
+		i++;
+	counts->took[i]++;
+	counts->cpu_us += us;
+}
+
 static void turn_took(struct turns *turns, uint64_t ns)
 {
+	count_turn(&turns->counts, ns / 1000);
 	if (ns / 1000 <= turns->longest.cpu_us)
 		return;
 	turns->longest = (struct turns_longest){
@@ -334,4 +348,9 @@ void turns_dispatch(struct turns *turns)
 void turns_longest(const struct turns *turns, struct turns_longest *out)
 {
 	*out = turns ? turns->longest : (struct turns_longest){0};
+}
+
+void turns_counts(const struct turns *turns, struct turns_counts *out)
+{
+	*out = turns ? turns->counts : (struct turns_counts){0};
 }

@@ -53,6 +53,15 @@ struct turns_longest {
 };
 void turns_longest(const struct turns *turns, struct turns_longest *out);
 
+/* All turns so far, by the processor time that they took: the last bucket has those above every bound. */
+#define TURNS_BOUNDS 6
+extern const uint32_t turns_bounds_us[TURNS_BOUNDS];
+struct turns_counts {
+	uint64_t took[TURNS_BOUNDS + 1];
+	uint64_t cpu_us;
+};
+void turns_counts(const struct turns *turns, struct turns_counts *out);
+
 int worker_new(struct turns *turns, struct worker **out, struct lb_err *err);
 /* Ends the job that is under way, drops the others. By the loop's thread, when the loop has ended. */
 void worker_close(struct worker *worker);

@@ -236,6 +236,49 @@ static void tell(const struct service *service, const struct lb_vip *vip,
 		      view->since.wall_ms, view->status == HEALTH_UNHEALTHY ? view->error : NULL);
 }
 
+const uint32_t check_times_us[CHECK_TIME_COUNT] = {
+	1000,   2500,   5000,    10000,   25000,   50000,    100000,
+	250000, 500000, 1000000, 2500000, 5000000, 10000000,
+};
+
+static void count_time(struct check_counts *counts, int64_t duration_us)
+{
+	size_t i = 0;
+
+	while (i < CHECK_TIME_COUNT && duration_us > check_times_us[i])
+		i++;
+	counts->took[i]++;
+	counts->took_us += (uint64_t)duration_us;
+}
+
+static struct check_counts *counts_of(struct service *service, const struct health_check *check)
+{
+	const uint32_t pool = members_pool(service->members, (uint16_t)(check - service->checks));
+
+	return pool < place_numbers(service->config) ? &service->check_counts[pool] : NULL;
+}
+
+static void on_ended(void *user, void *owner, enum health_outcome outcome, int64_t duration_us)
+{
+	struct check_counts *counts = counts_of(user, owner);
+
+	if (!counts)
+		return;
+	counts->successes += outcome == HEALTH_SUCCESS;
+	counts->failures += outcome == HEALTH_FAILURE;
+	counts->not_made += outcome == HEALTH_NOT_MADE;
+	if (outcome != HEALTH_NOT_MADE)
+		count_time(counts, duration_us);
+}
+
+static void count_change(struct check_counts *counts, enum health_status status)
+{
+	if (!counts)
+		return;
+	counts->healthy += status == HEALTH_HEALTHY;
+	counts->unhealthy += status == HEALTH_UNHEALTHY;
+}
+
 static void on_changed(void *user, void *owner, const struct health_view *view)
 {
 	struct service *service = user;
@@ -246,6 +289,7 @@ static void on_changed(void *user, void *owner, const struct health_view *view)
 	if (!find_member(service, (uint16_t)(check - service->checks), &vip, &backend))
 		return;
 	live = &service->live[vip];
+	count_change(counts_of(service, check), view->status);
 	standing_take_result(&live->standings[backend], view->status);
 	live->reweigh = true;
 	weigh_within(service, WEIGH_GATHER_MS);
@@ -326,6 +370,7 @@ int checks_open(struct service *service, const struct service_options *from, str
 {
 	const struct health_options options = {
 		.changed = on_changed,
+		.ended = on_ended,
 		.tunnel_mtu = tunnel_mtu,
 		.arrived = on_arrived,
 		.user = service,
@@ -339,11 +384,14 @@ int checks_open(struct service *service, const struct service_options *from, str
 		return -EINVAL;
 	service->health = health_new(from->base, &options);
 	service->checks = calloc(members_capacity(service->config), sizeof(*service->checks));
+	service->check_counts =
+		calloc(place_numbers(service->config), sizeof(*service->check_counts));
 	error = chore_open(&service->retry_timer, timers, &service->upkeep, "checks", on_retry,
 			   service);
 	service->tunnels = tunnels_new(from->base, from->links, service->plane.datapath,
 				       service->config->seed);
-	if (!error && service->health && service->checks && service->tunnels)
+	if (!error && service->health && service->checks && service->check_counts &&
+	    service->tunnels)
 		return 0;
 	return lb_err_no_memory(err);
 }
@@ -354,4 +402,5 @@ void checks_close(struct service *service)
 	chore_close(&service->retry_timer);
 	tunnels_free(service->tunnels);
 	free(service->checks);
+	free(service->check_counts);
 }

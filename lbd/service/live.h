@@ -8,6 +8,7 @@
 #include "../host/worker.h"
 #include "../plane/members.h"
 #include "chore.h"
+#include "facts.h"
 #include "../plane/numbers.h"
 #include "service.h"
 #include "../plane/slots.h"
@@ -86,12 +87,13 @@ struct service {
 
 	struct exec_rights exec_rights;
 	struct health *health;
-	struct health_check *checks; /* by member number */
-	struct chore reweigh_timer;  /* pending while a VIP is to be weighed again */
-	int64_t reweigh_at_ms;       /* when, by the monotonic clock */
-	int64_t reweigh_after_ms;    /* not before */
-	struct chore retry_timer;    /* pending while a check could not be set up */
-	struct chore ways_timer;     /* pending when a next hop was resolved */
+	struct health_check *checks;       /* by member number */
+	struct check_counts *check_counts; /* by pool number */
+	struct chore reweigh_timer;        /* pending while a VIP is to be weighed again */
+	int64_t reweigh_at_ms;             /* when, by the monotonic clock */
+	int64_t reweigh_after_ms;          /* not before */
+	struct chore retry_timer;          /* pending while a check could not be set up */
+	struct chore ways_timer;           /* pending when a next hop was resolved */
 	struct tunnels *tunnels;
 
 	bool entries_wrong; /* entry_repair has to follow */

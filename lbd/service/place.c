@@ -91,6 +91,8 @@ int place_take(struct change *change, const struct lb_vip *vip, struct live_vip 
 		return no_number(err);
 	/* Each VIP has a pool of its own, which has its number. */
 	service->plane.vip_pools[next->number] = lb_pools(next->number, next->number, next->number);
+	service->check_counts[next->number] =
+		(struct check_counts){0}; /* of an earlier VIP's checks */
 	error = take_slots(change, vip->table_size, next, err);
 	if (error) {
 		free(next->slots);

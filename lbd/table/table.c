@@ -17,6 +17,8 @@ struct table {
 	struct roster *roster; /* of the last update; NULL before the first */
 	uint16_t *firsts;      /* rendezvous only */
 	uint16_t *owners;
+	bool digested; /* since the last update */
+	uint64_t digest;
 };
 
 static int entry_compare(const void *a, const void *b)
@@ -133,6 +135,7 @@ int table_update(struct table *table, const struct table_member *members, size_t
 	owners_to_numbers(table->owners, table->size, roster);
 	free(table->roster);
 	table->roster = roster;
+	table->digested = false;
 	return 0;
 }
 
@@ -162,17 +165,39 @@ uint64_t table_digest(const uint16_t *owners, uint32_t size, const struct table_
 {
 	static const struct lb_addr nobody;
 	uint64_t digest = hash_number(seed, HASH_DIGEST, size);
-	uint16_t at[LB_NONE + 1]; /* number -> position in members */
+	const uint64_t no_owner = hash_address(seed, HASH_DIGEST_OWNER, &nobody);
+	uint64_t *hashes = malloc((LB_NONE + 1) * sizeof(*hashes)); /* by number */
 
-	memset(at, 0xff, sizeof(at));
+	if (!hashes)
+		return 0;
+	for (size_t number = 0; number <= LB_NONE; number++)
+		hashes[number] = no_owner;
 	for (size_t i = 0; i < count && i < LB_NONE; i++)
-		at[members[i].number] = i;
-	for (uint32_t slot = 0; slot < size; slot++) {
-		uint16_t member = owners[slot] == LB_NONE ? LB_NONE : at[owners[slot]];
-		const struct lb_addr *address =
-			member == LB_NONE ? &nobody : &members[member].address;
-
-		digest = hash_mix(digest ^ hash_address(seed, HASH_DIGEST_OWNER, address));
-	}
+		hashes[members[i].number] =
+			hash_address(seed, HASH_DIGEST_OWNER, &members[i].address);
+	for (uint32_t slot = 0; slot < size; slot++)
+		digest = hash_mix(digest ^ hashes[owners[slot]]);
+	free(hashes);
 	return digest;
+}
+
+/* Members without a weight own no slot, so those that do are enough. */
+uint64_t table_digest_kept(struct table *table)
+{
+	const size_t count = table->roster ? table->roster->count : 0;
+	struct table_member *members;
+
+	if (table->digested)
+		return table->digest;
+	members = calloc(count + 1, sizeof(*members));
+	if (!members)
+		return 0;
+	for (size_t i = 0; i < count; i++) {
+		members[i].address = table->roster->entries[i].address;
+		members[i].number = table->roster->entries[i].number;
+	}
+	table->digest = table_digest(table->owners, table->size, members, count, table->seed);
+	table->digested = table->digest;
+	free(members);
+	return table->digest;
 }

@@ -59,5 +59,7 @@ int table_build(enum lb_table_kind kind, const struct table_member *members, siz
  * (numbers do not count, they differ between nodes), and the seed is the same. */
 uint64_t table_digest(const uint16_t *owners, uint32_t size, const struct table_member *members,
 		      size_t count, const uint64_t seed[2]);
+/* That of a builder's table, worked out once after each update; 0 without memory. */
+uint64_t table_digest_kept(struct table *table);
 
 #endif

@@ -508,6 +508,11 @@ void health_get(const struct health_watch *watch, struct health_view *out)
 	*out = watch->view;
 }
 
+enum health_status health_status(const struct health_watch *watch)
+{
+	return watch->view.status;
+}
+
 void fake_health(const struct lb_addr *backend, enum health_status status)
 {
 	struct health_watch *watch, *next;
@@ -517,6 +522,9 @@ void fake_health(const struct lb_addr *backend, enum health_status status)
 		if (backend && !lb_addr_equal(backend, &watch->backend))
 			continue;
 		watch->view.duration_us = 1000;
+		health.options.ended(health.options.user, watch->owner,
+				     status == HEALTH_HEALTHY ? HEALTH_SUCCESS : HEALTH_FAILURE,
+				     watch->view.duration_us);
 		if (watch->view.status == status)
 			continue;
 		watch->view.status = status;

@@ -908,6 +908,63 @@ static void datagrams_of_a_draining_backend_stay_when_all_are_unhealthy(void **s
 	fake_close();
 }
 
+/* --- facts --- */
+
+static struct vip_facts facts_of(size_t vip)
+{
+	struct vip_facts facts;
+
+	assert_int_equal(
+		service_vip_facts(fake.service, &fake.service->document->vips[vip], &facts), 0);
+	return facts;
+}
+
+static void facts_say_what_checks_have_found(void **state)
+{
+	struct vip_facts facts;
+
+	(void)state;
+	start();
+	apply(CHECKED(""));
+	result(NULL, HEALTH_HEALTHY);
+	result(&a_address, HEALTH_UNHEALTHY);
+	facts = facts_of(0);
+	assert_int_equal(facts.checks.successes, 2);
+	assert_int_equal(facts.checks.failures, 1);
+	assert_int_equal(facts.checks.healthy, 2);
+	assert_int_equal(facts.checks.unhealthy, 1);
+	assert_int_equal(facts.checks.took[0], 3); /* 1 ms each */
+	assert_int_equal(facts.checks.took_us, 3000);
+	assert_int_equal(facts.backends[0].health, HEALTH_UNHEALTHY);
+	assert_int_equal(facts.backends[0].share, 0);
+	assert_int_equal(facts.backends[0].slots, 0);
+	assert_int_equal(facts.backends[1].health, HEALTH_HEALTHY);
+	assert_int_equal(facts.backends[1].share, 10);
+	assert_int_equal(facts.backends[1].slots, 251);
+	assert_int_equal(facts.settled + facts.moving + facts.tracked, 251);
+	assert_true(facts.moving);
+	vip_facts_clear(&facts);
+	fake_close();
+}
+
+/* Its number is that of one that is gone, after a while. */
+static void counts_of_checks_begin_anew_with_each_vip(void **state)
+{
+	(void)state;
+	start();
+	for (int i = 0; i < 20; i++) {
+		struct vip_facts facts;
+
+		apply(CHECKED(""));
+		facts = facts_of(0);
+		assert_int_equal(facts.checks.successes, 0);
+		vip_facts_clear(&facts);
+		result(NULL, HEALTH_HEALTHY);
+		apply(documents[0]);
+	}
+	fake_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -944,6 +1001,8 @@ int main(void)
 		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
 		cmocka_unit_test(datagrams_leave_who_takes_no_new_flows_before_the_transition_ends),
 		cmocka_unit_test(datagrams_of_a_draining_backend_stay_when_all_are_unhealthy),
+		cmocka_unit_test(facts_say_what_checks_have_found),
+		cmocka_unit_test(counts_of_checks_begin_anew_with_each_vip),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -250,6 +250,28 @@ static void another_seed_gives_another_table(void **state)
 	}
 }
 
+static void a_table_keeps_its_digest_until_it_is_updated(void **state)
+{
+	struct table_member members[3];
+
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		struct table *table = table_new(KINDS[k], SIZE, SEED);
+
+		members_equal(members, 3, 1);
+		for (uint32_t weight = 0; weight < 3; weight++) {
+			uint64_t expected;
+
+			members[1].weight = weight;
+			assert_int_equal(table_update(table, members, 3), 0);
+			expected = table_digest(table_owners(table), SIZE, members, 3, SEED);
+			assert_int_equal(table_digest_kept(table), expected);
+			assert_int_equal(table_digest_kept(table), expected);
+		}
+		table_free(table);
+	}
+}
+
 static void a_digest_tells_owners_seed_and_size_apart(void **state)
 {
 	static const uint64_t other[2] = {0x0123456789abcdee, 0xfedcba9876543210};
@@ -602,6 +624,7 @@ int main(void)
 		cmocka_unit_test(too_many_members_are_refused_and_change_nothing),
 		cmocka_unit_test(order_and_numbers_of_members_do_not_matter),
 		cmocka_unit_test(another_seed_gives_another_table),
+		cmocka_unit_test(a_table_keeps_its_digest_until_it_is_updated),
 		cmocka_unit_test(a_digest_tells_owners_seed_and_size_apart),
 		cmocka_unit_test(tables_are_those_of_earlier_versions),
 		cmocka_unit_test(without_a_weighty_member_no_slot_has_an_owner),

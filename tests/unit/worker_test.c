@@ -293,6 +293,7 @@ static void work_long(struct worker_job *job)
 static void what_a_worker_does_counts_for_the_turn(void **state)
 {
 	struct turns_longest longest;
+	struct turns_counts counts;
 	struct rig rig;
 	struct job job = {0};
 
@@ -303,6 +304,9 @@ static void what_a_worker_does_counts_for_the_turn(void **state)
 	turns_longest(rig.turns, &longest);
 	assert_in_range(longest.cpu_us, (WORK_MS - 1) * 1000, 2 * WORK_MS * 1000);
 	assert_string_equal(longest.what, "a test");
+	turns_counts(rig.turns, &counts);
+	assert_int_equal(counts.took[TURNS_BOUNDS - 1] + counts.took[TURNS_BOUNDS], 1);
+	assert_in_range(counts.cpu_us, longest.cpu_us, 2 * WORK_MS * 1000);
 	teardown(&rig);
 }
 

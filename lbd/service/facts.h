@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is there to be counted and measured of the live service? Numbers, where report.c has JSON: for whoever reads all of
+ * 20,000 backends every few seconds. */
+#ifndef LB_SERVICE_FACTS_H
+#define LB_SERVICE_FACTS_H
+
+#include "../health/state.h"
+#include "service.h"
+
+/* How long checks took, by upper bounds (check_times_us); what takes longer is in one bucket more. */
+#define CHECK_TIME_COUNT 13
+
+/* Of the health checks of a VIP, since it came into force or lbd started. */
+struct check_counts {
+	uint64_t successes, failures, not_made;
+	uint64_t healthy, unhealthy; /* how often a backend has become so */
+	uint64_t took[CHECK_TIME_COUNT + 1];
+	uint64_t took_us; /* all that have been made together */
+};
+
+extern const uint32_t check_times_us[CHECK_TIME_COUNT];
+
+struct backend_facts {
+	const struct lb_addr *address; /* the document's */
+	uint32_t weight;               /* in the document */
+	uint32_t share;                /* the weight that counts for new flows now */
+	bool drain, waiting, reachable;
+	enum health_status
+		health; /* of a VIP with a check; unknown too before its watch is there */
+	uint32_t slots, recorded_flows;
+	struct lb_counter traffic;
+};
+
+struct vip_facts {
+	uint32_t settled, moving, tracked;
+	struct check_counts checks; /* all 0 without a check */
+	uint64_t digest;            /* of its table */
+	struct backend_facts *backends;
+	size_t backend_count;
+};
+
+struct service_facts {
+	uint32_t vips, members, slots; /* in use */
+	uint64_t recorded, room;       /* of the flow table */
+	uint64_t flow_counts[LB_FLOW_COUNT_COUNT];
+	uint64_t digest;
+	bool unconfirmed, save_failed, revert_failed;
+};
+
+void service_facts(struct service *service, struct service_facts *out);
+/* Of a VIP of the document, which must be held; yields. 0, or -ENOMEM with nothing to clear. */
+int service_vip_facts(struct service *service, const struct lb_vip *vip, struct vip_facts *out);
+void vip_facts_clear(struct vip_facts *facts);
+
+#endif
