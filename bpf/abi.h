@@ -27,16 +27,17 @@
  *      grade have the place of one, "confirmed"
  *   4  the grades of records mean something else
  *   5  the records of fragments hold the protocol; map "scratch"
- *   6  members have their pool's number in place of a VIP's; map "vip_pools"
+ *   6  members have their pool's number in place of a VIP's; map "vip_pools"; places in the VIP
+ *      index have 17 bits of VIP number
  */
 #define LB_ABI_VERSION 6
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
-#define LB_VIPS_MAX 65536
-#define LB_VIP_NUMBERS_MAX 65536 /* 0 … 65,535: 16 bits, see lb_place */
-#define LB_MEMBERS_MAX 65534     /* member numbers 0 … 65,533; 0xffff is LB_NONE */
-#define LB_NEXTHOPS_MAX 4096     /* number 0 is LB_NEXTHOP_UNRESOLVED */
-#define LB_SLOTS_MAX (1u << 28)  /* over all VIPs */
+#define LB_VIPS_MAX 131072
+#define LB_VIP_NUMBERS_MAX 131072 /* 0 … 131,071: 17 bits, see lb_place */
+#define LB_MEMBERS_MAX 65534      /* member numbers 0 … 65,533; 0xffff is LB_NONE */
+#define LB_NEXTHOPS_MAX 4096      /* number 0 is LB_NEXTHOP_UNRESOLVED */
+#define LB_SLOTS_MAX (1u << 27)   /* over all VIPs: 27 bits, see lb_place */
 #define LB_FLOWS_MAX (1u << 28)
 #define LB_TABLE_SIZE_MIN 251u
 #define LB_TABLE_SIZE_MAX 1048573u
@@ -119,20 +120,21 @@ struct lb_index6_line {
 	} way[LB_INDEX_WAYS];
 };
 
-/* start:28 | number:16 | size:20, of struct lb_vip_value. Never 0, since no VIP is without slots. */
+/* start:27 | number:17 | size:20, of struct lb_vip_value. Never 0, since no VIP is without slots.
+ * Several VIPs may have the same slots. */
 static inline __u64 lb_place(__u32 number, __u32 slots_start, __u32 slots_size)
 {
-	return (__u64)slots_start << 36 | (__u64)number << 20 | slots_size;
+	return (__u64)slots_start << 37 | (__u64)number << 20 | slots_size;
 }
 
 static inline __u32 lb_place_start(__u64 place)
 {
-	return place >> 36;
+	return place >> 37;
 }
 
 static inline __u32 lb_place_number(__u64 place)
 {
-	return (__u16)(place >> 20);
+	return place >> 20 & (LB_VIP_NUMBERS_MAX - 1);
 }
 
 static inline __u32 lb_place_size(__u64 place)

@@ -114,8 +114,8 @@ static void valid_variants_are_taken(void **state)
 		"{\"interfaces\":[\"e\"],\"encap\":{\"source4\":\"auto\",\"source6\":\"auto\"}}",
 		"{\"interfaces\":[\"e\"],\"encap\":{\"source4\":\"10.0.0.0/8\"}}",
 		"{\"interfaces\":[\"e\"],\"encap\":{\"source6\":\"2001:db8::/96\"}}",
-		"{\"interfaces\":[\"e\"],\"limits\":{\"vips\":65536,\"members\":65534,"
-		"\"slots\":268435456,\"flows\":268435456}}",
+		"{\"interfaces\":[\"e\"],\"limits\":{\"vips\":131072,\"members\":65534,"
+		"\"slots\":134217728,\"flows\":268435456}}",
 		"{\"interfaces\":[\"e\"],\"hash_seed\":\"00000000000000000000000000000001\"}",
 	};
 
@@ -191,15 +191,15 @@ static const struct fault faults[] = {
 	 "bits beyond the length are set in \"10.0.0.1/24\"", "did you mean 10.0.0.0/24?"},
 	{IF "\"encap\":{\"source\":\"auto\"}}", "encap.source", "unknown field \"source\"",
 	 "did you mean \"source4\"?"},
-	{IF "\"limits\":{\"vips\":0}}", "limits.vips", "vips must be 1 to 65536, not 0", ""},
-	{IF "\"limits\":{\"vips\":65537}}", "limits.vips", "vips must be 1 to 65536, not 65537",
+	{IF "\"limits\":{\"vips\":0}}", "limits.vips", "vips must be 1 to 131072, not 0", ""},
+	{IF "\"limits\":{\"vips\":131073}}", "limits.vips", "vips must be 1 to 131072, not 131073",
 	 ""},
 	{IF "\"limits\":{\"members\":65535}}", "limits.members",
 	 "members must be 1 to 65534, not 65535", ""},
 	{IF "\"limits\":{\"slots\":250}}", "limits.slots",
-	 "slots must be 251 to 268435456, not 250", ""},
-	{IF "\"limits\":{\"slots\":268435457}}", "limits.slots",
-	 "slots must be 251 to 268435456, not 268435457", ""},
+	 "slots must be 251 to 134217728, not 250", ""},
+	{IF "\"limits\":{\"slots\":134217729}}", "limits.slots",
+	 "slots must be 251 to 134217728, not 134217729", ""},
 	{IF "\"limits\":{\"flows\":7}}", "limits.flows", "flows must be 8 to 268435456, not 7", ""},
 	{IF "\"limits\":{\"flows\":268435457}}", "limits.flows",
 	 "flows must be 8 to 268435456, not 268435457", ""},
@@ -333,7 +333,7 @@ static void file_faults_name_file_line_and_column(void **state)
 		 ""},
 		{"{\"interfaces\":[\"e\"]} x", ":1:22: end of file expected", ""},
 		{"{\"interfaces\":[\"e\"],\"limits\":{\"vips\":0}}",
-		 ": vips must be 1 to 65536, not 0", "limits.vips"},
+		 ": vips must be 1 to 131072, not 0", "limits.vips"},
 	};
 	char path[64], start[128];
 	struct config config;
