@@ -232,16 +232,14 @@ static uint32_t transition_of(const struct lb_service *kept, const struct lb_end
 	return vip ? vip->transition_s : LB_TRANSITION_TCP_S;
 }
 
-/* What took new flows, or has had packets, goes on; else, what cannot be reached may have been
+/* What took new flows, or may have had packets, goes on; else, what cannot be reached may have been
  * waiting for its next hop. */
 static struct health_standing standing_left(const struct service *service, uint16_t number)
 {
 	const uint32_t flags = members_flags(service->members, number);
 	struct health_standing standing = standing_of_left(flags);
-	struct lb_counter counter = {0};
 
-	service->plane.counters(service->plane.datapath, number, &counter);
-	standing.held = !(flags & LB_MEMBER_NEW) && !counter.packets;
+	standing.held = !(flags & LB_MEMBER_NEW) && !live_had_packets(service, number);
 	standing.arriving = standing.held && !members_reachable(service->members, number);
 	return standing;
 }

@@ -3,6 +3,7 @@
  * ends? The real service runs over a plane, a disk and a time in memory (fake.h). */
 #include "fake.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -560,6 +561,39 @@ static void who_was_added_waits_for_its_next_hop(void **state)
 	fake_close();
 }
 
+static int unreadable(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+{
+	(void)datapath;
+	(void)member;
+	*out = (struct lb_counter){0};
+	return -EIO;
+}
+
+/* An lbd before has kept new flows from it, perhaps for its health, not for its next hop. */
+static void what_may_have_had_packets_does_not_wait_for_its_next_hop_again(void **state)
+{
+	(void)state;
+	for (int older = 0; older < 2; older++) {
+		uint16_t number;
+
+		start();
+		apply(documents[1]);
+		fake.unresolved = true;
+		apply("{'vips': [{" WEB ", 'backends': [" A "," B "," C "]}]}");
+		assert_serve("+o+o-o");
+		number = fake.service->live[0].backends[2].number;
+		if (older)
+			fake.left.members[number].flags |= LB_MEMBER_OLDER;
+		else
+			fake.plane.counters = unreadable;
+		fake.unresolved = true;
+		restart();
+		assert_false(fake.service->live[0].standings[2].held);
+		assert_serve("+o+o+o");
+		fake_close();
+	}
+}
+
 #define OTHER "{'address': '192.0.2.2:80/tcp', 'table_size': 251, 'backends': [" A "]}"
 
 /* The next hop of A is known when WEB comes into force, by another VIP; that of B is not. */
@@ -988,6 +1022,7 @@ int main(void)
 		cmocka_unit_test(slots_leave_who_is_unhealthy_and_come_back),
 		cmocka_unit_test(health_decides_about_old_flows_as_the_vip_says),
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
+		cmocka_unit_test(what_may_have_had_packets_does_not_wait_for_its_next_hop_again),
 		cmocka_unit_test(a_new_vip_waits_for_its_next_hops_before_it_moves_slots),
 		cmocka_unit_test(it_is_told_once_that_a_backend_serves_which_waited),
 		cmocka_unit_test(it_is_warned_of_backends_that_cannot_be_reached),
