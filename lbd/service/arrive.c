@@ -158,7 +158,7 @@ static void look_at_ways(struct service *service, struct live_vip *live)
 {
 	if (!live->arriving || !find_reached(service, live))
 		return;
-	if (!live->ways_by_ms && uses_arriving(live))
+	if (clock_now_ms(service) >= live->ways_by_ms && uses_arriving(live))
 		live->ways_by_ms = clock_now_ms(service) + GRACE_MS;
 	live->reweigh = true;
 	weigh_within(service, 0);

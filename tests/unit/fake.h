@@ -80,6 +80,7 @@ void fake_restore(void);
 
 /* The next hops of all destinations become known. */
 void fake_resolve(void);
+void fake_resolve_one(const struct lb_addr *address); /* that of one */
 
 /* Every check of a backend, or of all (NULL), gives this result. */
 void fake_health(const struct lb_addr *backend, enum health_status status);

@@ -479,6 +479,7 @@ static void after_a_reboot_nobody_waits_longer_than_was_asked_for(void **state)
 
 static const struct lb_addr a_address = {.family = 4, .bytes = {10, 0, 0, 1}};
 static const struct lb_addr b_address = {.family = 4, .bytes = {10, 0, 0, 2}};
+static const struct lb_addr c_address = {.family = 4, .bytes = {10, 0, 0, 3}};
 
 #define CHECKED(more) "{'vips': [{" WEB ", " CHECK more ", 'backends': [" A "," B "]}]}"
 
@@ -632,6 +633,32 @@ static void a_new_vip_waits_for_its_next_hops_before_it_moves_slots(void **state
 	fake_resolve();
 	fake_pass(SECOND / 10);
 	assert_serve("+o+o");
+	fake_close();
+}
+
+/* What comes after the first next hop is given a second before it loses its share. */
+static void resolved_one_by_one(const struct lb_addr *first, const char *then)
+{
+	fake_resolve_one(first);
+	fake_pass(SECOND / 2);
+	assert_serve("+o+o");
+	fake_pass(SECOND);
+	assert_serve(then);
+}
+
+static void a_vip_waits_for_its_next_hops_each_time_that_none_is_known(void **state)
+{
+	(void)state;
+	start();
+	fake.unresolved = true;
+	apply("{'vips': [{" WEB ", 'backends': [" A "," B "]}]}");
+	resolved_one_by_one(&a_address, "+o-o");
+	fake_resolve();
+	fake_pass(SECOND / 10);
+	assert_serve("+o+o");
+	fake.unresolved = true; /* of the next ones */
+	apply("{'vips': [{" WEB ", 'backends': [" C ",{'address': '10.0.0.4', 'weight': 10}]}]}");
+	resolved_one_by_one(&c_address, "+o-o");
 	fake_close();
 }
 
@@ -1024,6 +1051,7 @@ int main(void)
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
 		cmocka_unit_test(what_may_have_had_packets_does_not_wait_for_its_next_hop_again),
 		cmocka_unit_test(a_new_vip_waits_for_its_next_hops_before_it_moves_slots),
+		cmocka_unit_test(a_vip_waits_for_its_next_hops_each_time_that_none_is_known),
 		cmocka_unit_test(it_is_told_once_that_a_backend_serves_which_waited),
 		cmocka_unit_test(it_is_warned_of_backends_that_cannot_be_reached),
 		cmocka_unit_test(a_check_that_cannot_be_made_keeps_no_slots_where_they_are),
