@@ -83,8 +83,8 @@ static bool look_at_new(const struct service *service, const struct live_vip *be
 	return added && (wait || next->arriving);
 }
 
-/* A VIP that comes into force may have flows of another node, or of the data plane before. So its
- * table begins whole, with those that are likely to be reached in a moment: no slot moves then. */
+/* A VIP that comes into force, or gets its first backends, may have flows of another node, or of the
+ * data plane before. So its table begins whole, with those that are likely to be reached in a moment: no slot moves then. */
 static void begin_whole(const struct service *service, struct live_vip *next)
 {
 	if (!next->arriving || next->arriving == next->backend_count)
@@ -99,7 +99,7 @@ int arrive_hold(struct service *service, const struct lb_vip *vip, const struct 
 	const bool presumed_wrong = look_at_new(service, before, next);
 	int error = 0;
 
-	if (!before)
+	if (!before || !before->backend_count)
 		begin_whole(service, next);
 	else if (presumed_wrong)
 		error = weigh_again(vip, next);

@@ -159,7 +159,8 @@ static void merge_step(struct change *change, struct step *step)
 	if (step->plan.what != PLAN_CHANGED)
 		return;
 	next->round_ends_ms = before->round_ends_ms;
-	next->ways_by_ms = before->ways_by_ms;
+	if (next->ways_by_ms < before->ways_by_ms)
+		next->ways_by_ms = before->ways_by_ms;
 	next->told_all_unhealthy = before->told_all_unhealthy;
 	if (checks_merge(step->plan.after, before, next))
 		next->reweigh = true;

@@ -636,6 +636,25 @@ static void a_new_vip_waits_for_its_next_hops_before_it_moves_slots(void **state
 	fake_close();
 }
 
+/* As a new VIP does: another node may have flows for it already. */
+static void a_vip_without_backends_begins_with_all_that_it_gets_at_once(void **state)
+{
+	(void)state;
+	start();
+	apply("{'vips': [{" WEB ", 'backends': []}, " OTHER "]}");
+	fake.unresolved = true;
+	apply("{'vips': [{" WEB ", 'backends': [" A "," B "]}, " OTHER "]}");
+	assert_serve("+o+o");
+	fake_pass(SECOND - SECOND / 100);
+	assert_serve("+o+o");
+	fake_pass(SECOND / 10);
+	assert_serve("+o-o");
+	fake_resolve();
+	fake_pass(SECOND / 10);
+	assert_serve("+o+o");
+	fake_close();
+}
+
 /* What comes after the first next hop is given a second before it loses its share. */
 static void resolved_one_by_one(const struct lb_addr *first, const char *then)
 {
@@ -1051,6 +1070,7 @@ int main(void)
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
 		cmocka_unit_test(what_may_have_had_packets_does_not_wait_for_its_next_hop_again),
 		cmocka_unit_test(a_new_vip_waits_for_its_next_hops_before_it_moves_slots),
+		cmocka_unit_test(a_vip_without_backends_begins_with_all_that_it_gets_at_once),
 		cmocka_unit_test(a_vip_waits_for_its_next_hops_each_time_that_none_is_known),
 		cmocka_unit_test(it_is_told_once_that_a_backend_serves_which_waited),
 		cmocka_unit_test(it_is_warned_of_backends_that_cannot_be_reached),
