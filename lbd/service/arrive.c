@@ -7,6 +7,8 @@
  * the tables of those VIPs that must wait are made without them; each backend gets its share later,
  * by a transition like any other.
  */
+#include <stdio.h>
+
 #include "../host/events.h"
 #include "live.h"
 
@@ -178,19 +180,34 @@ static void on_ways(void *user)
 
 /* --- saying --- */
 
+/* Why the next hop of a backend is not resolved, as `before` and `after` around it; "" when that is
+ * not known, or it has just been resolved. */
+#define BECAUSE_TEXT (MEMBERS_PROBLEM_TEXT + 8)
+static const char *because(const struct service *service, const struct table_member *backend,
+			   const char *before, const char *after, char out[BECAUSE_TEXT])
+{
+	char problem[MEMBERS_PROBLEM_TEXT];
+
+	out[0] = '\0';
+	members_problem(service->members, backend->number, problem);
+	if (problem[0])
+		snprintf(out, BECAUSE_TEXT, "%s%s%s", before, problem, after);
+	return out;
+}
+
 json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
 		     const struct live_vip *live, size_t i)
 {
 	const struct table_member *backend = &live->backends[i];
 	const struct health_standing standing = live->standings[i];
-	char problem[MEMBERS_PROBLEM_TEXT];
+	char reason[BECAUSE_TEXT];
 
 	if (!standing_waits(standing, lb_backend_share(&vip->backends[i]), backend->weight))
 		return NULL;
 	if (!standing.arriving)
 		return json_string("its first health check succeeds");
-	return json_sprintf("its next hop is resolved (%s)",
-			    members_problem(service->members, backend->number, problem));
+	return json_sprintf("its next hop is resolved%s",
+			    because(service, backend, " (", ")", reason));
 }
 
 json_t *arrive_waiting(const struct service *service, const struct lb_vip *vip,
@@ -217,7 +234,7 @@ json_t *arrive_waiting(const struct service *service, const struct lb_vip *vip,
 static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 			const struct live_vip *live, bool serve, json_t *warnings)
 {
-	char problem[MEMBERS_PROBLEM_TEXT], address[LB_ADDR_TEXT];
+	char reason[BECAUSE_TEXT], address[LB_ADDR_TEXT];
 	size_t first = 0, count = 0;
 
 	for (size_t i = 0; i < live->backend_count; i++) {
@@ -230,13 +247,12 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 	if (!count)
 		return;
 	json_array_append_new(
-		warnings, json_sprintf("%zu of %zu backends of VIP %s %s resolved, %s first: %s",
+		warnings, json_sprintf("%zu of %zu backends of VIP %s %s resolved, %s first%s",
 				       count, live->backend_count, vip->name,
 				       serve ? "take new flows although their next hop is not"
 					     : "get no new flows until their next hop is",
 				       lb_addr_format(&live->backends[first].address, address),
-				       members_problem(service->members,
-						       live->backends[first].number, problem)));
+				       because(service, &live->backends[first], ": ", "", reason)));
 }
 
 void arrive_warnings(const struct service *service, json_t *warnings)

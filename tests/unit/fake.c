@@ -357,6 +357,7 @@ static void tell_route(const struct nexthops *nexthops, struct destination *dest
 	};
 	for (unsigned int i = 0; i < LB_MEMBER_PATHS; i++)
 		route->path[i] = route->way[i] = number;
+	strcpy(destination->reason, number ? "" : "no route");
 	nexthops->options.changed(nexthops->options.user, destination);
 }
 

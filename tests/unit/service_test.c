@@ -736,6 +736,25 @@ static void assert_warned(const char *words)
 	json_decref(warnings);
 }
 
+static void assert_waits_until(const char *expected)
+{
+	const struct service *service = fake.service;
+	json_t *until = arrive_until(service, &service->document->vips[0], &service->live[0], 1);
+
+	assert_string_equal(json_string_value(until), expected);
+	json_decref(until);
+}
+
+static void it_is_told_why_a_backend_waits_where_that_is_known(void **state)
+{
+	(void)state;
+	begin_with_one_that_waits(WITH("", A), WITH("", A "," B));
+	assert_waits_until("its next hop is resolved (no route)");
+	fake_resolve(); /* and it has not got its share yet */
+	assert_waits_until("its next hop is resolved");
+	fake_close();
+}
+
 static void it_is_warned_of_backends_that_cannot_be_reached(void **state)
 {
 	(void)state;
@@ -1073,6 +1092,7 @@ int main(void)
 		cmocka_unit_test(a_vip_without_backends_begins_with_all_that_it_gets_at_once),
 		cmocka_unit_test(a_vip_waits_for_its_next_hops_each_time_that_none_is_known),
 		cmocka_unit_test(it_is_told_once_that_a_backend_serves_which_waited),
+		cmocka_unit_test(it_is_told_why_a_backend_waits_where_that_is_known),
 		cmocka_unit_test(it_is_warned_of_backends_that_cannot_be_reached),
 		cmocka_unit_test(a_check_that_cannot_be_made_keeps_no_slots_where_they_are),
 		cmocka_unit_test(results_that_come_amid_a_change_are_not_lost),
