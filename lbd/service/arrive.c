@@ -170,12 +170,12 @@ static void on_ways(void *user)
 {
 	struct service *service = user;
 
-	service_hold(service);
+	live_hold(service);
 	for (size_t i = 0; i < service->document->vip_count; i++) {
 		look_at_ways(service, &service->live[i]);
 		worker_yield();
 	}
-	service_let_go(service);
+	live_let_go(service);
 }
 
 /* --- saying --- */

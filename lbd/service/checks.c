@@ -196,10 +196,10 @@ static void on_retry(void *user)
 {
 	struct service *service = user;
 
-	service_hold(service);
+	live_hold(service);
 	for (size_t i = 0; i < service->document->vip_count; i++)
 		watch_all(service, &service->document->vips[i], &service->live[i], false);
-	service_let_go(service);
+	live_let_go(service);
 }
 
 /* --- results --- */

@@ -149,12 +149,12 @@ static void on_release(void *user)
 	struct service *service = user;
 	size_t i;
 
-	service_hold(service);
+	live_hold(service);
 	for (i = 0; i < service->document->vip_count; i++) {
 		release_set_up(service, &service->live[i]);
 		worker_yield();
 	}
-	service_let_go(service);
+	live_let_go(service);
 }
 
 static void tick(void *user)
@@ -163,7 +163,7 @@ static void tick(void *user)
 	uint32_t slice = service->plane.bucket_count / TICKS_A_PASS;
 	size_t i;
 
-	service_hold(service);
+	live_hold(service);
 	if (!service->changing)
 		entry_repair(service, NULL);
 	for (i = 0; i < service->document->vip_count; i++) {
@@ -174,7 +174,7 @@ static void tick(void *user)
 		slice = BUCKETS_A_TICK;
 	if (sweep_step(service->sweep, slice, clock_now_units(service)))
 		end_pass(service);
-	service_let_go(service);
+	live_let_go(service);
 	schedule(service);
 }
 

@@ -176,7 +176,7 @@ static struct lb_service *swap(struct change *change, struct live_vip **live, ui
 	size_t i;
 
 	service->swapping = true;
-	while (service->holds)
+	while (service->readers || service->keepers)
 		worker_pause();
 	for (i = 0; i < change->step_count; i++)
 		merge_step(change, &change->steps[i]);

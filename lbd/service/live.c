@@ -55,12 +55,24 @@ void service_hold(struct service *service)
 {
 	while (service->swapping && worker_is_one())
 		worker_pause();
-	service->holds++;
+	service->readers++;
 }
 
 void service_let_go(struct service *service)
 {
-	service->holds--;
+	service->readers--;
+}
+
+void live_hold(struct service *service)
+{
+	while (service->swapping && !service->readers && worker_is_one())
+		worker_pause();
+	service->keepers++;
+}
+
+void live_let_go(struct service *service)
+{
+	service->keepers--;
 }
 
 uint64_t service_digest_value(const struct service *service)

@@ -65,8 +65,9 @@ struct service {
 	uint32_t *vip_at;       /* by VIP number: where it is in `live`, should it be in force */
 	uint64_t digest;        /* of the document */
 	uint32_t backend_count; /* over all VIPs */
-	uint32_t holds;         /* service_hold */
-	bool swapping;          /* a change waits for them */
+	uint32_t readers;       /* service_hold */
+	uint32_t keepers;       /* live_hold */
+	bool swapping;          /* a change waits for both */
 	bool changing;          /* entries may be those of the next document */
 	/* NULL: in the loop. Changes are made by `changes` alone, so the document in force, which is
 	 * never edited, may be read there without a turn; elsewhere while it is held. */
@@ -148,6 +149,10 @@ void lead_packets(struct service *service, const struct lb_vip *vip, const struc
 const struct table_member *live_find(const struct live_vip *live, size_t *from,
 				     const struct lb_addr *address);
 
+/* live.c: as service_hold, for upkeep. A change that comes into force waits for readers; upkeep goes
+ * on meanwhile, since that may take long. */
+void live_hold(struct service *service);
+void live_let_go(struct service *service);
 /* live.c: frees all but the slots. */
 void live_clear(struct live_vip *live);
 /* live.c: whether a backend that drains has ended: its slots have left it for good (none of them

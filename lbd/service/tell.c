@@ -67,9 +67,9 @@ static void on_drains(void *user)
 {
 	struct service *service = user;
 
-	service_hold(service);
+	live_hold(service);
 	tell_drained(service, false);
-	service_let_go(service);
+	live_let_go(service);
 }
 
 void tell_drained_soon(struct service *service)

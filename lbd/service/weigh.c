@@ -165,7 +165,7 @@ static void on_reweigh(void *user)
 	const int64_t began = clock_now_ms(service);
 	int64_t next_ms = INT64_MAX;
 
-	service_hold(service);
+	live_hold(service);
 	for (size_t i = 0; i < service->document->vip_count; i++) {
 		int64_t wait_ms = reweigh_due(service, i, began);
 
@@ -173,7 +173,7 @@ static void on_reweigh(void *user)
 			next_ms = wait_ms;
 		worker_yield();
 	}
-	service_let_go(service);
+	live_let_go(service);
 	service->reweigh_after_ms = 2 * clock_now_ms(service) - began;
 	if (next_ms != INT64_MAX)
 		weigh_within(service, next_ms);
