@@ -83,9 +83,11 @@ static bool any_had_packets(const struct service *service, const struct live_vip
 {
 	size_t i;
 
-	for (i = 0; i < live->backend_count; i++)
+	for (i = 0; i < live->backend_count; i++) {
 		if (live_had_packets(service, live->backends[i].number))
 			return true;
+		worker_yield();
+	}
 	return false;
 }
 
@@ -93,15 +95,19 @@ static bool any_had_packets(const struct service *service, const struct live_vip
  * since has no flows on any node: what its backends give away, as each but one does when a VIP is
  * set up, needs no transition. That no packet was here says nothing of an older VIP: this may be a
  * standby. Safe when every packet goes by the new words, some time after the change. */
-static void release_set_up(const struct service *service, const struct live_vip *live)
+static void release_set_up(const struct service *service, struct live_vip *live)
 {
 	uint64_t all[MEMBER_WORDS];
 
 	if (!slots_take_changed(live->slots) || !live->slots->moving || !live->empty_at_s ||
-	    clock_now_s(service) - live->empty_at_s > SET_UP_S || any_had_packets(service, live))
+	    clock_now_s(service) - live->empty_at_s > SET_UP_S)
 		return;
+	live->led =
+		true; /* what a change made MOVING after the look at the packets would end, too */
 	memset(all, 0xff, sizeof(all));
-	slots_release(live->slots, all);
+	if (!any_had_packets(service, live))
+		slots_release(live->slots, all);
+	live->led = false;
 }
 
 static bool any_takes_new(const struct live_vip *live)
@@ -151,7 +157,10 @@ static void on_release(void *user)
 
 	live_hold(service);
 	for (i = 0; i < service->document->vip_count; i++) {
-		release_set_up(service, &service->live[i]);
+		if (service->live[i].led) /* by a change, which is not done */
+			chore_set(&service->release, RELEASE_MS);
+		else
+			release_set_up(service, &service->live[i]);
 		worker_yield();
 	}
 	live_let_go(service);

@@ -960,6 +960,37 @@ static void a_vip_that_is_set_up_bit_by_bit_needs_no_transition(void **state)
 	}
 }
 
+static bool led_amid;
+
+static int counters_amid(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+{
+	(void)datapath;
+	(void)member;
+	*out = (struct lb_counter){0};
+	led_amid = fake.service->live[0].led;
+	return 0;
+}
+
+/* The slots that the change leads elsewhere then are not those that were looked at. */
+static void the_end_of_setting_up_and_a_change_wait_for_each_other(void **state)
+{
+	(void)state;
+	start();
+	apply(SHORT(""));
+	apply(SHORT(A));
+	apply(SHORT(A "," B));
+	fake.service->live[0].led = true; /* a change has begun */
+	fake_pass(SECOND / 20);
+	assert_true(slots()->moving);
+	fake.service->live[0].led = false;
+	fake.service->plane.counters = counters_amid;
+	fake_pass(SECOND / 20);
+	assert_int_equal(slots()->moving, 0);
+	assert_true(led_amid);
+	assert_false(fake.service->live[0].led);
+	fake_close();
+}
+
 #define NAMES(backends)                                                                            \
 	"{'vips': [{" DNS ", 'when_all_unhealthy': 'drop', " CHECK ", 'backends': [" backends "]}" \
 	"]}"
@@ -1102,6 +1133,7 @@ int main(void)
 		cmocka_unit_test(the_number_of_a_member_whose_vip_was_taken_back_comes_free_late),
 		cmocka_unit_test(a_backend_goes_unasked_once_it_is_drained),
 		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
+		cmocka_unit_test(the_end_of_setting_up_and_a_change_wait_for_each_other),
 		cmocka_unit_test(datagrams_leave_who_takes_no_new_flows_before_the_transition_ends),
 		cmocka_unit_test(datagrams_of_a_draining_backend_stay_when_all_are_unhealthy),
 		cmocka_unit_test(facts_say_what_checks_have_found),
