@@ -29,10 +29,9 @@ static int over_limit(const char *what, uint64_t wanted, uint32_t limit, struct 
 			   what);
 }
 
-static int check_limits(struct change *change, struct lb_err *err)
+static int check_limits(const struct config *config, const struct lb_service *document,
+			uint32_t *backend_count, struct lb_err *err)
 {
-	const struct config *config = change->service->config;
-	const struct lb_service *document = change->document;
 	uint64_t backends = 0, slots = 0;
 	size_t i;
 
@@ -46,8 +45,18 @@ static int check_limits(struct change *change, struct lb_err *err)
 		return over_limit("members", backends, config->members, err);
 	if (slots > config->slots)
 		return over_limit("slots", slots, config->slots, err);
-	change->backend_count = backends;
+	*backend_count = backends;
 	return 0;
+}
+
+int apply_check(const struct service *service, const struct lb_service *document,
+		uint32_t *backend_count, struct lb_err *err)
+{
+	int error = check_limits(service->config, document, backend_count, err);
+
+	if (!error)
+		error = lb_service_check_backends(document, err);
+	return error ? error : lb_service_check_fragments(document, err);
 }
 
 static void undo(struct change *change)
@@ -180,11 +189,7 @@ static int plan(struct change *change, struct lb_err *err)
 	int error;
 
 	worker_leave();
-	error = check_limits(change, err);
-	if (!error)
-		error = lb_service_check_backends(change->document, err);
-	if (!error)
-		error = lb_service_check_fragments(change->document, err);
+	error = apply_check(change->service, change->document, &change->backend_count, err);
 	if (!error)
 		error = change_make_steps(change, err);
 	worker_enter();

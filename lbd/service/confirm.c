@@ -61,10 +61,18 @@ const char *service_save_fault(const struct service *service)
 	return service->save_fault;
 }
 
-int confirm_check(const struct service *service, struct lb_err *err)
+int confirm_check(const struct service *service, const struct lb_service *next, struct lb_err *err)
 {
+	uint32_t backends;
+	int error;
+
 	if (!waits(service))
 		return 0;
+	worker_leave();
+	error = apply_check(service, next, &backends, err);
+	worker_enter();
+	if (error)
+		return error;
 	lb_err_set(err, LB_ERR_REFUSED, "",
 		   "the last change waits to be confirmed and reverts by itself in %u s",
 		   remaining_s(service));

@@ -129,6 +129,9 @@ void live_index(struct service *service);
  * nothing) is what the next document goes back to. */
 int apply_now(struct service *service, struct lb_service *next, const struct apply_options *options,
 	      const struct state_revert *revert, json_t **change, struct lb_err *err);
+/* apply.c: what the document itself may not ask for; how many backends it has. */
+int apply_check(const struct service *service, const struct lb_service *document,
+		uint32_t *backend_count, struct lb_err *err);
 /* apply.c: keeps why lbd could not do its own work, for status, and tells it when it is another
  * reason than before; "": it could. */
 void fault_keep(const struct service *service, char kept[FAULT_TEXT], const char *what,
@@ -236,8 +239,8 @@ void confirm_close(struct service *service);
 /* A change waited when an earlier lbd ended: goes on waiting, or goes back now. Takes over
  * revert->document. */
 void confirm_restore(struct service *service, const struct state_revert *revert);
-/* An error while a change waits. */
-int confirm_check(const struct service *service, struct lb_err *err);
+/* An error while a change waits. What is wrong with `next` whatever is in force comes first. */
+int confirm_check(const struct service *service, const struct lb_service *next, struct lb_err *err);
 /* service_apply with options->confirm_s. */
 int confirm_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err);

@@ -19,7 +19,7 @@ int service_apply(struct service *service, struct lb_service *next,
 	}
 	if (options->dry_run)
 		return apply(service, next, APPLY_DRY, options, NULL, change, err);
-	if (confirm_check(service, err)) {
+	if (confirm_check(service, next, err)) {
 		lb_service_free(next);
 		return -EINVAL;
 	}

@@ -475,6 +475,22 @@ static void after_a_reboot_nobody_waits_longer_than_was_asked_for(void **state)
 	fake_close();
 }
 
+static void what_is_wrong_with_a_document_is_said_while_a_change_waits(void **state)
+{
+	struct lb_err err = {0};
+
+	(void)state;
+	begin_trial();
+	assert_int_not_equal(fake_apply(documents[1], &by_force, &err), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	assert_int_not_equal(fake_apply("{'vips': [{'address': '192.0.2.1:80/tcp', "
+					"'table_size': 4099, 'backends': []}]}",
+					&by_force, &err),
+			     0);
+	assert_int_equal(err.code, LB_ERR_LIMIT);
+	fake_close();
+}
+
 /* --- health --- */
 
 static const struct lb_addr a_address = {.family = 4, .bytes = {10, 0, 0, 1}};
@@ -1115,6 +1131,7 @@ int main(void)
 		cmocka_unit_test(going_back_is_tried_until_it_succeeds),
 		cmocka_unit_test(another_lbd_goes_back_in_time),
 		cmocka_unit_test(after_a_reboot_nobody_waits_longer_than_was_asked_for),
+		cmocka_unit_test(what_is_wrong_with_a_document_is_said_while_a_change_waits),
 		cmocka_unit_test(slots_leave_who_is_unhealthy_and_come_back),
 		cmocka_unit_test(health_decides_about_old_flows_as_the_vip_says),
 		cmocka_unit_test(who_was_added_waits_for_its_next_hop),
