@@ -134,7 +134,13 @@ static int tunnel_ready(const struct service *service, const struct lb_vip *vip,
 }
 
 /* What fails here is tried again: the change is made already. */
-static void add_watch(struct service *service, const struct lb_vip *vip,
+static void watch_later(struct service *service, struct live_vip *live, int64_t delay_ms)
+{
+	live->unwatched = true;
+	chore_set(&service->retry_timer, delay_ms);
+}
+
+static void add_watch(struct service *service, const struct lb_vip *vip, struct live_vip *live,
 		      const struct table_member *backend)
 {
 	struct health_check *check = &service->checks[backend->number];
@@ -146,22 +152,23 @@ static void add_watch(struct service *service, const struct lb_vip *vip,
 	};
 
 	if (is_held(service, vip, backend->number)) {
-		chore_set(&service->retry_timer, HOLD_LOOK_MS);
+		watch_later(service, live, HOLD_LOOK_MS);
 		return;
 	}
 	check->service = service;
 	if (!tunnel_ready(service, vip, backend->number))
 		check->watch = health_add(service->health, &target, check);
 	if (!check->watch)
-		chore_set(&service->retry_timer, RETRY_MS);
+		watch_later(service, live, RETRY_MS);
 }
 
 /* How many of the backends have been checked before and still are. */
-static size_t watch_all(struct service *service, const struct lb_vip *vip,
-			const struct live_vip *live, bool anew)
+static size_t watch_all(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+			bool anew)
 {
 	size_t i, kept = 0;
 
+	live->unwatched = false;
 	for (i = 0; i < live->backend_count; i++) {
 		const struct table_member *backend = &live->backends[i];
 
@@ -171,7 +178,7 @@ static size_t watch_all(struct service *service, const struct lb_vip *vip,
 		if (service->checks[backend->number].watch)
 			kept++;
 		else if (is_checked(vip))
-			add_watch(service, vip, backend);
+			add_watch(service, vip, live, backend);
 		worker_yield();
 	}
 	return kept;
@@ -198,7 +205,8 @@ static void on_retry(void *user)
 
 	live_hold(service);
 	for (size_t i = 0; i < service->document->vip_count; i++)
-		watch_all(service, &service->document->vips[i], &service->live[i], false);
+		if (service->live[i].unwatched)
+			watch_all(service, &service->document->vips[i], &service->live[i], false);
 	live_let_go(service);
 }
 

@@ -35,6 +35,7 @@ struct live_vip {
 	bool reweigh;       /* a standing has changed since */
 	bool led;           /* somebody brings the slots to their owners, over several turns */
 	bool told_all_unhealthy; /* and not yet that this has ended */
+	bool unwatched;          /* a check of a backend could not be set up */
 	uint64_t digest;         /* of the VIP in the document */
 	/* Every check began anew; until then their first results are acted upon together. By the
 	 * monotonic clock; 0: not so. */

@@ -796,6 +796,33 @@ static void a_check_that_cannot_be_made_keeps_no_slots_where_they_are(void **sta
 	fake_close();
 }
 
+/* Where a backend is in its VIP is noted each time that the VIP's checks are gone over. */
+static void only_vips_with_a_check_that_could_not_be_set_up_are_gone_over_again(void **state)
+{
+	static const char two[] = "{'vips': [{" WEB ", " TUNNEL ", 'backends': [" A
+				  "]}, {'address': '192.0.2.2:80/tcp', 'table_size': 251, " CHECK
+				  ", 'backends': [" B "]}]}";
+	struct health_check *missing, *made;
+
+	(void)state;
+	start();
+	fake.no_tunnel = true;
+	apply(two);
+	missing = &fake.service->checks[fake.service->live[0].backends[0].number];
+	made = &fake.service->checks[fake.service->live[1].backends[0].number];
+	assert_null(missing->watch);
+	assert_non_null(made->watch);
+	missing->place = made->place = 3;
+	fake_pass(2 * SECOND);
+	assert_int_equal(missing->place, 0);
+	assert_int_equal(made->place, 3);
+	fake.no_tunnel = false;
+	fake_pass(2 * SECOND);
+	assert_non_null(missing->watch);
+	assert_int_equal(fake_due_ns(), INT64_MAX); /* and that was the last time */
+	fake_close();
+}
+
 static void a_dies(void)
 {
 	fake_health(&a_address, HEALTH_UNHEALTHY);
@@ -1143,6 +1170,8 @@ int main(void)
 		cmocka_unit_test(it_is_told_why_a_backend_waits_where_that_is_known),
 		cmocka_unit_test(it_is_warned_of_backends_that_cannot_be_reached),
 		cmocka_unit_test(a_check_that_cannot_be_made_keeps_no_slots_where_they_are),
+		cmocka_unit_test(
+			only_vips_with_a_check_that_could_not_be_set_up_are_gone_over_again),
 		cmocka_unit_test(results_that_come_amid_a_change_are_not_lost),
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
