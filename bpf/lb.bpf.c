@@ -94,14 +94,16 @@ static __always_inline int balance_plain(struct xdp_md *ctx)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct packet packet = {};
-	struct ethhdr *eth = data;
+	__be16 type;
 
-	if ((void *)(eth + 1) > end || *(__u8 *)data & 1) /* to a group of stations */
+	if (data + ETH_HLEN > end || *(__u8 *)data & 1) /* to a group of stations */
 		return LB_NEXT;
-	if (eth->h_proto == bpf_htons(ETH_P_IP)) {
+	/* In one load: struct ethhdr is packed, and would be read by bytes. */
+	type = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
+	if (type == bpf_htons(ETH_P_IP)) {
 		if (plain_ipv4(data, end, &packet))
 			return forward(ctx, &packet, 1);
-	} else if (eth->h_proto == bpf_htons(ETH_P_IPV6)) {
+	} else if (type == bpf_htons(ETH_P_IPV6)) {
 		if (plain_ipv6(data, end, &packet))
 			return forward(ctx, &packet, 1);
 	}

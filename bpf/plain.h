@@ -37,7 +37,9 @@ static __always_inline int plain_l4(void *l4, void *end, __u32 room, struct pack
  * further buffers would be a helper call.) */
 static __always_inline int plain_room(__u32 length, __u32 room)
 {
-	return length == room || (length < room && room <= ETHERNET_PAYLOAD_MIN);
+	if (unlikely(length != room))
+		return length < room && room <= ETHERNET_PAYLOAD_MIN;
+	return 1;
 }
 
 static __always_inline int plain_ipv4(void *data, void *end, struct packet *packet)
