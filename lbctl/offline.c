@@ -15,7 +15,7 @@ static json_t *describe(const struct lb_service *service)
 	size_t backends = 0, i;
 
 	for (i = 0; i < service->vip_count; i++)
-		backends += service->vips[i].backend_count;
+		backends += service->vips[i].pool->backend_count;
 	return json_pack("{s:b, s:I, s:I}", "offline", true, "vips", (json_int_t)service->vip_count,
 			 "backends", (json_int_t)backends);
 }

@@ -375,7 +375,7 @@ static const struct schema_field health_fields[] = {
 };
 
 const struct schema lb_health_schema = {"check", health_fields, sizeof(struct lb_health),
-					health_settle};
+					.settle = health_settle};
 
 /* --- the check and its VIP --- */
 

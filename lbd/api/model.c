@@ -13,7 +13,17 @@ uint32_t lb_backend_share(const struct lb_backend *backend)
 
 uint32_t lb_vip_learn_s(const struct lb_vip *vip)
 {
-	return vip->endpoint.protocol == IPPROTO_UDP ? (vip->transition_s + 1) / 2 : 0;
+	return vip->endpoint.protocol == IPPROTO_UDP ? (lb_vip_transition_s(vip) + 1) / 2 : 0;
+}
+
+uint32_t lb_vip_transition_s(const struct lb_vip *vip)
+{
+	return vip->pool->transition_s;
+}
+
+uint32_t lb_vip_flow_idle_s(const struct lb_vip *vip)
+{
+	return vip->pool->flow_idle_s;
 }
 
 /* --- look-up --- */
@@ -38,14 +48,15 @@ static size_t vip_position(const struct lb_service *service, const struct lb_end
 	return low;
 }
 
-static size_t backend_position(const struct lb_vip *vip, const struct lb_addr *address, bool *found)
+static size_t backend_position(const struct lb_pool *pool, const struct lb_addr *address,
+			       bool *found)
 {
-	size_t low = 0, high = vip->backend_count;
+	size_t low = 0, high = pool->backend_count;
 
 	*found = false;
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
-		int order = lb_addr_compare(&vip->backends[middle].address, address);
+		int order = lb_addr_compare(&pool->backends[middle].address, address);
 
 		*found |= order == 0;
 		if (order < 0)
@@ -132,8 +143,8 @@ int lb_service_check_backends(const struct lb_service *service, struct lb_err *e
 	size_t i, j;
 
 	for (i = 0; i < service->vip_count; i++)
-		for (j = 0; j < service->vips[i].backend_count; j++) {
-			const struct lb_addr *address = &service->vips[i].backends[j].address;
+		for (j = 0; j < service->vips[i].pool->backend_count; j++) {
+			const struct lb_addr *address = &service->vips[i].pool->backends[j].address;
 
 			if (!is_vip_address(service, address))
 				continue;
@@ -145,12 +156,12 @@ int lb_service_check_backends(const struct lb_service *service, struct lb_err *e
 	return 0;
 }
 
-struct lb_backend *lb_vip_find_backend(const struct lb_vip *vip, const struct lb_addr *address)
+struct lb_backend *lb_pool_find_backend(const struct lb_pool *pool, const struct lb_addr *address)
 {
 	bool found;
-	size_t position = backend_position(vip, address, &found);
+	size_t position = backend_position(pool, address, &found);
 
-	return found ? &vip->backends[position] : NULL;
+	return found ? &pool->backends[position] : NULL;
 }
 
 /* --- edits --- */
@@ -180,7 +191,7 @@ int lb_service_add_vip(struct lb_service *service, struct lb_vip *vip, struct lb
 	bool found;
 
 	if (!vip->name[0])
-		lb_endpoint_format(&vip->endpoint, vip->name);
+		strcpy(vip->pool->name, lb_endpoint_format(&vip->endpoint, vip->name));
 	if (check_vip_is_new(service, vip, err))
 		return -EINVAL;
 	vips = realloc(service->vips, (service->vip_count + 1) * sizeof(*vips));
@@ -210,40 +221,40 @@ int lb_service_del_vip(struct lb_service *service, const char *reference, struct
 	return 0;
 }
 
-int lb_vip_add_backend(struct lb_vip *vip, const struct lb_backend *backend, struct lb_err *err)
+int lb_pool_add_backend(struct lb_pool *pool, const struct lb_backend *backend, struct lb_err *err)
 {
 	struct lb_backend *backends;
 	char text[LB_ADDR_TEXT];
 	bool found;
-	size_t position = backend_position(vip, &backend->address, &found);
+	size_t position = backend_position(pool, &backend->address, &found);
 
 	if (found) {
 		lb_err_set(err, LB_ERR_EXISTS, "address", "VIP \"%s\" has backend %s already",
-			   vip->name, lb_addr_format(&backend->address, text));
+			   pool->name, lb_addr_format(&backend->address, text));
 		return lb_err_hint(err, "set its weight instead");
 	}
-	backends = realloc(vip->backends, (vip->backend_count + 1) * sizeof(*backends));
+	backends = realloc(pool->backends, (pool->backend_count + 1) * sizeof(*backends));
 	if (!backends)
 		return lb_err_no_memory(err);
-	vip->backends = backends;
+	pool->backends = backends;
 	memmove(backends + position + 1, backends + position,
-		(vip->backend_count - position) * sizeof(*backends));
+		(pool->backend_count - position) * sizeof(*backends));
 	backends[position] = *backend;
-	vip->backend_count++;
+	pool->backend_count++;
 	return 0;
 }
 
-int lb_vip_del_backend(struct lb_vip *vip, const struct lb_addr *address, struct lb_err *err)
+int lb_pool_del_backend(struct lb_pool *pool, const struct lb_addr *address, struct lb_err *err)
 {
 	char text[LB_ADDR_TEXT];
 	bool found;
-	size_t position = backend_position(vip, address, &found);
+	size_t position = backend_position(pool, address, &found);
 
 	if (!found)
 		return lb_err_set(err, LB_ERR_NOT_FOUND, "address", "VIP \"%s\" has no backend %s",
-				  vip->name, lb_addr_format(address, text));
-	vip->backend_count--;
-	memmove(vip->backends + position, vip->backends + position + 1,
-		(vip->backend_count - position) * sizeof(*vip->backends));
+				  pool->name, lb_addr_format(address, text));
+	pool->backend_count--;
+	memmove(pool->backends + position, pool->backends + position + 1,
+		(pool->backend_count - position) * sizeof(*pool->backends));
 	return 0;
 }

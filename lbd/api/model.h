@@ -59,22 +59,30 @@ enum lb_on_unhealthy { LB_ON_UNHEALTHY_KEEP, LB_ON_UNHEALTHY_RESET };
 /* Who takes new flows when no backend is healthy: all of them, or nobody. */
 enum lb_when_all_unhealthy { LB_ALL_UNHEALTHY_USE_ALL, LB_ALL_UNHEALTHY_DROP };
 
-struct lb_vip {
-	char name[LB_ENDPOINT_TEXT > LB_NAME_MAX ? LB_ENDPOINT_TEXT : LB_NAME_MAX + 1];
-	struct lb_endpoint endpoint;
+#define LB_NAME_TEXT (LB_ENDPOINT_TEXT > LB_NAME_MAX ? LB_ENDPOINT_TEXT : LB_NAME_MAX + 1)
+
+/* Who takes the flows of a VIP, and how they are shared out. */
+struct lb_pool {
+	char name[LB_NAME_TEXT]; /* the VIP's, of a pool of its own */
 	enum lb_table_kind table;
+	uint32_t table_size; /* a prime, LB_TABLE_SIZE_MIN … LB_TABLE_SIZE_MAX (bpf/abi.h) */
 	/* For how long a slot that has changed its owner is MOVING; and how long a recorded flow
 	 * lives without a packet, which is no less. Seconds, 1 … LB_FLOW_IDLE_MAX_S. */
 	uint32_t transition_s, flow_idle_s;
 	enum lb_encap encap;
-	enum lb_hash hash;
-	enum lb_fragments fragments;
-	uint32_t table_size; /* a prime, LB_TABLE_SIZE_MIN … LB_TABLE_SIZE_MAX (bpf/abi.h) */
 	struct lb_backend *backends; /* sorted by address; owned */
 	size_t backend_count;
 	struct lb_health health; /* LB_HEALTH_NONE: its backends are not checked */
 	enum lb_on_unhealthy on_unhealthy;
 	enum lb_when_all_unhealthy when_all_unhealthy;
+};
+
+struct lb_vip {
+	char name[LB_NAME_TEXT];
+	struct lb_endpoint endpoint;
+	enum lb_hash hash;
+	enum lb_fragments fragments;
+	struct lb_pool *pool; /* its own, and owned; never NULL */
 };
 
 struct lb_service {
@@ -106,6 +114,9 @@ uint32_t lb_backend_share(const struct lb_backend *backend);
  * gets every datagram that is on no record. New flows are among them; a flow of its own that is
  * silent for as long loses it. */
 uint32_t lb_vip_learn_s(const struct lb_vip *vip);
+/* For its class of protocol: those that say when a flow begins, or datagrams. */
+uint32_t lb_vip_transition_s(const struct lb_vip *vip);
+uint32_t lb_vip_flow_idle_s(const struct lb_vip *vip);
 const char *lb_table_kind_name(enum lb_table_kind kind);
 const char *lb_hash_name(enum lb_hash hash);
 int lb_name_check(const char *text, struct lb_err *err); /* is this a valid explicit name? */
@@ -119,7 +130,7 @@ int lb_service_get(const struct lb_service *service, const char *reference, stru
 		   struct lb_err *err);
 /* Where the first VIP of the address stands, or would stand. */
 size_t lb_service_first(const struct lb_service *service, const struct lb_addr *address);
-struct lb_backend *lb_vip_find_backend(const struct lb_vip *vip, const struct lb_addr *address);
+struct lb_backend *lb_pool_find_backend(const struct lb_pool *pool, const struct lb_addr *address);
 
 /* LB_ERR_PARAMS and the path of a backend that has the address of a VIP: packets for it would come
  * back to the balancer. */
@@ -138,7 +149,7 @@ const struct lb_vip *lb_service_fragments_owner(const struct lb_service *service
  * taken. */
 int lb_service_add_vip(struct lb_service *service, struct lb_vip *vip, struct lb_err *err);
 int lb_service_del_vip(struct lb_service *service, const char *reference, struct lb_err *err);
-int lb_vip_add_backend(struct lb_vip *vip, const struct lb_backend *backend, struct lb_err *err);
-int lb_vip_del_backend(struct lb_vip *vip, const struct lb_addr *address, struct lb_err *err);
+int lb_pool_add_backend(struct lb_pool *pool, const struct lb_backend *backend, struct lb_err *err);
+int lb_pool_del_backend(struct lb_pool *pool, const struct lb_addr *address, struct lb_err *err);
 
 #endif

@@ -58,7 +58,7 @@ static const struct schema_field backend_fields[] = {
 };
 
 const struct schema lb_backend_schema = {"backend", backend_fields, sizeof(struct lb_backend),
-					 NULL};
+					 .settle = NULL};
 
 static int compare_backends(const void *a, const void *b)
 {
@@ -184,30 +184,35 @@ static int vip_name(struct lb_vip *vip, const json_t *given, struct lb_err *err)
 	return 0;
 }
 
-static int vip_times(struct lb_vip *vip, const json_t *given, struct lb_err *err)
+static int pool_times(struct lb_pool *pool, uint32_t transition_s, const json_t *given,
+		      struct lb_err *err)
 {
-	if (!vip->transition_s)
-		vip->transition_s = vip->endpoint.protocol == IPPROTO_UDP ? LB_TRANSITION_UDP_S
-									  : LB_TRANSITION_TCP_S;
-	if (vip->flow_idle_s >= vip->transition_s)
+	if (!pool->transition_s)
+		pool->transition_s = transition_s;
+	if (pool->flow_idle_s >= pool->transition_s)
 		return 0;
 	if (schema_given(given, "flow_idle_s")) {
 		lb_err_set(err, LB_ERR_PARAMS, "flow_idle_s",
-			   "flow_idle_s must be at least transition_s, %u", vip->transition_s);
+			   "flow_idle_s must be at least transition_s, %u", pool->transition_s);
 		return lb_err_hint(err,
 				   "a flow that sends once per transition must stay on record");
 	}
-	vip->flow_idle_s = vip->transition_s;
+	pool->flow_idle_s = pool->transition_s;
 	return 0;
 }
 
 static int vip_settle(void *object, const json_t *given, struct lb_err *err)
 {
 	struct lb_vip *vip = object;
+	const bool datagrams = vip->endpoint.protocol == IPPROTO_UDP;
 
-	if (vip_name(vip, given, err) || vip_times(vip, given, err))
+	if (vip_name(vip, given, err))
 		return -EINVAL;
-	if (!lb_health_fits(&vip->health, &vip->endpoint, err))
+	strcpy(vip->pool->name, vip->name);
+	if (pool_times(vip->pool, datagrams ? LB_TRANSITION_UDP_S : LB_TRANSITION_TCP_S, given,
+		       err))
+		return -EINVAL;
+	if (!lb_health_fits(&vip->pool->health, &vip->endpoint, err))
 		return 0;
 	lb_err_prefix(err, "health");
 	return -EINVAL;
@@ -215,7 +220,7 @@ static int vip_settle(void *object, const json_t *given, struct lb_err *err)
 
 static bool vip_is_checked(const void *object)
 {
-	return ((const struct lb_vip *)object)->health.kind != LB_HEALTH_NONE;
+	return ((const struct lb_vip *)object)->pool->health.kind != LB_HEALTH_NONE;
 }
 
 /* --- VIPs: the fields --- */
@@ -230,7 +235,9 @@ static const char *const when_all_unhealthy_words[] = {"use_all", "drop", NULL};
 static const struct schema_order backends_orders[] = {{"address", compare_backends}, {0}};
 
 #define VIP(member) SCHEMA_AT(struct lb_vip, member)
+#define POOL(member) SCHEMA_AT(struct lb_pool, member), .part = offsetof(struct lb_vip, pool)
 #define LIST_AT(type, member) offsetof(type, member), sizeof(struct schema_items)
+#define POOL_LIST(member) LIST_AT(struct lb_pool, member), .part = offsetof(struct lb_vip, pool)
 
 /* Words in the order of their enums. */
 static const struct schema_field vip_fields[] = {
@@ -240,37 +247,42 @@ static const struct schema_field vip_fields[] = {
 	{"address", &endpoint_kind, VIP(endpoint), .required = true, .change = SCHEMA_FIXED,
 	 .bare = true, .help = "where clients connect, as 192.0.2.10:443/tcp; port 0 is every port",
 	 .pattern = ENDPOINT},
-	{"table", &schema_word, VIP(table), .words = table_words,
+	{"table", &schema_word, POOL(table), .words = table_words,
 	 .help = "how slots are given to backends"},
-	{"table_size", &prime_kind, VIP(table_size), .min = LB_TABLE_SIZE_MIN,
+	{"table_size", &prime_kind, POOL(table_size), .min = LB_TABLE_SIZE_MIN,
 	 .max = LB_TABLE_SIZE_MAX, .number = LB_TABLE_SIZE_DEFAULT, .change = SCHEMA_FIXED,
 	 .help = "slots, a prime from 251 to 1048573"},
-	{"transition_s", &schema_integer, VIP(transition_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S,
+	{"transition_s", &schema_integer, POOL(transition_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S,
 	 .help = "how long a slot that changed its backend looks for recorded flows",
 	 .otherwise = "15m, udp 1m"},
-	{"flow_idle_s", &schema_integer, VIP(flow_idle_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S,
+	{"flow_idle_s", &schema_integer, POOL(flow_idle_s), .min = 1, .max = LB_FLOW_IDLE_MAX_S,
 	 .help = "how long a recorded flow lives without a packet", .otherwise = "the transition"},
-	{"encap", &schema_word, VIP(encap), .words = encap_words,
+	{"encap", &schema_word, POOL(encap), .words = encap_words,
 	 .help = "how packets travel to backends", .shown = true},
 	{"hash", &schema_word, VIP(hash), .words = hash_words, .change = SCHEMA_KEPT,
 	 .help = "what of a packet chooses its backend", .shown = true},
 	{"fragments", &schema_word, VIP(fragments), .words = fragments_words,
 	 .help = "what becomes of IP fragments", .shown = true},
-	{"backends", &schema_list, LIST_AT(struct lb_vip, backends), .schema = &lb_backend_schema,
+	{"backends", &schema_list, POOL_LIST(backends), .schema = &lb_backend_schema,
 	 .orders = backends_orders, .change = SCHEMA_FIXED, .bare = true,
 	 .help = "who takes its flows"},
-	{"health", &schema_object, VIP(health), .schema = &lb_health_schema, .optional = true,
+	{"health", &schema_object, POOL(health), .schema = &lb_health_schema, .optional = true,
 	 .help = "how backends are checked; those that are not healthy take no new flows"},
-	{"on_unhealthy", &schema_word, VIP(on_unhealthy), .words = on_unhealthy_words,
+	{"on_unhealthy", &schema_word, POOL(on_unhealthy), .words = on_unhealthy_words,
 	 .optional = true, .told = vip_is_checked,
 	 .help = "established flows of an unhealthy backend stay, or move at once"},
-	{"when_all_unhealthy", &schema_word, VIP(when_all_unhealthy),
+	{"when_all_unhealthy", &schema_word, POOL(when_all_unhealthy),
 	 .words = when_all_unhealthy_words, .optional = true, .told = vip_is_checked,
 	 .help = "if no backend is healthy all are used, or none"},
 	{0},
 };
 
-const struct schema lb_vip_schema = {"VIP", vip_fields, sizeof(struct lb_vip), vip_settle};
+const struct schema lb_vip_schema = {"VIP",
+				     vip_fields,
+				     sizeof(struct lb_vip),
+				     .settle = vip_settle,
+				     .part = offsetof(struct lb_vip, pool),
+				     .part_size = sizeof(struct lb_pool)};
 
 /* --- documents --- */
 
@@ -303,10 +315,10 @@ static const struct schema_field service_fields[] = {
 };
 
 const struct schema lb_service_schema = {"service document", service_fields,
-					 sizeof(struct lb_service), NULL};
+					 sizeof(struct lb_service), .settle = NULL};
 
-_Static_assert(offsetof(struct lb_vip, backend_count) ==
-			       offsetof(struct lb_vip, backends) +
+_Static_assert(offsetof(struct lb_pool, backend_count) ==
+			       offsetof(struct lb_pool, backends) +
 				       offsetof(struct schema_items, count) &&
 		       sizeof(struct lb_service) == sizeof(struct schema_items),
 	       "lists lie as the schema has them");
@@ -363,9 +375,11 @@ void lb_service_free(struct lb_service *service)
 json_t *lb_vip_settings(const struct lb_vip *vip)
 {
 	struct lb_vip alone = *vip;
+	struct lb_pool pool = *vip->pool;
 	json_t *object;
 
-	alone.backend_count = 0;
+	alone.pool = &pool;
+	pool.backend_count = 0;
 	object = schema_write(&lb_vip_schema, &alone);
 	json_object_del(object, "backends");
 	return object;

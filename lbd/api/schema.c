@@ -9,7 +9,23 @@
 
 static void *place(const struct schema_field *field, const void *object)
 {
-	return (char *)object + field->offset;
+	char *base = (char *)object;
+
+	return (field->part ? *(char **)(base + field->part) : base) + field->offset;
+}
+
+/* Where the object points to its part; NULL when its kind has none. */
+static void **part_of(const struct schema *schema, const void *object)
+{
+	return schema->part ? (void **)((char *)object + schema->part) : NULL;
+}
+
+/* Whether the object has all that its kind of object has: a part of its own, should it be one. */
+static bool is_whole(const struct schema *schema, const void *object)
+{
+	void **part = part_of(schema, object);
+
+	return !part || (*part && !(schema->borrowed && schema->borrowed(*part)));
 }
 
 bool schema_given(const json_t *given, const char *name)
@@ -468,7 +484,13 @@ static int read_fields(const struct schema *schema, const json_t *object, bool e
 
 int schema_read(const struct schema *schema, const json_t *object, void *out, struct lb_err *err)
 {
+	void **part = part_of(schema, out);
+
 	memset(out, 0, schema->size);
+	if (part)
+		*part = calloc(1, schema->part_size);
+	if (part && !*part)
+		return lb_err_no_memory(err);
 	if (!read_fields(schema, object, false, out, err))
 		return 0;
 	schema_clear(schema, out);
@@ -616,14 +638,34 @@ static int value_copy(const struct schema_field *field, const void *from, void *
 	return error;
 }
 
+/* The part as it is, for its fields to be copied. */
+static int part_copy(const struct schema *schema, const void *from, void *out)
+{
+	void **part = part_of(schema, out);
+
+	if (!part || !is_whole(schema, from))
+		return 0;
+	*part = malloc(schema->part_size);
+	if (!*part)
+		return -ENOMEM;
+	memcpy(*part, *part_of(schema, from), schema->part_size);
+	return 0;
+}
+
 int schema_copy(const struct schema *schema, const void *from, void *out)
 {
+	const bool whole = is_whole(schema, from);
 	int error = 0;
 
-	/* Every field is copied, to NULL at least, for the sake of clear. */
 	memcpy(out, from, schema->size);
+	if (part_copy(schema, from, out)) {
+		memset(out, 0, schema->size);
+		return -ENOMEM;
+	}
+	/* Every field is copied, to NULL at least, for the sake of clear. */
 	for (const struct schema_field *field = schema->fields; field->name; field++)
-		error |= value_copy(field, place(field, from), place(field, out));
+		if (whole || !field->part)
+			error |= value_copy(field, place(field, from), place(field, out));
 	if (!error)
 		return 0;
 	schema_clear(schema, out);
@@ -632,6 +674,15 @@ int schema_copy(const struct schema *schema, const void *from, void *out)
 
 void schema_clear(const struct schema *schema, void *object)
 {
+	const bool whole = is_whole(schema, object);
+	void **part = part_of(schema, object);
+
 	for (const struct schema_field *field = schema->fields; field->name; field++)
-		value_clear(field, place(field, object));
+		if (whole || !field->part)
+			value_clear(field, place(field, object));
+	if (!part)
+		return;
+	if (whole)
+		free(*part);
+	*part = NULL;
 }

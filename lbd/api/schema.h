@@ -50,6 +50,7 @@ struct schema_field {
 	const char *name;
 	const struct schema_kind *kind;
 	size_t offset, size; /* SCHEMA_AT */
+	size_t part;         /* where the object's pointer to its part is, if it lies there; or 0 */
 
 	bool required;
 	bool late; /* read by settle */
@@ -89,6 +90,10 @@ struct schema {
 	size_t size; /* of the struct */
 	/* After reading, or after changing what `given` has: what is left to derive and to refuse. */
 	int (*settle)(void *object, const json_t *given, struct lb_err *err);
+	/* Some fields may lie in another struct that this one points to: `part` says where the pointer
+	 * is, as in those fields. It is in memory of its own, made and freed with the object … */
+	size_t part, part_size;
+	bool (*borrowed)(const void *part); /* … unless this holds: it is somebody else's */
 };
 
 /* --- kinds --- */

@@ -45,7 +45,7 @@ static int find_backend(const struct lb_vip *vip, const json_t *value, struct lb
 
 	if (lb_addr_parse(json_string_value(value), &address, err))
 		return at_param(-EINVAL, err, "address");
-	*out = lb_vip_find_backend(vip, &address);
+	*out = lb_pool_find_backend(vip->pool, &address);
 	if (*out)
 		return 0;
 	lb_err_set(err, LB_ERR_NOT_FOUND, "address", "VIP \"%s\" has no backend %s", vip->name,
@@ -109,7 +109,7 @@ static int backend_add(struct lb_service **next, const struct change_params *par
 		return ret;
 	ret = schema_read(&lb_backend_schema, params->backend, &backend, err);
 	if (!ret)
-		ret = lb_vip_add_backend(vip, &backend, err);
+		ret = lb_pool_add_backend(vip->pool, &backend, err);
 	return at_param(ret, err, "backend");
 }
 
@@ -145,7 +145,7 @@ static int backend_del(struct lb_service **next, const struct change_params *par
 	if (ret)
 		return ret;
 	gone = backend->address;
-	return at_param(lb_vip_del_backend(vip, &gone, err), err, "address");
+	return at_param(lb_pool_del_backend(vip->pool, &gone, err), err, "address");
 }
 
 static int set_drain(struct lb_service *next, const struct change_params *params, bool drain,

@@ -53,7 +53,7 @@ static char *describe(const struct status_line_options *options, char out[STATUS
 
 	json_decref(health);
 	for (size_t i = 0; i < document->vip_count; i++)
-		facts.backends += document->vips[i].backend_count;
+		facts.backends += document->vips[i].pool->backend_count;
 	for (size_t i = 0; i < options->config->interface_count; i++)
 		if (!options->attachments[i].ifindex)
 			detached[facts.detached_count++] = options->config->interfaces[i];

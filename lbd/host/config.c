@@ -239,11 +239,11 @@ static const struct schema_field exec_checks_fields[] = {
 	{0},
 };
 
-static const struct schema control_schema = {"group", control_fields, 0, control_settle};
-static const struct schema encap_schema = {"group", encap_fields, 0, NULL};
-static const struct schema limits_schema = {"group", limits_fields, 0, NULL};
+static const struct schema control_schema = {"group", control_fields, 0, .settle = control_settle};
+static const struct schema encap_schema = {"group", encap_fields, 0, .settle = NULL};
+static const struct schema limits_schema = {"group", limits_fields, 0, .settle = NULL};
 static const struct schema exec_checks_schema = {"group", exec_checks_fields, 0,
-						 exec_checks_settle};
+						 .settle = exec_checks_settle};
 
 static const struct schema_field config_fields[] = {
 	{"interfaces", &interfaces_kind, 0, 0, .required = true, .max = LB_INTERFACES_MAX,
@@ -269,7 +269,7 @@ static const struct schema_field config_fields[] = {
 };
 
 const struct schema config_schema = {"lbd.json", config_fields, sizeof(struct config),
-				     config_settle};
+				     .settle = config_settle};
 
 /* --- files --- */
 

@@ -210,18 +210,24 @@ static void claim(struct found *found)
 /* Its transition is none that a document can have, so that it differs from whatever comes next. */
 static int describe_vip(const struct found_vip *found, struct lb_vip *vip)
 {
+	struct lb_pool *pool = calloc(1, sizeof(*pool));
+
+	vip->pool = pool;
+	if (!pool)
+		return -ENOMEM;
 	vip->endpoint = found->endpoint;
 	lb_endpoint_format(&vip->endpoint, vip->name);
-	vip->table_size = found->value.slots_size;
+	strcpy(pool->name, vip->name);
 	entry_describe(found->value.flags, vip);
-	vip->flow_idle_s =
-		LB_FLOW_IDLE_MAX_S; /* nothing on record dies before it is known what may */
-	vip->backends = calloc(found->count + 1, sizeof(*vip->backends));
-	if (!vip->backends)
+	pool->table_size = found->value.slots_size;
+	/* Nothing on record dies before it is known what may. */
+	pool->flow_idle_s = LB_FLOW_IDLE_MAX_S;
+	pool->backends = calloc(found->count + 1, sizeof(*pool->backends));
+	if (!pool->backends)
 		return -ENOMEM;
-	vip->backend_count = found->count;
+	pool->backend_count = found->count;
 	for (size_t i = 0; i < found->count; i++)
-		vip->backends[i].address = found->backends[i].address;
+		pool->backends[i].address = found->backends[i].address;
 	return 0;
 }
 
@@ -229,7 +235,7 @@ static uint32_t transition_of(const struct lb_service *kept, const struct lb_end
 {
 	const struct lb_vip *vip = lb_service_find_endpoint(kept, endpoint);
 
-	return vip ? vip->transition_s : LB_TRANSITION_TCP_S;
+	return vip ? lb_vip_transition_s(vip) : LB_TRANSITION_TCP_S;
 }
 
 /* What took new flows, or may have had packets, goes on; else, what cannot be reached may have been

@@ -36,8 +36,8 @@ static int check_limits(const struct config *config, const struct lb_service *do
 	size_t i;
 
 	for (i = 0; i < document->vip_count; i++) {
-		backends += document->vips[i].backend_count;
-		slots += document->vips[i].table_size;
+		backends += document->vips[i].pool->backend_count;
+		slots += document->vips[i].pool->table_size;
 	}
 	if (document->vip_count > config->vips)
 		return over_limit("vips", document->vip_count, config->vips, err);

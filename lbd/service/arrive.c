@@ -38,7 +38,7 @@ static struct others others_of(const struct lb_vip *vip, const struct live_vip *
 
 	for (i = 0; i < next->backend_count; i++) {
 		if (!stays(before, &from, &next->backends[i]) || next->standings[i].arriving ||
-		    !lb_backend_share(&vip->backends[i]))
+		    !lb_backend_share(&vip->pool->backends[i]))
 			continue;
 		others.reached = true;
 		others.fit |= next->standings[i].is == STANDING_FIT;
@@ -106,8 +106,8 @@ int arrive_hold(struct service *service, const struct lb_vip *vip, const struct 
 	else if (presumed_wrong)
 		error = weigh_again(vip, next);
 	for (size_t i = 0; !error && i < next->backend_count; i++)
-		next->standings[i].held |= standing_is_held(&next->standings[i], &vip->backends[i],
-							    next->backends[i].weight);
+		next->standings[i].held |= standing_is_held(
+			&next->standings[i], &vip->pool->backends[i], next->backends[i].weight);
 	return error;
 }
 
@@ -202,7 +202,7 @@ json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
 	const struct health_standing standing = live->standings[i];
 	char reason[BECAUSE_TEXT];
 
-	if (!standing_waits(standing, lb_backend_share(&vip->backends[i]), backend->weight))
+	if (!standing_waits(standing, lb_backend_share(&vip->pool->backends[i]), backend->weight))
 		return NULL;
 	if (!standing.arriving)
 		return json_string("its first health check succeeds");

@@ -89,7 +89,7 @@ static int assess_added(struct change *change, struct step *step)
 	}
 	handover.from_live = &service->live[from - service->document->vips];
 	step->at_risk = risk_of_handover(service, &handover, &moved);
-	step->moved = (uint64_t)moved * vip->table_size / from->table_size;
+	step->moved = (uint64_t)moved * vip->pool->table_size / from->pool->table_size;
 	return step->at_risk ? 0 : -ENOMEM;
 }
 

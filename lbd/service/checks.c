@@ -20,7 +20,7 @@
 
 static bool is_checked(const struct lb_vip *vip)
 {
-	return vip->health.kind != LB_HEALTH_NONE;
+	return vip->pool->health.kind != LB_HEALTH_NONE;
 }
 
 /* --- standings and weights of a change --- */
@@ -51,7 +51,8 @@ static void take_standings(const struct lb_vip *vip, const struct live_vip *befo
 	}
 	for (i = 0, from = 0; i < next->backend_count; i++) {
 		kept = standing_before(before, &from, &next->backends[i]);
-		next->standings[i] = kept && is_checked(vip) ? *kept : standing_of_new(vip, known);
+		next->standings[i] =
+			kept && is_checked(vip) ? *kept : standing_of_new(vip->pool, known);
 		if (kept) {
 			next->standings[i].arriving = kept->arriving;
 			next->standings[i].held = kept->held;
@@ -72,7 +73,7 @@ int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct
 	}
 	take_standings(vip, before, next);
 	arrive_presume(vip, before, next, presumed);
-	next->use_all = standing_weigh(vip, presumed, weights);
+	next->use_all = standing_weigh(vip->pool, presumed, weights);
 	for (size_t i = 0; i < next->backend_count; i++)
 		next->backends[i].weight = weights[i];
 	free(weights);
@@ -119,7 +120,8 @@ static bool is_held(struct service *service, const struct lb_vip *vip, uint16_t 
 {
 	struct health_check *check = &service->checks[number];
 
-	if (vip->health.source != LB_HEALTH_TUNNEL || members_reachable(service->members, number))
+	if (vip->pool->health.source != LB_HEALTH_TUNNEL ||
+	    members_reachable(service->members, number))
 		return false;
 	if (!check->begin_by_ms)
 		check->begin_by_ms = clock_now_ms(service) + HOLD_MS;
@@ -128,7 +130,7 @@ static bool is_held(struct service *service, const struct lb_vip *vip, uint16_t 
 
 static int tunnel_ready(const struct service *service, const struct lb_vip *vip, uint16_t number)
 {
-	if (vip->health.source != LB_HEALTH_TUNNEL)
+	if (vip->pool->health.source != LB_HEALTH_TUNNEL)
 		return 0;
 	return tunnels_check(service->tunnels, number, &vip->endpoint.address);
 }
@@ -147,7 +149,7 @@ static void add_watch(struct service *service, const struct lb_vip *vip, struct 
 	const struct health_target target = {
 		.vip = vip->endpoint,
 		.backend = backend->address,
-		.check = &vip->health,
+		.check = &vip->pool->health,
 		.mark = LB_TUNNEL_MARK | backend->number,
 	};
 
@@ -190,9 +192,9 @@ void checks_follow(struct service *service, const struct lb_vip *vip, struct liv
 	const size_t kept = watch_all(service, vip, live, anew);
 
 	if (is_checked(vip) && !kept) /* those that are held have their time, too */
-		live->round_ends_ms = clock_now_ms(service) + vip->health.timeout_ms +
+		live->round_ends_ms = clock_now_ms(service) + vip->pool->health.timeout_ms +
 				      ROUND_SLACK_MS +
-				      (vip->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
+				      (vip->pool->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
 				      (int64_t)live->backend_count / STARTS_A_MS;
 	arrive_follow(service, live);
 	tell_unhealthy(service, vip, live);
@@ -310,7 +312,7 @@ static bool wants_tunnel(const struct lb_service *document)
 {
 	for (size_t i = 0; i < document->vip_count; i++)
 		if (is_checked(&document->vips[i]) &&
-		    document->vips[i].health.source == LB_HEALTH_TUNNEL)
+		    document->vips[i].pool->health.source == LB_HEALTH_TUNNEL)
 			return true;
 	return false;
 }
@@ -325,12 +327,13 @@ int checks_allowed(const struct service *service, const struct lb_service *next,
 		const struct lb_vip *vip = &next->vips[i];
 		const struct lb_vip *now;
 
-		if (vip->health.kind != LB_HEALTH_EXEC)
+		if (vip->pool->health.kind != LB_HEALTH_EXEC)
 			continue;
 		now = lb_service_find(service->document, vip->name);
-		if (now && schema_equal(&lb_health_schema, &now->health, &vip->health))
+		if (now && schema_equal(&lb_health_schema, &now->pool->health, &vip->pool->health))
 			continue;
-		if (!exec_rights_find(&service->exec_rights, vip->health.command[0], path, err))
+		if (!exec_rights_find(&service->exec_rights, vip->pool->health.command[0], path,
+				      err))
 			continue;
 		lb_err_prefix(err, "vips[%zu].health.command[0]", i);
 		return -EINVAL;

@@ -111,8 +111,8 @@ static void settle_step(struct change *change, struct step *step, struct live_vi
 		end_before(change, &all_before[plan->before_index], plan->after ? live : NULL);
 	if (!plan->after)
 		return;
-	anew = plan->before &&
-	       !schema_equal(&lb_health_schema, &plan->before->health, &plan->after->health);
+	anew = plan->before && !schema_equal(&lb_health_schema, &plan->before->pool->health,
+					     &plan->after->pool->health);
 	checks_follow(change->service, plan->after, live, anew);
 	tell_serving(change->service, plan->after, live);
 }
@@ -145,8 +145,8 @@ static uint32_t longest_idle(const struct lb_service *document)
 	size_t i;
 
 	for (i = 0; i < document->vip_count; i++)
-		if (document->vips[i].flow_idle_s > longest)
-			longest = document->vips[i].flow_idle_s;
+		if (lb_vip_flow_idle_s(&document->vips[i]) > longest)
+			longest = lb_vip_flow_idle_s(&document->vips[i]);
 	return sweep_units(longest);
 }
 

@@ -47,7 +47,8 @@ static enum health_status health_of(const struct service *service, const struct 
 {
 	const struct health_watch *watch = service->checks[number].watch;
 
-	return vip->health.kind == LB_HEALTH_NONE || !watch ? HEALTH_UNKNOWN : health_status(watch);
+	return vip->pool->health.kind == LB_HEALTH_NONE || !watch ? HEALTH_UNKNOWN
+								  : health_status(watch);
 }
 
 static void look_at_backend(const struct service *service, const struct lb_vip *vip, size_t i,
@@ -58,12 +59,13 @@ static void look_at_backend(const struct service *service, const struct lb_vip *
 	const uint32_t slots = out->slots;
 
 	*out = (struct backend_facts){
-		.address = &vip->backends[i].address,
-		.weight = vip->backends[i].weight,
+		.address = &vip->pool->backends[i].address,
+		.weight = vip->pool->backends[i].weight,
 		.share = backend->weight,
-		.drain = vip->backends[i].drain,
-		.waiting = standing_waits(live->standings[i], lb_backend_share(&vip->backends[i]),
-					  backend->weight),
+		.drain = vip->pool->backends[i].drain,
+		.waiting =
+			standing_waits(live->standings[i],
+				       lb_backend_share(&vip->pool->backends[i]), backend->weight),
 		.reachable = members_reachable(service->members, backend->number),
 		.health = health_of(service, vip, backend->number),
 		.slots = slots,

@@ -16,7 +16,7 @@ static bool view_of(const struct service *service, const struct lb_vip *vip,
 {
 	const struct health_watch *watch = service->checks[live->backends[i].number].watch;
 
-	if (vip->health.kind == LB_HEALTH_NONE || !watch)
+	if (vip->pool->health.kind == LB_HEALTH_NONE || !watch)
 		return false;
 	health_get(watch, view);
 	return true;
@@ -49,7 +49,7 @@ static void count_states(const struct service *service, const struct lb_vip *vip
 {
 	struct health_view view;
 
-	if (vip->health.kind == LB_HEALTH_NONE)
+	if (vip->pool->health.kind == LB_HEALTH_NONE)
 		return;
 	for (size_t i = 0; i < live->backend_count; i++)
 		if (view_of(service, vip, live, i, &view))
@@ -75,10 +75,10 @@ struct health_shares health_shares(const struct service *service, const struct l
 	struct health_view view;
 
 	for (size_t i = 0; i < live->backend_count; i++) {
-		if (!lb_backend_share(&vip->backends[i]))
+		if (!lb_backend_share(&vip->pool->backends[i]))
 			continue;
 		shares.all++;
-		if (vip->health.kind == LB_HEALTH_NONE)
+		if (vip->pool->health.kind == LB_HEALTH_NONE)
 			shares.healthy++;
 		else if (view_of(service, vip, live, i, &view)) {
 			shares.healthy += view.status == HEALTH_HEALTHY;
@@ -92,7 +92,7 @@ struct health_shares health_shares(const struct service *service, const struct l
 static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 			const struct live_vip *live, json_t *warnings)
 {
-	const bool use_all = vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	const bool use_all = vip->pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
 	const struct health_shares shares = health_shares(service, vip, live);
 
 	if (live->backend_count && !shares.all)

@@ -11,11 +11,11 @@ void lead_members(struct service *service, const struct lb_vip *vip, const struc
 		const struct table_member *backend = &live->backends[i];
 
 		members_set_takes(service->members, backend->number, backend->weight > 0,
-				  standing_keeps_old(vip, live->standings[i], live->use_all));
-		members_set_encap(service->members, backend->number, vip->encap == LB_ENCAP_GUE,
-				  vip->endpoint.address.family);
-		sweep_member_set(service->sweep, backend->number, live->slots, vip->transition_s,
-				 vip->flow_idle_s);
+				  standing_keeps_old(vip->pool, live->standings[i], live->use_all));
+		members_set_encap(service->members, backend->number,
+				  vip->pool->encap == LB_ENCAP_GUE, vip->endpoint.address.family);
+		sweep_member_set(service->sweep, backend->number, live->slots,
+				 lb_vip_transition_s(vip), lb_vip_flow_idle_s(vip));
 	}
 }
 
@@ -26,7 +26,7 @@ void lead_packets(struct service *service, const struct lb_vip *vip, const struc
 {
 	lead_members(service, vip, live);
 	slots_change(live->slots, table_owners(live->table), gone, clock_now_s(service),
-		     vip->transition_s);
+		     lb_vip_transition_s(vip));
 	if (live->slots->moving)
 		clock_start(service);
 	clock_hasten_datagrams(service, vip, live);

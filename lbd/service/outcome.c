@@ -11,7 +11,8 @@ static const char *name_of(const struct step *step)
 
 static uint32_t size_of(const struct step *step)
 {
-	return step->plan.after ? step->plan.after->table_size : step->plan.before->table_size;
+	return step->plan.after ? step->plan.after->pool->table_size
+				: step->plan.before->pool->table_size;
 }
 
 static double percent(uint32_t part, uint32_t whole)
@@ -93,9 +94,10 @@ static json_t *step_json(const struct step *step)
 	return json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*,s:O*}", "name", vip->name,
 			 "address", lb_endpoint_format(&vip->endpoint, address), "what",
 			 what[step->plan.what], "moved", "slots", (int)step->moved, "of",
-			 (int)vip->table_size, "percent", percent(step->moved, vip->table_size),
-			 "ideal_slots", (int)step->ideal, "ideal_percent",
-			 percent(step->ideal, vip->table_size), "at_risk", step->at_risk,
+			 (int)vip->pool->table_size, "percent",
+			 percent(step->moved, vip->pool->table_size), "ideal_slots",
+			 (int)step->ideal, "ideal_percent",
+			 percent(step->ideal, vip->pool->table_size), "at_risk", step->at_risk,
 			 "datagrams", step->datagrams, "waiting", step->waiting);
 }
 

@@ -20,7 +20,8 @@ static uint64_t slots_at_once(const struct change *change, bool *removes)
 	for (i = 0; i < change->step_count; i++) {
 		const struct plan_step *plan = &change->steps[i].plan;
 
-		sum += plan->before ? plan->before->table_size : plan->after->table_size;
+		sum += plan->before ? plan->before->pool->table_size
+				    : plan->after->pool->table_size;
 		*removes |= plan->what == PLAN_REMOVED;
 	}
 	return sum;
@@ -93,7 +94,7 @@ int place_take(struct change *change, const struct lb_vip *vip, struct live_vip 
 	service->plane.vip_pools[next->number] = lb_pools(next->number, next->number, next->number);
 	service->check_counts[next->number] =
 		(struct check_counts){0}; /* of an earlier VIP's checks */
-	error = take_slots(change, vip->table_size, next, err);
+	error = take_slots(change, vip->pool->table_size, next, err);
 	if (error) {
 		free(next->slots);
 		numbers_give_back(service->vip_numbers, next->number);

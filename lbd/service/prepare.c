@@ -14,11 +14,11 @@ static int prepare_backends(struct service *service, const struct lb_vip *vip,
 {
 	size_t i, from = 0;
 
-	next->backends = calloc(vip->backend_count + 1, sizeof(*next->backends));
+	next->backends = calloc(vip->pool->backend_count + 1, sizeof(*next->backends));
 	if (!next->backends)
 		return lb_err_no_memory(err);
-	for (i = 0; i < vip->backend_count; i++) {
-		const struct lb_backend *backend = &vip->backends[i];
+	for (i = 0; i < vip->pool->backend_count; i++) {
+		const struct lb_backend *backend = &vip->pool->backends[i];
 		struct table_member *member = &next->backends[i];
 		const struct table_member *kept = live_find(before, &from, &backend->address);
 		int error = 0;
@@ -41,16 +41,17 @@ static int prepare_table(struct service *service, const struct plan_step *plan,
 {
 	const struct lb_vip *vip = plan->after;
 
-	if (before && before->table && plan->before->table == vip->table)
+	if (before && before->table && plan->before->pool->table == vip->pool->table)
 		next->table = table_copy(before->table);
 	else
-		next->table = table_new(vip->table, vip->table_size, service->config->seed);
+		next->table =
+			table_new(vip->pool->table, vip->pool->table_size, service->config->seed);
 	return next->table ? 0 : lb_err_no_memory(err);
 }
 
 bool prepare_same_for_good(const struct lb_vip *a, const struct lb_vip *b)
 {
-	return a->table_size == b->table_size && a->hash == b->hash;
+	return a->pool->table_size == b->pool->table_size && a->hash == b->hash;
 }
 
 static int check_hash(const struct plan_step *plan, struct lb_err *err)
@@ -67,11 +68,11 @@ static int check_hash(const struct plan_step *plan, struct lb_err *err)
 /* What a VIP keeps for as long as there is one. */
 static int check_for_good(const struct plan_step *plan, struct lb_err *err)
 {
-	if (plan->before->table_size == plan->after->table_size)
+	if (plan->before->pool->table_size == plan->after->pool->table_size)
 		return check_hash(plan, err);
 	lb_err_set(err, LB_ERR_REFUSED, "table_size",
 		   "the table size of VIP %s is %u and cannot be changed after creation",
-		   plan->after->name, plan->before->table_size);
+		   plan->after->name, plan->before->pool->table_size);
 	return lb_err_hint(err, "with another one every flow would move: delete the VIP and add it "
 				"again if that is acceptable");
 }

@@ -98,10 +98,10 @@ static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 	json_object_set_new(share, "expected", percent_json(backend->weight, weights));
 	json_object_set_new(share, "slots", percent_json(tally->owned, live->slots->size));
 	json_object_set_new(object, "address", address_json(&backend->address));
-	json_object_set_new(object, "weight", json_integer(vip->backends[i].weight));
-	json_object_set_new(
-		object, "state",
-		json_string(drain_state(&vip->backends[i], live->slots, tally->leaving, flows)));
+	json_object_set_new(object, "weight", json_integer(vip->pool->backends[i].weight));
+	json_object_set_new(object, "state",
+			    json_string(drain_state(&vip->pool->backends[i], live->slots,
+						    tally->leaving, flows)));
 	set_waiting(service, vip, live, i, object);
 	json_object_set_new(object, "recorded_flows", json_integer(flows));
 	json_object_set_new(object, "leaving_slots", json_integer(tally->leaving));

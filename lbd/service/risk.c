@@ -64,11 +64,11 @@ static const struct table_member *find_reset(const struct plan_step *plan,
 	const struct table_member *backend;
 	size_t from = 0;
 
-	if (standing_keeps_old(plan->after, next->standings[i], next->use_all))
+	if (standing_keeps_old(plan->after->pool, next->standings[i], next->use_all))
 		return NULL;
 	backend = live_find(before, &from, &next->backends[i].address);
 	if (backend &&
-	    standing_keeps_old(plan->before, before->standings[backend - before->backends],
+	    standing_keeps_old(plan->before->pool, before->standings[backend - before->backends],
 			       before->use_all))
 		return backend;
 	return NULL;

@@ -1,21 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What does the health of a VIP's backends mean for its flows? */
+/* What does the health of a pool's backends mean for its flows? */
 #include "standing.h"
 
 #include "../../bpf/abi.h"
 
-static bool is_checked(const struct lb_vip *vip)
+static bool is_checked(const struct lb_pool *pool)
 {
-	return vip->health.kind != LB_HEALTH_NONE;
+	return pool->health.kind != LB_HEALTH_NONE;
 }
 
-struct health_standing standing_of_new(const struct lb_vip *vip, bool anything_known)
+struct health_standing standing_of_new(const struct lb_pool *pool, bool anything_known)
 {
 	struct health_standing standing = {.is = STANDING_FIT, .arriving = true};
 
-	if (!is_checked(vip))
+	if (!is_checked(pool))
 		standing.known = true;
-	else if (anything_known || vip->when_all_unhealthy == LB_ALL_UNHEALTHY_DROP)
+	else if (anything_known || pool->when_all_unhealthy == LB_ALL_UNHEALTHY_DROP)
 		standing.is = STANDING_WAITING;
 	return standing;
 }
@@ -37,10 +37,10 @@ void standing_take_result(struct health_standing *standing, enum health_status s
 	standing->known = true;
 }
 
-static bool none_fit(const struct lb_vip *vip, const struct health_standing *standings)
+static bool none_fit(const struct lb_pool *pool, const struct health_standing *standings)
 {
-	for (size_t i = 0; i < vip->backend_count; i++)
-		if (standings[i].is == STANDING_FIT && lb_backend_share(&vip->backends[i]))
+	for (size_t i = 0; i < pool->backend_count; i++)
+		if (standings[i].is == STANDING_FIT && lb_backend_share(&pool->backends[i]))
 			return false;
 	return true;
 }
@@ -59,18 +59,18 @@ static void leave_out_arriving(const struct health_standing *standings, uint32_t
 			weights[i] = 0;
 }
 
-bool standing_weigh(const struct lb_vip *vip, const struct health_standing *standings,
+bool standing_weigh(const struct lb_pool *pool, const struct health_standing *standings,
 		    uint32_t *weights)
 {
-	const bool none = is_checked(vip) && none_fit(vip, standings);
-	const bool use_all = none && vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	const bool none = is_checked(pool) && none_fit(pool, standings);
+	const bool use_all = none && pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
 
-	for (size_t i = 0; i < vip->backend_count; i++) {
-		const bool used = use_all || standings[i].is == STANDING_FIT || !is_checked(vip);
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const bool used = use_all || standings[i].is == STANDING_FIT || !is_checked(pool);
 
-		weights[i] = used ? lb_backend_share(&vip->backends[i]) : 0;
+		weights[i] = used ? lb_backend_share(&pool->backends[i]) : 0;
 	}
-	leave_out_arriving(standings, weights, vip->backend_count);
+	leave_out_arriving(standings, weights, pool->backend_count);
 	return use_all;
 }
 
@@ -79,9 +79,9 @@ bool standing_waits(struct health_standing standing, uint32_t share, uint32_t we
 	return share && !weight && (standing.arriving || standing.is == STANDING_WAITING);
 }
 
-bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standing, bool use_all)
+bool standing_keeps_old(const struct lb_pool *pool, struct health_standing standing, bool use_all)
 {
-	return use_all || !is_checked(vip) || vip->on_unhealthy == LB_ON_UNHEALTHY_KEEP ||
+	return use_all || !is_checked(pool) || pool->on_unhealthy == LB_ON_UNHEALTHY_KEEP ||
 	       standing.is != STANDING_ILL;
 }
 

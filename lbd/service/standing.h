@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What does the health of a VIP's backends mean for its flows? Pure: what is known of each backend
+/* What does the health of a pool's backends mean for its flows? Pure: what is known of each backend
  * goes in, weights and flags come out.
  *
  *                             takes new flows        keeps its old ones
@@ -13,9 +13,9 @@
  *
  * Where a backend stands follows from the results of its checks, but for its first one:
  * - A backend that joins others of which something is known WAITS.
- * - Backends of a VIP of which nothing is known yet are FIT, so that a new VIP serves at once and
+ * - Backends of a pool of which nothing is known yet are FIT, so that a new one serves at once and
  *   does not send everybody to whichever backend is checked first; with "drop" they WAIT.
- * - A backend of a VIP that gets its first check, or another one, stands as it stood.
+ * - A backend of a pool that gets its first check, or another one, stands as it stood.
  * - A backend that an earlier lbd has left stands as the data plane says: what took new flows is
  *   FIT, what had lost its old ones is ILL, the rest WAITS.
  *
@@ -44,23 +44,23 @@ struct health_standing {
 	bool held;
 };
 
-/* Of a backend that has come anew into `vip`; anything_known: of some other backend of it. It is
+/* Of a backend that has come anew into `pool`; anything_known: of some other backend of it. It is
  * arriving. */
-struct health_standing standing_of_new(const struct lb_vip *vip, bool anything_known);
+struct health_standing standing_of_new(const struct lb_pool *pool, bool anything_known);
 /* Of one that was left by an earlier lbd; flags: LB_MEMBER_* of its entry. */
 struct health_standing standing_of_left(uint32_t flags);
 /* After a result, which is not UNKNOWN. */
 void standing_take_result(struct health_standing *standing, enum health_status status);
 
-/* The weights that count for new flows into weights[vip->backend_count]. True when no backend is
- * fit, but all are used. standings[i] is of vip->backends[i]; without a check all are FIT. */
-bool standing_weigh(const struct lb_vip *vip, const struct health_standing *standings,
+/* The weights that count for new flows into weights[pool->backend_count]. True when no backend is
+ * fit, but all are used. standings[i] is of pool->backends[i]; without a check all are FIT. */
+bool standing_weigh(const struct lb_pool *pool, const struct health_standing *standings,
 		    uint32_t *weights);
 /* Whether the backend waits for its share of new flows: `share` is what it would have, `weight` what
  * it has. */
 bool standing_waits(struct health_standing standing, uint32_t share, uint32_t weight);
 /* Whether a backend keeps its old flows; `use_all`: what standing_weigh said. */
-bool standing_keeps_old(const struct lb_vip *vip, struct health_standing standing, bool use_all);
+bool standing_keeps_old(const struct lb_pool *pool, struct health_standing standing, bool use_all);
 
 /* Whether a backend that may have a share still waits for it, or has one for want of others that can
  * be reached. */

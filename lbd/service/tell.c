@@ -10,8 +10,8 @@ static bool any_drains(const struct lb_vip *vip)
 {
 	size_t i;
 
-	for (i = 0; i < vip->backend_count; i++)
-		if (vip->backends[i].drain)
+	for (i = 0; i < vip->pool->backend_count; i++)
+		if (vip->pool->backends[i].drain)
 			return true;
 	return false;
 }
@@ -33,17 +33,17 @@ static void tell_vip(struct service *service, size_t i, const uint64_t *before, 
 	size_t j;
 
 	slots_count(live->slots, &service->census);
-	for (j = 0; j < vip->backend_count; j++) {
+	for (j = 0; j < vip->pool->backend_count; j++) {
 		uint16_t number = live->backends[j].number;
 		uint64_t bit = 1ull << number % 64;
 
-		if (!live_is_drained(&vip->backends[j], live->slots,
+		if (!live_is_drained(&vip->pool->backends[j], live->slots,
 				     service->census.leaving[number],
 				     sweep_flows(service->sweep, number)))
 			continue;
 		service->drained[number / 64] |= bit;
 		if (!quietly && !(before[number / 64] & bit))
-			tell(service, vip, &vip->backends[j]);
+			tell(service, vip, &vip->pool->backends[j]);
 	}
 	slots_uncount(live->slots, &service->census);
 }
@@ -88,7 +88,7 @@ int tell_open(struct service *service, struct lb_err *err)
 static void tell_all_unhealthy(const struct service *service, const struct lb_vip *vip,
 			       size_t backends)
 {
-	const bool use_all = vip->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	const bool use_all = vip->pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
 
 	events_emit(service->events,
 		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "vip_health", "vip", vip->name,
@@ -132,6 +132,7 @@ void tell_serving(const struct service *service, const struct lb_vip *vip, struc
 					      vip->name, "backend",
 					      lb_addr_format(&backend->address, address), "state",
 					      "serving"));
-		standing->held = standing_is_held(standing, &vip->backends[i], backend->weight);
+		standing->held =
+			standing_is_held(standing, &vip->pool->backends[i], backend->weight);
 	}
 }

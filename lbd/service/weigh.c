@@ -36,7 +36,7 @@ int weigh_again(const struct lb_vip *vip, struct live_vip *live)
 	bool use_all = false;
 
 	if (!error) {
-		use_all = standing_weigh(vip, live->standings, weights);
+		use_all = standing_weigh(vip->pool, live->standings, weights);
 		for (size_t i = 0; i < live->backend_count; i++) {
 			next[i] = live->backends[i];
 			next[i].weight = weights[i];

@@ -40,9 +40,10 @@ static void check_found(const struct lb_service *service)
 		FUZZ_CHECK(lb_service_find(service, vip->name) == vip);
 		lb_endpoint_format(&vip->endpoint, address);
 		FUZZ_CHECK(lb_service_find(service, address) == vip);
-		for (size_t j = 0; j < vip->backend_count; j++)
-			FUZZ_CHECK(lb_vip_find_backend(vip, &vip->backends[j].address) ==
-				   &vip->backends[j]);
+		for (size_t j = 0; j < vip->pool->backend_count; j++)
+			FUZZ_CHECK(
+				lb_pool_find_backend(vip->pool, &vip->pool->backends[j].address) ==
+				&vip->pool->backends[j]);
 	}
 }
 
@@ -52,14 +53,14 @@ static void check_backend_edits(struct lb_vip *vip)
 	struct lb_backend backend;
 	struct lb_err err = {0};
 
-	if (!vip->backend_count)
+	if (!vip->pool->backend_count)
 		return;
-	backend = vip->backends[vip->backend_count / 2];
-	FUZZ_CHECK(lb_vip_add_backend(vip, &backend, &err) && err.code == LB_ERR_EXISTS);
-	FUZZ_CHECK(!lb_vip_del_backend(vip, &backend.address, &err));
-	FUZZ_CHECK(!lb_vip_find_backend(vip, &backend.address));
-	FUZZ_CHECK(lb_vip_del_backend(vip, &backend.address, &err));
-	FUZZ_CHECK(!lb_vip_add_backend(vip, &backend, &err));
+	backend = vip->pool->backends[vip->pool->backend_count / 2];
+	FUZZ_CHECK(lb_pool_add_backend(vip->pool, &backend, &err) && err.code == LB_ERR_EXISTS);
+	FUZZ_CHECK(!lb_pool_del_backend(vip->pool, &backend.address, &err));
+	FUZZ_CHECK(!lb_pool_find_backend(vip->pool, &backend.address));
+	FUZZ_CHECK(lb_pool_del_backend(vip->pool, &backend.address, &err));
+	FUZZ_CHECK(!lb_pool_add_backend(vip->pool, &backend, &err));
 }
 
 static void check_vip_edits(struct lb_service *service)

@@ -116,14 +116,19 @@ static bool edits_a_document(void)
 {
 	struct lb_service *service = safe_service();
 	struct lb_backend backend = {.address = {.family = 4, .bytes = {10, 0, 0, 2}}, .weight = 1};
-	struct lb_vip vip = {.endpoint = {.address = {4, {192, 0, 2, 11}}, .protocol = 6}};
-	struct lb_vip *web = lb_service_find(service, "web"), *none;
-	bool added = lb_vip_add_backend(web, &backend, NULL) == 0;
+	json_t *added_vip = json_pack("{s:s}", "address", "192.0.2.11:0/tcp");
+	struct lb_vip *web = lb_service_find(service, "web"), vip = {0}, *none;
+	bool added = lb_pool_add_backend(web->pool, &backend, NULL) == 0;
+	size_t vips = VIPS;
 
-	assert_int_equal(web->backend_count, added ? 3 : 2);
-	if (lb_service_add_vip(service, &vip, NULL))
+	assert_int_equal(web->pool->backend_count, added ? 3 : 2);
+	if (!added_vip || schema_read(&lb_vip_schema, added_vip, &vip, NULL) ||
+	    lb_service_add_vip(service, &vip, NULL))
 		added = false;
-	assert_int_equal(service->vip_count, vip.endpoint.protocol ? VIPS : VIPS + 1);
+	else
+		vips++;
+	assert_int_equal(service->vip_count, vips);
+	json_decref(added_vip);
 	assert_int_equal(lb_service_get(service, "wbe", &none, NULL), -EINVAL);
 	schema_clear(&lb_vip_schema, &vip);
 	lb_service_free(service);
@@ -137,9 +142,9 @@ static bool edits_a_check(void)
 	json_t *edit = json_loads("{\"health\":{\"interval_ms\":200}}", 0, NULL);
 	bool done = edit && !schema_edit(&lb_vip_schema, edit, web, NULL);
 
-	assert_int_equal(web->health.interval_ms, done ? 200 : 1000);
-	assert_int_equal(web->backend_count, 2);
-	assert_string_equal(web->health.path, "/up");
+	assert_int_equal(web->pool->health.interval_ms, done ? 200 : 1000);
+	assert_int_equal(web->pool->backend_count, 2);
+	assert_string_equal(web->pool->health.path, "/up");
 	json_decref(edit);
 	lb_service_free(service);
 	return done;

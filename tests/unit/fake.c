@@ -824,7 +824,7 @@ static void check_own_entry(const struct lb_vip *vip, const struct live_vip *liv
 	assert_non_null(entry);
 	assert_int_equal(entry->value.number, live->number);
 	assert_int_equal(entry->value.slots_start, live->slots_start);
-	assert_int_equal(entry->value.slots_size, vip->table_size);
+	assert_int_equal(entry->value.slots_size, vip->pool->table_size);
 	entry_describe(entry->value.flags, &seen);
 	assert_int_equal(seen.hash, vip->hash);
 	assert_int_equal(seen.fragments, vip->fragments);
@@ -875,13 +875,13 @@ static void check_member(const struct lb_vip *vip, const struct live_vip *live, 
 {
 	const struct table_member *backend = &live->backends[i];
 	const struct lb_member *entry = &fake.left.members[backend->number];
-	const bool old = standing_keeps_old(vip, live->standings[i], live->use_all);
+	const bool old = standing_keeps_old(vip->pool, live->standings[i], live->use_all);
 	uint32_t flags = LB_MEMBER_VALID;
 
 	flags |= (backend->weight ? LB_MEMBER_NEW : 0) | (old ? LB_MEMBER_OLD : 0) |
 		 (backend->address.family == 6 ? LB_MEMBER_OUTER6 : 0) |
-		 (vip->encap == LB_ENCAP_GUE ? LB_MEMBER_GUE : 0);
-	assert_true(lb_addr_equal(&vip->backends[i].address, &backend->address));
+		 (vip->pool->encap == LB_ENCAP_GUE ? LB_MEMBER_GUE : 0);
+	assert_true(lb_addr_equal(&vip->pool->backends[i].address, &backend->address));
 	assert_int_equal(entry->flags & ~LB_MEMBER_OLDER, flags);
 	assert_true(lb_pools_have(fake.left.vip_pools[live->number], entry->pool));
 	assert_memory_equal(entry->daddr, backend->address.bytes, sizeof(entry->daddr));
@@ -902,7 +902,7 @@ static void check_weights(const struct lb_vip *vip, const struct live_vip *live)
 {
 	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
 
-	assert_int_equal(standing_weigh(vip, live->standings, weights), live->use_all);
+	assert_int_equal(standing_weigh(vip->pool, live->standings, weights), live->use_all);
 	for (size_t i = 0; i < live->backend_count; i++)
 		if (!is_awaited(live))
 			assert_int_equal(live->backends[i].weight, weights[i]);
@@ -911,13 +911,13 @@ static void check_weights(const struct lb_vip *vip, const struct live_vip *live)
 
 static void check_slots(const struct lb_vip *vip, const struct live_vip *live, bool *known)
 {
-	uint16_t *owners = malloc(vip->table_size * sizeof(*owners));
+	uint16_t *owners = malloc(vip->pool->table_size * sizeof(*owners));
 	uint32_t moving = 0, tracked = 0, wrong = 0;
 
-	assert_int_equal(table_build(vip->table, live->backends, live->backend_count,
-				     vip->table_size, fake.config.seed, owners),
+	assert_int_equal(table_build(vip->pool->table, live->backends, live->backend_count,
+				     vip->pool->table_size, fake.config.seed, owners),
 			 0);
-	for (uint32_t i = 0; i < vip->table_size; i++) {
+	for (uint32_t i = 0; i < vip->pool->table_size; i++) {
 		const uint32_t word = fake.left.slots[live->slots_start + i];
 
 		wrong += lb_slot_current(word) != owners[i] || known[live->slots_start + i];
@@ -938,7 +938,8 @@ static size_t check_watches(const struct lb_vip *vip, const struct live_vip *liv
 	for (size_t i = 0; i < live->backend_count; i++)
 		if (fake.service->checks[live->backends[i].number].watch)
 			checked++;
-	assert_int_equal(checked, vip->health.kind == LB_HEALTH_NONE ? 0 : live->backend_count);
+	assert_int_equal(checked,
+			 vip->pool->health.kind == LB_HEALTH_NONE ? 0 : live->backend_count);
 	return checked;
 }
 
@@ -966,10 +967,10 @@ static void check_sums(void)
 	uint32_t slots = 0, backends = 0, idle = 0;
 
 	for (size_t i = 0; i < service->document->vip_count; i++) {
-		slots += service->document->vips[i].table_size;
-		backends += service->document->vips[i].backend_count;
-		if (service->document->vips[i].flow_idle_s > idle)
-			idle = service->document->vips[i].flow_idle_s;
+		slots += service->document->vips[i].pool->table_size;
+		backends += service->document->vips[i].pool->backend_count;
+		if (service->document->vips[i].pool->flow_idle_s > idle)
+			idle = service->document->vips[i].pool->flow_idle_s;
 	}
 	assert_int_equal(numbers_used(service->vip_numbers), service->document->vip_count);
 	assert_int_equal(ranges_used(service->slot_ranges), slots);
@@ -984,8 +985,9 @@ static uint32_t addresses_of(const struct lb_service *document)
 	uint32_t count = 0, k;
 
 	for (size_t i = 0; i < document->vip_count; i++)
-		for (size_t j = 0; j < document->vips[i].backend_count; j++) {
-			const struct lb_addr *address = &document->vips[i].backends[j].address;
+		for (size_t j = 0; j < document->vips[i].pool->backend_count; j++) {
+			const struct lb_addr *address =
+				&document->vips[i].pool->backends[j].address;
 
 			for (k = 0; k < count && !lb_addr_equal(&seen[k], address); k++)
 				;
@@ -1017,7 +1019,7 @@ void fake_check(bool saved)
 		const struct lb_vip *vip = &service->document->vips[i];
 		const struct live_vip *live = &service->live[i];
 
-		assert_int_equal(live->backend_count, vip->backend_count);
+		assert_int_equal(live->backend_count, vip->pool->backend_count);
 		for (size_t j = 0; j < live->backend_count; j++)
 			check_member(vip, live, j);
 		check_weights(vip, live);

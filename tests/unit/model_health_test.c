@@ -64,9 +64,9 @@ static void what_is_left_out_is_no_check(void **state)
 	struct lb_service *service = service_of(VIP(""));
 
 	(void)state;
-	assert_int_equal(service->vips[0].health.kind, LB_HEALTH_NONE);
-	assert_int_equal(service->vips[0].on_unhealthy, LB_ON_UNHEALTHY_KEEP);
-	assert_int_equal(service->vips[0].when_all_unhealthy, LB_ALL_UNHEALTHY_USE_ALL);
+	assert_int_equal(service->vips[0].pool->health.kind, LB_HEALTH_NONE);
+	assert_int_equal(service->vips[0].pool->on_unhealthy, LB_ON_UNHEALTHY_KEEP);
+	assert_int_equal(service->vips[0].pool->when_all_unhealthy, LB_ALL_UNHEALTHY_USE_ALL);
 	assert_written(service, "health", NULL);
 	assert_written(service, "on_unhealthy", NULL);
 	assert_written(service, "when_all_unhealthy", NULL);
@@ -195,41 +195,41 @@ static void a_check_with_a_type_is_a_new_one(void **state)
 
 	(void)state;
 	assert_int_equal(edit(service, "{'type':'http','path':'/x'}", NULL), 0);
-	assert_string_equal(service->vips[0].health.path, "/x");
-	assert_int_equal(service->vips[0].health.rise, LB_HEALTH_RISE);
+	assert_string_equal(service->vips[0].pool->health.path, "/x");
+	assert_int_equal(service->vips[0].pool->health.rise, LB_HEALTH_RISE);
 	assert_int_equal(edit(service, "{'type':'tcp'}", NULL), 0);
-	assert_int_equal(service->vips[0].health.kind, LB_HEALTH_TCP);
-	assert_null(service->vips[0].health.path);
+	assert_int_equal(service->vips[0].pool->health.kind, LB_HEALTH_TCP);
+	assert_null(service->vips[0].pool->health.path);
 	assert_int_equal(edit(service, "null", NULL), 0);
-	assert_int_equal(service->vips[0].health.kind, LB_HEALTH_NONE);
+	assert_int_equal(service->vips[0].pool->health.kind, LB_HEALTH_NONE);
 	lb_service_free(service);
 }
 
 static void a_check_without_a_type_changes_what_it_names(void **state)
 {
 	struct lb_service *service = service_of(VIP(HTTP));
-	const struct lb_health *check = &service->vips[0].health;
+	const struct lb_vip *vip = &service->vips[0];
 
 	(void)state;
 	assert_int_equal(edit(service, "{'interval_ms':2000,'fall':5,'body':null}", NULL), 0);
-	assert_int_equal(check->interval_ms, 2000);
-	assert_int_equal(check->timeout_ms, 1000);
-	assert_int_equal(check->fall, 5);
-	assert_null(check->body);
-	assert_string_equal(check->path, "/up");
-	assert_string_equal(check->host, "a.example");
+	assert_int_equal(vip->pool->health.interval_ms, 2000);
+	assert_int_equal(vip->pool->health.timeout_ms, 1000);
+	assert_int_equal(vip->pool->health.fall, 5);
+	assert_null(vip->pool->health.body);
+	assert_string_equal(vip->pool->health.path, "/up");
+	assert_string_equal(vip->pool->health.host, "a.example");
 	lb_service_free(service);
 }
 
 static void a_short_interval_shortens_the_timeout_unless_that_is_given(void **state)
 {
 	struct lb_service *service = service_of(VIP(HTTP));
-	const struct lb_health *check = &service->vips[0].health;
+	const struct lb_vip *vip = &service->vips[0];
 	struct lb_err err = {0};
 
 	(void)state;
 	assert_int_equal(edit(service, "{'interval_ms':200}", NULL), 0);
-	assert_int_equal(check->timeout_ms, 200);
+	assert_int_equal(vip->pool->health.timeout_ms, 200);
 	assert_int_not_equal(edit(service, "{'interval_ms':200,'timeout_ms':300}", &err), 0);
 	assert_string_equal(err.path, "health.timeout_ms");
 	lb_service_free(service);
@@ -249,11 +249,11 @@ static void what_is_refused_changes_nothing(void **state)
 	assert_string_equal(err.path, "health.rise");
 	assert_int_not_equal(edit(service, "[]", &err), 0);
 	assert_int_not_equal(schema_edit(&lb_vip_schema, wrong, vip, &err), 0);
-	assert_int_equal(vip->health.kind, LB_HEALTH_HTTP);
-	assert_int_equal(vip->when_all_unhealthy, LB_ALL_UNHEALTHY_USE_ALL);
+	assert_int_equal(vip->pool->health.kind, LB_HEALTH_HTTP);
+	assert_int_equal(vip->pool->when_all_unhealthy, LB_ALL_UNHEALTHY_USE_ALL);
 	assert_int_equal(schema_edit(&lb_vip_schema, drop, vip, &err), 0);
-	assert_int_equal(vip->when_all_unhealthy, LB_ALL_UNHEALTHY_DROP);
-	assert_int_equal(vip->health.kind, LB_HEALTH_HTTP);
+	assert_int_equal(vip->pool->when_all_unhealthy, LB_ALL_UNHEALTHY_DROP);
+	assert_int_equal(vip->pool->health.kind, LB_HEALTH_HTTP);
 	json_decref(wrong);
 	json_decref(drop);
 	lb_service_free(service);

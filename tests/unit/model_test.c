@@ -44,18 +44,19 @@ static void assert_services_equal(const struct lb_service *a, const struct lb_se
 
 		assert_string_equal(left->name, right->name);
 		assert_int_equal(lb_endpoint_compare(&left->endpoint, &right->endpoint), 0);
-		assert_int_equal(left->table, right->table);
-		assert_int_equal(left->table_size, right->table_size);
-		assert_int_equal(left->transition_s, right->transition_s);
-		assert_int_equal(left->flow_idle_s, right->flow_idle_s);
-		assert_int_equal(left->encap, right->encap);
+		assert_int_equal(left->pool->table, right->pool->table);
+		assert_int_equal(left->pool->table_size, right->pool->table_size);
+		assert_int_equal(left->pool->transition_s, right->pool->transition_s);
+		assert_int_equal(left->pool->flow_idle_s, right->pool->flow_idle_s);
+		assert_int_equal(left->pool->encap, right->pool->encap);
 		assert_int_equal(left->hash, right->hash);
 		assert_int_equal(left->fragments, right->fragments);
-		assert_int_equal(left->backend_count, right->backend_count);
-		for (size_t j = 0; j < left->backend_count; j++) {
-			assert_true(lb_addr_equal(&left->backends[j].address,
-						  &right->backends[j].address));
-			assert_int_equal(left->backends[j].weight, right->backends[j].weight);
+		assert_int_equal(left->pool->backend_count, right->pool->backend_count);
+		for (size_t j = 0; j < left->pool->backend_count; j++) {
+			assert_true(lb_addr_equal(&left->pool->backends[j].address,
+						  &right->pool->backends[j].address));
+			assert_int_equal(left->pool->backends[j].weight,
+					 right->pool->backends[j].weight);
 		}
 	}
 }
@@ -71,14 +72,14 @@ static void what_is_left_out_gets_its_default(void **state)
 	(void)state;
 	assert_int_equal(service->vip_count, 2);
 	assert_string_equal(service->vips[0].name, "192.0.2.1:1/tcp");
-	assert_int_equal(service->vips[0].backend_count, 0);
+	assert_int_equal(service->vips[0].pool->backend_count, 0);
 	assert_string_equal(service->vips[1].name, "[2001:db8::1]:0/udp");
-	assert_int_equal(service->vips[1].table, LB_TABLE_RENDEZVOUS);
-	assert_int_equal(service->vips[1].table_size, 65537);
-	assert_int_equal(service->vips[1].encap, LB_ENCAP_IPIP);
+	assert_int_equal(service->vips[1].pool->table, LB_TABLE_RENDEZVOUS);
+	assert_int_equal(service->vips[1].pool->table_size, 65537);
+	assert_int_equal(service->vips[1].pool->encap, LB_ENCAP_IPIP);
 	assert_int_equal(service->vips[1].hash, LB_HASH_5TUPLE);
 	assert_int_equal(service->vips[1].fragments, LB_FRAGMENTS_TRACK);
-	assert_int_equal(service->vips[1].backends[0].weight, 1);
+	assert_int_equal(service->vips[1].pool->backends[0].weight, 1);
 	lb_service_free(service);
 }
 
@@ -642,10 +643,9 @@ static void an_added_vip_belongs_to_the_service(void **state)
 	(void)state;
 	vip.name[0] = '\0'; /* built by hand: gets its address as a name */
 	assert_int_equal(lb_service_add_vip(service, &vip, NULL), 0);
-	assert_null(vip.backends);
-	assert_int_equal(vip.backend_count, 0);
+	assert_null(vip.pool);
 	assert_string_equal(service->vips[0].name, "192.0.2.1:1/tcp");
-	assert_int_equal(service->vips[0].backend_count, 1);
+	assert_int_equal(service->vips[0].pool->backend_count, 1);
 	schema_clear(&lb_vip_schema, &vip);
 	lb_service_free(service);
 }
@@ -675,16 +675,16 @@ static void backends_are_added_sorted_and_once(void **state)
 	struct lb_err err;
 
 	(void)state;
-	assert_int_equal(lb_vip_add_backend(web, &two, &err), 0);
-	assert_int_equal(web->backend_count, 3);
-	assert_true(lb_addr_equal(&web->backends[1].address, &two.address));
-	assert_int_equal(web->backends[1].weight, 5);
-	assert_int_equal(lb_vip_add_backend(web, &three, &err), -EINVAL);
+	assert_int_equal(lb_pool_add_backend(web->pool, &two, &err), 0);
+	assert_int_equal(web->pool->backend_count, 3);
+	assert_true(lb_addr_equal(&web->pool->backends[1].address, &two.address));
+	assert_int_equal(web->pool->backends[1].weight, 5);
+	assert_int_equal(lb_pool_add_backend(web->pool, &three, &err), -EINVAL);
 	assert_int_equal(err.code, LB_ERR_EXISTS);
 	assert_string_equal(err.path, "address");
 	assert_string_equal(err.message, "VIP \"web\" has backend 10.0.0.3 already");
 	assert_string_equal(err.hint, "set its weight instead");
-	assert_int_equal(lb_vip_find_backend(web, &three.address)->weight, 1);
+	assert_int_equal(lb_pool_find_backend(web->pool, &three.address)->weight, 1);
 	lb_service_free(service);
 }
 
@@ -696,13 +696,13 @@ static void backends_are_deleted_by_address(void **state)
 	struct lb_err err;
 
 	(void)state;
-	assert_int_equal(lb_vip_del_backend(web, &two.address, &err), -EINVAL);
+	assert_int_equal(lb_pool_del_backend(web->pool, &two.address, &err), -EINVAL);
 	assert_int_equal(err.code, LB_ERR_NOT_FOUND);
 	assert_string_equal(err.path, "address");
 	assert_string_equal(err.message, "VIP \"web\" has no backend 10.0.0.2");
-	assert_int_equal(lb_vip_del_backend(web, &one.address, &err), 0);
-	assert_int_equal(web->backend_count, 1);
-	assert_null(lb_vip_find_backend(web, &one.address));
+	assert_int_equal(lb_pool_del_backend(web->pool, &one.address, &err), 0);
+	assert_int_equal(web->pool->backend_count, 1);
+	assert_null(lb_pool_find_backend(web->pool, &one.address));
 	lb_service_free(service);
 }
 
@@ -835,16 +835,17 @@ static void rebuild_by_edits(const struct lb_service *whole, struct lb_service *
 
 	while (left->vip_count) {
 		struct lb_vip *from = &left->vips[(size_t)rand() % left->vip_count];
-		struct lb_vip vip = *from;
+		struct lb_vip vip;
 
-		vip.backends = NULL;
-		vip.backend_count = 0;
-		while (from->backend_count) {
+		assert_int_equal(schema_copy(&lb_vip_schema, from, &vip), 0);
+		vip.pool->backend_count = 0;
+		while (from->pool->backend_count) {
 			struct lb_backend backend =
-				from->backends[(size_t)rand() % from->backend_count];
+				from->pool->backends[(size_t)rand() % from->pool->backend_count];
 
-			assert_int_equal(lb_vip_add_backend(&vip, &backend, NULL), 0);
-			assert_int_equal(lb_vip_del_backend(from, &backend.address, NULL), 0);
+			assert_int_equal(lb_pool_add_backend(vip.pool, &backend, NULL), 0);
+			assert_int_equal(lb_pool_del_backend(from->pool, &backend.address, NULL),
+					 0);
 		}
 		assert_int_equal(lb_service_add_vip(built, &vip, NULL), 0);
 		assert_int_equal(lb_service_del_vip(left, from->name, NULL), 0);

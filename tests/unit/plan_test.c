@@ -86,11 +86,11 @@ static void any_difference_is_a_change(void **state)
 
 static size_t members_of(const struct lb_vip *vip, struct table_member *out)
 {
-	assert_true(vip->backend_count <= MEMBERS_MAX);
-	for (size_t i = 0; i < vip->backend_count; i++)
-		out[i] = (struct table_member){.address = vip->backends[i].address,
-					       .weight = lb_backend_share(&vip->backends[i])};
-	return vip->backend_count;
+	assert_true(vip->pool->backend_count <= MEMBERS_MAX);
+	for (size_t i = 0; i < vip->pool->backend_count; i++)
+		out[i] = (struct table_member){.address = vip->pool->backends[i].address,
+					       .weight = lb_backend_share(&vip->pool->backends[i])};
+	return vip->pool->backend_count;
 }
 
 static uint32_t ideal(const char *before, const char *after)
@@ -98,7 +98,7 @@ static uint32_t ideal(const char *before, const char *after)
 	struct lb_service *a = service(before), *b = service(after);
 	struct table_member old[MEMBERS_MAX], new[MEMBERS_MAX];
 	size_t old_count = members_of(&a->vips[0], old), new_count = members_of(&b->vips[0], new);
-	uint32_t slots = plan_ideal(old, old_count, new, new_count, a->vips[0].table_size);
+	uint32_t slots = plan_ideal(old, old_count, new, new_count, a->vips[0].pool->table_size);
 
 	lb_service_free(a);
 	lb_service_free(b);

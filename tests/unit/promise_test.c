@@ -522,7 +522,7 @@ static bool is_fit(const struct backend *backend)
 
 static bool uses_all(const struct vip *vip)
 {
-	bool all = vip->template->vips[0].when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	bool all = vip->template->vips[0].pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
 
 	for (int i = 0; all && i < BACKENDS; i++)
 		all = !is_fit(&vip->backends[i]);
@@ -600,7 +600,7 @@ static void add_to_document(struct lb_service *document, const struct vip *vip)
 		};
 
 		if (backend->identity)
-			assert_int_equal(lb_vip_add_backend(&copy->vips[0], &as, NULL), 0);
+			assert_int_equal(lb_pool_add_backend(copy->vips[0].pool, &as, NULL), 0);
 	}
 	assert_int_equal(lb_service_add_vip(document, &copy->vips[0], NULL), 0);
 	lb_service_free(copy);
@@ -694,7 +694,7 @@ static void check_health(struct vip *vip)
 /* `joins`: the VIP has backends of which something is known. */
 static void configure(const struct vip *vip, struct backend *backend, bool joins)
 {
-	const bool drop = vip->template->vips[0].when_all_unhealthy == LB_ALL_UNHEALTHY_DROP;
+	const bool drop = vip->template->vips[0].pool->when_all_unhealthy == LB_ALL_UNHEALTHY_DROP;
 
 	*backend = (struct backend){
 		.identity = ++run.next_identity,
@@ -1187,8 +1187,8 @@ static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 	for (i = 0; i < VIPS; i++) {
 		struct vip *vip = &run.vips[i];
 
-		vip->size = vip->template->vips[0].table_size;
-		vip->transition_s = vip->template->vips[0].transition_s;
+		vip->size = vip->template->vips[0].pool->table_size;
+		vip->transition_s = vip->template->vips[0].pool->transition_s;
 		vip->protocol = vip->template->vips[0].endpoint.protocol;
 		vip->by_source = vip->template->vips[0].hash == LB_HASH_SOURCE;
 		TAILQ_INIT(&vip->due);

@@ -18,6 +18,7 @@ struct scene {
 	struct lb_backend backends[MAX];
 	struct table_member members[MAX];
 	struct health_standing standings[MAX];
+	struct lb_pool pool;
 	struct lb_vip vip;
 	struct live_vip live;
 };
@@ -25,16 +26,17 @@ struct scene {
 static void add(struct scene *scene, uint8_t address, uint16_t number, enum standing is)
 {
 	const struct lb_addr at = {.family = 4, .bytes = {10, 0, 0, address}};
-	size_t i = scene->vip.backend_count++;
+	size_t i = scene->pool.backend_count++;
 
+	scene->vip.pool = &scene->pool;
 	scene->backends[i] = (struct lb_backend){.address = at, .weight = 10};
 	scene->members[i] = (struct table_member){.address = at, .number = number, .weight = 10};
 	scene->standings[i] = (struct health_standing){.is = is, .known = true};
-	scene->vip.backends = scene->backends;
-	scene->vip.health.kind = LB_HEALTH_TCP;
+	scene->pool.backends = scene->backends;
+	scene->pool.health.kind = LB_HEALTH_TCP;
 	scene->live.backends = scene->members;
 	scene->live.standings = scene->standings;
-	scene->live.backend_count = scene->vip.backend_count;
+	scene->live.backend_count = scene->pool.backend_count;
 }
 
 /* What `next` becomes after `before` (NULL: it is a new VIP): for each backend its standing, and a
@@ -115,7 +117,7 @@ static void a_new_vip_uses_all_of_its_backends_or_none(void **state)
 	add(&next, 1, 11, 0);
 	add(&next, 2, 12, 0);
 	assert_becomes(NULL, &next, "f!f!");
-	next.vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	next.pool.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
 	assert_becomes(NULL, &next, "ww");
 }
 
@@ -128,7 +130,7 @@ static void without_a_check_everybody_is_fit_again(void **state)
 	add(&before, 2, 12, STANDING_FIT);
 	add(&next, 1, 11, 0);
 	add(&next, 2, 12, 0);
-	next.vip.health.kind = LB_HEALTH_NONE;
+	next.pool.health.kind = LB_HEALTH_NONE;
 	assert_becomes(&before, &next, "f!f!");
 }
 
@@ -142,8 +144,8 @@ static void another_weight_or_policy_does_not_change_a_standing(void **state)
 	add(&next, 1, 11, 0);
 	add(&next, 2, 12, 0);
 	next.backends[1].weight = 99;
-	next.vip.on_unhealthy = LB_ON_UNHEALTHY_RESET;
-	next.vip.health.kind = LB_HEALTH_HTTP;
+	next.pool.on_unhealthy = LB_ON_UNHEALTHY_RESET;
+	next.pool.health.kind = LB_HEALTH_HTTP;
 	assert_becomes(&before, &next, "f!i");
 	next.backends[0].drain = true; /* the only fit one has no share any more */
 	assert_becomes(&before, &next, "fi!");
@@ -162,7 +164,8 @@ static void what_was_adopted_goes_on(void **state)
 		before.standings[i] = standing_of_left(left[i]);
 		add(&next, i, 10 + i, 0);
 	}
-	before.vip.health.kind = LB_HEALTH_NONE; /* the maps do not say whether there was a check */
+	before.pool.health.kind =
+		LB_HEALTH_NONE; /* the maps do not say whether there was a check */
 	assert_becomes(&before, &next, "f!wi");
 }
 

@@ -14,13 +14,13 @@
 
 #define BACKENDS_MAX 8
 
-/* A VIP whose backends have weights 10, 20, …, and are checked. */
-static struct lb_vip vip_of(struct lb_backend *backends, size_t count)
+/* A pool whose backends have weights 10, 20, …, and are checked. */
+static struct lb_pool pool_of(struct lb_backend *backends, size_t count)
 {
 	memset(backends, 0, count * sizeof(*backends));
 	for (size_t i = 0; i < count; i++)
 		backends[i].weight = 10 * (i + 1);
-	return (struct lb_vip){
+	return (struct lb_pool){
 		.backends = backends,
 		.backend_count = count,
 		.health = {.kind = LB_HEALTH_TCP},
@@ -28,21 +28,21 @@ static struct lb_vip vip_of(struct lb_backend *backends, size_t count)
 }
 
 /* Standings as letters: f, w, i; a capital for one that is arriving. */
-static bool weigh(const struct lb_vip *vip, const char *letters, const char *expected)
+static bool weigh(const struct lb_pool *pool, const char *letters, const char *expected)
 {
 	struct health_standing standings[BACKENDS_MAX] = {0};
 	uint32_t weights[BACKENDS_MAX];
 	char seen[64] = "";
 	bool use_all;
 
-	for (size_t i = 0; i < vip->backend_count; i++) {
+	for (size_t i = 0; i < pool->backend_count; i++) {
 		standings[i].is = tolower(letters[i]) == 'f'   ? STANDING_FIT
 				  : tolower(letters[i]) == 'w' ? STANDING_WAITING
 							       : STANDING_ILL;
 		standings[i].arriving = isupper(letters[i]);
 	}
-	use_all = standing_weigh(vip, standings, weights);
-	for (size_t i = 0; i < vip->backend_count; i++)
+	use_all = standing_weigh(pool, standings, weights);
+	for (size_t i = 0; i < pool->backend_count; i++)
 		snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%s%u", i ? " " : "",
 			 weights[i]);
 	assert_string_equal(seen, expected);
@@ -52,44 +52,44 @@ static bool weigh(const struct lb_vip *vip, const char *letters, const char *exp
 static void only_fit_backends_take_new_flows(void **state)
 {
 	struct lb_backend backends[3];
-	const struct lb_vip vip = vip_of(backends, 3);
+	const struct lb_pool pool = pool_of(backends, 3);
 
 	(void)state;
-	assert_false(weigh(&vip, "fff", "10 20 30"));
-	assert_false(weigh(&vip, "fif", "10 0 30"));
-	assert_false(weigh(&vip, "wfi", "0 20 0"));
+	assert_false(weigh(&pool, "fff", "10 20 30"));
+	assert_false(weigh(&pool, "fif", "10 0 30"));
+	assert_false(weigh(&pool, "wfi", "0 20 0"));
 }
 
 static void when_none_is_fit_all_are_used_or_none(void **state)
 {
 	struct lb_backend backends[3];
-	struct lb_vip vip = vip_of(backends, 3);
+	struct lb_pool pool = pool_of(backends, 3);
 
 	(void)state;
-	assert_true(weigh(&vip, "iii", "10 20 30"));
-	assert_true(weigh(&vip, "wiw", "10 20 30"));
-	vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
-	assert_false(weigh(&vip, "iii", "0 0 0"));
-	assert_false(weigh(&vip, "wiw", "0 0 0"));
-	assert_false(weigh(&vip, "wif", "0 0 30"));
+	assert_true(weigh(&pool, "iii", "10 20 30"));
+	assert_true(weigh(&pool, "wiw", "10 20 30"));
+	pool.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_false(weigh(&pool, "iii", "0 0 0"));
+	assert_false(weigh(&pool, "wiw", "0 0 0"));
+	assert_false(weigh(&pool, "wif", "0 0 30"));
 }
 
 static void who_cannot_be_reached_yet_takes_no_new_flows_while_others_do(void **state)
 {
 	struct lb_backend backends[3];
-	struct lb_vip vip = vip_of(backends, 3);
+	struct lb_pool pool = pool_of(backends, 3);
 
 	(void)state;
-	assert_false(weigh(&vip, "Fff", "0 20 30"));
-	assert_false(weigh(&vip, "FFf", "0 0 30"));
-	assert_false(weigh(&vip, "FFF", "10 20 30"));
-	assert_false(weigh(&vip, "FiF", "10 0 30"));
-	assert_true(weigh(&vip, "Wii", "0 20 30")); /* all are used, so the other two serve */
-	vip.health.kind = LB_HEALTH_NONE;
-	assert_false(weigh(&vip, "Fff", "0 20 30"));
+	assert_false(weigh(&pool, "Fff", "0 20 30"));
+	assert_false(weigh(&pool, "FFf", "0 0 30"));
+	assert_false(weigh(&pool, "FFF", "10 20 30"));
+	assert_false(weigh(&pool, "FiF", "10 0 30"));
+	assert_true(weigh(&pool, "Wii", "0 20 30")); /* all are used, so the other two serve */
+	pool.health.kind = LB_HEALTH_NONE;
+	assert_false(weigh(&pool, "Fff", "0 20 30"));
 	backends[1].drain = true;
 	backends[2].weight = 0;
-	assert_false(weigh(&vip, "Fff", "10 0 0"));
+	assert_false(weigh(&pool, "Fff", "10 0 0"));
 }
 
 static void waiting_is_for_a_way_or_a_result_and_not_for_a_weight(void **state)
@@ -109,69 +109,70 @@ static void waiting_is_for_a_way_or_a_result_and_not_for_a_weight(void **state)
 static void who_has_no_share_does_not_count_as_fit(void **state)
 {
 	struct lb_backend backends[3];
-	struct lb_vip vip = vip_of(backends, 3);
+	struct lb_pool pool = pool_of(backends, 3);
 
 	(void)state;
 	backends[0].drain = true;
 	backends[1].weight = 0;
-	assert_true(weigh(&vip, "ffi", "0 0 30"));
-	vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
-	assert_false(weigh(&vip, "ffi", "0 0 0"));
+	assert_true(weigh(&pool, "ffi", "0 0 30"));
+	pool.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_false(weigh(&pool, "ffi", "0 0 0"));
 }
 
 static void without_a_check_nobody_is_unfit(void **state)
 {
 	struct lb_backend backends[2];
-	struct lb_vip vip = vip_of(backends, 2);
+	struct lb_pool pool = pool_of(backends, 2);
 	const struct health_standing ill = {.is = STANDING_ILL, .known = true};
 
 	(void)state;
-	vip.health.kind = LB_HEALTH_NONE;
-	vip.on_unhealthy = LB_ON_UNHEALTHY_RESET;
-	vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
-	assert_false(weigh(&vip, "iw", "10 20"));
-	assert_true(standing_keeps_old(&vip, ill, false));
-	assert_int_equal(standing_of_new(&vip, true).is, STANDING_FIT);
-	assert_true(standing_of_new(&vip, true).known);
+	pool.health.kind = LB_HEALTH_NONE;
+	pool.on_unhealthy = LB_ON_UNHEALTHY_RESET;
+	pool.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_false(weigh(&pool, "iw", "10 20"));
+	assert_true(standing_keeps_old(&pool, ill, false));
+	assert_int_equal(standing_of_new(&pool, true).is, STANDING_FIT);
+	assert_true(standing_of_new(&pool, true).known);
 }
 
-static void a_vip_without_backends_uses_nobody(void **state)
+static void a_pool_without_backends_uses_nobody(void **state)
 {
-	const struct lb_vip vip = {.health = {.kind = LB_HEALTH_TCP}};
+	const struct lb_pool pool = {.health = {.kind = LB_HEALTH_TCP}};
 
 	(void)state;
-	weigh(&vip, "", "");
+	weigh(&pool, "", "");
 }
 
 static void old_flows_end_only_where_reset_says_so_and_the_backend_is_ill(void **state)
 {
 	struct lb_backend backends[1];
-	struct lb_vip vip = vip_of(backends, 1);
+	struct lb_pool pool = pool_of(backends, 1);
 	const struct health_standing ill = {.is = STANDING_ILL, .known = true};
 	const struct health_standing waiting = {.is = STANDING_WAITING};
 	const struct health_standing fit = {.is = STANDING_FIT, .known = true};
 
 	(void)state;
-	assert_true(standing_keeps_old(&vip, ill, false));
-	vip.on_unhealthy = LB_ON_UNHEALTHY_RESET;
-	assert_false(standing_keeps_old(&vip, ill, false));
-	assert_true(standing_keeps_old(&vip, ill, true)); /* all are used: the check may be wrong */
-	assert_true(standing_keeps_old(&vip, waiting, false));
-	assert_true(standing_keeps_old(&vip, fit, false));
+	assert_true(standing_keeps_old(&pool, ill, false));
+	pool.on_unhealthy = LB_ON_UNHEALTHY_RESET;
+	assert_false(standing_keeps_old(&pool, ill, false));
+	assert_true(
+		standing_keeps_old(&pool, ill, true)); /* all are used: the check may be wrong */
+	assert_true(standing_keeps_old(&pool, waiting, false));
+	assert_true(standing_keeps_old(&pool, fit, false));
 }
 
 static void a_new_backend_waits_where_something_is_known(void **state)
 {
 	struct lb_backend backends[1];
-	struct lb_vip vip = vip_of(backends, 1);
+	struct lb_pool pool = pool_of(backends, 1);
 
 	(void)state;
-	assert_int_equal(standing_of_new(&vip, true).is, STANDING_WAITING);
-	assert_int_equal(standing_of_new(&vip, false).is, STANDING_FIT);
-	assert_false(standing_of_new(&vip, false).known);
-	vip.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
-	assert_int_equal(standing_of_new(&vip, true).is, STANDING_WAITING);
-	assert_int_equal(standing_of_new(&vip, false).is, STANDING_WAITING);
+	assert_int_equal(standing_of_new(&pool, true).is, STANDING_WAITING);
+	assert_int_equal(standing_of_new(&pool, false).is, STANDING_FIT);
+	assert_false(standing_of_new(&pool, false).known);
+	pool.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_int_equal(standing_of_new(&pool, true).is, STANDING_WAITING);
+	assert_int_equal(standing_of_new(&pool, false).is, STANDING_WAITING);
 }
 
 static void a_result_is_known(void **state)
@@ -210,7 +211,7 @@ int main(void)
 		cmocka_unit_test(waiting_is_for_a_way_or_a_result_and_not_for_a_weight),
 		cmocka_unit_test(who_has_no_share_does_not_count_as_fit),
 		cmocka_unit_test(without_a_check_nobody_is_unfit),
-		cmocka_unit_test(a_vip_without_backends_uses_nobody),
+		cmocka_unit_test(a_pool_without_backends_uses_nobody),
 		cmocka_unit_test(old_flows_end_only_where_reset_says_so_and_the_backend_is_ill),
 		cmocka_unit_test(a_new_backend_waits_where_something_is_known),
 		cmocka_unit_test(a_result_is_known),
