@@ -18,6 +18,12 @@
 TAILQ_HEAD(jobs, worker_job);
 TAILQ_HEAD(workers, worker);
 
+/* What a turn does, one after the other; what follows itself is one. */
+struct part {
+	const char *what;
+	uint64_t cpu_ns;
+};
+
 struct turns {
 	struct event_base *base;
 	struct event *wake; /* readable while a worker wants a turn */
@@ -26,9 +32,10 @@ struct turns {
 	pthread_cond_t given_back; /* or wanted, or a worker has ended */
 	struct worker *holder;     /* NULL: the loop */
 	struct workers wanting;
-	uint64_t began_ns; /* the present turn, in processor time of the loop's thread */
-	uint64_t lent_ns;  /* processor time of workers in it */
-	const char *what;
+	uint64_t began_ns;      /* the present turn, in processor time of the loop's thread */
+	uint64_t lent_ns;       /* processor time of workers in it */
+	struct part now, most;  /* of the present turn */
+	uint64_t part_since_ns; /* by the thread that has the turn */
 	struct turns_longest longest;
 	struct turns_counts counts;
 };
@@ -47,12 +54,29 @@ struct worker {
 
 static _Thread_local struct worker *self; /* NULL: the loop's thread */
 
+/* --- parts of a turn; by the thread that has it --- */
+
+static void part_begin(struct turns *turns, const char *what)
+{
+	if (turns->now.what != what)
+		turns->now = (struct part){.what = what};
+	turns->part_since_ns = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
+static void part_end(struct turns *turns)
+{
+	turns->now.cpu_ns += lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) - turns->part_since_ns;
+	if (turns->now.cpu_ns >= turns->most.cpu_ns)
+		turns->most = turns->now;
+}
+
 /* --- the turn; the mutex is held --- */
 
 static void give_back(struct worker *worker)
 {
 	struct turns *turns = worker->turns;
 
+	part_end(turns);
 	turns->lent_ns += lb_clock_ns(CLOCK_THREAD_CPUTIME_ID) - worker->cpu_since_ns;
 	worker->has_turn = false;
 	turns->holder = NULL;
@@ -72,6 +96,7 @@ static void take(struct worker *worker)
 	worker->has_turn = true;
 	worker->since_ns = lb_clock_ns(CLOCK_MONOTONIC);
 	worker->cpu_since_ns = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID);
+	part_begin(turns, worker->what);
 }
 
 /* To whoever has wanted it for longest, until it comes back. */
@@ -81,13 +106,15 @@ static void lend(struct turns *turns)
 	uint64_t count;
 
 	if (worker) {
+		part_end(turns);
 		TAILQ_REMOVE(&turns->wanting, worker, entry);
-		turns->what = worker->what;
 		turns->holder = worker;
 		pthread_cond_signal(&worker->given);
 	}
 	while (turns->holder)
 		pthread_cond_wait(&turns->given_back, &turns->mutex);
+	if (worker)
+		part_begin(turns, "other");
 	if (TAILQ_EMPTY(&turns->wanting))
 		(void)!read(turns->wake_fd, &count, sizeof(count));
 }
@@ -295,8 +322,10 @@ void turns_free(struct turns *turns)
 
 void turns_note(struct turns *turns, const char *what)
 {
-	if (turns)
-		turns->what = what;
+	if (turns) {
+		part_end(turns);
+		part_begin(turns, what);
+	}
 	if (self)
 		self->what = what;
 }
@@ -326,7 +355,7 @@ static void turn_took(struct turns *turns, uint64_t ns)
 		return;
 	turns->longest = (struct turns_longest){
 		.cpu_us = ns / 1000,
-		.what = turns->what,
+		.what = turns->most.what,
 		.ended_s = (int64_t)(lb_clock_ns(CLOCK_MONOTONIC) / 1000000000u),
 	};
 }
@@ -339,8 +368,10 @@ void turns_dispatch(struct turns *turns)
 	while (!ended && !event_base_got_break(turns->base)) {
 		turns->began_ns = lb_clock_ns(CLOCK_THREAD_CPUTIME_ID);
 		turns->lent_ns = 0;
-		turns->what = "other";
+		turns->now = turns->most = (struct part){0};
+		part_begin(turns, "other");
 		ended = event_base_loop(turns->base, EVLOOP_ONCE);
+		part_end(turns);
 		turn_took(turns, spent_ns(turns));
 	}
 }

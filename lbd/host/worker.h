@@ -41,15 +41,15 @@ void turns_free(struct turns *turns); /* after its workers */
 
 /* Runs the loop until it is broken off, and measures its turns. */
 void turns_dispatch(struct turns *turns);
-/* Names what the present turn does, should it be the longest one. `what` stays valid for good. */
+/* Names what the present turn does from now on, should it be the longest one. `what` stays valid for good. */
 void turns_note(struct turns *turns, const char *what);
 
 /* The longest turn: one pass of the loop over what has happened, with what workers did in it. In processor time, so
  * that a busy machine does not count. */
 struct turns_longest {
 	uint64_t cpu_us;
-	const char *what;
-	int64_t ended_s; /* by CLOCK_MONOTONIC */
+	const char *what; /* that took most of it */
+	int64_t ended_s;  /* by CLOCK_MONOTONIC */
 };
 void turns_longest(const struct turns *turns, struct turns_longest *out);
 

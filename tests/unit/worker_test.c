@@ -310,6 +310,58 @@ static void what_a_worker_does_counts_for_the_turn(void **state)
 	teardown(&rig);
 }
 
+static void burn(int64_t ms)
+{
+	const int64_t end = now_ms(CLOCK_THREAD_CPUTIME_ID) + ms;
+
+	while (now_ms(CLOCK_THREAD_CPUTIME_ID) < end)
+		;
+}
+
+static void much_then_little(struct worker_job *job)
+{
+	struct rig *rig = ((struct job *)job)->rig;
+
+	turns_note(rig->turns, "much");
+	burn(WORK_MS);
+	turns_note(rig->turns, "little");
+	burn(WORK_MS / 10);
+	done(rig);
+}
+
+static void on_much_then_little(evutil_socket_t fd, short events, void *user)
+{
+	struct job *job = user;
+
+	(void)fd;
+	(void)events;
+	much_then_little(&job->job);
+}
+
+/* Whether its parts are a worker's or the loop's. */
+static void a_turn_is_called_by_what_took_most_of_it(void **state)
+{
+	struct turns_longest longest;
+
+	(void)state;
+	for (int in_loop = 0; in_loop < 2; in_loop++) {
+		struct rig rig;
+		struct job job = {.rig = &rig};
+
+		setup(&rig);
+		if (in_loop) {
+			rig.jobs_left++;
+			event_base_once(rig.base, -1, EV_TIMEOUT, on_much_then_little, &job, NULL);
+		} else {
+			give(&rig, 0, &job, much_then_little);
+		}
+		turns_dispatch(rig.turns);
+		turns_longest(rig.turns, &longest);
+		assert_string_equal(longest.what, "much");
+		teardown(&rig);
+	}
+}
+
 static void without_a_worker_nothing_is_given_back(void **state)
 {
 	(void)state;
@@ -331,6 +383,7 @@ int main(void)
 		cmocka_unit_test(a_job_that_is_urgent_passes_those_that_wait),
 		cmocka_unit_test(a_job_under_way_is_ended_and_others_are_dropped),
 		cmocka_unit_test(what_a_worker_does_counts_for_the_turn),
+		cmocka_unit_test(a_turn_is_called_by_what_took_most_of_it),
 		cmocka_unit_test(without_a_worker_nothing_is_given_back),
 	};
 
