@@ -42,6 +42,7 @@
 #define ACCEPTS_MAX 16 /* in a row, where turns are shared out */
 #define ACCEPT_REST_MS 10
 #define READ_MAX (256u << 10) /* bytes in a row, of one client; written, too */
+#define FAREWELL_MS 500       /* for replies that are not sent yet when lbd ends */
 #define LONG_LINE 16384       /* bytes of a request above which a worker reads it */
 
 /* Leaves descriptors to the rest of lbd; who finds no place waits to be accepted. */
@@ -1009,6 +1010,36 @@ int control_open(struct event_base *base, const struct control_options *options,
 	return ret;
 }
 
+/* Past the loop, which has ended. What is left then; 0 for a client that is gone. */
+static size_t push(struct client *client)
+{
+	struct evbuffer *output = bufferevent_get_output(client->stream);
+
+	if (!unread_of(client))
+		return 0;
+	evbuffer_unfreeze(output, 1);
+	if (evbuffer_write(output, bufferevent_getfd(client->stream)) < 0 && errno != EAGAIN)
+		evbuffer_drain(output, unread_of(client));
+	return unread_of(client);
+}
+
+/* A reply may say that a change was made: clients get a moment to read theirs. */
+static void send_rest(struct control *control)
+{
+	const int64_t end = lb_clock_ns(CLOCK_MONOTONIC) + FAREWELL_MS * 1000000ll;
+	const struct timespec moment = {.tv_nsec = 2000000};
+	struct client *client;
+	size_t left;
+
+	do {
+		left = 0;
+		LIST_FOREACH (client, &control->clients, entry)
+			left += push(client);
+		if (left)
+			nanosleep(&moment, NULL);
+	} while (left && lb_clock_ns(CLOCK_MONOTONIC) < end);
+}
+
 void control_close(struct control *control)
 {
 	struct client *client;
@@ -1018,6 +1049,7 @@ void control_close(struct control *control)
 	if (control->listener)
 		evconnlistener_free(control->listener);
 	control->listener = NULL;
+	send_rest(control);
 	while ((client = LIST_FIRST(&control->clients)))
 		client_free(client);
 	if (control->accept_again)

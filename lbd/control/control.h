@@ -53,7 +53,8 @@ int control_open(struct event_base *base, const struct control_options *options,
 /* To every client that called the stream method: a whole line. One that does not read, so that more
  * than 1 MiB waits for it, is closed. An events_sink; `control` is the user. */
 void control_broadcast(void *control, const char *line, size_t length);
-/* Closes clients and the socket, and removes its file. Its workers are closed already. */
+/* Closes clients, after half a second at most for replies that they have not read yet, and the socket,
+ * and removes its file. Its workers are closed already. */
 void control_close(struct control *control);
 
 #endif

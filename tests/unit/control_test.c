@@ -52,11 +52,14 @@ static json_t *text_of_size(json_int_t size)
 static struct control *serving;
 static bool working; /* requests are carried out by a worker, but for "now" */
 
+static unsigned int slow_calls;
+
 /* A long request, which lets go of its turn. */
 static json_t *wait_apart(void)
 {
 	const struct timespec time = {.tv_nsec = SLOW_MS * 1000000};
 
+	slow_calls++;
 	worker_leave();
 	nanosleep(&time, NULL);
 	worker_enter();
@@ -102,6 +105,8 @@ static int carry_out(void *user, const struct peer *peer, const struct lb_reques
 		failures = json_integer_value(json_object_get(request->params, "failures"));
 	else if (!strcmp(method, "slow"))
 		*result = wait_apart();
+	else if (!strcmp(method, "begun"))
+		*result = json_integer(slow_calls);
 	else if (!strcmp(method, "now"))
 		*result = json_true();
 	else if (!strcmp(method, "count"))
@@ -126,7 +131,9 @@ static void on_signal(evutil_socket_t number, short what, void *base)
 
 static struct worker *place_call(void *user, const char *method)
 {
-	return method && !strcmp(method, "now") ? NULL : *(struct worker **)user;
+	const bool short_one = method && (!strcmp(method, "now") || !strcmp(method, "begun"));
+
+	return short_one ? NULL : *(struct worker **)user;
 }
 
 static int serve(const struct control_options *asked, int ready)
@@ -1205,6 +1212,19 @@ static void client_that_goes_away_from_a_worker_leaves_the_others_alone(void **s
 	stop_server();
 }
 
+/* Until the worker has begun with so many slow ones. */
+static void await_begun(int fd, json_int_t count)
+{
+	char expected[64], heard[64];
+
+	snprintf(expected, sizeof(expected), "{\"jsonrpc\":\"2.0\",\"id\":2,\"result\":%d}\n",
+		 (int)count);
+	do {
+		say_text(fd, "{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"begun\"}\n");
+		assert_true(hear(fd, heard, sizeof(heard)));
+	} while (strcmp(heard, expected) != 0);
+}
+
 static void server_ends_while_a_worker_works(void **state)
 {
 	int first, second, third;
@@ -1216,11 +1236,35 @@ static void server_ends_while_a_worker_works(void **state)
 	third = client();
 	say_text(first, slow);
 	say_text(second, slow);
-	say_text(third, now);
-	expect(third, now_done); /* the others were taken before */
+	await_begun(third, 1);
 	stop_server();
+	expect(first, slow_done); /* it may have been a change */
+	expect_end(second);
 	close(first);
 	close(second);
+	close(third);
+}
+
+static void server_ends_although_a_client_does_not_read(void **state)
+{
+	static const char big[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"big\","
+				  "\"params\":{\"size\":8000000}}\n";
+	int fd, other, third;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	other = client();
+	third = client();
+	say_text(fd, big);
+	say_text(other, slow);
+	expect(other, slow_done); /* the big one was made before */
+	say_text(other, slow);
+	await_begun(third, 2);
+	stop_server();
+	expect(other, slow_done);
+	close(fd);
+	close(other);
 	close(third);
 }
 
@@ -1299,6 +1343,7 @@ int main(void)
 		TEST(replies_keep_the_order_of_requests_that_go_different_ways),
 		TEST(client_that_goes_away_from_a_worker_leaves_the_others_alone),
 		TEST(server_ends_while_a_worker_works),
+		TEST(server_ends_although_a_client_does_not_read),
 	};
 	int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);
 
