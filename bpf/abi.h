@@ -28,7 +28,7 @@
  *   4  the grades of records mean something else
  *   5  the records of fragments hold the protocol; map "scratch"
  *   6  members have their pool's number in place of a VIP's; map "vip_pools"; places in the VIP
- *      index have 17 bits of VIP number
+ *      index have 17 bits of VIP number; map "vip_counters"
  */
 #define LB_ABI_VERSION 6
 
@@ -253,7 +253,8 @@ struct lb_nexthop {
 	__u16 pad[3];
 } __attribute__((aligned(8))); /* or the MAC words would be read in halves */
 
-/* --- counters: per-CPU array "counters", indexed by member --- */
+/* --- counters: per-CPU array "counters", indexed by member, and "vip_counters", by VIP number, which
+ * has one element where config.vip_counters is 0 --- */
 struct lb_counter {
 	__u64 packets;
 	__u64 bytes; /* of the clients' IP packets, without Ethernet and outer headers */
@@ -354,6 +355,8 @@ struct lb_program_config {
 	__u32 flow_budget;  /* evictions by packets other than SYNs, per CPU and time unit */
 	__u32 answer_rate;  /* echo replies, and "too big" messages, a second and CPU; 0: none */
 	__u32 index_mask;   /* lines of each VIP index, a power of two, less 1 */
+	__u32 vip_counters; /* whether packets are counted by VIP, too */
+	__u32 pad;
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
@@ -375,6 +378,6 @@ LB_ASSERT_SIZE(lb_fragment_key, 40);
 LB_ASSERT_SIZE(lb_fragment, 8);
 LB_ASSERT_SIZE(lb_limit_state, 16);
 LB_ASSERT_SIZE(lb_scratch, 664);
-LB_ASSERT_SIZE(lb_program_config, 32);
+LB_ASSERT_SIZE(lb_program_config, 40);
 
 #endif

@@ -17,15 +17,22 @@
 #include "backend.h"
 #include "encap.h"
 
-static __always_inline void count_member(const struct packet *packet, const struct choice *choice)
+static __always_inline void count_in(void *counters_of, __u32 number, const struct packet *packet)
 {
-	__u32 number = choice->number;
-	struct lb_counter *counter = bpf_map_lookup_elem(&counters, &number);
+	struct lb_counter *counter = bpf_map_lookup_elem(counters_of, &number);
 
 	if (counter) {
 		counter->packets++;
 		counter->bytes += packet->length;
 	}
+}
+
+static __always_inline void count(const struct packet *packet, const struct vip *vip,
+				  const struct choice *choice)
+{
+	count_in(&counters, choice->number, packet);
+	if (config.vip_counters)
+		count_in(&vip_counters, vip->number, packet);
 }
 
 static __always_inline int send(struct xdp_md *ctx, const struct lb_nexthop *nexthop)
@@ -66,7 +73,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		return verdict;
 	verdict = send(ctx, choice.nexthop);
 	if (verdict == LB_TX || verdict == LB_REDIRECT)
-		count_member(packet, &choice);
+		count(packet, &vip, &choice);
 	return verdict;
 }
 

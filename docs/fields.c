@@ -40,7 +40,7 @@ static json_t *number_or_word(const struct schema_field *field)
 	if (field->words && !field->required)
 		return json_string(field->words[0]);
 	if (field->kind == &schema_boolean)
-		return json_false();
+		return json_boolean(field->number);
 	if (field->kind->json == LB_JSON_INTEGER && (field->number || !field->min))
 		return json_integer(field->number);
 	return field->text ? json_string(field->text) : NULL;

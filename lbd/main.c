@@ -232,6 +232,7 @@ static struct datapath_options datapath_options_of(const struct config *config)
 		.slots = config->slots,
 		.flows = config->flows,
 		.answer_rate = config->answer_rate,
+		.vip_counters = config->vip_counters,
 		.seed = {config->seed[0], config->seed[1]},
 		.seed_from = config->seed_configured ? "lbd.json" : config->state_dir,
 		.pin_dir = config->pin_dir,

@@ -59,9 +59,8 @@ json_t *schema_integer_write(const struct schema_field *field, const void *value
 static int boolean_read(const struct schema_field *field, const json_t *value, void *out,
 			struct lb_err *err)
 {
-	(void)field;
 	(void)err;
-	*(bool *)out = json_is_true(value);
+	*(bool *)out = value ? json_is_true(value) : field->number;
 	return 0;
 }
 

@@ -260,6 +260,8 @@ static const struct schema_field config_fields[] = {
 	 .help = "sizes of the tables of the data plane"},
 	{"answer_rate", &schema_integer, AT(answer_rate), .number = 1000, .max = ANSWER_RATE_MAX,
 	 .help = "packets of each kind that the program sends by itself, a second and CPU"},
+	{"vip_counters", &schema_boolean, AT(vip_counters), .number = true,
+	 .help = "whether packets are counted by VIP, beside those by backend"},
 	{"exec_checks", &schema_group, 0, 0, .schema = &exec_checks_schema,
 	 .help = "commands as health checks; without it none are run"},
 	{"hash_seed", &seed_kind, 0, 0, .optional = true,

@@ -11,6 +11,7 @@
  *    "encap": {"source4": "auto", "source6": "auto"},
  *    "limits": {"vips": 1024, "members": 4096, "slots": 2097152, "flows": 1048576},
  *    "answer_rate": 1000,
+ *    "vip_counters": true,
  *    "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"},
  *    "hash_seed": "0123456789abcdef0123456789abcdef"}
  *
@@ -49,6 +50,7 @@ struct config {
 	struct lb_prefix source4, source6;
 	uint32_t vips, members, slots, flows;
 	uint32_t answer_rate; /* what the program answers by itself, a second and CPU; 0: nothing */
+	bool vip_counters;    /* packets are counted by VIP, too */
 	bool seed_configured;
 	uint64_t seed[2];
 };

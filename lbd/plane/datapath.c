@@ -221,6 +221,10 @@ struct plane datapath_plane(struct datapath *datapath)
 		.flow_counts = datapath_flow_counts,
 	};
 
+	if (datapath->skeleton->rodata->config.vip_counters) {
+		plane.vip_counters = datapath_vip_counters;
+		plane.vip_counters_reset = datapath_vip_counters_reset;
+	}
 	plane.flows = datapath_flows(datapath, &plane.bucket_count);
 	return plane;
 }
@@ -235,11 +239,11 @@ int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use
 	return bpf_map_delete_elem(fd, &ifindex);
 }
 
-int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+static int read_counter(struct datapath *datapath, const struct bpf_map *map, uint32_t key,
+			struct lb_counter *out)
 {
 	const struct lb_counter *counters = datapath->percpu;
-	int error = bpf_map_lookup_elem(bpf_map__fd(datapath->skeleton->maps.counters), &member,
-					datapath->percpu);
+	int error = bpf_map_lookup_elem(bpf_map__fd(map), &key, datapath->percpu);
 	int i;
 
 	*out = (struct lb_counter){0};
@@ -252,11 +256,30 @@ int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_coun
 	return 0;
 }
 
-int datapath_counters_reset(struct datapath *datapath, uint32_t member)
+static int reset_counter(struct datapath *datapath, const struct bpf_map *map, uint32_t key)
 {
 	memset(datapath->percpu, 0, datapath->cpus * sizeof(struct lb_counter));
-	return bpf_map_update_elem(bpf_map__fd(datapath->skeleton->maps.counters), &member,
-				   datapath->percpu, BPF_ANY);
+	return bpf_map_update_elem(bpf_map__fd(map), &key, datapath->percpu, BPF_ANY);
+}
+
+int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+{
+	return read_counter(datapath, datapath->skeleton->maps.counters, member, out);
+}
+
+int datapath_counters_reset(struct datapath *datapath, uint32_t member)
+{
+	return reset_counter(datapath, datapath->skeleton->maps.counters, member);
+}
+
+int datapath_vip_counters(struct datapath *datapath, uint32_t number, struct lb_counter *out)
+{
+	return read_counter(datapath, datapath->skeleton->maps.vip_counters, number, out);
+}
+
+int datapath_vip_counters_reset(struct datapath *datapath, uint32_t number)
+{
+	return reset_counter(datapath, datapath->skeleton->maps.vip_counters, number);
 }
 
 /* Sums of a per-CPU array of __u64. */

@@ -18,6 +18,7 @@ struct datapath;
 struct datapath_options {
 	uint32_t vips, members, slots, flows; /* sizes; flows is rounded up to a power of two */
 	uint32_t answer_rate; /* echo replies, and "too big" messages, a second and CPU */
+	bool vip_counters;    /* packets are counted by VIP, too */
 	uint64_t seed[2];
 	const char *seed_from; /* for messages; needed with a pin_dir */
 	const char *pin_dir;   /* a folder on a bpffs, made if missing; NULL: nothing is pinned */
@@ -97,6 +98,9 @@ int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use
 /* Sums over all CPUs. */
 int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out);
 int datapath_counters_reset(struct datapath *datapath, uint32_t member);
+/* By VIP number; with options.vip_counters. */
+int datapath_vip_counters(struct datapath *datapath, uint32_t number, struct lb_counter *out);
+int datapath_vip_counters_reset(struct datapath *datapath, uint32_t number);
 int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT]);
 int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 

@@ -178,9 +178,16 @@ static int check_stamp(int fd, const struct datapath_options *options, struct lb
 	return 0;
 }
 
-/* Has the skeleton use a pinned map, when it is just what the skeleton would make. */
-static int adopt_map(struct bpf_map *map, const char *pin_dir, struct lb_err *err)
+/* What a change of lbd.json makes again, since no packet's way depends on what is in it. */
+static bool is_made_again(const struct datapath *datapath, const struct bpf_map *map, uint32_t size)
 {
+	return map == datapath->skeleton->maps.vip_counters && size != bpf_map__max_entries(map);
+}
+
+/* Has the skeleton use a pinned map, when it is just what the skeleton would make. */
+static int adopt_map(struct datapath *datapath, struct bpf_map *map, struct lb_err *err)
+{
+	const char *pin_dir = datapath->pin_dir;
 	char path[PIN_PATH_MAX], what[96];
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info);
@@ -189,12 +196,15 @@ static int adopt_map(struct bpf_map *map, const char *pin_dir, struct lb_err *er
 	pin_path(pin_dir, bpf_map__name(map), path);
 	fd = bpf_obj_get(path);
 	if (fd < 0)
-		return refuse(err, "a map missing", "", pin_dir);
+		return is_made_again(datapath, map, 0) ? 0
+						       : refuse(err, "a map missing", "", pin_dir);
 	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.type != bpf_map__type(map) ||
 	    info.key_size != bpf_map__key_size(map) ||
 	    info.value_size != bpf_map__value_size(map)) {
 		snprintf(what, sizeof(what), "another kind of map \"%s\"", bpf_map__name(map));
 		error = refuse(err, what, "start the lbd that made it, or ", pin_dir);
+	} else if (is_made_again(datapath, map, info.max_entries)) {
+		error = 0;
 	} else if (info.max_entries != bpf_map__max_entries(map)) {
 		snprintf(what, sizeof(what), "another limits.%s than lbd.json", limit_of(map));
 		error = refuse(err, what, restore, pin_dir);
@@ -216,7 +226,7 @@ static int adopt_maps(struct datapath *datapath, struct lb_err *err)
 
 	for_each_pin(map, datapath)
 	{
-		int error = adopt_map(map, datapath->pin_dir, err);
+		int error = adopt_map(datapath, map, err);
 
 		if (error)
 			return error;
@@ -408,6 +418,28 @@ static int write_stamp(struct datapath *datapath, const uint64_t seed[2], struct
 		     : 0;
 }
 
+/* Where a start is cut off in between, the next one makes it. */
+static int pin_again(struct datapath *datapath, struct lb_err *err)
+{
+	struct bpf_map *map = datapath->skeleton->maps.vip_counters;
+	struct bpf_map_info info = {0};
+	__u32 size = sizeof(info);
+	char path[PIN_PATH_MAX];
+	int fd;
+
+	pin_path(datapath->pin_dir, bpf_map__name(map), path);
+	fd = bpf_obj_get(path);
+	if (fd >= 0) {
+		if (bpf_obj_get_info_by_fd(fd, &info, &size))
+			info.max_entries = 0;
+		close(fd);
+		if (!is_made_again(datapath, map, info.max_entries))
+			return 0;
+	}
+	unlink(path);
+	return pin_map(map, datapath->pin_dir, err);
+}
+
 int pin_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *err)
 {
 	struct bpf_map *map;
@@ -419,7 +451,7 @@ int pin_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *e
 		unpin_maps(datapath);
 	note_seed(datapath, seed);
 	if (datapath->adopted)
-		return 0;
+		return pin_again(datapath, err);
 	for_each_pin(map, datapath)
 	{
 		if (map != datapath->skeleton->maps.abi)

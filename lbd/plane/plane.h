@@ -40,6 +40,9 @@ struct plane {
 	/* Sums over all CPUs. */
 	int (*counters)(struct datapath *datapath, uint32_t member, struct lb_counter *out);
 	int (*counters_reset)(struct datapath *datapath, uint32_t member);
+	/* The same by VIP number. NULL: packets are counted by member alone. */
+	int (*vip_counters)(struct datapath *datapath, uint32_t number, struct lb_counter *out);
+	int (*vip_counters_reset)(struct datapath *datapath, uint32_t number);
 	int (*flow_counts)(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 };
 

@@ -37,6 +37,8 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	bpf_map__set_max_entries(skeleton->maps.vip_pools, numbers_for_vips(options->vips));
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
 	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
+	bpf_map__set_max_entries(skeleton->maps.vip_counters,
+				 options->vip_counters ? numbers_for_vips(options->vips) : 1);
 	bpf_map__set_max_entries(skeleton->maps.flows, buckets);
 	bpf_map__set_max_entries(skeleton->maps.index4, index_lines(options));
 	bpf_map__set_max_entries(skeleton->maps.index6, index_lines(options));
@@ -45,5 +47,6 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	skeleton->rodata->config.seed[1] = options->seed[1];
 	skeleton->rodata->config.flow_buckets = buckets;
 	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
+	skeleton->rodata->config.vip_counters = options->vip_counters;
 	skeleton->rodata->config.answer_rate = options->answer_rate;
 }

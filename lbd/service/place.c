@@ -90,6 +90,12 @@ int place_take(struct change *change, const struct lb_vip *vip, struct live_vip 
 
 	if (!numbers_take(service->vip_numbers, &next->number))
 		return no_number(err);
+	if (service->plane.vip_counters_reset &&
+	    service->plane.vip_counters_reset(service->plane.datapath, next->number)) {
+		numbers_give_back(service->vip_numbers, next->number);
+		return lb_err_set(err, LB_ERR_SYSTEM, "",
+				  "the kernel refuses to set a VIP's counters to 0");
+	}
 	/* Each VIP has a pool of its own, which has its number. */
 	service->plane.vip_pools[next->number] = lb_pools(next->number, next->number, next->number);
 	service->check_counts[next->number] =

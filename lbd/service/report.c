@@ -136,6 +136,10 @@ static struct lb_counter vip_counter(struct service *service, const struct live_
 	struct lb_counter sum = {0}, counter;
 	size_t i;
 
+	if (service->plane.vip_counters) {
+		service->plane.vip_counters(service->plane.datapath, live->number, &sum);
+		return sum;
+	}
 	for (i = 0; i < live->backend_count; i++) {
 		service->plane.counters(service->plane.datapath, live->backends[i].number,
 					&counter);

@@ -255,6 +255,7 @@ struct datapath *world_open(const struct bench_case *bench_case, const struct pl
 	/* One flow in a hundred is no reason for a larger table. */
 	const bool recorded = bench_case->slots == ALL_MOVING || bench_case->slots == ALL_TRACKED;
 	const struct datapath_options options = {
+		.vip_counters = true,
 		.vips = bench_case->vips,
 		.members = bench_case->vips * bench_case->members,
 		.slots = bench_case->vips * bench_case->table,

@@ -224,6 +224,29 @@ other_hash() {
 	start_lbd
 }
 
+counted_vips() {
+	bpftool -j map show pinned "$PINS/vip_counters" | jq .max_entries
+}
+
+# vip_counters VALUE
+vip_counters() {
+	jq --argjson value "$1" '.vip_counters = $value' "$DIR/lbd.json" >"$DIR/lbd.json.new" &&
+		mv "$DIR/lbd.json.new" "$DIR/lbd.json"
+}
+
+test_counters() {
+	check "VIPs have counters, and as many numbers as two for each" test "$(counted_vips)" = 16
+	vip_counters false
+	restart TERM "without counters by VIP lbd takes the same data plane over"
+	check "their map is gone" test "$(counted_vips)" = 1
+	check "and stats has the sums of members" test "$(lb --json stats ntp | jq '.vips[0].packets')" = 0
+	rm "$PINS/vip_counters" # as a start leaves it that is cut off while it makes the map again
+	vip_counters true
+	restart TERM "with them it takes it over again"
+	check "and the map is there" test "$(counted_vips)" = 16
+	restart KILL "and so it does when they are as they were"
+}
+
 if ! set_up; then
 	check "lbd starts" false
 	finish
@@ -231,4 +254,5 @@ fi
 test_flags
 test_fragments
 test_restarts
+test_counters
 finish

@@ -23,19 +23,26 @@ static void expect_verdict(const struct counts *before, const struct counts *aft
 		assert_int_equal(after->verdict[i] - before->verdict[i], i == expected);
 }
 
-static void expect_members(const struct counts *before, const struct counts *after,
-			   const struct expect *expect)
+/* `its`: whether the packet is to be counted here. */
+static void expect_counter(const struct lb_counter *before, const struct lb_counter *after,
+			   bool its, const struct expect *expect)
+{
+	assert_int_equal(after->packets - before->packets, its);
+	assert_int_equal(after->bytes - before->bytes, its ? expect->flow->ip_length : 0);
+}
+
+static void expect_counters(const struct counts *before, const struct counts *after,
+			    const struct expect *expect)
 {
 	const bool forwarded = expect->verdict == LB_TX || expect->verdict == LB_REDIRECT;
 	int i;
 
-	for (i = 0; i < MEMBER_COUNT; i++) {
-		const bool its = forwarded && i == (int)expect->member;
-
-		assert_int_equal(after->member[i].packets - before->member[i].packets, its);
-		assert_int_equal(after->member[i].bytes - before->member[i].bytes,
-				 its ? expect->flow->ip_length : 0);
-	}
+	for (i = 0; i < MEMBER_COUNT; i++)
+		expect_counter(&before->member[i], &after->member[i],
+			       forwarded && i == (int)expect->member, expect);
+	for (i = 0; i < VIP_COUNT; i++)
+		expect_counter(&before->vip[i], &after->vip[i], forwarded && i == (int)expect->vip,
+			       expect);
 }
 
 static int run(const struct frame *in, const struct expect *expect, struct frame *out)
@@ -69,7 +76,7 @@ void expect_run(const struct frame *in, const struct expect *expect)
 	}
 	expect_verdict(&before, &after, expect->verdict);
 	assert_int_equal(action, harness_verdict_action(expect->verdict));
-	expect_members(&before, &after, expect);
+	expect_counters(&before, &after, expect);
 	if (expect->out)
 		assert_true(frame_equal(expect->out, &out));
 	else if (action == XDP_PASS)

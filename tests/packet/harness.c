@@ -273,8 +273,10 @@ static void set_member(uint32_t number)
 
 int harness_open(void)
 {
-	struct datapath_options options = {
-		.vips = VIP_COUNT, .members = MEMBER_COUNT, .answer_rate = answer_rate};
+	struct datapath_options options = {.vips = VIP_COUNT,
+					   .members = MEMBER_COUNT,
+					   .vip_counters = true,
+					   .answer_rate = answer_rate};
 	struct lb_err err = {0};
 	uint32_t egress = 0;
 	int i;
@@ -592,6 +594,8 @@ void harness_counts(struct counts *counts)
 	datapath_verdicts(datapath, counts->verdict);
 	for (i = 0; i < MEMBER_COUNT; i++)
 		datapath_counters(datapath, i, &counts->member[i]);
+	for (i = 0; i < VIP_COUNT; i++)
+		datapath_vip_counters(datapath, i, &counts->vip[i]);
 }
 
 /* --- verdicts --- */

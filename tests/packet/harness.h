@@ -148,6 +148,7 @@ void harness_limits_set(uint64_t time_ns, uint64_t tokens);
 struct counts {
 	uint64_t verdict[LB_VERDICT_COUNT];
 	struct lb_counter member[MEMBER_COUNT];
+	struct lb_counter vip[VIP_COUNT];
 };
 void harness_counts(struct counts *counts);
 

@@ -51,6 +51,7 @@ static void only_interfaces_are_required_and_the_rest_has_defaults(void **state)
 	assert_int_equal(config.slots, 2097152);
 	assert_int_equal(config.flows, 1048576);
 	assert_int_equal(config.answer_rate, 1000);
+	assert_true(config.vip_counters);
 	assert_false(config.seed_configured);
 }
 
@@ -67,7 +68,7 @@ static void every_key_is_taken_over(void **state)
 		      "\"state_dir\":\"/s\",\"pin_dir\":\"/p\","
 		      "\"encap\":{\"source4\":\"10.9.0.0/16\",\"source6\":\"2001:db8::1\"},"
 		      "\"limits\":{\"vips\":1,\"members\":2,\"slots\":251,\"flows\":8},"
-		      "\"answer_rate\":0,"
+		      "\"answer_rate\":0,\"vip_counters\":false,"
 		      "\"hash_seed\":\"0123456789ABCDEFfedcba9876543210\"}",
 		      &config, &err),
 		0);
@@ -86,6 +87,7 @@ static void every_key_is_taken_over(void **state)
 	assert_int_equal(config.slots, 251);
 	assert_int_equal(config.flows, 8);
 	assert_int_equal(config.answer_rate, 0);
+	assert_false(config.vip_counters);
 	assert_true(config.seed_configured);
 	assert_null(config_doubt(&config));
 	assert_true(config.seed[0] == 0x0123456789abcdef);

@@ -144,6 +144,25 @@ static int counters_reset(struct datapath *datapath, uint32_t member)
 	return 0;
 }
 
+static int vip_counters(struct datapath *datapath, uint32_t number, struct lb_counter *out)
+{
+	(void)datapath;
+	*out = (struct lb_counter){0};
+	if (call_error(NULL))
+		return -EINVAL;
+	*out = fake.vip_counters[number];
+	return 0;
+}
+
+static int vip_counters_reset(struct datapath *datapath, uint32_t number)
+{
+	(void)datapath;
+	if (call_error(NULL))
+		return -EINVAL;
+	fake.vip_counters[number] = (struct lb_counter){0};
+	return 0;
+}
+
 static int flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT])
 {
 	(void)datapath;
@@ -680,6 +699,7 @@ void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets
 	fake.left.vip_pools = malloc(vip_pools_bytes());
 	memset(fake.left.vip_pools, 0xff, vip_pools_bytes());
 	fake.left.members = calloc(1, members_bytes());
+	fake.vip_counters = calloc(numbers_for_vips(vips), sizeof(*fake.vip_counters));
 	fake.counters = calloc(members_capacity(&fake.config), sizeof(*fake.counters));
 	fake.plane = (struct plane){
 		.slots = fake.left.slots,
@@ -695,10 +715,14 @@ void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets
 		.egress_set = egress_set,
 		.counters = counters,
 		.counters_reset = counters_reset,
+		.vip_counters = vip_counters,
+		.vip_counters_reset = vip_counters_reset,
 		.flow_counts = flow_counts,
 	};
 	for (uint32_t i = 0; i < members_capacity(&fake.config); i++)
 		fake.counters[i].packets = OTHERS;
+	for (uint32_t i = 0; i < numbers_for_vips(vips); i++)
+		fake.vip_counters[i].packets = OTHERS;
 	json_set_alloc_funcs(__wrap_malloc, free);
 }
 
@@ -709,6 +733,7 @@ void fake_close(void)
 	left_clear(&fake.snapshot);
 	events_free(fake.events);
 	free(fake.counters);
+	free(fake.vip_counters);
 	free(fake.plane.nexthops);
 	free(fake.plane.tuning);
 	free(fake.plane.flows);
@@ -822,6 +847,7 @@ static void check_own_entry(const struct lb_vip *vip, const struct live_vip *liv
 	struct lb_vip seen;
 
 	assert_non_null(entry);
+	assert_int_not_equal(fake.vip_counters[live->number].packets, OTHERS);
 	assert_int_equal(entry->value.number, live->number);
 	assert_int_equal(entry->value.slots_start, live->slots_start);
 	assert_int_equal(entry->value.slots_size, vip->pool->table_size);

@@ -42,7 +42,8 @@ struct fake {
 	struct config config;
 	struct plane plane;
 	struct fake_left left;
-	struct lb_counter *counters; /* by member */
+	struct lb_counter *counters;     /* by member */
+	struct lb_counter *vip_counters; /* by VIP number */
 	int64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, which began with this boot; and beyond it */
 	uint32_t watched;        /* destinations */
 	bool unresolved;         /* those watched from now on, until fake_resolve */

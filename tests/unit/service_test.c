@@ -986,6 +986,29 @@ static void a_backend_goes_unasked_once_it_is_drained(void **state)
 	fake_close();
 }
 
+static json_t *vip_stats(void)
+{
+	return service_vip_stats(fake.service, &service_document(fake.service)->vips[0]);
+}
+
+static void a_vip_has_counters_of_its_own_or_the_sums_of_its_members(void **state)
+{
+	json_t *stats;
+
+	(void)state;
+	start();
+	apply(SHORT(A));
+	fake.counters[fake.service->live[0].backends[0].number].packets = 5;
+	fake.vip_counters[fake.service->live[0].number].packets = 7;
+	stats = vip_stats();
+	assert_int_equal(json_integer_value(json_object_get(stats, "packets")), 7);
+	json_decref(stats);
+	fake.service->plane.vip_counters = NULL;
+	stats = vip_stats();
+	assert_int_equal(json_integer_value(json_object_get(stats, "packets")), 5);
+	json_decref(stats);
+}
+
 static void a_vip_that_is_set_up_bit_by_bit_needs_no_transition(void **state)
 {
 	(void)state;
@@ -1141,6 +1164,7 @@ static void counts_of_checks_begin_anew_with_each_vip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_vip_has_counters_of_its_own_or_the_sums_of_its_members),
 		cmocka_unit_test(changes_come_whole),
 		cmocka_unit_test(a_trial_changes_nothing),
 		cmocka_unit_test(each_call_of_a_change_fails),
