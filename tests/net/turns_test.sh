@@ -4,8 +4,8 @@
 # and removed (tests/bench/control.c --turns): 1,000 VIPs of 20 backends that fail their checks meanwhile, 20,000
 # VIPs, and one VIP of 1,048,573 slots and 4,090 backends.
 #
-# A turn is measured in processor time, so a busy machine does not count: 20 ms. What another client waits for the
-# version or the status is measured in time, of which a busy machine takes its share: the bound is wide.
+# A turn is measured in processor time: 20 ms. What another client waits for the version or the status is measured in
+# time, without what it and lbd waited for a processor: the bound is wide all the same, for a machine that stands still.
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
 cd "$(dirname "$0")/../.." || exit
@@ -26,6 +26,7 @@ documents() {
 	timeout 240 tests/bench/control.sh --json --turns >"$DIR/figures"
 }
 
+hurry
 check "large documents are applied, changed, listed, exported and removed" documents
 check "no turn of the loop takes more than $TURN_MS ms" none_above "$TURN_MS" 'longest turn'
 check "another client waits no longer than $WAIT_MS ms" none_above "$WAIT_MS" 'longest wait'
