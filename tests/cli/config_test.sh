@@ -233,9 +233,9 @@ test_revert() {
 	check "config revert is done" exits 0 lb config revert --if-digest "$(digest)"
 	check "and says what it did" grep -q '^vip web: ' <(out; echo "vip web: $(lb config export | jq -r '.vips[0].name')")
 	check "what was before is in force and on disk" reverted_to "$before"
-	lb config apply "$DIR/one.json" --confirm 1s >"$DIR/out"
+	lb config apply "$DIR/one.json" --confirm 4s >"$DIR/out"
 	check "the wait begins with the change in force" test "$before" != "$(in_force)"
-	check "unconfirmed, it goes back by itself" wait_for 5 reverted_to "$before"
+	check "unconfirmed, it goes back by itself" wait_for 8 reverted_to "$before"
 	check "a wait of no time is refused" exits 1 lb config apply "$DIR/one.json" --confirm 0
 	check "a wait of more than a day, too" exits 1 lb config apply "$DIR/one.json" --confirm 25h
 	check "with the bounds" grep -qF "confirm_s must be 1 to 86400" "$DIR/out"
@@ -263,9 +263,9 @@ test_revert_across_restarts() {
 	comes_back "an lbd killed while the time runs comes back"
 	check "and reverts when the time is up" wait_for 8 reverted_to "$before"
 
-	lb config apply "$DIR/one.json" --confirm 1s >"$DIR/out"
+	lb config apply "$DIR/one.json" --confirm 4s >"$DIR/out"
 	stop_lbd KILL
-	check "the time is up while lbd is away" wait_for 5 time_is_up
+	check "the time is up while lbd is away" wait_for 8 time_is_up
 	comes_back "then it comes back"
 	check "with what was before" reverted_to "$before"
 
@@ -333,7 +333,7 @@ test_disk_full() {
 	check "writable again, changes are made" exits 0 lb backend del web 10.0.0.77 --force
 
 	before=$(in_force)
-	lb config apply "$DIR/two.json" --confirm 2s >"$DIR/out"
+	lb config apply "$DIR/two.json" --confirm 4s >"$DIR/out"
 	check "the disk is full while a change waits" fill_disk
 	check "then confirming is refused" exits 1 lb config confirm
 	check "a revert that fails is a warning in status" wait_for 8 status_is \

@@ -51,16 +51,16 @@ stop() {
 }
 
 pings() {
-	lab_in client ping -q -c 3 -i 0.2 -W 1 "$@" | grep -q ' 3 received'
+	lab_in client ping -q -c 3 -i 0.2 -W 5 "$@" | grep -q ' 3 received'
 }
 
 # --- echo ---
 
-# Of 400 requests within a second or so, few are answered; every CPU has a bucket of its own.
+# Of 400 requests at once few are answered; every CPU has a bucket of its own.
 flood_is_limited() {
 	local before answered limited received
 	before=$(verdict tx_echo)
-	received=$(lab_in client ping -q -f -c 400 -W 1 "$1" | grep -oE '[0-9]+ received')
+	received=$(lab_in client ping -q -f -l 400 -c 400 -W 1 "$1" | grep -oE '[0-9]+ received')
 	answered=$(($(verdict tx_echo) - before))
 	limited=$(verdict drop_limited)
 	echo "answered $answered, limited $limited, $received"

@@ -20,7 +20,7 @@ cd "$(dirname "$0")/../.." || exit
 SEED=00112233445566778899aabbccddeeff # both balancers have the same tables
 STANDBY4=10.0.0.3
 FLOWS=65536 # so few that flows of one client share buckets
-FORGED_RATE=20000 # for 2 s: a SYN from each of the 32,768 ports that forged ones come from, some twice
+FORGED_RATE=20000 # for 4 s, at most: a SYN from each of the 32,768 ports that forged ones come from, or two
 
 if [ "$(id -u)" != 0 ]; then
 	skip "established connections and drains" "root"
@@ -106,9 +106,9 @@ client_opens_more() {
 forge_syns() {
 	local mac
 	mac=$(lab_ip balancer -json link show l0 | jq -r '.[0].address')
-	timeout 10 nsenter --net="/run/netns/$LAB_ID-router" -- "$O/tests/lib/flood_tool" \
+	timeout 30 nsenter --net="/run/netns/$LAB_ID-router" -- "$O/tests/lib/flood_tool" \
 		--object "$O/tests/lib/flood.bpf.o" --interface rl --dmac "$mac" --syn --from "$LAB_CLIENT4" \
-		--rate "$FORGED_RATE" --seconds 2 "$LAB_VIP4" 8 >"$LAB_DIR/forged"
+		--rate "$FORGED_RATE" --seconds 4 "$LAB_VIP4" 8 >"$LAB_DIR/forged"
 	cat "$LAB_DIR/forged"
 	jq -e '.packets > 32768' "$LAB_DIR/forged" >/dev/null
 }

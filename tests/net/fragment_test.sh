@@ -79,7 +79,7 @@ backends_used() {
 ends_at_vip() {
 	local address=$1 hops
 	shift
-	hops=$(lab_in client timeout 20 traceroute -n -q 1 -w 1 -m 5 "$@" "$address" | tee /dev/stderr |
+	hops=$(lab_in client timeout 40 traceroute -n -q 1 -w 5 -m 5 "$@" "$address" | tee /dev/stderr |
 		awk 'NR > 1 {print $2}' | tr '\n' ' ')
 	[[ $hops == *" $address " ]] && [ "$(wc -w <<<"$hops")" = 2 ]
 }

@@ -29,18 +29,14 @@ fi
 
 # --- the lab ---
 
-# What times depend on comes first, however busy the machine is.
-hurry() { renice -n -15 -p "$1" >/dev/null 2>&1; }
-
 start_lbd() {
-	lab_start_lbd "{}" && hurry "$LAB_LBD"
+	lab_start_lbd "{}"
 }
 
 # Checks ask port 80, what is checked is another matter: so a backend can be ill and its connections live.
 serve() {
 	lab_background "b$1" "$O/tests/lib/serve_tool" "b$1" 80
 	SERVERS[$1]=$LAB_PID
-	hurry "$LAB_PID"
 	wait_for 5 lab_answers "b$1" 80
 }
 
@@ -113,7 +109,6 @@ let_pass() { read -rt "$1" <> <(:) || :; }
 flows_start() {
 	lab_background client tests/lib/new_flows.py "$LAB_VIP4" 80 2 >"$LAB_DIR/flows" 2>&1
 	FLOWS=$LAB_PID
-	hurry "$LAB_PID"
 }
 flows_stop() { lab_end "$FLOWS"; }
 
@@ -564,6 +559,7 @@ watch_tells() {
 }
 
 
+hurry
 up >/dev/null
 check_equal "the lab comes up, and every backend is healthy" 0 $? || finish
 check "then status is content" status_is 0

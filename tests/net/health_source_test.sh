@@ -262,6 +262,7 @@ leaves_nothing() {
 	check_equal "--detach after a crash takes both away" "0 0" "$(filters l0) $(filters l1)"
 }
 
+hurry
 up >/dev/null
 check_equal "the lab comes up" 0 $? || finish
 RULES=$(lab_ip balancer rule; lab_ip balancer -6 rule)

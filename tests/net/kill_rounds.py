@@ -36,7 +36,7 @@ def start(arguments):
 
 class Client:
     def __init__(self, path, process):
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while True:
             self.socket = socket.socket(socket.AF_UNIX)
             try:

@@ -464,6 +464,7 @@ vlan_devices() {
 	lb ip link del e1.200
 }
 
+hurry
 net_make || { check "the network is made" false; finish; }
 follow -4 10.77.0.2 10.77.1.2 10.99.0. 10.99.0.0/16 10.77.0.1 10.77.0.200
 follow -6 fd77:a0::2 fd77:a1::2 fd99:: fd99::/64 fd77:a0::1 fd77:a0::200

@@ -161,6 +161,7 @@ start() {
 
 NOTE=$(mktemp)
 at_exit rm -f "$NOTE"
+hurry
 start >"$NOTE" 2>&1
 check "lbd starts, and a stream goes through a VIP" test $? = 0 || { cat "$NOTE"; finish; }
 BEFORE=$(stream_state)

@@ -129,18 +129,18 @@ not_for_a_vip() {
 	lab_serve 22 balancer || return
 	if command -v ping >/dev/null; then
 		check "$WHERE: ping reaches the balancer itself" \
-			lab_in client ping -c 2 -i 0.2 -W 1 "$LAB_BALANCER4"
+			lab_in client ping -c 2 -i 0.2 -W 5 "$LAB_BALANCER4"
 		check "$WHERE: fragmented ping reaches the balancer itself" \
-			lab_in client ping -c 2 -i 0.2 -W 1 -s 3000 "$LAB_BALANCER4"
+			lab_in client ping -c 2 -i 0.2 -W 5 -s 3000 "$LAB_BALANCER4"
 		check "$WHERE: ping reaches the balancer itself, IPv6" \
-			lab_in client ping -c 2 -i 0.2 -W 1 "$LAB_BALANCER6"
+			lab_in client ping -c 2 -i 0.2 -W 5 "$LAB_BALANCER6"
 		check "$WHERE: fragmented ping reaches the balancer itself, IPv6" \
-			wait_for 3 lab_in client ping -c 2 -i 0.2 -W 1 -s 3000 "$LAB_BALANCER6"
+			wait_for 3 lab_in client ping -c 2 -i 0.2 -W 5 -s 3000 "$LAB_BALANCER6"
 	else
 		skip "$WHERE: ping reaches the balancer itself" "no ping"
 	fi
-	check "$WHERE: TCP reaches the balancer itself" reaches "$LAB_BALANCER4" 22
-	check "$WHERE: TCP reaches the balancer itself, IPv6" reaches "$LAB_BALANCER6" 22
+	check "$WHERE: TCP reaches the balancer itself" wait_for 3 reaches "$LAB_BALANCER4" 22
+	check "$WHERE: TCP reaches the balancer itself, IPv6" wait_for 3 reaches "$LAB_BALANCER6" 22
 	check "$WHERE: fragmented UDP reaches the balancer itself" \
 		lab_in client "$O/tests/lib/connect_tool" --udp --size 3000 --count 20 \
 		"$LAB_BALANCER4" 22
