@@ -3,6 +3,9 @@
 # Runs every test of a build, each runner with its own closing line, and sums up. As root.
 #
 #   run.sh BUILD SANITIZED-BUILD [PATTERN]     only runners whose name matches the pattern
+#
+# Scripts mostly wait, so several run side by side, and beside them a test that computes. The output of a runner is
+# shown when it has ended. AT_ONCE=1, from the environment: one after another.
 set -u
 shopt -s nullglob
 
@@ -10,83 +13,151 @@ build=$(realpath "$1")
 san=$(realpath "$2")
 pattern=${3:-.}
 cd "$(dirname "$0")/.." || exit
+at_once=${AT_ONCE:-$(($(nproc) + 2))}
+runner_seconds=900
+# What takes a minute begins first.
+long='^(health/|fuzz/|(cli|sanitized)/storage|.*/(promise|service)_test$|net/(health|nexthop|pmtu|promise|restart|traffic|turns))'
+folder=$(mktemp -d)
+computing=() waiting=() alone=() # command lines still to be run
+declare -A running=()            # process -> kind and name
 passed=0
 failed=()
 
-# runner NAME command…: its output goes on as it comes; a failure is repeated in the summary.
+# queue KIND NAME command…
+queue() {
+	local -n lines=$1
+	local line
+	[[ $2 =~ $pattern ]] || return 0
+	printf -v line '%q ' "${@:2}"
+	if [[ $2 =~ $long ]]; then
+		lines=("$line" "${lines[@]}")
+	else
+		lines+=("$line")
+	fi
+}
+
+# In a process of its own. Signals that bash has its background processes ignore are none to ignore for a test.
 runner() {
-	local name=$1 began=$SECONDS
+	local name=$1 began=$SECONDS times=$folder/$BASHPID status
 	shift
-	[[ $name =~ $pattern ]] || return 0
+	exec >"$folder/${name//\//_}" 2>&1
 	echo "=== $name"
-	if "$@"; then
+	trap 'kill "$child" && wait "$child"' TERM
+	env --default-signal=INT,QUIT timeout --kill-after=30 $runner_seconds "$@" &
+	child=$!
+	wait "$child"
+	status=$?
+	trap - TERM
+	[ "$status" != 124 ] || echo "$name was ended after $runner_seconds s"
+	times >"$times" # not into a pipe: that would be a subshell, with times of its own
+	echo "--- $name took $((SECONDS - began)) s, $(cpu_seconds "$times") s of processor time"
+	return "$status"
+}
+
+cpu_seconds() {
+	awk -F '[ms ]+' 'NR == 2 { print int($1 * 60 + $2 + $3 * 60 + $4 + 0.5) }' "$1"
+}
+
+# start KIND: the first of its queue
+start() {
+	local -n rest=$1
+	local words
+	eval "words=(${rest[0]})"
+	rest=("${rest[@]:1}")
+	runner "${words[@]}" &
+	running[$!]="$1 ${words[0]}"
+}
+
+# Until one has ended. cmocka lists every test; only those that are not fine are of interest here.
+reap() {
+	local pid status name
+	wait -n -p pid "${!running[@]}"
+	status=$?
+	name=${running[$pid]#* }
+	unset "running[$pid]"
+	grep -avE '^\[( RUN     |       OK) ]' "$folder/${name//\//_}"
+	if [ "$status" = 0 ]; then
 		passed=$((passed + 1))
 	else
 		failed+=("$name")
 	fi
-	echo "--- $name took $((SECONDS - began)) s"
 }
 
-# cmocka lists every test; only those that are not fine are of interest here.
-quiet() {
-	"$@" 2>&1 | grep -vE '^\[( RUN     |       OK) ]'
-	return "${PIPESTATUS[0]}"
+# One that computes has a processor; when no other is left, each has one.
+computing_more() {
+	local now=0 pid
+	for pid in "${!running[@]}"; do
+		[[ ${running[$pid]} != computing* ]] || now=$((now + 1))
+	done
+	[ ${#computing[@]} -gt 0 ] && [ "$now" -lt $((${#waiting[@]} > 0 ? ($(nproc) + 1) / 2 : $(nproc))) ]
 }
 
-# ended PID: the runner that was started aside, when it is done.
-ended() {
-	local status
-	wait "$1"
-	status=$?
-	cat "$aside"
-	return "$status"
+run_all() {
+	while [ $((${#computing[@]} + ${#waiting[@]} + ${#running[@]})) -gt 0 ]; do
+		if [ ${#running[@]} -ge "$at_once" ]; then
+			reap
+		elif computing_more; then
+			start computing
+		elif [ ${#waiting[@]} -gt 0 ]; then
+			start waiting
+		else
+			reap
+		fi
+	done
+	while [ ${#alone[@]} -gt 0 ]; do
+		start alone
+		reap
+	done
 }
 
-for program in "$build"/tests/unit/*_test; do
-	runner "unit/$(basename "$program")" quiet "$program"
-done
-for program in "$san"/tests/unit/*_test; do
-	runner "sanitized/$(basename "$program")" quiet "$program"
-done
-for program in "$build"/tests/packet/*_test; do
-	runner "packet/$(basename "$program")" quiet "$program"
-done
-for script in tests/packet/*_test.sh; do
-	runner "packet/$(basename "$script")" "$script"
-done
+# shellcheck disable=SC2317 # at exit
+clean_up() {
+	trap '' INT TERM HUP
+	[ ${#running[@]} = 0 ] || { kill "${!running[@]}" && wait; }
+	rm -rf "$folder"
+}
+trap clean_up EXIT
+trap 'exit 130' INT TERM HUP
 
-# Both builds side by side: these tests mostly wait.
-aside=$(mktemp)
-trap 'rm -f "$aside"' EXIT
-for script in tests/cli/*_test.sh; do
-	name=$(basename "$script")
-	[[ cli/$name =~ $pattern || sanitized/$name =~ $pattern ]] || continue
-	env O="$san" LBD="$san/lbd/lbd" LBCTL="$san/lbctl/lbctl" "$script" >"$aside" 2>&1 &
-	sanitized=$!
-	runner "cli/$name" env O="$build" LBD="$build/lbd/lbd" LBCTL="$build/lbctl/lbctl" "$script"
-	runner "sanitized/$name" ended "$sanitized"
-done
-for script in tests/net/*_test.sh; do
-	runner "net/$(basename "$script")" env O="$build" "$script"
-done
-for script in tests/bench/*_test.sh; do
-	runner "bench/$(basename "$script")" env O="$build" "$script"
-done
+# script KIND TEST [VARIABLE=VALUE…]: named after where it stands
+script() {
+	queue "$1" "${2#tests/}" env "O=$build" "${@:3}" "$2"
+}
 
+for test in "$build"/tests/unit/*_test; do
+	queue computing "unit/$(basename "$test")" "$test"
+done
+for test in "$san"/tests/unit/*_test; do
+	queue computing "sanitized/$(basename "$test")" "$test"
+done
+for test in "$build"/tests/packet/*_test; do
+	queue computing "packet/$(basename "$test")" "$test"
+done
+for test in tests/packet/*_test.sh tests/fuzz/*_test.sh; do
+	script computing "$test"
+done
+for test in tests/net/*_test.sh; do
+	script waiting "$test"
+done
 # On a machine that has other things to do, times mean half of what they say.
-for script in tests/health/*_test.sh; do
-	runner "health/$(basename "$script")" env O="$build" SLOWER=2 "$script"
+for test in tests/health/*_test.sh; do
+	script waiting "$test" SLOWER=2
 done
-for script in tests/fuzz/*_test.sh; do
-	runner "fuzz/$(basename "$script")" env O="$build" "$script"
+for test in tests/cli/*_test.sh; do
+	script waiting "$test" "LBD=$build/lbd/lbd" "LBCTL=$build/lbctl/lbctl"
+	queue waiting "sanitized/$(basename "$test")" env "O=$san" "LBD=$san/lbd/lbd" "LBCTL=$san/lbctl/lbctl" "$test"
 done
-for example in examples/*/run.sh; do
-	runner "$(dirname "$example")" env O="$build" "$example"
+for test in examples/*/run.sh; do
+	queue waiting "$(dirname "$test")" env "O=$build" "$test"
 done
+for test in tests/bench/*_test.sh; do
+	script alone "$test"
+done
+run_all
 
 echo
 for name in "${failed[@]}"; do
 	echo "FAILED: $name"
 done
-echo "runners: $passed passed, ${#failed[@]} failed"
-[ "${#failed[@]}" = 0 ] && [ "$passed" -gt 0 ]
+echo "runners: $passed passed, ${#failed[@]} failed, in $SECONDS s"
+[ ${#failed[@]} = 0 ] && [ "$passed" -gt 0 ]
