@@ -18,7 +18,7 @@
 struct place {
 	struct destination *destination; /* NULL: the number is free */
 	LIST_ENTRY(place) entry;         /* among those of the destination */
-	uint8_t family;                  /* of its VIP: 4 or 6; 0: not known yet */
+	uint8_t family;                  /* of its VIPs: 4 or 6; 0: both, or not known yet */
 	uint32_t arrived; /* bytes of an outer packet that has got through; see members_arrived */
 	int64_t arrived_until_ms;
 };

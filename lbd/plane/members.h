@@ -58,7 +58,7 @@ uint32_t members_flags(const struct members *members, uint16_t number); /* LB_ME
 void members_set_older(struct members *members, uint16_t number);
 /* The number of the pool that it belongs to. */
 uint32_t members_pool(const struct members *members, uint16_t number);
-/* Whether packets to it travel in GUE, and of which family (4, 6) they are. At once: both ways
+/* Whether packets to it travel in GUE, and of which family (4, 6; 0: both) they are. At once: both ways
  * reach a backend that takes both. */
 void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family);
 /* Whether packets can be sent to it: its next hop is known. */

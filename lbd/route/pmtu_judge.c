@@ -139,11 +139,12 @@ bool pmtu_read_ipv6(const void *message, size_t length, struct pmtu_news *out)
 
 /* --- judging --- */
 
-static uint8_t protocol_of(const struct pmtu_way *way)
+static bool is_protocol(uint8_t quoted, const struct pmtu_way *way)
 {
 	if (way->gue)
-		return IPPROTO_UDP;
-	return way->inner == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+		return quoted == IPPROTO_UDP;
+	return (quoted == IPPROTO_IPIP && way->inner != 6) ||
+	       (quoted == IPPROTO_IPV6 && way->inner != 4);
 }
 
 static bool is_source(const struct lb_addr *quoted, const struct pmtu_way *way)
@@ -165,7 +166,7 @@ static bool is_source(const struct lb_addr *quoted, const struct pmtu_way *way)
 /* The packet was too big for the MTU that is told, and not for the one known so far. */
 bool pmtu_is_quoted(const struct pmtu_news *news, const struct pmtu_way *way)
 {
-	return is_source(&news->source, way) && news->protocol == protocol_of(way) &&
+	return is_source(&news->source, way) && is_protocol(news->protocol, way) &&
 	       news->length > news->mtu && news->length <= way->mtu && news->mtu >= way->arrived &&
 	       (!way->gue || news->source_port >= PORT_MIN);
 }

@@ -44,7 +44,7 @@ struct pmtu_news {
 bool pmtu_read_ipv4(const void *packet, size_t length, struct pmtu_news *out);
 bool pmtu_read_ipv6(const void *message, size_t length, struct pmtu_news *out);
 
-/* How this node sends to a backend for one VIP. */
+/* How this node sends to a backend for the VIPs of one pool. */
 struct pmtu_way {
 	struct lb_addr source;
 	uint32_t source_mask; /* bits of its last four bytes that vary, as they lie in memory */
@@ -52,7 +52,7 @@ struct pmtu_way {
 	/* Bytes of the largest outer packet that is known to arrive, from checks of full size; 0:
 	 * there are none. */
 	uint32_t arrived;
-	uint8_t inner; /* 4 or 6: family of the VIP */
+	uint8_t inner; /* 4 or 6: family of its VIPs; 0: both */
 	bool gue;
 };
 

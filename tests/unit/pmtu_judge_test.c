@@ -55,6 +55,21 @@ static void quote_must_be_what_is_sent(void **state)
 	assert_false(pmtu_is_quoted(&news, &way));
 }
 
+static void a_pool_of_both_families_sends_either_protocol(void **state)
+{
+	struct pmtu_way way = way4();
+	struct pmtu_news news = news4();
+
+	(void)state;
+	way.inner = 0;
+	assert_true(pmtu_is_quoted(&news, &way));
+	news.protocol = IPPROTO_IPV6;
+	assert_true(pmtu_is_quoted(&news, &way));
+	news.protocol = IPPROTO_UDP;
+	assert_false(pmtu_is_quoted(&news, &way));
+	assert_int_equal(pmtu_floor(&way), 1280 + 20);
+}
+
 static void quoted_source_must_be_ours(void **state)
 {
 	struct pmtu_way way = way4();
@@ -142,6 +157,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(quote_must_be_what_is_sent),
+		cmocka_unit_test(a_pool_of_both_families_sends_either_protocol),
 		cmocka_unit_test(quoted_source_must_be_ours),
 		cmocka_unit_test(quoted_length_must_explain_the_message),
 		cmocka_unit_test(checks_of_full_size_outweigh_a_message),
