@@ -8,9 +8,9 @@
 #include "../../bpf/flow_word.h"
 
 struct swept_member {
-	struct slots *slots;            /* NULL: words that name it are deleted */
-	uint32_t flow_idle, transition; /* units */
-	uint32_t counting, counted;     /* live words: of this pass, of the last one */
+	const struct sweep_tables *tables; /* NULL: words that name it are deleted */
+	uint32_t flow_idle, transition;    /* units */
+	uint32_t counting, counted;        /* live words: of this pass, of the last one */
 	/* 0: not gone. Else gone since pass `gone - 1`, and free when a whole later one has ended. */
 	uint32_t gone;
 };
@@ -42,17 +42,24 @@ void sweep_free(struct sweep *sweep)
 	free(sweep);
 }
 
+struct sweep_tables *sweep_tables_new(size_t room)
+{
+	struct sweep_tables *tables;
+
+	return calloc(1, sizeof(*tables) + room * sizeof(tables->at[0]));
+}
+
 uint32_t sweep_units(uint32_t seconds)
 {
 	return (((uint64_t)seconds * 1000000000) >> LB_FLOW_TIME_SHIFT) + 2;
 }
 
-void sweep_member_set(struct sweep *sweep, uint16_t member, struct slots *slots,
+void sweep_member_set(struct sweep *sweep, uint16_t member, const struct sweep_tables *tables,
 		      uint32_t transition_s, uint32_t flow_idle_s)
 {
 	struct swept_member *swept = &sweep->members[member];
 
-	swept->slots = slots;
+	swept->tables = tables;
 	swept->transition = sweep_units(transition_s);
 	swept->flow_idle = sweep_units(flow_idle_s);
 }
@@ -72,7 +79,7 @@ static bool is_dead(const struct swept_member *member, uint64_t word, uint32_t t
 {
 	uint32_t age = flow_word_age(word, time);
 
-	if (!member->slots)
+	if (!member->tables)
 		return true;
 	return age >
 	       (flow_word_grade(word) < LB_FLOW_CLOSED ? member->transition : member->flow_idle);
@@ -98,13 +105,15 @@ static void sweep_word(struct sweep *sweep, uint64_t *place, uint32_t time)
 {
 	struct swept_member *member;
 	uint64_t word;
+	size_t i;
 
 	if (!lives(sweep, place, &word, time))
 		return;
 	member = &sweep->members[flow_word_member(word)];
 	member->counting++;
 	sweep->counting++;
-	slots_seen(member->slots, flow_word_tag(word), flow_word_member(word));
+	for (i = 0; i < member->tables->count; i++)
+		slots_seen(member->tables->at[i], flow_word_tag(word), flow_word_member(word));
 }
 
 static void end_pass(struct sweep *sweep)

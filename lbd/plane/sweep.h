@@ -3,7 +3,7 @@
  * what lives.
  *
  * A pass is once over the whole table. What a pass has counted holds when it ends: live flows of
- * each member, and for each VIP which slots still have flows elsewhere (slots_seen). Pure except for
+ * each member, and for each table which slots still have flows elsewhere (slots_seen). Pure except for
  * the words it deletes, by compare-and-swap, under the program's feet.
  *
  * A word lives for the VIP's flow idle time, that of a single packet or of SYNs for a transition:
@@ -13,6 +13,7 @@
 #define LB_SWEEP_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include "../../bpf/abi.h"
 #include "slots.h"
@@ -23,9 +24,19 @@ struct sweep;
 struct sweep *sweep_new(struct lb_flow_bucket *buckets, uint32_t bucket_count, uint32_t members);
 void sweep_free(struct sweep *sweep);
 
-/* A member is there: its words count, for the slots of its VIP. Times in seconds. Also to change
- * them. */
-void sweep_member_set(struct sweep *sweep, uint16_t member, struct slots *slots,
+/* The tables that VIPs with the same members have. Which of these a word is of it does not say: it
+ * is looked at in each. */
+struct sweep_tables {
+	size_t count;
+	struct slots *at[];
+};
+
+/* Room for so many, of none; NULL without memory. To be freed. */
+struct sweep_tables *sweep_tables_new(size_t room);
+
+/* A member is there: its words count, for the slots of its VIPs. Times in seconds. Also to change
+ * them. `tables` stays the caller's, who may edit what it says. */
+void sweep_member_set(struct sweep *sweep, uint16_t member, const struct sweep_tables *tables,
 		      uint32_t transition_s, uint32_t flow_idle_s);
 /* A member is gone: the next whole pass deletes its words. */
 void sweep_member_gone(struct sweep *sweep, uint16_t member);

@@ -19,18 +19,24 @@ struct found_backend {
 	uint16_t number;
 };
 
+struct found_pool {
+	struct found_backend *backends; /* by address once all are found */
+	size_t count, room;
+	size_t vips;  /* that lead to it */
+	bool claimed; /* its number is */
+};
+
 struct found_vip {
 	struct lb_endpoint endpoint;
 	struct lb_vip_value value;
-	struct found_backend *backends; /* by address once all are found */
-	size_t count, room;
+	uint32_t pool;
 };
 
 struct found {
 	struct service *service;
 	struct found_vip *vips;
 	size_t count, room;
-	struct found_vip **by_number; /* place_numbers() of them */
+	struct found_pool **pools; /* by number, place_pool_numbers() of them; NULL: nobody's */
 	bool no_memory;
 };
 
@@ -110,29 +116,30 @@ static void find_vip(void *user, const struct lb_endpoint *endpoint,
 	vips[found->count++] = (struct found_vip){.endpoint = *endpoint, .value = *value};
 }
 
-static bool add_backend(struct found_vip *vip, uint16_t number, const struct lb_addr *address)
+static bool add_backend(struct found_pool *pool, uint16_t number, const struct lb_addr *address)
 {
 	struct found_backend *backends =
-		grown(vip->backends, vip->count, &vip->room, sizeof(*backends));
+		grown(pool->backends, pool->count, &pool->room, sizeof(*backends));
 
 	if (!backends)
 		return false;
-	vip->backends = backends;
-	backends[vip->count++] = (struct found_backend){.address = *address, .number = number};
+	pool->backends = backends;
+	backends[pool->count++] = (struct found_backend){.address = *address, .number = number};
 	return true;
 }
 
 /* A member that was made for a change that never came into force belongs to nobody. */
-static void find_member(void *user, uint16_t number, uint32_t pool, const struct lb_addr *address)
+static void find_member(void *user, uint16_t number, uint32_t pool_number,
+			const struct lb_addr *address)
 {
 	struct found *found = user;
-	struct found_vip *vip = NULL;
+	struct found_pool *pool = NULL;
 
-	if (pool < place_numbers(found->service->config))
-		vip = found->by_number[pool];
-	if (!vip)
+	if (pool_number < place_pool_numbers(found->service->config))
+		pool = found->pools[pool_number];
+	if (!pool)
 		members_drop_left(found->service->members, number);
-	else if (!add_backend(vip, number, address))
+	else if (!add_backend(pool, number, address))
 		found->no_memory = true;
 }
 
@@ -145,21 +152,21 @@ static int compare_backends(const void *a, const void *b)
 }
 
 /* Of two members with one address the later one belongs to nobody, too. */
-static void sort_backends(struct members *members, struct found_vip *vip)
+static void sort_backends(struct members *members, struct found_pool *pool)
 {
 	size_t i, kept = 0;
 
-	if (vip->count)
-		qsort(vip->backends, vip->count, sizeof(*vip->backends), compare_backends);
-	for (i = 0; i < vip->count; i++) {
-		const struct found_backend *backend = &vip->backends[i];
+	if (pool->count)
+		qsort(pool->backends, pool->count, sizeof(*pool->backends), compare_backends);
+	for (i = 0; i < pool->count; i++) {
+		const struct found_backend *backend = &pool->backends[i];
 
-		if (kept && lb_addr_equal(&vip->backends[kept - 1].address, &backend->address))
+		if (kept && lb_addr_equal(&pool->backends[kept - 1].address, &backend->address))
 			members_drop_left(members, backend->number);
 		else
-			vip->backends[kept++] = *backend;
+			pool->backends[kept++] = *backend;
 	}
-	vip->count = kept;
+	pool->count = kept;
 }
 
 /* From the last slots to the first: then a claim finds what it wants in the first free range. */
@@ -177,6 +184,82 @@ static int compare_endpoints(const void *a, const void *b)
 				   &((const struct found_vip *)b)->endpoint);
 }
 
+static enum pool_class class_of(const struct lb_endpoint *endpoint)
+{
+	return pools_class(&(struct lb_vip){.endpoint = *endpoint});
+}
+
+/* Whether the VIP has the slots of another one, with which it shares them. */
+static bool shares(const struct found_vip *vip, const struct found_vip *other)
+{
+	return other && vip->value.slots_start == other->value.slots_start &&
+	       vip->value.slots_size == other->value.slots_size && vip->pool == other->pool &&
+	       class_of(&vip->endpoint) == class_of(&other->endpoint);
+}
+
+/* Of each pool that a VIP says that it leads to. */
+static void make_pools(struct found *found)
+{
+	const struct service *service = found->service;
+	const uint32_t numbers = place_pool_numbers(service->config);
+
+	for (size_t i = 0; i < found->count; i++) {
+		struct found_vip *vip = &found->vips[i];
+
+		vip->pool = vip->value.number < place_numbers(service->config)
+				    ? lb_pool_at(service->plane.vip_pools[vip->value.number], 0)
+				    : numbers;
+		if (vip->pool >= numbers || found->pools[vip->pool])
+			continue;
+		found->pools[vip->pool] = calloc(1, sizeof(struct found_pool));
+		found->no_memory |= !found->pools[vip->pool];
+	}
+}
+
+/* The pool that a VIP leads to; false: it cannot be. */
+static bool claim_pool(const struct found *found, const struct found_vip *vip)
+{
+	struct found_pool *pool;
+
+	if (vip->pool >= place_pool_numbers(found->service->config))
+		return false;
+	pool = found->pools[vip->pool];
+	if (!pool->claimed)
+		pool->claimed = numbers_claim(found->service->pool_numbers, vip->pool);
+	return pool->claimed;
+}
+
+/* `last`: the one before it that was claimed, by place of slots, or NULL. */
+static bool claim_vip(const struct found *found, const struct found_vip *vip,
+		      const struct found_vip *last)
+{
+	struct service *service = found->service;
+
+	if (!numbers_claim(service->vip_numbers, vip->value.number))
+		return false;
+	if (claim_pool(found, vip) &&
+	    (shares(vip, last) ||
+	     ranges_claim(service->slot_ranges, vip->value.slots_start, vip->value.slots_size)))
+		return true;
+	numbers_give_back(service->vip_numbers, vip->value.number);
+	return false;
+}
+
+/* Those that only VIPs led to which were ended. */
+static void leave_pools(struct found *found)
+{
+	const uint32_t numbers = place_pool_numbers(found->service->config);
+
+	for (uint32_t i = 0; i < numbers; i++) {
+		if (!found->pools[i] || found->pools[i]->vips)
+			continue;
+		if (found->pools[i]->claimed)
+			numbers_give_back(found->service->pool_numbers, i);
+		free(found->pools[i]);
+		found->pools[i] = NULL;
+	}
+}
+
 /* Takes what the entries name; one that names what cannot be, or what another has, is ended. */
 static void claim(struct found *found)
 {
@@ -187,47 +270,51 @@ static void claim(struct found *found)
 		return;
 	qsort(found->vips, found->count, sizeof(*found->vips), compare_starts);
 	for (i = 0; i < found->count; i++) {
-		const struct lb_vip_value *value = &found->vips[i].value;
-		bool numbered = numbers_claim(service->vip_numbers, value->number);
+		struct found_vip *vip = &found->vips[i];
 
-		if (numbered &&
-		    ranges_claim(service->slot_ranges, value->slots_start, value->slots_size)) {
-			found->vips[kept++] = found->vips[i];
-			continue;
-		}
-		if (numbered)
-			numbers_give_back(service->vip_numbers, value->number);
-		service->plane.vip_del(service->plane.datapath, &found->vips[i].endpoint, NULL);
+		if (claim_vip(found, vip, kept ? &found->vips[kept - 1] : NULL))
+			found->vips[kept++] = *vip;
+		else
+			service->plane.vip_del(service->plane.datapath, &vip->endpoint, NULL);
 	}
 	found->count = kept;
 	qsort(found->vips, kept, sizeof(*found->vips), compare_endpoints);
 	for (i = 0; i < kept; i++)
-		found->by_number[found->vips[i].value.number] = &found->vips[i];
+		found->pools[found->vips[i].pool]->vips++;
+	leave_pools(found);
 }
 
 /* --- making it the document in force --- */
 
 /* Its transition is none that a document can have, so that it differs from whatever comes next. */
-static int describe_vip(const struct found_vip *found, struct lb_vip *vip)
+static struct lb_pool *describe_pool(const struct found_vip *vip, const struct found_pool *found)
 {
 	struct lb_pool *pool = calloc(1, sizeof(*pool));
 
-	vip->pool = pool;
 	if (!pool)
-		return -ENOMEM;
-	vip->endpoint = found->endpoint;
-	lb_endpoint_format(&vip->endpoint, vip->name);
-	strcpy(pool->name, vip->name);
-	entry_describe(found->value.flags, vip);
-	pool->table_size = found->value.slots_size;
+		return NULL;
+	pool->table_size = vip->value.slots_size;
 	/* Nothing on record dies before it is known what may. */
 	pool->flow_idle_s = LB_FLOW_IDLE_MAX_S;
 	pool->backends = calloc(found->count + 1, sizeof(*pool->backends));
-	if (!pool->backends)
-		return -ENOMEM;
+	if (!pool->backends) {
+		free(pool);
+		return NULL;
+	}
 	pool->backend_count = found->count;
 	for (size_t i = 0; i < found->count; i++)
 		pool->backends[i].address = found->backends[i].address;
+	return pool;
+}
+
+static int describe_vip(const struct found *found, const struct found_vip *from, struct lb_vip *vip)
+{
+	vip->pool = describe_pool(from, found->pools[from->pool]);
+	if (!vip->pool)
+		return -ENOMEM;
+	vip->endpoint = from->endpoint;
+	strcpy(vip->pool->name, lb_endpoint_format(&vip->endpoint, vip->name));
+	entry_describe(from->value.flags, vip);
 	return 0;
 }
 
@@ -250,8 +337,8 @@ static struct health_standing standing_left(const struct service *service, uint1
 	return standing;
 }
 
-static int adopt_members(struct service *service, const struct found_vip *found,
-			 struct live_vip *live, struct lb_err *err)
+static int adopt_members(struct service *service, const struct found_pool *found,
+			 struct live_pool *live, struct lb_err *err)
 {
 	live->backends = calloc(found->count + 1, sizeof(*live->backends));
 	live->standings = calloc(found->count + 1, sizeof(*live->standings));
@@ -267,42 +354,87 @@ static int adopt_members(struct service *service, const struct found_vip *found,
 		live->backends[live->backend_count++] = (struct table_member){
 			.address = backend->address, .number = backend->number};
 		/* Until the document is applied: nothing of its own dies. */
-		sweep_member_set(service->sweep, backend->number, live->slots, LB_FLOW_IDLE_MAX_S,
+		sweep_member_set(service->sweep, backend->number, live->swept, LB_FLOW_IDLE_MAX_S,
 				 LB_FLOW_IDLE_MAX_S);
 	}
 	return 0;
 }
 
-static int adopt_vip(struct service *service, const struct found_vip *found,
-		     const struct lb_service *kept, struct lb_vip *vip, struct live_vip *live,
-		     struct lb_err *err)
+/* The slots of a VIP, and of others of its class and pool. */
+static int adopt_table(struct service *service, const struct found_vip *vip,
+		       const struct lb_service *kept, struct live_pool *live)
 {
-	uint32_t *words = service->plane.slots + found->value.slots_start;
+	const enum pool_class class = class_of(&vip->endpoint);
+	struct live_table *table = calloc(1, sizeof(*table));
+	uint32_t *words = service->plane.slots + vip->value.slots_start;
 
-	live->number = found->value.number;
-	live->slots_start = found->value.slots_start;
-	live->slots = calloc(1, sizeof(*live->slots));
-	if (!live->slots || slots_init(live->slots, words, found->value.slots_size) ||
-	    describe_vip(found, vip))
-		return lb_err_no_memory(err);
-	slots_adopt(live->slots, clock_now_s(service), transition_of(kept, &found->endpoint));
-	return adopt_members(service, found, live, err);
+	if (!table || slots_init(&table->slots, words, vip->value.slots_size)) {
+		free(table);
+		return -ENOMEM;
+	}
+	table->start = vip->value.slots_start;
+	table->class = class;
+	slots_adopt(&table->slots, clock_now_s(service), transition_of(kept, &vip->endpoint));
+	live->tables[class] = table;
+	live->swept->at[live->swept->count++] = &table->slots;
+	return 0;
+}
+
+/* A VIP, whose pool may have been made for another one. */
+static int adopt_vip(struct service *service, const struct found_vip *found,
+		     const struct lb_service *kept, size_t i)
+{
+	struct live_vip *vip = &service->live[i];
+	struct live_pool *live = &service->live_pools[service->pools.of_vip[i]];
+	const enum pool_class class = class_of(&found->endpoint);
+
+	if (!live->swept)
+		live->swept = sweep_tables_new(POOL_CLASSES);
+	if (!live->swept)
+		return -ENOMEM;
+	live->number = found->pool;
+	if (!live->tables[class] && adopt_table(service, found, kept, live))
+		return -ENOMEM;
+	*vip = (struct live_vip){.number = found->value.number,
+				 .pool = service->pools.of_vip[i],
+				 .table = live->tables[class]};
+	return 0;
+}
+
+static int make_document(struct found *found)
+{
+	struct service *service = found->service;
+	struct lb_service *document = service->document;
+
+	document->vips = calloc(found->count + 1, sizeof(*document->vips));
+	service->live = calloc(found->count + 1, sizeof(*service->live));
+	if (!document->vips || !service->live)
+		return -ENOMEM;
+	for (; document->vip_count < found->count; document->vip_count++)
+		if (describe_vip(found, &found->vips[document->vip_count],
+				 &document->vips[document->vip_count]))
+			return -ENOMEM;
+	pools_clear(&service->pools);
+	if (pools_of(document, &service->pools))
+		return -ENOMEM;
+	service->live_pools = calloc(service->pools.count + 1, sizeof(*service->live_pools));
+	return service->live_pools ? 0 : -ENOMEM;
 }
 
 static int adopt_found(struct found *found, const struct lb_service *kept, struct lb_err *err)
 {
 	struct service *service = found->service;
-	struct lb_service *document = service->document;
 	int error = 0;
 
-	document->vips = calloc(found->count + 1, sizeof(*document->vips));
-	service->live = calloc(found->count + 1, sizeof(*service->live));
-	if (!document->vips || !service->live)
+	if (make_document(found))
 		return lb_err_no_memory(err);
-	for (size_t i = 0; !error && i < found->count; i++) {
-		document->vip_count++;
-		error = adopt_vip(service, &found->vips[i], kept, &document->vips[i],
-				  &service->live[i], err);
+	for (size_t i = 0; i < found->count; i++)
+		if (adopt_vip(service, &found->vips[i], kept, i))
+			return lb_err_no_memory(err);
+	for (size_t i = 0; !error && i < service->pools.count; i++) {
+		struct live_pool *live = &service->live_pools[i];
+
+		error = adopt_members(service, found->pools[live->number], live, err);
 	}
 	if (!error)
 		live_index(service);
@@ -311,11 +443,15 @@ static int adopt_found(struct found *found, const struct lb_service *kept, struc
 
 static void found_clear(struct found *found)
 {
-	for (size_t i = 0; i < found->count; i++) {
-		free(found->vips[i].backends);
+	const uint32_t numbers = place_pool_numbers(found->service->config);
+
+	for (size_t i = 0; found->pools && i < numbers; i++) {
+		if (found->pools[i])
+			free(found->pools[i]->backends);
+		free(found->pools[i]);
 	}
 	free(found->vips);
-	free(found->by_number);
+	free(found->pools);
 }
 
 int adopt_left(struct service *service, const struct lb_service *kept, struct lb_err *err)
@@ -323,15 +459,18 @@ int adopt_left(struct service *service, const struct lb_service *kept, struct lb
 	struct found found = {.service = service};
 	int error;
 
-	found.by_number = calloc(place_numbers(service->config), sizeof(struct found_vip *));
-	found.no_memory = !found.by_number;
+	found.pools = calloc(place_pool_numbers(service->config), sizeof(struct found_pool *));
+	found.no_memory = !found.pools;
 	if (!found.no_memory)
 		service->plane.each_vip(service->plane.datapath, find_vip, &found);
+	if (!found.no_memory)
+		make_pools(&found);
 	if (!found.no_memory) {
 		claim(&found);
 		members_each_left(service->members, find_member, &found);
-		for (size_t i = 0; i < found.count; i++)
-			sort_backends(service->members, &found.vips[i]);
+		for (size_t i = 0; i < place_pool_numbers(service->config); i++)
+			if (found.pools[i])
+				sort_backends(service->members, found.pools[i]);
 	}
 	error = found.no_memory ? lb_err_no_memory(err) : adopt_found(&found, kept, err);
 	found_clear(&found);

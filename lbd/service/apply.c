@@ -11,6 +11,7 @@
  */
 #include "change.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,16 +30,29 @@ static int over_limit(const char *what, uint64_t wanted, uint32_t limit, struct 
 			   what);
 }
 
+/* How many backends and slots the pools of a document need. */
+static int count_needs(const struct lb_service *document, uint64_t *backends, uint64_t *slots)
+{
+	struct pools pools;
+
+	if (pools_of(document, &pools))
+		return -ENOMEM;
+	*backends = *slots = 0;
+	for (size_t i = 0; i < pools.count; i++) {
+		*backends += pools.refs[i].pool->backend_count;
+		*slots += place_slots(&pools.refs[i]);
+	}
+	pools_clear(&pools);
+	return 0;
+}
+
 static int check_limits(const struct config *config, const struct lb_service *document,
 			uint32_t *backend_count, struct lb_err *err)
 {
-	uint64_t backends = 0, slots = 0;
-	size_t i;
+	uint64_t backends, slots;
 
-	for (i = 0; i < document->vip_count; i++) {
-		backends += document->vips[i].pool->backend_count;
-		slots += document->vips[i].pool->table_size;
-	}
+	if (count_needs(document, &backends, &slots))
+		return lb_err_no_memory(err);
 	if (document->vip_count > config->vips)
 		return over_limit("vips", document->vip_count, config->vips, err);
 	if (backends > config->members)
@@ -59,7 +73,7 @@ int apply_check(const struct service *service, const struct lb_service *document
 	return error ? error : lb_service_check_fragments(document, err);
 }
 
-static void undo(struct change *change)
+static void undo_vips(struct change *change)
 {
 	size_t i;
 
@@ -70,6 +84,23 @@ static void undo(struct change *change)
 			publish_undo(change->service, step);
 		if (step->prepared)
 			prepare_undo(change, step);
+		worker_yield();
+	}
+}
+
+static void undo_pools(struct change *change)
+{
+	size_t i;
+
+	for (i = change->pool_step_count; i--;) {
+		struct pool_step *step = &change->pool_steps[i];
+
+		if (step->published)
+			prepare_tables_not_in(change->service, &step->next,
+					      change_pool_before(change, step),
+					      publish_withdraw_table);
+		if (step->prepared)
+			prepare_undo_pool(change, step);
 		worker_yield();
 	}
 }
@@ -109,7 +140,9 @@ static int build(struct change *change, uint64_t *digest, struct lb_err *err)
 	size_t i, n = 0;
 
 	if (!error)
-		error = change_each_step(change, prepare_build, err);
+		error = change_each_pool(change, prepare_build, err);
+	if (!error)
+		error = change_each_step(change, prepare_digest, err);
 	for (i = 0; !error && i < change->step_count; i++) {
 		const struct step *step = &change->steps[i];
 
@@ -127,25 +160,26 @@ static int build(struct change *change, uint64_t *digest, struct lb_err *err)
 static int assess_all(struct change *change, enum apply_mode mode,
 		      const struct apply_options *options, struct lb_err *err)
 {
-	int error = change_each_step(change, assess_step, err);
+	int error = change_each_pool(change, assess_pool, err);
 
 	if (!error && mode != APPLY_RESTORE)
-		error = assess_rest(change, err);
+		error = assess_vips(change, err);
 	if (!error && mode != APPLY_RESTORE)
 		error = outcome_check(change, options, err);
 	return error;
 }
 
 /* Of the change's own data. */
-static int make_reply(struct change *change, json_t **reply, struct live_vip **live,
+static int make_reply(struct change *change, json_t **reply, struct change_live *live,
 		      struct lb_err *err)
 {
 	int error;
 
 	worker_leave();
 	*reply = outcome_json(change);
-	*live = calloc(change->document->vip_count + 1, sizeof(**live));
-	error = *reply && *live ? 0 : lb_err_no_memory(err);
+	live->vips = calloc(change->document->vip_count + 1, sizeof(*live->vips));
+	live->pools = calloc(change->pools.count + 1, sizeof(*live->pools));
+	error = *reply && live->vips && live->pools ? 0 : lb_err_no_memory(err);
 	worker_enter();
 	return error;
 }
@@ -154,10 +188,12 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 		       const struct apply_options *options, json_t **reply, struct lb_err *err)
 {
 	struct service *service = change->service;
-	struct live_vip *live = NULL;
+	struct change_live live = {0};
 	uint64_t digest;
-	int error = change_each_step(change, prepare_step, err);
+	int error = change_each_pool(change, prepare_pool, err);
 
+	if (!error)
+		error = change_each_step(change, prepare_step, err);
 	worker_leave();
 	if (!error)
 		error = build(change, &digest, err);
@@ -165,11 +201,13 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	if (!error)
 		error = assess_all(change, mode, options, err);
 	if (!error && mode != APPLY_DRY)
-		error = change_each_step(change, publish_follow, err);
+		error = change_each_pool(change, publish_follow, err);
 	if (!error && mode != APPLY_DRY)
-		error = change_each_step(change, publish_hold, err);
+		error = change_each_pool(change, publish_hold, err);
 	if (!error)
 		error = make_reply(change, reply, &live, err);
+	if (!error && mode != APPLY_DRY)
+		error = change_each_pool(change, publish_pool, err);
 	if (!error && mode != APPLY_DRY)
 		error = change_each_step(change, publish_step, err);
 	if (!error && mode == APPLY && change_differs(change))
@@ -178,8 +216,10 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 		commit_change(change, live, digest);
 		return 0;
 	}
-	undo(change);
-	free(live);
+	undo_vips(change);
+	undo_pools(change);
+	free(live.vips);
+	free(live.pools);
 	return error;
 }
 

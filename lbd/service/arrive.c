@@ -18,7 +18,7 @@
 /* --- a change --- */
 
 /* Whether the backend stays, as what it is. Both lists are sorted; *from moves on. */
-static bool stays(const struct live_vip *before, size_t *from, const struct table_member *backend)
+static bool stays(const struct live_pool *before, size_t *from, const struct table_member *backend)
 {
 	const struct table_member *kept = live_find(before, from, &backend->address);
 
@@ -30,15 +30,15 @@ struct others {
 	bool reached, fit;
 };
 
-static struct others others_of(const struct lb_vip *vip, const struct live_vip *before,
-			       const struct live_vip *next)
+static struct others others_of(const struct lb_pool *pool, const struct live_pool *before,
+			       const struct live_pool *next)
 {
 	struct others others = {0};
 	size_t i, from = 0;
 
 	for (i = 0; i < next->backend_count; i++) {
 		if (!stays(before, &from, &next->backends[i]) || next->standings[i].arriving ||
-		    !lb_backend_share(&vip->pool->backends[i]))
+		    !lb_backend_share(&pool->backends[i]))
 			continue;
 		others.reached = true;
 		others.fit |= next->standings[i].is == STANDING_FIT;
@@ -46,10 +46,10 @@ static struct others others_of(const struct lb_vip *vip, const struct live_vip *
 	return others;
 }
 
-void arrive_presume(const struct lb_vip *vip, const struct live_vip *before,
-		    const struct live_vip *next, struct health_standing *presumed)
+void arrive_presume(const struct lb_pool *pool, const struct live_pool *before,
+		    const struct live_pool *next, struct health_standing *presumed)
 {
-	const struct others others = others_of(vip, before, next);
+	const struct others others = others_of(pool, before, next);
 	size_t i, from = 0;
 
 	for (i = 0; i < next->backend_count; i++) {
@@ -64,8 +64,8 @@ void arrive_presume(const struct lb_vip *vip, const struct live_vip *before,
 
 /* Which backends are arriving is known once the ways to new ones are followed. True: what was
  * presumed of new ones may be wrong. */
-static bool look_at_new(const struct service *service, const struct live_vip *before,
-			struct live_vip *next)
+static bool look_at_new(const struct service *service, const struct live_pool *before,
+			struct live_pool *next)
 {
 	bool added = false, wait = false;
 	size_t i, from = 0;
@@ -85,9 +85,10 @@ static bool look_at_new(const struct service *service, const struct live_vip *be
 	return added && (wait || next->arriving);
 }
 
-/* A VIP that comes into force, or gets its first backends, may have flows of another node, or of the
- * data plane before. So its table begins whole, with those that are likely to be reached in a moment: no slot moves then. */
-static void begin_whole(const struct service *service, struct live_vip *next)
+/* A pool that comes into force, or gets its first backends, may have flows of another node, or of the
+ * data plane before. So its table begins whole, with those that are likely to be reached in a moment:
+ * no slot moves then. */
+static void begin_whole(const struct service *service, struct live_pool *next)
 {
 	if (!next->arriving || next->arriving == next->backend_count)
 		return;
@@ -95,8 +96,8 @@ static void begin_whole(const struct service *service, struct live_vip *next)
 	next->reweigh = true;
 }
 
-int arrive_hold(struct service *service, const struct lb_vip *vip, const struct live_vip *before,
-		struct live_vip *next)
+int arrive_hold(struct service *service, const struct lb_pool *pool, const struct live_pool *before,
+		struct live_pool *next)
 {
 	const bool presumed_wrong = look_at_new(service, before, next);
 	int error = 0;
@@ -104,10 +105,10 @@ int arrive_hold(struct service *service, const struct lb_vip *vip, const struct 
 	if (!before || !before->backend_count)
 		begin_whole(service, next);
 	else if (presumed_wrong)
-		error = weigh_again(vip, next);
+		error = weigh_again(pool, next);
 	for (size_t i = 0; !error && i < next->backend_count; i++)
-		next->standings[i].held |= standing_is_held(
-			&next->standings[i], &vip->pool->backends[i], next->backends[i].weight);
+		next->standings[i].held |= standing_is_held(&next->standings[i], &pool->backends[i],
+							    next->backends[i].weight);
 	return error;
 }
 
@@ -124,14 +125,14 @@ static void on_reached(void *user)
 	look_within(user, SOON_MS);
 }
 
-void arrive_follow(struct service *service, const struct live_vip *live)
+void arrive_follow(struct service *service, const struct live_pool *live)
 {
 	if (live->arriving)
 		look_within(service, 0);
 }
 
 /* True: the way to one of the VIP's new backends is known now. */
-static bool find_reached(const struct service *service, struct live_vip *live)
+static bool find_reached(const struct service *service, struct live_pool *live)
 {
 	const uint32_t before = live->arriving;
 
@@ -148,7 +149,7 @@ static bool find_reached(const struct service *service, struct live_vip *live)
 }
 
 /* Backends whose way is not known are used, as there was no other. */
-static bool uses_arriving(const struct live_vip *live)
+static bool uses_arriving(const struct live_pool *live)
 {
 	for (size_t i = 0; i < live->backend_count; i++)
 		if (live->standings[i].arriving && live->backends[i].weight)
@@ -156,7 +157,7 @@ static bool uses_arriving(const struct live_vip *live)
 	return false;
 }
 
-static void look_at_ways(struct service *service, struct live_vip *live)
+static void look_at_ways(struct service *service, struct live_pool *live)
 {
 	if (!live->arriving || !find_reached(service, live))
 		return;
@@ -171,8 +172,8 @@ static void on_ways(void *user)
 	struct service *service = user;
 
 	live_hold(service);
-	for (size_t i = 0; i < service->document->vip_count; i++) {
-		look_at_ways(service, &service->live[i]);
+	for (size_t i = 0; i < service->pools.count; i++) {
+		look_at_ways(service, &service->live_pools[i]);
 		worker_yield();
 	}
 	live_let_go(service);
@@ -195,14 +196,14 @@ static const char *because(const struct service *service, const struct table_mem
 	return out;
 }
 
-json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
-		     const struct live_vip *live, size_t i)
+json_t *arrive_until(const struct service *service, const struct lb_pool *pool,
+		     const struct live_pool *live, size_t i)
 {
 	const struct table_member *backend = &live->backends[i];
 	const struct health_standing standing = live->standings[i];
 	char reason[BECAUSE_TEXT];
 
-	if (!standing_waits(standing, lb_backend_share(&vip->pool->backends[i]), backend->weight))
+	if (!standing_waits(standing, lb_backend_share(&pool->backends[i]), backend->weight))
 		return NULL;
 	if (!standing.arriving)
 		return json_string("its first health check succeeds");
@@ -210,14 +211,14 @@ json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
 			    because(service, backend, " (", ")", reason));
 }
 
-json_t *arrive_waiting(const struct service *service, const struct lb_vip *vip,
-		       const struct live_vip *live)
+json_t *arrive_waiting(const struct service *service, const struct lb_pool *pool,
+		       const struct live_pool *live)
 {
 	json_t *waiting = NULL, *until;
 	char address[LB_ADDR_TEXT];
 
 	for (size_t i = 0; i < live->backend_count; i++) {
-		until = arrive_until(service, vip, live, i);
+		until = arrive_until(service, pool, live, i);
 		if (!until)
 			continue;
 		if (!waiting)
@@ -231,8 +232,8 @@ json_t *arrive_waiting(const struct service *service, const struct lb_vip *vip,
 }
 
 /* Those that are arriving and take new flows (`serve`), for want of others, or wait for their share. */
-static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
-			const struct live_vip *live, bool serve, json_t *warnings)
+static void warn_of_vip(const struct service *service, const struct lb_pool *pool,
+			const struct live_pool *live, bool serve, json_t *warnings)
 {
 	char reason[BECAUSE_TEXT], address[LB_ADDR_TEXT];
 	size_t first = 0, count = 0;
@@ -248,7 +249,7 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 		return;
 	json_array_append_new(
 		warnings, json_sprintf("%zu of %zu backends of VIP %s %s resolved, %s first%s",
-				       count, live->backend_count, vip->name,
+				       count, live->backend_count, pool->name,
 				       serve ? "take new flows although their next hop is not"
 					     : "get no new flows until their next hop is",
 				       lb_addr_format(&live->backends[first].address, address),
@@ -257,13 +258,13 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 
 void arrive_warnings(const struct service *service, json_t *warnings)
 {
-	for (size_t i = 0; i < service->document->vip_count; i++) {
-		const struct lb_vip *vip = &service->document->vips[i];
-		const struct live_vip *live = &service->live[i];
+	for (size_t i = 0; i < service->pools.count; i++) {
+		const struct lb_pool *pool = service->pools.refs[i].pool;
+		const struct live_pool *live = &service->live_pools[i];
 
 		if (live->arriving) {
-			warn_of_vip(service, vip, live, true, warnings);
-			warn_of_vip(service, vip, live, false, warnings);
+			warn_of_vip(service, pool, live, true, warnings);
+			warn_of_vip(service, pool, live, false, warnings);
 		}
 		worker_yield();
 	}

@@ -6,11 +6,13 @@
 
 #include "risk.h"
 
-/* Backends of a UDP VIP that the change gives no new flows any more, in vain for a while. */
-static json_t *datagrams_to_leaving(const struct step *step, const struct live_vip *before)
+/* Backends that the change gives no new flows any more, in vain for a while at UDP VIPs. */
+static json_t *datagrams_to_leaving(const struct pool_step *step, const struct live_pool *before)
 {
-	const struct live_vip *next = &step->next;
-	const uint32_t seconds = lb_vip_learn_s(step->plan.after);
+	const struct live_pool *next = &step->next;
+	const struct pool_ref *after = step->plan.after;
+	const uint32_t seconds =
+		after->vips[POOL_DATAGRAMS] ? pools_learn_s(after->pool, POOL_DATAGRAMS) : 0;
 	json_t *backends = seconds ? json_array() : NULL;
 	char address[LB_ADDR_TEXT];
 	size_t i, from = 0;
@@ -29,18 +31,36 @@ static json_t *datagrams_to_leaving(const struct step *step, const struct live_v
 	return NULL;
 }
 
-int assess_step(struct change *change, struct step *step, struct lb_err *err)
+/* Of the tables that the pool has had, the one of which most moves. */
+static uint32_t moved_of(const struct live_pool *before, const struct live_pool *next)
+{
+	uint32_t most = 0, moved;
+
+	for (int class = 0; class < POOL_CLASSES; class ++) {
+		const struct live_table *table = before->tables[class];
+
+		if (!table || table != next->tables[class])
+			continue;
+		moved = plan_moved(table->slots.words, table_owners(next->table),
+				   table->slots.size);
+		if (moved > most)
+			most = moved;
+	}
+	return most;
+}
+
+int assess_pool(struct change *change, struct pool_step *step, struct lb_err *err)
 {
 	struct service *service = change->service;
-	const struct plan_step *plan = &step->plan;
-	const struct live_vip *before = plan->before ? change_before(change, step) : NULL;
-	const struct live_vip *next = &step->next;
+	const struct plan_pool *plan = &step->plan;
+	const struct live_pool *before = change_pool_before(change, step);
+	const struct live_pool *next = &step->next;
 
 	if (!before)
 		return 0;
-	step->moved = plan_moved(next->slots->words, table_owners(next->table), next->slots->size);
+	step->moved = moved_of(before, next);
 	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
-				 next->backend_count, next->slots->size);
+				 next->backend_count, plan->after->pool->table_size);
 	step->at_risk = risk_of_change(service, plan, before, next);
 	step->datagrams = datagrams_to_leaving(step, before);
 	return step->at_risk ? 0 : lb_err_no_memory(err);
@@ -53,9 +73,10 @@ static int assess_removed(struct change *change, struct step *step)
 	const struct lb_vip *to = plan_beside(change->document, &vip->endpoint);
 	const struct risk_handover handover = {
 		.from = vip,
-		.from_live = change_before(change, step),
+		.from_live = live_pool_of(change->service, vip),
+		.from_table = change_before(change, step)->table,
 		.to = to,
-		.to_live = to ? change_after(change, to) : NULL,
+		.to_live = to ? change_pool_after(change, to) : NULL,
 		.reason = to ? "its VIP is removed, and the one for every port leads its flows to "
 			       "other backends"
 			     : "its VIP is removed",
@@ -76,7 +97,7 @@ static int assess_added(struct change *change, struct step *step)
 	struct risk_handover handover = {
 		.from = from,
 		.to = vip,
-		.to_live = &step->next,
+		.to_live = change_pool_after(change, vip),
 		.reason = "the new VIP takes the flows to its port over, and leads them to other "
 			  "backends",
 		.name_from = true,
@@ -87,13 +108,14 @@ static int assess_added(struct change *change, struct step *step)
 		step->at_risk = json_array();
 		return step->at_risk ? 0 : -ENOMEM;
 	}
-	handover.from_live = &service->live[from - service->document->vips];
+	handover.from_live = live_pool_of(service, from);
+	handover.from_table = live_of(service, from)->table;
 	step->at_risk = risk_of_handover(service, &handover, &moved);
 	step->moved = (uint64_t)moved * vip->pool->table_size / from->pool->table_size;
 	return step->at_risk ? 0 : -ENOMEM;
 }
 
-int assess_rest(struct change *change, struct lb_err *err)
+int assess_vips(struct change *change, struct lb_err *err)
 {
 	size_t i;
 

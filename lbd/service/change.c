@@ -1,16 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which VIPs does a change touch, and which of their members? */
+/* Which VIPs and pools does a change touch, and which of their members? */
 #include "change.h"
 
 #include <errno.h>
 #include <stdlib.h>
+
+static int make_pool_steps(struct change *change)
+{
+	struct plan_pool *plan;
+	size_t i;
+
+	if (pools_of(change->document, &change->pools) ||
+	    plan_pools(&change->service->pools, &change->pools, &plan, &change->pool_step_count))
+		return -ENOMEM;
+	change->pool_steps = calloc(change->pool_step_count + 1, sizeof(*change->pool_steps));
+	for (i = 0; change->pool_steps && i < change->pool_step_count; i++)
+		change->pool_steps[i].plan = plan[i];
+	free(plan);
+	return change->pool_steps ? 0 : -ENOMEM;
+}
 
 int change_make_steps(struct change *change, struct lb_err *err)
 {
 	struct plan_step *plan;
 	size_t i;
 
-	if (plan_diff(change->service->document, change->document, &plan, &change->step_count))
+	if (make_pool_steps(change) ||
+	    plan_diff(change->service->document, change->document, &plan, &change->step_count))
 		return lb_err_no_memory(err);
 	change->steps = calloc(change->step_count + 1, sizeof(*change->steps));
 	for (i = 0; change->steps && i < change->step_count; i++)
@@ -23,12 +39,16 @@ void change_free_steps(struct change *change)
 {
 	size_t i;
 
-	for (i = 0; change->steps && i < change->step_count; i++) {
+	for (i = 0; change->steps && i < change->step_count; i++)
 		json_decref(change->steps[i].at_risk);
-		json_decref(change->steps[i].datagrams);
-		json_decref(change->steps[i].waiting);
-	}
 	free(change->steps);
+	for (i = 0; change->pool_steps && i < change->pool_step_count; i++) {
+		json_decref(change->pool_steps[i].at_risk);
+		json_decref(change->pool_steps[i].datagrams);
+		json_decref(change->pool_steps[i].waiting);
+	}
+	free(change->pool_steps);
+	pools_clear(&change->pools);
 }
 
 bool change_differs(const struct change *change)
@@ -37,6 +57,9 @@ bool change_differs(const struct change *change)
 
 	for (i = 0; i < change->step_count; i++)
 		if (change->steps[i].plan.what != PLAN_UNCHANGED)
+			return true;
+	for (i = 0; i < change->pool_step_count; i++)
+		if (change->pool_steps[i].plan.what != PLAN_UNCHANGED)
 			return true;
 	return false;
 }
@@ -62,26 +85,48 @@ int change_each_step(struct change *change,
 	return 0;
 }
 
-static int compare_step(const void *endpoint, const void *step)
+/* Where the pool stands in the next document, for who has written it. */
+static void prefix_pool(const struct change *change, const struct pool_ref *ref, struct lb_err *err)
 {
-	const struct plan_step *plan = &((const struct step *)step)->plan;
-	const struct lb_vip *vip = plan->after ? plan->after : plan->before;
-
-	return lb_endpoint_compare(endpoint, &vip->endpoint);
+	lb_err_prefix(err, "vips[%zu]", ref->vip - change->document->vips);
 }
 
-/* What a VIP of the next document becomes. */
-const struct live_vip *change_after(const struct change *change, const struct lb_vip *vip)
+int change_each_pool(struct change *change,
+		     int (*carry_out)(struct change *change, struct pool_step *step,
+				      struct lb_err *err),
+		     struct lb_err *err)
 {
-	const struct step *step = bsearch(&vip->endpoint, change->steps, change->step_count,
-					  sizeof(*step), compare_step);
+	size_t i;
 
-	return step->plan.what == PLAN_UNCHANGED ? change_before(change, step) : &step->next;
+	for (i = 0; i < change->pool_step_count; i++) {
+		struct pool_step *step = &change->pool_steps[i];
+
+		if (step->plan.what == PLAN_UNCHANGED || step->plan.what == PLAN_REMOVED)
+			continue;
+		if (carry_out(change, step, err)) {
+			prefix_pool(change, step->plan.after, err);
+			return -EINVAL;
+		}
+		worker_yield();
+	}
+	return 0;
+}
+
+struct pool_step *change_pool_step(const struct change *change, const struct lb_vip *vip)
+{
+	return &change->pool_steps[change->pools.of_vip[vip - change->document->vips]];
+}
+
+const struct live_pool *change_pool_after(const struct change *change, const struct lb_vip *vip)
+{
+	const struct pool_step *step = change_pool_step(change, vip);
+
+	return step->plan.what == PLAN_UNCHANGED ? change_pool_before(change, step) : &step->next;
 }
 
 /* Calls `each` for the members that `a` has and `b` has not. */
-void change_members_not_in(struct change *change, const struct live_vip *a,
-			   const struct live_vip *b,
+void change_members_not_in(struct change *change, const struct live_pool *a,
+			   const struct live_pool *b,
 			   void (*each)(struct change *change, uint16_t number))
 {
 	size_t i, from = 0;

@@ -7,35 +7,54 @@
 #include "live.h"
 #include "plan.h"
 
-/* One VIP of a change on its way. */
-struct step {
-	struct plan_step plan;
-	struct live_vip next; /* what it becomes, unless removed or unchanged */
+/* One pool of a change on its way. */
+struct pool_step {
+	struct plan_pool plan;
+	struct live_pool next; /* what it becomes, unless removed or unchanged */
 	bool prepared, published;
 	uint32_t moved, ideal; /* slots */
-	json_t *at_risk;       /* flows that the change ends */
+	json_t *at_risk;       /* flows that the change ends; may be NULL */
 	json_t *datagrams;     /* backends that new flows still reach for a while; may be NULL */
 	json_t *waiting;       /* backends that get no new flows yet; may be NULL */
 };
 
+/* One VIP. */
+struct step {
+	struct plan_step plan;
+	struct live_vip next; /* what it becomes, unless removed or unchanged */
+	bool prepared, published;
+	uint32_t moved, ideal; /* slots of which it takes the flows along, or ends them */
+	json_t *at_risk;       /* these flows; may be NULL */
+};
+
 struct change {
 	struct service *service;
-	struct lb_service *document; /* the next one */
+	struct lb_service *document;  /* the next one */
+	struct pools pools;           /* of that */
+	struct pool_step *pool_steps; /* the first are of pools.refs, in that order */
+	size_t pool_step_count;
 	struct step *steps;
 	size_t step_count;
 	const struct state_revert *revert; /* goes to disk with it; NULL: nothing */
 	uint32_t backend_count;
-	uint64_t *gone; /* bit n: member n leaves the VIP of the step under way */
+	uint64_t *gone; /* bit n: member n leaves the pool of the step under way */
 };
 
-/* What the VIP of a step is now. */
+/* What the VIP of a step is now; what the pool of a step is, NULL when it is new. */
 static inline const struct live_vip *change_before(const struct change *change,
 						   const struct step *step)
 {
 	return &change->service->live[step->plan.before_index];
 }
 
+static inline struct live_pool *change_pool_before(const struct change *change,
+						   const struct pool_step *step)
+{
+	return step->plan.before ? &change->service->live_pools[step->plan.before_index] : NULL;
+}
+
 /* --- change.c --- */
+/* Also where only some of them are made, change_free_steps has to follow. */
 int change_make_steps(struct change *change, struct lb_err *err);
 void change_free_steps(struct change *change);
 bool change_differs(const struct change *change);
@@ -43,11 +62,16 @@ bool change_differs(const struct change *change);
 int change_each_step(struct change *change,
 		     int (*carry_out)(struct change *change, struct step *step, struct lb_err *err),
 		     struct lb_err *err);
-/* What a VIP of the next document becomes. */
-const struct live_vip *change_after(const struct change *change, const struct lb_vip *vip);
+int change_each_pool(struct change *change,
+		     int (*carry_out)(struct change *change, struct pool_step *step,
+				      struct lb_err *err),
+		     struct lb_err *err);
+/* The step of the pool of a VIP of the next document, and what that pool becomes. */
+struct pool_step *change_pool_step(const struct change *change, const struct lb_vip *vip);
+const struct live_pool *change_pool_after(const struct change *change, const struct lb_vip *vip);
 /* Calls `each` for the members that `a` has and `b` has not. */
-void change_members_not_in(struct change *change, const struct live_vip *a,
-			   const struct live_vip *b,
+void change_members_not_in(struct change *change, const struct live_pool *a,
+			   const struct live_pool *b,
 			   void (*each)(struct change *change, uint16_t number));
 /* A member that nothing leads to, and whose slots may be about to go. */
 void change_drop_member(struct change *change, uint16_t number);
@@ -55,23 +79,37 @@ void change_drop_member(struct change *change, uint16_t number);
 void change_end_member(struct change *change, uint16_t number);
 
 /* --- place.c --- */
-/* A number, and a range of slots without owners. */
-int place_take(struct change *change, const struct lb_vip *vip, struct live_vip *next,
-	       struct lb_err *err);
+/* A number. */
+int place_take(struct change *change, struct live_vip *next, struct lb_err *err);
 void place_leave(struct service *service, const struct live_vip *live);
+int place_take_pool(struct change *change, struct live_pool *next, struct lb_err *err);
+void place_leave_pool(struct service *service, const struct live_pool *live);
+/* How many slots a pool needs. */
+uint64_t place_slots(const struct pool_ref *ref);
+/* A range of slots without owners. */
+int place_take_table(struct change *change, enum pool_class class, uint32_t size,
+		     struct live_table **out, struct lb_err *err);
+void place_leave_table(struct service *service, struct live_table *table);
 
 /* --- prepare.c --- */
 bool prepare_same_for_good(const struct lb_vip *a, const struct lb_vip *b);
+int prepare_pool(struct change *change, struct pool_step *step, struct lb_err *err);
 int prepare_step(struct change *change, struct step *step, struct lb_err *err);
 /* What takes longest, of data that is the change's own. */
-int prepare_build(struct change *change, struct step *step, struct lb_err *err);
+int prepare_build(struct change *change, struct pool_step *step, struct lb_err *err);
+int prepare_digest(struct change *change, struct step *step, struct lb_err *err);
 /* Also for a step that was prepared by half. */
+void prepare_undo_pool(struct change *change, struct pool_step *step);
 void prepare_undo(struct change *change, struct step *step);
+/* The tables that `a` has and `b`, which may be NULL, has not. */
+void prepare_tables_not_in(struct service *service, const struct live_pool *a,
+			   const struct live_pool *b,
+			   void (*each)(struct service *service, struct live_table *table));
 
 /* --- assess.c: once all tables are made --- */
-int assess_step(struct change *change, struct step *step, struct lb_err *err);
+int assess_pool(struct change *change, struct pool_step *step, struct lb_err *err);
 /* VIPs that go, and VIPs that take packets from others. */
-int assess_rest(struct change *change, struct lb_err *err);
+int assess_vips(struct change *change, struct lb_err *err);
 
 /* --- outcome.c --- */
 int outcome_check(const struct change *change, const struct apply_options *options,
@@ -81,17 +119,23 @@ json_t *outcome_json(const struct change *change);
 
 /* --- publish.c: only once it is known that the change may be made --- */
 /* The ways to new backends are followed, and those that must wait held back. */
-int publish_follow(struct change *change, struct step *step, struct lb_err *err);
-int publish_hold(struct change *change, struct step *step, struct lb_err *err);
+int publish_follow(struct change *change, struct pool_step *step, struct lb_err *err);
+int publish_hold(struct change *change, struct pool_step *step, struct lb_err *err);
+/* The tables that a pool has not had yet. */
+int publish_pool(struct change *change, struct pool_step *step, struct lb_err *err);
 int publish_step(struct change *change, struct step *step, struct lb_err *err);
 void publish_undo(struct service *service, const struct step *step);
-/* Takes a VIP out of the data plane. */
-void publish_withdraw(struct service *service, const struct lb_vip *vip,
-		      const struct live_vip *live, const struct lb_service *remaining);
+/* Nothing leads to the table any more. */
+void publish_withdraw_table(struct service *service, struct live_table *table);
 
 /* --- commit.c --- */
-/* `live` has room for every VIP of the next document. */
-void commit_change(struct change *change, struct live_vip *live, uint64_t digest);
+/* Room for every VIP and every pool of the next document. */
+struct change_live {
+	struct live_vip *vips;
+	struct live_pool *pools;
+};
+
+void commit_change(struct change *change, struct change_live live, uint64_t digest);
 
 /* --- apply.c --- */
 enum apply_mode { APPLY, APPLY_DRY, APPLY_RESTORE };

@@ -18,15 +18,21 @@
 #define HOLD_MS 1000 /* of a tunnel check whose next hop is not known yet */
 #define HOLD_LOOK_MS 20
 
-static bool is_checked(const struct lb_vip *vip)
+static bool has_check(const struct lb_pool *pool)
 {
-	return vip->pool->health.kind != LB_HEALTH_NONE;
+	return pool->health.kind != LB_HEALTH_NONE;
+}
+
+/* A check goes to the port of a VIP, or to its address: without any there is none. */
+static bool is_checked(const struct pool_ref *ref)
+{
+	return has_check(ref->pool) && ref->vip;
 }
 
 /* --- standings and weights of a change --- */
 
 /* Where the backend stood, or NULL when it was not there. Both lists are sorted; *from moves on. */
-static const struct health_standing *standing_before(const struct live_vip *before, size_t *from,
+static const struct health_standing *standing_before(const struct live_pool *before, size_t *from,
 						     const struct table_member *backend)
 {
 	while (before && *from < before->backend_count &&
@@ -38,8 +44,8 @@ static const struct health_standing *standing_before(const struct live_vip *befo
 	return &before->standings[*from];
 }
 
-static void take_standings(const struct lb_vip *vip, const struct live_vip *before,
-			   struct live_vip *next)
+static void take_standings(const struct lb_pool *pool, const struct live_pool *before,
+			   struct live_pool *next)
 {
 	const struct health_standing *kept;
 	bool known = false;
@@ -51,8 +57,7 @@ static void take_standings(const struct lb_vip *vip, const struct live_vip *befo
 	}
 	for (i = 0, from = 0; i < next->backend_count; i++) {
 		kept = standing_before(before, &from, &next->backends[i]);
-		next->standings[i] =
-			kept && is_checked(vip) ? *kept : standing_of_new(vip->pool, known);
+		next->standings[i] = kept && has_check(pool) ? *kept : standing_of_new(pool, known);
 		if (kept) {
 			next->standings[i].arriving = kept->arriving;
 			next->standings[i].held = kept->held;
@@ -60,7 +65,7 @@ static void take_standings(const struct lb_vip *vip, const struct live_vip *befo
 	}
 }
 
-int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next)
+int checks_weigh(const struct lb_pool *pool, const struct live_pool *before, struct live_pool *next)
 {
 	uint32_t *weights = calloc(next->backend_count + 1, sizeof(*weights));
 	struct health_standing *presumed = calloc(next->backend_count + 1, sizeof(*presumed));
@@ -71,9 +76,9 @@ int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct
 		free(presumed);
 		return -ENOMEM;
 	}
-	take_standings(vip, before, next);
-	arrive_presume(vip, before, next, presumed);
-	next->use_all = standing_weigh(vip->pool, presumed, weights);
+	take_standings(pool, before, next);
+	arrive_presume(pool, before, next, presumed);
+	next->use_all = standing_weigh(pool, presumed, weights);
 	for (size_t i = 0; i < next->backend_count; i++)
 		next->backends[i].weight = weights[i];
 	free(weights);
@@ -81,7 +86,8 @@ int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct
 	return 0;
 }
 
-bool checks_merge(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next)
+bool checks_merge(const struct lb_pool *pool, const struct live_pool *before,
+		  struct live_pool *next)
 {
 	bool merged = false;
 	size_t i, from = 0;
@@ -93,7 +99,7 @@ bool checks_merge(const struct lb_vip *vip, const struct live_vip *before, struc
 
 		if (!kept)
 			continue;
-		if (is_checked(vip))
+		if (has_check(pool))
 			now = *kept;
 		now.arriving = kept->arriving;
 		now.held = standing->held && kept->held;
@@ -116,58 +122,58 @@ void checks_drop(struct service *service, uint16_t number)
 
 /* A tunnel check goes where traffic goes, so it would fail until the next hop of a backend that has
  * just been added is known, and a first result decides alone. */
-static bool is_held(struct service *service, const struct lb_vip *vip, uint16_t number)
+static bool is_held(struct service *service, const struct lb_pool *pool, uint16_t number)
 {
 	struct health_check *check = &service->checks[number];
 
-	if (vip->pool->health.source != LB_HEALTH_TUNNEL ||
-	    members_reachable(service->members, number))
+	if (pool->health.source != LB_HEALTH_TUNNEL || members_reachable(service->members, number))
 		return false;
 	if (!check->begin_by_ms)
 		check->begin_by_ms = clock_now_ms(service) + HOLD_MS;
 	return clock_now_ms(service) < check->begin_by_ms;
 }
 
-static int tunnel_ready(const struct service *service, const struct lb_vip *vip, uint16_t number)
+static int tunnel_ready(const struct service *service, const struct pool_ref *ref, uint16_t number)
 {
-	if (vip->pool->health.source != LB_HEALTH_TUNNEL)
+	if (ref->pool->health.source != LB_HEALTH_TUNNEL)
 		return 0;
-	return tunnels_check(service->tunnels, number, &vip->endpoint.address);
+	return tunnels_check(service->tunnels, number, &ref->vip->endpoint.address);
 }
 
 /* What fails here is tried again: the change is made already. */
-static void watch_later(struct service *service, struct live_vip *live, int64_t delay_ms)
+static void watch_later(struct service *service, struct live_pool *live, int64_t delay_ms)
 {
 	live->unwatched = true;
 	chore_set(&service->retry_timer, delay_ms);
 }
 
-static void add_watch(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+static void add_watch(struct service *service, const struct pool_ref *ref, struct live_pool *live,
 		      const struct table_member *backend)
 {
 	struct health_check *check = &service->checks[backend->number];
 	const struct health_target target = {
-		.vip = vip->endpoint,
+		.vip = ref->vip->endpoint,
 		.backend = backend->address,
-		.check = &vip->pool->health,
+		.check = &ref->pool->health,
 		.mark = LB_TUNNEL_MARK | backend->number,
 	};
 
-	if (is_held(service, vip, backend->number)) {
+	if (is_held(service, ref->pool, backend->number)) {
 		watch_later(service, live, HOLD_LOOK_MS);
 		return;
 	}
 	check->service = service;
-	if (!tunnel_ready(service, vip, backend->number))
+	if (!tunnel_ready(service, ref, backend->number))
 		check->watch = health_add(service->health, &target, check);
 	if (!check->watch)
 		watch_later(service, live, RETRY_MS);
 }
 
 /* How many of the backends have been checked before and still are. */
-static size_t watch_all(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+static size_t watch_all(struct service *service, const struct pool_ref *ref, struct live_pool *live,
 			bool anew)
 {
+	const bool checked = is_checked(ref);
 	size_t i, kept = 0;
 
 	live->unwatched = false;
@@ -175,29 +181,30 @@ static size_t watch_all(struct service *service, const struct lb_vip *vip, struc
 		const struct table_member *backend = &live->backends[i];
 
 		service->checks[backend->number].place = i;
-		if (anew || !is_checked(vip))
+		if (anew || !checked)
 			checks_drop(service, backend->number);
 		if (service->checks[backend->number].watch)
 			kept++;
-		else if (is_checked(vip))
-			add_watch(service, vip, live, backend);
+		else if (checked)
+			add_watch(service, ref, live, backend);
 		worker_yield();
 	}
 	return kept;
 }
 
-void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+void checks_follow(struct service *service, const struct pool_ref *ref, struct live_pool *live,
 		   bool anew)
 {
-	const size_t kept = watch_all(service, vip, live, anew);
+	const struct lb_pool *pool = ref->pool;
+	const size_t kept = watch_all(service, ref, live, anew);
 
-	if (is_checked(vip) && !kept) /* those that are held have their time, too */
-		live->round_ends_ms = clock_now_ms(service) + vip->pool->health.timeout_ms +
+	if (is_checked(ref) && !kept) /* those that are held have their time, too */
+		live->round_ends_ms = clock_now_ms(service) + pool->health.timeout_ms +
 				      ROUND_SLACK_MS +
-				      (vip->pool->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
+				      (pool->health.source == LB_HEALTH_TUNNEL ? HOLD_MS : 0) +
 				      (int64_t)live->backend_count / STARTS_A_MS;
 	arrive_follow(service, live);
-	tell_unhealthy(service, vip, live);
+	tell_unhealthy(service, pool, live);
 }
 
 /* The VIPs' first rounds end when they would have: checks that cannot be made put nothing off. */
@@ -206,27 +213,27 @@ static void on_retry(void *user)
 	struct service *service = user;
 
 	live_hold(service);
-	for (size_t i = 0; i < service->document->vip_count; i++)
-		if (service->live[i].unwatched)
-			watch_all(service, &service->document->vips[i], &service->live[i], false);
+	for (size_t i = 0; i < service->pools.count; i++)
+		if (service->live_pools[i].unwatched)
+			watch_all(service, &service->pools.refs[i], &service->live_pools[i], false);
 	live_let_go(service);
 }
 
 /* --- results --- */
 
-/* The VIP and the backend in it that a member is; false: none that is in force. */
-static bool find_member(const struct service *service, uint16_t number, size_t *vip,
+/* The pool and the backend in it that a member is; false: none that is in force. */
+static bool find_member(const struct service *service, uint16_t number, size_t *pool,
 			size_t *backend)
 {
 	const uint32_t wanted = members_pool(service->members, number);
-	const struct live_vip *live;
+	const struct live_pool *live;
 
-	if (wanted >= place_numbers(service->config))
+	if (wanted >= place_pool_numbers(service->config))
 		return false;
-	*vip = service->vip_at[wanted];
-	if (*vip >= service->document->vip_count || !is_checked(&service->document->vips[*vip]))
+	*pool = service->pool_at[wanted];
+	if (*pool >= service->pools.count || !has_check(service->pools.refs[*pool].pool))
 		return false;
-	live = &service->live[*vip];
+	live = &service->live_pools[*pool];
 	if (live->number != wanted)
 		return false;
 	/* Most often it is where it was when its check began. */
@@ -239,10 +246,10 @@ static bool find_member(const struct service *service, uint16_t number, size_t *
 	return false;
 }
 
-static void tell(const struct service *service, const struct lb_vip *vip,
+static void tell(const struct service *service, const struct lb_pool *pool,
 		 const struct lb_addr *backend, const struct health_view *view)
 {
-	events_health(service->events, vip->name, backend, health_status_name(view->status),
+	events_health(service->events, pool->name, backend, health_status_name(view->status),
 		      view->since.wall_ms, view->status == HEALTH_UNHEALTHY ? view->error : NULL);
 }
 
@@ -265,7 +272,7 @@ static struct check_counts *counts_of(struct service *service, const struct heal
 {
 	const uint32_t pool = members_pool(service->members, (uint16_t)(check - service->checks));
 
-	return pool < place_numbers(service->config) ? &service->check_counts[pool] : NULL;
+	return pool < place_pool_numbers(service->config) ? &service->check_counts[pool] : NULL;
 }
 
 static void on_ended(void *user, void *owner, enum health_outcome outcome, int64_t duration_us)
@@ -293,17 +300,17 @@ static void on_changed(void *user, void *owner, const struct health_view *view)
 {
 	struct service *service = user;
 	const struct health_check *check = owner;
-	struct live_vip *live;
-	size_t vip, backend;
+	struct live_pool *live;
+	size_t pool, backend;
 
-	if (!find_member(service, (uint16_t)(check - service->checks), &vip, &backend))
+	if (!find_member(service, (uint16_t)(check - service->checks), &pool, &backend))
 		return;
-	live = &service->live[vip];
+	live = &service->live_pools[pool];
 	count_change(counts_of(service, check), view->status);
 	standing_take_result(&live->standings[backend], view->status);
 	live->reweigh = true;
 	weigh_within(service, WEIGH_GATHER_MS);
-	tell(service, &service->document->vips[vip], &live->backends[backend].address, view);
+	tell(service, service->pools.refs[pool].pool, &live->backends[backend].address, view);
 }
 
 /* --- the tunnel --- */
@@ -311,7 +318,7 @@ static void on_changed(void *user, void *owner, const struct health_view *view)
 static bool wants_tunnel(const struct lb_service *document)
 {
 	for (size_t i = 0; i < document->vip_count; i++)
-		if (is_checked(&document->vips[i]) &&
+		if (has_check(document->vips[i].pool) &&
 		    document->vips[i].pool->health.source == LB_HEALTH_TUNNEL)
 			return true;
 	return false;
@@ -324,16 +331,15 @@ int checks_allowed(const struct service *service, const struct lb_service *next,
 	char path[PATH_MAX];
 
 	for (size_t i = 0; i < next->vip_count; i++) {
-		const struct lb_vip *vip = &next->vips[i];
+		const struct lb_pool *pool = next->vips[i].pool;
 		const struct lb_vip *now;
 
-		if (vip->pool->health.kind != LB_HEALTH_EXEC)
+		if (pool->health.kind != LB_HEALTH_EXEC)
 			continue;
-		now = lb_service_find(service->document, vip->name);
-		if (now && schema_equal(&lb_health_schema, &now->pool->health, &vip->pool->health))
+		now = lb_service_find(service->document, next->vips[i].name);
+		if (now && schema_equal(&lb_health_schema, &now->pool->health, &pool->health))
 			continue;
-		if (!exec_rights_find(&service->exec_rights, vip->pool->health.command[0], path,
-				      err))
+		if (!exec_rights_find(&service->exec_rights, pool->health.command[0], path, err))
 			continue;
 		lb_err_prefix(err, "vips[%zu].health.command[0]", i);
 		return -EINVAL;
@@ -396,7 +402,7 @@ int checks_open(struct service *service, const struct service_options *from, str
 	service->health = health_new(from->base, &options);
 	service->checks = calloc(members_capacity(service->config), sizeof(*service->checks));
 	service->check_counts =
-		calloc(place_numbers(service->config), sizeof(*service->check_counts));
+		calloc(place_pool_numbers(service->config), sizeof(*service->check_counts));
 	error = chore_open(&service->retry_timer, timers, &service->upkeep, "checks", on_retry,
 			   service);
 	service->tunnels = tunnels_new(from->base, from->links, service->plane.datapath,

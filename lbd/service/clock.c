@@ -37,12 +37,10 @@ uint32_t clock_now_units(const struct service *service)
 
 static bool any_unsettled(const struct service *service, bool moving_only)
 {
-	size_t i;
+	for (size_t i = 0; i < live_table_places(service); i++) {
+		const struct live_table *table = live_table_at(service, i);
 
-	for (i = 0; i < service->document->vip_count; i++) {
-		const struct slots *slots = service->live[i].slots;
-
-		if (slots->moving || (!moving_only && slots->tracked))
+		if (table && (table->slots.moving || (!moving_only && table->slots.tracked)))
 			return true;
 	}
 	return false;
@@ -54,8 +52,11 @@ static void end_pass(struct service *service)
 	uint16_t number;
 	size_t i;
 
-	for (i = 0; i < service->document->vip_count; i++) {
-		slots_sweep_end(service->live[i].slots);
+	for (i = 0; i < live_table_places(service); i++) {
+		struct live_table *table = live_table_at(service, i);
+
+		if (table)
+			slots_sweep_end(&table->slots);
 		worker_yield();
 	}
 	while (sweep_take_free(service->sweep, &number)) {
@@ -79,7 +80,7 @@ static void mark(uint64_t *members, uint16_t number)
 	members[number / 64] |= 1ull << number % 64;
 }
 
-static bool any_had_packets(const struct service *service, const struct live_vip *live)
+static bool any_had_packets(const struct service *service, const struct live_pool *live)
 {
 	size_t i;
 
@@ -91,26 +92,30 @@ static bool any_had_packets(const struct service *service, const struct live_vip
 	return false;
 }
 
-/* A VIP that came into force here without backends, a moment ago, and that no packet has found
+/* A pool that came into force here without backends, a moment ago, and that no packet has found
  * since has no flows on any node: what its backends give away, as each but one does when a VIP is
- * set up, needs no transition. That no packet was here says nothing of an older VIP: this may be a
+ * set up, needs no transition. That no packet was here says nothing of an older one: this may be a
  * standby. Safe when every packet goes by the new words, some time after the change. */
-static void release_set_up(const struct service *service, struct live_vip *live)
+static void release_set_up(const struct service *service, struct live_pool *live)
 {
 	uint64_t all[MEMBER_WORDS];
+	bool changed = false;
 
-	if (!slots_take_changed(live->slots) || !live->slots->moving || !live->empty_at_s ||
+	for (size_t i = 0; i < live->swept->count; i++)
+		changed |= slots_take_changed(live->swept->at[i]);
+	if (!changed || !live_moving(live) || !live->empty_at_s ||
 	    clock_now_s(service) - live->empty_at_s > SET_UP_S)
 		return;
 	live->led =
 		true; /* what a change made MOVING after the look at the packets would end, too */
 	memset(all, 0xff, sizeof(all));
 	if (!any_had_packets(service, live))
-		slots_release(live->slots, all);
+		for (size_t i = 0; i < live->swept->count; i++)
+			slots_release(live->swept->at[i], all);
 	live->led = false;
 }
 
-static bool any_takes_new(const struct live_vip *live)
+static bool any_takes_new(const struct live_pool *live)
 {
 	size_t i;
 
@@ -120,7 +125,7 @@ static bool any_takes_new(const struct live_vip *live)
 	return false;
 }
 
-static bool is_unable(const struct live_vip *live, const struct health_standing *standing)
+static bool is_unable(const struct live_pool *live, const struct health_standing *standing)
 {
 	return standing->arriving || (standing->is == STANDING_ILL && !live->use_all);
 }
@@ -129,14 +134,16 @@ static bool is_unable(const struct live_vip *live, const struct health_standing 
  * owner before. One that is unhealthy, or cannot be reached yet, gets none; one that takes no new
  * flows gets them only until its live flows had their time to be recorded. While nobody takes new
  * flows, or all are used although none is healthy, the unhealthy keep their old ones likewise. */
-void clock_hasten_datagrams(const struct service *service, const struct lb_vip *vip,
-			    const struct live_vip *live)
+void clock_hasten_datagrams(const struct service *service, const struct lb_pool *pool,
+			    const struct live_pool *live)
 {
+	const uint32_t learn_s = pools_learn_s(pool, POOL_DATAGRAMS);
+	struct live_table *table = live->tables[POOL_DATAGRAMS];
 	uint64_t leaving[MEMBER_WORDS] = {0}, unable[MEMBER_WORDS] = {0};
 	const bool others = any_takes_new(live);
 	size_t i;
 
-	if (!lb_vip_learn_s(vip) || !live->slots->moving)
+	if (!table || !table->slots.moving)
 		return;
 	for (i = 0; i < live->backend_count; i++) {
 		if (live->backends[i].weight)
@@ -145,8 +152,8 @@ void clock_hasten_datagrams(const struct service *service, const struct lb_vip *
 		if (others && is_unable(live, &live->standings[i]))
 			mark(unable, live->backends[i].number);
 	}
-	slots_release(live->slots, unable);
-	slots_hasten(live->slots, leaving, clock_now_s(service) + lb_vip_learn_s(vip) + 1);
+	slots_release(&table->slots, unable);
+	slots_hasten(&table->slots, leaving, clock_now_s(service) + learn_s + 1);
 }
 
 /* Some time after the last change: no packet is on its way by the words of before. */
@@ -156,11 +163,11 @@ static void on_release(void *user)
 	size_t i;
 
 	live_hold(service);
-	for (i = 0; i < service->document->vip_count; i++) {
-		if (service->live[i].led) /* by a change, which is not done */
+	for (i = 0; i < service->pools.count; i++) {
+		if (service->live_pools[i].led) /* by a change, which is not done */
 			chore_set(&service->release, RELEASE_MS);
 		else
-			release_set_up(service, &service->live[i]);
+			release_set_up(service, &service->live_pools[i]);
 		worker_yield();
 	}
 	live_let_go(service);
@@ -175,8 +182,11 @@ static void tick(void *user)
 	live_hold(service);
 	if (!service->changing)
 		entry_repair(service, NULL);
-	for (i = 0; i < service->document->vip_count; i++) {
-		slots_expire(service->live[i].slots, clock_now_s(service));
+	for (i = 0; i < live_table_places(service); i++) {
+		struct live_table *table = live_table_at(service, i);
+
+		if (table)
+			slots_expire(&table->slots, clock_now_s(service));
 		worker_yield();
 	}
 	if (slice < BUCKETS_A_TICK)

@@ -20,44 +20,40 @@ static void member_unmark(struct change *change, uint16_t number)
 
 /* While tables were built, or the document was written, backends may have become healthy or
  * unhealthy. A table that cannot be brought up to date now is when it is weighed again. */
-static void freshen(struct change *change, struct step *step)
+static void freshen(struct change *change, struct pool_step *step)
 {
-	const struct lb_vip *vip = step->plan.after;
-	struct live_vip *next = &step->next;
+	const struct lb_pool *pool = step->plan.after->pool;
+	struct live_pool *next = &step->next;
 
 	for (int round = 0; round < FRESHEN_MAX; round++) {
-		if (!checks_merge(vip, change_before(change, step), next))
+		if (!checks_merge(pool, change_pool_before(change, step), next))
 			return;
-		if (weigh_again(vip, next))
+		if (weigh_again(pool, next))
 			next->reweigh = true;
 	}
 }
 
-/* From here to the swap the VIP is not weighed again. */
-static void take_lead(struct live_vip *live)
+/* From here to the swap the pool is not weighed again. */
+static void take_lead(struct live_pool *live)
 {
 	while (live->led)
 		worker_pause();
 	live->led = true;
 }
 
-static void lead_changed(struct change *change, struct step *step)
+static void lead_changed(struct change *change, struct pool_step *step)
 {
-	struct service *service = change->service;
-	struct live_vip *before = &service->live[step->plan.before_index], *next = &step->next;
+	struct live_pool *before = change_pool_before(change, step), *next = &step->next;
 
 	take_lead(before);
 	freshen(change, step);
-	entry_update(service, step->plan.before, step->plan.after, next);
 	change_members_not_in(change, before, next, member_mark);
-	lead_packets(service, step->plan.after, next, change->gone);
+	lead_packets(change->service, step->plan.after, next, change->gone);
 	change_members_not_in(change, before, next, member_unmark);
 }
 
-static void lead_step(struct change *change, struct step *step)
+static void lead_pool(struct change *change, struct pool_step *step)
 {
-	struct service *service = change->service;
-
 	switch (step->plan.what) {
 	case PLAN_UNCHANGED:
 		break;
@@ -65,45 +61,78 @@ static void lead_step(struct change *change, struct step *step)
 		lead_changed(change, step);
 		break;
 	case PLAN_REMOVED:
-		take_lead(&service->live[step->plan.before_index]);
-		publish_withdraw(service, step->plan.before, change_before(change, step),
-				 change->document);
+		take_lead(change_pool_before(change, step));
 		break;
 	case PLAN_ADDED:
-		step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s(service);
+		step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s(change->service);
 		break;
 	}
 }
 
-/* What each VIP of the next document becomes; the rest goes. */
-static void fill_live(struct change *change, struct live_vip *live)
+static void lead_step(struct change *change, struct step *step)
+{
+	const struct plan_step *plan = &step->plan;
+
+	if (plan->what == PLAN_CHANGED)
+		entry_update(change->service, plan->before, plan->after, &step->next);
+	else if (plan->what == PLAN_REMOVED)
+		entry_withdraw(change->service, plan->before, change->document);
+}
+
+/* Nothing leads to the tables that only the pool of before has had. */
+static void withdraw_tables(struct change *change, struct pool_step *step)
+{
+	if (step->plan.before && step->plan.what != PLAN_UNCHANGED)
+		prepare_tables_not_in(change->service, change_pool_before(change, step),
+				      step->plan.after ? &step->next : NULL,
+				      publish_withdraw_table);
+}
+
+/* What each VIP and each pool of the next document becomes; the rest goes. */
+static void fill_live(struct change *change, struct change_live live)
 {
 	size_t i, n = 0;
 
-	for (i = 0; i < change->step_count; i++) {
-		struct step *step = &change->steps[i];
+	for (i = 0; i < change->pools.count; i++) {
+		const struct pool_step *step = &change->pool_steps[i];
 
-		if (step->plan.what == PLAN_UNCHANGED)
-			live[n++] = *change_before(change, step);
-		else if (step->plan.what != PLAN_REMOVED)
-			live[n++] = step->next;
+		live.pools[i] = step->plan.what == PLAN_UNCHANGED
+					? *change_pool_before(change, step)
+					: step->next;
+	}
+	for (i = 0; i < change->step_count; i++) {
+		const struct step *step = &change->steps[i];
+
+		if (step->plan.what == PLAN_REMOVED)
+			continue;
+		live.vips[n] = step->plan.what == PLAN_UNCHANGED ? *change_before(change, step)
+								 : step->next;
+		live.vips[n].pool = change->pools.of_vip[n];
+		n++;
 	}
 }
 
-/* Packets no longer need what the VIP was. `live`: what it has become, NULL when it was removed. */
-static void end_before(struct change *change, struct live_vip *before, struct live_vip *live)
+/* Packets no longer need what the pool was. `live`: what it has become, NULL when it was removed. */
+static void end_before(struct change *change, struct live_pool *before, struct live_pool *live)
 {
 	change_members_not_in(change, before, live, change_end_member);
+	prepare_tables_not_in(change->service, before, live, place_leave_table);
 	if (!live)
-		place_leave(change->service, before);
+		place_leave_pool(change->service, before);
 	live_clear(before);
 }
 
-static void settle_step(struct change *change, struct step *step, struct live_vip *all_before,
-			struct live_vip *live)
+/* Backends are checked as the first VIP is reached, or by another check. */
+static bool is_checked_anew(const struct plan_pool *plan)
 {
-	const struct plan_step *plan = &step->plan;
-	bool anew;
+	return plan->before && !schema_equal(&lb_health_schema, &plan->before->pool->health,
+					     &plan->after->pool->health);
+}
+
+static void settle_pool(struct change *change, struct pool_step *step, struct live_pool *all_before,
+			struct live_pool *live)
+{
+	const struct plan_pool *plan = &step->plan;
 
 	if (plan->what == PLAN_UNCHANGED)
 		return;
@@ -111,10 +140,8 @@ static void settle_step(struct change *change, struct step *step, struct live_vi
 		end_before(change, &all_before[plan->before_index], plan->after ? live : NULL);
 	if (!plan->after)
 		return;
-	anew = plan->before && !schema_equal(&lb_health_schema, &plan->before->pool->health,
-					     &plan->after->pool->health);
-	checks_follow(change->service, plan->after, live, anew);
-	tell_serving(change->service, plan->after, live);
+	checks_follow(change->service, plan->after, live, is_checked_anew(plan));
+	tell_serving(change->service, plan->after->pool, live);
 }
 
 static bool has_fragments_entry(const struct lb_vip *vip)
@@ -150,11 +177,11 @@ static uint32_t longest_idle(const struct lb_service *document)
 	return sweep_units(longest);
 }
 
-/* What was found while the change was on its way, and belongs to the VIP whatever it becomes. */
-static void merge_step(struct change *change, struct step *step)
+/* What was found while the change was on its way, and belongs to the pool whatever it becomes. */
+static void merge_step(struct change *change, struct pool_step *step)
 {
-	const struct live_vip *before = change_before(change, step);
-	struct live_vip *next = &step->next;
+	const struct live_pool *before = change_pool_before(change, step);
+	struct live_pool *next = &step->next;
 
 	if (step->plan.what != PLAN_CHANGED)
 		return;
@@ -162,59 +189,93 @@ static void merge_step(struct change *change, struct step *step)
 	if (next->ways_by_ms < before->ways_by_ms)
 		next->ways_by_ms = before->ways_by_ms;
 	next->told_all_unhealthy = before->told_all_unhealthy;
-	if (checks_merge(step->plan.after, before, next))
+	if (checks_merge(step->plan.after->pool, before, next))
 		next->reweigh = true;
 }
 
-/* In one turn, when nobody is in the middle of reading what is in force. `live` comes into force,
- * what was before is in it then. */
-static struct lb_service *swap(struct change *change, struct live_vip **live, uint64_t digest)
+/* What was in force. */
+struct retired {
+	struct lb_service *document;
+	struct pools pools;
+	struct change_live live;
+};
+
+/* In one turn, when nobody is in the middle of reading what is in force. */
+static struct retired swap(struct change *change, struct change_live live, uint64_t digest)
 {
 	struct service *service = change->service;
-	struct lb_service *document = service->document;
-	struct live_vip *before = service->live;
+	struct retired before;
 	size_t i;
 
 	service->swapping = true;
 	while (service->readers || service->keepers)
 		worker_pause();
-	for (i = 0; i < change->step_count; i++)
-		merge_step(change, &change->steps[i]);
-	fill_live(change, *live);
-	service->live = *live;
-	*live = before;
+	for (i = 0; i < change->pool_step_count; i++)
+		merge_step(change, &change->pool_steps[i]);
+	fill_live(change, live);
+	before = (struct retired){
+		service->document, service->pools, {service->live, service->live_pools}};
+	service->live = live.vips;
+	service->live_pools = live.pools;
 	service->plane.tuning->flow_idle = longest_idle(change->document);
 	service->backend_count = change->backend_count;
 	service->document = change->document;
+	service->pools = change->pools;
 	service->digest = digest;
 	change->document = NULL;
 	live_index(service);
 	service->swapping = false;
-	return document;
+	return before;
 }
 
-/* Cannot fail any more. `live` has room for every VIP of the next document. */
-void commit_change(struct change *change, struct live_vip *live, uint64_t digest)
+/* Numbers of VIPs that are gone. */
+static void end_vips(struct change *change, const struct live_vip *before)
 {
-	struct service *service = change->service;
-	struct lb_service *document;
-	size_t i, n = 0;
+	for (size_t i = 0; i < change->step_count; i++)
+		if (change->steps[i].plan.what == PLAN_REMOVED)
+			place_leave(change->service, &before[change->steps[i].plan.before_index]);
+}
 
+static void lead_all(struct change *change)
+{
+	size_t i;
+
+	for (i = 0; i < change->pool_step_count; i++) {
+		lead_pool(change, &change->pool_steps[i]);
+		worker_yield();
+	}
 	for (i = 0; i < change->step_count; i++) {
 		lead_step(change, &change->steps[i]);
 		worker_yield();
 	}
-	fill_live(change, live);
-	commit_fragments(change, live);
-	document = swap(change, &live, digest);
-	for (i = 0; i < change->step_count; i++) {
-		settle_step(change, &change->steps[i], live, &service->live[n]);
-		n += change->steps[i].plan.after != NULL;
+	for (i = 0; i < change->pool_step_count; i++) {
+		withdraw_tables(change, &change->pool_steps[i]);
 		worker_yield();
 	}
+}
+
+/* Cannot fail any more. */
+void commit_change(struct change *change, struct change_live live, uint64_t digest)
+{
+	struct service *service = change->service;
+	struct retired before;
+	size_t i;
+
+	lead_all(change);
+	fill_live(change, live);
+	commit_fragments(change, live.vips);
+	before = swap(change, live, digest);
+	end_vips(change, before.live.vips);
+	for (i = 0; i < change->pool_step_count; i++) {
+		settle_pool(change, &change->pool_steps[i], before.live.pools,
+			    &service->live_pools[i]);
+		worker_yield();
+	}
+	change->pools = before.pools; /* the steps have pointed to it so far */
 	weigh_marked(service);
 	worker_leave();
-	free(live);
-	lb_service_free(document);
+	free(before.live.vips);
+	free(before.live.pools);
+	lb_service_free(before.document);
 	worker_enter();
 }

@@ -36,8 +36,8 @@ static struct lb_vip_value value_of(const struct lb_vip *vip, const struct live_
 {
 	return (struct lb_vip_value){
 		.number = live->number,
-		.slots_start = live->slots_start,
-		.slots_size = live->slots->size,
+		.slots_start = live->table->start,
+		.slots_size = live->table->slots.size,
 		.flags = flags_of(vip),
 	};
 }

@@ -25,21 +25,17 @@ void service_facts(struct service *service, struct service_facts *out)
 
 /* --- one VIP --- */
 
-static const struct live_vip *live_of(const struct service *service, const struct lb_vip *vip)
-{
-	return &service->live[vip - service->document->vips];
-}
-
 /* In one turn, since the census serves one VIP after the other. */
-static void count_slots(struct service *service, const struct live_vip *live, struct vip_facts *out)
+static void count_slots(struct service *service, const struct slots *slots,
+			const struct live_pool *live, struct vip_facts *out)
 {
-	slots_count(live->slots, &service->census);
+	slots_count(slots, &service->census);
 	for (size_t i = 0; i < out->backend_count; i++)
 		out->backends[i].slots = service->census.owned[live->backends[i].number];
-	slots_uncount(live->slots, &service->census);
-	out->moving = live->slots->moving;
-	out->tracked = live->slots->tracked;
-	out->settled = live->slots->size - live->slots->moving - live->slots->tracked;
+	slots_uncount(slots, &service->census);
+	out->moving = slots->moving;
+	out->tracked = slots->tracked;
+	out->settled = slots->size - slots->moving - slots->tracked;
 }
 
 static enum health_status health_of(const struct service *service, const struct lb_vip *vip,
@@ -54,7 +50,7 @@ static enum health_status health_of(const struct service *service, const struct 
 static void look_at_backend(const struct service *service, const struct lb_vip *vip, size_t i,
 			    struct backend_facts *out)
 {
-	const struct live_vip *live = live_of(service, vip);
+	const struct live_pool *live = live_pool_of(service, vip);
 	const struct table_member *backend = &live->backends[i];
 	const uint32_t slots = out->slots;
 
@@ -76,7 +72,7 @@ static void look_at_backend(const struct service *service, const struct lb_vip *
 
 int service_vip_facts(struct service *service, const struct lb_vip *vip, struct vip_facts *out)
 {
-	const struct live_vip *live = live_of(service, vip);
+	const struct live_pool *live = live_pool_of(service, vip);
 
 	*out = (struct vip_facts){
 		.backends = calloc(live->backend_count + 1, sizeof(*out->backends)),
@@ -86,7 +82,7 @@ int service_vip_facts(struct service *service, const struct lb_vip *vip, struct 
 	};
 	if (!out->backends)
 		return -ENOMEM;
-	count_slots(service, live, out);
+	count_slots(service, &live_of(service, vip)->table->slots, live, out);
 	for (size_t i = 0; i < out->backend_count; i++) {
 		look_at_backend(service, vip, i, &out->backends[i]);
 		worker_yield();

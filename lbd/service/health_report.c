@@ -11,24 +11,24 @@ static json_t *time_json(const struct health_time *time)
 }
 
 /* Of the view of a member; false: it is not checked. */
-static bool view_of(const struct service *service, const struct lb_vip *vip,
-		    const struct live_vip *live, size_t i, struct health_view *view)
+static bool view_of(const struct service *service, const struct lb_pool *pool,
+		    const struct live_pool *live, size_t i, struct health_view *view)
 {
 	const struct health_watch *watch = service->checks[live->backends[i].number].watch;
 
-	if (vip->pool->health.kind == LB_HEALTH_NONE || !watch)
+	if (pool->health.kind == LB_HEALTH_NONE || !watch)
 		return false;
 	health_get(watch, view);
 	return true;
 }
 
-json_t *backend_health(const struct service *service, const struct lb_vip *vip,
-		       const struct live_vip *live, size_t i)
+json_t *backend_health(const struct service *service, const struct lb_pool *pool,
+		       const struct live_pool *live, size_t i)
 {
 	struct health_view view;
 	json_t *object;
 
-	if (!view_of(service, vip, live, i, &view))
+	if (!view_of(service, pool, live, i, &view))
 		return NULL;
 	object = json_pack("{s:s, s:o}", "state", health_status_name(view.status), "since",
 			   time_json(&view.since));
@@ -44,15 +44,15 @@ json_t *backend_health(const struct service *service, const struct lb_vip *vip,
 }
 
 /* How many backends of the VIP are in which state. */
-static void count_states(const struct service *service, const struct lb_vip *vip,
-			 const struct live_vip *live, uint32_t counts[HEALTH_UNHEALTHY + 1])
+static void count_states(const struct service *service, const struct lb_pool *pool,
+			 const struct live_pool *live, uint32_t counts[HEALTH_UNHEALTHY + 1])
 {
 	struct health_view view;
 
-	if (vip->pool->health.kind == LB_HEALTH_NONE)
+	if (pool->health.kind == LB_HEALTH_NONE)
 		return;
 	for (size_t i = 0; i < live->backend_count; i++)
-		if (view_of(service, vip, live, i, &view))
+		if (view_of(service, pool, live, i, &view))
 			counts[view.status]++;
 }
 
@@ -60,27 +60,27 @@ json_t *service_health(struct service *service)
 {
 	uint32_t counts[HEALTH_UNHEALTHY + 1] = {0};
 
-	for (size_t i = 0; i < service->document->vip_count; i++) {
-		count_states(service, &service->document->vips[i], &service->live[i], counts);
+	for (size_t i = 0; i < service->pools.count; i++) {
+		count_states(service, service->pools.refs[i].pool, &service->live_pools[i], counts);
 		worker_yield();
 	}
 	return json_pack("{s:i, s:i, s:i}", "healthy", (int)counts[HEALTH_HEALTHY], "unhealthy",
 			 (int)counts[HEALTH_UNHEALTHY], "unknown", (int)counts[HEALTH_UNKNOWN]);
 }
 
-struct health_shares health_shares(const struct service *service, const struct lb_vip *vip,
-				   const struct live_vip *live)
+struct health_shares health_shares(const struct service *service, const struct lb_pool *pool,
+				   const struct live_pool *live)
 {
 	struct health_shares shares = {0};
 	struct health_view view;
 
 	for (size_t i = 0; i < live->backend_count; i++) {
-		if (!lb_backend_share(&vip->pool->backends[i]))
+		if (!lb_backend_share(&pool->backends[i]))
 			continue;
 		shares.all++;
-		if (vip->pool->health.kind == LB_HEALTH_NONE)
+		if (pool->health.kind == LB_HEALTH_NONE)
 			shares.healthy++;
-		else if (view_of(service, vip, live, i, &view)) {
+		else if (view_of(service, pool, live, i, &view)) {
 			shares.healthy += view.status == HEALTH_HEALTHY;
 			shares.unhealthy += view.status == HEALTH_UNHEALTHY;
 		}
@@ -89,21 +89,21 @@ struct health_shares health_shares(const struct service *service, const struct l
 }
 
 /* A VIP whose backends take no new flows, or are all ill, does what nobody wishes for. */
-static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
-			const struct live_vip *live, json_t *warnings)
+static void warn_of_pool(const struct service *service, const struct lb_pool *pool,
+			 const struct live_pool *live, json_t *warnings)
 {
-	const bool use_all = vip->pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
-	const struct health_shares shares = health_shares(service, vip, live);
+	const bool use_all = pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	const struct health_shares shares = health_shares(service, pool, live);
 
 	if (live->backend_count && !shares.all)
 		json_array_append_new(warnings,
 				      json_sprintf("no backend of VIP %s takes new flows: each is "
 						   "draining or has weight 0",
-						   vip->name));
+						   pool->name));
 	if (shares.all && shares.unhealthy == shares.all)
 		json_array_append_new(
 			warnings,
-			json_sprintf("every backend of VIP %s%s is unhealthy: %s", vip->name,
+			json_sprintf("every backend of VIP %s%s is unhealthy: %s", pool->name,
 				     shares.all < live->backend_count ? " that could take new flows"
 								      : "",
 				     use_all ? "all of them are used"
@@ -111,32 +111,32 @@ static void warn_of_vip(const struct service *service, const struct lb_vip *vip,
 }
 
 /* One warning for a VIP: what keeps one check from being made often keeps all. */
-static void warn_of_faults(const struct service *service, const struct lb_vip *vip,
-			   const struct live_vip *live, json_t *warnings)
+static void warn_of_faults(const struct service *service, const struct lb_pool *pool,
+			   const struct live_pool *live, json_t *warnings)
 {
 	struct health_view view, shown = {0};
 	size_t count = 0;
 
 	for (size_t i = 0; i < live->backend_count; i++)
-		if (view_of(service, vip, live, i, &view) && view.not_made && !count++)
+		if (view_of(service, pool, live, i, &view) && view.not_made && !count++)
 			shown = view;
 	if (count)
 		json_array_append_new(
 			warnings,
 			json_sprintf("this balancer cannot check %zu of %zu backends of VIP %s, "
 				     "which keep the state that they had: %s",
-				     count, live->backend_count, vip->name, shown.error));
+				     count, live->backend_count, pool->name, shown.error));
 }
 
 void health_warnings(const struct service *service, json_t *warnings)
 {
 	const char *fault = tunnels_fault(service->tunnels);
 
-	for (size_t i = 0; i < service->document->vip_count; i++) {
-		const struct lb_vip *vip = &service->document->vips[i];
+	for (size_t i = 0; i < service->pools.count; i++) {
+		const struct lb_pool *pool = service->pools.refs[i].pool;
 
-		warn_of_vip(service, vip, &service->live[i], warnings);
-		warn_of_faults(service, vip, &service->live[i], warnings);
+		warn_of_pool(service, pool, &service->live_pools[i], warnings);
+		warn_of_faults(service, pool, &service->live_pools[i], warnings);
 		worker_yield(); /* another document may be in force then */
 	}
 	if (*fault)

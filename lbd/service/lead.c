@@ -1,35 +1,53 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How do packets come to follow what a VIP has become? */
+/* How do packets come to follow what a pool has become? */
 #include "live.h"
 
-/* Flags and sweep of members follow the document, and their health. */
-void lead_members(struct service *service, const struct lb_vip *vip, const struct live_vip *live)
+static uint32_t longest(const struct lb_pool *pool,
+			uint32_t (*of_class)(const struct lb_pool *, enum pool_class))
 {
+	const uint32_t streams = of_class(pool, POOL_STREAMS);
+	const uint32_t datagrams = of_class(pool, POOL_DATAGRAMS);
+
+	return streams > datagrams ? streams : datagrams;
+}
+
+/* Flags and sweep of members follow the document, and their health. A word does not say which class
+ * of VIP it is of, so it lives as long as any may. */
+void lead_members(struct service *service, const struct pool_ref *ref, const struct live_pool *live)
+{
+	const struct lb_pool *pool = ref->pool;
+	const uint32_t transition_s = longest(pool, pools_transition_s);
+	const uint32_t flow_idle_s = longest(pool, pools_flow_idle_s);
 	size_t i;
 
 	for (i = 0; i < live->backend_count; i++) {
 		const struct table_member *backend = &live->backends[i];
 
 		members_set_takes(service->members, backend->number, backend->weight > 0,
-				  standing_keeps_old(vip->pool, live->standings[i], live->use_all));
-		members_set_encap(service->members, backend->number,
-				  vip->pool->encap == LB_ENCAP_GUE, vip->endpoint.address.family);
-		sweep_member_set(service->sweep, backend->number, live->slots,
-				 lb_vip_transition_s(vip), lb_vip_flow_idle_s(vip));
+				  standing_keeps_old(pool, live->standings[i], live->use_all));
+		members_set_encap(service->members, backend->number, pool->encap == LB_ENCAP_GUE,
+				  ref->family);
+		sweep_member_set(service->sweep, backend->number, live->swept, transition_s,
+				 flow_idle_s);
 	}
 }
 
 /* New owners take flows before slots lead to them, old ones refuse them afterwards: a SYN in
  * between is at home with either. */
-void lead_packets(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+void lead_packets(struct service *service, const struct pool_ref *ref, const struct live_pool *live,
 		  const uint64_t *gone)
 {
-	lead_members(service, vip, live);
-	slots_change(live->slots, table_owners(live->table), gone, clock_now_s(service),
-		     lb_vip_transition_s(vip));
-	if (live->slots->moving)
+	int class;
+
+	lead_members(service, ref, live);
+	for (class = 0; class < POOL_CLASSES; class ++)
+		if (live->tables[class])
+			slots_change(&live->tables[class]->slots, table_owners(live->table), gone,
+				     clock_now_s(service), pools_transition_s(ref->pool, class));
+	if (live_moving(live))
 		clock_start(service);
-	clock_hasten_datagrams(service, vip, live);
-	if (!service->flows_possible)
-		slots_settle_tracked(live->slots);
+	clock_hasten_datagrams(service, ref->pool, live);
+	for (class = 0; class < POOL_CLASSES && !service->flows_possible; class ++)
+		if (live->tables[class])
+			slots_settle_tracked(&live->tables[class]->slots);
 }

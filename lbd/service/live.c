@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What is a VIP in the data plane? */
+/* What are a VIP and a pool in the data plane? */
 #include "live.h"
 
 #include <stdlib.h>
 
 #include "document_digest.h"
 
-const struct table_member *live_find(const struct live_vip *live, size_t *from,
+const struct live_vip *live_of(const struct service *service, const struct lb_vip *vip)
+{
+	return &service->live[vip - service->document->vips];
+}
+
+const struct live_pool *live_pool_of(const struct service *service, const struct lb_vip *vip)
+{
+	return &service->live_pools[live_of(service, vip)->pool];
+}
+
+const struct table_member *live_find(const struct live_pool *live, size_t *from,
 				     const struct lb_addr *address)
 {
 	while (live && *from < live->backend_count) {
@@ -20,10 +30,49 @@ const struct table_member *live_find(const struct live_vip *live, size_t *from,
 	return NULL;
 }
 
-bool live_is_drained(const struct lb_backend *backend, const struct slots *slots, uint32_t leaving,
-		     uint32_t flows)
+size_t live_table_places(const struct service *service)
 {
-	return backend->drain && !leaving && !flows && !slots->unswept;
+	return service->pools.count * POOL_CLASSES;
+}
+
+struct live_table *live_table_at(const struct service *service, size_t place)
+{
+	return service->live_pools[place / POOL_CLASSES].tables[place % POOL_CLASSES];
+}
+
+uint32_t live_moving(const struct live_pool *live)
+{
+	uint32_t moving = 0;
+
+	for (size_t i = 0; i < live->swept->count; i++)
+		moving += live->swept->at[i]->moving;
+	return moving;
+}
+
+bool live_unswept(const struct live_pool *live)
+{
+	for (size_t i = 0; i < live->swept->count; i++)
+		if (live->swept->at[i]->unswept)
+			return true;
+	return false;
+}
+
+void live_count(const struct live_pool *live, struct slots_census *census)
+{
+	for (size_t i = 0; i < live->swept->count; i++)
+		slots_count(live->swept->at[i], census);
+}
+
+void live_uncount(const struct live_pool *live, struct slots_census *census)
+{
+	for (size_t i = 0; i < live->swept->count; i++)
+		slots_uncount(live->swept->at[i], census);
+}
+
+bool live_is_drained(const struct lb_backend *backend, const struct live_pool *live,
+		     uint32_t leaving, uint32_t flows)
+{
+	return backend->drain && !leaving && !flows && !live_unswept(live);
 }
 
 bool live_had_packets(const struct service *service, uint16_t number)
@@ -36,9 +85,10 @@ bool live_had_packets(const struct service *service, uint16_t number)
 	       counter.packets;
 }
 
-void live_clear(struct live_vip *live)
+void live_clear(struct live_pool *live)
 {
 	table_free(live->table);
+	free(live->swept);
 	free(live->backends);
 	free(live->standings);
 }
@@ -47,10 +97,9 @@ void live_index(struct service *service)
 {
 	size_t i;
 
-	for (i = 0; i < service->document->vip_count; i++)
-		service->vip_at[service->live[i].number] = i;
+	for (i = 0; i < service->pools.count; i++)
+		service->pool_at[service->live_pools[i].number] = i;
 }
-
 void service_hold(struct service *service)
 {
 	while (service->swapping && worker_is_one())

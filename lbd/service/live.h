@@ -10,6 +10,7 @@
 #include "chore.h"
 #include "facts.h"
 #include "../plane/numbers.h"
+#include "pools.h"
 #include "service.h"
 #include "../plane/slots.h"
 #include "standing.h"
@@ -19,12 +20,20 @@
 #include "../table/table.h"
 #include "../health/tunnels.h"
 
-/* A VIP in the data plane. Its backends stand in the order of the document's (by address). */
-struct live_vip {
+/* The slots of those VIPs of a pool that are of one class. It stays where it is: the sweep, and VIPs
+ * point to it. */
+struct live_table {
+	struct slots slots;
+	uint32_t start; /* of its slots, among all */
+	enum pool_class class;
+};
+
+/* A pool in the data plane. Its backends stand in the order of the document's (by address). */
+struct live_pool {
 	uint32_t number;
-	uint32_t slots_start;
-	struct slots *slots; /* on its own, so that it stays where it is: the sweep points to it */
-	struct table *table;
+	struct live_table *tables[POOL_CLASSES]; /* NULL: no VIP is of that class */
+	struct sweep_tables *swept;    /* what words of its members are of; stays where it is */
+	struct table *table;           /* who owns which slot of each of its tables */
 	struct table_member *backends; /* weights are those that count now (standing_weigh) */
 	size_t backend_count;
 	struct health_standing *standings; /* of the backends */
@@ -36,11 +45,18 @@ struct live_vip {
 	bool led;           /* somebody brings the slots to their owners, over several turns */
 	bool told_all_unhealthy; /* and not yet that this has ended */
 	bool unwatched;          /* a check of a backend could not be set up */
-	uint64_t digest;         /* of the VIP in the document */
 	/* Every check began anew; until then their first results are acted upon together. By the
 	 * monotonic clock; 0: not so. */
 	int64_t round_ends_ms;
 	int64_t ways_by_ms; /* arriving backends that are used keep their share until then */
+};
+
+/* A VIP in the data plane. */
+struct live_vip {
+	uint32_t number;
+	uint32_t pool; /* where its pool is among the live ones */
+	struct live_table *table;
+	uint64_t digest; /* of the VIP in the document */
 };
 
 /* What is known of a member's checks. */
@@ -61,15 +77,18 @@ struct service {
 	struct members *members;
 	struct numbers *vip_numbers;
 	struct ranges *slot_ranges;
+	struct numbers *pool_numbers;
 	struct lb_service *document;
-	struct live_vip *live;  /* live[i] is document->vips[i] */
-	uint32_t *vip_at;       /* by VIP number: where it is in `live`, should it be in force */
-	uint64_t digest;        /* of the document */
-	uint32_t backend_count; /* over all VIPs */
-	uint32_t readers;       /* service_hold */
-	uint32_t keepers;       /* live_hold */
-	bool swapping;          /* a change waits for both */
-	bool changing;          /* entries may be those of the next document */
+	struct pools pools;           /* of the document */
+	struct live_vip *live;        /* live[i] is document->vips[i] */
+	struct live_pool *live_pools; /* live_pools[i] is pools.refs[i] */
+	uint32_t *pool_at;            /* by pool number: where it is, should it be in force */
+	uint64_t digest;              /* of the document */
+	uint32_t backend_count;       /* over all pools */
+	uint32_t readers;             /* service_hold */
+	uint32_t keepers;             /* live_hold */
+	bool swapping;                /* a change waits for both */
+	bool changing;                /* entries may be those of the next document */
 	/* NULL: in the loop. Changes are made by `changes` alone, so the document in force, which is
 	 * never edited, may be read there without a turn; elsewhere while it is held. */
 	struct worker *changes, *upkeep;
@@ -100,7 +119,7 @@ struct service {
 
 	bool entries_wrong; /* entry_repair has to follow */
 
-	struct slots_census census;      /* all 0 but while one VIP is counted, in one turn */
+	struct slots_census census;      /* all 0 but while one pool is counted, in one turn */
 	struct slots_census risk_census; /* the same of a change, in several */
 
 	struct events *events;
@@ -109,22 +128,26 @@ struct service {
 
 /* place.c: beyond limits.vips as far as there are numbers, since a change adds before it removes. */
 uint32_t place_numbers(const struct config *config);
+uint32_t place_pool_numbers(const struct config *config);
 
 /* clock.c: what happens as time passes. */
 int clock_open(struct service *service, struct lb_err *err);
 void clock_close(struct service *service);
 /* Slots are MOVING, or members are gone while flows may be on record as theirs. */
 void clock_start(struct service *service);
-/* After a change of slots: transitions of a UDP VIP end early where they would send new flows to
- * who takes none. */
-void clock_hasten_datagrams(const struct service *service, const struct lb_vip *vip,
-			    const struct live_vip *live);
+/* After a change of slots: transitions of UDP VIPs end early where they would send new flows to who
+ * takes none. */
+void clock_hasten_datagrams(const struct service *service, const struct lb_pool *pool,
+			    const struct live_pool *live);
 int64_t clock_now_ms(const struct service *service);
 uint32_t clock_now_s(const struct service *service);
 uint32_t clock_now_units(const struct service *service); /* of flow words */
 
-/* live.c: `live` has changed: where VIPs are in it. */
+/* live.c: `live_pools` has changed: where each is. */
 void live_index(struct service *service);
+/* live.c: what a VIP of the document in force became. */
+const struct live_vip *live_of(const struct service *service, const struct lb_vip *vip);
+const struct live_pool *live_pool_of(const struct service *service, const struct lb_vip *vip);
 
 /* apply.c: makes a change although another one waits to be confirmed. On disk `revert` (NULL:
  * nothing) is what the next document goes back to. */
@@ -141,28 +164,40 @@ void fault_keep(const struct service *service, char kept[FAULT_TEXT], const char
  * save succeeds. */
 int apply_save(struct service *service, const struct lb_service *document,
 	       const struct state_revert *revert, struct lb_err *err);
-/* lead.c: the flags of the members of a VIP, and how the sweep takes their words. */
-void lead_members(struct service *service, const struct lb_vip *vip, const struct live_vip *live);
+/* live.c: the tables of all pools in force, by place; NULL: there is none at this one. */
+size_t live_table_places(const struct service *service);
+struct live_table *live_table_at(const struct service *service, size_t place);
+
+/* lead.c: the flags of the members of a pool, and how the sweep takes their words. */
+void lead_members(struct service *service, const struct pool_ref *ref,
+		  const struct live_pool *live);
 /* lead.c: packets follow what `live` has become: flags of its members, and slots. `gone` as in
  * slots_change. */
-void lead_packets(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+void lead_packets(struct service *service, const struct pool_ref *ref, const struct live_pool *live,
 		  const uint64_t *gone);
 
-/* live.c: the backend at `address` in the VIP as it is, or NULL; `live` may be NULL. Both lists
+/* live.c: the backend at `address` in the pool as it is, or NULL; `live` may be NULL. Both lists
  * are sorted by address; *from moves on. */
-const struct table_member *live_find(const struct live_vip *live, size_t *from,
+const struct table_member *live_find(const struct live_pool *live, size_t *from,
 				     const struct lb_addr *address);
 
 /* live.c: as service_hold, for upkeep. A change that comes into force waits for readers; upkeep goes
  * on meanwhile, since that may take long. */
 void live_hold(struct service *service);
 void live_let_go(struct service *service);
-/* live.c: frees all but the slots. */
-void live_clear(struct live_vip *live);
+/* live.c: frees all but its tables. */
+void live_clear(struct live_pool *live);
+/* live.c: of the slots of all its tables: how many are MOVING, and whether flows recorded in a
+ * transition may not be counted yet. */
+uint32_t live_moving(const struct live_pool *live);
+bool live_unswept(const struct live_pool *live);
+/* live.c: the slots of all its tables, by member number (slots_count, slots_uncount). */
+void live_count(const struct live_pool *live, struct slots_census *census);
+void live_uncount(const struct live_pool *live, struct slots_census *census);
 /* live.c: whether a backend that drains has ended: its slots have left it for good (none of them
  * leads to it while it is MOVING), and no flow is on record as its own. */
-bool live_is_drained(const struct lb_backend *backend, const struct slots *slots, uint32_t leaving,
-		     uint32_t flows);
+bool live_is_drained(const struct lb_backend *backend, const struct live_pool *live,
+		     uint32_t leaving, uint32_t flows);
 /* live.c: whether the member has had a packet since it is there, or may have had one. */
 bool live_had_packets(const struct service *service, uint16_t number);
 
@@ -172,8 +207,8 @@ int weigh_open(struct service *service, struct lb_err *err);
 void weigh_close(struct service *service);
 /* The table of `live` for the weights that its backends have by now; nothing leads to it yet. 0 or
  * -ENOMEM, with nothing changed. */
-int weigh_again(const struct lb_vip *vip, struct live_vip *live);
-/* VIPs that are marked (live_vip.reweigh) are weighed again, and packets led by that. */
+int weigh_again(const struct lb_pool *pool, struct live_pool *live);
+/* Pools that are marked (live_pool.reweigh) are weighed again, and packets led by that. */
 void weigh_within(struct service *service, int64_t delay_ms);
 /* The same, soon, if there is one. */
 void weigh_marked(struct service *service);
@@ -190,11 +225,13 @@ int checks_prepare(struct service *service, const struct lb_service *next, struc
 void checks_settle(struct service *service);
 /* Standings and weights of next->backends, whose numbers are set, into `next`. `before` may be
  * NULL. 0 or -ENOMEM. */
-int checks_weigh(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
+int checks_weigh(const struct lb_pool *pool, const struct live_pool *before,
+		 struct live_pool *next);
 /* Takes the standings that have changed in `before` since into `next`; false: none has. */
-bool checks_merge(const struct lb_vip *vip, const struct live_vip *before, struct live_vip *next);
-/* Backends are checked as `vip`, which is in force now, says; `anew`: by another check than before. */
-void checks_follow(struct service *service, const struct lb_vip *vip, struct live_vip *live,
+bool checks_merge(const struct lb_pool *pool, const struct live_pool *before,
+		  struct live_pool *next);
+/* Backends are checked as the pool, which is in force now, says; `anew`: by another check than before. */
+void checks_follow(struct service *service, const struct pool_ref *ref, struct live_pool *live,
 		   bool anew);
 /* The member ends, or is checked no more. */
 void checks_drop(struct service *service, uint16_t number);
@@ -203,33 +240,33 @@ void checks_drop(struct service *service, uint16_t number);
 int arrive_open(struct service *service, struct lb_err *err);
 void arrive_close(struct service *service);
 /* The standings of `next` with all that is new ready to serve, into presumed[]. */
-void arrive_presume(const struct lb_vip *vip, const struct live_vip *before,
-		    const struct live_vip *next, struct health_standing *presumed);
+void arrive_presume(const struct lb_pool *pool, const struct live_pool *before,
+		    const struct live_pool *next, struct health_standing *presumed);
 /* Once the ways to new members are followed: the table of `next` without those that must wait. 0 or
  * -ENOMEM. */
-int arrive_hold(struct service *service, const struct lb_vip *vip, const struct live_vip *before,
-		struct live_vip *next);
+int arrive_hold(struct service *service, const struct lb_pool *pool, const struct live_pool *before,
+		struct live_pool *next);
 /* `live` is in force now. */
-void arrive_follow(struct service *service, const struct live_vip *live);
+void arrive_follow(struct service *service, const struct live_pool *live);
 /* What the backend waits for, a new reference; NULL: it does not wait. */
-json_t *arrive_until(const struct service *service, const struct lb_vip *vip,
-		     const struct live_vip *live, size_t i);
+json_t *arrive_until(const struct service *service, const struct lb_pool *pool,
+		     const struct live_pool *live, size_t i);
 /* CHANGE.waiting; NULL when no backend waits. */
-json_t *arrive_waiting(const struct service *service, const struct lb_vip *vip,
-		       const struct live_vip *live);
+json_t *arrive_waiting(const struct service *service, const struct lb_pool *pool,
+		       const struct live_pool *live);
 /* Adds sentences to status.warnings. */
 void arrive_warnings(const struct service *service, json_t *warnings);
 
-/* health_report.c: BACKEND-STATE.health; NULL when the VIP has no check. */
-json_t *backend_health(const struct service *service, const struct lb_vip *vip,
-		       const struct live_vip *live, size_t i);
+/* health_report.c: BACKEND-STATE.health; NULL when the pool has no check. */
+json_t *backend_health(const struct service *service, const struct lb_pool *pool,
+		       const struct live_pool *live, size_t i);
 /* Of the backends that have a weight and do not drain: how many there are, and how many of them are
  * in which state; those that are not checked are healthy. */
 struct health_shares {
 	size_t all, healthy, unhealthy;
 };
-struct health_shares health_shares(const struct service *service, const struct lb_vip *vip,
-				   const struct live_vip *live);
+struct health_shares health_shares(const struct service *service, const struct lb_pool *pool,
+				   const struct live_pool *live);
 
 /* Adds sentences to status.warnings. */
 void health_warnings(const struct service *service, json_t *warnings);
@@ -252,10 +289,11 @@ void tell_drained(struct service *service, bool quietly);
 /* tell_drained, soon. */
 void tell_drained_soon(struct service *service);
 int tell_open(struct service *service, struct lb_err *err);
-/* After the VIP was weighed again: tells of backends that serve for the first time. */
-void tell_serving(const struct service *service, const struct lb_vip *vip, struct live_vip *live);
-/* Tells when every backend of the VIP has become unhealthy, and when that has ended. */
-void tell_unhealthy(struct service *service, const struct lb_vip *vip, struct live_vip *live);
+/* After the pool was weighed again: tells of backends that serve for the first time. */
+void tell_serving(const struct service *service, const struct lb_pool *pool,
+		  struct live_pool *live);
+/* Tells when every backend of the pool has become unhealthy, and when that has ended. */
+void tell_unhealthy(struct service *service, const struct lb_pool *pool, struct live_pool *live);
 
 /* adopt.c. Refuses where the maps have VIPs and the document on disk is missing: weights,
  * names and checks are nowhere else, and a start without them would end those VIPs. */

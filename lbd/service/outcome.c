@@ -4,15 +4,75 @@
 
 #include <stdio.h>
 
-static const char *name_of(const struct step *step)
+/* What a change comes to for one VIP, or for a pool that has a name. */
+struct account {
+	const struct lb_vip *vip; /* NULL: of a pool */
+	const struct lb_pool *pool;
+	enum plan_what what;
+	uint32_t moved, ideal; /* slots */
+	json_t *at_risk, *datagrams, *waiting;
+};
+
+static void add_pool(struct account *account, const struct pool_step *step)
 {
-	return step->plan.after ? step->plan.after->name : step->plan.before->name;
+	account->moved += step->moved;
+	account->ideal += step->ideal;
+	if (!account->at_risk)
+		account->at_risk = step->at_risk;
+	account->datagrams = step->datagrams;
+	account->waiting = step->waiting;
 }
 
-static uint32_t size_of(const struct step *step)
+/* A VIP's own pool is told of with the VIP. */
+static struct account account_of_vip(const struct change *change, const struct step *step)
 {
-	return step->plan.after ? step->plan.after->pool->table_size
-				: step->plan.before->pool->table_size;
+	const struct lb_vip *vip = step->plan.after ? step->plan.after : step->plan.before;
+	struct account account = {
+		.vip = vip,
+		.pool = vip->pool,
+		.what = step->plan.what,
+		.moved = step->moved,
+		.ideal = step->ideal,
+		.at_risk = step->at_risk,
+	};
+
+	if (step->plan.after && change_pool_step(change, vip)->plan.after->own)
+		add_pool(&account, change_pool_step(change, vip));
+	return account;
+}
+
+static struct account account_of_pool(const struct pool_step *step)
+{
+	const struct pool_ref *ref = step->plan.after ? step->plan.after : step->plan.before;
+	struct account account = {.pool = ref->pool, .what = step->plan.what};
+
+	if (ref->own)
+		account.what = PLAN_UNCHANGED;
+	else
+		add_pool(&account, step);
+	return account;
+}
+
+static size_t account_count(const struct change *change)
+{
+	return change->pool_step_count + change->step_count;
+}
+
+static struct account account_at(const struct change *change, size_t i)
+{
+	return i < change->pool_step_count
+		       ? account_of_pool(&change->pool_steps[i])
+		       : account_of_vip(change, &change->steps[i - change->pool_step_count]);
+}
+
+static const char *kind_of(const struct account *account)
+{
+	return account->vip ? "VIP" : "pool";
+}
+
+static const char *name_of(const struct account *account)
+{
+	return account->vip ? account->vip->name : account->pool->name;
 }
 
 static double percent(uint32_t part, uint32_t whole)
@@ -20,13 +80,15 @@ static double percent(uint32_t part, uint32_t whole)
 	return (double)(part * 10000ull / whole) / 100;
 }
 
-static int too_much_moves(const struct step *step, const struct apply_options *options,
+static int too_much_moves(const struct account *account, const struct apply_options *options,
 			  struct lb_err *err)
 {
-	lb_err_set(err, LB_ERR_REFUSED, "", "this would move %.2f %% of the slots of VIP %s",
-		   percent(step->moved, size_of(step)), name_of(step));
+	const uint32_t size = account->pool->table_size;
+
+	lb_err_set(err, LB_ERR_REFUSED, "", "this would move %.2f %% of the slots of %s %s",
+		   percent(account->moved, size), kind_of(account), name_of(account));
 	return lb_err_hint(err, "at most %g %% are allowed; %.2f %% would be the least possible",
-			   options->max_moved_percent, percent(step->ideal, size_of(step)));
+			   options->max_moved_percent, percent(account->ideal, size));
 }
 
 static json_int_t recorded_flows(const json_t *at_risk)
@@ -40,21 +102,22 @@ static json_int_t recorded_flows(const json_t *at_risk)
 	return sum;
 }
 
-static int flows_would_break(const struct step *step, struct lb_err *err)
+static int flows_would_break(const struct account *account, struct lb_err *err)
 {
-	const json_t *lost = json_array_get(step->at_risk, 0);
+	const json_t *lost = json_array_get(account->at_risk, 0);
 	const char *backend = json_string_value(json_object_get(lost, "backend"));
 	const char *from = json_string_value(json_object_get(lost, "vip"));
-	const char *vip = from ? from : name_of(step);
-	size_t others = json_array_size(step->at_risk) - 1;
+	const char *vip = from ? from : name_of(account);
+	size_t others = json_array_size(account->at_risk) - 1;
 	char more[48] = "";
 
 	if (others)
 		snprintf(more, sizeof(more), " and %zu other%s", others, others > 1 ? "s" : "");
 	lb_err_set(err, LB_ERR_REFUSED, "",
-		   "this breaks connections through backend %s%s of VIP %s (flows on record: "
+		   "this breaks connections through backend %s%s of %s %s (flows on record: "
 		   "%lld): %s",
-		   backend, more, vip, (long long)recorded_flows(step->at_risk),
+		   backend, more, from ? "VIP" : kind_of(account), vip,
+		   (long long)recorded_flows(account->at_risk),
 		   json_string_value(json_object_get(lost, "reason")));
 	if (from)
 		return lb_err_hint(err,
@@ -74,53 +137,65 @@ int outcome_check(const struct change *change, const struct apply_options *optio
 {
 	size_t i;
 
-	for (i = 0; i < change->step_count; i++) {
-		const struct step *step = &change->steps[i];
+	for (i = 0; i < account_count(change); i++) {
+		const struct account account = account_at(change, i);
 
-		if (100.0 * step->moved / size_of(step) > options->max_moved_percent)
-			return too_much_moves(step, options, err);
-		if (!options->force && !options->dry_run && json_array_size(step->at_risk))
-			return flows_would_break(step, err);
+		if (account.what == PLAN_UNCHANGED)
+			continue;
+		if (100.0 * account.moved / account.pool->table_size > options->max_moved_percent)
+			return too_much_moves(&account, options, err);
+		if (!options->force && !options->dry_run && json_array_size(account.at_risk))
+			return flows_would_break(&account, err);
 	}
 	return 0;
 }
 
-static json_t *step_json(const struct step *step)
+static json_t *account_json(const struct account *account)
 {
 	static const char *const what[] = {"unchanged", "changed", "added", "removed"};
-	const struct lb_vip *vip = step->plan.after ? step->plan.after : step->plan.before;
-	char address[LB_ENDPOINT_TEXT];
+	const uint32_t size = account->pool->table_size;
+	char address[LB_ENDPOINT_TEXT] = "";
 
-	return json_pack("{s:s,s:s,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*,s:O*}", "name", vip->name,
-			 "address", lb_endpoint_format(&vip->endpoint, address), "what",
-			 what[step->plan.what], "moved", "slots", (int)step->moved, "of",
-			 (int)vip->pool->table_size, "percent",
-			 percent(step->moved, vip->pool->table_size), "ideal_slots",
-			 (int)step->ideal, "ideal_percent",
-			 percent(step->ideal, vip->pool->table_size), "at_risk", step->at_risk,
-			 "datagrams", step->datagrams, "waiting", step->waiting);
+	if (account->vip)
+		lb_endpoint_format(&account->vip->endpoint, address);
+	return json_pack("{s:s,s:s*,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*,s:O*}", "name",
+			 name_of(account), "address", account->vip ? address : NULL, "what",
+			 what[account->what], "moved", "slots", (int)account->moved, "of",
+			 (int)size, "percent", percent(account->moved, size), "ideal_slots",
+			 (int)account->ideal, "ideal_percent", percent(account->ideal, size),
+			 "at_risk", account->at_risk, "datagrams", account->datagrams, "waiting",
+			 account->waiting);
 }
 
-static bool needs_force(const struct change *change)
+/* False without memory. */
+static bool add_account(const struct account *account, json_t *vips, json_t *pools,
+			bool *needs_force)
 {
-	for (size_t i = 0; i < change->step_count; i++)
-		if (json_array_size(change->steps[i].at_risk))
-			return true;
-	return false;
+	if (account->what == PLAN_UNCHANGED)
+		return true;
+	*needs_force |= json_array_size(account->at_risk) > 0;
+	return !json_array_append_new(account->vip ? vips : pools, account_json(account));
 }
 
 json_t *outcome_json(const struct change *change)
 {
-	json_t *vips = json_array();
-	size_t i;
+	json_t *vips = json_array(), *pools = json_array();
+	bool needs_force = false, done = vips && pools;
 
-	for (i = 0; i < change->step_count; i++) {
-		if (change->steps[i].plan.what == PLAN_UNCHANGED ||
-		    !json_array_append_new(vips, step_json(&change->steps[i])))
-			continue;
-		json_decref(vips); /* without memory: nothing, rather than half of it */
+	for (size_t i = 0; done && i < account_count(change); i++) {
+		const struct account account = account_at(change, i);
+
+		done = add_account(&account, vips, pools, &needs_force);
+	}
+	if (!done || !json_array_size(pools)) {
+		json_decref(pools);
+		pools = NULL;
+	}
+	if (!done) { /* without memory: nothing, rather than half of it */
+		json_decref(vips);
 		return NULL;
 	}
-	return json_pack("{s:b,s:o*,s:o}", "changed", json_array_size(vips) > 0, "needs_force",
-			 needs_force(change) ? json_true() : NULL, "vips", vips);
+	return json_pack("{s:b,s:o*,s:o*,s:o}", "changed", json_array_size(vips) > 0 || pools,
+			 "needs_force", needs_force ? json_true() : NULL, "pools", pools, "vips",
+			 vips);
 }

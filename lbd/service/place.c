@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which number does a new VIP get, and where do its slots lie? */
+/* Which numbers do a new VIP and a new pool get, and where do slots lie? */
 #include "change.h"
 
 #include <stdlib.h>
@@ -10,18 +10,32 @@ uint32_t place_numbers(const struct config *config)
 	return numbers_for_vips(config->vips);
 }
 
-/* The slots of all VIPs in force and of those that the change adds: what must have room at once. */
+/* Each VIP may have a pool of its own. */
+uint32_t place_pool_numbers(const struct config *config)
+{
+	return 2 * numbers_for_vips(config->vips);
+}
+
+uint64_t place_slots(const struct pool_ref *ref)
+{
+	uint64_t tables = 0;
+
+	for (int class = 0; class < POOL_CLASSES; class ++)
+		tables += ref->vips[class] > 0;
+	return tables * ref->pool->table_size;
+}
+
+/* The slots of all pools in force and of those that the change adds: what must have room at once. */
 static uint64_t slots_at_once(const struct change *change, bool *removes)
 {
 	uint64_t sum = 0;
 	size_t i;
 
 	*removes = false;
-	for (i = 0; i < change->step_count; i++) {
-		const struct plan_step *plan = &change->steps[i].plan;
+	for (i = 0; i < change->pool_step_count; i++) {
+		const struct plan_pool *plan = &change->pool_steps[i].plan;
 
-		sum += plan->before ? plan->before->pool->table_size
-				    : plan->after->pool->table_size;
+		sum += place_slots(plan->before ? plan->before : plan->after);
 		*removes |= plan->what == PLAN_REMOVED;
 	}
 	return sum;
@@ -54,64 +68,77 @@ static int no_room(const struct change *change, uint32_t size, struct lb_err *er
 			   enough);
 }
 
-/* Takes a range of slots, all without owner. */
-static int take_slots(struct change *change, uint32_t size, struct live_vip *next,
-		      struct lb_err *err)
+int place_take_table(struct change *change, enum pool_class class, uint32_t size,
+		     struct live_table **out, struct lb_err *err)
 {
 	struct service *service = change->service;
+	struct live_table *table = calloc(1, sizeof(*table));
 	uint32_t *words;
 
-	next->slots = calloc(1, sizeof(*next->slots));
-	if (!next->slots)
+	if (!table)
 		return lb_err_no_memory(err);
-	if (!ranges_take(service->slot_ranges, size, &next->slots_start))
+	table->class = class;
+	if (!ranges_take(service->slot_ranges, size, &table->start)) {
+		free(table);
 		return no_room(change, size, err);
-	words = service->plane.slots + next->slots_start;
+	}
+	words = service->plane.slots + table->start;
 	/* An lbd that was killed may have left owners there. */
 	memset(words, 0xff, size * sizeof(*words));
-	if (!slots_init(next->slots, words, size))
+	*out = table;
+	if (!slots_init(&table->slots, words, size))
 		return 0;
-	ranges_give_back(service->slot_ranges, next->slots_start, size);
+	ranges_give_back(service->slot_ranges, table->start, size);
+	free(table);
+	*out = NULL;
 	return lb_err_no_memory(err);
 }
 
-static int no_number(struct lb_err *err)
+void place_leave_table(struct service *service, struct live_table *table)
 {
-	lb_err_set(err, LB_ERR_LIMIT, "", "no VIP number is free");
+	ranges_give_back(service->slot_ranges, table->start, table->slots.size);
+	slots_clear(&table->slots);
+	free(table);
+}
+
+static int no_number(const char *of, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_LIMIT, "", "no %s number is free", of);
 	return lb_err_hint(err, "new VIPs are made before old ones are removed: first remove VIPs, "
 				"then add");
 }
 
-int place_take(struct change *change, const struct lb_vip *vip, struct live_vip *next,
-	       struct lb_err *err)
+int place_take(struct change *change, struct live_vip *next, struct lb_err *err)
 {
 	struct service *service = change->service;
-	int error;
 
 	if (!numbers_take(service->vip_numbers, &next->number))
-		return no_number(err);
-	if (service->plane.vip_counters_reset &&
-	    service->plane.vip_counters_reset(service->plane.datapath, next->number)) {
-		numbers_give_back(service->vip_numbers, next->number);
-		return lb_err_set(err, LB_ERR_SYSTEM, "",
-				  "the kernel refuses to set a VIP's counters to 0");
-	}
-	/* Each VIP has a pool of its own, which has its number. */
-	service->plane.vip_pools[next->number] = lb_pools(next->number, next->number, next->number);
-	service->check_counts[next->number] =
-		(struct check_counts){0}; /* of an earlier VIP's checks */
-	error = take_slots(change, vip->pool->table_size, next, err);
-	if (error) {
-		free(next->slots);
-		numbers_give_back(service->vip_numbers, next->number);
-	}
-	return error;
+		return no_number("VIP", err);
+	if (!service->plane.vip_counters_reset ||
+	    !service->plane.vip_counters_reset(service->plane.datapath, next->number))
+		return 0;
+	numbers_give_back(service->vip_numbers, next->number);
+	return lb_err_set(err, LB_ERR_SYSTEM, "",
+			  "the kernel refuses to set a VIP's counters to 0");
 }
 
 void place_leave(struct service *service, const struct live_vip *live)
 {
-	ranges_give_back(service->slot_ranges, live->slots_start, live->slots->size);
 	numbers_give_back(service->vip_numbers, live->number);
-	slots_clear(live->slots);
-	free(live->slots);
+}
+
+int place_take_pool(struct change *change, struct live_pool *next, struct lb_err *err)
+{
+	struct service *service = change->service;
+
+	if (!numbers_take(service->pool_numbers, &next->number))
+		return no_number("pool", err);
+	service->check_counts[next->number] =
+		(struct check_counts){0}; /* of an earlier pool's checks */
+	return 0;
+}
+
+void place_leave_pool(struct service *service, const struct live_pool *live)
+{
+	numbers_give_back(service->pool_numbers, live->number);
 }

@@ -50,6 +50,63 @@ int plan_diff(const struct lb_service *before, const struct lb_service *after,
 	return 0;
 }
 
+/* Named pools come first. */
+static int compare_refs(const struct pool_ref *a, const struct pool_ref *b)
+{
+	if (a->own != b->own)
+		return a->own - b->own;
+	return a->own ? lb_endpoint_compare(&a->vip->endpoint, &b->vip->endpoint)
+		      : strcmp(a->pool->name, b->pool->name);
+}
+
+static bool same_pool(const struct pool_ref *a, const struct pool_ref *b)
+{
+	return schema_equal(&lb_vip_schema, a->vip, b->vip);
+}
+
+static bool same_users(const struct pool_ref *a, const struct pool_ref *b)
+{
+	for (int class = 0; class < POOL_CLASSES; class ++)
+		if (!a->vips[class] != !b->vips[class])
+			return false;
+	if (a->family != b->family || !a->vip != !b->vip)
+		return false;
+	return !a->vip || !lb_endpoint_compare(&a->vip->endpoint, &b->vip->endpoint);
+}
+
+static enum plan_what pool_what(const struct pool_ref *before, const struct pool_ref *after)
+{
+	if (!before)
+		return PLAN_ADDED;
+	return same_users(before, after) && same_pool(before, after) ? PLAN_UNCHANGED
+								     : PLAN_CHANGED;
+}
+
+int plan_pools(const struct pools *before, const struct pools *after, struct plan_pool **steps,
+	       size_t *count)
+{
+	struct plan_pool *out = calloc(before->count + after->count + 1, sizeof(*out));
+	size_t b = 0, a, n = after->count;
+
+	if (!out)
+		return -ENOMEM;
+	for (a = 0; a < after->count; a++) {
+		const struct pool_ref *ref = &after->refs[a], *same = NULL;
+
+		for (; b < before->count && compare_refs(&before->refs[b], ref) < 0; b++)
+			out[n++] = (struct plan_pool){PLAN_REMOVED, &before->refs[b], NULL, b};
+		if (b < before->count && !compare_refs(&before->refs[b], ref))
+			same = &before->refs[b++];
+		out[a] = (struct plan_pool){pool_what(same, ref), same, ref,
+					    same ? (size_t)(same - before->refs) : 0};
+	}
+	for (; b < before->count; b++)
+		out[n++] = (struct plan_pool){PLAN_REMOVED, &before->refs[b], NULL, b};
+	*steps = out;
+	*count = n;
+	return 0;
+}
+
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size)
 {
 	uint32_t moved = 0, i;

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include "../api/model.h"
 #include "../table/table.h"
+#include "pools.h"
 
 enum plan_what { PLAN_UNCHANGED, PLAN_CHANGED, PLAN_ADDED, PLAN_REMOVED };
 
@@ -21,6 +22,19 @@ struct plan_step {
  * 0 and *steps (to be freed), or -ENOMEM. */
 int plan_diff(const struct lb_service *before, const struct lb_service *after,
 	      struct plan_step **steps, size_t *count);
+
+/* One pool in two documents. before is NULL when it is added, after when it is removed. */
+struct plan_pool {
+	enum plan_what what;
+	const struct pool_ref *before, *after;
+	size_t before_index; /* in the old document */
+};
+
+/* The same for pools: one step for each, those of after->refs first and in that order. A pool that
+ * is a VIP's own is that of the same VIP before. It counts as changed, too, when VIPs of another
+ * class lead to it, or another one is the first of them. 0 and *steps (to be freed), or -ENOMEM. */
+int plan_pools(const struct pools *before, const struct pools *after, struct plan_pool **steps,
+	       size_t *count);
 
 /* Slots that have an owner in `words` (slot words, bpf/abi.h) and another one in `owners`. */
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size);

@@ -1,24 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What does a VIP need beside what is in force, before anything that packets use is touched? */
+/* What do pools and VIPs need beside what is in force, before anything that packets use is touched? */
 #include "change.h"
 
 #include <stdlib.h>
 
 #include "document_digest.h"
 
+/* --- pools --- */
+
 /* next->backends, with the numbers of those that were there before, and new ones; their weights
  * come later. */
-static int prepare_backends(struct service *service, const struct lb_vip *vip,
-			    const struct live_vip *before, struct live_vip *next,
+static int prepare_backends(struct service *service, const struct lb_pool *pool,
+			    const struct live_pool *before, struct live_pool *next,
 			    struct lb_err *err)
 {
 	size_t i, from = 0;
 
-	next->backends = calloc(vip->pool->backend_count + 1, sizeof(*next->backends));
+	next->backends = calloc(pool->backend_count + 1, sizeof(*next->backends));
 	if (!next->backends)
 		return lb_err_no_memory(err);
-	for (i = 0; i < vip->pool->backend_count; i++) {
-		const struct lb_backend *backend = &vip->pool->backends[i];
+	for (i = 0; i < pool->backend_count; i++) {
+		const struct lb_backend *backend = &pool->backends[i];
 		struct table_member *member = &next->backends[i];
 		const struct table_member *kept = live_find(before, &from, &backend->address);
 		int error = 0;
@@ -36,18 +38,114 @@ static int prepare_backends(struct service *service, const struct lb_vip *vip,
 }
 
 /* A copy of the table that was there is brought up to date; a new kind of table is a new one. */
-static int prepare_table(struct service *service, const struct plan_step *plan,
-			 const struct live_vip *before, struct live_vip *next, struct lb_err *err)
+static int prepare_owners(struct service *service, const struct plan_pool *plan,
+			  const struct live_pool *before, struct live_pool *next,
+			  struct lb_err *err)
 {
-	const struct lb_vip *vip = plan->after;
+	const struct lb_pool *pool = plan->after->pool;
 
-	if (before && before->table && plan->before->pool->table == vip->pool->table)
+	if (before && before->table && plan->before->pool->table == pool->table)
 		next->table = table_copy(before->table);
 	else
-		next->table =
-			table_new(vip->pool->table, vip->pool->table_size, service->config->seed);
+		next->table = table_new(pool->table, pool->table_size, service->config->seed);
 	return next->table ? 0 : lb_err_no_memory(err);
 }
+
+/* The slots of each class of VIPs, those that were there before or new ones. */
+static int prepare_tables(struct change *change, const struct plan_pool *plan,
+			  const struct live_pool *before, struct live_pool *next,
+			  struct lb_err *err)
+{
+	int error = 0;
+
+	next->swept = sweep_tables_new(POOL_CLASSES);
+	if (!next->swept)
+		return lb_err_no_memory(err);
+	for (int class = 0; !error && class < POOL_CLASSES; class ++) {
+		if (!plan->after->vips[class])
+			continue;
+		if (before && before->tables[class])
+			next->tables[class] = before->tables[class];
+		else
+			error = place_take_table(change, class, plan->after->pool->table_size,
+						 &next->tables[class], err);
+		if (!error)
+			next->swept->at[next->swept->count++] = &next->tables[class]->slots;
+	}
+	return error;
+}
+
+void prepare_tables_not_in(struct service *service, const struct live_pool *a,
+			   const struct live_pool *b,
+			   void (*each)(struct service *service, struct live_table *table))
+{
+	for (int class = 0; class < POOL_CLASSES; class ++)
+		if (a->tables[class] && !(b && b->tables[class]))
+			each(service, a->tables[class]);
+}
+
+static int check_size(const struct plan_pool *plan, struct lb_err *err)
+{
+	if (plan->before->pool->table_size == plan->after->pool->table_size)
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "table_size",
+		   "the table size of VIP %s is %u and cannot be changed after creation",
+		   plan->after->pool->name, plan->before->pool->table_size);
+	return lb_err_hint(err, "with another one every flow would move: delete the VIP and add it "
+				"again if that is acceptable");
+}
+
+int prepare_pool(struct change *change, struct pool_step *step, struct lb_err *err)
+{
+	struct service *service = change->service;
+	const struct plan_pool *plan = &step->plan;
+	const struct live_pool *before = change_pool_before(change, step);
+	struct live_pool *next = &step->next;
+	int error;
+
+	if (before) {
+		next->number = before->number;
+		next->empty_at_s = before->empty_at_s;
+		error = check_size(plan, err);
+	} else {
+		error = place_take_pool(change, next, err);
+	}
+	if (error)
+		return error;
+	step->prepared = true;
+	error = prepare_tables(change, plan, before, next, err);
+	if (!error)
+		error = prepare_backends(service, plan->after->pool, before, next, err);
+	if (!error && checks_weigh(plan->after->pool, before, next))
+		error = lb_err_no_memory(err);
+	return error ? error : prepare_owners(service, plan, before, next, err);
+}
+
+int prepare_build(struct change *change, struct pool_step *step, struct lb_err *err)
+{
+	struct live_pool *next = &step->next;
+
+	(void)change;
+	if (table_update(next->table, next->backends, next->backend_count))
+		return lb_err_no_memory(err);
+	return 0;
+}
+
+void prepare_undo_pool(struct change *change, struct pool_step *step)
+{
+	struct service *service = change->service;
+	const struct live_pool *before = change_pool_before(change, step);
+	struct live_pool *next = &step->next;
+
+	change_members_not_in(change, next, before,
+			      step->published ? change_end_member : change_drop_member);
+	prepare_tables_not_in(service, next, before, place_leave_table);
+	live_clear(next);
+	if (!before)
+		place_leave_pool(service, next);
+}
+
+/* --- VIPs --- */
 
 bool prepare_same_for_good(const struct lb_vip *a, const struct lb_vip *b)
 {
@@ -65,68 +163,33 @@ static int check_hash(const struct plan_step *plan, struct lb_err *err)
 				"VIP and add it again if that is acceptable");
 }
 
-/* What a VIP keeps for as long as there is one. */
-static int check_for_good(const struct plan_step *plan, struct lb_err *err)
-{
-	if (plan->before->pool->table_size == plan->after->pool->table_size)
-		return check_hash(plan, err);
-	lb_err_set(err, LB_ERR_REFUSED, "table_size",
-		   "the table size of VIP %s is %u and cannot be changed after creation",
-		   plan->after->name, plan->before->pool->table_size);
-	return lb_err_hint(err, "with another one every flow would move: delete the VIP and add it "
-				"again if that is acceptable");
-}
-
 int prepare_step(struct change *change, struct step *step, struct lb_err *err)
 {
-	struct service *service = change->service;
 	const struct plan_step *plan = &step->plan;
-	const struct live_vip *before = plan->before ? change_before(change, step) : NULL;
 	struct live_vip *next = &step->next;
 	int error;
 
-	if (before) {
-		next->number = before->number;
-		next->slots_start = before->slots_start;
-		next->slots = before->slots;
-		next->empty_at_s = before->empty_at_s;
-		error = check_for_good(plan, err);
+	if (plan->before) {
+		next->number = change_before(change, step)->number;
+		error = check_hash(plan, err);
 	} else {
-		error = place_take(change, plan->after, next, err);
+		error = place_take(change, next, err);
 	}
 	if (error)
 		return error;
 	step->prepared = true;
-	error = prepare_backends(service, plan->after, before, next, err);
-	if (!error && checks_weigh(plan->after, before, next))
-		error = lb_err_no_memory(err);
-	return error ? error : prepare_table(service, plan, before, next, err);
-}
-
-/* What takes longest, of data that is the change's own. */
-int prepare_build(struct change *change, struct step *step, struct lb_err *err)
-{
-	struct live_vip *next = &step->next;
-
-	(void)change;
-	if (vip_digest(step->plan.after, &next->digest) ||
-	    table_update(next->table, next->backends, next->backend_count))
-		return lb_err_no_memory(err);
+	next->table = change_pool_after(change, plan->after)->tables[pools_class(plan->after)];
 	return 0;
 }
 
-/* Also for a step that was prepared by half. */
+int prepare_digest(struct change *change, struct step *step, struct lb_err *err)
+{
+	(void)change;
+	return vip_digest(step->plan.after, &step->next.digest) ? lb_err_no_memory(err) : 0;
+}
+
 void prepare_undo(struct change *change, struct step *step)
 {
-	struct service *service = change->service;
-	const struct live_vip *before = step->plan.before ? change_before(change, step) : NULL;
-	struct live_vip *next = &step->next;
-
-	table_free(next->table);
-	change_members_not_in(change, next, before,
-			      step->published ? change_end_member : change_drop_member);
-	free(next->backends);
-	free(next->standings);
-	if (!before)
-		place_leave(service, next);
+	if (!step->plan.before)
+		place_leave(change->service, &step->next);
 }

@@ -4,10 +4,10 @@
 
 #include "entry.h"
 
-int publish_follow(struct change *change, struct step *step, struct lb_err *err)
+int publish_follow(struct change *change, struct pool_step *step, struct lb_err *err)
 {
-	const struct live_vip *before = step->plan.before ? change_before(change, step) : NULL;
-	const struct live_vip *next = &step->next;
+	const struct live_pool *before = change_pool_before(change, step);
+	const struct live_pool *next = &step->next;
 	size_t i, from = 0;
 
 	for (i = 0; i < next->backend_count; i++) {
@@ -24,30 +24,43 @@ int publish_follow(struct change *change, struct step *step, struct lb_err *err)
 	return 0;
 }
 
-int publish_hold(struct change *change, struct step *step, struct lb_err *err)
+int publish_hold(struct change *change, struct pool_step *step, struct lb_err *err)
 {
-	const struct live_vip *before = step->plan.before ? change_before(change, step) : NULL;
+	const struct lb_pool *pool = step->plan.after->pool;
+	const struct live_pool *before = change_pool_before(change, step);
 
-	if (arrive_hold(change->service, step->plan.after, before, &step->next))
+	if (arrive_hold(change->service, pool, before, &step->next))
 		return lb_err_no_memory(err);
-	step->waiting = arrive_waiting(change->service, step->plan.after, &step->next);
+	step->waiting = arrive_waiting(change->service, pool, &step->next);
 	return 0;
 }
 
-/* Takes a VIP out of the data plane. */
-void publish_withdraw(struct service *service, const struct lb_vip *vip,
-		      const struct live_vip *live, const struct lb_service *remaining)
+/* A table that no VIP leads to yet begins with every slot SETTLED. */
+int publish_pool(struct change *change, struct pool_step *step, struct lb_err *err)
 {
-	entry_withdraw(service, vip, remaining);
-	slots_reset(live->slots);
+	const struct live_pool *before = change_pool_before(change, step);
+	const struct live_pool *next = &step->next;
+
+	(void)err;
+	if (!before)
+		lead_members(change->service, step->plan.after, next);
+	for (int class = 0; class < POOL_CLASSES; class ++) {
+		if (!next->tables[class] || (before && before->tables[class]))
+			continue;
+		step->published = true;
+		slots_settle(&next->tables[class]->slots, table_owners(next->table));
+	}
+	return 0;
 }
 
-static int publish_vip(struct service *service, const struct lb_vip *vip,
-		       const struct live_vip *live, struct lb_err *err)
+static int publish_vip(struct change *change, struct step *step, struct lb_err *err)
 {
-	lead_members(service, vip, live);
-	slots_settle(live->slots, table_owners(live->table));
-	return entry_publish(service, vip, live, err);
+	struct service *service = change->service;
+	const uint32_t pool = change_pool_after(change, step->plan.after)->number;
+
+	__atomic_store_n(&service->plane.vip_pools[step->next.number], lb_pools(pool, pool, pool),
+			 __ATOMIC_RELEASE);
+	return entry_publish(service, step->plan.after, &step->next, err);
 }
 
 int publish_step(struct change *change, struct step *step, struct lb_err *err)
@@ -55,14 +68,20 @@ int publish_step(struct change *change, struct step *step, struct lb_err *err)
 	if (step->plan.what != PLAN_ADDED)
 		return 0;
 	step->published = true;
-	return publish_vip(change->service, step->plan.after, &step->next, err);
+	return publish_vip(change, step, err);
 }
 
 /* A VIP for every port may have stood where the entry of another one's fragments was. */
 void publish_undo(struct service *service, const struct step *step)
 {
-	publish_withdraw(service, step->plan.after, &step->next, service->document);
+	entry_withdraw(service, step->plan.after, service->document);
 	if (!step->plan.after->endpoint.port)
 		entry_fragments(service, service->document, service->live,
 				&step->plan.after->endpoint);
+}
+
+void publish_withdraw_table(struct service *service, struct live_table *table)
+{
+	(void)service;
+	slots_reset(&table->slots);
 }

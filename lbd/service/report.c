@@ -7,11 +7,6 @@
 
 #include "live.h"
 
-static const struct live_vip *live_of(const struct service *service, const struct lb_vip *vip)
-{
-	return &service->live[vip - service->document->vips];
-}
-
 static json_t *address_json(const struct lb_addr *address)
 {
 	char text[LB_ADDR_TEXT];
@@ -32,7 +27,7 @@ static void set_counter(json_t *object, const struct lb_counter *counter)
 
 /* --- shares --- */
 
-static uint64_t total_weight(const struct live_vip *live)
+static uint64_t total_weight(const struct live_pool *live)
 {
 	uint64_t sum = 0;
 	size_t i;
@@ -44,19 +39,19 @@ static uint64_t total_weight(const struct live_vip *live)
 
 /* --- states --- */
 
-static const char *drain_state(const struct lb_backend *backend, const struct slots *slots,
+static const char *drain_state(const struct lb_backend *backend, const struct live_pool *live,
 			       uint32_t leaving, uint32_t flows)
 {
 	if (!backend->drain)
 		return "active";
-	return live_is_drained(backend, slots, leaving, flows) ? "drained" : "draining";
+	return live_is_drained(backend, live, leaving, flows) ? "drained" : "draining";
 }
 
 /* Why it gets no new flows yet, where it waits for something. */
 static void set_waiting(const struct service *service, const struct lb_vip *vip,
-			const struct live_vip *live, size_t i, json_t *object)
+			const struct live_pool *live, size_t i, json_t *object)
 {
-	json_t *until = arrive_until(service, vip, live, i);
+	json_t *until = arrive_until(service, vip->pool, live, i);
 
 	if (!until)
 		return;
@@ -64,30 +59,34 @@ static void set_waiting(const struct service *service, const struct lb_vip *vip,
 	json_object_set_new(object, "waiting_until", until);
 }
 
-/* Slots of each backend of a VIP, counted in one turn. */
+/* Slots of each backend of a VIP, counted in one turn: how many of the VIP it owns, and how many of
+ * all its VIPs are leaving it. */
 struct tally {
 	uint32_t owned, leaving;
 };
 
-static struct tally *tally_new(struct service *service, const struct live_vip *live)
+static struct tally *tally_new(struct service *service, const struct slots *slots,
+			       const struct live_pool *live)
 {
 	struct tally *tallies = calloc(live->backend_count + 1, sizeof(*tallies));
 	size_t i;
 
 	if (!tallies)
 		return NULL;
-	slots_count(live->slots, &service->census);
-	for (i = 0; i < live->backend_count; i++) {
+	slots_count(slots, &service->census);
+	for (i = 0; i < live->backend_count; i++)
 		tallies[i].owned = service->census.owned[live->backends[i].number];
+	slots_uncount(slots, &service->census);
+	live_count(live, &service->census);
+	for (i = 0; i < live->backend_count; i++)
 		tallies[i].leaving = service->census.leaving[live->backends[i].number];
-	}
-	slots_uncount(live->slots, &service->census);
+	live_uncount(live, &service->census);
 	return tallies;
 }
 
 /* `weights`: of all backends of the VIP together. */
 static json_t *backend_state(struct service *service, const struct lb_vip *vip,
-			     const struct live_vip *live, size_t i, const struct tally *tally,
+			     const struct live_pool *live, size_t i, const struct tally *tally,
 			     uint64_t weights)
 {
 	const struct table_member *backend = &live->backends[i];
@@ -96,12 +95,12 @@ static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 	struct lb_counter counter;
 
 	json_object_set_new(share, "expected", percent_json(backend->weight, weights));
-	json_object_set_new(share, "slots", percent_json(tally->owned, live->slots->size));
+	json_object_set_new(share, "slots", percent_json(tally->owned, vip->pool->table_size));
 	json_object_set_new(object, "address", address_json(&backend->address));
 	json_object_set_new(object, "weight", json_integer(vip->pool->backends[i].weight));
-	json_object_set_new(object, "state",
-			    json_string(drain_state(&vip->pool->backends[i], live->slots,
-						    tally->leaving, flows)));
+	json_object_set_new(
+		object, "state",
+		json_string(drain_state(&vip->pool->backends[i], live, tally->leaving, flows)));
 	set_waiting(service, vip, live, i, object);
 	json_object_set_new(object, "recorded_flows", json_integer(flows));
 	json_object_set_new(object, "leaving_slots", json_integer(tally->leaving));
@@ -110,14 +109,14 @@ static json_t *backend_state(struct service *service, const struct lb_vip *vip,
 	set_counter(object, &counter);
 	json_object_set_new(object, "next_hop",
 			    members_next_hop(service->members, backend->number));
-	json_object_set_new(object, "health", backend_health(service, vip, live, i));
+	json_object_set_new(object, "health", backend_health(service, vip->pool, live, i));
 	return object;
 }
 
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip)
 {
-	const struct live_vip *live = live_of(service, vip);
-	struct tally *tallies = tally_new(service, live);
+	const struct live_pool *live = live_pool_of(service, vip);
+	struct tally *tallies = tally_new(service, &live_of(service, vip)->table->slots, live);
 	uint64_t weights = total_weight(live);
 	json_t *array = tallies ? json_array() : NULL;
 	size_t i;
@@ -131,13 +130,15 @@ json_t *service_backend_states(struct service *service, const struct lb_vip *vip
 	return array;
 }
 
-static struct lb_counter vip_counter(struct service *service, const struct live_vip *live)
+static struct lb_counter vip_counter(struct service *service, const struct lb_vip *vip)
 {
+	const struct live_pool *live = live_pool_of(service, vip);
 	struct lb_counter sum = {0}, counter;
 	size_t i;
 
 	if (service->plane.vip_counters) {
-		service->plane.vip_counters(service->plane.datapath, live->number, &sum);
+		service->plane.vip_counters(service->plane.datapath, live_of(service, vip)->number,
+					    &sum);
 		return sum;
 	}
 	for (i = 0; i < live->backend_count; i++) {
@@ -151,9 +152,10 @@ static struct lb_counter vip_counter(struct service *service, const struct live_
 }
 
 /* Of a copy, since a large table takes longer than a turn. */
-static json_t *digest_json(const struct service *service, const struct live_vip *live)
+static json_t *digest_json(const struct service *service, const struct lb_pool *pool,
+			   const struct live_pool *live)
 {
-	const size_t size = live->slots->size, count = live->backend_count;
+	const size_t size = pool->table_size, count = live->backend_count;
 	uint16_t *owners = malloc(size * sizeof(*owners));
 	struct table_member *backends = malloc((count + 1) * sizeof(*backends));
 	json_t *digest = NULL;
@@ -188,12 +190,12 @@ static json_t *slots_json(const struct slots *slots)
 
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 {
-	const struct live_vip *live = live_of(service, vip);
-	const struct lb_counter sum = vip_counter(service, live);
+	const struct live_pool *live = live_pool_of(service, vip);
+	const struct lb_counter sum = vip_counter(service, vip);
 	json_t *object = lb_vip_settings(vip);
 
-	json_object_set_new(object, "slots", slots_json(live->slots));
-	json_object_set_new(object, "digest", digest_json(service, live));
+	json_object_set_new(object, "slots", slots_json(&live_of(service, vip)->table->slots));
+	json_object_set_new(object, "digest", digest_json(service, vip->pool, live));
 	set_counter(object, &sum);
 	json_object_set_new(object, "backends", service_backend_states(service, vip));
 	return object;
@@ -201,8 +203,8 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 
 json_t *service_vip_stats(struct service *service, const struct lb_vip *vip)
 {
-	const struct live_vip *live = live_of(service, vip);
-	const struct lb_counter sum = vip_counter(service, live);
+	const struct live_pool *live = live_pool_of(service, vip);
+	const struct lb_counter sum = vip_counter(service, vip);
 	json_t *object = vip_head(vip), *backends = json_array();
 	size_t i;
 

@@ -32,7 +32,7 @@ static json_t *loss_json(const struct table_member *backend, const struct loss *
 			 reason);
 }
 
-/* --- a VIP that stays --- */
+/* --- a pool that stays --- */
 
 static const char *why_removed(const struct loss *loss)
 {
@@ -43,23 +43,22 @@ static const char *why_removed(const struct loss *loss)
 	return "it is removed, and its recorded flows end";
 }
 
-/* All flows of a backend, whose VIP's slots are counted. */
-static struct loss whole_loss(const struct service *service, const struct live_vip *live,
-			      uint16_t number)
+/* All flows of a backend, whose slots are counted. */
+static struct loss whole_loss(const struct service *service, bool unswept, uint16_t number)
 {
 	return (struct loss){
 		.owned = service->risk_census.owned[number],
 		.leaving = service->risk_census.leaving[number],
 		.recorded = sweep_flows(service->sweep, number),
-		.unswept = live->slots->unswept,
+		.unswept = unswept,
 	};
 }
 
 /* What was before of a backend that stays, next->backends[i], and loses its old flows by the
  * change: it is unhealthy, and the flows of such end from now on. NULL: it keeps them. */
-static const struct table_member *find_reset(const struct plan_step *plan,
-					     const struct live_vip *before,
-					     const struct live_vip *next, size_t i)
+static const struct table_member *find_reset(const struct plan_pool *plan,
+					     const struct live_pool *before,
+					     const struct live_pool *next, size_t i)
 {
 	const struct table_member *backend;
 	size_t from = 0;
@@ -74,10 +73,11 @@ static const struct table_member *find_reset(const struct plan_step *plan,
 	return NULL;
 }
 
-/* The slots of a VIP are counted only when a backend is found that has flows to lose. */
+/* Slots are counted only when a backend is found that has flows to lose. */
 struct risk {
 	struct service *service;
-	const struct live_vip *live;
+	const struct live_pool *live;
+	const struct slots *slots; /* of it, those that are meant; NULL: all */
 	bool counted;
 	json_t *at_risk;
 };
@@ -90,8 +90,10 @@ static int begin(struct risk *risk)
 
 static void count(struct risk *risk)
 {
-	if (!risk->counted)
-		slots_count(risk->live->slots, &risk->service->risk_census);
+	if (!risk->counted && risk->slots)
+		slots_count(risk->slots, &risk->service->risk_census);
+	else if (!risk->counted)
+		live_count(risk->live, &risk->service->risk_census);
 	risk->counted = true;
 }
 
@@ -113,15 +115,15 @@ static int add_loss(struct risk *risk, const struct table_member *backend, const
 	if (!live_had_packets(risk->service, backend->number))
 		return 0;
 	count(risk);
-	loss = whole_loss(risk->service, risk->live, backend->number);
+	loss = whole_loss(risk->service, live_unswept(risk->live), backend->number);
 	if (!is_loss(&loss))
 		return 0;
 	return json_array_append_new(
 		risk->at_risk, loss_json(backend, &loss, reset ? reset : why_removed(&loss), NULL));
 }
 
-json_t *risk_of_change(struct service *service, const struct plan_step *plan,
-		       const struct live_vip *before, const struct live_vip *next)
+json_t *risk_of_change(struct service *service, const struct plan_pool *plan,
+		       const struct live_pool *before, const struct live_pool *next)
 {
 	struct risk risk = {.service = service, .live = before};
 	int error = begin(&risk);
@@ -148,28 +150,28 @@ json_t *risk_of_change(struct service *service, const struct plan_step *plan,
 /* Slots keep their flows where the other VIP's table leads them to the same backend. */
 static void count_handover(struct risk *risk, const struct risk_handover *handover)
 {
-	const struct live_vip *from = handover->from_live, *to = handover->to_live;
+	const struct live_pool *from = handover->from_live, *to = handover->to_live;
 
 	if (risk->counted)
 		return;
 	count(risk);
 	if (handover->to && handover->to->hash == handover->from->hash &&
-	    to->slots->size == from->slots->size)
-		plan_keep(from->slots->words, from->backends, from->backend_count,
+	    handover->to->pool->table_size == risk->slots->size)
+		plan_keep(risk->slots->words, from->backends, from->backend_count,
 			  table_owners(to->table), to->backends, to->backend_count,
-			  from->slots->size, risk->service->risk_census.owned);
+			  risk->slots->size, risk->service->risk_census.owned);
 }
 
 static int hand_over(struct risk *risk, const struct risk_handover *handover,
 		     const struct table_member *backend, uint32_t *moved)
 {
-	const struct slots *slots = risk->live->slots;
+	const struct slots *slots = risk->slots;
 	struct loss loss;
 
 	if (!live_had_packets(risk->service, backend->number))
 		return 0;
 	count_handover(risk, handover);
-	loss = whole_loss(risk->service, risk->live, backend->number);
+	loss = whole_loss(risk->service, slots->unswept, backend->number);
 	/* In SETTLED slots what is on record agrees with their owner. */
 	if (handover->to && !slots->moving && !slots->tracked && !loss.owned)
 		loss.recorded = 0;
@@ -184,8 +186,9 @@ static int hand_over(struct risk *risk, const struct risk_handover *handover,
 json_t *risk_of_handover(struct service *service, const struct risk_handover *handover,
 			 uint32_t *moved)
 {
-	const struct live_vip *from = handover->from_live;
-	struct risk risk = {.service = service, .live = from};
+	const struct live_pool *from = handover->from_live;
+	struct risk risk = {
+		.service = service, .live = from, .slots = &handover->from_table->slots};
 	int error = begin(&risk);
 	size_t i;
 

@@ -12,16 +12,17 @@
  * table already, or to nobody. */
 struct risk_handover {
 	const struct lb_vip *from;
-	const struct live_vip *from_live;
+	const struct live_pool *from_live;
+	const struct live_table *from_table;
 	const struct lb_vip *to; /* NULL: nobody */
-	const struct live_vip *to_live;
+	const struct live_pool *to_live;
 	const char *reason;
 	bool name_from; /* entries say whose backends they are: not the VIP's that they stand at */
 };
 
 /* New references; NULL without memory. A backend that has never had a packet has no flow to lose. */
-json_t *risk_of_change(struct service *service, const struct plan_step *plan,
-		       const struct live_vip *before, const struct live_vip *next);
+json_t *risk_of_change(struct service *service, const struct plan_pool *plan,
+		       const struct live_pool *before, const struct live_pool *next);
 /* *moved: how many slots of `from`, of backends that have had packets, lose their flows. */
 json_t *risk_of_handover(struct service *service, const struct risk_handover *handover,
 			 uint32_t *moved);

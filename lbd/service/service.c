@@ -83,9 +83,10 @@ static void save_first(struct service *service)
 /* The data plane is new, by a reset or a boot: connections may be older. */
 static void mark_older(const struct service *service)
 {
-	for (size_t i = 0; i < service->document->vip_count; i++)
-		for (size_t j = 0; j < service->live[i].backend_count; j++)
-			members_set_older(service->members, service->live[i].backends[j].number);
+	for (size_t i = 0; i < service->pools.count; i++)
+		for (size_t j = 0; j < service->live_pools[i].backend_count; j++)
+			members_set_older(service->members,
+					  service->live_pools[i].backends[j].number);
 }
 
 static int restore(struct service *service, struct lb_err *err)
@@ -139,11 +140,12 @@ int service_open(const struct service_options *options, struct service **out, st
 	service->events = options->events;
 	service->vip_numbers = numbers_new(place_numbers(config));
 	service->slot_ranges = ranges_new(config->slots);
-	service->vip_at = calloc(place_numbers(config), sizeof(*service->vip_at));
+	service->pool_numbers = numbers_new(place_pool_numbers(config));
+	service->pool_at = calloc(place_pool_numbers(config), sizeof(*service->pool_at));
 	service->digest = digest_of_digests(NULL, 0);
 	service->document = lb_service_new();
-	if (!service->vip_numbers || !service->slot_ranges || !service->vip_at ||
-	    !service->document)
+	if (!service->vip_numbers || !service->slot_ranges || !service->pool_numbers ||
+	    !service->pool_at || !service->document)
 		error = lb_err_no_memory(err);
 	else
 		error = members_open(config, &service->plane, options->base, options->links,
@@ -170,6 +172,12 @@ int service_open(const struct service_options *options, struct service **out, st
 	return 0;
 }
 
+static void close_pool(struct service *service, struct live_pool *live)
+{
+	prepare_tables_not_in(service, live, NULL, place_leave_table);
+	live_clear(live);
+}
+
 void service_close(struct service *service)
 {
 	size_t i;
@@ -182,16 +190,15 @@ void service_close(struct service *service)
 	confirm_close(service);
 	clock_close(service);
 	chore_close(&service->drains);
-	for (i = 0; service->live && i < service->document->vip_count; i++) {
-		if (service->live[i].slots)
-			slots_clear(service->live[i].slots);
-		free(service->live[i].slots);
-		live_clear(&service->live[i]);
-	}
+	for (i = 0; service->live_pools && i < service->pools.count; i++)
+		close_pool(service, &service->live_pools[i]);
+	pools_clear(&service->pools);
 	free(service->live);
-	free(service->vip_at);
+	free(service->live_pools);
+	free(service->pool_at);
 	members_close(service->members);
 	numbers_free(service->vip_numbers);
+	numbers_free(service->pool_numbers);
 	ranges_free(service->slot_ranges);
 	lb_service_free(service->document);
 	free(service);

@@ -6,46 +6,46 @@
 #include "../host/events.h"
 #include "live.h"
 
-static bool any_drains(const struct lb_vip *vip)
+static bool any_drains(const struct lb_pool *pool)
 {
 	size_t i;
 
-	for (i = 0; i < vip->pool->backend_count; i++)
-		if (vip->pool->backends[i].drain)
+	for (i = 0; i < pool->backend_count; i++)
+		if (pool->backends[i].drain)
 			return true;
 	return false;
 }
 
-static void tell(const struct service *service, const struct lb_vip *vip,
+static void tell(const struct service *service, const struct lb_pool *pool,
 		 const struct lb_backend *backend)
 {
 	char address[LB_ADDR_TEXT];
 
 	events_emit(service->events,
-		    json_pack("{s:s, s:s, s:s, s:s}", "event", "drain", "vip", vip->name, "backend",
-			      lb_addr_format(&backend->address, address), "state", "drained"));
+		    json_pack("{s:s, s:s, s:s, s:s}", "event", "drain", "vip", pool->name,
+			      "backend", lb_addr_format(&backend->address, address), "state",
+			      "drained"));
 }
 
-static void tell_vip(struct service *service, size_t i, const uint64_t *before, bool quietly)
+static void tell_pool(struct service *service, size_t i, const uint64_t *before, bool quietly)
 {
-	const struct lb_vip *vip = &service->document->vips[i];
-	const struct live_vip *live = &service->live[i];
+	const struct lb_pool *pool = service->pools.refs[i].pool;
+	const struct live_pool *live = &service->live_pools[i];
 	size_t j;
 
-	slots_count(live->slots, &service->census);
-	for (j = 0; j < vip->pool->backend_count; j++) {
+	live_count(live, &service->census);
+	for (j = 0; j < pool->backend_count; j++) {
 		uint16_t number = live->backends[j].number;
 		uint64_t bit = 1ull << number % 64;
 
-		if (!live_is_drained(&vip->pool->backends[j], live->slots,
-				     service->census.leaving[number],
+		if (!live_is_drained(&pool->backends[j], live, service->census.leaving[number],
 				     sweep_flows(service->sweep, number)))
 			continue;
 		service->drained[number / 64] |= bit;
 		if (!quietly && !(before[number / 64] & bit))
-			tell(service, vip, &vip->pool->backends[j]);
+			tell(service, pool, &pool->backends[j]);
 	}
-	slots_uncount(live->slots, &service->census);
+	live_uncount(live, &service->census);
 }
 
 /* By member number, so that a backend which was removed and added again is another one. */
@@ -56,9 +56,9 @@ void tell_drained(struct service *service, bool quietly)
 
 	memcpy(before, service->drained, sizeof(before));
 	memset(service->drained, 0, sizeof(service->drained));
-	for (i = 0; i < service->document->vip_count; i++) {
-		if (any_drains(&service->document->vips[i]))
-			tell_vip(service, i, before, quietly);
+	for (i = 0; i < service->pools.count; i++) {
+		if (any_drains(service->pools.refs[i].pool))
+			tell_pool(service, i, before, quietly);
 		worker_yield();
 	}
 }
@@ -85,40 +85,40 @@ int tell_open(struct service *service, struct lb_err *err)
 		       : 0;
 }
 
-static void tell_all_unhealthy(const struct service *service, const struct lb_vip *vip,
+static void tell_all_unhealthy(const struct service *service, const struct lb_pool *pool,
 			       size_t backends)
 {
-	const bool use_all = vip->pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	const bool use_all = pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
 
 	events_emit(service->events,
-		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "vip_health", "vip", vip->name,
+		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "vip_health", "vip", pool->name,
 			      "state", "all_unhealthy", "backends", (int)backends, "new_flows",
 			      use_all ? "use_all" : "drop"));
 }
 
-static void tell_recovered(const struct service *service, const struct lb_vip *vip)
+static void tell_recovered(const struct service *service, const struct lb_pool *pool)
 {
 	events_emit(service->events, json_pack("{s:s, s:s, s:s}", "event", "vip_health", "vip",
-					       vip->name, "state", "recovered"));
+					       pool->name, "state", "recovered"));
 }
 
 /* Between, while nothing is known of any, is neither. */
-void tell_unhealthy(struct service *service, const struct lb_vip *vip, struct live_vip *live)
+void tell_unhealthy(struct service *service, const struct lb_pool *pool, struct live_pool *live)
 {
-	const struct health_shares shares = health_shares(service, vip, live);
+	const struct health_shares shares = health_shares(service, pool, live);
 
 	if (live->told_all_unhealthy) {
 		if (!shares.healthy)
 			return;
-		tell_recovered(service, vip);
+		tell_recovered(service, pool);
 		live->told_all_unhealthy = false;
 	} else if (shares.all && shares.unhealthy == shares.all) {
-		tell_all_unhealthy(service, vip, shares.all);
+		tell_all_unhealthy(service, pool, shares.all);
 		live->told_all_unhealthy = true;
 	}
 }
 
-void tell_serving(const struct service *service, const struct lb_vip *vip, struct live_vip *live)
+void tell_serving(const struct service *service, const struct lb_pool *pool, struct live_pool *live)
 {
 	char address[LB_ADDR_TEXT];
 
@@ -129,10 +129,9 @@ void tell_serving(const struct service *service, const struct lb_vip *vip, struc
 		if (standing->held && backend->weight && !standing->arriving)
 			events_emit(service->events,
 				    json_pack("{s:s, s:s, s:s, s:s}", "event", "serve", "vip",
-					      vip->name, "backend",
+					      pool->name, "backend",
 					      lb_addr_format(&backend->address, address), "state",
 					      "serving"));
-		standing->held =
-			standing_is_held(standing, &vip->pool->backends[i], backend->weight);
+		standing->held = standing_is_held(standing, &pool->backends[i], backend->weight);
 	}
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How does a VIP's table follow the standings of its backends?
+/* How does a pool's table follow the standings of its backends?
  *
  * By the way that every change takes (lead_packets); nothing is written to disk. Results that come
  * together are acted upon together: a table is built once for a rack that fails.
@@ -15,9 +15,10 @@
 #define RETRY_MS 1000
 
 /* A large table is built out of turn, so nobody else may see `live`. */
-static int table_follow(struct live_vip *live, const struct table_member *backends)
+static int table_follow(const struct lb_pool *pool, struct live_pool *live,
+			const struct table_member *backends)
 {
-	const bool apart = (uint64_t)live->slots->size * live->backend_count > APART_PAIRS;
+	const bool apart = (uint64_t)pool->table_size * live->backend_count > APART_PAIRS;
 	int error;
 
 	if (apart)
@@ -28,7 +29,7 @@ static int table_follow(struct live_vip *live, const struct table_member *backen
 	return error;
 }
 
-int weigh_again(const struct lb_vip *vip, struct live_vip *live)
+int weigh_again(const struct lb_pool *pool, struct live_pool *live)
 {
 	struct table_member *next = calloc(live->backend_count + 1, sizeof(*next));
 	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
@@ -36,12 +37,12 @@ int weigh_again(const struct lb_vip *vip, struct live_vip *live)
 	bool use_all = false;
 
 	if (!error) {
-		use_all = standing_weigh(vip->pool, live->standings, weights);
+		use_all = standing_weigh(pool, live->standings, weights);
 		for (size_t i = 0; i < live->backend_count; i++) {
 			next[i] = live->backends[i];
 			next[i].weight = weights[i];
 		}
-		error = table_follow(live, next);
+		error = table_follow(pool, live, next);
 	}
 	free(weights);
 	if (error) {
@@ -55,7 +56,7 @@ int weigh_again(const struct lb_vip *vip, struct live_vip *live)
 }
 
 /* A copy of what weigh_again changes. */
-static int copy_weighed(const struct live_vip *live, struct live_vip *copy)
+static int copy_weighed(const struct live_pool *live, struct live_pool *copy)
 {
 	const size_t size = (live->backend_count + 1) * sizeof(*live->backends);
 
@@ -67,16 +68,16 @@ static int copy_weighed(const struct live_vip *live, struct live_vip *copy)
 	return copy->table && copy->backends ? 0 : -ENOMEM;
 }
 
-/* Results that come while the table is built mark the VIP again, and so does what fails. */
-static void reweigh(struct service *service, const struct lb_vip *vip, struct live_vip *live)
+/* Results that come while the table is built mark the pool again, and so does what fails. */
+static void reweigh(struct service *service, const struct pool_ref *ref, struct live_pool *live)
 {
 	static const uint64_t none_gone[(LB_NONE + 1) / 64];
-	struct live_vip copy;
+	struct live_pool copy;
 	int error = copy_weighed(live, &copy);
 
 	live->reweigh = false;
 	if (!error)
-		error = weigh_again(vip, &copy);
+		error = weigh_again(ref->pool, &copy);
 	if (error || live->led) {
 		live->reweigh = true;
 		table_free(copy.table);
@@ -89,13 +90,13 @@ static void reweigh(struct service *service, const struct lb_vip *vip, struct li
 	live->backends = copy.backends;
 	live->use_all = copy.use_all;
 	live->led = true;
-	lead_packets(service, vip, live, none_gone);
+	lead_packets(service, ref, live, none_gone);
 	live->led = false;
-	tell_serving(service, vip, live);
-	tell_unhealthy(service, vip, live);
+	tell_serving(service, ref->pool, live);
+	tell_unhealthy(service, ref->pool, live);
 }
 
-static bool all_were_checked(const struct service *service, const struct live_vip *live)
+static bool all_were_checked(const struct service *service, const struct live_pool *live)
 {
 	struct health_view view;
 
@@ -111,14 +112,14 @@ static bool all_were_checked(const struct service *service, const struct live_vi
 	return true;
 }
 
-/* For how long the VIP's other ways are waited for. */
-static int64_t ways_ms(const struct live_vip *live, int64_t now_ms)
+/* For how long the pool's other ways are waited for. */
+static int64_t ways_ms(const struct live_pool *live, int64_t now_ms)
 {
 	return live->arriving && now_ms < live->ways_by_ms ? live->ways_by_ms - now_ms : 0;
 }
 
-/* How long the VIP's results are still gathered. */
-static int64_t gather_ms(const struct service *service, const struct live_vip *live, int64_t now)
+/* How long the pool's results are still gathered. */
+static int64_t gather_ms(const struct service *service, const struct live_pool *live, int64_t now)
 {
 	const int64_t grace_ms = ways_ms(live, now);
 
@@ -141,10 +142,10 @@ void weigh_within(struct service *service, int64_t delay_ms)
 	chore_set(&service->reweigh_timer, at_ms - clock_now_ms(service));
 }
 
-/* Until when the VIP is to be weighed again; INT64_MAX: no more. */
+/* Until when the pool is to be weighed again; INT64_MAX: no more. */
 static int64_t reweigh_due(struct service *service, size_t i, int64_t began)
 {
-	struct live_vip *live = &service->live[i];
+	struct live_pool *live = &service->live_pools[i];
 	int64_t wait_ms;
 
 	if (!live->reweigh)
@@ -153,7 +154,7 @@ static int64_t reweigh_due(struct service *service, size_t i, int64_t began)
 	if (live->led) /* by a change */
 		return WEIGH_GATHER_MS;
 	if (!wait_ms && clock_now_ms(service) - began < TURN_MS) {
-		reweigh(service, &service->document->vips[i], live);
+		reweigh(service, &service->pools.refs[i], live);
 		wait_ms = RETRY_MS;
 	}
 	return live->reweigh ? wait_ms : INT64_MAX;
@@ -166,7 +167,7 @@ static void on_reweigh(void *user)
 	int64_t next_ms = INT64_MAX;
 
 	live_hold(service);
-	for (size_t i = 0; i < service->document->vip_count; i++) {
+	for (size_t i = 0; i < service->pools.count; i++) {
 		int64_t wait_ms = reweigh_due(service, i, began);
 
 		if (wait_ms < next_ms)
@@ -181,8 +182,8 @@ static void on_reweigh(void *user)
 
 void weigh_marked(struct service *service)
 {
-	for (size_t i = 0; i < service->document->vip_count; i++)
-		if (service->live[i].reweigh) {
+	for (size_t i = 0; i < service->pools.count; i++)
+		if (service->live_pools[i].reweigh) {
 			weigh_within(service, WEIGH_GATHER_MS);
 			return;
 		}

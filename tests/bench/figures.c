@@ -78,6 +78,7 @@ struct figures {
 struct node {
 	struct table *table;
 	struct slots slots;
+	struct sweep_tables *swept;
 	uint32_t words[SIZE];
 	struct sweep *sweep;
 	size_t count; /* of backends */
@@ -145,10 +146,13 @@ static void open_node(enum lb_table_kind kind, size_t count)
 	memset(counted, 0, sizeof(counted));
 	check(node.table && node.sweep && !slots_init(&node.slots, node.words, SIZE),
 	      "out of memory");
+	node.swept = sweep_tables_new(1);
+	check(node.swept, "out of memory");
+	node.swept->at[node.swept->count++] = &node.slots;
 	for (i = 0; i < BACKENDS_MAX; i++) {
 		backends[i] = (struct lb_backend){
 			.address = {.family = 4, .bytes = {10, 0, i >> 8, i}}, .weight = WEIGHT};
-		sweep_member_set(node.sweep, i, &node.slots, TRANSITION_S, TRANSITION_S);
+		sweep_member_set(node.sweep, i, node.swept, TRANSITION_S, TRANSITION_S);
 	}
 	update_table();
 	slots_settle(&node.slots, table_owners(node.table));
@@ -158,6 +162,7 @@ static void close_node(void)
 {
 	table_free(node.table);
 	sweep_free(node.sweep);
+	free(node.swept);
 	slots_clear(&node.slots);
 }
 

@@ -75,6 +75,7 @@ struct backend {
 
 struct vip {
 	struct slots slots;
+	struct sweep_tables *swept;
 	struct table *table;
 	struct backend backends[BACKENDS];
 	size_t count;
@@ -173,8 +174,8 @@ static void set_members(uint32_t vip, struct table_member *members)
 						   backend->number};
 		rig_member_flags(backend->number,
 				 LB_MEMBER_OLD | (share(backend) ? LB_MEMBER_NEW : 0));
-		sweep_member_set(run.sweep, backend->number, &run.vips[vip].slots,
-				 plans[vip].transition_s, plans[vip].idle_s);
+		sweep_member_set(run.sweep, backend->number, live->swept, plans[vip].transition_s,
+				 plans[vip].idle_s);
 	}
 }
 
@@ -813,6 +814,9 @@ static void open_vip(uint32_t vip)
 	int i;
 
 	assert_int_equal(slots_init(&live->slots, rig_slots(vip), plans[vip].vip.size), 0);
+	live->swept = sweep_tables_new(1);
+	assert_non_null(live->swept);
+	live->swept->at[live->swept->count++] = &live->slots;
 	live->table = table_new(plans[vip].kind, plans[vip].vip.size, table_seed);
 	assert_non_null(live->table);
 	for (i = 0; i < 5; i++)
@@ -855,6 +859,7 @@ static void close_run(void)
 
 	for (i = 0; i < VIPS; i++) {
 		slots_clear(&run.vips[i].slots);
+		free(run.vips[i].swept);
 		table_free(run.vips[i].table);
 	}
 	sweep_free(run.sweep);

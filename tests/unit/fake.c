@@ -2,6 +2,8 @@
 /* What do plane, disk, time, next hops and checks look like from the service? */
 #include "fake.h"
 
+#include "../../lbd/service/change.h"
+
 #include "../../lbd/host/events.h"
 
 #include <errno.h>
@@ -849,7 +851,9 @@ static void check_own_entry(const struct lb_vip *vip, const struct live_vip *liv
 	assert_non_null(entry);
 	assert_int_not_equal(fake.vip_counters[live->number].packets, OTHERS);
 	assert_int_equal(entry->value.number, live->number);
-	assert_int_equal(entry->value.slots_start, live->slots_start);
+	assert_int_equal(entry->value.slots_start, live->table->start);
+	assert_int_equal(fake.left.vip_pools[live->number] & (LB_POOL_NUMBERS_MAX - 1),
+			 fake.service->live_pools[live->pool].number);
 	assert_int_equal(entry->value.slots_size, vip->pool->table_size);
 	entry_describe(entry->value.flags, &seen);
 	assert_int_equal(seen.hash, vip->hash);
@@ -897,75 +901,75 @@ static void check_entries(void)
 		check_entry(&fake.left.entries[i]);
 }
 
-static void check_member(const struct lb_vip *vip, const struct live_vip *live, size_t i)
+static void check_member(const struct lb_pool *pool, const struct live_pool *live, size_t i)
 {
 	const struct table_member *backend = &live->backends[i];
 	const struct lb_member *entry = &fake.left.members[backend->number];
-	const bool old = standing_keeps_old(vip->pool, live->standings[i], live->use_all);
+	const bool old = standing_keeps_old(pool, live->standings[i], live->use_all);
 	uint32_t flags = LB_MEMBER_VALID;
 
 	flags |= (backend->weight ? LB_MEMBER_NEW : 0) | (old ? LB_MEMBER_OLD : 0) |
 		 (backend->address.family == 6 ? LB_MEMBER_OUTER6 : 0) |
-		 (vip->pool->encap == LB_ENCAP_GUE ? LB_MEMBER_GUE : 0);
-	assert_true(lb_addr_equal(&vip->pool->backends[i].address, &backend->address));
+		 (pool->encap == LB_ENCAP_GUE ? LB_MEMBER_GUE : 0);
+	assert_true(lb_addr_equal(&pool->backends[i].address, &backend->address));
 	assert_int_equal(entry->flags & ~LB_MEMBER_OLDER, flags);
-	assert_true(lb_pools_have(fake.left.vip_pools[live->number], entry->pool));
+	assert_int_equal(entry->pool, live->number);
 	assert_memory_equal(entry->daddr, backend->address.bytes, sizeof(entry->daddr));
 	assert_int_equal(entry->path[LB_MEMBER_PATHS - 1],
 			 nexthops_find(&nexthops_fake, &backend->address)->route.number);
 	assert_int_not_equal(fake.counters[backend->number].packets, OTHERS);
 }
 
-/* A VIP whose other next hops, or first results, are still waited for is marked to be weighed. */
-static bool is_awaited(const struct live_vip *live)
+/* A pool whose other next hops, or first results, are still waited for is marked to be weighed. */
+static bool is_awaited(const struct live_pool *live)
 {
 	const int64_t now = clock_now_ms(fake.service);
 
 	return live->reweigh && (now < live->ways_by_ms || now < live->round_ends_ms);
 }
 
-static void check_weights(const struct lb_vip *vip, const struct live_vip *live)
+static void check_weights(const struct lb_pool *pool, const struct live_pool *live)
 {
 	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
 
-	assert_int_equal(standing_weigh(vip->pool, live->standings, weights), live->use_all);
+	assert_int_equal(standing_weigh(pool, live->standings, weights), live->use_all);
 	for (size_t i = 0; i < live->backend_count; i++)
 		if (!is_awaited(live))
 			assert_int_equal(live->backends[i].weight, weights[i]);
 	free(weights);
 }
 
-static void check_slots(const struct lb_vip *vip, const struct live_vip *live, bool *known)
+static void check_table(const struct lb_pool *pool, const struct live_pool *live,
+			const struct live_table *table, bool *known)
 {
-	uint16_t *owners = malloc(vip->pool->table_size * sizeof(*owners));
+	uint16_t *owners = malloc(pool->table_size * sizeof(*owners));
 	uint32_t moving = 0, tracked = 0, wrong = 0;
 
-	assert_int_equal(table_build(vip->pool->table, live->backends, live->backend_count,
-				     vip->pool->table_size, fake.config.seed, owners),
+	assert_int_equal(table_build(pool->table, live->backends, live->backend_count,
+				     pool->table_size, fake.config.seed, owners),
 			 0);
-	for (uint32_t i = 0; i < vip->pool->table_size; i++) {
-		const uint32_t word = fake.left.slots[live->slots_start + i];
+	for (uint32_t i = 0; i < pool->table_size; i++) {
+		const uint32_t word = fake.left.slots[table->start + i];
 
-		wrong += lb_slot_current(word) != owners[i] || known[live->slots_start + i];
+		wrong += lb_slot_current(word) != owners[i] || known[table->start + i];
 		if (!lb_slot_is_settled(word))
 			lb_slot_previous(word) == LB_NONE ? tracked++ : moving++;
-		known[live->slots_start + i] = true;
+		known[table->start + i] = true;
 	}
 	assert_int_equal(wrong, 0);
-	assert_int_equal(live->slots->moving, moving);
-	assert_int_equal(live->slots->tracked, tracked);
+	assert_int_equal(table->slots.moving, moving);
+	assert_int_equal(table->slots.tracked, tracked);
 	free(owners);
 }
 
-static size_t check_watches(const struct lb_vip *vip, const struct live_vip *live)
+static size_t check_watches(const struct lb_pool *pool, const struct live_pool *live)
 {
 	size_t checked = 0;
 
 	for (size_t i = 0; i < live->backend_count; i++)
 		if (fake.service->checks[live->backends[i].number].watch)
 			checked++;
-	assert_int_equal(checked,
-			 vip->pool->health.kind == LB_HEALTH_NONE ? 0 : live->backend_count);
+	assert_int_equal(checked, pool->health.kind == LB_HEALTH_NONE ? 0 : live->backend_count);
 	return checked;
 }
 
@@ -992,13 +996,16 @@ static void check_sums(void)
 	const struct service *service = fake.service;
 	uint32_t slots = 0, backends = 0, idle = 0;
 
+	for (size_t i = 0; i < service->pools.count; i++) {
+		slots += place_slots(&service->pools.refs[i]);
+		backends += service->pools.refs[i].pool->backend_count;
+	}
 	for (size_t i = 0; i < service->document->vip_count; i++) {
-		slots += service->document->vips[i].pool->table_size;
-		backends += service->document->vips[i].pool->backend_count;
 		if (service->document->vips[i].pool->flow_idle_s > idle)
 			idle = service->document->vips[i].pool->flow_idle_s;
 	}
 	assert_int_equal(numbers_used(service->vip_numbers), service->document->vip_count);
+	assert_int_equal(numbers_used(service->pool_numbers), service->pools.count);
 	assert_int_equal(ranges_used(service->slot_ranges), slots);
 	assert_int_equal(service->backend_count, backends);
 	assert_int_equal(fake.plane.tuning->flow_idle, sweep_units(idle));
@@ -1041,16 +1048,18 @@ void fake_check(bool saved)
 	size_t used = 0, checked = 0;
 
 	check_entries();
-	for (size_t i = 0; i < service->document->vip_count; i++) {
-		const struct lb_vip *vip = &service->document->vips[i];
-		const struct live_vip *live = &service->live[i];
+	for (size_t i = 0; i < service->pools.count; i++) {
+		const struct lb_pool *pool = service->pools.refs[i].pool;
+		const struct live_pool *live = &service->live_pools[i];
 
-		assert_int_equal(live->backend_count, vip->pool->backend_count);
+		assert_int_equal(live->backend_count, pool->backend_count);
 		for (size_t j = 0; j < live->backend_count; j++)
-			check_member(vip, live, j);
-		check_weights(vip, live);
-		check_slots(vip, live, known);
-		checked += check_watches(vip, live);
+			check_member(pool, live, j);
+		check_weights(pool, live);
+		for (int class = 0; class < POOL_CLASSES; class ++)
+			if (live->tables[class])
+				check_table(pool, live, live->tables[class], known);
+		checked += check_watches(pool, live);
 		used += live->backend_count;
 	}
 	check_rest(known, used);

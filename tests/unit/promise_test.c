@@ -76,6 +76,7 @@ struct vip {
 	/* while it is there */
 	bool there;
 	const struct live_vip *live;
+	const struct live_pool *pool;
 	uint32_t *words;
 	struct backend backends[BACKENDS]; /* the place stands for the address */
 	TAILQ_HEAD(due, model_flow) due;   /* who has been silent for longest comes first */
@@ -621,15 +622,16 @@ static void look(void)
 		if (!found)
 			continue;
 		vip->live = &fake.service->live[found - document->vips];
-		vip->words = fake.left.slots + vip->live->slots_start;
+		vip->pool = live_pool_of(fake.service, found);
+		vip->words = fake.left.slots + vip->live->table->start;
 		for (int i = 0; i < BACKENDS; i++)
 			if (vip->backends[i].identity) {
-				const uint16_t number = vip->live->backends[at++].number;
+				const uint16_t number = vip->pool->backends[at++].number;
 
 				vip->backends[i].number = number;
 				run.identities[number] = vip->backends[i].identity;
 			}
-		assert_int_equal(at, vip->live->backend_count);
+		assert_int_equal(at, vip->pool->backend_count);
 	}
 	check_freed();
 }
@@ -750,7 +752,7 @@ static bool is_drained(const struct vip *vip, const struct backend *backend)
 	size_t at = 0;
 	bool drained;
 
-	while (vip->live->backends[at].number != backend->number)
+	while (vip->pool->backends[at].number != backend->number)
 		at++;
 	drained = !strcmp(json_string_value(json_object_get(json_array_get(states, at), "state")),
 			  "drained");
@@ -828,7 +830,7 @@ static void change_backend(struct vip *vip, struct backend *backend)
 
 static void add_backend(struct vip *vip, struct backend *backend)
 {
-	configure(vip, backend, vip->live->backend_count);
+	configure(vip, backend, vip->pool->backend_count);
 	if (apply(vip, "added", false))
 		check_health(vip);
 	else
@@ -1318,7 +1320,7 @@ static void check_slots(void)
 				elsewhere[slot_number(vip, flow->hash)] =
 					!flow->failed && !flow->let_go;
 		}
-		assert_int_equal(vip->live->slots->moving, 0);
+		assert_int_equal(vip->live->table->slots.moving, 0);
 		for (i = 0; i < vip->size; i++)
 			assert_int_equal(elsewhere[i], !lb_slot_is_settled(vip->words[i]));
 	}
@@ -1389,7 +1391,7 @@ static void check_steady_state(void)
 	assert_false(fake.service->flows_possible);
 	packets_to_settled_slots_write_nothing();
 	for (v = 0; v < VIPS; v++) {
-		assert_int_equal(run.vips[v].live->slots->tracked, 0);
+		assert_int_equal(run.vips[v].live->table->slots.tracked, 0);
 		remove_vip(&run.vips[v]);
 	}
 	fake_check_empty();

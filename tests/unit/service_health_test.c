@@ -13,14 +13,13 @@
 
 #define MAX 4
 
-/* Backends 10.0.0.1, 10.0.0.2 …, as a VIP and as what it is in the data plane. */
+/* Backends 10.0.0.1, 10.0.0.2 …, as a pool and as what it is in the data plane. */
 struct scene {
 	struct lb_backend backends[MAX];
 	struct table_member members[MAX];
 	struct health_standing standings[MAX];
 	struct lb_pool pool;
-	struct lb_vip vip;
-	struct live_vip live;
+	struct live_pool live;
 };
 
 static void add(struct scene *scene, uint8_t address, uint16_t number, enum standing is)
@@ -28,7 +27,6 @@ static void add(struct scene *scene, uint8_t address, uint16_t number, enum stan
 	const struct lb_addr at = {.family = 4, .bytes = {10, 0, 0, address}};
 	size_t i = scene->pool.backend_count++;
 
-	scene->vip.pool = &scene->pool;
 	scene->backends[i] = (struct lb_backend){.address = at, .weight = 10};
 	scene->members[i] = (struct table_member){.address = at, .number = number, .weight = 10};
 	scene->standings[i] = (struct health_standing){.is = is, .known = true};
@@ -39,15 +37,15 @@ static void add(struct scene *scene, uint8_t address, uint16_t number, enum stan
 	scene->live.backend_count = scene->pool.backend_count;
 }
 
-/* What `next` becomes after `before` (NULL: it is a new VIP): for each backend its standing, and a
+/* What `next` becomes after `before` (NULL: it is a new pool): for each backend its standing, and a
  * ! when it has a weight in what the change is assessed by. */
 static void assert_becomes(const struct scene *before, struct scene *next, const char *expected)
 {
 	static const char letters[] = {'f', 'w', 'i'};
-	struct live_vip live = next->live;
+	struct live_pool live = next->live;
 	char seen[2 * MAX + 1] = "";
 
-	assert_int_equal(checks_weigh(&next->vip, before ? &before->live : NULL, &live), 0);
+	assert_int_equal(checks_weigh(&next->pool, before ? &before->live : NULL, &live), 0);
 	for (size_t i = 0; i < live.backend_count; i++) {
 		strncat(seen, &letters[live.standings[i].is], 1);
 		if (live.backends[i].weight)
@@ -88,12 +86,12 @@ static void who_comes_is_assessed_as_if_ready_but_stays_arriving(void **state)
 	add(&next, 3, 13, STANDING_WAITING);
 	next.standings[2].arriving = true;
 	assert_becomes(&before, &next, "f!fw!");
-	arrive_presume(&next.vip, &before.live, &next.live, presumed);
+	arrive_presume(&next.pool, &before.live, &next.live, presumed);
 	assert_true(presumed[1].arriving); /* was assessed when it came */
 	assert_int_equal(presumed[2].is, STANDING_FIT);
 	assert_false(presumed[2].arriving);
 	before.standings[0].is = next.standings[0].is = STANDING_ILL;
-	arrive_presume(&next.vip, &before.live, &next.live, presumed);
+	arrive_presume(&next.pool, &before.live, &next.live, presumed);
 	assert_int_equal(presumed[2].is, STANDING_WAITING); /* all are used, or none */
 }
 

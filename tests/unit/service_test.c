@@ -236,7 +236,7 @@ static void a_dry_run_is_refused_for_what_moves_and_says_what_needs_force(void *
 	(void)state;
 	start();
 	apply(documents[1]);
-	fake.counters[fake.service->live[0].backends[0].number].packets = 1;
+	fake.counters[fake.service->live_pools[0].backends[0].number].packets = 1;
 	assert_int_equal(
 		service_apply(fake.service, fake_document(documents[0]), &options, &change, &err),
 		0);
@@ -502,7 +502,7 @@ static const struct lb_addr c_address = {.family = 4, .bytes = {10, 0, 0, 3}};
 /* For each backend + when it takes new flows, and o when it keeps its old ones. */
 static void assert_serve(const char *expected)
 {
-	const struct live_vip *live = &fake.service->live[0];
+	const struct live_pool *live = &fake.service->live_pools[0];
 	char seen[32] = "";
 
 	for (size_t i = 0; i < live->backend_count; i++) {
@@ -570,11 +570,11 @@ static void who_was_added_waits_for_its_next_hop(void **state)
 	fake.unresolved = true;
 	restart();
 	assert_serve("+o+o-o");
-	assert_true(fake.service->live[0].standings[2].held); /* it is told of later */
+	assert_true(fake.service->live_pools[0].standings[2].held); /* it is told of later */
 	fake_resolve();
 	fake_pass(SECOND / 10);
 	assert_serve("+o+o+o");
-	assert_false(fake.service->live[0].standings[2].held);
+	assert_false(fake.service->live_pools[0].standings[2].held);
 	fake_close();
 }
 
@@ -598,14 +598,14 @@ static void what_may_have_had_packets_does_not_wait_for_its_next_hop_again(void 
 		fake.unresolved = true;
 		apply("{'vips': [{" WEB ", 'backends': [" A "," B "," C "]}]}");
 		assert_serve("+o+o-o");
-		number = fake.service->live[0].backends[2].number;
+		number = fake.service->live_pools[0].backends[2].number;
 		if (older)
 			fake.left.members[number].flags |= LB_MEMBER_OLDER;
 		else
 			fake.plane.counters = unreadable;
 		fake.unresolved = true;
 		restart();
-		assert_false(fake.service->live[0].standings[2].held);
+		assert_false(fake.service->live_pools[0].standings[2].held);
 		assert_serve("+o+o+o");
 		fake_close();
 	}
@@ -629,7 +629,7 @@ static void a_new_vip_waits_for_its_next_hops_before_it_moves_slots(void **state
 
 	(void)state;
 	begin_with_one_unresolved();
-	slots = fake.service->live[0].slots;
+	slots = &fake.service->live[0].table->slots;
 	assert_serve("+o+o");
 	fake_pass(SECOND / 20);
 	assert_int_equal(slots->moving, 0);
@@ -645,7 +645,7 @@ static void a_new_vip_waits_for_its_next_hops_before_it_moves_slots(void **state
 	assert_serve("+o+o");
 	fake_pass(SECOND / 10);
 	assert_serve("+o-o");
-	assert_true(fake.service->live[0].slots->moving);
+	assert_true((&fake.service->live[0].table->slots)->moving);
 	fake_resolve();
 	fake_pass(SECOND / 10);
 	assert_serve("+o+o");
@@ -755,7 +755,8 @@ static void assert_warned(const char *words)
 static void assert_waits_until(const char *expected)
 {
 	const struct service *service = fake.service;
-	json_t *until = arrive_until(service, &service->document->vips[0], &service->live[0], 1);
+	json_t *until =
+		arrive_until(service, service->pools.refs[0].pool, &service->live_pools[0], 1);
 
 	assert_string_equal(json_string_value(until), expected);
 	json_decref(until);
@@ -791,8 +792,8 @@ static void a_check_that_cannot_be_made_keeps_no_slots_where_they_are(void **sta
 	fake.unresolved = fake.no_tunnel = true;
 	apply("{'vips': [{" WEB ", " TUNNEL ", 'backends': [" A "," B "]}, " OTHER "]}");
 	fake_pass(10 * SECOND);
-	assert_int_equal(fake.service->live[0].backends[0].weight, 10);
-	assert_int_equal(fake.service->live[0].backends[1].weight, 0);
+	assert_int_equal(fake.service->live_pools[0].backends[0].weight, 10);
+	assert_int_equal(fake.service->live_pools[0].backends[1].weight, 0);
 	fake_close();
 }
 
@@ -808,8 +809,8 @@ static void only_vips_with_a_check_that_could_not_be_set_up_are_gone_over_again(
 	start();
 	fake.no_tunnel = true;
 	apply(two);
-	missing = &fake.service->checks[fake.service->live[0].backends[0].number];
-	made = &fake.service->checks[fake.service->live[1].backends[0].number];
+	missing = &fake.service->checks[fake.service->live_pools[0].backends[0].number];
+	made = &fake.service->checks[fake.service->live_pools[1].backends[0].number];
 	assert_null(missing->watch);
 	assert_non_null(made->watch);
 	missing->place = made->place = 3;
@@ -884,7 +885,7 @@ static void results_are_followed_although_calls_fail(void **state)
 
 static const struct slots *slots(void)
 {
-	return fake.service->live[0].slots;
+	return &fake.service->live[0].table->slots;
 }
 
 static void a_transition_ends_and_slots_settle(void **state)
@@ -914,7 +915,7 @@ static void the_number_of_a_member_comes_free_when_no_word_names_it(void **state
 	(void)state;
 	start();
 	apply(SHORT(A "," B));
-	number = fake.service->live[0].backends[1].number;
+	number = fake.service->live_pools[0].backends[1].number;
 	apply(SHORT(A "," B "," C));
 	apply(SHORT(A "," C));
 	assert_int_equal(fake.left.members[number].flags, LB_MEMBER_VALID | LB_MEMBER_GONE);
@@ -974,7 +975,7 @@ static void a_backend_goes_unasked_once_it_is_drained(void **state)
 	(void)state;
 	start();
 	apply(SHORT(A "," B));
-	fake.counters[fake.service->live[0].backends[1].number].packets = 1;
+	fake.counters[fake.service->live_pools[0].backends[1].number].packets = 1;
 	assert_int_not_equal(fake_apply(SHORT(A), &unasked, &err), 0);
 	assert_int_equal(err.code, LB_ERR_REFUSED);
 	apply(SHORT(A ",{'address': '10.0.0.2', 'weight': 10, 'drain': true}"));
@@ -998,7 +999,7 @@ static void a_vip_has_counters_of_its_own_or_the_sums_of_its_members(void **stat
 	(void)state;
 	start();
 	apply(SHORT(A));
-	fake.counters[fake.service->live[0].backends[0].number].packets = 5;
+	fake.counters[fake.service->live_pools[0].backends[0].number].packets = 5;
 	fake.vip_counters[fake.service->live[0].number].packets = 7;
 	stats = vip_stats();
 	assert_int_equal(json_integer_value(json_object_get(stats, "packets")), 7);
@@ -1016,7 +1017,7 @@ static void a_vip_that_is_set_up_bit_by_bit_needs_no_transition(void **state)
 		start();
 		apply(SHORT(""));
 		apply(SHORT(A));
-		fake.counters[fake.service->live[0].backends[0].number].packets = packets;
+		fake.counters[fake.service->live_pools[0].backends[0].number].packets = packets;
 		apply(SHORT(A "," B));
 		assert_true(slots()->moving);
 		fake_pass(SECOND / 50);
@@ -1033,7 +1034,7 @@ static int counters_amid(struct datapath *datapath, uint32_t member, struct lb_c
 	(void)datapath;
 	(void)member;
 	*out = (struct lb_counter){0};
-	led_amid = fake.service->live[0].led;
+	led_amid = fake.service->live_pools[0].led;
 	return 0;
 }
 
@@ -1045,15 +1046,15 @@ static void the_end_of_setting_up_and_a_change_wait_for_each_other(void **state)
 	apply(SHORT(""));
 	apply(SHORT(A));
 	apply(SHORT(A "," B));
-	fake.service->live[0].led = true; /* a change has begun */
+	fake.service->live_pools[0].led = true; /* a change has begun */
 	fake_pass(SECOND / 20);
 	assert_true(slots()->moving);
-	fake.service->live[0].led = false;
+	fake.service->live_pools[0].led = false;
 	fake.service->plane.counters = counters_amid;
 	fake_pass(SECOND / 20);
 	assert_int_equal(slots()->moving, 0);
 	assert_true(led_amid);
-	assert_false(fake.service->live[0].led);
+	assert_false(fake.service->live_pools[0].led);
 	fake_close();
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
 #include "../../bpf/flow_word.h"
@@ -30,6 +31,7 @@
 static struct lb_flow_bucket buckets[BUCKETS];
 static uint32_t slot_words[SIZE];
 static struct slots slots;
+static struct sweep_tables *tables; /* these slots */
 static struct sweep *sweep;
 
 static int set_up(void **state)
@@ -43,9 +45,13 @@ static int set_up(void **state)
 	if (slots_init(&slots, slot_words, SIZE))
 		return -1;
 	slots_settle(&slots, owners);
+	tables = sweep_tables_new(2);
+	if (!tables)
+		return -1;
+	tables->at[tables->count++] = &slots;
 	sweep = sweep_new(buckets, BUCKETS, MEMBERS);
 	for (member = 0; sweep && member < 4; member++)
-		sweep_member_set(sweep, member, &slots, TRANSITION_S, IDLE_S);
+		sweep_member_set(sweep, member, tables, TRANSITION_S, IDLE_S);
 	return sweep ? 0 : -1;
 }
 
@@ -53,6 +59,7 @@ static int tear_down(void **state)
 {
 	(void)state;
 	sweep_free(sweep);
+	free(tables);
 	slots_clear(&slots);
 	return 0;
 }
@@ -114,7 +121,7 @@ static void a_confirmed_word_lives_for_the_idle_time(void **state)
 static void times_of_another_vip_are_its_own(void **state)
 {
 	(void)state;
-	sweep_member_set(sweep, 1, &slots, 20, 40);
+	sweep_member_set(sweep, 1, tables, 20, 40);
 	assert_true(lives(CONFIRMED, NOW, NOW + 11));
 	assert_false(lives(CONFIRMED, NOW, NOW + 12));
 	assert_true(lives(0, NOW, NOW + 6));
@@ -212,6 +219,29 @@ static void a_slot_is_busy_while_a_live_flow_is_elsewhere(void **state)
 	assert_int_equal(slots.tracked, 0);
 }
 
+/* A word says whose flow it is, not in which of two tables: it counts in both. */
+static void a_slot_of_each_table_is_busy(void **state)
+{
+	uint32_t words[SIZE];
+	struct slots others;
+
+	(void)state;
+	memset(words, 0xff, sizeof(words));
+	assert_int_equal(slots_init(&others, words, SIZE), 0);
+	tables->at[tables->count++] = &others;
+	for (uint32_t i = 0; i < SIZE; i++)
+		slot_words[i] = words[i] = lb_slot_word(0, LB_NONE);
+	slots.tracked = others.tracked = SIZE;
+	buckets[0].word[0] = flow_word(TAG(1u), 2, CONFIRMED, NOW);
+	whole_pass(NOW);
+	slots_sweep_end(&slots);
+	slots_sweep_end(&others);
+	assert_int_equal(slots.tracked, 1);
+	assert_int_equal(others.tracked, 1);
+	assert_int_equal(words[1], lb_slot_word(0, LB_NONE));
+	slots_clear(&others);
+}
+
 static void assert_nothing_free(void)
 {
 	uint16_t number;
@@ -275,7 +305,7 @@ static void a_number_that_is_used_again_counts_anew(void **state)
 	whole_pass(NOW);
 	whole_pass(NOW);
 	assert_free(2);
-	sweep_member_set(sweep, 2, &slots, TRANSITION_S, IDLE_S);
+	sweep_member_set(sweep, 2, tables, TRANSITION_S, IDLE_S);
 	buckets[0].word[0] = flow_word(1, 2, 0, NOW);
 	whole_pass(NOW);
 	assert_int_equal(sweep_flows(sweep, 2), 1);
@@ -378,6 +408,7 @@ int main(void)
 		test_of_sweep(words_of_nobody_are_deleted),
 		test_of_sweep(counts_are_of_the_last_whole_pass),
 		test_of_sweep(a_slot_is_busy_while_a_live_flow_is_elsewhere),
+		test_of_sweep(a_slot_of_each_table_is_busy),
 		test_of_sweep(a_number_is_free_after_a_whole_pass_and_once),
 		test_of_sweep(each_number_waits_for_a_pass_of_its_own),
 		test_of_sweep(a_number_that_is_used_again_counts_anew),

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which pools does a document have, and which VIPs lead to each? */
+#include "pools.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+
+enum pool_class pools_class(const struct lb_vip *vip)
+{
+	return vip->endpoint.protocol == IPPROTO_UDP ? POOL_DATAGRAMS : POOL_STREAMS;
+}
+
+uint32_t pools_transition_s(const struct lb_pool *pool, enum pool_class class)
+{
+	(void)class;
+	return pool->transition_s;
+}
+
+uint32_t pools_flow_idle_s(const struct lb_pool *pool, enum pool_class class)
+{
+	(void)class;
+	return pool->flow_idle_s;
+}
+
+uint32_t pools_learn_s(const struct lb_pool *pool, enum pool_class class)
+{
+	return class == POOL_DATAGRAMS ? (pools_transition_s(pool, class) + 1) / 2 : 0;
+}
+
+static void add_vip(struct pools *pools, size_t vip_index, size_t at, const struct lb_vip *vip)
+{
+	struct pool_ref *ref = &pools->refs[at];
+
+	pools->of_vip[vip_index] = at;
+	if (!ref->vip)
+		ref->family = vip->endpoint.address.family;
+	else if (ref->family != vip->endpoint.address.family)
+		ref->family = 0;
+	if (!ref->vip)
+		ref->vip = vip;
+	ref->vips[pools_class(vip)]++;
+}
+
+int pools_of(const struct lb_service *document, struct pools *out)
+{
+	size_t i;
+
+	*out = (struct pools){
+		.refs = calloc(document->vip_count + 1, sizeof(*out->refs)),
+		.of_vip = calloc(document->vip_count + 1, sizeof(*out->of_vip)),
+	};
+	if (!out->refs || !out->of_vip) {
+		pools_clear(out);
+		return -ENOMEM;
+	}
+	for (i = 0; i < document->vip_count; i++) {
+		const struct lb_vip *vip = &document->vips[i];
+
+		out->refs[out->count] = (struct pool_ref){.pool = vip->pool, .own = true};
+		add_vip(out, i, out->count++, vip);
+	}
+	return 0;
+}
+
+void pools_clear(struct pools *pools)
+{
+	free(pools->refs);
+	free(pools->of_vip);
+	*pools = (struct pools){0};
+}
