@@ -86,7 +86,8 @@ $(O)/%.o: %.c
 $(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip): | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/tests/bench/rival_load.o: | $(O)/tests/bench/rival.skel.h
-$(O)/tests/bench/stage.o: | $(addprefix $(O)/tests/bench/,bare.skel.h next.skel.h)
+$(O)/tests/bench/stage.o: | $(O)/tests/bench/bare.skel.h
+$(O)/tests/bench/turns.o: | $(O)/tests/bench/next.skel.h
 $(O)/tests/bench/lbgen.o: | $(O)/tests/bench/lbgen.skel.h
 $(O)/tests/bench/lanes.o: | $(addprefix $(O)/tests/bench/,bare.skel.h lbgen.skel.h sink.skel.h)
 
@@ -102,7 +103,7 @@ $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
 $(O)/lib/libpacket.a: $(PACKET_OBJ)
 $(PACKET): %: %.o $(O)/lib/libpacket.a
 $(O)/tests/bench/packets $(O)/tests/bench/live: $(BENCH_OBJ)
-$(O)/tests/bench/packets: $(patsubst %,$(O)/tests/bench/%.o,stage verify)
+$(O)/tests/bench/packets: $(patsubst %,$(O)/tests/bench/%.o,pairs stage turns verify)
 $(O)/tests/bench/live: $(O)/tests/bench/lanes.o
 # The live service over a plane in memory, where allocations can be made to fail.
 FAKED := $(patsubst %,$(O)/tests/unit/%_test,promise service)

@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Measures, and says what was found and whether the targets are met. What "make bench" runs, as root.
 #
-#	bench.sh BUILD [--json] [--part packets|live] [--case REGEX] [--rounds N] [--cpu N]
+#	bench.sh BUILD [--json] [--part packets|pairs|live] [--case REGEX] [--rounds N] [--cpu N]
 #
-# Both parts unless one is named; --case chooses cases of packets.c and live.c by name, and a target
-# whose cases are not there is not judged. Results go to BUILD/bench/results.json, or with --case or
+# All parts unless one is named; --case chooses cases of packets.c and live.c and pairs of pairs.c by
+# name, and a target whose pair or cases are not there is not judged. Results go to BUILD/bench/results.json, or with --case or
 # --part to BUILD/bench/partial.json. Exits with 1 when a run measured something else than it was to
 # measure; a missed target is not a failure.
 set -eu
@@ -20,19 +20,20 @@ build=$(realpath "$1")
 shift
 cd "$(dirname "$0")/../.."
 format=text
-parts=(packets live)
+parts=(packets pairs live)
 name=results
 options=()
+pattern=
 while [ $# -gt 0 ]; do
 	case $1 in
 	--json) format=json ;;
 	--part)
 		parts=("${2:?}") name=partial
-		[[ $2 =~ ^(packets|live)$ ]] || usage
+		[[ $2 =~ ^(packets|pairs|live)$ ]] || usage
 		shift
 		;;
 	--case)
-		options+=("$1" "${2:?}") name=partial
+		options+=("$1" "${2:?}") name=partial pattern=$2
 		shift
 		;;
 	--rounds | --cpu)
@@ -51,7 +52,11 @@ trap 'exit 130' INT TERM HUP
 status=0
 for part in "${parts[@]}"; do
 	command=("$build/tests/bench/packets")
-	[ "$part" = packets ] || command=(tests/bench/live.sh "$build")
+	[ "$part" != pairs ] || command+=(--pairs)
+	[ "$part" != live ] || command=(tests/bench/live.sh "$build")
+	if [ "$part" != live ] && ! "${command[@]}" --list | grep -qE -- "$pattern"; then
+		continue
+	fi
 	echo "--- $part" >&2
 	"${command[@]}" "${options[@]}" > "$work/$part.json" || status=1
 	[ -s "$work/$part.json" ] || rm "$work/$part.json"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Does the benchmark measure what it says? One short round of every case, each of which checks the
-# verdicts of its packets; and what follows from given samples. No time is judged. Needs root and a
-# build.
+# Does the benchmark measure what it says? One short round of every case and pair, each of which checks
+# the verdicts of its packets; and what follows from given samples. Of times it asks only which of two
+# that are far apart is the longer. Needs root and a build.
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
 cd "$(dirname "$0")/../.." || exit
@@ -22,6 +22,22 @@ every_case() {
 	jq -r '.cases[] | select(.ns) | .name' "$work/packets.json" | diff - <("$O/tests/bench/packets" --list)
 }
 
+pairs() {
+	timeout 120 "$O/tests/bench/packets" --pairs "${quick[@]}" >"$work/pairs.json"
+}
+
+every_pair() {
+	jq -r '.pairs[] | select(.ns) | .name' "$work/pairs.json" | diff - <("$O/tests/bench/packets" --pairs --list)
+}
+
+# In all rounds together: the balancer takes more than the floor, the rival more than the balancer, and
+# each more than its wrapper. So no contender is mistaken for another, whoever begins.
+sides_apart() {
+	timeout 120 "$O/tests/bench/packets" --pairs --case '^(floor-1|lru-1m)$' --rounds 4 --packets 65536 |
+		jq -e '(.pairs | length) == 2 and all(.pairs[].ns; map_values(add) |
+			.a > .b * 1.1 and .b > .b_wrapper * 1.1)'
+}
+
 # And takes its namespaces away again, whose names have its process's number.
 live() {
 	local pid
@@ -36,7 +52,7 @@ every_lane() {
 
 report() {
 	mkdir -p "$work/both"
-	cp "$work/packets.json" "$work/live.json" "$work/both" &&
+	cp "$work/packets.json" "$work/pairs.json" "$work/live.json" "$work/both" &&
 		python3 -B tests/bench/report.py join "$work/both" >"$work/results.json" &&
 		python3 -B tests/bench/report.py show "$work/results.json" >"$work/shown"
 }
@@ -55,21 +71,41 @@ page() {
 		grep -q '</svg>' "$work/docs/benchmark-flows.svg" && grep -q '</svg>' "$work/docs/benchmark-live.svg"
 }
 
-# One flow: 100 ns and 30 of wrapper against 60 and 30; a million: 150 and 30.
+# The balancer: 100 ns, of which 30 are the wrapper's; the floor 60 and 30. IPv6: 84 to 86, net 1.2 times.
 given() {
 	cat >"$work/both/packets.json" <<-JSON
 		{"rounds": 3, "packets": 1, "cpu": 0, "default_memory_bytes": 33554433, "cases": [
 		 {"name": "tcp4-1", "flows": 1, "vips": 1, "members": 1, "table": 1, "slots": "settled", "records": false,
 		  "lru_capacity": 1, "ns": {"wrapper": [30, 40, 30], "floor": [60, 70, 60], "floor_again": [63, 70, 60],
 		  "lb": [100, 110, 100], "lru": [200, 210, 200]}},
-		 {"name": "tcp4-1m", "flows": 1, "vips": 1, "members": 1, "table": 1, "slots": "settled", "records": false,
-		  "lru_capacity": 1, "ns": {"wrapper": [30, 30, 30], "floor": [60, 60, 60], "floor_again": [60, 60, 60],
-		  "lb": [150, 150, 150], "lru": [630, 750, 630]}},
 		 {"name": "syn4-1m", "flows": 1, "vips": 1, "members": 1, "table": 1, "slots": "settled", "records": false,
-		  "lru_capacity": 1, "error": "lb: tx for 3 packets, expected 8192"}]}
+		  "error": "lb: tx for 3 packets, expected 8192"}]}
+	JSON
+	cat >"$work/both/pairs.json" <<-JSON
+		{"rounds": 3, "packets": 1, "cpu": 0, "pairs": [
+		 {"name": "control-1", "ns": {"a_wrapper": [30, 30, 30], "a": [60, 60.9, 60.9],
+		  "b_wrapper": [30, 30, 30], "b": [60, 60, 60]}},
+		 {"name": "floor-1", "ns": {"a_wrapper": [30, 40, 30], "a": [100, 110, 100],
+		  "b_wrapper": [30, 40, 30], "b": [60, 70, 60]}},
+		 {"name": "flows-1m", "ns": {"a_wrapper": [30, 30, 30], "a": [150, 150, 150],
+		  "b_wrapper": [30, 40, 30], "b": [100, 110, 100]}},
+		 {"name": "lru-1m", "ns": {"a_wrapper": [30, 30, 30], "a": [630, 750, 630],
+		  "b_wrapper": [30, 30, 30], "b": [150, 150, 150]}},
+		 {"name": "tcp6-1", "ns": {"a_wrapper": [20, 20, 20], "a": [84, 85, 86],
+		  "b_wrapper": [30, 30, 30], "b": [85, 85, 85]}},
+		 {"name": "syn-1m", "error": "lb: tx for 3 packets, expected 8192"}]}
 	JSON
 	rm -f "$work/both/live.json"
 	python3 -B tests/bench/report.py join "$work/both" >"$work/given.json"
+}
+
+# Of 15 values the fourth on either side; of five the ends.
+interval() {
+	(cd tests/bench && python3 -B -c '
+from ratios import interval
+assert interval([*range(15, 0, -1)]) == (4, 12), interval([*range(15, 0, -1)])
+assert interval([3, 1, 2, 5, 4]) == (1, 5)
+assert interval([7]) == (7, 7)')
 }
 
 target_is() {
@@ -101,6 +137,9 @@ wrong_usage() {
 
 check "every packet of every case meets with the verdict it should" packets
 check "no case is left out" every_case
+check "nor is any of a pair" pairs
+check "no pair is left out" every_pair
+check "the sides of a pair are told apart" sides_apart
 check "on the way through veths no packet is lost or misjudged" live
 check "no lane is left out" every_lane
 check "results become a report" report
@@ -112,9 +151,15 @@ check "ratios are net of the wrapper" target_is "TCP4 established, settled, 1 fl
 check "a ratio beyond its bound is missed" target_is "the same, 1,048,576 flows / 1 flow" \
 	'(.met | not) and (.value * 1000 | round) == 1714'
 check "ratios are the median of rounds" target_is "LRU design / balancer, 1,048,576 flows" '.met and .value == 5'
+check "a bound within the spread of the rounds is close" target_is "TCP6 (IPv6 in IPv6) / TCP4, 1 flow" \
+	'.met and .close and .interval == [1.164, 1.2]'
+check "others are not" target_is "TCP4 established, settled, 1 flow / floor" '.close == false'
+check "an interval holds the median with 95 %" interval
+check "a machine on which the same program differs from itself is noisy" jq -e \
+	'.noise.noisy and .noise.controls[0].value == 1.03' "$work/given.json"
 check "a byte too much misses the target" target_is "all maps of the default configuration" '.met == false'
 check "what was not measured is not judged" target_is "not a VIP, net" '.met == null'
-check "a case that went wrong has no figures" jq -e '.rows.packets[2] | .error and (has("lb") | not)' "$work/given.json"
+check "a case that went wrong has no figures" jq -e '.rows.packets[1] | .error and (has("lb") | not)' "$work/given.json"
 check "and is not judged" target_is "TCP SYN / established, 1,048,576 flows" '.met == null'
 check "2 % more instructions pass" insns 1000 1020
 check "2.1 % more do not" insns_worse 1000 1021

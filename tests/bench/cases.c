@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Which cases are there? A new one is a row here; what it varies must be known to world.c. */
 #include <netinet/in.h>
+#include <string.h>
 #include "cases.h"
 
 #define SYN 0x02
@@ -86,6 +87,15 @@ struct bench_case case_get(size_t index)
 	if (!bench_case.table)
 		bench_case.table = LB_TABLE_SIZE_DEFAULT;
 	return bench_case;
+}
+
+struct bench_case case_named(const char *name)
+{
+	size_t index = 0;
+
+	while (strcmp(cases[index].name, name))
+		index++;
+	return case_get(index);
 }
 
 const char *case_slots_name(enum slots_state slots)

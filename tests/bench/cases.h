@@ -38,6 +38,8 @@ struct bench_case {
 size_t case_count(void);
 /* A case, whole: nothing is left out any more. */
 struct bench_case case_get(size_t index);
+/* There is one of that name. */
+struct bench_case case_named(const char *name);
 
 const char *case_slots_name(enum slots_state slots);
 

@@ -34,6 +34,8 @@ struct lane *lane_open(const char *id, enum lane_number number);
 void lane_close(struct lane *lane);
 
 const char *lane_name(enum lane_number number);
+/* Frames go through the kernel's stack, or generic XDP. */
+bool lane_is_slow(enum lane_number number);
 
 /* What a burst cost. */
 struct burst {

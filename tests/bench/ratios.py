@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What follows from the samples that packets.c and live.c have taken: net costs, ratios, targets.
 
-Ratios are taken within a round, where both sides had the same machine, and the median of the rounds
-is given. Costs are net: of the wrapper (packets), or of the generator and a veth (live).
+Targets are judged by pairs, whose two sides take turns all through a round (turns.h, live.c). A ratio
+is taken within a round, and the median of the rounds is given, with an interval that holds the true
+median with 95 %. Costs are net: of the wrapper (packets), or of the generator and a veth (live).
 """
+from math import comb
 from statistics import median, quantiles
 
 
@@ -23,6 +25,23 @@ def ratio(a, b):
     return median(x / y for x, y in zip(a, b) if y)
 
 
+def ratios(a, b):
+    """Of each round. None: one of them was not measured."""
+    return [x / y for x, y in zip(a, b) if y] if a and b else None
+
+
+def interval(values):
+    """Holds the median of what the values are drawn from with 95 %, whatever their distribution: each
+    of them lies above it with one half. With fewer than six it is the range of all, and holds less."""
+    ordered = sorted(values)
+    outside, chance = 0, 0.0
+    for left_out in range(len(ordered) // 2):
+        chance += 2 * comb(len(ordered), left_out) / 2**len(ordered)
+        if chance <= 0.05:
+            outside = left_out
+    return ordered[outside], ordered[-1 - outside]
+
+
 def cost(samples):
     return {"min_ns": round(min(samples), 2), "median_ns": round(median(samples), 2),
             "spread": round(spread(samples), 3)}
@@ -30,8 +49,8 @@ def cost(samples):
 
 def packet_row(case):
     """A row of the table of cases, or its error."""
-    row = {key: case[key] for key in ("name", "flows", "vips", "members", "table", "slots",
-                                      "records", "lru_capacity")}
+    row = {key: case.get(key) for key in ("name", "flows", "vips", "members", "table", "slots",
+                                          "records", "lru_capacity")}
     if "error" in case:
         return row | {"error": case["error"]}
     ns = case["ns"]
@@ -50,22 +69,27 @@ def packet_row(case):
     return row
 
 
+def pair_ratios(pair):
+    """Of each round; None when it went wrong."""
+    if "ns" not in pair:
+        return None
+    ns = pair["ns"]
+    return ratios(net(ns["a"], ns["a_wrapper"]), net(ns["b"], ns["b_wrapper"]))
+
+
 class Samples:
-    """Net samples by case, None where a case is not there or went wrong."""
+    """Net samples by case and ratios by pair, None where one is not there or went wrong."""
 
     def __init__(self, results):
         self.packets, self.live = {}, {}
         for case in results.get("packets", {}).get("cases", []):
             if "ns" in case:
-                wrapper = case["ns"]["wrapper"]
-                self.packets[case["name"]] = {
-                    name: net(samples, wrapper) for name, samples in case["ns"].items()}
+                self.packets[case["name"]] = net(case["ns"]["lb"], case["ns"]["wrapper"])
+        self.pairs = {pair["name"]: pair_ratios(pair)
+                      for pair in results.get("pairs", {}).get("pairs", [])}
         for case in results.get("live", {}).get("cases", []):
             if "ns" in case:
                 self.live[case["name"]] = case["ns"]
-
-    def packet(self, case, program="lb"):
-        return self.packets.get(case, {}).get(program)
 
     def live_net(self, case):
         base = self.live.get("drop-" + case.rsplit("-", 1)[1])
@@ -73,48 +97,44 @@ class Samples:
 
 
 def judged(name, value, limit, at_most, unit=""):
-    """A row of the table of targets. value None: not measured."""
-    verdict = None if value is None else (value <= limit if at_most else value >= limit)
-    return {"target": name, "value": None if value is None else round(value, 3),
-            "limit": limit, "bound": "at most" if at_most else "at least", "unit": unit,
-            "met": verdict}
-
-
-def quotient(a, b):
-    return ratio(a, b) if a and b else None
+    """A row of the table of targets. value: one, the ratios of all rounds, or None when it was not
+    measured. It is close when the bound lies within the interval."""
+    row = {"target": name, "value": None, "limit": limit, "unit": unit, "met": None,
+           "bound": "at most" if at_most else "at least"}
+    if value is None:
+        return row
+    if isinstance(value, list):
+        row["interval"] = [round(end, 3) for end in interval(value)]
+        row["close"] = row["interval"][0] <= limit <= row["interval"][1]
+        value = median(value)
+    return row | {"value": round(value, 3), "met": value <= limit if at_most else value >= limit}
 
 
 def packet_targets(samples):
-    p = samples.packet
-    strangers = [p("not-a-vip-1"), p("not-a-vip-1m")]
+    p = samples.pairs.get
+    strangers = [samples.packets.get("not-a-vip-1"), samples.packets.get("not-a-vip-1m")]
     return [
-        judged("TCP4 established, settled, 1 flow / floor",
-               quotient(p("tcp4-1"), p("tcp4-1", "floor")), 2.5, True, "x"),
-        judged("the same, 1,048,576 flows / 1 flow", quotient(p("tcp4-1m"), p("tcp4-1")), 1.4,
+        judged("TCP4 established, settled, 1 flow / floor", p("floor-1"), 2.5, True, "x"),
+        judged("the same, 1,048,576 flows / 1 flow", p("flows-1m"), 1.4, True, "x"),
+        judged("LRU design / balancer, 1,048,576 flows", p("lru-1m"), 5, False, "x"),
+        judged("TCP SYN / established, 1,048,576 flows", p("syn-1m"), 1.05, True, "x"),
+        judged("1 % of slots moving / settled, 1,048,576 flows", p("one-percent-moving-1m"), 1.1,
                True, "x"),
-        judged("LRU design / balancer, 1,048,576 flows",
-               quotient(p("tcp4-1m", "lru"), p("tcp4-1m")), 5, False, "x"),
-        judged("TCP SYN / established, 1,048,576 flows", quotient(p("syn4-1m"), p("tcp4-1m")),
-               1.05, True, "x"),
-        judged("1 % of slots moving / settled, 1,048,576 flows",
-               quotient(p("one-percent-moving-1m"), p("tcp4-1m")), 1.1, True, "x"),
         judged("LRU design / balancer, all slots moving, recorded, 1,048,576 flows",
-               quotient(p("moving-recorded-1m", "lru"), p("moving-recorded-1m")), 1, False, "x"),
+               p("lru-moving-1m"), 1, False, "x"),
+        judged("TCP6 (IPv6 in IPv6) / TCP4, 1 flow", p("tcp6-1"), 1.2, True, "x"),
+        judged("TCP6 (IPv6 in IPv6) / TCP4, 1,048,576 flows", p("tcp6-1m"), 1.2, True, "x"),
         judged("not a VIP, net", max(map(median, strangers)) if all(strangers) else None, 12, True,
                "ns"),
-        judged("TCP6 (IPv6 in IPv6) / TCP4, 1 flow", quotient(p("tcp6-1"), p("tcp4-1")), 1.2, True,
-               "x"),
-        judged("TCP6 (IPv6 in IPv6) / TCP4, 1,048,576 flows",
-               quotient(p("tcp6-1m"), p("tcp4-1m")), 1.2, True, "x"),
     ]
 
 
 def live_targets(samples):
     return [
         judged("live XDP_TX, 1,048,576 flows: rate / that of the bare encapsulation",
-               quotient(samples.live.get("encap-1m"), samples.live.get("lb-1m")), 0.8, False, "x"),
+               ratios(samples.live.get("encap-1m"), samples.live.get("lb-1m")), 0.8, False, "x"),
         judged("live: nftables DNAT / balancer, 1,024 flows, generator taken off",
-               quotient(samples.live_net("dnat-1k"), samples.live_net("lb-1k")), 7, False, "x"),
+               ratios(samples.live_net("dnat-1k"), samples.live_net("lb-1k")), 7, False, "x"),
     ]
 
 
@@ -141,15 +161,18 @@ def targets(results, insns=None):
             [memory_target(results)])
 
 
+CONTROLS = {"control-1": "1 flow", "control-1m": "1,048,576 flows"}
+
+
 def noise(results):
-    """How far the floor is from itself: the median of the cases' A/A ratios, and the worst."""
-    twins = [row["twin"] for row in map(packet_row, results.get("packets", {}).get("cases", []))
-             if "twin" in row]
-    if not twins:
+    """How far the balancer, loaded twice, is from itself: what a ratio here is worth."""
+    pairs = Samples(results).pairs
+    controls = [judged(what, pairs.get(name), 1, True) for name, what in CONTROLS.items()]
+    controls = [row for row in controls if row["value"]]
+    if not controls:
         return None
-    worst = max(twins, key=lambda value: abs(value - 1))
-    return {"median": median(twins), "worst": worst,
-            "noisy": abs(median(twins) - 1) > 0.03 or abs(worst - 1) > 0.1}
+    return {"controls": controls,
+            "noisy": any(abs(row["value"] - 1) > 0.02 for row in controls)}
 
 
 def live_row(case, samples):

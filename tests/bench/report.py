@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What did the benchmark find?
 
-    report.py join FOLDER               packets.json, live.json and insns.json there, as far as there
-                                        are any, as one, with what follows
+    report.py join FOLDER               packets.json, pairs.json, live.json and insns.json there, as
+                                        far as there are any, as one, with what follows
     report.py show RESULTS              tables, and the targets with met or missed
     report.py page RESULTS INSNS DOCS   brings DOCS/benchmark.md and its plots up to date
 
@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import sys
+import textwrap
 
 import ratios
 import plots
@@ -27,7 +28,7 @@ def cpu_model():
 def join(folder):
     results = {"machine": {"cpu": cpu_model(), "cores": os.cpu_count(),
                            "kernel": re.match(r"\d+\.\d+", platform.release())[0]}}
-    for part in ("packets", "live"):
+    for part in ("packets", "pairs", "live"):
         path = os.path.join(folder, part + ".json")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:
@@ -79,13 +80,25 @@ def live_table(rows):
                number(row.get("net_ns"), 1))
 
 
+def interval_text(row, digits=2):
+    ends = row.get("interval")
+    return " - ".join(f"{end:.{digits}f}" for end in ends) if ends else ""
+
+
 def target_table(rows):
-    yield ("target", "bound", "measured", "")
+    yield ("target", "bound", "measured", "interval", "")
     for row in rows:
         met = {None: "not measured", True: "met", False: "MISSED"}[row["met"]]
+        met += ", close" if row.get("close") else ""
         digits = 1 if row["unit"] in ("ns", "MiB") else 2
         yield (row["target"], f"{row['bound']} {row['limit']:g} {row['unit']}",
-               number(row["value"], digits), met)
+               number(row["value"], digits), interval_text(row), met)
+
+
+def noise_text(noise):
+    return "The balancer against itself: " + "; ".join(
+        f"{row['value']:.3f} ({interval_text(row, 3)}) with {row['target']}"
+        for row in noise["controls"]) + "."
 
 
 def print_aligned(rows):
@@ -125,7 +138,7 @@ def show(results):
             print("not measured:", row["target"])
     noise = results["noise"]
     if noise:
-        print(f"\nThe floor against itself: {noise['median']:.3f}, at worst {noise['worst']:.3f}.")
+        print("\n" + noise_text(noise))
         if noise["noisy"]:
             print("This machine is TOO NOISY now: the same program differs from itself by that.")
 
@@ -138,10 +151,11 @@ def replace_part(text, name, body):
 
 
 def machine_text(results):
-    machine, noise = results["machine"], results["noise"]
-    return (f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; "
-            f"{results['packets']['rounds']} rounds of {results['packets']['packets']:,} packets. "
-            f"The floor against itself: {noise['median']:.3f}, at worst {noise['worst']:.3f}.")
+    machine, pairs = results["machine"], results["pairs"]
+    return textwrap.fill(
+        f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}; pairs: "
+        f"{pairs['rounds']} rounds of {pairs['packets']:,} packets. "
+        f"{noise_text(results['noise'])}", width=94)
 
 
 def insns_table(insns):

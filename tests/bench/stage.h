@@ -1,23 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A case on the stage: its programs, loaded, and packets sent through one of them. */
+/* A case on the stage: its programs, loaded, with maps that are filled as it asks for. */
 #ifndef BENCH_STAGE_H
 #define BENCH_STAGE_H
 
 #include "cases.h"
-#include "next.h"
 #include "rival_load.h"
 #include "world.h"
 
 enum variant { WRAPPER, FLOOR, FLOOR_AGAIN, BALANCER, RIVAL, VARIANTS };
+#define VARIANT_BIT(variant) (1u << (variant))
 
-/* A case, and what is known of it after some rounds. */
+/* A case, and what it needs to be loaded. */
 struct row {
 	struct bench_case of;
 	struct plan *plan;
-	struct rival *rival;  /* shared with other rows */
+	struct rival *rival;  /* shared with other rows; NULL: nobody asks for it */
 	uint32_t rival_flows; /* connections that it is to know */
-	double *samples[VARIANTS];
-	uint32_t packets; /* timed, in each run */
 	char error[256];
 };
 
@@ -30,28 +28,16 @@ int row_complain(struct row *row, enum variant variant, const char *format, ...)
 /* What is loaded for a case in a round. */
 struct stage {
 	const struct row *row;
-	struct frame frame;
-	struct next_bpf *next;
 	struct bare_bpf *bare, *bare_again;
 	struct datapath *datapath;
 };
 
-/* Loads everything anew and makes the records of the case; the rival learns its connections if it
- * does not know them. 0 or -errno; to be closed in any case. */
-int stage_open(struct stage *stage, struct row *row);
+/* Loads the programs of these variants and makes the records of the case; the rival learns its
+ * connections if it does not know them. 0 or -errno; to be closed in any case. */
+int stage_open(struct stage *stage, struct row *row, uint32_t variants);
 void stage_close(struct stage *stage);
 
-/* Who gets the packets from now on. */
-int stage_set_target(struct stage *stage, enum variant variant);
-
-struct outcome {
-	double ns; /* a packet */
-	uint32_t action;
-	size_t length; /* of the last frame */
-};
-
-int stage_run(struct stage *stage, uint32_t packets, struct outcome *outcome);
-
-struct next_order stage_order(const struct stage *stage);
+/* Of a variant's program. */
+int stage_fd(const struct stage *stage, enum variant variant);
 
 #endif

@@ -5,42 +5,43 @@
 
 void counts_read(const struct stage *stage, struct counts *counts)
 {
-	datapath_verdicts(stage->datapath, counts->verdicts);
-	datapath_flow_counts(stage->datapath, counts->flows);
-	rival_outcomes(stage->row->rival, counts->rival);
-	counts->order = stage_order(stage);
+	*counts = (struct counts){0};
+	if (stage->datapath) {
+		datapath_verdicts(stage->datapath, counts->verdicts);
+		datapath_flow_counts(stage->datapath, counts->flows);
+	}
+	if (stage->row->rival)
+		rival_outcomes(stage->row->rival, counts->rival);
 }
 
-/* Every packet was of the next flow, in an order that goes through all (see next.h). */
-static int check_order(struct row *row, const struct counts *before, const struct counts *after)
+static int check_order(const struct verify *of)
 {
-	uint32_t index = before->order.index, i;
+	uint32_t index = of->contender->first, i;
 
-	for (i = 0; i < row->packets; i++)
-		index = index * before->order.multiplier + before->order.addend;
-	if (index != after->order.index || before->order.multiplier % 4 != 1 ||
-	    before->order.addend % 2 != 1)
-		return row_complain(row, WRAPPER,
+	for (i = 0; i < of->contender->packets; i++)
+		index = turns_index_after(index);
+	if (index != of->contender->last)
+		return row_complain(of->row, of->variant,
 				    "flows were not gone through one after the other");
 	return 0;
 }
 
-static int check_verdicts(struct row *row, const struct counts *before, const struct counts *after)
+static int check_verdicts(const struct verify *of, const struct counts *after)
 {
 	static const char *const names[] = {
 #define VERDICT_NAME(id, name, action, meaning) name,
 		LB_VERDICT_LIST(VERDICT_NAME)
 #undef VERDICT_NAME
 	};
-	const enum lb_verdict wanted = case_verdict(&row->of);
+	const enum lb_verdict wanted = case_verdict(&of->row->of);
 	int i;
 
 	for (i = 0; i < LB_VERDICT_COUNT; i++) {
-		const uint64_t count = after->verdicts[i] - before->verdicts[i];
-		const uint64_t owed = i == (int)wanted ? row->packets : 0;
+		const uint64_t count = after->verdicts[i] - of->before.verdicts[i];
+		const uint64_t owed = i == (int)wanted ? of->contender->packets : 0;
 
 		if (count != owed)
-			return row_complain(row, BALANCER, "%s for %llu packets, expected %llu",
+			return row_complain(of->row, BALANCER, "%s for %llu packets, expected %llu",
 					    names[i], (unsigned long long)count,
 					    (unsigned long long)owed);
 	}
@@ -76,10 +77,10 @@ static bool near_share(uint64_t count, uint32_t packets, uint32_t share)
 	return count >= owed / 2 && count <= owed * 2;
 }
 
-static int check_flow_counts(struct row *row, const struct counts *before,
-			     const struct counts *after)
+static int check_flow_counts(const struct verify *of, const struct counts *after)
 {
-	const struct flow_shares owed = shares_owed(&row->of);
+	const struct flow_shares owed = shares_owed(&of->row->of);
+	const uint32_t packets = of->contender->packets;
 	const struct {
 		const char *name;
 		enum lb_flow_count which;
@@ -91,58 +92,60 @@ static int check_flow_counts(struct row *row, const struct counts *before,
 	};
 	size_t i;
 
-	if (row->of.stranger)
+	if (of->row->of.stranger)
 		return 0;
 	for (i = 0; i < 3; i++) {
 		const uint64_t count =
-			after->flows[checks[i].which] - before->flows[checks[i].which];
+			after->flows[checks[i].which] - of->before.flows[checks[i].which];
 
-		if (!near_share(count, row->packets, checks[i].share))
-			return row_complain(row, BALANCER, "flow table: %llu %s of %u packets",
-					    (unsigned long long)count, checks[i].name,
-					    row->packets);
+		if (!near_share(count, packets, checks[i].share))
+			return row_complain(of->row, BALANCER, "flow table: %llu %s of %u packets",
+					    (unsigned long long)count, checks[i].name, packets);
 	}
 	return 0;
 }
 
-static int check_rival(struct row *row, const struct counts *before, const struct counts *after)
+static int check_rival(const struct verify *of, const struct counts *after)
 {
-	const enum rival_outcome wanted = row->of.stranger ? RIVAL_PASSED : RIVAL_SENT;
-	const uint64_t good = after->rival[wanted] - before->rival[wanted];
-	const uint64_t missed = after->rival[RIVAL_MISSED] - before->rival[RIVAL_MISSED];
+	const enum rival_outcome wanted = of->row->of.stranger ? RIVAL_PASSED : RIVAL_SENT;
+	const uint64_t good = after->rival[wanted] - of->before.rival[wanted];
+	const uint64_t missed = after->rival[RIVAL_MISSED] - of->before.rival[RIVAL_MISSED];
 
-	if (good != row->packets || missed)
-		return row_complain(
-			row, RIVAL, "%llu of %u packets forwarded, %llu unknown connections",
-			(unsigned long long)good, row->packets, (unsigned long long)missed);
+	if (good != of->contender->packets || missed)
+		return row_complain(of->row, RIVAL,
+				    "%llu of %u packets forwarded, %llu unknown connections",
+				    (unsigned long long)good, of->contender->packets,
+				    (unsigned long long)missed);
 	return 0;
 }
 
-static int check_frame(struct row *row, const struct stage *stage, enum variant variant,
-		       const struct outcome *outcome)
+static int check_frames(const struct verify *of)
 {
-	const bool bare = variant < BALANCER;
-	const uint32_t action = row->of.stranger && !bare ? XDP_PASS : XDP_TX;
-	const int growth = variant == WRAPPER ? 0 : bare ? 20 : case_growth(&row->of);
+	const bool bare = of->variant < BALANCER;
+	const int growth = of->variant == WRAPPER ? 0 : bare ? 20 : case_growth(&of->row->of);
+	const uint64_t owed =
+		(uint64_t)of->contender->packets * (of->contender->frame.length + growth);
 
-	if (outcome->action != action || outcome->length != stage->frame.length + growth)
-		return row_complain(
-			row, variant, "the last frame: XDP action %u, %zu bytes; expected %u, %zu",
-			outcome->action, outcome->length, action, stage->frame.length + growth);
+	if (of->contender->bytes != owed)
+		return row_complain(of->row, of->variant, "%llu bytes of %u frames, expected %llu",
+				    (unsigned long long)of->contender->bytes,
+				    of->contender->packets, (unsigned long long)owed);
 	return 0;
 }
 
-int verify(struct row *row, const struct stage *stage, enum variant variant,
-	   const struct outcome *outcome, const struct counts *before)
+uint32_t verify_action(const struct row *row, enum variant variant)
+{
+	return row->of.stranger && variant >= BALANCER ? XDP_PASS : XDP_TX;
+}
+
+int verify(const struct verify *of)
 {
 	struct counts after;
 
-	counts_read(stage, &after);
-	if (check_frame(row, stage, variant, outcome) || check_order(row, before, &after))
+	counts_read(of->stage, &after);
+	if (check_frames(of) || check_order(of))
 		return -1;
-	if (variant == BALANCER)
-		return check_verdicts(row, before, &after) || check_flow_counts(row, before, &after)
-			       ? -1
-			       : 0;
-	return variant == RIVAL ? check_rival(row, before, &after) : 0;
+	if (of->variant == BALANCER)
+		return check_verdicts(of, &after) || check_flow_counts(of, &after) ? -1 : 0;
+	return of->variant == RIVAL ? check_rival(of, &after) : 0;
 }

@@ -4,10 +4,10 @@
 #define BENCH_VERIFY_H
 
 #include "stage.h"
+#include "turns.h"
 
 /* All the counters at one time. */
 struct counts {
-	struct next_order order;
 	uint64_t verdicts[LB_VERDICT_COUNT];
 	uint64_t flows[LB_FLOW_COUNT_COUNT];
 	uint64_t rival[RIVAL_OUTCOMES];
@@ -15,10 +15,20 @@ struct counts {
 
 void counts_read(const struct stage *stage, struct counts *counts);
 
-/* Every one of the row's packets was of the next flow, met with the verdict that it should, found
- * records as the case has them; and the last frame is as long as it should be. 0, or -1 after the
- * row was told what is wrong. */
-int verify(struct row *row, const struct stage *stage, enum variant variant,
-	   const struct outcome *outcome, const struct counts *before);
+/* What a contender's packets are to be held against. */
+struct verify {
+	struct row *row;
+	const struct stage *stage;
+	enum variant variant;
+	const struct contender *contender;
+	struct counts before;
+};
+
+/* Each packet was of the next flow, met with the verdict that it should, found records as the case
+ * has them, and left as long a frame as it should. 0, or -1 after the row was told what is wrong. */
+int verify(const struct verify *of);
+
+/* The XDP action that packets of a variant meet with. */
+uint32_t verify_action(const struct row *row, enum variant variant);
 
 #endif

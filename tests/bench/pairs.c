@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Which pairs are there? Targets are judged by them (ratios.py). */
+#include "pairs.h"
+
+const struct pair pairs[] = {
+	/* Loaded twice: what the method is worth. */
+	{"control-1", {{"tcp4-1", BALANCER}, {"tcp4-1", BALANCER}}},
+	{"control-1m", {{"tcp4-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"floor-1", {{"tcp4-1", BALANCER}, {"tcp4-1", FLOOR}}},
+	{"flows-1m", {{"tcp4-1m", BALANCER}, {"tcp4-1", BALANCER}}},
+	{"lru-1m", {{"tcp4-1m", RIVAL}, {"tcp4-1m", BALANCER}}},
+	{"syn-1m", {{"syn4-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"one-percent-moving-1m", {{"one-percent-moving-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"lru-moving-1m", {{"moving-recorded-1m", RIVAL}, {"moving-recorded-1m", BALANCER}}},
+	{"tcp6-1", {{"tcp6-1", BALANCER}, {"tcp4-1", BALANCER}}},
+	{"tcp6-1m", {{"tcp6-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
+};
+
+const size_t pair_count = sizeof(pairs) / sizeof(*pairs);
