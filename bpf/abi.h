@@ -28,7 +28,7 @@
  *   4  the grades of records mean something else
  *   5  the records of fragments hold the protocol; map "scratch"
  *   6  members have their pool's number in place of a VIP's; map "vip_pools"; places in the VIP
- *      index have 17 bits of VIP number; map "vip_counters"
+ *      index have 17 bits of VIP number, and its lines overflow into the next; map "vip_counters"
  */
 #define LB_ABI_VERSION 6
 
@@ -99,25 +99,32 @@ struct lb_vip_value {
 /* --- VIP index: mmapped arrays "index4" and "index6" of lines ---
  * Where the program looks for the VIP of a TCP, UDP or SCTP packet, since a look-up in a hash map
  * costs more than all the rest of its way; bpf/vip_index.h says how. It holds what "vips4" and
- * "vips6" hold, except address-only and fragments-only entries. A line that has no room for all
- * that belong into it says so (LB_INDEX_MORE), and those are looked up in the hash map.
+ * "vips6" hold, except address-only and fragments-only entries. An entry for which its line has no
+ * room stands in one of the next, each of those that it has passed says so (LB_INDEX_MORE), and so
+ * do all LB_INDEX_REACH lines where none had room: then it is in the hash map alone.
  */
 #define LB_INDEX_WAYS 4
+#define LB_INDEX_REACH 8           /* lines; there are no fewer */
 #define LB_INDEX_MORE (1ull << 63) /* in a line's first key */
 
+struct lb_index4_way {
+	__u64 key;   /* flags:8 | protocol:8 | port:16 | address:32; 0: free */
+	__u64 place; /* lb_place */
+};
+
 struct lb_index4_line {
-	struct {
-		__u64 key;   /* flags:8 | protocol:8 | port:16 | address:32; 0: free */
-		__u64 place; /* lb_place */
-	} way[LB_INDEX_WAYS];
+	struct lb_index4_way way[LB_INDEX_WAYS];
+};
+
+/* No two of a line have the same key without flags. */
+struct lb_index6_way {
+	__u64 key;   /* flags:8 | protocol:8 | port:16 | hash of the address:32; 0: free */
+	__u64 place; /* lb_place */
+	__u64 address[2];
 };
 
 struct lb_index6_line {
-	struct {
-		__u64 key;   /* flags:8 | protocol:8 | port:16 | hash of the address:32; 0: free */
-		__u64 place; /* lb_place */
-		__u64 address[2];
-	} way[LB_INDEX_WAYS];
+	struct lb_index6_way way[LB_INDEX_WAYS];
 };
 
 /* start:27 | number:17 | size:20, of struct lb_vip_value. Never 0, since no VIP is without slots.
@@ -354,7 +361,7 @@ struct lb_program_config {
 	__u32 flow_buckets; /* power of two */
 	__u32 flow_budget;  /* evictions by packets other than SYNs, per CPU and time unit */
 	__u32 answer_rate;  /* echo replies, and "too big" messages, a second and CPU; 0: none */
-	__u32 index_mask;   /* lines of each VIP index, a power of two, less 1 */
+	__u32 index_lines;  /* of each VIP index */
 	__u32 vip_counters; /* whether packets are counted by VIP, too */
 	__u32 pad;
 };

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
 /* Stage 3: is the packet for a VIP, and for which?
  *
- * A packet with ports is looked up in the index, one cache line. The hash maps hold every entry,
+ * A packet with ports is looked up in the index, mostly one cache line. The hash maps hold every entry,
  * and are asked for what is rare: for addresses alone, for fragments without ports, and for what
- * did not fit into its line of the index.
+ * did not fit into the index.
  */
 #ifndef LB_VIP_H
 #define LB_VIP_H
@@ -78,7 +78,8 @@ static __always_inline int vip_at(__u64 key, __u64 place, struct vip *vip)
 	return place != 0;
 }
 
-/* For what did not fit into its line. An entry for fragments is none for a packet that has ports. */
+/* For what did not fit into the index. An entry for fragments is none for a packet that has ports.
+ */
 static __always_inline int vip_beyond_index(const struct packet *packet, __be16 port,
 					    struct vip *vip)
 {
@@ -90,46 +91,98 @@ static __always_inline int vip_beyond_index(const struct packet *packet, __be16 
 	return 1;
 }
 
+/* The entry in this line, if there is one. `more`: whether to look in the next line if not. The way
+ * is looked up again by its number, so that what is read of it was written before its key. */
+static __always_inline volatile struct lb_index4_way *vip_in_line4(__u32 number, __u64 key,
+								   __u64 *more)
+{
+	volatile struct lb_index4_line *line = bpf_map_lookup_elem(&index4, &number);
+	volatile struct lb_index4_way *way;
+
+	*more = 0;
+	if (!line)
+		return NULL;
+	way = &line->way[index_way(line->way[1].key, key, 1) | index_way(line->way[2].key, key, 2) |
+			 index_way(line->way[3].key, key, 3)];
+	if (index_is(way->key, key))
+		return way;
+	*more = line->way[0].key & LB_INDEX_MORE;
+	return NULL;
+}
+
+static __always_inline volatile struct lb_index6_way *
+vip_in_line6(__u32 number, __u64 key, __u64 address, __u64 address_low, __u64 *more)
+{
+	volatile struct lb_index6_line *line = bpf_map_lookup_elem(&index6, &number);
+	volatile struct lb_index6_way *way;
+
+	*more = 0;
+	if (!line)
+		return NULL;
+	way = &line->way[index_way(line->way[1].key, key, 1) | index_way(line->way[2].key, key, 2) |
+			 index_way(line->way[3].key, key, 3)];
+	if (index_is(way->key, key) && way->address[0] == address && way->address[1] == address_low)
+		return way;
+	*more = line->way[0].key & LB_INDEX_MORE;
+	return NULL;
+}
+
+/* In the lines after this one, out of line. NULL: the map is to be asked. */
+static __noinline volatile struct lb_index4_way *vip_further4(__u32 number, __u64 key)
+{
+	volatile struct lb_index4_way *way = NULL;
+	__u64 more = 1;
+	int i;
+
+	for (i = 1; i < LB_INDEX_REACH && !way && more; i++) {
+		number = index_next_line(number, config.index_lines);
+		way = vip_in_line4(number, key, &more);
+	}
+	return way;
+}
+
+static __noinline volatile struct lb_index6_way *vip_further6(__u32 number, __u64 key,
+							      __u64 address, __u64 address_low)
+{
+	volatile struct lb_index6_way *way = NULL;
+	__u64 more = 1;
+	int i;
+
+	for (i = 1; i < LB_INDEX_REACH && !way && more; i++) {
+		number = index_next_line(number, config.index_lines);
+		way = vip_in_line6(number, key, address, address_low, &more);
+	}
+	return way;
+}
+
 static __always_inline int vip_in_index4(const struct packet *packet, __be16 port, struct vip *vip)
 {
 	const struct index_place at = index_place4(packet->destination[0], port, packet->protocol);
-	const __u32 number = at.line & config.index_mask;
-	volatile struct lb_index4_line *line = bpf_map_lookup_elem(&index4, &number);
-	__u64 first, key;
-	int i;
+	const __u32 number = index_line(at.hash, config.index_lines);
+	volatile struct lb_index4_way *way;
+	__u64 more;
 
-	if (!line)
-		return 0;
-	first = line->way[0].key;
-#pragma unroll
-	for (i = 0; i < LB_INDEX_WAYS; i++) {
-		key = i ? line->way[i].key : first;
-		if ((key & INDEX_KEY_MASK) == at.key)
-			return vip_at(key, line->way[i].place, vip);
-	}
-	return unlikely(first & LB_INDEX_MORE) ? vip_beyond_index(packet, port, vip) : 0;
+	way = vip_in_line4(number, at.key, &more);
+	if (unlikely(more))
+		way = vip_further4(number, at.key);
+	if (way)
+		return vip_at(way->key, way->place, vip);
+	return unlikely(more) ? vip_beyond_index(packet, port, vip) : 0;
 }
 
 static __always_inline int vip_in_index6(const struct packet *packet, __be16 port, struct vip *vip)
 {
 	const struct index_place at = index_place6(packet->destination, port, packet->protocol);
-	const __u32 number = at.line & config.index_mask;
-	volatile struct lb_index6_line *line = bpf_map_lookup_elem(&index6, &number);
-	__u64 first, key;
-	int i;
+	const __u32 number = index_line(at.hash, config.index_lines);
+	volatile struct lb_index6_way *way;
+	__u64 more;
 
-	if (!line)
-		return 0;
-	first = line->way[0].key;
-#pragma unroll
-	for (i = 0; i < LB_INDEX_WAYS; i++) {
-		key = i ? line->way[i].key : first;
-		if ((key & INDEX_KEY_MASK) == at.key &&
-		    line->way[i].address[0] == packet->destination[0] &&
-		    line->way[i].address[1] == packet->destination[1])
-			return vip_at(key, line->way[i].place, vip);
-	}
-	return unlikely(first & LB_INDEX_MORE) ? vip_beyond_index(packet, port, vip) : 0;
+	way = vip_in_line6(number, at.key, packet->destination[0], packet->destination[1], &more);
+	if (unlikely(more))
+		way = vip_further6(number, at.key, packet->destination[0], packet->destination[1]);
+	if (way)
+		return vip_at(way->key, way->place, vip);
+	return unlikely(more) ? vip_beyond_index(packet, port, vip) : 0;
 }
 
 static __always_inline int vip_in_index(const struct packet *packet, __be16 port, struct vip *vip)

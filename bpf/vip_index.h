@@ -10,6 +10,7 @@
 
 #include <linux/types.h>
 #include "abi.h"
+#include "bounds.h"
 
 #define INDEX_FLAGS_SHIFT 56
 #define INDEX_KEY_MASK ((1ull << INDEX_FLAGS_SHIFT) - 1)
@@ -20,13 +21,41 @@ _Static_assert(!(LB_VIP_INDEXED & (LB_VIP_ADDRESS_ONLY | LB_VIP_FRAGMENTS_ONLY))
 	       "what the index must hold has room there");
 
 struct index_place {
-	__u64 key;  /* without flags */
-	__u32 line; /* more bits than there are lines */
+	__u64 key; /* without flags */
+	__u32 hash;
 };
+
+/* The line where an entry belongs. */
+static inline __attribute__((always_inline)) __u32 index_line(__u32 hash, __u32 lines)
+{
+	return (__u64)hash * lines >> 32;
+}
+
+static inline __attribute__((always_inline)) __u32 index_next_line(__u32 line, __u32 lines)
+{
+	return line + 1 < lines ? line + 1 : 0;
+}
 
 static inline __attribute__((always_inline)) __u32 index_flags(__u64 key)
 {
 	return (key & ~LB_INDEX_MORE) >> INDEX_FLAGS_SHIFT;
+}
+
+static inline __attribute__((always_inline)) int index_is(__u64 key, __u64 wanted)
+{
+	return (key & INDEX_KEY_MASK) == wanted;
+}
+
+/* `way` where it has the wanted key, else 0. Without a branch: in lines that are full of VIPs no
+ * predictor can tell which of them is next. Barriers keep the compiler from making one. */
+static inline __attribute__((always_inline)) __u64 index_way(__u64 key, __u64 wanted, __u64 way)
+{
+	__s64 same = ((key ^ wanted) & INDEX_KEY_MASK) - 1;
+
+	BOUNDS_BARRIER(same);
+	same >>= 63;
+	BOUNDS_BARRIER(same);
+	return same & way;
 }
 
 static inline __attribute__((always_inline)) __u64 index_service(__be16 port, __u8 protocol)

@@ -9,78 +9,121 @@ struct vip_index {
 	struct lb_index4_line *lines4;
 	struct lb_index6_line *lines6;
 	uint32_t lines;
-	uint32_t *more[2]; /* of each line, how many did not fit; IPv4, IPv6 */
+	uint32_t *passed[2]; /* by line: how many found no room in it; IPv4, IPv6 */
 };
 
-/* Where an endpoint belongs, in either array. */
+/* Where an endpoint may stand: LB_INDEX_REACH lines of either array, from its own on. */
 struct spot {
 	uint64_t key; /* without flags */
 	uint64_t address[2];
-	struct lb_index4_line *line4; /* one of the two */
-	struct lb_index6_line *line6;
-	uint32_t *more;
+	bool is6;
+	uint32_t line[LB_INDEX_REACH];
 };
 
 static struct spot spot_of(const struct vip_index *index, const struct lb_endpoint *endpoint)
 {
-	const bool is6 = endpoint->address.family == 6;
+	struct spot spot = {.is6 = endpoint->address.family == 6};
 	struct index_place place;
-	struct spot spot = {0};
-	uint32_t line;
+	int i;
 
 	memcpy(spot.address, endpoint->address.bytes, sizeof(spot.address));
-	place = is6 ? index_place6((const __u64 *)spot.address, htons(endpoint->port),
-				   endpoint->protocol)
-		    : index_place4(spot.address[0], htons(endpoint->port), endpoint->protocol);
-	line = place.line & (index->lines - 1);
+	place = spot.is6 ? index_place6((const __u64 *)spot.address, htons(endpoint->port),
+					endpoint->protocol)
+			 : index_place4(spot.address[0], htons(endpoint->port), endpoint->protocol);
 	spot.key = place.key;
-	spot.more = &index->more[is6][line];
-	if (is6)
-		spot.line6 = &index->lines6[line];
-	else
-		spot.line4 = &index->lines4[line];
+	spot.line[0] = index_line(place.hash, index->lines);
+	for (i = 1; i < LB_INDEX_REACH; i++)
+		spot.line[i] = index_next_line(spot.line[i - 1], index->lines);
 	return spot;
 }
 
-static __u64 *key_at(const struct spot *spot, int way)
+static __u64 *key_at(const struct vip_index *index, bool is6, uint32_t line, int way)
 {
-	return spot->line6 ? &spot->line6->way[way].key : &spot->line4->way[way].key;
+	return is6 ? &index->lines6[line].way[way].key : &index->lines4[line].way[way].key;
 }
 
-static __u64 *place_at(const struct spot *spot, int way)
+static __u64 *place_at(const struct vip_index *index, bool is6, uint32_t line, int way)
 {
-	return spot->line6 ? &spot->line6->way[way].place : &spot->line4->way[way].place;
+	return is6 ? &index->lines6[line].way[way].place : &index->lines4[line].way[way].place;
 }
 
-/* The way that has this key (0: a free one) or -1. */
-static int find(const struct spot *spot, uint64_t key)
+/* The way in this line that has the key (0: a free one), or -1. */
+static int way_of(const struct vip_index *index, bool is6, uint32_t line, uint64_t key)
 {
 	int way;
 
-	for (way = 0; way < LB_INDEX_WAYS; way++) {
-		if ((*key_at(spot, way) & INDEX_KEY_MASK) != key)
+	for (way = 0; way < LB_INDEX_WAYS; way++)
+		if (index_is(*key_at(index, is6, line, way), key))
+			return way;
+	return -1;
+}
+
+/* The endpoint's own way in one of its lines, or -1. IPv6 addresses may share a key, in different
+ * lines. */
+static int find(const struct vip_index *index, const struct spot *spot, int *place)
+{
+	int i, way;
+
+	for (i = 0; i < LB_INDEX_REACH; i++) {
+		way = way_of(index, spot->is6, spot->line[i], spot->key);
+		if (way < 0)
 			continue;
-		if (!key || !spot->line6 ||
-		    !memcmp(spot->line6->way[way].address, spot->address, sizeof(spot->address)))
+		*place = i;
+		if (!spot->is6 || !memcmp(index->lines6[spot->line[i]].way[way].address,
+					  spot->address, sizeof(spot->address)))
+			return way;
+	}
+	return -1;
+}
+
+/* A free way, in the first line that has one and nobody with the same key; or -1. */
+static int find_room(const struct vip_index *index, const struct spot *spot, int *place)
+{
+	int i, way;
+
+	for (i = 0; i < LB_INDEX_REACH; i++) {
+		if (way_of(index, spot->is6, spot->line[i], spot->key) >= 0)
+			continue;
+		way = way_of(index, spot->is6, spot->line[i], 0);
+		*place = i;
+		if (way >= 0)
 			return way;
 	}
 	return -1;
 }
 
 /* The mark stands in the first key, whatever else does. */
-static void set_key(const struct spot *spot, int way, uint64_t key)
+static void set_key(const struct vip_index *index, bool is6, uint32_t line, int way, uint64_t key)
 {
-	uint64_t mark = way ? 0 : *key_at(spot, 0) & LB_INDEX_MORE;
+	__u64 *at = key_at(index, is6, line, way);
+	uint64_t mark = way ? 0 : *at & LB_INDEX_MORE;
 
-	__atomic_store_n(key_at(spot, way), key | mark, __ATOMIC_RELEASE);
+	__atomic_store_n(at, key | mark, __ATOMIC_RELEASE);
 }
 
-static void set_mark(const struct spot *spot)
+static void set_mark(const struct vip_index *index, bool is6, uint32_t line)
 {
-	uint64_t first = *key_at(spot, 0) & ~LB_INDEX_MORE;
+	__u64 *at = key_at(index, is6, line, 0);
 
-	__atomic_store_n(key_at(spot, 0), first | (*spot->more ? LB_INDEX_MORE : 0),
+	__atomic_store_n(at,
+			 (*at & ~LB_INDEX_MORE) | (index->passed[is6][line] ? LB_INDEX_MORE : 0),
 			 __ATOMIC_RELEASE);
+}
+
+/* An entry has passed so many of its lines; or is gone, and has not. */
+static void pass(struct vip_index *index, const struct spot *spot, int lines, bool gone)
+{
+	int i;
+
+	for (i = 0; i < lines; i++) {
+		uint32_t *passed = &index->passed[spot->is6][spot->line[i]];
+
+		if (!gone)
+			++*passed;
+		else if (*passed)
+			--*passed;
+		set_mark(index, spot->is6, spot->line[i]);
+	}
 }
 
 static uint64_t index_bits(uint32_t flags)
@@ -88,55 +131,52 @@ static uint64_t index_bits(uint32_t flags)
 	return (uint64_t)(flags & LB_VIP_INDEXED) << INDEX_FLAGS_SHIFT;
 }
 
-static void put(const struct spot *spot, int way, const struct lb_vip_value *value)
+static void put(const struct vip_index *index, const struct spot *spot, uint32_t line, int way,
+		const struct lb_vip_value *value)
 {
 	int i;
 
-	if (spot->line6)
+	if (spot->is6)
 		for (i = 0; i < 2; i++)
-			__atomic_store_n(&spot->line6->way[way].address[i], spot->address[i],
+			__atomic_store_n(&index->lines6[line].way[way].address[i], spot->address[i],
 					 __ATOMIC_RELAXED);
-	__atomic_store_n(place_at(spot, way),
+	__atomic_store_n(place_at(index, spot->is6, line, way),
 			 lb_place(value->number, value->slots_start, value->slots_size),
 			 __ATOMIC_RELEASE);
-	set_key(spot, way, spot->key | index_bits(value->flags));
+	set_key(index, spot->is6, line, way, spot->key | index_bits(value->flags));
 }
 
 void vip_index_add(struct vip_index *index, const struct lb_endpoint *endpoint,
 		   const struct lb_vip_value *value)
 {
 	const struct spot spot = spot_of(index, endpoint);
-	int way = find(&spot, 0);
+	int place, way = find_room(index, &spot, &place);
 
-	if (way >= 0) {
-		put(&spot, way, value);
-		return;
-	}
-	++*spot.more;
-	set_mark(&spot);
+	pass(index, &spot, way < 0 ? LB_INDEX_REACH : place, false);
+	if (way >= 0)
+		put(index, &spot, spot.line[place], way, value);
 }
 
 void vip_index_flags(struct vip_index *index, const struct lb_endpoint *endpoint, uint32_t flags)
 {
 	const struct spot spot = spot_of(index, endpoint);
-	int way = find(&spot, spot.key);
+	int place, way = find(index, &spot, &place);
 
 	if (way >= 0)
-		set_key(&spot, way, spot.key | index_bits(flags));
+		set_key(index, spot.is6, spot.line[place], way, spot.key | index_bits(flags));
 }
 
 void vip_index_del(struct vip_index *index, const struct lb_endpoint *endpoint)
 {
 	const struct spot spot = spot_of(index, endpoint);
-	int way = find(&spot, spot.key);
+	int place, way = find(index, &spot, &place);
 
 	if (way >= 0) {
-		set_key(&spot, way, 0);
-		__atomic_store_n(place_at(&spot, way), 0, __ATOMIC_RELEASE);
-	} else if (*spot.more) {
-		--*spot.more;
-		set_mark(&spot);
+		set_key(index, spot.is6, spot.line[place], way, 0);
+		__atomic_store_n(place_at(index, spot.is6, spot.line[place], way), 0,
+				 __ATOMIC_RELEASE);
 	}
+	pass(index, &spot, way < 0 ? LB_INDEX_REACH : place, true);
 }
 
 /* --- those of an earlier lbd --- */
@@ -145,11 +185,14 @@ void vip_index_adopt(struct vip_index *index, const struct lb_endpoint *endpoint
 		     const struct lb_vip_value *value)
 {
 	const struct spot spot = spot_of(index, endpoint);
+	int place, way = find(index, &spot, &place);
 
-	if (find(&spot, spot.key) >= 0)
-		vip_index_flags(index, endpoint, value->flags);
-	else
+	if (way < 0) {
 		vip_index_add(index, endpoint, value);
+		return;
+	}
+	pass(index, &spot, place, false);
+	vip_index_flags(index, endpoint, value->flags);
 }
 
 void vip_index_adopted(struct vip_index *index)
@@ -157,10 +200,8 @@ void vip_index_adopted(struct vip_index *index)
 	uint32_t line;
 
 	for (line = 0; line < index->lines; line++) {
-		set_mark(&(struct spot){.line4 = &index->lines4[line],
-					.more = &index->more[0][line]});
-		set_mark(&(struct spot){.line6 = &index->lines6[line],
-					.more = &index->more[1][line]});
+		set_mark(index, false, line);
+		set_mark(index, true, line);
 	}
 }
 
@@ -174,8 +215,8 @@ struct vip_index *vip_index_new(struct lb_index4_line *lines4, struct lb_index6_
 		return NULL;
 	*index = (struct vip_index){.lines4 = lines4, .lines6 = lines6, .lines = lines};
 	for (i = 0; i < 2; i++)
-		index->more[i] = calloc(lines, sizeof(*index->more[i]));
-	if (index->more[0] && index->more[1])
+		index->passed[i] = calloc(lines, sizeof(*index->passed[i]));
+	if (index->passed[0] && index->passed[1])
 		return index;
 	vip_index_free(index);
 	return NULL;
@@ -185,7 +226,7 @@ void vip_index_free(struct vip_index *index)
 {
 	if (!index)
 		return;
-	free(index->more[0]);
-	free(index->more[1]);
+	free(index->passed[0]);
+	free(index->passed[1]);
 	free(index);
 }

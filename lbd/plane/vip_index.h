@@ -2,7 +2,8 @@
 /* The VIP index as lbd keeps it: lines that the program looks VIPs up in (bpf/abi.h,
  * bpf/vip_index.h). Edited in place while packets flow, each word by one atomic store. Pure.
  *
- * What does not fit into its line is counted, and the line marked, until as many have gone again.
+ * What does not fit into its line stands in one of the next, or in the map alone. The lines that it has
+ * passed are marked, and count it, until it is gone. An entry stays where it is: no reader can miss it.
  */
 #ifndef LB_VIP_INDEX_TABLE_H
 #define LB_VIP_INDEX_TABLE_H
@@ -14,7 +15,7 @@
 
 struct vip_index;
 
-/* `lines`: of each array, a power of two. NULL without memory. The lines may be those of an earlier
+/* `lines`: of each array, LB_INDEX_REACH at least. NULL without memory. The lines may be those of an earlier
  * lbd: then every entry of the VIP maps is given to vip_index_adopt, and vip_index_adopted follows.
  */
 struct vip_index *vip_index_new(struct lb_index4_line *lines4, struct lb_index6_line *lines6,

@@ -20,7 +20,7 @@
 #include "../../lbd/plane/datapath.h"
 #include "frame.h"
 
-#define VIPS 10u /* of a family; the index has two lines of four */
+#define VIPS 40u /* of a family; the index has eight lines of four */
 
 static struct datapath *datapath;
 
@@ -34,7 +34,7 @@ static struct family ipv6 = {6, "2001:db8:c::7", "2001:db8::"};
 static int open_datapath(void **state)
 {
 	const struct datapath_options options = {
-		.vips = 2, .members = 2, .slots = VIPS, .flows = 8, .seed = {1, 2}};
+		.vips = 7, .members = 2, .slots = VIPS, .flows = 8, .seed = {1, 2}};
 	struct lb_err err = {0};
 
 	if (datapath_open(&options, &datapath, &err)) {
@@ -139,7 +139,7 @@ static void each_vip_is_found_and_no_other_while_they_come_and_go(void **state)
 	uint32_t step, vip;
 
 	srandom(family->number);
-	for (step = 0; step < 300; step++) {
+	for (step = 0; step < 100; step++) {
 		/* Mostly many, so that there is more than fits. */
 		vip = random() % VIPS;
 		if (!present[vip])
@@ -157,7 +157,7 @@ static void each_vip_is_found_and_no_other_while_they_come_and_go(void **state)
 			del(family, vip);
 }
 
-/* With eight places for ten, two at least are beyond the index. */
+/* With 32 places for 40, eight at least are beyond the index. */
 static void all_are_found_where_not_all_fit(void **state)
 {
 	uint32_t vip;

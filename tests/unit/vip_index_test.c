@@ -14,11 +14,13 @@
 #include "../../lbd/service/live.h"
 #include "../../lbd/plane/vip_index.h"
 
-#define LINES 8u /* few, so that lines overflow */
-#define ENDPOINTS 64u
+#define LINES 9u /* few, so that lines overflow */
+#define LINES_MANY 2048u
+#define ENDPOINTS 128u
 
-static struct lb_index4_line lines4[LINES];
-static struct lb_index6_line lines6[LINES];
+static struct lb_index4_line lines4[LINES_MANY];
+static struct lb_index6_line lines6[LINES_MANY];
+static uint32_t line_count;
 
 /* Even numbers are IPv4, odd ones IPv6. */
 static struct lb_endpoint endpoint_of(uint32_t number)
@@ -59,49 +61,79 @@ static struct reading found(uint64_t key, uint64_t place)
 
 static struct reading read4(const struct lb_endpoint *endpoint)
 {
-	uint32_t address;
+	uint32_t address, line;
 	struct index_place at;
-	const struct lb_index4_line *line;
-	int i;
+	int i, way;
 
 	memcpy(&address, endpoint->address.bytes, sizeof(address));
 	at = index_place4(address, htons(endpoint->port), endpoint->protocol);
-	line = &lines4[at.line & (LINES - 1)];
-	for (i = 0; i < LB_INDEX_WAYS; i++)
-		if ((line->way[i].key & INDEX_KEY_MASK) == at.key)
-			return found(line->way[i].key, line->way[i].place);
-	return (struct reading){line->way[0].key & LB_INDEX_MORE ? ASK_THE_MAP : ABSENT, {0}};
+	line = ((uint64_t)at.hash * line_count) >> 32;
+	for (i = 0; i < 8; i++, line = (line + 1) % line_count) {
+		const struct lb_index4_way *ways = lines4[line].way;
+
+		for (way = 0; way < LB_INDEX_WAYS; way++)
+			if ((ways[way].key & INDEX_KEY_MASK) == at.key)
+				return found(ways[way].key, ways[way].place);
+		if (!(ways[0].key & LB_INDEX_MORE))
+			return (struct reading){ABSENT, {0}};
+	}
+	return (struct reading){ASK_THE_MAP, {0}};
 }
 
 static struct reading read6(const struct lb_endpoint *endpoint)
 {
 	__u64 address[2];
 	struct index_place at;
-	const struct lb_index6_line *line;
-	int i;
+	uint32_t line;
+	int i, way;
 
 	memcpy(address, endpoint->address.bytes, sizeof(address));
 	at = index_place6(address, htons(endpoint->port), endpoint->protocol);
-	line = &lines6[at.line & (LINES - 1)];
-	for (i = 0; i < LB_INDEX_WAYS; i++)
-		if ((line->way[i].key & INDEX_KEY_MASK) == at.key &&
-		    !memcmp(line->way[i].address, address, sizeof(address)))
-			return found(line->way[i].key, line->way[i].place);
-	return (struct reading){line->way[0].key & LB_INDEX_MORE ? ASK_THE_MAP : ABSENT, {0}};
+	line = ((uint64_t)at.hash * line_count) >> 32;
+	for (i = 0; i < 8; i++, line = (line + 1) % line_count) {
+		const struct lb_index6_way *ways = lines6[line].way;
+		int alike = 0;
+
+		for (way = 0; way < LB_INDEX_WAYS; way++) {
+			if ((ways[way].key & INDEX_KEY_MASK) != at.key)
+				continue;
+			if (!memcmp(ways[way].address, address, sizeof(address)))
+				return found(ways[way].key, ways[way].place);
+			assert_int_equal(alike++, 0); /* or the program would find neither */
+		}
+		if (!(ways[0].key & LB_INDEX_MORE))
+			return (struct reading){ABSENT, {0}};
+	}
+	return (struct reading){ASK_THE_MAP, {0}};
+}
+
+static struct reading reading_at(const struct lb_endpoint *endpoint)
+{
+	return endpoint->address.family == 6 ? read6(endpoint) : read4(endpoint);
 }
 
 static struct reading reading_of(uint32_t number)
 {
 	const struct lb_endpoint endpoint = endpoint_of(number);
 
-	return endpoint.address.family == 6 ? read6(&endpoint) : read4(&endpoint);
+	return reading_at(&endpoint);
 }
 
 static int start(void **state)
 {
 	memset(lines4, 0, sizeof(lines4));
 	memset(lines6, 0, sizeof(lines6));
-	*state = vip_index_new(lines4, lines6, LINES);
+	line_count = LINES;
+	*state = vip_index_new(lines4, lines6, line_count);
+	return !*state;
+}
+
+static int start_many(void **state)
+{
+	memset(lines4, 0, sizeof(lines4));
+	memset(lines6, 0, sizeof(lines6));
+	line_count = LINES_MANY;
+	*state = vip_index_new(lines4, lines6, line_count);
 	return !*state;
 }
 
@@ -201,7 +233,7 @@ static uint32_t marked_lines(void)
 {
 	uint32_t line, count = 0;
 
-	for (line = 0; line < LINES; line++)
+	for (line = 0; line < line_count; line++)
 		count += !!(lines4[line].way[0].key & LB_INDEX_MORE) +
 			 !!(lines6[line].way[0].key & LB_INDEX_MORE);
 	return count;
@@ -255,7 +287,7 @@ static void lines_of_an_earlier_lbd_are_completed(void **state)
 {
 	bool present[ENDPOINTS];
 	uint32_t flags[ENDPOINTS], number;
-	struct vip_index *next = vip_index_new(lines4, lines6, LINES);
+	struct vip_index *next = vip_index_new(lines4, lines6, line_count);
 
 	for (number = 0; number < ENDPOINTS; number++)
 		if (number % 5)
@@ -276,6 +308,147 @@ static void lines_of_an_earlier_lbd_are_completed(void **state)
 	vip_index_free(next);
 }
 
+/* --- as many as a node has: lines that are full to 60 to 100 % --- */
+
+#define PLACES (LINES_MANY * LB_INDEX_WAYS) /* of a family */
+#define MANY (4 * PLACES)                   /* that may be there; half of each family */
+#define MANY_STEPS 3000000u
+
+static struct lb_endpoint many_of(uint32_t number)
+{
+	struct lb_endpoint endpoint = {.port = 1 + number % 3, .protocol = 6};
+
+	if (number % 2) {
+		endpoint.address = (struct lb_addr){.family = 6, .bytes = {0x20, 1, 0xd, 0xb8}};
+		memcpy(endpoint.address.bytes + 12, &number, sizeof(number));
+	} else {
+		number = htonl(0x0a000000 + number / 2);
+		endpoint.address.family = 4;
+		memcpy(endpoint.address.bytes, &number, sizeof(number));
+	}
+	return endpoint;
+}
+
+static struct lb_vip_value many_value(uint32_t number)
+{
+	return (struct lb_vip_value){number, number, 251, number % 16};
+}
+
+static enum answer check_many(const bool *present, uint32_t number)
+{
+	const struct lb_endpoint endpoint = many_of(number);
+	const struct reading reading = reading_at(&endpoint);
+
+	assert_int_not_equal(reading.answer, present[number] ? ABSENT : FOUND);
+	if (reading.answer == FOUND)
+		assert_value(&reading.value, many_value(number));
+	return reading.answer;
+}
+
+static void change_many(struct vip_index *index, bool *present, uint32_t number)
+{
+	const struct lb_endpoint endpoint = many_of(number);
+	const struct lb_vip_value value = many_value(number);
+
+	if (present[number])
+		vip_index_del(index, &endpoint);
+	else
+		vip_index_add(index, &endpoint, &value);
+	present[number] = !present[number];
+}
+
+/* How many of those that are there the map is asked for. */
+static uint32_t check_all_many(const bool *present)
+{
+	uint32_t number, asked = 0;
+
+	for (number = 0; number < MANY; number++)
+		asked += check_many(present, number) == ASK_THE_MAP && present[number];
+	return asked;
+}
+
+static void millions_of_changes_of_full_lines_read_as_the_map_would(void **state)
+{
+	bool *present = calloc(MANY, sizeof(*present));
+	uint32_t step, number, asked[2] = {0}, count = 0, wanted = 0;
+
+	srandom(11);
+	for (step = 0; step < MANY_STEPS; step++) {
+		/* From 60 % to 100 % and back, and each time others. */
+		if (step % (MANY_STEPS / 6) == 0)
+			wanted = step / (MANY_STEPS / 6) % 2 ? 2 * PLACES : 2 * PLACES * 6 / 10;
+		number = random() % MANY;
+		if (present[number] == (count < wanted) && random() % 4)
+			continue;
+		count += present[number] ? -1 : 1;
+		change_many(*state, present, number);
+		check_many(present, number);
+		check_many(present, random() % MANY);
+		if (step % (MANY_STEPS / 12) == MANY_STEPS / 12 - 1)
+			asked[wanted == 2 * PLACES] = check_all_many(present);
+	}
+	print_message("%u of %u are beyond the lines at 60 %%, %u of %u at 100 %%\n", asked[0],
+		      2 * PLACES * 6 / 10, asked[1], 2 * PLACES);
+	assert_true(asked[0] < PLACES / 1000);
+	assert_true(asked[1] > 0);
+	for (number = 0; number < MANY; number++)
+		if (present[number])
+			change_many(*state, present, number);
+	assert_int_equal(marked_lines(), 0);
+	free(present);
+}
+
+/* --- IPv6 addresses with one hash --- */
+
+/* What times `of`, which is odd, is 1: each round doubles the bits that are right. */
+static uint64_t inverse(uint64_t of)
+{
+	uint64_t x = of;
+	int i;
+
+	for (i = 0; i < 5; i++)
+		x *= 2 - of * x;
+	return x;
+}
+
+/* Changes the address so that its hash changes in low bits, which neither key nor line has. */
+static struct lb_endpoint twin_of(struct lb_endpoint endpoint, uint32_t low_bits)
+{
+	const uint64_t factor = 0xff51afd7ed558ccdull;
+	uint64_t address[2], hash;
+
+	memcpy(address, endpoint.address.bytes, sizeof(address));
+	hash = (address[0] ^ index_service(htons(endpoint.port), endpoint.protocol)) *
+	       0x9e3779b97f4a7c15ull;
+	hash ^= hash >> 32;
+	address[1] = hash ^ (((hash ^ address[1]) * factor) ^ low_bits) * inverse(factor);
+	memcpy(endpoint.address.bytes, address, sizeof(address));
+	return endpoint;
+}
+
+static void addresses_of_one_hash_are_told_apart(void **state)
+{
+	struct lb_endpoint twins[LB_INDEX_REACH + 2];
+	struct reading reading;
+	uint32_t i, k;
+
+	for (i = 0; i < LB_INDEX_REACH + 2; i++) {
+		twins[i] = twin_of(endpoint_of(3), i);
+		assert_int_not_equal(reading_at(&twins[i]).answer, FOUND);
+		vip_index_add(*state, &twins[i],
+			      &(struct lb_vip_value){.number = i, .slots_size = 1});
+		for (k = 0; k <= i; k++) {
+			reading = reading_at(&twins[k]);
+			assert_int_equal(reading.answer, k < LB_INDEX_REACH ? FOUND : ASK_THE_MAP);
+			if (reading.answer == FOUND)
+				assert_int_equal(reading.value.number, k);
+		}
+	}
+	for (i = 0; i < LB_INDEX_REACH + 2; i++)
+		vip_index_del(*state, &twins[i]);
+	assert_int_equal(marked_lines(), 0);
+}
+
 #define ROW(test) cmocka_unit_test_setup_teardown(test, start, end)
 
 int main(void)
@@ -287,6 +460,9 @@ int main(void)
 		ROW(flags_change_in_place),
 		ROW(any_sequence_of_changes_reads_as_the_maps_would),
 		ROW(mark_goes_with_the_last_that_did_not_fit),
+		cmocka_unit_test_setup_teardown(
+			millions_of_changes_of_full_lines_read_as_the_map_would, start_many, end),
+		ROW(addresses_of_one_hash_are_told_apart),
 		ROW(lines_of_an_earlier_lbd_are_completed),
 	};
 
