@@ -83,7 +83,8 @@ $(O)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Who includes a skeleton; the dependency files know of it after the first build.
-$(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip): | $(O)/bpf/lb.skel.h
+$(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip explain): | $(O)/bpf/lb.skel.h
+$(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/tests/bench/rival_load.o: | $(O)/tests/bench/rival.skel.h
 $(O)/tests/bench/stage.o: | $(O)/tests/bench/bare.skel.h

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do datapath.c, pin.c, vip.c and attach.c share? Private to them. */
+/* What do datapath.c, pin.c, vip.c, explain.c and attach.c share? Private to them. */
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
 
@@ -30,7 +30,8 @@ struct datapath {
 	int lock_fd;   /* of pin_dir, locked; -1: none */
 	bool adopted;  /* the maps are those of an earlier lbd */
 	int cpus;
-	void *percpu; /* room for one value of a per-CPU map, of every CPU */
+	void *percpu;            /* room for one value of a per-CPU map, of every CPU */
+	struct explain *explain; /* NULL: nothing was explained yet */
 };
 
 /* sizes.c: between opening the skeleton and loading it. */
@@ -54,6 +55,12 @@ void pin_link_path(const char *pin_dir, uint32_t ifindex, char out[PIN_PATH_MAX]
 
 /* Fills the index from the VIP maps, which may hold an earlier lbd's. */
 void vip_adopt(struct datapath *datapath);
+
+/* --- explain.c --- */
+
+void explain_close(struct explain *explain); /* NULL is fine */
+/* In this thread, which may be beside the loop: what libbpf says then is not for the log. */
+bool explain_is_loading(void);
 
 /* --- attach.c --- */
 

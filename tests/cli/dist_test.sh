@@ -75,4 +75,5 @@ check "it has the decap.bpf.o that the packet tests load" \
 check "its lbd has the balancer that the packet tests load" has "$DIR/package/usr/sbin/lbd" "$O/bpf/lb.bpf.o"
 check "which is in the packet tests" has "$O/tests/packet/packet_test" "$O/bpf/lb.bpf.o"
 check "its lbd has the program of tunnel checks too" has "$DIR/package/usr/sbin/lbd" "$O/bpf/tunnel.bpf.o"
+check "and the one that explains" has "$DIR/package/usr/sbin/lbd" "$O/bpf/explain.bpf.o"
 finish

@@ -16,6 +16,7 @@
 #define LOOPBACK 1 /* where BPF_PROG_TEST_RUN has its frames come in */
 #define EGRESS "lbtest0"
 #define METADATA_MAX 256
+#define FLOWS 1024 /* few, so that records meet */
 
 const uint64_t harness_seed[2] = {0x0123456789abcdef, 0xfedcba9876543210};
 
@@ -273,10 +274,13 @@ static void set_member(uint32_t number)
 
 int harness_open(void)
 {
-	struct datapath_options options = {.vips = VIP_COUNT,
-					   .members = MEMBER_COUNT,
-					   .vip_counters = true,
-					   .answer_rate = answer_rate};
+	struct datapath_options options = {
+		.vips = VIP_COUNT,
+		.members = MEMBER_COUNT,
+		.flows = FLOWS,
+		.vip_counters = true,
+		.answer_rate = answer_rate,
+	};
 	struct lb_err err = {0};
 	uint32_t egress = 0;
 	int i;
@@ -330,6 +334,11 @@ void harness_close(void)
 {
 	datapath_close(datapath);
 	datapath = NULL;
+}
+
+struct datapath *harness_datapath(void)
+{
+	return datapath;
 }
 
 int harness_set_up(void **state)

@@ -95,6 +95,8 @@ void harness_pin(void);
  * are none. */
 int harness_open_answering(uint32_t rate);
 void harness_close(void);
+struct datapath;
+struct datapath *harness_datapath(void);
 /* Both as cmocka wants them, for a group of tests. */
 int harness_set_up(void **state);
 int harness_tear_down(void **state);

@@ -21,261 +21,12 @@
 #include <netinet/in.h>
 #include <cmocka.h>
 #include "harness.h"
+#include "random_frame.h"
 
 #define FRAMES 200000
 #define FORGET_FRAMES 10000 /* so often fragments are forgotten: before a record grows old */
 #define FIRSTS_MAX 2048     /* fewer than the program keeps */
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-/* --- random numbers: SplitMix64 (Steele, Lea, Flood 2014) --- */
-
-static uint64_t random_state;
-
-static uint64_t random_word(void)
-{
-	uint64_t word = random_state += 0x9e3779b97f4a7c15;
-
-	word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9;
-	word = (word ^ word >> 27) * 0x94d049bb133111eb;
-	return word ^ word >> 31;
-}
-
-static uint32_t below(uint32_t limit)
-{
-	return (random_word() >> 32) * limit >> 32;
-}
-
-static bool one_in(uint32_t times)
-{
-	return !below(times);
-}
-
-/* --- random frames --- */
-
-static const char *const destinations[2][12] = {
-	{"192.0.2.10", "192.0.2.11", "192.0.2.12", "192.0.2.13", "192.0.2.14", "192.0.2.15",
-	 "192.0.2.16", "192.0.2.17", "192.0.2.18", "192.0.2.19", "192.0.2.99", "224.0.0.1"},
-	{"2001:db8::10", "2001:db8::11", "2001:db8::12", "2001:db8::13", "2001:db8::14",
-	 "2001:db8::15", "2001:db8::16", "2001:db8::17", "2001:db8::18", "2001:db8::19",
-	 "2001:db8::99", "ff02::1"},
-};
-
-static const char *random_destination(bool six)
-{
-	return destinations[six][below(one_in(8) ? 12 : 10)];
-}
-
-static uint8_t random_protocol(void)
-{
-	static const uint8_t usual[] = {IPPROTO_TCP,  IPPROTO_TCP, IPPROTO_TCP, IPPROTO_UDP,
-					IPPROTO_UDP,  IPPROTO_UDP, IPPROTO_UDP, IPPROTO_ICMPV6,
-					IPPROTO_ICMP, IPPROTO_SCTP};
-
-	return one_in(16) ? below(256) : usual[below(COUNT(usual))];
-}
-
-static uint16_t random_port(void)
-{
-	static const uint16_t usual[] = {443, 443, 53, 53, 80, 5060, 0};
-
-	return one_in(4) ? below(65536) : usual[below(COUNT(usual))];
-}
-
-/* Where there is a VIP, so that most packets are for one. */
-static const struct {
-	uint8_t destination; /* index */
-	uint8_t protocol;
-	uint16_t port;
-} places[] = {
-	{0, IPPROTO_TCP, 443}, {0, IPPROTO_UDP, 53}, {0, IPPROTO_TCP, 53},  {1, IPPROTO_TCP, 9},
-	{1, IPPROTO_UDP, 99},  {1, IPPROTO_TCP, 80}, {2, IPPROTO_UDP, 443}, {3, IPPROTO_SCTP, 5060},
-	{4, IPPROTO_TCP, 443}, {5, IPPROTO_TCP, 80}, {6, IPPROTO_UDP, 53},  {7, IPPROTO_UDP, 53},
-	{8, IPPROTO_UDP, 53},  {9, IPPROTO_UDP, 53},
-};
-
-static void random_place(struct spec *spec)
-{
-	const uint32_t i = below(COUNT(places));
-
-	spec->destination = destinations[spec->family == 6][places[i].destination];
-	spec->protocol = places[i].protocol;
-	spec->dport = places[i].port;
-}
-
-static uint16_t random_payload(void)
-{
-	if (one_in(64))
-		return below(9100);
-	return one_in(8) ? below(1500) : below(64);
-}
-
-static uint16_t random_extension(void)
-{
-	static const uint8_t numbers[] = {0, 43, 44, 51, 60, 135, 139, 140};
-
-	return EXTENSION(numbers[below(COUNT(numbers))]);
-}
-
-static void random_chain(struct spec *spec)
-{
-	int i, count = one_in(4) ? below(CHAIN_MAX + 1) : 0;
-
-	spec->extension = random_extension();
-	for (i = 0; i < count; i++)
-		spec->chain[i] = random_extension();
-	spec->extension_length = one_in(2) ? 0 : below(4);
-	spec->segments_left = one_in(4);
-}
-
-static void random_tags(struct spec *spec)
-{
-	uint32_t i, count = 1 + below(3);
-
-	for (i = 0; i < count; i++) {
-		spec->tag[i].type = one_in(2) ? 0x8100 : 0x88a8;
-		spec->tag[i].control = below(65536);
-	}
-}
-
-/* Few identifications, so that fragments meet. */
-static void random_fragment(struct spec *spec)
-{
-	static const uint16_t bits4[] = {0x2000, 0x2000, 0x2009, 0x0012, 0x0001, 0x2001};
-	static const uint16_t bits6[] = {0x0001, 0x0001, 0x0049, 0x0090, 0x0008, 0x0006};
-	const uint32_t which = below(COUNT(bits4));
-
-	spec->id = 1 + below(64);
-	spec->fragment = spec->family == 4 ? bits4[which] : bits6[which];
-	if (spec->family == 6 && !one_in(8)) {
-		spec->extension = EXTENSION(IPPROTO_FRAGMENT);
-		spec->chain[0] = 0;
-	}
-	if (one_in(8))
-		spec->protocol = random_protocol();
-}
-
-/* A source route of the option's `length`, which may be used up or not quite right. */
-static void random_route(struct spec *spec)
-{
-	spec->options = 12;
-	spec->poke[0] = (struct poke){ETH + 20, one_in(2) ? 131 : 137};
-	spec->poke[1] = (struct poke){ETH + 21, one_in(4) ? below(256) : 7};
-	spec->poke[2] = (struct poke){ETH + 22, 4 * (1 + below(3))};
-}
-
-static const char *random_client(bool six)
-{
-	return six ? "2001:db8:c::7" : "198.51.100.7";
-}
-
-/* What a backend may have sent, so that the error is about a VIP's flow; or nearly so. */
-static void random_error(struct spec *error, struct spec *quote)
-{
-	static const uint8_t types4[] = {3, 3, 11, 12, 4, 5, 8};
-	static const uint8_t types6[] = {1, 2, 3, 4, 5, 128, 129};
-	const bool six = error->family == 6;
-
-	*quote = (struct spec){
-		.family = error->family,
-		.protocol = random_protocol(),
-		.source = one_in(16) ? random_destination(six) : error->destination,
-		.destination = random_client(six),
-		.sport = random_port(),
-		.dport = below(65536),
-		.payload = below(200),
-		.options = one_in(4) ? 4 * below(11) : 0,
-		.fragment = one_in(8) ? below(65536) : 0,
-	};
-	if (!one_in(4)) {
-		random_place(quote);
-		error->destination = quote->source = quote->destination;
-		quote->destination = random_client(six);
-		quote->sport = quote->dport;
-		quote->dport = below(65536);
-	}
-	if (six && one_in(4))
-		random_chain(quote);
-	error->protocol = six ? IPPROTO_ICMPV6 : IPPROTO_ICMP;
-	error->icmp_type = six ? types6[below(COUNT(types6))] : types4[below(COUNT(types4))];
-	error->quote = quote;
-	error->quote_length = one_in(2) ? 0 : 1 + below(80);
-	error->payload = 0;
-}
-
-static void random_packet(struct frame *frame)
-{
-	const bool six = below(2);
-	struct spec quote, spec = {
-				   .family = six ? 6 : 4,
-				   .protocol = random_protocol(),
-				   .source = random_client(six),
-				   .destination = random_destination(six),
-				   .sport = below(65536),
-				   .dport = random_port(),
-				   .tos = below(256),
-				   .ttl = below(256),
-				   .label = below(1 << 20),
-				   .fragment = one_in(16) ? below(65536) : 0x4000,
-				   .options = one_in(4) ? 4 * below(11) : 0,
-				   .tcp_options = one_in(2) ? 4 * below(11) : 0,
-				   .tcp_flags = below(256),
-				   .chunk = below(16),
-				   .payload = random_payload(),
-				   .l4_length = one_in(32) ? 1 + below(8) : 0,
-				   .padding = one_in(4) ? below(one_in(4) ? 500 : 64) : 0,
-			   };
-
-	if (!one_in(4))
-		random_place(&spec);
-	if (one_in(8))
-		random_chain(&spec);
-	if (one_in(6))
-		random_tags(&spec);
-	if (!six && one_in(16))
-		random_route(&spec);
-	if (one_in(6))
-		random_fragment(&spec);
-	else if (one_in(6))
-		random_error(&spec, &quote);
-	frame_build(&spec, frame);
-}
-
-/* Changes a few bytes; mostly of the headers, where they matter. */
-static void damage(struct frame *frame)
-{
-	static const uint8_t telling[] = {0, 1, 4, 6, 17, 0x40, 0x44, 0x45, 0x46, 0x4f, 0x60, 0xff};
-	uint32_t times = 1 + below(4);
-
-	while (times--) {
-		uint32_t at = 12 + below(one_in(4) ? frame->length - 12 : 44);
-
-		if (at < frame->length)
-			frame->bytes[at] = one_in(2) ? telling[below(COUNT(telling))] : below(256);
-	}
-}
-
-static void random_frame(struct frame *frame)
-{
-	size_t i, l3;
-
-	random_packet(frame);
-	l3 = frame_l3(frame, NULL);
-	if (one_in(32))
-		frame->bytes[l3 + (frame->bytes[l3] >> 4 == 6 ? 7 : 8)] = 0; /* TTL, hop limit */
-	if (one_in(64))
-		frame->bytes[0] |= 1; /* to a group of stations */
-	if (one_in(2))
-		for (i = 12; i < 16; i++) /* of the source address, in both families */
-			frame->bytes[l3 + i] = below(256);
-	if (one_in(3))
-		damage(frame);
-	if (one_in(12))
-		frame->length = ETH + below(frame->length - ETH + 1);
-	if (one_in(32)) {
-		for (i = ETH; i < frame->length; i++)
-			frame->bytes[i] = below(256);
-	}
-}
 
 /* --- the first fragments that the program must have on record --- */
 
@@ -496,7 +247,7 @@ static void fill_slots(void)
 
 	for (vip = 1; vip < VIP_COUNT; vip++) {
 		for (slot = 0; slot < harness_vip_size(vip); slot++)
-			harness_slot_set(vip, slot, owners[below(COUNT(owners))]);
+			harness_slot_set(vip, slot, owners[random_below(COUNT(owners))]);
 	}
 }
 
@@ -529,7 +280,7 @@ static void compare_counters(const struct counts *before, const struct seen *see
 
 static void test_random_frames(void **state)
 {
-	const uint64_t seed = random_state;
+	const uint64_t seed = random_frame_state;
 	static struct seen seen;
 	static struct frame in;
 	struct counts before;
@@ -559,9 +310,9 @@ int main(int argc, char **argv)
 		 test_random_frames, NULL, NULL, NULL},
 	};
 
-	random_state = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
-	if (!random_state)
-		random_state = time(NULL);
+	random_frame_state = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
+	if (!random_frame_state)
+		random_frame_state = time(NULL);
 	if (argc > 2)
 		frames = strtoull(argv[2], NULL, 10);
 	return cmocka_run_group_tests_name("random packets", tests, harness_set_up,

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
+/* Which way does a packet take through the stages of lb.bpf.c?
+ *
+ * The same stages, without the last: what each has found is put into a map for lbd, which has this
+ * program run by BPF_PROG_TEST_RUN only, over copies of the maps that stages write to
+ * (lbd/plane/explain.h). What becomes of the packet, lb.bpf.c itself says.
+ */
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+#include "abi.h"
+#include "explain.h"
+#include "maps.h"
+#include "parse.h"
+#include "rare.h"
+#include "vip.h"
+#include "backend.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_explained);
+} explained SEC(".maps");
+
+/* 0: the packet goes on to the VIP. */
+static __noinline int explain_packet(struct xdp_md *ctx, struct lb_explained *to)
+{
+	struct packet packet = {};
+	int ends;
+
+	if (!to)
+		return 1;
+	ends = parse(ctx, &packet) != LB_NEXT;
+	to->packet = packet;
+	to->stage = LB_EXPLAINED_PARSED;
+	fragment_key(&packet, &to->fragment_key);
+	if (ends)
+		return 1;
+	if (rare_is(&packet)) {
+		ends = rare(ctx, &packet) != LB_NEXT;
+		to->packet = packet;
+	}
+	to->stage = LB_EXPLAINED_READ;
+	return ends;
+}
+
+/* Where a fragment goes by addresses alone its ports count as 0. */
+static __always_inline int explain_vip(struct packet *packet, struct vip *vip,
+				       struct lb_explained *to)
+{
+	if (vip_find(packet, vip) != LB_NEXT)
+		return 1;
+	to->vip = vip->number;
+	to->slots_start = vip->slots_start;
+	to->slots_size = vip->slots_size;
+	to->vip_flags = vip->flags;
+	to->stage = LB_EXPLAINED_VIP;
+	return packet->fragment && fragment_admit(packet, vip->flags) != LB_NEXT;
+}
+
+static __always_inline void explain_slot(const struct packet *packet, const struct vip *vip,
+					 __u64 hash, struct lb_explained *to)
+{
+	const struct place place = flow_place(packet, vip, hash);
+	__u32 index, line_index;
+	volatile struct lb_slot_line *line;
+
+	to->hash = hash;
+	to->slot = lb_hash_slot(hash, vip->slots_size);
+	to->tag = place.tag;
+	to->bucket = place.bucket;
+	index = vip->slots_start + to->slot;
+	line_index = index / LB_SLOT_LINE;
+	line = bpf_map_lookup_elem(&slots, &line_index);
+	if (line)
+		to->slot_word = line->word[index % LB_SLOT_LINE];
+	to->stage = LB_EXPLAINED_SLOT;
+}
+
+/* From the packet that explain_packet has left. */
+static __noinline int explain_way(struct lb_explained *to)
+{
+	struct choice choice = {};
+	struct packet packet;
+	struct vip vip = {};
+
+	if (!to)
+		return 0;
+	packet = to->packet;
+	if (explain_vip(&packet, &vip, to))
+		return 0;
+	choice.hash = flow_hash(&packet, vip.flags);
+	explain_slot(&packet, &vip, choice.hash, to);
+	if (choose_member(&packet, &vip, &choice) != LB_NEXT)
+		return 0;
+	to->member = choice.number;
+	to->stage = LB_EXPLAINED_MEMBER;
+	if (choose_nexthop(&choice) != LB_NEXT)
+		return 0;
+	to->nexthop = *(volatile __u16 *)&choice.member->path[choice.hash % LB_MEMBER_PATHS];
+	to->stage = LB_EXPLAINED_NEXTHOP;
+	return 0;
+}
+
+SEC("xdp.frags")
+int explain(struct xdp_md *ctx)
+{
+	__u32 zero = 0;
+	struct lb_explained *to = bpf_map_lookup_elem(&explained, &zero);
+
+	if (!to)
+		return XDP_ABORTED;
+	__builtin_memset(to, 0, sizeof(*to));
+	if (!explain_packet(ctx, to))
+		explain_way(to);
+	return XDP_PASS;
+}
+
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* What the program that explains (explain.bpf.c) tells lbd of one frame. No part of the ABI: both
+ * come with the same lbd. */
+#ifndef LB_EXPLAIN_H
+#define LB_EXPLAIN_H
+
+#include "abi.h"
+#include "packet.h"
+
+/* How far the packet has come; what belongs to later stages is 0. */
+enum lb_explained_stage {
+	LB_EXPLAINED_NOTHING,
+	LB_EXPLAINED_PARSED,  /* packet, fragment_key */
+	LB_EXPLAINED_READ,    /* packet again, with what ICMP and fragments add */
+	LB_EXPLAINED_VIP,     /* vip, slots_start, slots_size, vip_flags */
+	LB_EXPLAINED_SLOT,    /* hash, slot, slot_word, tag, bucket */
+	LB_EXPLAINED_MEMBER,  /* member */
+	LB_EXPLAINED_NEXTHOP, /* nexthop */
+};
+
+struct lb_explained {
+	__u32 stage; /* LB_EXPLAINED_* */
+	__u32 vip;   /* its number */
+	__u32 slots_start, slots_size;
+	__u32 vip_flags; /* LB_VIP_* */
+	__u32 slot;      /* within the VIP */
+	__u64 hash;
+	__u32 slot_word;
+	__u32 tag, bucket; /* of the record */
+	__u32 member;
+	__u32 nexthop; /* its number */
+	__u32 pad;
+	struct lb_fragment_key fragment_key; /* of a fragment's record */
+	struct packet packet;
+};
+
+#endif

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Does an explanation of a frame say what the program then does with it, and leave no trace?
+ *
+ * 5,000 random frames of every kind: a third of the slots are SETTLED, the others MOVING or
+ * TRACKED, some without an owner; flows come again, with records that fill up, and fragments follow
+ * each other. Each frame is explained first and then run. `explain_test SEED FRAMES` makes it
+ * longer; with the seed 0 that is the time.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <unistd.h>
+#include <cmocka.h>
+#include "../../bpf/flow_word.h"
+#include "../../lbd/plane/explain.h"
+#include "harness.h"
+#include "random_frame.h"
+
+#define FRAMES 5000
+#define WORLD_FRAMES 500 /* then slots, members and the VIP that they are of are others */
+#define MEMORY 64        /* of flows that come again */
+#define VALUE_MAX 8192   /* of a map, of all CPUs */
+
+static uint64_t frames = FRAMES;
+
+/* --- slots in every state --- */
+
+static uint16_t random_member(void)
+{
+	return random_one_in(12) ? LB_NONE : random_below(MEMBER_COUNT);
+}
+
+static uint32_t random_slot(void)
+{
+	const uint16_t member = random_member();
+
+	switch (random_below(3)) {
+	case 0:
+		return lb_slot_settled(member);
+	case 1:
+		return lb_slot_word(member, LB_NONE);
+	default:
+		return lb_slot_word(member, random_member());
+	}
+}
+
+/* Records count for members of their VIP only, so that all are given to one after the other. */
+static void random_world(uint32_t vip)
+{
+	struct lb_member *members = datapath_members(harness_datapath());
+	uint32_t *slots = datapath_slots(harness_datapath()), count = 0, i;
+
+	for (i = 1; i < VIP_COUNT; i++) {
+		count += harness_vip_size(i);
+		datapath_vip_pools(harness_datapath())[i] = lb_pools(i, i, i);
+	}
+	for (i = 0; i < count; i++)
+		slots[i] = random_slot();
+	for (i = 0; i < MEMBER_COUNT; i++) {
+		members[i].pool = vip;
+		members[i].flags &= ~(LB_MEMBER_NEW | LB_MEMBER_OLD);
+		if (!random_one_in(8))
+			members[i].flags |= LB_MEMBER_NEW;
+		if (!random_one_in(8))
+			members[i].flags |= LB_MEMBER_OLD;
+	}
+}
+
+/* Mostly for the VIP whose members have records. */
+static void new_frame(struct frame *frame, uint32_t vip)
+{
+	int tries = random_one_in(4) ? 1 : 50;
+	struct flow flow;
+
+	do
+		random_frame(frame);
+	while (--tries && (!frame_flow(frame, &flow) || harness_vip_of(&flow) != vip));
+}
+
+/* A new flow, or one that was there, perhaps with other flags: byte 47 has those of a plain TCP
+ * packet over IPv4. */
+static void next_frame(struct frame *frame, uint32_t vip)
+{
+	static struct frame memory[MEMORY];
+	struct frame *known = &memory[random_below(MEMORY)];
+
+	if (random_one_in(4) || !known->length)
+		new_frame(known, vip);
+	else if (known->length > 47 && random_one_in(4))
+		known->bytes[47] = random_below(32);
+	*frame = *known;
+}
+
+/* --- everything in all maps --- */
+
+static uint64_t hash_bytes(uint64_t hash, const uint8_t *bytes, size_t size)
+{
+	while (size--)
+		hash = (hash ^ *bytes++) * 0x100000001b3; /* FNV-1a */
+	return hash;
+}
+
+/* All entries together, in whatever order they are. */
+static uint64_t hash_map(int fd, const struct bpf_map_info *map)
+{
+	static uint8_t value[VALUE_MAX];
+	const bool percpu = map->type == BPF_MAP_TYPE_PERCPU_ARRAY;
+	const size_t size = percpu ? ((map->value_size + 7) & ~7ul) * libbpf_num_possible_cpus()
+				   : map->value_size;
+	uint8_t key[64], *from = NULL;
+	uint64_t sum = 0;
+
+	assert_true(size <= sizeof(value) && map->key_size <= sizeof(key));
+	while (!bpf_map_get_next_key(fd, from, key)) {
+		from = key;
+		memset(value, 0, size);
+		bpf_map_lookup_elem(fd, key, value);
+		sum += hash_bytes(hash_bytes(0xcbf29ce484222325, key, map->key_size), value, size);
+	}
+	return sum;
+}
+
+#define MAPS_MAX 40
+
+struct dump {
+	uint32_t count;
+	struct {
+		char name[BPF_OBJ_NAME_LEN];
+		uint64_t hash;
+	} map[MAPS_MAX];
+};
+
+static void dump_maps(struct dump *dump)
+{
+	uint32_t ids[MAPS_MAX], length = sizeof(struct bpf_prog_info), i;
+	struct bpf_prog_info program = {.nr_map_ids = MAPS_MAX, .map_ids = (uintptr_t)ids};
+
+	assert_false(
+		bpf_obj_get_info_by_fd(datapath_program_fd(harness_datapath()), &program, &length));
+	assert_in_range(program.nr_map_ids, 15, MAPS_MAX);
+	dump->count = program.nr_map_ids;
+	for (i = 0; i < dump->count; i++) {
+		struct bpf_map_info map = {0};
+		int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		length = sizeof(map);
+		assert_false(bpf_obj_get_info_by_fd(fd, &map, &length));
+		memcpy(dump->map[i].name, map.name, sizeof(map.name));
+		/* Headers that are being put together are nobody's. */
+		dump->map[i].hash = strcmp(map.name, "scratch") ? hash_map(fd, &map) : 0;
+		close(fd);
+	}
+}
+
+static void assert_same_maps(const struct dump *before, const struct dump *after)
+{
+	uint32_t i;
+
+	for (i = 0; i < before->count; i++)
+		if (before->map[i].hash != after->map[i].hash)
+			fail_msg("map %s was written to", before->map[i].name);
+}
+
+/* --- one frame --- */
+
+static uint64_t told[LB_VERDICT_COUNT], hits, writes;
+
+static bool is_forwarded(uint32_t verdict)
+{
+	return verdict == LB_TX || verdict == LB_REDIRECT;
+}
+
+/* The verdict that was counted since `before`. */
+static uint32_t counted(const struct counts *before, const struct counts *after)
+{
+	uint32_t i = 0;
+
+	while (i < LB_VERDICT_COUNT && before->verdict[i] == after->verdict[i])
+		i++;
+	return i;
+}
+
+/* Who has the flow by this word: its time and grade may be those of a moment later. */
+static uint64_t holder(uint64_t word)
+{
+	return word >> LB_FLOW_MEMBER_SHIFT;
+}
+
+/* The word of the flow in the balancer's own table. */
+static uint64_t record_of(const struct lb_explained *way)
+{
+	uint32_t count, i;
+	struct lb_flow_bucket *buckets = datapath_flows(harness_datapath(), &count);
+
+	for (i = 0; i < LB_FLOW_WAYS; i++) {
+		uint64_t word = buckets[way->bucket & (count - 1)].word[i];
+
+		if (word && flow_word_tag(word) == way->tag)
+			return word;
+	}
+	return 0;
+}
+
+static bool agrees(const struct frame *in, const struct explained *said)
+{
+	static struct frame out;
+	struct counts before, after;
+	int action;
+
+	harness_counts(&before);
+	action = harness_run(in, 0, &out);
+	harness_counts(&after);
+	if (counted(&before, &after) != said->verdict) {
+		fprintf(stderr, "it was %s, explained as %s\n",
+			harness_verdict_name(counted(&before, &after)),
+			harness_verdict_name(said->verdict));
+		return false;
+	}
+	if (action != harness_verdict_action(said->verdict) || out.length != said->length ||
+	    memcmp(out.bytes, said->frame, out.length)) {
+		fprintf(stderr, "another frame than explained\n");
+		frame_dump("it was", &out, 0);
+		return false;
+	}
+	if (is_forwarded(said->verdict) &&
+	    before.member[said->way.member].packets + 1 != after.member[said->way.member].packets) {
+		fprintf(stderr, "member %u did not get it\n", said->way.member);
+		return false;
+	}
+	if (said->record_after && holder(record_of(&said->way)) != holder(said->record_after)) {
+		fprintf(stderr, "another record than explained\n");
+		return false;
+	}
+	return true;
+}
+
+static void explain(const struct frame *frame, struct explained *out)
+{
+	struct lb_err err = {0};
+
+	if (datapath_explain(harness_datapath(), frame->bytes, frame->length, 0, out, &err))
+		fail_msg("%s; %s", err.message, err.hint);
+	told[out->verdict]++;
+	hits += out->flow_counts[LB_FLOW_HIT];
+	writes += out->record != out->record_after;
+}
+
+static void test_agrees(void **state)
+{
+	const uint64_t seed = random_frame_state;
+	uint64_t i;
+	static struct dump before, after;
+	static struct explained said;
+	static struct frame in;
+
+	(void)state;
+	print_message("seed %llu\n", (unsigned long long)seed);
+	for (i = 0; i < frames; i++) {
+		const bool watched = i % (WORLD_FRAMES / 2) == WORLD_FRAMES / 3;
+		const uint32_t vip = 1 + i / WORLD_FRAMES % (VIP_COUNT - 1);
+
+		if (i % WORLD_FRAMES == 0)
+			random_world(vip);
+		next_frame(&in, vip);
+		if (watched)
+			dump_maps(&before);
+		explain(&in, &said);
+		if (watched) {
+			dump_maps(&after);
+			assert_same_maps(&before, &after);
+		}
+		if (agrees(&in, &said))
+			continue;
+		frame_dump("frame", &in, 0);
+		fail_msg("frame %llu of seed %llu", (unsigned long long)i,
+			 (unsigned long long)seed);
+	}
+}
+
+/* What was explained were not only easy cases. */
+static void test_all_kinds(void **state)
+{
+	static const uint32_t kinds[] = {
+		LB_PASS_NOT_VIP,   LB_PASS_ICMP,       LB_TX,
+		LB_REDIRECT,       LB_DROP_NO_BACKEND, LB_DROP_UNRESOLVED,
+		LB_DROP_NO_EGRESS, LB_DROP_FRAGMENT,   LB_DROP_FRAGMENT_UNKNOWN,
+		LB_TX_ECHO,        LB_TX_TOO_BIG};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < LB_VERDICT_COUNT; i++)
+		print_message("%8llu %s\n", (unsigned long long)told[i], harness_verdict_name(i));
+	print_message("%8llu followed a record, %llu would have written one\n",
+		      (unsigned long long)hits, (unsigned long long)writes);
+	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		assert_true(told[kinds[i]]);
+	assert_true(hits > frames / 100 && writes > frames / 100);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	return harness_open_answering(100000);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		{"what is said of a frame is what becomes of it, and saying it changes no map",
+		 test_agrees, NULL, NULL, NULL},
+		{"frames of all kinds were explained", test_all_kinds, NULL, NULL, NULL},
+	};
+
+	random_frame_state = argc > 1 ? strtoull(argv[1], NULL, 10) : 0;
+	if (!random_frame_state)
+		random_frame_state = time(NULL);
+	if (argc > 2)
+		frames = strtoull(argv[2], NULL, 10);
+	return cmocka_run_group_tests_name("explain", tests, set_up, harness_tear_down);
+}
