@@ -44,17 +44,21 @@ static __noinline int explain_packet(struct xdp_md *ctx, struct lb_explained *to
 	return ends;
 }
 
-/* Where a fragment goes by addresses alone its ports count as 0. */
+/* A malformed packet may have a VIP, too. */
 static __always_inline int explain_vip(struct packet *packet, struct vip *vip,
 				       struct lb_explained *to)
 {
-	if (vip_find(packet, vip) != LB_NEXT)
+	const int verdict = vip_find(packet, vip);
+
+	if (!vip->slots_size)
 		return 1;
 	to->vip = vip->number;
 	to->slots_start = vip->slots_start;
 	to->slots_size = vip->slots_size;
 	to->vip_flags = vip->flags;
 	to->stage = LB_EXPLAINED_VIP;
+	if (verdict != LB_NEXT)
+		return 1;
 	return packet->fragment && fragment_admit(packet, vip->flags) != LB_NEXT;
 }
 

@@ -6,6 +6,7 @@
 #include "call.h"
 #include "command.h"
 #include "drain.h"
+#include "explain.h"
 #include "fields.h"
 #include "help.h"
 #include "offline.h"
@@ -268,6 +269,44 @@ static struct command table[] = {
 		.method = "stats",
 		.params = params_vip_reference,
 		.view = view_stats,
+	},
+	{
+		.object = "explain",
+		.arguments = {{.name = "SRC", .optional = true}, {.name = "DST", .optional = true}},
+		.options =
+			{
+				{.name = "syn",
+				 .summary = "a packet that opens a connection (so unless told)"},
+				{.name = "ack", .summary = "a packet of an established connection"},
+				{.name = "len",
+				 .value = "N",
+				 .summary = "bytes of the IP packet (the least)"},
+				{.name = "hex",
+				 .value = "FRAME",
+				 .summary = "this frame, from its Ethernet header on"},
+				{.name = "pcap",
+				 .value = "FILE",
+				 .summary = "frames of a capture file; - is standard input"},
+				{.name = "count",
+				 .value = "N",
+				 .summary = "so many frames of it (10)"},
+				{.name = "iface",
+				 .value = "INTERFACE",
+				 .summary = "it comes in by this one (the first of lbd.json)"},
+			},
+		.summary = "say what would become of a packet, by which way, and why",
+		.detail =
+			"lbd runs the balancer's own program over the packet, as things are now; "
+			"nothing is sent, counted or recorded. SRC is ADDRESS or ADDRESS:PORT "
+			"(port 49152); DST is a VIP, ADDRESS:PORT/PROTO, or an address for an echo "
+			"request. Of a slot that is not SETTLED the flow table decides: see the "
+			"record. Not on the read-only socket.",
+		.examples = {"lbctl explain 198.51.100.7:40001 192.0.2.10:443/tcp",
+			     "lbctl explain 198.51.100.7:40001 web --ack --len 1500",
+			     "tcpdump -i eth0 -c 5 -w - | lbctl explain --pcap -"},
+		.method = "explain",
+		.view = view_explain,
+		.run = explain_run,
 	},
 	{
 		.object = "config",

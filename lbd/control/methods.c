@@ -11,6 +11,7 @@
 #include "../service/document_digest.h"
 #include "methods.h"
 #include "methods_change.h"
+#include "methods_explain.h"
 #include "methods_interfaces.h"
 #include "preflight_again.h"
 #include "../host/worker.h"
@@ -421,6 +422,7 @@ static const struct method {
 		AT_ONCE, /* in the loop */
 		FACTS,   /* by a worker that does nothing which takes long */
 		READS,   /* by a worker: its reply may be long */
+		ASKS,    /* the same; refused on the read-only socket */
 		CHANGES, /* by the worker for changes; refused on the read-only socket */
 	} kind;
 } methods[] = {
@@ -431,6 +433,7 @@ static const struct method {
 	{"vip.show", vip_show, READS},
 	{"backend.list", backend_list, READS},
 	{"stats", stats, READS},
+	{"explain", methods_explain, ASKS},
 	{"config.export", config_export, READS},
 	{"config.diff", config_diff, READS},
 	{"config.confirm", config_confirm, CHANGES},
@@ -469,7 +472,7 @@ static int read_or_change(struct methods_context *context, const struct method *
 {
 	int ret;
 
-	if (method->kind != READS)
+	if (method->kind != READS && method->kind != ASKS)
 		return method->handler(context, params, result, err);
 	service_hold(context->service);
 	ret = method->handler(context, params, result, err);
@@ -536,7 +539,8 @@ int methods_call_read_only(void *user, const struct peer *peer, const struct lb_
 	const struct methods_context *context = user;
 	const struct method *method = find_method(request->method);
 
-	if (method ? method->kind == CHANGES : methods_change_has(request->method))
+	if (method ? method->kind == CHANGES || method->kind == ASKS
+		   : methods_change_has(request->method))
 		return refuse_here(context->config, request->method, err);
 	return methods_call(user, peer, request, result, err);
 }

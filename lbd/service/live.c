@@ -100,6 +100,15 @@ void live_index(struct service *service)
 	for (i = 0; i < service->pools.count; i++)
 		service->pool_at[service->live_pools[i].number] = i;
 }
+
+const struct lb_vip *service_vip_numbered(const struct service *service, uint32_t number)
+{
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		if (service->live[i].number == number)
+			return &service->document->vips[i];
+	return NULL;
+}
+
 void service_hold(struct service *service)
 {
 	while (service->swapping && worker_is_one())

@@ -81,6 +81,9 @@ const char *service_save_fault(const struct service *service);
 uint64_t service_digest_value(const struct service *service);
 json_t *service_digest(const struct service *service);
 
+/* The VIP in force that has this number in the data plane, or NULL. Borrowed. */
+const struct lb_vip *service_vip_numbered(const struct service *service, uint32_t number);
+
 /* Objects of docs/protocol.md; new references. */
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip);

@@ -111,6 +111,23 @@ VERDICTS = [
     {"name": "drop_fragment", "action": "drop", "packets": 1, "meaning": "to a VIP: IP fragment"}]
 
 
+EXPLANATION = {
+    "interface": "eth0",
+    "packet": {"source": "2001:db8::7", "destination": "2001:db8::10", "length": 1480, "protocol": "tcp",
+               "source_port": 40001, "destination_port": 443, "fragment": "first", "opens": True},
+    "vip": {"name": "web", "address": "[2001:db8::10]:443/tcp"},
+    "slot": {"hash": "0123456789abcdef", "number": 290, "of": 65537, "state": "moving", "owner": "10.0.0.3",
+             "previous": "10.0.0.2"},
+    "record": {"before": {"backend": "10.0.0.2", "grade": "closed", "age_s": 64},
+               "after": {"backend": "10.0.0.3", "grade": "new", "age_s": 0}, "did": ["replaced"]},
+    "backend": {"address": "10.0.0.3", "takes_new_flows": True, "keeps_old_flows": False},
+    "next_hop": {"state": "resolved", "interface": "eth1", "source_mac": "02:00:00:00:00:01",
+                 "destination_mac": "02:00:00:00:00:02", "mtu": 1500, "vlan": 7},
+    "mtu": {"outer_bytes": 28, "wrapped_length": 1508, "mtu": 1500, "fits": False},
+    "outer": {"encap": "gue", "source": "10.0.0.1", "destination": "10.0.0.3"},
+    "verdict": {"name": "tx_too_big", "action": "answer", "meaning": "larger than the MTU towards the backend"}}
+
+
 def counters(vip):
     fields = ("address", "packets", "bytes")
     return dict({f: vip[f] for f in ("name",) + fields},
@@ -152,6 +169,7 @@ REPLIES = {
     "backend.drain": changes(change("changed", 656, 1.0, 1.0)),
     "backend.undrain": changes(),
     "backend.list": {"vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
+    "explain": EXPLANATION,
     "stats": {"vips": [counters(WEB), counters(DNS)], "verdicts": VERDICTS},
     "config.check": changes(change("changed", 656, 1.0, 1.0, datagrams=DATAGRAMS), change("added", name="dns"),
                             change("changed", name="same"),

@@ -146,6 +146,20 @@ stats --all
 stats web
 stats --json
 END
+golden explain "explain sends what it is told of a packet, and says a line for each stage; it refuses what contradicts" <<'END'
+explain 198.51.100.7:40001 web
+--json explain 198.51.100.7 192.0.2.10:80/tcp --ack --len 1500 --iface eth0
+explain --hex 0200
+explain
+explain 198.51.100.7
+explain 198.51.100.7 web --hex 02
+explain --hex 02 --ack
+explain --hex 02 --count 3
+explain 198.51.100.7 web --syn --ack
+explain 198.51.100.7 web --len long
+explain --pcap nosuch.pcap
+explain --pcap service.json
+END
 golden change "changes send what was given, and say what they did to flows" <<'END'
 vip add 192.0.2.10:443/tcp
 vip add 192.0.2.10:443/tcp --name web --table maglev --table-size 65537
@@ -280,7 +294,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 24 commands" 24 "$(wc -l <commands)"
+check_equal "the help knows of 25 commands" 25 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -508,7 +522,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip backend iface stats config watch version help completion"
+completes "lbctl " "status vip backend iface stats explain config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

@@ -1,0 +1,162 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does lbctl explain say where packets go, and leave no trace?
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/lab.sh
+. tests/lib/lab.sh
+
+start() {
+	lab_up two-armed 3 && lab_serve 80 &&
+		lab_start_lbd '{"control": {"read_only_path": "/tmp/lbd-explain-'$$'.sock"}}' &&
+		lbctl vip add "$LAB_VIP4:80/tcp" --name web && lbctl vip add "[$LAB_VIP6]:80/tcp" --name web6 || return
+	for i in 1 2 3; do
+		lbctl backend add web "${LAB_BACKEND4[i]}" && lbctl backend add web6 "${LAB_BACKEND6[i]}" || return
+	done
+	lab_ready && wait_for 10 none_waits && wait_for 20 settled
+}
+none_waits() { lbctl --json backend list | jq -e 'all(.vips[].backends[]; .state != "waiting")'; }
+settled() { lbctl --json vip list | jq -e 'all(.vips[]; .slots.moving == 0 and .slots.tracked == 0)'; }
+
+# explained WORDS… FILTER: of the answer
+explained() {
+	lbctl --json explain "${@:1:$#-1}" | jq -r "${@: -1}"
+}
+
+# node_of ADDRESS
+node_of() {
+	local i
+	for i in 1 2 3; do
+		[ "$1" != "${LAB_BACKEND4[i]}" ] && [ "$1" != "${LAB_BACKEND6[i]}" ] || echo "b$i"
+	done
+}
+
+# Of connections from these ports, where explain says they go, and where they go.
+# agrees CLIENT VIP HOST PORTS: ports begin with these digits, and are used once: curl cannot have one again soon
+agrees() {
+	local port said seen
+	for port in "$4"{01..19}; do
+		said=$(node_of "$(explained "$1:$port" "$2" .backend.address)")
+		seen=$(lab_in client curl -s --max-time 10 --local-port "$port" "http://$3/")
+		echo "$port: $said, $seen"
+		[ -n "$said" ] && [ "$said" = "$seen" ] || return
+	done | tee "$LAB_DIR/agreed"
+	[ "$(wc -l <"$LAB_DIR/agreed")" = 19 ]
+}
+
+counters() {
+	lbctl --json stats | jq -c '[.vips, (.verdicts[] | select(.name == "redirect"))]'
+	lbctl --json status | jq -c '.flow_table'
+}
+no_trace() {
+	local before after port
+	before=$(counters)
+	for port in 500{00..49}; do
+		explained "$LAB_CLIENT4:$port" web .verdict.name && explained "$LAB_CLIENT4:$port" web --ack .verdict.name
+	done | sort | uniq -c >"$LAB_DIR/verdicts"
+	after=$(counters)
+	cat "$LAB_DIR/verdicts"
+	[ "$(<"$LAB_DIR/verdicts")" = "    100 redirect" ] && diff <(echo "$before") <(echo "$after")
+}
+
+# A slot that has left b1 for another: new connections follow, established ones stay.
+moving() {
+	local port
+	for port in 410{00..60}; do
+		[ "$(explained "$LAB_CLIENT4:$port" web .slot.state)" = moving ] || continue
+		lbctl explain "$LAB_CLIENT4:$port" web --ack
+		lbctl explain "$LAB_CLIENT4:$port" web --syn
+		[ "$(explained "$LAB_CLIENT4:$port" web --ack .backend.address)" = "${LAB_BACKEND4[1]}" ] &&
+			[ "$(explained "$LAB_CLIENT4:$port" web --ack .record.after.backend)" = "${LAB_BACKEND4[1]}" ] &&
+			[ "$(explained "$LAB_CLIENT4:$port" web --syn .backend.address)" != "${LAB_BACKEND4[1]}" ] &&
+			[ "$(explained "$LAB_CLIENT4:$port" web .slot.previous)" = "${LAB_BACKEND4[1]}" ]
+		return
+	done
+	false
+}
+
+# The connection of that port has a record now, which explain finds.
+recorded() {
+	local port=42001 node
+	node=$(lab_in client curl -s --max-time 10 --local-port "$port" "http://$LAB_VIP4/")
+	lbctl explain "$LAB_CLIENT4:$port" web --ack
+	[ "$(explained "$LAB_CLIENT4:$port" web .slot.state)" != settled ] || return 0
+	[ "$(node_of "$(explained "$LAB_CLIENT4:$port" web --ack .record.before.backend)")" = "$node" ]
+}
+
+# says PATTERN WORDS…
+says() {
+	lbctl explain "${@:2}" >"$LAB_DIR/said"
+	cat "$LAB_DIR/said"
+	grep -qE "$1" "$LAB_DIR/said"
+}
+refuses() {
+	local status
+	lbctl explain "${@:2}" >"$LAB_DIR/said" 2>&1
+	status=$?
+	cat "$LAB_DIR/said"
+	[ "$status" != 0 ] && grep -qF "$1" "$LAB_DIR/said"
+}
+refused_read_only() {
+	"$LBCTL" --socket "/tmp/lbd-explain-$$.sock" explain "$LAB_CLIENT4" web >"$LAB_DIR/said" 2>&1
+	cat "$LAB_DIR/said"
+	grep -q 'read-only and does not take explain' "$LAB_DIR/said"
+}
+
+# A SYN from 198.51.100.2:40001 to port 80 of the VIP, and an ARP request.
+SYN="020000000001020000000002080045000028000040004006 0000 c6336402c000020a9c410050 00000000000000005002000000000000"
+ARP="ffffffffffff02000000000208060001080006040001020000000002c63364020000000000000a000001"
+# capture ORDER: a capture file of both, the first one cut off after 54 bytes of 100
+capture() {
+	python3 - "$1" "$SYN" "$ARP" <<'END'
+import struct, sys
+order, frames = sys.argv[1], [bytes.fromhex(frame) for frame in sys.argv[2:]]
+out = sys.stdout.buffer
+out.write(struct.pack(order + "IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+for frame, length in zip(frames, (100, len(frames[1]))):
+    out.write(struct.pack(order + "IIII", 0, 0, len(frame), length) + frame)
+END
+}
+of_file() {
+	capture "$1" >"$LAB_DIR/file.pcap"
+	lbctl explain --pcap "$LAB_DIR/file.pcap"
+	[ "$(lbctl --json explain --pcap - <"$LAB_DIR/file.pcap" | jq -c '[.frames[] | [.number, .verdict.name, .packet.length]]')" = \
+		'[[1,"redirect",40],[2,"pass_not_ip",null]]' ]
+}
+same_as_described() {
+	diff <(lbctl explain --hex "$SYN") <(lbctl explain "$LAB_CLIENT4:40001" web)
+}
+short_turn() {
+	lbctl --json status | jq -e '.longest_turn | .what != "explain" or .cpu_us < 20000'
+}
+
+step "the lab is there, lbd runs with three backends" start || finish
+check "new connections go where explain says" agrees "$LAB_CLIENT4" web "$LAB_VIP4" 400
+check "over IPv6, too" agrees "[$LAB_CLIENT6]" web6 "[$LAB_VIP6]" 401
+check "loading the program that explains takes no turn of the loop of 20 ms" short_turn
+check "a hundred explanations are counted nowhere" no_trace
+check "a packet of an address alone is an echo request" says '^verdict +tx_echo' "$LAB_CLIENT4" "$LAB_VIP4"
+check "a packet for no VIP is passed" says '^verdict +pass_not_vip' "$LAB_CLIENT4" "$LAB_VIP4:82/tcp"
+check "a packet that is too big once wrapped is told from one that fits" \
+	says '^size +1620 bytes once wrapped \(20 more\), of 1600: too big' "$LAB_CLIENT4" web --len 1600
+check "what becomes of it is said" says '^verdict +tx_too_big' "$LAB_CLIENT4" web --len 1600
+check "the interface that it comes in by can be named" says '^verdict +redirect:' "$LAB_CLIENT4" web --iface l0
+check "a frame in hex is explained like the packet that it is" same_as_described
+check "frames of a capture file are, whichever byte order it has" of_file '<'
+check "whichever byte order it has" of_file '>'
+check "lbd refuses what it cannot explain: two families" refuses "different address families" "$LAB_CLIENT6" web
+check "a length below the headers" refuses "length must be 40" "$LAB_CLIENT4" web --len 39
+check "an interface without the program" refuses 'nothing that comes in by "nosuch"' "$LAB_CLIENT4" web --iface nosuch
+check "hex that is none" refuses "byte 2 is none" --hex "02 0"
+check "a file that is no capture" refuses "no capture file" --pcap /etc/hostname
+check "the read-only socket does not explain" refused_read_only
+lbctl backend drain web "${LAB_BACKEND4[1]}" >/dev/null
+check "in a MOVING slot established connections stay, and new ones go to the new owner" moving
+check "a connection on record is found there" recorded
+lbctl vip add "$LAB_VIP4:81/tcp" --name far >/dev/null && lbctl backend add far 10.0.1.99 >/dev/null
+check "a backend that cannot be reached is said to be" says '^next hop +unresolved' "$LAB_CLIENT4:40001" far
+step "nothing remains" lab_down
+finish
