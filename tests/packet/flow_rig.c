@@ -404,7 +404,7 @@ uint32_t rig_time(void)
 
 void rig_await_time_unit(void)
 {
-	const uint64_t unit_ns = 1ull << LB_FLOW_TIME_SHIFT, room_ns = unit_ns / 4;
+	const uint64_t unit_ns = 1ull << LB_FLOW_TIME_SHIFT, room_ns = unit_ns / 2;
 
 	while (unit_ns - now_ns() % unit_ns < room_ns)
 		usleep(10000);
