@@ -119,6 +119,9 @@ clean_up() {
 trap clean_up EXIT
 trap 'exit 130' INT TERM HUP
 
+# Before several tests do it at once, one over the other.
+mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf || :
+
 # script KIND TEST [VARIABLE=VALUE…]: named after where it stands
 script() {
 	queue "$1" "${2#tests/}" env "O=$build" "${@:3}" "$2"
@@ -136,7 +139,7 @@ done
 for test in tests/packet/*_test.sh tests/fuzz/*_test.sh; do
 	script computing "$test"
 done
-for test in tests/net/*_test.sh; do
+for test in tests/net/*_test.sh tests/vm/*_test.sh; do
 	script waiting "$test"
 done
 # On a machine that has other things to do, times mean half of what they say.

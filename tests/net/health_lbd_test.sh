@@ -473,7 +473,7 @@ refused() {
 	cat "$LAB_DIR/refusal"
 	grep -qF "$1" "$LAB_DIR/refusal" && grep -qF "$2" "$LAB_DIR/refusal"
 }
-none_hangs() { ! pgrep -f "sleep 3600[.]$$"; }
+none_hangs() { ! pgrep -f "sleep 3600[.]$$\$"; }
 
 # A check that was allowed once is a fault of the balancer after that, and no hindrance.
 commands_gone() {
