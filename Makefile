@@ -214,12 +214,14 @@ run-demo run-demo-drain:
 	@O=$(O) examples/$(if $(filter run-demo,$@),01-demo,02-drain)/run.sh
 demo-build: all $(BPF_OBJ) $(TOOLS)
 
-tests: all $(BPF_OBJ) $(UNIT) $(PACKET) $(TOOLS) $(FAULT) $(REPLAY) $(BENCH)
+tests: sanitized $(PACKET) $(REPLAY) $(BENCH)
+# What run.sh runs of a sanitized build.
+sanitized: all $(BPF_OBJ) $(UNIT) $(TOOLS) $(FAULT)
 
 # TESTS=^cli/ runs those whose names match.
 TESTS := .
 run-test: direction tests $(FUZZ)
-	+@$(MAKE) --no-print-directory SAN=1 tests
+	+@$(MAKE) --no-print-directory SAN=1 sanitized
 	@tests/run.sh $(O) build/san '$(TESTS)'
 
 # The packet tests, real traffic and health checks on Debian's 6.1 and 6.12 kernels, side by side. Kernels are
@@ -359,7 +361,7 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes and calls, links and names in the docs' \
 		'make clean         remove build/'
 
-.PHONY: all clean dist docs figures help man direction lint tests demo demo-drain demo-build test test-kernels test-boot test-compilers \
+.PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-build test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
 	test-health fuzz deb install \
 	random program-size bench bench-control bench-insns bench-page run-demo run-demo-drain run-test run-test-kernels \
