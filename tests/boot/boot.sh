@@ -22,7 +22,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
 
-SECONDS_MOST=1200
+SECONDS_MOST=2400
 CACHE=${BOOT_CACHE:-/var/cache/lbd-test/boot}
 LOGS=$build/boot
 OTHER_ABI=99

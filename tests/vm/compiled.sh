@@ -4,7 +4,7 @@
 #
 #   compiled.sh FOLDER COMPILER/load COMPILER/packets …     FOLDER/COMPILER is a build
 #
-# load: lbd and iproute2 load what they load, and libbpf what the tests load. packets: the packet tests pass. In a VM
+# load: see `loads` of runs.sh. packets: the packet tests pass. In a VM
 # those that take millions of packets are left out: they are about what the program remembers.
 #
 # shellcheck disable=SC2317 # the runs are called by name, through run
@@ -14,11 +14,6 @@ folder=$1
 shift
 # shellcheck source=tests/vm/runs.sh
 . tests/vm/runs.sh
-
-loads() {
-	load_programs "$1" "$(basename "$1")/" "$1"/bpf/{decap,tunnel}.bpf.o &&
-		"$1/tests/vm/program_tool" "$1"/tests/*/*.bpf.o && O=$1 timeout 120 tests/vm/loads_test.sh
-}
 
 packet_tests() {
 	local program status=0
@@ -34,7 +29,9 @@ packet_tests() {
 failed=0
 for name; do
 	case $name in
-	*/load) run "$name" '^[1-9][0-9]* passed, 0 failed$' loads "$folder/${name%/*}" || failed=1 ;;
+	*/load)
+		run "$name" '^[1-9][0-9]* passed, 0 failed$' loads "$folder/${name%/*}" "${name%/*}/" || failed=1
+		;;
 	*/packets) run "$name" 'PASSED  ] [1-9]' packet_tests "$folder/${name%/*}" || failed=1 ;;
 	*) failed=1 ;;
 	esac

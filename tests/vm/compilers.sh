@@ -75,7 +75,7 @@ done
 [ ${#runs[@]} -gt 0 ] || finish
 status=0
 # shellcheck disable=SC2086 # several
-VM_CACHE=${VM_CACHE:-$build/vm} tests/vm/kernels.sh -s tests/vm/compiled.sh -r "${runs[*]}" -t 1200 "$folder" \
+VM_CACHE=${VM_CACHE:-$build/vm} tests/vm/kernels.sh -s tests/vm/compiled.sh -r "${runs[*]}" -t 1800 "$folder" \
 	running ${KERNELS-6.1 6.12} || status=$?
 check "every kernel takes what every compiler has made" test "$status" = 0
 finish

@@ -12,7 +12,7 @@ set -u
 
 suite=tests/vm/suite.sh
 runs=(load packets traffic gue_and_vlan path_mtu)
-seconds=480
+seconds=1200 # on a machine that has nothing else to do a third of that
 while getopts s:r:t: option; do
 	case $option in
 	s) suite=$OPTARG ;;

@@ -2,6 +2,7 @@
 # Sourced by what runs inside a VM: runs with a name, a result and a time.
 #
 #   run NAME CLOSING command args…     passes when the command exits 0 and a line matches CLOSING
+#   loads BUILD PREFIX                 lbd and iproute2 load what they load, and libbpf what the tests load
 #
 # Of a run that passes its closing lines are shown, else all that it printed but the tests that passed. The
 # report ($VM_REPORT) gets "run NAME pass|fail SECONDS".
@@ -31,10 +32,15 @@ run() {
 load_programs() {
 	local build=$1 prefix=$2 line
 	shift 2
-	timeout 60 "$build/tests/vm/program_tool" "$@" > "$programs" || return 1
+	timeout 120 "$build/tests/vm/program_tool" "$@" > "$programs" || return 1
 	while read -r line; do
 		echo "program $prefix$line" >> "$report"
 		echo "$line" | awk '{ print $1 ": processed " $2 " insns, xlated " $3 \
 			" bytes, jited " $4 " bytes" }'
 	done < "$programs"
+}
+
+loads() {
+	load_programs "$1" "$2" "$1"/bpf/{decap,tunnel}.bpf.o && "$1/tests/vm/program_tool" "$1"/tests/*/*.bpf.o &&
+		O=$1 timeout 120 tests/vm/loads_test.sh
 }

@@ -24,22 +24,22 @@ packet_tests() {
 }
 
 traffic_test() {
-	O=$build NET_QUICK=1 LAB_DECAP=device timeout 300 bash tests/net/traffic_test.sh
+	O=$build NET_QUICK=1 LAB_DECAP=device timeout 600 bash tests/net/traffic_test.sh
 }
 
 gue_and_vlan() {
-	O=$build timeout 300 bash tests/net/answer_test.sh gue_device vlan
+	O=$build timeout 600 bash tests/net/answer_test.sh gue_device vlan
 }
 
 path_mtu() {
-	O=$build timeout 300 bash tests/net/pmtu_test.sh narrow_ways
+	O=$build timeout 600 bash tests/net/pmtu_test.sh narrow_ways
 }
 
 failed=0
 for module in veth bridge ipip ip6_tunnel sit fou fou6 8021q; do
 	modprobe "$module" || failed=1
 done
-run load 'processed [1-9]' load_programs "$build" "" "$build/bpf/decap.bpf.o" || failed=1
+run load '^[1-9][0-9]* passed, 0 failed$' loads "$build" "" || failed=1
 run packets 'PASSED  ] [1-9]' packet_tests || failed=1
 run traffic '^[1-9][0-9]* passed, 0 failed' traffic_test || failed=1
 run gue_and_vlan '^[1-9][0-9]* passed, 0 failed$' gue_and_vlan || failed=1
