@@ -15,7 +15,7 @@ work=$(mktemp -d)
 at_exit rm -rf "$work"
 
 packets() {
-	timeout 120 "$O/tests/bench/packets" "${quick[@]}" >"$work/packets.json"
+	timeout 600 "$O/tests/bench/packets" "${quick[@]}" >"$work/packets.json"
 }
 
 every_case() {

@@ -35,7 +35,7 @@ is_up() {
 in_node() {
 	local node=$1
 	shift
-	timeout 30 nsenter --net="/run/netns/$id-$node" -- "$@"
+	timeout 90 nsenter --net="/run/netns/$id-$node" -- "$@"
 }
 
 # frames OPTIONS…: what arrives on b0 while the generator sends, as lbgen_frames.py has it.

@@ -114,7 +114,7 @@ test_drain() {
 	before=$(situation)
 
 	check "a drain without traffic ends by itself" \
-		exits 0 timeout 30 "$LBCTL" --socket "$DIR/a.sock" backend drain web 10.0.0.2 --wait 25s
+		exits 0 timeout 120 "$LBCTL" --socket "$DIR/a.sock" backend drain web 10.0.0.2 --wait 100s
 	check_equal "and says drained at the end" "10.0.0.2: drained" "$(tail -n 1 "$DIR/out")"
 	check "it says meanwhile what it waits for" \
 		grep -qE '^10\.0\.0\.2: ([0-9,]+ slots still in transition \(up to 1s\)|its last flows are being counted)$' \
@@ -191,7 +191,7 @@ test_wait_too_short() {
 
 test_delete() {
 	check "a backend is drained for deletion" \
-		exits 0 timeout 30 "$LBCTL" --socket "$DIR/a.sock" backend drain web 10.0.0.4 --wait 25s
+		exits 0 timeout 120 "$LBCTL" --socket "$DIR/a.sock" backend drain web 10.0.0.4 --wait 100s
 	check "a drained backend is deleted without --force" exits 0 a backend del web 10.0.0.4
 	check_equal "which moves nothing" "vip web: changed, no slot moved" "$(cat "$DIR/out")"
 }

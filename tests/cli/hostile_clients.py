@@ -31,9 +31,9 @@ DIFF = request("config.diff", document=document(131071, 1500))
 READS = [request("vip.list"), request("config.export"), request("backend.list"), request("stats"), request("status")]
 
 
-def connect():
+def connect(timeout_s=1):
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.settimeout(1)
+    client.settimeout(timeout_s)
     client.connect(PATH)
     return client
 
@@ -114,8 +114,7 @@ def ask():
     line = request("version")
     while time.monotonic() < END:
         began = time.monotonic()
-        client = connect()
-        client.settimeout(60)
+        client = connect(60)
         client.sendall(line)
         reply = client.makefile("rb").readline()
         longest = max(longest, time.monotonic() - began)

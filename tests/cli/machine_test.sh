@@ -306,7 +306,7 @@ test_other_abi() {
 	test_check_pinned_state
 	before=$(attached)
 	check "a data plane of an older ABI" abi_put 1
-	check "is refused" exits 1 timeout 20 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
+	check "is refused" exits 1 timeout 60 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
 	check "by its number" grep -qx "lbd: the data plane pinned at $PINS has ABI 1, this lbd has [0-9]*" "$DIR/out"
 	check "with what to do" grep -q "^  hint: go back to the lbd that made it, or start this one once with --reset-flows (\"systemctl start lbd-reset-flows\"): " "$DIR/out"
 	check "--check-pinned refuses it in the same words" exits 1 check_pinned
@@ -345,7 +345,7 @@ test_check_pinned_state() {
 }
 
 refused_start() {
-	exits 1 timeout 20 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
+	exits 1 timeout 60 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
 }
 
 test_lost_seed() {

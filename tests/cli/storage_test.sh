@@ -138,7 +138,7 @@ stream() {
 	local mac
 	mac=$(lab_ip balancer -json link show l0 | jq -r '.[0].address')
 	lab_background router "$O/tests/lib/flood_tool" --object "$O/tests/lib/flood.bpf.o" \
-		--interface rl --dmac "$mac" --ack --rate "$RATE" --seconds 300 \
+		--interface rl --dmac "$mac" --ack --rate "$RATE" --seconds 1800 \
 		"$LAB_VIP4" 80 >"$LAB_DIR/stream" 2>&1
 	STREAM=$LAB_PID
 	wait_for 5 flows
@@ -431,7 +431,7 @@ refuses_file() {
 	local before
 	printf '%s' "$1" >"$KEPT"
 	before=$(md5sum <"$KEPT")
-	! lab_in balancer timeout 10 "$REAL_LBD" --config "$LAB_DIR/lbd.json" >"$LAB_DIR/out" 2>&1 || return
+	! lab_in balancer timeout 60 "$REAL_LBD" --config "$LAB_DIR/lbd.json" >"$LAB_DIR/out" 2>&1 || return
 	cat "$LAB_DIR/out"
 	grep -qF "$2" "$LAB_DIR/out" && grep -q "hint: $KEPT was left as it is: ${3:-repair it, or put a copy in its place: .*; or stop forwarding by \"lbd --detach\", move it away}" "$LAB_DIR/out" &&
 		[ "$before" = "$(md5sum <"$KEPT")" ] && [ "$(plane)" = "$PLANE" ]
@@ -471,7 +471,7 @@ test_lost() {
 }
 
 refuses_lost() {
-	! lab_in balancer timeout 10 "$REAL_LBD" --config "$LAB_DIR/lbd.json" >"$LAB_DIR/out" 2>&1 || return
+	! lab_in balancer timeout 60 "$REAL_LBD" --config "$LAB_DIR/lbd.json" >"$LAB_DIR/out" 2>&1 || return
 	cat "$LAB_DIR/out"
 	grep -qF "lbd: $KEPT is missing, but the pinned data plane forwards for 3 VIPs, one of them 192.0.2." \
 		"$LAB_DIR/out" && grep -qF 'hint: put a copy of it back: {"format": 1, "document": …}' "$LAB_DIR/out"

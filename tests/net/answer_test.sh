@@ -92,9 +92,9 @@ sink() {
 	wait_for 5 lab_in b1 iperf3 -c 127.0.0.1 -p "$1" -n 1
 }
 
-# upload ADDRESS PORT: 3 MB, which takes path MTU discovery, within 10 s.
+# upload ADDRESS PORT: 3 MB, which takes path MTU discovery.
 upload() {
-	lab_in client timeout 10 iperf3 -c "$1" -p "$2" -n 3M --connect-timeout 2000 >/dev/null
+	lab_in client timeout 60 iperf3 -c "$1" -p "$2" -n 3M --connect-timeout 10000 >/dev/null
 }
 
 forget_mtu() {

@@ -19,7 +19,7 @@ EXCHANGES=12
 echo_on() {
 	local address
 	for address in "UDP4-LISTEN:$2,bind=$LAB_VIP4" "UDP6-LISTEN:$2,bind=[$LAB_VIP6]"; do
-		lab_background "$1" timeout 120 socat -b 9000 -T 1 "$address,reuseaddr,fork" PIPE 2>/dev/null
+		lab_background "$1" timeout 600 socat -b 9000 -T 1 "$address,reuseaddr,fork" PIPE 2>/dev/null
 	done
 }
 

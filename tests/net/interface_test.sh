@@ -239,7 +239,7 @@ refused() {
 }
 
 run_lbd_once() {
-	timeout 20 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
+	timeout 60 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
 }
 
 # What waiting cannot cure.

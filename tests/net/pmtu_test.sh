@@ -132,7 +132,7 @@ start() {
 # with_server NODE SOCAT-OPTION SOCAT-ADDRESS command args…: while one connection is served on port 81.
 with_server() {
 	local status server
-	lab_background "$1" timeout 25 socat "$2" TCP6-LISTEN:81,reuseaddr "$3"
+	lab_background "$1" timeout 90 socat "$2" TCP6-LISTEN:81,reuseaddr "$3"
 	server=$LAB_PID
 	wait_for 5 listens "$1" 81
 	"${@:4}"
@@ -145,13 +145,13 @@ with_server() {
 # uploads ADDRESS NODE: all of the file arrives there, and as it was.
 uploads() {
 	with_server "$2" -u CREATE:"$LAB_DIR/taken" \
-		lab_in client timeout 20 socat -u OPEN:"$LAB_DIR/file" "TCP:$1:81" &&
+		lab_in client timeout 80 socat -u OPEN:"$LAB_DIR/file" "TCP:$1:81" &&
 		cmp "$LAB_DIR/file" "$LAB_DIR/taken"
 }
 
 downloads() {
 	with_server "$2" -U OPEN:"$LAB_DIR/file",rdonly \
-		lab_in client timeout 20 socat -u "TCP:$1:81" CREATE:"$LAB_DIR/taken" &&
+		lab_in client timeout 80 socat -u "TCP:$1:81" CREATE:"$LAB_DIR/taken" &&
 		cmp "$LAB_DIR/file" "$LAB_DIR/taken"
 }
 

@@ -176,14 +176,14 @@ flood_arrives() {
 	[ "$(packets_seen)" -gt $((SEEN_BEFORE + FLOOD_RATE / 2)) ]
 }
 
-# flood --syn|--ack|--pair: from the router into the balancer's link, for 40 s at most. A flood from
+# flood --syn|--ack|--pair: from the router into the balancer's link, until it is ended. A flood from
 # outside would not wait for a busy machine either, hence nice.
 flood() {
 	local mac
 	mac=$(lab_ip balancer -json link show l0 | jq -r '.[0].address')
 	SEEN_BEFORE=$(packets_seen)
 	lab_background router nice -n -10 "$O/tests/lib/flood_tool" --object "$O/tests/lib/flood.bpf.o" \
-		--interface rl --dmac "$mac" "$1" --rate "$FLOOD_RATE" --seconds 40 \
+		--interface rl --dmac "$mac" "$1" --rate "$FLOOD_RATE" --seconds 900 \
 		"$LAB_VIP4" 80 >"$LAB_DIR/flood" 2>&1
 	FLOOD=$LAB_PID
 	wait_for 5 flood_arrives || cat "$LAB_DIR/flood"

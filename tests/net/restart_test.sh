@@ -185,7 +185,7 @@ check_equal "the interface has been held by one and the same link" "$LINK" "$(li
 check "no connection broke" nothing_broke
 check "the flows are still on record" flows_are_on_record
 check_equal "tables and slot states are as before" "$BEFORE" "$(held_state)"
-stream 150
+stream 1800 # it is ended
 kill_rounds >"$NOTE" 2>&1
 check "killed $ROUNDS times amid changes: acknowledged ones are there, none is there by half" \
 	test $? = 0 || cat "$NOTE"

@@ -44,7 +44,7 @@ stream() {
 	local mac
 	mac=$(lab_ip balancer -json link show l0 | jq -r '.[0].address')
 	lab_background router nice -n -10 "$O/tests/lib/flood_tool" --object "$O/tests/lib/flood.bpf.o" \
-		--interface rl --dmac "$mac" --ack --rate "$RATE" --seconds 300 \
+		--interface rl --dmac "$mac" --ack --rate "$RATE" --seconds 1800 \
 		"$LAB_VIP4" 80 >"$LAB_DIR/stream" 2>&1
 	STREAM=$LAB_PID
 	wait_for 5 flows

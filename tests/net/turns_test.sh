@@ -23,7 +23,7 @@ none_above() { # MS WORDS: of the figures whose name has the words, the greatest
 }
 
 documents() {
-	timeout 240 tests/bench/control.sh --json --turns >"$DIR/figures"
+	timeout 600 tests/bench/control.sh --json --turns >"$DIR/figures"
 }
 
 hurry
