@@ -102,8 +102,10 @@ static __always_inline volatile struct lb_index4_way *vip_in_line4(__u32 number,
 	*more = 0;
 	if (!line)
 		return NULL;
-	way = &line->way[index_way(line->way[1].key, key, 1) | index_way(line->way[2].key, key, 2) |
-			 index_way(line->way[3].key, key, 3)];
+	way = &line->way[bounds_number(index_way(line->way[1].key, key, 1) |
+					       index_way(line->way[2].key, key, 2) |
+					       index_way(line->way[3].key, key, 3),
+				       LB_INDEX_WAYS - 1)];
 	if (index_is(way->key, key))
 		return way;
 	*more = line->way[0].key & LB_INDEX_MORE;
@@ -119,8 +121,10 @@ vip_in_line6(__u32 number, __u64 key, __u64 address, __u64 address_low, __u64 *m
 	*more = 0;
 	if (!line)
 		return NULL;
-	way = &line->way[index_way(line->way[1].key, key, 1) | index_way(line->way[2].key, key, 2) |
-			 index_way(line->way[3].key, key, 3)];
+	way = &line->way[bounds_number(index_way(line->way[1].key, key, 1) |
+					       index_way(line->way[2].key, key, 2) |
+					       index_way(line->way[3].key, key, 3),
+				       LB_INDEX_WAYS - 1)];
 	if (index_is(way->key, key) && way->address[0] == address && way->address[1] == address_low)
 		return way;
 	*more = line->way[0].key & LB_INDEX_MORE;
