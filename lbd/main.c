@@ -257,6 +257,7 @@ static int start_service(struct daemon *daemon, struct lb_err *err)
 		.base = daemon->base,
 		.links = daemon->links,
 		.events = daemon->events,
+		.turns = daemon->turns,
 	};
 
 	return service_open(&options, &daemon->service, err);

@@ -1,22 +1,34 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* When is which backend checked, and who is told of the result?
  *
- * A watch has one timer. Between checks it is the start of the next one, during a check its
- * deadline; a command that waits for its turn has none.
+ * A watch has one moment that is due. Between checks it is the start of the next one, during a check
+ * its deadline; a command that waits for its turn has none.
+ *
+ * All that there is to do is done by run(): sockets that are ready, what is due, and commands that
+ * wait, one of each by turns, for as long as a worker's turn. What is left is done when others have
+ * had theirs. The loop knows one timer and one descriptor of ours, whatever number of checks there
+ * is, since a pass of libevent calls back for all that has happened before it looks at anything else.
  */
 #include "health.h"
 
+#include <event2/event.h>
+#include <event2/event_struct.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
 #include <sys/random.h>
+#include <unistd.h>
 #include "../api/clock.h"
+#include "../host/worker.h"
+#include "due.h"
 #include "probe.h"
 
 #define START_GAP_US 500 /* between first checks */
 #define STALL_US 50000   /* a deadline seen so late tells of the loop, not of the backend */
 #define EXEC_MAX 16
+#define RUN_US (WORKER_TURN_MS * 1000)
+#define NEVER INT64_MAX
 #define ARRIVED_MAX_MS 60000
 #define REFUSED_US 10000000   /* a refusal explains silence, since backends limit their rate */
 #define REFUSALS_A_SECOND 100 /* looked at */
@@ -33,12 +45,13 @@ struct health_watch {
 	enum phase phase;
 	bool first;         /* none has been made yet */
 	bool graced;        /* its deadline has been put off */
+	bool looked;        /* at its deadline: its socket was ready */
 	int64_t due_us;     /* when the check, or the next one, was to begin */
 	int64_t started_us; /* when it did */
 	int64_t duration_us;
 	enum pmtu_refusal refusal; /* the last one, and when it was heard */
 	int64_t refused_us;
-	struct event timer;
+	struct due due;
 	const struct health_probe_kind *kind;
 	struct health_probe probe;
 };
@@ -49,6 +62,11 @@ struct health {
 	LIST_HEAD(, health_watch) watches;
 	TAILQ_HEAD(waiting, health_watch) waiting; /* commands for which there is no room yet */
 	struct health_exec *exec;
+	struct due_heap due; /* of watches */
+	size_t count;        /* of watches */
+	int epoll;           /* sockets of probes */
+	struct event sockets, timer;
+	int64_t timer_us;      /* when it ends; NEVER: it does not run */
 	int64_t next_start_us; /* when the next first check may begin */
 	int64_t refusals_us;   /* since when they are counted */
 	uint32_t refusals;
@@ -79,17 +97,32 @@ static int64_t chance(struct health *health, int64_t below)
 	return below > 0 ? (int64_t)(health->random % (uint64_t)below) : 0;
 }
 
-/* Counted from now, not from when the loop last looked at the clock: a callback since then, ours or
- * another's, may have taken longer than the whole delay. */
-static void timer_set(struct health_watch *watch, int64_t delay_us)
+/* There is something to do at that moment, or before. Counted from now, not from when the loop last
+ * looked at the clock: a callback since then, ours or another's, may have taken long. */
+static void run_at(struct health *health, int64_t at_us)
 {
+	const int64_t now = clock_us(), delay_us = at_us > now ? at_us - now : 0;
 	const struct timeval delay = {
-		.tv_sec = delay_us > 0 ? delay_us / 1000000 : 0,
-		.tv_usec = delay_us > 0 ? delay_us % 1000000 : 0,
+		.tv_sec = delay_us / 1000000,
+		.tv_usec = delay_us % 1000000,
 	};
 
-	event_base_update_cache_time(watch->health->base);
-	event_add(&watch->timer, &delay);
+	if (at_us >= health->timer_us)
+		return;
+	health->timer_us = at_us;
+	event_base_update_cache_time(health->base);
+	event_add(&health->timer, &delay);
+}
+
+static void due_at(struct health_watch *watch, int64_t at_us)
+{
+	due_set(&watch->health->due, &watch->due, at_us);
+	run_at(watch->health, at_us);
+}
+
+static void due_in(struct health_watch *watch, int64_t delay_us)
+{
+	due_at(watch, clock_us() + delay_us);
 }
 
 /* From the start of a check to that of the next. */
@@ -113,7 +146,7 @@ static void schedule_next(struct health_watch *watch)
 	watch->first = false;
 	if (watch->due_us < now)
 		watch->due_us = now;
-	timer_set(watch, watch->due_us - now);
+	due_at(watch, watch->due_us);
 }
 
 /* --- a check's way through its phases --- */
@@ -176,7 +209,7 @@ static bool grace(struct health_watch *watch)
 	if (watch->graced || late_us < STALL_US)
 		return false;
 	watch->graced = true;
-	timer_set(watch, watch->check.timeout_ms * 1000LL);
+	due_in(watch, watch->check.timeout_ms * 1000LL);
 	return true;
 }
 
@@ -219,9 +252,9 @@ static void time_over(struct health_watch *watch)
 static void begin(struct health_watch *watch)
 {
 	watch->phase = PHASE_PROBING;
-	watch->graced = false;
+	watch->graced = watch->looked = false;
 	watch->started_us = clock_us();
-	timer_set(watch, watch->check.timeout_ms * 1000LL);
+	due_at(watch, watch->started_us + watch->check.timeout_ms * 1000LL);
 	watch->probe.full = 0;
 	if (watch->check.full_mtu && watch->health->options.tunnel_mtu)
 		watch->probe.tunnel_mtu = watch->health->options.tunnel_mtu(
@@ -235,33 +268,108 @@ static void wait_for_turn(struct health_watch *watch)
 	TAILQ_INSERT_TAIL(&watch->health->waiting, watch, waiting);
 }
 
-static void on_timer(evutil_socket_t fd, short events, void *user)
-{
-	struct health_watch *watch = user;
+/* --- what there is to do --- */
 
-	(void)fd;
-	(void)events;
-	if (watch->phase == PHASE_PROBING && grace(watch))
-		return;
-	if (watch->phase == PHASE_PROBING)
+/* What is there already counts, although nobody has looked; once, as more may always come. */
+static void deadline(struct health_watch *watch)
+{
+	if (!watch->looked && health_socket_is_ready(&watch->probe)) {
+		watch->looked = true;
+		due_in(watch, 0);
+		watch->probe.ready(&watch->probe);
+	} else if (!grace(watch)) {
 		time_over(watch);
-	else if (watch->check.kind == LB_HEALTH_EXEC && health_exec_full(watch->health->exec))
+	}
+}
+
+/* Each of these does one thing; false: there is none. The watch may be gone afterwards. */
+static bool do_due(struct health *health)
+{
+	struct due *due = due_first(&health->due);
+	struct health_watch *watch;
+
+	if (!due || due->at_us > clock_us())
+		return false;
+	watch = (struct health_watch *)((char *)due - offsetof(struct health_watch, due));
+	due_unset(&health->due, due);
+	if (watch->phase == PHASE_PROBING)
+		deadline(watch);
+	else if (watch->check.kind == LB_HEALTH_EXEC && health_exec_full(health->exec))
 		wait_for_turn(watch);
 	else
 		begin(watch);
+	return true;
 }
 
-/* A command has ended. A watch whose command cannot even be started may be removed by the callback
- * meanwhile, hence the look at the head of the queue each time. */
+/* One event at a time, since what is done for it may close other sockets. Those that stay ready
+ * come again after the others. */
+static bool do_ready(struct health *health)
+{
+	struct epoll_event event;
+	struct health_probe *probe;
+
+	if (epoll_wait(health->epoll, &event, 1, 0) != 1)
+		return false;
+	probe = event.data.ptr;
+	probe->ready(probe);
+	return true;
+}
+
+static bool do_waiting(struct health *health)
+{
+	struct health_watch *watch = TAILQ_FIRST(&health->waiting);
+
+	if (!watch || health_exec_full(health->exec))
+		return false;
+	TAILQ_REMOVE(&health->waiting, watch, waiting);
+	begin(watch);
+	return true;
+}
+
+static void run(struct health *health)
+{
+	const int64_t end_us = clock_us() + RUN_US;
+	const struct due *next;
+	bool more;
+
+	health->timer_us = 0; /* it is set at the end */
+	turns_note(health->options.turns, "health checks");
+	do {
+		more = do_ready(health);
+		more |= do_due(health);
+		more |= do_waiting(health);
+	} while (more && clock_us() < end_us);
+	turns_note(health->options.turns, "other");
+	health->timer_us = NEVER;
+	next = due_first(&health->due);
+	if (more)
+		run_at(health, 0);
+	else if (next)
+		run_at(health, next->at_us);
+}
+
+static void on_timer(evutil_socket_t fd, short events, void *user)
+{
+	(void)fd;
+	(void)events;
+	run(user);
+}
+
+/* Not in this pass of the loop, in which the timer may have had its turn. */
+static void on_sockets(evutil_socket_t fd, short events, void *user)
+{
+	(void)fd;
+	(void)events;
+	run_at(user, 0);
+}
+
+/* A command has ended. */
 static void on_exec_freed(void *user)
 {
 	struct health *health = user;
-	struct health_watch *watch;
 
-	while (!health_exec_full(health->exec) && (watch = TAILQ_FIRST(&health->waiting))) {
-		TAILQ_REMOVE(&health->waiting, watch, waiting);
-		begin(watch);
-	}
+	if (!TAILQ_EMPTY(&health->waiting))
+		run_at(health, 0);
 }
 
 /* --- watches --- */
@@ -281,7 +389,7 @@ static void probe_init(struct health_watch *watch, const struct health_target *t
 {
 	watch->kind = kind_of(watch->check.kind);
 	watch->probe = (struct health_probe){
-		.base = watch->health->base,
+		.epoll = watch->health->epoll,
 		.exec = watch->health->exec,
 		.check = &watch->check,
 		.vip = target->vip,
@@ -300,7 +408,7 @@ static void schedule_first(struct health_watch *watch)
 	watch->first = true;
 	watch->due_us = health->next_start_us > now ? health->next_start_us : now;
 	health->next_start_us = watch->due_us + START_GAP_US;
-	timer_set(watch, watch->due_us - now);
+	due_at(watch, watch->due_us);
 }
 
 struct health_watch *health_add(struct health *health, const struct health_target *target,
@@ -311,7 +419,8 @@ struct health_watch *health_add(struct health *health, const struct health_targe
 
 	if (!watch)
 		return NULL;
-	if (schema_copy(&lb_health_schema, target->check, &watch->check)) {
+	if (due_reserve(&health->due, health->count + 1) ||
+	    schema_copy(&lb_health_schema, target->check, &watch->check)) {
 		free(watch);
 		return NULL;
 	}
@@ -321,8 +430,8 @@ struct health_watch *health_add(struct health *health, const struct health_targe
 	health_state_init(&watch->state, watch->check.rise, watch->check.fall, target->start,
 			  target->start_since_wall_ms, &now);
 	probe_init(watch, target);
-	event_assign(&watch->timer, health->base, -1, 0, on_timer, watch);
 	LIST_INSERT_HEAD(&health->watches, watch, watches);
+	health->count++;
 	schedule_first(watch);
 	return watch;
 }
@@ -361,7 +470,8 @@ void health_remove(struct health_watch *watch)
 		TAILQ_REMOVE(&watch->health->waiting, watch, waiting);
 	if (watch->phase == PHASE_PROBING)
 		watch->kind->cancel(&watch->probe);
-	event_del(&watch->timer);
+	due_unset(&watch->health->due, &watch->due);
+	watch->health->count--;
 	LIST_REMOVE(watch, watches);
 	schema_clear(&lb_health_schema, &watch->check);
 	free(watch);
@@ -400,13 +510,17 @@ struct health *health_new(struct event_base *base, const struct health_options *
 	if (getrandom(&health->random, sizeof(health->random), GRND_NONBLOCK) < 0)
 		health->random = (uint64_t)clock_us();
 	health->random |= 1; /* 0 would stay 0 */
+	health->timer_us = NEVER;
+	event_assign(&health->timer, base, -1, 0, on_timer, health);
+	health->epoll = epoll_create1(EPOLL_CLOEXEC);
+	event_assign(&health->sockets, base, health->epoll, EV_READ | EV_PERSIST, on_sockets,
+		     health);
 	health->exec = health_exec_new(base, options->exec_max ? options->exec_max : EXEC_MAX,
 				       options->exec_rights, on_exec_freed, health);
-	if (!health->exec) {
-		free(health);
-		return NULL;
-	}
-	return health;
+	if (health->epoll >= 0 && health->exec && !event_add(&health->sockets, NULL))
+		return health;
+	health_free(health);
+	return NULL;
 }
 
 void health_free(struct health *health)
@@ -418,5 +532,10 @@ void health_free(struct health *health)
 	while ((watch = LIST_FIRST(&health->watches)))
 		health_remove(watch);
 	health_exec_free(health->exec);
+	event_del(&health->timer);
+	event_del(&health->sockets);
+	if (health->epoll >= 0)
+		close(health->epoll);
+	due_free(&health->due);
 	free(health);
 }

@@ -36,6 +36,7 @@
 #include "../route/pmtu.h"
 
 struct event_base;
+struct turns;
 struct health;
 struct health_watch;
 struct exec_rights;
@@ -64,6 +65,7 @@ struct health_options {
 	 * or remove watches. */
 	void (*arrived)(void *user, void *owner, uint32_t bytes, bool tunnel, uint32_t for_ms);
 	void *user;
+	struct turns *turns;                   /* that checks are noted in; NULL: in none */
 	uint32_t exec_max;                     /* commands at once; 0: 16 */
 	const struct exec_rights *exec_rights; /* borrowed */
 };

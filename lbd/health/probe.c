@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -70,6 +71,7 @@ static bool is_local(int error)
 	case EADDRNOTAVAIL:
 	case EADDRINUSE:
 	case EPERM:
+	case ENOSPC:
 	case ENOSYS:
 		return true;
 	}
@@ -288,12 +290,27 @@ uint32_t health_socket_mtu(const struct health_probe *probe)
 		       : (uint32_t)mtu;
 }
 
-void health_socket_await(struct health_probe *probe, short events, event_callback_fn ready)
+void health_socket_await(struct health_probe *probe, uint32_t events,
+			 void (*ready)(struct health_probe *probe))
 {
-	if (event_initialized(&probe->event))
-		event_del(&probe->event);
-	event_assign(&probe->event, probe->base, probe->fd, events, ready, probe);
-	event_add(&probe->event, NULL);
+	struct epoll_event event = {.events = events, .data.ptr = probe};
+
+	if (!probe->ready && epoll_ctl(probe->epoll, EPOLL_CTL_ADD, probe->fd, &event)) {
+		open_failed(probe, "epoll: ", errno);
+		return;
+	}
+	if (probe->ready && probe->events != events) /* of a socket that is there: cannot fail */
+		epoll_ctl(probe->epoll, EPOLL_CTL_MOD, probe->fd, &event);
+	probe->events = events;
+	probe->ready = ready;
+}
+
+bool health_socket_is_ready(const struct health_probe *probe)
+{
+	struct pollfd poller = {.fd = probe->fd};
+
+	poller.events = probe->events == EPOLLIN ? POLLIN : POLLOUT;
+	return probe->ready && poll(&poller, 1, 0) == 1;
 }
 
 bool health_socket_connected(struct health_probe *probe)
@@ -311,10 +328,8 @@ bool health_socket_connected(struct health_probe *probe)
 
 void health_socket_close(struct health_probe *probe)
 {
-	if (event_initialized(&probe->event))
-		event_del(&probe->event);
-	memset(&probe->event, 0, sizeof(probe->event));
 	if (probe->fd >= 0)
-		close(probe->fd);
+		close(probe->fd); /* nobody else has it, so epoll forgets it */
 	probe->fd = -1;
+	probe->ready = NULL;
 }

@@ -8,17 +8,18 @@
 #ifndef LB_HEALTH_PROBE_H
 #define LB_HEALTH_PROBE_H
 
-#include <event2/event.h>
-#include <event2/event_struct.h>
+#include <stdbool.h>
+#include <sys/epoll.h>
 #include "../api/addr.h"
 #include "../api/health.h"
 #include "state.h"
 
+struct event_base;
 struct exec_rights;
 struct health_exec;
 
 struct health_probe {
-	struct event_base *base;
+	int epoll;                /* where sockets are waited for */
 	struct health_exec *exec; /* what exec probes share */
 	const struct lb_health *check;
 	struct lb_endpoint vip;
@@ -30,7 +31,9 @@ struct health_probe {
 	/* From here on the kind's own, while it is under way. */
 	const char *awaited; /* what has not come when the time is over: "answer" */
 	int fd;
-	struct event event;
+	/* Called when the socket is ready. NULL: it is not waited for, or there is none. */
+	void (*ready)(struct health_probe *probe);
+	uint32_t events; /* EPOLLIN or EPOLLOUT */
 	void *extra;
 	uint32_t full; /* bytes of the largest IP packet that has certainly got through whole */
 };
@@ -60,8 +63,12 @@ void health_probe_not_made(struct health_probe *probe, const char *format, ...)
 int health_socket_open(struct health_probe *probe, int type);
 /* With full_mtu: how large an IP packet of this check may be; 0: not known. The socket is open. */
 uint32_t health_socket_mtu(const struct health_probe *probe);
-/* Calls `ready` once the socket is ready for `events` (EV_READ or EV_WRITE, EV_PERSIST). */
-void health_socket_await(struct health_probe *probe, short events, event_callback_fn ready);
+/* Has `ready` called as often as the socket is ready for `events` (EPOLLIN or EPOLLOUT), or has an
+ * error, until it is closed. The last thing of a start: what fails is reported. */
+void health_socket_await(struct health_probe *probe, uint32_t events,
+			 void (*ready)(struct health_probe *probe));
+/* Whether it is ready already, although nobody has looked. */
+bool health_socket_is_ready(const struct health_probe *probe);
 /* Whether a connection has been made, reporting that it has not. */
 bool health_socket_connected(struct health_probe *probe);
 void health_socket_close(struct health_probe *probe);

@@ -10,6 +10,7 @@
  * and stays a job until it has ended.
  */
 #include <errno.h>
+#include <event2/event.h>
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <poll.h>

@@ -131,15 +131,13 @@ static void judge(struct health_probe *probe, enum http_verdict verdict)
 }
 
 /* One piece an event, so that a server that floods us cannot keep the loop. */
-static void on_readable(evutil_socket_t fd, short events, void *user)
+static void on_readable(struct health_probe *probe)
 {
-	struct health_probe *probe = user;
 	struct exchange *exchange = probe->extra;
 	char piece[PIECE];
-	ssize_t length = recv(fd, piece, sizeof(piece), 0);
+	ssize_t length = recv(probe->fd, piece, sizeof(piece), 0);
 	enum http_verdict verdict;
 
-	(void)events;
 	if (length < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			stop_with_error(probe, errno);
@@ -151,14 +149,12 @@ static void on_readable(evutil_socket_t fd, short events, void *user)
 		judge(probe, verdict);
 }
 
-static void on_writable(evutil_socket_t fd, short events, void *user)
+static void on_writable(struct health_probe *probe)
 {
-	struct health_probe *probe = user;
 	struct exchange *exchange = probe->extra;
-	ssize_t sent = send(fd, exchange->request + exchange->sent,
+	ssize_t sent = send(probe->fd, exchange->request + exchange->sent,
 			    exchange->length - exchange->sent, MSG_NOSIGNAL);
 
-	(void)events;
 	if (sent < 0) {
 		if (errno != EAGAIN && errno != EINTR)
 			stop_with_error(probe, errno);
@@ -169,12 +165,11 @@ static void on_writable(evutil_socket_t fd, short events, void *user)
 		return;
 	probe->awaited = probe->check->full_mtu ? "HTTP response to a request of full size"
 						: "HTTP response";
-	health_socket_await(probe, EV_READ | EV_PERSIST, on_readable);
+	health_socket_await(probe, EPOLLIN, on_readable);
 }
 
-static void on_connected(evutil_socket_t fd, short events, void *user)
+static void on_connected(struct health_probe *probe)
 {
-	struct health_probe *probe = user;
 	struct exchange *exchange;
 
 	if (!health_socket_connected(probe))
@@ -190,15 +185,15 @@ static void on_connected(evutil_socket_t fd, short events, void *user)
 	if (probe->check->full_mtu)
 		request_fill(probe, exchange);
 	probe->extra = exchange;
-	health_socket_await(probe, EV_WRITE | EV_PERSIST, on_writable);
-	on_writable(fd, events, user);
+	health_socket_await(probe, EPOLLOUT, on_writable);
+	on_writable(probe);
 }
 
 static void start(struct health_probe *probe)
 {
 	if (health_socket_open(probe, SOCK_STREAM))
 		return;
-	health_socket_await(probe, EV_WRITE, on_connected);
+	health_socket_await(probe, EPOLLOUT, on_connected);
 }
 
 const struct health_probe_kind health_probe_http = {

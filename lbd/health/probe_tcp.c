@@ -3,12 +3,8 @@
 #include <sys/socket.h>
 #include "probe.h"
 
-static void on_connected(evutil_socket_t fd, short events, void *user)
+static void on_connected(struct health_probe *probe)
 {
-	struct health_probe *probe = user;
-
-	(void)fd;
-	(void)events;
 	if (!health_socket_connected(probe))
 		return;
 	health_socket_close(probe);
@@ -19,7 +15,7 @@ static void start(struct health_probe *probe)
 {
 	if (health_socket_open(probe, SOCK_STREAM))
 		return;
-	health_socket_await(probe, EV_WRITE, on_connected);
+	health_socket_await(probe, EPOLLOUT, on_connected);
 }
 
 const struct health_probe_kind health_probe_tcp = {

@@ -35,14 +35,12 @@ static void fail(struct health_probe *probe, int error)
 }
 
 /* The socket is connected, so an ICMP error is what recv fails with. */
-static void on_readable(evutil_socket_t fd, short events, void *user)
+static void on_readable(struct health_probe *probe)
 {
-	struct health_probe *probe = user;
 	char reply[REPLY_MAX];
-	ssize_t length = recv(fd, reply, sizeof(reply), 0);
+	ssize_t length = recv(probe->fd, reply, sizeof(reply), 0);
 	int error = errno;
 
-	(void)events;
 	if (length >= 0) {
 		judge(probe, reply, (size_t)length);
 	} else if (error != EAGAIN && error != EINTR) {
@@ -85,7 +83,7 @@ static void start(struct health_probe *probe)
 	}
 	if (probe->check->full_mtu) /* it is not fragmented */
 		probe->full = (uint32_t)length + headers_of(probe);
-	health_socket_await(probe, EV_READ | EV_PERSIST, on_readable);
+	health_socket_await(probe, EPOLLIN, on_readable);
 }
 
 const struct health_probe_kind health_probe_udp = {

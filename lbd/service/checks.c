@@ -391,6 +391,7 @@ int checks_open(struct service *service, const struct service_options *from, str
 		.tunnel_mtu = tunnel_mtu,
 		.arrived = on_arrived,
 		.user = service,
+		.turns = from->turns,
 		.exec_rights = &service->exec_rights,
 	};
 	const struct timers *timers = &service->timers;

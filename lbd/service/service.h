@@ -18,6 +18,7 @@ struct event_base;
 struct worker;
 struct events;
 struct links_table;
+struct turns;
 struct service;
 
 /* What it stands on. */
@@ -29,6 +30,7 @@ struct service_options {
 	struct event_base *base; /* of what lies beside it: next hops, health checks */
 	struct links_table *links;
 	struct events *events; /* may be NULL */
+	struct turns *turns;   /* of the loop; may be NULL */
 };
 
 /* Restores the document kept in the state directory, if there is one. */
