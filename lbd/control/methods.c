@@ -364,6 +364,7 @@ static json_t *list_warnings(const struct methods_context *context)
 	json_t *warnings = json_array();
 
 	preflight_warn(context->preflight, warnings);
+	worker_yield();
 	json_array_extend(warnings, context->warnings);
 	if (*fault)
 		json_array_append_new(warnings,

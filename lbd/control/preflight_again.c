@@ -3,6 +3,7 @@
 #include "preflight_again.h"
 
 #include "../api/clock.h"
+#include "../host/worker.h"
 #include "../plane/loops.h"
 #include "../plane/preflight.h"
 #include "../plane/shadow.h"
@@ -16,12 +17,18 @@ void preflight_again_init(struct preflight_again *again, const struct config *co
 static void warn_of_vips(const struct preflight_again *again, json_t *warnings)
 {
 	struct loops_facts facts;
+	struct shadow *shadow;
 
 	if (!again->service)
 		return;
+	worker_leave(); /* /proc/net/tcp takes 10 ms, since all connections are gone over */
+	shadow = shadow_look();
+	worker_enter();
 	loops_look(again->config, service_document(again->service), &facts);
 	loops_judge(&facts, warnings);
-	shadow_warnings(service_document(again->service), warnings);
+	worker_yield();
+	shadow_warnings(shadow, service_document(again->service), warnings);
+	shadow_free(shadow);
 }
 
 void preflight_again_serve(struct preflight_again *again, const struct service *service)
@@ -35,9 +42,11 @@ static json_t *look(const struct preflight_again *again)
 	json_t *warnings = json_array();
 	struct preflight_facts facts;
 
+	worker_leave(); /* of the machine, and lbd.json */
 	preflight_look_only(again->config, &facts);
 	preflight_judge_running(again->config, &facts, warnings);
 	preflight_facts_clear(&facts);
+	worker_enter();
 	warn_of_vips(again, warnings);
 	return warnings;
 }

@@ -495,6 +495,16 @@ enum health_status health_status(const struct health_watch *watch)
 	return watch->state.status;
 }
 
+bool health_not_made(const struct health_watch *watch)
+{
+	return watch->state.not_made;
+}
+
+bool health_was_checked(const struct health_watch *watch)
+{
+	return watch->duration_us >= 0;
+}
+
 /* --- the whole --- */
 
 struct health *health_new(struct event_base *base, const struct health_options *options)

@@ -95,6 +95,9 @@ void health_refused(struct health *health, const struct lb_addr *backend,
 		    enum pmtu_refusal refusal);
 void health_remove(struct health_watch *watch); /* NULL is fine */
 void health_get(const struct health_watch *watch, struct health_view *out);
+/* Parts of it, for who goes over very many. */
 enum health_status health_status(const struct health_watch *watch);
+bool health_not_made(const struct health_watch *watch);
+bool health_was_checked(const struct health_watch *watch);
 
 #endif

@@ -551,6 +551,7 @@ static void append_next_hop(void *user, const struct nexthop_info *info)
 	}
 	json_object_set_new(object, "backends", json_integer(info->destinations));
 	json_array_append_new(user, object);
+	worker_yield(); /* the next one is found by its number, whatever has become of this one */
 }
 
 json_t *members_next_hops(const struct members *members)

@@ -196,9 +196,9 @@ json_t *shadow_warning(const struct shadow *shadow, const struct lb_vip *vip)
 	return NULL;
 }
 
-void shadow_warnings(const struct lb_service *service, json_t *warnings)
+void shadow_warnings(const struct shadow *shadow, const struct lb_service *service,
+		     json_t *warnings)
 {
-	struct shadow *shadow = service->vip_count ? shadow_look() : NULL;
 	json_t *warning;
 
 	for (size_t i = 0; i < service->vip_count; i++) {
@@ -206,5 +206,4 @@ void shadow_warnings(const struct lb_service *service, json_t *warnings)
 		if (warning)
 			json_array_append_new(warnings, warning);
 	}
-	shadow_free(shadow);
 }

@@ -27,7 +27,8 @@ void shadow_free(struct shadow *shadow); /* NULL is fine */
  * `shadow` may be NULL. */
 json_t *shadow_warning(const struct shadow *shadow, const struct lb_vip *vip);
 /* Sentences for all VIPs. */
-void shadow_warnings(const struct lb_service *service, json_t *warnings);
+void shadow_warnings(const struct shadow *shadow, const struct lb_service *service,
+		     json_t *warnings);
 
 /* --- pure --- */
 

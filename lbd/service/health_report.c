@@ -3,6 +3,8 @@
 #include "../host/events.h"
 #include "live.h"
 
+#define BACKENDS_A_LOOK 256 /* at the clock */
+
 static json_t *time_json(const struct health_time *time)
 {
 	char text[EVENTS_TIME_TEXT];
@@ -10,26 +12,26 @@ static json_t *time_json(const struct health_time *time)
 	return json_string(events_time_ms(time->wall_ms, text));
 }
 
-/* Of the view of a member; false: it is not checked. */
-static bool view_of(const struct service *service, const struct lb_pool *pool,
-		    const struct live_pool *live, size_t i, struct health_view *view)
+/* NULL: it is not checked. */
+static const struct health_watch *watch_of(const struct service *service,
+					   const struct lb_pool *pool, const struct live_pool *live,
+					   size_t i)
 {
-	const struct health_watch *watch = service->checks[live->backends[i].number].watch;
-
-	if (pool->health.kind == LB_HEALTH_NONE || !watch)
-		return false;
-	health_get(watch, view);
-	return true;
+	if (pool->health.kind == LB_HEALTH_NONE)
+		return NULL;
+	return service->checks[live->backends[i].number].watch;
 }
 
 json_t *backend_health(const struct service *service, const struct lb_pool *pool,
 		       const struct live_pool *live, size_t i)
 {
+	const struct health_watch *watch = watch_of(service, pool, live, i);
 	struct health_view view;
 	json_t *object;
 
-	if (!view_of(service, pool, live, i, &view))
+	if (!watch)
 		return NULL;
+	health_get(watch, &view);
 	object = json_pack("{s:s, s:o}", "state", health_status_name(view.status), "since",
 			   time_json(&view.since));
 	if (view.error[0]) {
@@ -43,27 +45,36 @@ json_t *backend_health(const struct service *service, const struct lb_pool *pool
 	return object;
 }
 
+/* Of what is held, or led by a change. */
+static void yield_at(size_t i)
+{
+	if (i % BACKENDS_A_LOOK == 0)
+		worker_yield();
+}
+
 /* How many backends of the VIP are in which state. */
 static void count_states(const struct service *service, const struct lb_pool *pool,
 			 const struct live_pool *live, uint32_t counts[HEALTH_UNHEALTHY + 1])
 {
-	struct health_view view;
+	for (size_t i = 0; i < live->backend_count; i++) {
+		const struct health_watch *watch = watch_of(service, pool, live, i);
 
-	if (pool->health.kind == LB_HEALTH_NONE)
-		return;
-	for (size_t i = 0; i < live->backend_count; i++)
-		if (view_of(service, pool, live, i, &view))
-			counts[view.status]++;
+		if (watch)
+			counts[health_status(watch)]++;
+		yield_at(i);
+	}
 }
 
 json_t *service_health(struct service *service)
 {
 	uint32_t counts[HEALTH_UNHEALTHY + 1] = {0};
 
+	live_hold(service);
 	for (size_t i = 0; i < service->pools.count; i++) {
 		count_states(service, service->pools.refs[i].pool, &service->live_pools[i], counts);
 		worker_yield();
 	}
+	live_let_go(service);
 	return json_pack("{s:i, s:i, s:i}", "healthy", (int)counts[HEALTH_HEALTHY], "unhealthy",
 			 (int)counts[HEALTH_UNHEALTHY], "unknown", (int)counts[HEALTH_UNKNOWN]);
 }
@@ -72,17 +83,19 @@ struct health_shares health_shares(const struct service *service, const struct l
 				   const struct live_pool *live)
 {
 	struct health_shares shares = {0};
-	struct health_view view;
 
 	for (size_t i = 0; i < live->backend_count; i++) {
+		const struct health_watch *watch = watch_of(service, pool, live, i);
+
+		yield_at(i);
 		if (!lb_backend_share(&pool->backends[i]))
 			continue;
 		shares.all++;
 		if (pool->health.kind == LB_HEALTH_NONE)
 			shares.healthy++;
-		else if (view_of(service, pool, live, i, &view)) {
-			shares.healthy += view.status == HEALTH_HEALTHY;
-			shares.unhealthy += view.status == HEALTH_UNHEALTHY;
+		else if (watch) {
+			shares.healthy += health_status(watch) == HEALTH_HEALTHY;
+			shares.unhealthy += health_status(watch) == HEALTH_UNHEALTHY;
 		}
 	}
 	return shares;
@@ -114,12 +127,16 @@ static void warn_of_pool(const struct service *service, const struct lb_pool *po
 static void warn_of_faults(const struct service *service, const struct lb_pool *pool,
 			   const struct live_pool *live, json_t *warnings)
 {
-	struct health_view view, shown = {0};
+	struct health_view shown;
 	size_t count = 0;
 
-	for (size_t i = 0; i < live->backend_count; i++)
-		if (view_of(service, pool, live, i, &view) && view.not_made && !count++)
-			shown = view;
+	for (size_t i = 0; i < live->backend_count; i++) {
+		const struct health_watch *watch = watch_of(service, pool, live, i);
+
+		if (watch && health_not_made(watch) && !count++)
+			health_get(watch, &shown);
+		yield_at(i);
+	}
 	if (count)
 		json_array_append_new(
 			warnings,
@@ -137,7 +154,7 @@ void health_warnings(const struct service *service, json_t *warnings)
 
 		warn_of_pool(service, pool, &service->live_pools[i], warnings);
 		warn_of_faults(service, pool, &service->live_pools[i], warnings);
-		worker_yield(); /* another document may be in force then */
+		worker_yield();
 	}
 	if (*fault)
 		json_array_append_new(

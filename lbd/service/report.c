@@ -277,6 +277,8 @@ json_t *service_flow_table(struct service *service)
 
 void service_health_warnings(struct service *service, json_t *warnings)
 {
+	live_hold(service);
 	arrive_warnings(service, warnings);
 	health_warnings(service, warnings);
+	live_let_go(service);
 }

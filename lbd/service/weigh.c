@@ -98,15 +98,10 @@ static void reweigh(struct service *service, const struct pool_ref *ref, struct 
 
 static bool all_were_checked(const struct service *service, const struct live_pool *live)
 {
-	struct health_view view;
-
 	for (size_t i = 0; i < live->backend_count; i++) {
 		const struct health_watch *watch = service->checks[live->backends[i].number].watch;
 
-		if (!watch)
-			return false;
-		health_get(watch, &view);
-		if (view.duration_us < 0)
+		if (!watch || !health_was_checked(watch))
 			return false;
 	}
 	return true;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Does lbd's loop go on, whatever it is asked to do? Documents at the limits are applied, changed, listed, exported
 # and removed (tests/bench/control.c --turns): 1,000 VIPs of 20 backends that fail their checks meanwhile, 20,000
-# VIPs, and one VIP of 1,048,573 slots and 4,090 backends.
+# VIPs, one VIP of 1,048,573 slots and 4,090 backends, and one of 60,000 backends that fail their checks.
 #
 # A turn is measured in processor time: 20 ms. What another client waits for the version or the status is measured in
 # time, without what it and lbd waited for a processor: the bound is wide all the same, for a machine that stands still.
@@ -19,7 +19,7 @@ at_exit rm -rf "$DIR"
 none_above() { # MS WORDS: of the figures whose name has the words, the greatest
 	jq -er --arg words "$2" --argjson most "$1" '[.[] | select(.what | contains($words))] |
 		(sort_by(-.least_ms)[:3][] | "\(.least_ms) ms: \(.what)"),
-		(length >= 3 and all(.least_ms <= $most))' "$DIR/figures"
+		(length >= 4 and all(.least_ms <= $most))' "$DIR/figures"
 }
 
 documents() {

@@ -540,6 +540,16 @@ enum health_status health_status(const struct health_watch *watch)
 	return watch->view.status;
 }
 
+bool health_not_made(const struct health_watch *watch)
+{
+	return watch->view.not_made;
+}
+
+bool health_was_checked(const struct health_watch *watch)
+{
+	return watch->view.duration_us >= 0;
+}
+
 void fake_health(const struct lb_addr *backend, enum health_status status)
 {
 	struct health_watch *watch, *next;
