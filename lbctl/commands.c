@@ -11,6 +11,7 @@
 #include "help.h"
 #include "offline.h"
 #include "params.h"
+#include "stats.h"
 #include "view.h"
 #include "watch.h"
 
@@ -263,12 +264,37 @@ static struct command table[] = {
 			{
 				{.name = "all",
 				 .summary = "also the verdicts that no packet has had"},
+				{.name = "rates", .summary = "what is counted in a second"},
+				{.name = "interval",
+				 .value = "DURATION",
+				 .summary = "rates over so long (1s)"},
+				{.name = "watch",
+				 .summary = "rates again and again, until interrupted"},
 			},
 		.summary = "count packets and bytes, and what became of packets",
-		.examples = {"lbctl stats", "lbctl stats web"},
+		.detail = "With --json --watch each interval is one line. Ctrl-C ends it.",
+		.examples = {"lbctl stats", "lbctl stats web", "lbctl stats --watch --interval 5s"},
 		.method = "stats",
 		.params = params_vip_reference,
 		.view = view_stats,
+		.run = stats_run,
+	},
+	{
+		.object = "top",
+		.options =
+			{
+				{.name = "interval",
+				 .value = "DURATION",
+				 .summary = "rates over so long (1s)"},
+			},
+		.summary = "show rates on the screen, the fastest VIPs and backends first",
+		.detail = "Reasons of drops come before VIPs. Ctrl-C ends it. Where standard "
+			  "output is "
+			  "no terminal, and with --json, it prints once.",
+		.examples = {"lbctl top", "lbctl top --interval 5s"},
+		.method = "stats",
+		.view = view_top,
+		.run = top_run,
 	},
 	{
 		.object = "explain",

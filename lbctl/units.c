@@ -55,6 +55,20 @@ char *units_bytes(long long bytes, char *out)
 	return out;
 }
 
+/* By thousands, as rates of links are given. */
+char *units_bits(double bits_per_s, char *out)
+{
+	static const char *const units[] = {"bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"};
+	size_t unit = 0;
+
+	while (bits_per_s >= 999.95 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+		bits_per_s /= 1000;
+		unit++;
+	}
+	snprintf(out, UNITS_TEXT, "%.*f %s", unit ? 1 : 0, bits_per_s, units[unit]);
+	return out;
+}
+
 /* A few slots of 65,537 must not look like none. */
 char *units_percent(double percent, char *out)
 {

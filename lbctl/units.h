@@ -9,6 +9,7 @@
 char *units_number(long long number, char *out);                 /* "1,234,567" */
 char *units_count(long long count, const char *noun, char *out); /* "1 backend", "3,000 backends" */
 char *units_bytes(long long bytes, char *out);                   /* "980 B", "1.2 MiB" */
+char *units_bits(double bits_per_s, char *out);                  /* "980 bit/s", "1.2 Mbit/s" */
 char *units_percent(double percent, char *out);                  /* "33.3 %", "0.02 %" */
 char *units_duration(long long seconds, char *out);              /* "3 d 4 h", "12 s" */
 char *units_period(long long seconds, char *out);                /* "90s", "15m", "2h": exact */

@@ -10,6 +10,7 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 enum exit_code view_status_judge(
 	const json_t *result); /* EXIT_DIFFERS: a backend cannot be reached, or is unhealthy */
 void view_version(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_top(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_stats(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_vips(FILE *out, const struct invocation *invocation, const json_t *result);

@@ -305,7 +305,9 @@ static int stats(struct methods_context *context, const json_t *params, json_t *
 	if (ret)
 		json_decref(verdicts);
 	else
-		*result = json_pack("{s:o, s:o*}", "vips", vips, "verdicts", verdicts);
+		*result = json_pack("{s:I, s:o, s:o*, s:o*}", "at_ms", (json_int_t)lb_now_ms(),
+				    "vips", vips, "verdicts", verdicts, "interfaces",
+				    reference ? NULL : interfaces_counters(context));
 	return ret;
 }
 

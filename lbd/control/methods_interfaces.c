@@ -115,3 +115,52 @@ json_t *interfaces_describe(const struct methods_context *context, bool all)
 		append_egress(context, link, interfaces);
 	return interfaces;
 }
+
+/* --- what the drivers have counted --- */
+
+/* A line of /proc/net/dev: the name, eight counts of what came in, eight of what went out. */
+static json_t *parse_counters(const char *line)
+{
+	unsigned long long rx_bytes, rx_packets, rx_errors, rx_drops, tx_bytes, tx_packets,
+		tx_errors, tx_drops;
+	char name[IF_NAMESIZE];
+
+	if (sscanf(line, " %15[^:]: %llu %llu %llu %llu %*u %*u %*u %*u %llu %llu %llu %llu", name,
+		   &rx_bytes, &rx_packets, &rx_errors, &rx_drops, &tx_bytes, &tx_packets,
+		   &tx_errors, &tx_drops) != 9)
+		return NULL;
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", name,
+			 "rx_packets", (json_int_t)rx_packets, "rx_bytes", (json_int_t)rx_bytes,
+			 "rx_errors", (json_int_t)rx_errors, "rx_dropped", (json_int_t)rx_drops,
+			 "tx_packets", (json_int_t)tx_packets, "tx_bytes", (json_int_t)tx_bytes,
+			 "tx_errors", (json_int_t)tx_errors, "tx_dropped", (json_int_t)tx_drops);
+}
+
+/* Packets come in or go out by it. */
+static bool is_used(const struct methods_context *context, const char *name)
+{
+	const struct link *link = links_find(context->links, if_nametoindex(name));
+
+	for (size_t i = 0; i < context->config->interface_count; i++)
+		if (!strcmp(context->config->interfaces[i], name))
+			return true;
+	return link && link->exits;
+}
+
+json_t *interfaces_counters(const struct methods_context *context)
+{
+	FILE *file = fopen("/proc/thread-self/net/dev", "re");
+	json_t *array = json_array();
+	char line[512];
+
+	while (file && fgets(line, sizeof(line), file)) {
+		json_t *object = parse_counters(line);
+
+		if (object && is_used(context, json_string_value(json_object_get(object, "name"))))
+			json_array_append(array, object);
+		json_decref(object);
+	}
+	if (file)
+		fclose(file);
+	return array;
+}

@@ -9,4 +9,7 @@
  * reference; NULL without memory. */
 json_t *interfaces_describe(const struct methods_context *context, bool all);
 
+/* stats.interfaces of docs/protocol.md, a new reference. */
+json_t *interfaces_counters(const struct methods_context *context);
+
 #endif

@@ -260,6 +260,34 @@ def draining(behaviour):
     return make
 
 
+def growing():
+    """Counters go on by 10 and 1,000 a second each time that they are asked for, but of what is idle."""
+    asked = [0]
+
+    def grow(entry, by):
+        entry = dict(entry)
+        for field, value in entry.items():
+            if field.endswith("packets") and value:
+                entry[field] += 10 * by
+            elif field.endswith("bytes") and value:
+                entry[field] += 125000 * by
+        if "backends" in entry:
+            entry["backends"] = [grow(b, by if b["address"] == "10.0.0.3" else 0) for b in entry["backends"]]
+        return entry
+
+    def make(request):
+        by = asked[0]
+        asked[0] += 1
+        vips = [dict(counters(WEB)), counters(DNS)][:1 if "vip" in request.get("params", {}) else 2]
+        result = {"at_ms": 5000 + 2000 * by, "vips": [grow(v, (2 + 3 * i) * by) for i, v in enumerate(vips)]}
+        if "vip" not in request.get("params", {}):
+            result["verdicts"] = [grow(v, by) for v in VERDICTS]
+            result["interfaces"] = [grow({"name": "eth0", "rx_packets": 1, "rx_bytes": 64, "tx_packets": 0,
+                                          "tx_bytes": 0}, by)]
+        return {"result": result}
+    return make
+
+
 def bad_document(_request):
     return {"error": {"code": -32602, "message": "weight must be 0 to 10000", "data": {
         "path": "document.vips[0].backends[2].weight", "hint": "0 takes no new flows"}}}
@@ -326,10 +354,11 @@ SEND = {
     "document": lambda c, reply: c.sendall(reply),
     "big": lambda c, reply: c.sendall(reply),
     "moved_on": lambda c, reply: c.sendall(reply),
+    "grows": lambda c, reply: c.sendall(reply),
     **{behaviour: lambda c, reply: c.sendall(reply) for behaviour in DRAINS},
 }
 MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big,
-        "moved_on": moved_on,
+        "moved_on": moved_on, "grows": growing(),
         "checked": lambda request: {"result": CHECKS[request["method"]]}}
 
 

@@ -146,6 +146,37 @@ stats --all
 stats web
 stats --json
 END
+SERVER=grows golden rates "stats shows rates between two replies, and top the fastest first with a bar, once without a terminal" <<'END'
+stats --rates --interval 100ms
+stats web --interval 100ms
+--json stats web --rates --interval 100ms
+top --interval 100ms
+top --interval 50ms
+END
+# seen_on_terminal SIGNAL: lbctl top on a terminal of 80 columns and 24 lines, until the signal
+# shellcheck disable=SC2317 # called through check
+seen_on_terminal() {
+	/usr/bin/python3 "$HERE/terminal.py" "$1" lbctl --socket grows.sock top --interval 100ms >screen
+	cat screen
+	grep -q '^frames: [2-9]' screen && grep -q '^exit: 0' screen && grep -q '^longest line: \([0-9]\|[0-7][0-9]\|80\)$' screen &&
+		grep -q '^closed: yes' screen && grep -q '^#*$' screen
+}
+check "top draws screens of 80 columns on a terminal, and leaves it as it was at Ctrl-C" seen_on_terminal INT
+check "and when it is ended" seen_on_terminal TERM
+# shellcheck disable=SC2317 # called through wait_for
+three_lines() { [ "$(wc -l <watched.out)" -ge 3 ]; }
+# watched: three lines of JSON, then it is interrupted
+# shellcheck disable=SC2317 # called through check
+watched() {
+	lbctl --json --socket grows.sock stats --watch --interval 100ms >watched.out &
+	local pid=$!
+	wait_for 10 three_lines
+	kill -TERM "$pid"
+	wait "$pid" || return
+	cat watched.out
+	head -3 watched.out | jq -es 'length == 3 and all(.[]; .interval_ms == 2000 and .vips[0].packets_per_s == 10)'
+}
+check "stats --watch goes on until it is ended, a line each time" watched
 golden explain "explain sends what it is told of a packet, and says a line for each stage; it refuses what contradicts" <<'END'
 explain 198.51.100.7:40001 web
 --json explain 198.51.100.7 192.0.2.10:80/tcp --ack --len 1500 --iface eth0
@@ -294,7 +325,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 25 commands" 25 "$(wc -l <commands)"
+check_equal "the help knows of 26 commands" 26 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -522,7 +553,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip backend iface stats explain config watch version help completion"
+completes "lbctl " "status vip backend iface stats top explain config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"
