@@ -5,6 +5,7 @@
 #include "../lbd/api/model.h"
 #include "call.h"
 #include "command.h"
+#include "doctor.h"
 #include "drain.h"
 #include "explain.h"
 #include "fields.h"
@@ -47,7 +48,7 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_DIFFERS,
 	 "status: an interface is missing, a backend cannot be reached or is unhealthy; "
 	 "drain --wait: not drained in time; config diff: it differs; "
-	 "iface list: one is not in working order"},
+	 "iface list: one is not in working order; doctor: something is wrong"},
 	{0},
 };
 
@@ -295,6 +296,25 @@ static struct command table[] = {
 		.method = "stats",
 		.view = view_top,
 		.run = top_run,
+	},
+	{
+		.object = "doctor",
+		.options =
+			{
+				{.name = "interval",
+				 .value = "DURATION",
+				 .summary = "look at traffic for so long (1s)"},
+			},
+		.summary = "look for what is wrong, and say what fixes it",
+		.detail = "Looks at interfaces, the machine, next hops, routes, checks of "
+			  "backends, and at "
+			  "what is dropped meanwhile for another reason than the packet's own. "
+			  "Exits 4 "
+			  "when it finds something.",
+		.examples = {"lbctl doctor", "lbctl --json doctor | jq -r .findings[].problem"},
+		.method = "status",
+		.view = view_doctor,
+		.run = doctor_run,
 	},
 	{
 		.object = "explain",

@@ -288,6 +288,26 @@ def growing():
     return make
 
 
+TUNNEL = dict(CHECKED, health=dict(CHECKED["health"], source="tunnel"), backends=[
+    backend("10.0.0.2", 1, 50.0, 1, 60, health=health("unhealthy", "12:00:00", "no SYN-ACK within 500 ms", "12:00:01"))])
+AILING = {"status": ILL, "vip.list": {"vips": [WEB, CHECKED, TUNNEL]}, "iface.list": {"interfaces": [
+    dict(INTERFACES["interfaces"][1]), {"name": "eth7", "ifindex": 0, "xdp_mode": "detached", "ingress": True, "link": "missing"},
+    dict(INTERFACES["interfaces"][0], xdp_mode="detached", link="down", reason="another program has detached it")]}}
+SOUND = {"status": STATUS, "vip.list": {"vips": [WEB]}, "iface.list": {"interfaces": INTERFACES["interfaces"][:1]}}
+
+
+def examined(replies, verdicts):
+    count = growing()
+
+    def make(request):
+        if request["method"] != "stats":
+            return {"result": replies[request["method"]]}
+        result = count(request)["result"]
+        return {"result": dict(result, verdicts=[v for v in result["verdicts"] if v["name"] != "drop_fragment"] + [
+            {"name": name, "action": "drop", "packets": result["at_ms"], "meaning": "…"} for name in verdicts])}
+    return make
+
+
 def bad_document(_request):
     return {"error": {"code": -32602, "message": "weight must be 0 to 10000", "data": {
         "path": "document.vips[0].backends[2].weight", "hint": "0 takes no new flows"}}}
@@ -355,10 +375,13 @@ SEND = {
     "big": lambda c, reply: c.sendall(reply),
     "moved_on": lambda c, reply: c.sendall(reply),
     "grows": lambda c, reply: c.sendall(reply),
+    "ailing": lambda c, reply: c.sendall(reply),
+    "sound": lambda c, reply: c.sendall(reply),
     **{behaviour: lambda c, reply: c.sendall(reply) for behaviour in DRAINS},
 }
 MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big,
-        "moved_on": moved_on, "grows": growing(),
+        "moved_on": moved_on, "grows": growing(), "ailing": examined(AILING, ["drop_no_headroom"]),
+        "sound": examined(SOUND, ["drop_bad_header"]),
         "checked": lambda request: {"result": CHECKS[request["method"]]}}
 
 

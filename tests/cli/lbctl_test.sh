@@ -177,6 +177,14 @@ watched() {
 	head -3 watched.out | jq -es 'length == 3 and all(.[]; .interval_ms == 2000 and .vips[0].packets_per_s == 10)'
 }
 check "stats --watch goes on until it is ended, a line each time" watched
+SERVER=ailing golden doctor "doctor tells each problem with what fixes it and exits 4; with none it exits 0" <<'END'
+doctor --interval 100ms
+--json doctor --interval 100ms
+END
+SERVER=sound golden doctor_sound "doctor finds nothing where nothing is wrong" <<'END'
+doctor --interval 100ms
+--json doctor --interval 100ms
+END
 golden explain "explain sends what it is told of a packet, and says a line for each stage; it refuses what contradicts" <<'END'
 explain 198.51.100.7:40001 web
 --json explain 198.51.100.7 192.0.2.10:80/tcp --ack --len 1500 --iface eth0
@@ -325,7 +333,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 26 commands" 26 "$(wc -l <commands)"
+check_equal "the help knows of 27 commands" 27 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -553,7 +561,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip backend iface stats top explain config watch version help completion"
+completes "lbctl " "status vip backend iface stats top doctor explain config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

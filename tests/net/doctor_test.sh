@@ -1,0 +1,105 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does lbctl doctor find what is wrong with the lab once it is broken, and nothing in a healthy one?
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/lab.sh
+. tests/lib/lab.sh
+
+# begins JSON: lbd; the machine need not have the group that may use its socket
+begins() {
+	lab_start_lbd "$(jq -nc --argjson extra "$1" '{control: {group: "root"}} * $extra')"
+}
+start() {
+	lab_up two-armed 3 && lab_serve 80 && begins '{}' && lbctl vip add "$LAB_VIP4:80/tcp" --name web \
+		--health tcp --health-source tunnel --health-interval 200ms --health-timeout 150ms || return
+	lbctl backend add web "${LAB_BACKEND4[1]}" && lbctl backend add web "${LAB_BACKEND4[2]}" && lab_ready &&
+		well_again
+}
+
+doctor() {
+	lbctl doctor --interval 100ms >"$LAB_DIR/said"
+}
+silent() {
+	doctor && grep -qx 'nothing found' "$LAB_DIR/said"
+}
+# says PATTERN: a line of it, and exit status 4
+says() {
+	doctor
+	[ $? = 4 ] && grep -qE "$1" "$LAB_DIR/said"
+}
+# finds PATTERN FIX: soon; and what fixes it is there, in the line or beside it
+finds() {
+	wait_for 20 says "$1"
+	local status=$?
+	cat "$LAB_DIR/said"
+	[ "$status" = 0 ] && grep -qF -- "$2" "$LAB_DIR/said"
+}
+well_again() {
+	wait_for 30 silent
+	local status=$?
+	cat "$LAB_DIR/said"
+	return "$status"
+}
+restarted() {
+	lab_stop_lbd
+	begins "$1" && lab_ready
+}
+
+NOBODY=10.0.1.99
+AWAY=203.0.113.9
+LISTENS=
+listens() {
+	lab_ip balancer address add "$LAB_VIP4/32" dev l0
+	lab_background balancer "$O/tests/lib/serve_tool" balancer 80 >/dev/null
+	LISTENS=$LAB_PID
+}
+ends_listening() {
+	lab_end "$LISTENS"
+	lab_ip balancer address del "$LAB_VIP4/32" dev l0
+}
+adds_nobody() { lbctl backend add web "$NOBODY"; }
+removes() { lbctl backend del web "$1" --force; }
+adds_away() { lab_ip balancer route add blackhole "$AWAY" && lbctl backend add web "$AWAY"; }
+removes_away() { removes "$AWAY" && lab_ip balancer route del blackhole "$AWAY"; }
+mtu() { lab_ip balancer link set l0 mtu "$1"; }
+forwarding() { lab_sysctl balancer "ipv4/conf/l0/forwarding=$1"; }
+undecapsulated() { lab_ip b1 link set dev b0 xdpdrv off; }
+decapsulated() { lab_ip b1 link set dev b0 xdpdrv obj "$O/bpf/decap.bpf.o" sec xdp.frags; }
+vip_at_b1() { lab_ip b1 address "$1" "$LAB_VIP4/32" dev lo; }
+all_drain() { lbctl backend drain web "${LAB_BACKEND4[1]}" && lbctl backend drain web "${LAB_BACKEND4[2]}"; }
+none_drains() { lbctl backend undrain web "${LAB_BACKEND4[1]}" && lbctl backend undrain web "${LAB_BACKEND4[2]}"; }
+as_it_was() { restarted '{"xdp_mode": "native"}'; }
+
+# What is broken | how | what doctor says | what fixes it | how it is repaired
+faults() {
+	cat <<END
+a neighbour that does not answer|adds_nobody|^next hop: .* next hop $NOBODY by l1 is not resolved|ping -c 3 -I l1 $NOBODY|removes $NOBODY
+a backend without a route|adds_away|^route: there is no way to backend $AWAY|ip route get $AWAY|removes_away
+an MTU without room for the outer header|mtu 1500|^warning: l0 has an MTU of 1500|raise the MTU|mtu $LAB_MTU
+forwarding, and the loop that it makes|forwarding 1|^warning: IPv4 forwarding is on at l0|ip route add blackhole $LAB_VIP4/32|forwarding 0
+a VIP that is this machine's, with a program that listens|listens|^warning: .*$LAB_VIP4|listens|ends_listening
+a backend without decapsulation|undecapsulated|^backend: .*${LAB_BACKEND4[1]} of VIP web is unhealthy: .*does not take off the outer header|modprobe ipip|decapsulated
+a backend that lacks the VIP's address|vip_at_b1 del|^backend: .*${LAB_BACKEND4[1]} of VIP web is unhealthy|ip address add $LAB_VIP4/32 dev lo|vip_at_b1 add
+no backend that takes new flows|all_drain|^warning: no backend of VIP web takes new flows|draining|none_drains
+generic mode|restarted {"xdp_mode":"generic"}|^interface: l0 runs XDP in generic mode|"xdp_mode": "native"|as_it_was
+an interface of lbd.json that is not there|restarted {"interfaces":["l0","l9"]}|^interface: interface l9 of lbd.json is missing|ip link|as_it_was
+END
+}
+
+step "the lab is there, and doctor finds nothing" start || finish
+while IFS='|' read -r what break said fix repair; do
+	read -ra words <<<"$break"
+	step "$what: broken" "${words[@]}" </dev/null
+	check "$what: found, with what fixes it" finds "$said" "$fix" </dev/null
+	read -ra words <<<"$repair"
+	step "$what: repaired" "${words[@]}" </dev/null
+	check "$what: nothing is found any more" well_again </dev/null
+done < <(faults)
+finds_json() { lbctl --json doctor --interval 100ms | jq -e '.findings == []'; }
+check "as JSON the findings are a list" finds_json
+step "nothing remains" lab_down
+finish
