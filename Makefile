@@ -28,7 +28,7 @@ BPF_CFLAGS := -target bpf -O2 -g -Wall -Wextra -Werror -mcpu=v3 -ffile-prefix-ma
 
 API_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/api/*.c))
 # lbd's rooms, each of which includes only from those before it; main.c is above them.
-ROOMS := api table route host plane health service control
+ROOMS := api table route host plane health service control monitor
 LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(foreach room,$(filter-out api,$(ROOMS)),$(wildcard lbd/$(room)/*.c)))
 LBCTL_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/*.c))
 PROGRAMS := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
@@ -179,7 +179,7 @@ FUZZ_PKGS := $(BPF_PKGS) libclang-rt-dev
 DEB_PKGS := dpkg-dev
 LAB_PKGS := $(BPF_PKGS) iproute2 ethtool iputils-ping curl jq procps util-linux
 TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-jsonschema python3-scapy shellcheck \
-	groff-base git xz-utils
+	groff-base git xz-utils prometheus
 HEALTH_PKGS := nginx-light dnsmasq-base
 BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables python3 jq
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd

@@ -34,6 +34,7 @@
 #include "service/service.h"
 #include "host/state.h"
 #include "control/status_line.h"
+#include "monitor/monitor.h"
 #include "host/worker.h"
 #include "health/tunnels.h"
 
@@ -56,9 +57,10 @@ struct daemon {
 	struct status_line *status_line;
 	struct pmtu *pmtu;
 	struct interfaces *interfaces;
+	struct monitor *monitor;
 	struct methods_context methods;
 	struct turns *turns;
-	struct worker *changes, *reads, *facts, *upkeep;
+	struct worker *changes, *reads, *facts, *upkeep, *scrapes;
 	bool reset_flows;
 	int state_fd; /* holds the lock */
 };
@@ -286,6 +288,24 @@ static void start_pmtu(struct daemon *daemon)
 			     err.hint));
 }
 
+/* What fails is no reason not to balance. */
+static void start_monitor(struct daemon *daemon)
+{
+	const struct monitor_options options = {
+		.base = daemon->base,
+		.config = &daemon->config,
+		.events = daemon->events,
+		.methods = &daemon->methods,
+	};
+	struct lb_err err = {0};
+
+	if (!monitor_open(&options, &daemon->monitor, &err))
+		return;
+	json_array_append_new(
+		daemon->warnings,
+		json_sprintf("no metrics and no status page: %s; %s", err.message, err.hint));
+}
+
 static int start_status_line(struct daemon *daemon, struct lb_err *err)
 {
 	const struct status_line_options options = {
@@ -319,6 +339,8 @@ static int start_workers(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = worker_new(daemon->turns, &daemon->upkeep, err);
 	if (!error)
+		error = worker_new(daemon->turns, &daemon->scrapes, err);
+	if (!error)
 		service_work(daemon->service, daemon->changes, daemon->upkeep);
 	return error;
 }
@@ -342,6 +364,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error) {
 		preflight_again_serve(&daemon->preflight, daemon->service);
 		start_pmtu(daemon);
+		start_monitor(daemon);
 	}
 	if (!error) /* last: the first packet finds every VIP in place */
 		error = interfaces_open(&daemon->config, daemon->datapath, daemon->base,
@@ -373,6 +396,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.reads = daemon->reads,
 		.facts = daemon->facts,
 	};
+	monitor_serve(daemon->monitor, daemon->scrapes);
 	return 0;
 }
 
@@ -384,6 +408,7 @@ static void stop(struct daemon *daemon)
 	worker_close(daemon->reads);
 	worker_close(daemon->facts);
 	worker_close(daemon->upkeep);
+	worker_close(daemon->scrapes);
 	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);
 	service_close(daemon->service);
@@ -391,6 +416,7 @@ static void stop(struct daemon *daemon)
 	status_line_close(daemon->status_line);
 	control_close(daemon->control);
 	control_close(daemon->read_only);
+	monitor_close(daemon->monitor);
 	events_free(daemon->events);
 	datapath_close(daemon->datapath);
 	for (i = 0; i < 3; i++)

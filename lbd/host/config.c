@@ -164,6 +164,30 @@ static int source_read(const struct schema_field *field, const json_t *value, vo
 	return 0;
 }
 
+/* An endpoint (api/addr.h) without a protocol. */
+static int listen_read(const struct schema_field *field, const json_t *value, void *out,
+		       struct lb_err *err)
+{
+	const char *text = json_string_value(value);
+	struct config_listen *listen = out;
+	char endpoint[LB_ENDPOINT_TEXT];
+	struct lb_endpoint parsed;
+
+	if (!value)
+		return 0;
+	if (strlen(text) + sizeof("/tcp") <= sizeof(endpoint)) {
+		sprintf(endpoint, "%s/tcp", text);
+		if (!lb_endpoint_parse(endpoint, &parsed, NULL) && parsed.port) {
+			listen->address = parsed.address;
+			listen->port = parsed.port;
+			return 0;
+		}
+	}
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s must be an address and a port, not \"%s\"",
+		   field->name, text);
+	return lb_err_hint(err, "write it like 127.0.0.1:9110 or [::1]:9110");
+}
+
 int config_parse_seed(const char *text, uint64_t seed[2])
 {
 	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
@@ -191,6 +215,8 @@ static int seed_read(const struct schema_field *field, const json_t *value, void
 static const struct schema_kind interfaces_kind = {"list of texts", LB_JSON_ARRAY, interfaces_read,
 						   .owns = false};
 static const struct schema_kind source_kind = {"address or prefix", LB_JSON_STRING, source_read,
+					       .owns = false};
+static const struct schema_kind listen_kind = {"address and port", LB_JSON_STRING, listen_read,
 					       .owns = false};
 static const struct schema_kind seed_kind = {"32 hex digits", LB_JSON_STRING, seed_read,
 					     .owns = false};
@@ -239,9 +265,16 @@ static const struct schema_field exec_checks_fields[] = {
 	{0},
 };
 
+static const struct schema_field http_fields[] = {
+	{"listen", &listen_kind, AT(http), .required = true,
+	 .help = "where lbd answers HTTP requests: metrics for Prometheus, and a status page"},
+	{0},
+};
+
 static const struct schema control_schema = {"group", control_fields, 0, .settle = control_settle};
 static const struct schema encap_schema = {"group", encap_fields, 0, .settle = NULL};
 static const struct schema limits_schema = {"group", limits_fields, 0, .settle = NULL};
+static const struct schema http_schema = {"group", http_fields, 0, .settle = NULL};
 static const struct schema exec_checks_schema = {"group", exec_checks_fields, 0,
 						 .settle = exec_checks_settle};
 
@@ -264,6 +297,8 @@ static const struct schema_field config_fields[] = {
 	 .help = "whether packets are counted by VIP, beside those by backend"},
 	{"exec_checks", &schema_group, 0, 0, .schema = &exec_checks_schema,
 	 .help = "commands as health checks; without it none are run"},
+	{"http", &schema_group, 0, 0, .schema = &http_schema,
+	 .help = "metrics and the status page; without it lbd does not listen"},
 	{"hash_seed", &seed_kind, 0, 0, .optional = true,
 	 .help = "the key of the hash of flows, 32 hex digits, not all 0",
 	 .pattern = "^[0-9A-Fa-f]{32}$"},

@@ -13,6 +13,7 @@
  *    "answer_rate": 1000,
  *    "vip_counters": true,
  *    "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"},
+ *    "http": {"listen": "127.0.0.1:9110"},
  *    "hash_seed": "0123456789abcdef0123456789abcdef"}
  *
  * lbd.json(5) explains each key.
@@ -33,6 +34,12 @@
 
 #define LB_INTERFACES_MAX 64
 
+/* Where lbd listens over TCP; address.family 0: nowhere. */
+struct config_listen {
+	struct lb_addr address;
+	uint16_t port; /* host order */
+};
+
 struct config {
 	char interfaces[LB_INTERFACES_MAX][IF_NAMESIZE];
 	size_t interface_count;
@@ -51,6 +58,7 @@ struct config {
 	uint32_t vips, members, slots, flows;
 	uint32_t answer_rate; /* what the program answers by itself, a second and CPU; 0: nothing */
 	bool vip_counters;    /* packets are counted by VIP, too */
+	struct config_listen http; /* metrics and the status page */
 	bool seed_configured;
 	uint64_t seed[2];
 };

@@ -25,17 +25,21 @@ void service_facts(struct service *service, struct service_facts *out)
 
 /* --- one VIP --- */
 
-/* In one turn, since the census serves one VIP after the other. */
-static void count_slots(struct service *service, const struct slots *slots,
-			const struct live_pool *live, struct vip_facts *out)
+/* By the table, which slots follow; in one turn. */
+static int count_slots(const struct slots *slots, const struct live_pool *live,
+		       struct vip_facts *out)
 {
-	slots_count(slots, &service->census);
+	size_t from = 0;
+
+	if (table_look(live->table, &out->digest))
+		return -ENOMEM;
 	for (size_t i = 0; i < out->backend_count; i++)
-		out->backends[i].slots = service->census.owned[live->backends[i].number];
-	slots_uncount(slots, &service->census);
+		out->backends[i].slots =
+			table_owned(live->table, &from, &live->backends[i].address);
 	out->moving = slots->moving;
 	out->tracked = slots->tracked;
 	out->settled = slots->size - slots->moving - slots->tracked;
+	return 0;
 }
 
 static enum health_status health_of(const struct service *service, const struct lb_vip *vip,
@@ -78,11 +82,14 @@ int service_vip_facts(struct service *service, const struct lb_vip *vip, struct 
 		.backends = calloc(live->backend_count + 1, sizeof(*out->backends)),
 		.backend_count = live->backend_count,
 		.checks = service->check_counts[live->number],
-		.digest = table_digest_kept(live->table),
 	};
-	if (!out->backends)
+	if (!out->backends || count_slots(&live_of(service, vip)->table->slots, live, out)) {
+		vip_facts_clear(out);
 		return -ENOMEM;
-	count_slots(service, &live_of(service, vip)->table->slots, live, out);
+	}
+	out->counted = service->plane.vip_counters &&
+		       !service->plane.vip_counters(service->plane.datapath,
+						    live_of(service, vip)->number, &out->traffic);
 	for (size_t i = 0; i < out->backend_count; i++) {
 		look_at_backend(service, vip, i, &out->backends[i]);
 		worker_yield();

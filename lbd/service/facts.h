@@ -33,6 +33,8 @@ struct backend_facts {
 
 struct vip_facts {
 	uint32_t settled, moving, tracked;
+	bool counted; /* lbd.json has packets counted by VIP */
+	struct lb_counter traffic;
 	struct check_counts checks; /* all 0 without a check */
 	uint64_t digest;            /* of its table */
 	struct backend_facts *backends;

@@ -10,6 +10,7 @@ struct roster_entry {
 	struct lb_addr address;
 	uint32_t weight; /* never 0 */
 	uint16_t number;
+	uint32_t slots; /* that it owns; for table_look */
 };
 
 /* Sorted by address. Builders name a member by its index here, so that numbers and the order of

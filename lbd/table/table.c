@@ -17,7 +17,7 @@ struct table {
 	struct roster *roster; /* of the last update; NULL before the first */
 	uint16_t *firsts;      /* rendezvous only */
 	uint16_t *owners;
-	bool digested; /* since the last update */
+	bool digested; /* since the last update, and slots of the roster are counted */
 	uint64_t digest;
 };
 
@@ -181,23 +181,53 @@ uint64_t table_digest(const uint16_t *owners, uint32_t size, const struct table_
 	return digest;
 }
 
-/* Members without a weight own no slot, so those that do are enough. */
-uint64_t table_digest_kept(struct table *table)
+static int count_slots(const struct table *table)
 {
-	const size_t count = table->roster ? table->roster->count : 0;
-	struct table_member *members;
+	uint32_t *counts = calloc(LB_NONE + 1, sizeof(*counts)); /* by number */
 
-	if (table->digested)
-		return table->digest;
-	members = calloc(count + 1, sizeof(*members));
+	if (!counts)
+		return -ENOMEM;
+	for (uint32_t slot = 0; slot < table->size; slot++)
+		counts[table->owners[slot]]++;
+	for (size_t i = 0; i < table->roster->count; i++)
+		table->roster->entries[i].slots = counts[table->roster->entries[i].number];
+	free(counts);
+	return 0;
+}
+
+/* Members without a weight own no slot, so those that do are enough. */
+static int take_digest(struct table *table)
+{
+	const size_t count = table->roster->count;
+	struct table_member *members = calloc(count + 1, sizeof(*members));
+
 	if (!members)
-		return 0;
+		return -ENOMEM;
 	for (size_t i = 0; i < count; i++) {
 		members[i].address = table->roster->entries[i].address;
 		members[i].number = table->roster->entries[i].number;
 	}
 	table->digest = table_digest(table->owners, table->size, members, count, table->seed);
-	table->digested = table->digest;
 	free(members);
-	return table->digest;
+	return 0;
+}
+
+int table_look(struct table *table, uint64_t *digest)
+{
+	if (!table->digested && (!table->roster || count_slots(table) || take_digest(table)))
+		return -ENOMEM;
+	table->digested = true;
+	*digest = table->digest;
+	return 0;
+}
+
+uint32_t table_owned(const struct table *table, size_t *from, const struct lb_addr *address)
+{
+	const struct roster *roster = table->roster;
+	int order = 1;
+
+	while (*from < roster->count &&
+	       (order = lb_addr_compare(&roster->entries[*from].address, address)) < 0)
+		++*from;
+	return *from < roster->count && !order ? roster->entries[*from].slots : 0;
 }

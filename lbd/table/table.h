@@ -59,7 +59,9 @@ int table_build(enum lb_table_kind kind, const struct table_member *members, siz
  * (numbers do not count, they differ between nodes), and the seed is the same. */
 uint64_t table_digest(const uint16_t *owners, uint32_t size, const struct table_member *members,
 		      size_t count, const uint64_t seed[2]);
-/* That of a builder's table, worked out once after each update; 0 without memory. */
-uint64_t table_digest_kept(struct table *table);
+/* That of a builder's table, worked out once after each update. 0, or -ENOMEM. */
+int table_look(struct table *table, uint64_t *digest);
+/* After that: how many slots a member owns. In the order of addresses; *from begins with 0 and moves on. */
+uint32_t table_owned(const struct table *table, size_t *from, const struct lb_addr *address);
 
 #endif

@@ -61,6 +61,7 @@ config() {
 	mkdir -p "$CHECKS"
 	cp /bin/true "$CHECKS/fine"
 	jq -n --arg checks "$CHECKS" '{interfaces: ["lb0", "bond0"], exec_checks: {folder: $checks, user: "nobody"},
+		http: {listen: "127.0.0.1:9110"},
 		limits: {vips: 64, members: 64, slots: 16384, flows: 4096}}' >"$CONFIG"
 }
 
@@ -164,6 +165,11 @@ test_bad_configuration() {
 	check "the journal says once what is wrong" said "$CONFIG: interfaces is empty (at interfaces)" 1
 }
 
+metrics() {
+	exec 3<>/dev/tcp/127.0.0.1/9110 && printf 'GET /metrics HTTP/1.1\r\n\r\n' >&3 &&
+		grep '^lbd_interface_attached{interface="lb0",mode="[a-z]*"} 1$' <&3
+}
+
 test_start() {
 	local file
 	config
@@ -172,6 +178,7 @@ test_start() {
 	check "systemd has it as ready" is ActiveState active
 	check "it notifies: its status is told" test -n "$(property StatusText)"
 	check "VIPs and backends can be added" vips
+	check "metrics can be read" metrics
 	check "the program is on the interface" grep -q xdp <(ip link show lb0)
 	check "its data plane is pinned" test -e /sys/fs/bpf/lbd/slots
 	check "with no more privileges than needed, by systemd's rating" \

@@ -21,8 +21,9 @@ TABLE=16381
 TRIES=3
 APPLY_MS=3000
 SAME_MS=300
+SCRAPE_MS=100
 RATE=5000
-SETTINGS='{"xdp_mode": "native",
+SETTINGS='{"xdp_mode": "native", "http": {"listen": "127.0.0.1:9110"},
 	"limits": {"vips": 2048, "members": 32000, "slots": 33554432, "flows": 65536}}'
 
 # --- documents ---
@@ -141,6 +142,45 @@ restart() {
 	lab_start_lbd "$SETTINGS"
 }
 
+scrape() {
+	lab_in balancer curl -sS --max-time 20 -o "$LAB_DIR/metrics" http://127.0.0.1:9110/metrics
+}
+
+# What lbd's threads have had of the processors.
+ran_ms() {
+	cat "/proc/$LAB_LBD"/task/*/schedstat | awk '{ ran += $1 } END { print int(ran / 1000000) }'
+}
+
+# The least of three. BEST, and MS from the request to its last byte.
+scrapes() {
+	local try began ran
+	BEST=1000000 MS=1000000
+	for ((try = 0; try < TRIES; try++)); do
+		ran=$(ran_ms) began=$(now_ms)
+		scrape || return
+		ran=$(($(ran_ms) - ran)) began=$(($(now_ms) - began))
+		[ "$ran" -ge "$BEST" ] || BEST=$ran
+		[ "$began" -ge "$MS" ] || MS=$began
+		sleep 1 # lbd makes metrics a quarter of the time at most
+	done
+	[ "$BEST" -lt "$SCRAPE_MS" ]
+}
+
+# At the most so far.
+resident_mb() {
+	awk '/^VmHWM/ { print int($2 / 1024) }' "/proc/$LAB_LBD/status"
+}
+
+# Of all turns so far. The scrape that tells it is one of those that are told of.
+turns_above_20_ms() {
+	scrape && awk '/^lbd_loop_turn_cpu_seconds_bucket{le="0.02"}/ { below = $2 } /^lbd_loop_turn_cpu_seconds_count/ {
+		print $2 - below }' "$LAB_DIR/metrics"
+}
+
+every_backend() {
+	[ "$(grep -c '^lbd_backend_packets_total{' "$LAB_DIR/metrics")" = $((VIPS * BACKENDS + 2)) ]
+}
+
 adopted() {
 	grep -qF "$((VIPS + 1)) VIPs in place, taken over as they were" "$LAB_DIR/lbd.log"
 }
@@ -151,7 +191,7 @@ owned() {
 }
 
 start() {
-	lab_up one-armed 2 && lab_ip router -force link set dev rl xdpdrv \
+	lab_up one-armed 2 && lab_ip balancer link set lo up && lab_ip router -force link set dev rl xdpdrv \
 		obj "$O/tests/lib/flood.bpf.o" sec xdp.frags || return
 	service 0 >"$LAB_DIR/none.json"
 	service $VIPS >"$LAB_DIR/all.json"
@@ -172,6 +212,15 @@ check "and every slot has its owner" owned
 best_of $SAME_MS true apply all >"$NOTE" 2>&1
 check "applied again they take $BEST ms, less than $SAME_MS" test $? = 0 || cat "$NOTE"
 check "and nothing changes" says 1 "nothing to change"
+LONG=$(turns_above_20_ms)
+scrapes >"$NOTE" 2>&1
+check "their metrics take $BEST ms of processor time, less than $SCRAPE_MS" test $? = 0 || cat "$NOTE"
+echo "      $(wc -c <"$LAB_DIR/metrics") bytes, collected in $(sed -n 's/^lbd_collect_seconds //p' "$LAB_DIR/metrics") s, read in $MS ms"
+check "each backend is among them" every_backend
+MEMORY=$(resident_mb)
+check "100 clients that ask for them and do not read keep nobody out" lab_in balancer tests/net/http_clients.py 9110 slow 100
+check "and take less than 128 MB, with $MEMORY before" test $(($(resident_mb) - MEMORY)) -lt 128
+check_equal "no turn of the loop was above 20 ms meanwhile" "$LONG" "$(turns_above_20_ms)"
 took lbctl backend set v500 172.16.39.16 --weight 11
 check "one backend of them is changed" test $? = 0
 echo "      in $MS ms, and $WAITED ms of waiting for a processor"

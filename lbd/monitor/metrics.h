@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which figures does lbd tell of itself, and what are they now? One list of families; who writes them
+ * (exposition.h) is given each value with its labels.
+ *
+ * Values of a family do not come in a row, since each VIP and backend is looked at once, for all families.
+ */
+#ifndef LB_MONITOR_METRICS_H
+#define LB_MONITOR_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "http.h"
+
+struct methods_context;
+
+enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_INFO, METRIC_HISTOGRAM };
+
+/* Names are as Prometheus has them, without "lbd_"; a counter's ends with _total, an info's with _info. */
+#define METRIC_LIST(X)                                                                             \
+	X(BUILD, INFO, "build_info", "", "Version of lbd, ABI of its data plane, and the kernel.") \
+	X(STARTED, GAUGE, "start_time_seconds", "s", "When lbd was started, since 1970.")          \
+	X(CPU, COUNTER, "cpu_seconds_total", "s", "Processor time that lbd has used.")             \
+	X(RESIDENT, GAUGE, "resident_memory_bytes", "By", "Memory that lbd uses.")                 \
+	X(PLANE_BYTES, GAUGE, "data_plane_memory_bytes", "By",                                     \
+	  "Memory of the maps of the data plane.")                                                 \
+	X(DOCUMENT, INFO, "document_info", "", "Digest of the service document in force.")         \
+	X(UNCONFIRMED, GAUGE, "document_unconfirmed", "",                                          \
+	  "1 while a change waits to be confirmed.")                                               \
+	X(SAVE_FAILED, GAUGE, "save_failed", "",                                                   \
+	  "1 while the document in force could not be saved.")                                     \
+	X(REVERT_FAILED, GAUGE, "revert_failed", "",                                               \
+	  "1 while a change that was not confirmed could not be taken back.")                      \
+	X(EVENTS, COUNTER, "events_total", "{event}", "What lbctl watch shows, by kind.")          \
+	X(LIMIT_USED, GAUGE, "limit_used", "", "How much of a limit of lbd.json is in use.")       \
+	X(LIMIT, GAUGE, "limit", "", "The limits of lbd.json.")                                    \
+	X(TURN, HISTOGRAM, "loop_turn_cpu_seconds", "s",                                           \
+	  "Processor time of each turn of lbd's event loop.")                                      \
+	X(LONGEST_TURN, GAUGE, "loop_longest_turn_cpu_seconds", "s",                               \
+	  "Processor time of the longest turn since lbd was started.")                             \
+	X(VERDICTS, COUNTER, "packets_total", "{packet}",                                          \
+	  "Packets by their verdict, and the action that this is: pass, forward, answer or drop.") \
+	X(FLOW_EVENTS, COUNTER, "flow_table_operations_total", "{operation}",                      \
+	  "What the flow table did.")                                                              \
+	X(FLOWS, GAUGE, "flow_table_flows", "{flow}", "Flows on record, as last counted.")         \
+	X(FLOW_ROOM, GAUGE, "flow_table_capacity_flows", "{flow}",                                 \
+	  "Flows that the flow table has room for.")                                               \
+	X(IF_ATTACHED, GAUGE, "interface_attached", "",                                            \
+	  "1 while an interface of lbd.json has the program, by mode (native, generic, "           \
+	  "detached).")                                                                            \
+	X(IF_UP, GAUGE, "interface_up", "", "1 while the link of an interface of lbd.json is up.") \
+	X(IF_MTU, GAUGE, "interface_mtu_bytes", "By", "MTU of an interface.")                      \
+	X(HOP_RESOLVED, GAUGE, "next_hop_resolved", "",                                            \
+	  "1 while frames can be sent to a next hop.")                                             \
+	X(HOP_BACKENDS, GAUGE, "next_hop_backends", "{backend}",                                   \
+	  "Members whose packets go by a next hop.")                                               \
+	X(UNROUTABLE, GAUGE, "unroutable_backends", "{backend}",                                   \
+	  "Backends to which there is no route.")                                                  \
+	X(VIP, INFO, "vip_info", "", "Address of a VIP, and how its flows are balanced.")          \
+	X(VIP_TABLE, INFO, "vip_table_info", "",                                                   \
+	  "Digest of a VIP's table: equal on two nodes exactly when their tables are.")            \
+	X(VIP_PACKETS, COUNTER, "vip_packets_total", "{packet}",                                   \
+	  "Clients' packets to a VIP, unless lbd.json has vip_counters false.")                    \
+	X(VIP_BYTES, COUNTER, "vip_bytes_total", "By",                                             \
+	  "Bytes of these packets, without Ethernet and outer headers.")                           \
+	X(VIP_BACKENDS, GAUGE, "vip_backends", "{backend}", "Backends of a VIP.")                  \
+	X(VIP_SERVING, GAUGE, "vip_serving_backends", "{backend}",                                 \
+	  "Backends of a VIP that take new flows.")                                                \
+	X(VIP_SLOTS, GAUGE, "vip_slots", "{slot}",                                                 \
+	  "Slots of a VIP by state: settled, moving, tracked.")                                    \
+	X(VIP_CHECKS, COUNTER, "vip_health_checks_total", "{check}",                               \
+	  "Health checks by result: success, failure, or not_made for a fault of the balancer.")   \
+	X(VIP_CHANGES, COUNTER, "vip_health_transitions_total", "{transition}",                    \
+	  "How often a backend of the VIP has become healthy or unhealthy.")                       \
+	X(VIP_CHECK_TIME, HISTOGRAM, "vip_health_check_duration_seconds", "s",                     \
+	  "How long health checks took, successes and failures.")                                  \
+	X(PACKETS, COUNTER, "backend_packets_total", "{packet}",                                   \
+	  "Clients' packets to a backend, since it was added.")                                    \
+	X(BYTES, COUNTER, "backend_bytes_total", "By",                                             \
+	  "Bytes of these packets, without Ethernet and outer headers.")                           \
+	X(WEIGHT, GAUGE, "backend_weight", "", "Weight of a backend in the service document.")     \
+	X(SHARE, GAUGE, "backend_serving_weight", "",                                              \
+	  "Weight that counts for new flows now; 0 while a backend drains, waits or is "           \
+	  "unhealthy.")                                                                            \
+	X(SLOTS, GAUGE, "backend_slots", "{slot}", "Slots that a backend owns.")                   \
+	X(RECORDED, GAUGE, "backend_recorded_flows", "{flow}", "Flows on record as a backend's.")  \
+	X(HEALTHY, GAUGE, "backend_healthy", "",                                                   \
+	  "1 healthy, 0 unhealthy; not there without a check, and before its first result.")       \
+	X(DRAINING, GAUGE, "backend_draining", "", "1 while a backend drains, or has drained.")    \
+	X(WAITING, GAUGE, "backend_waiting", "",                                                   \
+	  "1 while a backend waits for its next hop or its first check before it takes new "       \
+	  "flows.")                                                                                \
+	X(REACHABLE, GAUGE, "backend_reachable", "",                                               \
+	  "1 while the next hop of a backend is resolved.")                                        \
+	X(REQUESTS, COUNTER, "http_requests_total", "{request}",                                   \
+	  "Requests over HTTP: answered or refused.")                                              \
+	X(DROPPED, COUNTER, "http_dropped_connections_total", "{connection}",                      \
+	  "HTTP connections that were ended before their answer was read.")                        \
+	X(CLIENTS, GAUGE, "http_connections", "{connection}", "HTTP connections.")                 \
+	X(SCRAPE_TIME, GAUGE, "collect_seconds", "s", "How long these figures took to collect.")
+
+enum metric {
+#define METRIC_ID(id, type, name, unit, help) METRIC_##id,
+	METRIC_LIST(METRIC_ID)
+#undef METRIC_ID
+		METRIC_COUNT
+};
+
+struct metric_family {
+	enum metric_type type;
+	const char *name, *unit, *help; /* unit as UCUM has it, for OTLP; "": none */
+};
+extern const struct metric_family metric_families[METRIC_COUNT];
+
+struct metric_label {
+	const char *name, *value;
+};
+
+#define METRIC_LABELS_MAX 8
+
+struct metric_histogram {
+	const uint32_t *bounds_us;
+	const uint64_t *counts; /* of each bucket alone; one more than bounds */
+	size_t bounds;
+	uint64_t sum_us;
+};
+
+/* What is told. Labels hold for all values until others are set; those of `more` come after them. */
+struct metric_writer {
+	void (*labels)(void *user, const struct metric_label *labels, size_t count);
+	void (*value)(void *user, enum metric metric, const struct metric_label *more, size_t count,
+		      double value);
+	void (*histogram)(void *user, enum metric metric, const struct metric_histogram *values);
+	void *user;
+};
+
+struct metrics_source {
+	struct methods_context *methods;
+	const struct http *http; /* NULL: none */
+	struct event_counts *events;
+	int64_t started_s; /* since 1970 */
+};
+
+/* By a worker, or in tests. Yields. */
+void metrics_collect(const struct metrics_source *source, const struct metric_writer *writer);
+
+#endif
