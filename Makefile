@@ -188,6 +188,7 @@ BOOT_PKGS := qemu-system-x86 debootstrap e2fsprogs util-linux
 # Each of these installs what is missing, then starts a make that sees it: this one has read the
 # Makefile, and with it asked gcc and pkg-config, when they may not have been there.
 demo demo-drain: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
+demo-monitoring: PKGS = $(BUILD_PKGS) $(LAB_PKGS) prometheus socat
 test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS) lintian
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
@@ -197,12 +198,13 @@ test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
 	$(foreach compiler,$(COMPILERS),$(if $(findstring /,$(compiler)),debootstrap,$(compiler)))
 test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
+test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain test test-kernels test-compilers test-debian12 test-debian13 test-boot test-health fuzz deb \
+demo demo-drain demo-monitoring test test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health fuzz deb \
 random program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -212,6 +214,9 @@ run-demo run-demo-drain:
 	+@$(if $(V),,tests/lib/quietly.sh $(O)/demo-build.log 'lbd, lbctl, the BPF programs and the lab into $(O)/') \
 		$(MAKE) --no-print-directory demo-build
 	@O=$(O) examples/$(if $(filter run-demo,$@),01-demo,02-drain)/run.sh
+.PHONY: demo-monitoring run-demo-monitoring test-monitoring run-test-monitoring
+run-demo-monitoring: demo-build
+	@O=$(O) examples/monitoring/demo.sh
 demo-build: all $(BPF_OBJ) $(TOOLS)
 
 tests: sanitized $(PACKET) $(REPLAY) $(BENCH)
@@ -261,6 +266,10 @@ run-test-health: tests
 # What changes of backends cost, in slots and in broken flows; needs no root.
 figures: $(O)/tests/bench/figures
 	@$<
+
+# A real Prometheus reads lbd in a lab: alerts, dashboard.
+run-test-monitoring: all $(BPF_OBJ) $(TOOLS)
+	@O=$(O) tests/monitoring/monitoring_test.sh
 
 # Random frames through the loaded program, as root; SEED=N repeats a run.
 FRAMES := 10000000
@@ -343,6 +352,8 @@ help:
 		'' \
 		'Then:' \
 		'sudo make demo-drain  a backend is taken out of service under 300 connections (examples/02-drain)' \
+		'sudo make demo-monitoring  a lab with traffic and a Prometheus, until Ctrl-C (examples/monitoring)' \
+		'sudo make test-monitoring  every alert fires and clears, every panel of the dashboard has data; 2 minutes' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
 		'sudo make test-boot  the package on a booted Debian 12 and 13, under systemd, in VMs; 10 minutes' \
 		'sudo make test-compilers  the same packet tests, with programs made by clang 14 to 19, Debian 13'"'"'s too' \

@@ -1,0 +1,158 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does a real Prometheus read what lbd tells, does every alert of examples/monitoring fire and clear, and has every panel of the
+# dashboard something to show?
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/lab.sh
+. tests/lib/lab.sh
+# shellcheck source=examples/monitoring/lab.sh
+. examples/monitoring/lab.sh
+
+FIRE_S=40
+# x0 comes later.
+SETTINGS='{"interfaces": ["l0", "x0"], "limits": {"vips": 6}}'
+BEFORE_LBD=before_lbd
+
+names() {
+	sed -n 's/^ *- alert: //p' examples/monitoring/alerts.yml | sort
+}
+
+firing() {
+	monitoring_ask alerts | jq -r '[.data.alerts[] | select(.state == "firing").labels.alertname] | unique[]' | sort
+}
+
+all_but_down_fire() {
+	local missing
+	missing=$(comm -23 <(names | grep -vx LbdDown) <(firing))
+	echo "$missing"
+	[ -z "$missing" ]
+}
+
+only_of_the_interface() {
+	[ "$(firing | xargs)" = "LbdInterfaceDown LbdInterfaceWithoutProgram" ]
+}
+
+fires() {
+	firing | grep -qx "$1"
+}
+
+none_fires() {
+	local firing
+	firing=$(firing)
+	echo "$firing"
+	[ -z "$firing" ]
+}
+
+# The VIP's table is another one once its third backend is healthy again.
+all_clear() {
+	other_agrees
+	none_fires
+}
+
+# A file system of its own for lbd's state, so that nothing can be saved there for a while.
+before_lbd() {
+	lab_command fine <<<'#!/bin/true'
+	mkdir "$LAB_DIR/state" && mount -t tmpfs -o size=1m tmpfs "$LAB_DIR/state" && at_exit umount -l "$LAB_DIR/state"
+}
+
+# x0, which is missing, is the one thing that is wrong.
+start() {
+	monitoring_up "$SETTINGS" && mkdir "$LAB_DIR/other" && serve_other && monitoring_prometheus 127.0.0.1:9110 127.0.0.1:9111
+}
+
+# Another balancer, as far as Prometheus can see: another table of the VIP, or the same.
+other_says() {
+	lab_in balancer curl -s http://127.0.0.1:9110/metrics | grep '^lbd_vip_table_info{vip="web"' |
+		sed "s/digest=\"[0-9a-f]*\"/digest=\"$1\"/" >"$LAB_DIR/other/metrics"
+}
+
+other_agrees() {
+	other_says "$(lbctl --json vip show web | jq -r .digest)"
+}
+
+serve_other() {
+	other_agrees
+	lab_background balancer python3 -m http.server --bind 127.0.0.1 --directory "$LAB_DIR/other" 9111 >/dev/null 2>&1
+}
+
+break_it() {
+	# web: a backend is dead
+	lab_end "$B3_PID"
+	# sick: its only backend is dead
+	lbctl vip add "$LAB_VIP4:81/tcp" --name sick --health tcp --health-interval 200ms
+	lbctl backend add sick "${LAB_BACKEND4[1]}"
+	# empty: nobody takes its flows, and there are some
+	lbctl vip add "$LAB_VIP4:82/udp" --name empty
+	# shellcheck disable=SC2016 # expands there
+	lab_background client bash -c 'while :; do echo x >"/dev/udp/$0/82"; sleep 0.02; done' "$LAB_VIP4" >/dev/null 2>&1
+	SENDER=$LAB_PID
+	# far: its next hop does not answer, and to another backend there is no route
+	lab_ip balancer route add unreachable 203.0.113.0/24
+	lbctl vip add "$LAB_VIP4:83/tcp" --name far
+	lbctl backend add far 10.0.0.99
+	lbctl backend add far 203.0.113.1
+	# unchecked: its command is gone
+	lbctl vip add "$LAB_VIP4:84/tcp" --name unchecked --health exec --health-command fine --health-interval 200ms
+	lbctl backend add unchecked "${LAB_BACKEND4[1]}"
+	mv "$LAB_DIR/checks/fine" "$LAB_DIR/checks/gone"
+	# the sixth of six VIPs
+	lbctl vip add "$LAB_VIP4:85/tcp" --name sixth
+	lbctl backend add sixth "${LAB_BACKEND4[1]}"
+	other_says 0123456789abcdef
+	# last: nothing can be saved from then on
+	mount -o remount,ro "$LAB_DIR/state"
+	! lbctl backend set web "${LAB_BACKEND4[1]}" --weight 11
+}
+
+mend_it() {
+	mount -o remount,rw "$LAB_DIR/state"
+	lab_background b3 "$O/tests/lib/serve_tool" b3 80
+	lab_end "$SENDER"
+	local vip
+	for vip in sick empty far unchecked sixth; do
+		lbctl vip del "$vip" --force || return
+	done
+	lab_ip balancer route del unreachable 203.0.113.0/24
+	lab_ip balancer link add x0 type veth peer name x1
+	lab_ip balancer link set x0 up
+	lab_ip balancer link set x1 up
+	other_agrees
+}
+
+stop_lbd() {
+	lab_stop_lbd
+	wait_for "$FIRE_S" fires LbdDown
+}
+
+start_again() {
+	lab_background balancer "$LBD" --config "$LAB_DIR/lbd.json" 2>>"$LAB_DIR/lbd.log"
+	LAB_LBD=$LAB_PID
+	wait_for 10 lab_lbd_decided && wait_for "$FIRE_S" none_fires
+}
+
+panels() {
+	MONITORING_NETNS="$LAB_ID-balancer" tests/monitoring/dashboard_tool.py examples/monitoring/dashboard.json
+}
+
+check "promtool has nothing against the rules" promtool check rules examples/monitoring/alerts.yml
+check "they do what their unit tests say" promtool test rules examples/monitoring/alerts_test.yml
+check "promtool has nothing against the configuration" promtool check config examples/monitoring/prometheus.yml
+NOTE=$(mktemp)
+at_exit rm -f "$NOTE"
+start >"$NOTE" 2>&1
+check "a Prometheus reads an lbd" test $? = 0 || { cat "$NOTE"; finish; }
+check "only the interface that is missing is told of" wait_for "$FIRE_S" only_of_the_interface
+check "every panel of the dashboard has something to show" wait_for "$FIRE_S" panels || panels
+step "all goes wrong that there is an alert for" break_it
+check "each alert fires, but for that of lbd itself" wait_for "$FIRE_S" all_but_down_fire || all_but_down_fire
+step "all is mended" mend_it
+check "and each clears" wait_for "$FIRE_S" all_clear || none_fires
+step "that of an lbd that is stopped fires" stop_lbd
+step "and clears when it runs again" start_again
+umount -l "$LAB_DIR/state"
+check "the lab goes away as a whole" lab_down
+finish
