@@ -86,6 +86,11 @@ $(O)/%.o: %.c
 $(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip explain): | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
+$(O)/lbd/monitor/monitor.o: $(O)/lbd/monitor/page.h
+$(O)/lbd/monitor/page.h: lbd/monitor/page.html lbd/monitor/page.sh
+	$(call say,PAGE,$@)
+	@mkdir -p $(@D)
+	$(Q)lbd/monitor/page.sh $< > $@
 $(O)/tests/bench/rival_load.o: | $(O)/tests/bench/rival.skel.h
 $(O)/tests/bench/stage.o: | $(O)/tests/bench/bare.skel.h
 $(O)/tests/bench/turns.o: | $(O)/tests/bench/next.skel.h
@@ -198,7 +203,7 @@ test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
 	$(foreach compiler,$(COMPILERS),$(if $(findstring /,$(compiler)),debootstrap,$(compiler)))
 test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
-test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
+test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS) chromium
 random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
@@ -267,9 +272,10 @@ run-test-health: tests
 figures: $(O)/tests/bench/figures
 	@$<
 
-# A real Prometheus reads lbd in a lab: alerts, dashboard.
+# A real Prometheus reads lbd in a lab: alerts, dashboard. And a browser the status page.
 run-test-monitoring: all $(BPF_OBJ) $(TOOLS)
 	@O=$(O) tests/monitoring/monitoring_test.sh
+	@O=$(O) tests/monitoring/page_test.sh
 
 # Random frames through the loaded program, as root; SEED=N repeats a run.
 FRAMES := 10000000
@@ -353,7 +359,7 @@ help:
 		'Then:' \
 		'sudo make demo-drain  a backend is taken out of service under 300 connections (examples/02-drain)' \
 		'sudo make demo-monitoring  a lab with traffic and a Prometheus, until Ctrl-C (examples/monitoring)' \
-		'sudo make test-monitoring  every alert fires and clears, every panel of the dashboard has data; 2 minutes' \
+		'sudo make test-monitoring  every alert fires and clears, every panel of the dashboard has data; the status page in a browser' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
 		'sudo make test-boot  the package on a booted Debian 12 and 13, under systemd, in VMs; 10 minutes' \
 		'sudo make test-compilers  the same packet tests, with programs made by clang 14 to 19, Debian 13'"'"'s too' \

@@ -4,12 +4,15 @@
 
 #include <stdlib.h>
 
+#include <lbd/monitor/page.h>
+
 #include "../api/clock.h"
 #include "../host/events.h"
 #include "event_log.h"
 #include "exposition.h"
 #include "http.h"
 #include "metrics.h"
+#include "status_json.h"
 
 struct monitor {
 	struct event_counts events;
@@ -42,7 +45,20 @@ static void make_openmetrics(void *user, struct text *out)
 	make_metrics(user, true, out);
 }
 
+static void make_status(void *user, struct text *out)
+{
+	struct monitor *monitor = user;
+
+	status_json(monitor->source.methods, &monitor->events, out);
+}
+
 static const struct http_resource resources[] = {
+	{.path = "/",
+	 .type = "text/html; charset=utf-8",
+	 .policy = PAGE_POLICY,
+	 .content = page,
+	 .length = sizeof(page)},
+	{.path = "/status.json", .type = "application/json", .make = make_status},
 	{.path = "/metrics",
 	 .openmetrics = true,
 	 .type = OPENMETRICS_TYPE,

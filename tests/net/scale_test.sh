@@ -217,6 +217,7 @@ scrapes >"$NOTE" 2>&1
 check "their metrics take $BEST ms of processor time, less than $SCRAPE_MS" test $? = 0 || cat "$NOTE"
 echo "      $(wc -c <"$LAB_DIR/metrics") bytes, collected in $(sed -n 's/^lbd_collect_seconds //p' "$LAB_DIR/metrics") s, read in $MS ms"
 check "each backend is among them" every_backend
+check "the status page gets its figures" lab_in balancer curl -sSf --max-time 20 -o /dev/null http://127.0.0.1:9110/status.json
 MEMORY=$(resident_mb)
 check "100 clients that ask for them and do not read keep nobody out" lab_in balancer tests/net/http_clients.py 9110 slow 100
 check "and take less than 128 MB, with $MEMORY before" test $(($(resident_mb) - MEMORY)) -lt 128

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What does the status page show? */
+#include "status_json.h"
+
+#include <stdlib.h>
+#include <time.h>
+
+#include "../control/methods.h"
+#include "../host/worker.h"
+#include "../service/facts.h"
+#include "event_log.h"
+
+static json_t *call(struct methods_context *methods, const char *method)
+{
+	const struct peer nobody = {.uid = PEER_UNKNOWN};
+	struct lb_request request = {.method = (char *)method, .params = json_object()};
+	struct lb_err err = {0};
+	json_t *result = NULL;
+
+	methods_call_read_only(methods, &nobody, &request, &result, &err);
+	json_decref((json_t *)request.params);
+	return result ? result : json_null();
+}
+
+static struct lb_counter traffic_of(const struct vip_facts *facts)
+{
+	struct lb_counter sum = facts->traffic;
+
+	for (size_t i = 0; !facts->counted && i < facts->backend_count; i++) {
+		sum.packets += facts->backends[i].traffic.packets;
+		sum.bytes += facts->backends[i].traffic.bytes;
+	}
+	return sum;
+}
+
+static json_t *describe_vip(struct service *service, const struct lb_vip *vip, size_t *room)
+{
+	char address[LB_ENDPOINT_TEXT];
+	struct lb_counter traffic;
+	struct vip_facts facts;
+	size_t serving = 0;
+	json_t *object;
+
+	if (service_vip_facts(service, vip, &facts))
+		return NULL;
+	traffic = traffic_of(&facts);
+	for (size_t i = 0; i < facts.backend_count; i++)
+		serving += facts.backends[i].share > 0;
+	object = json_pack("{s:s, s:s, s:I, s:I, s:{s:i, s:i, s:i}, s:I, s:I}", "name", vip->name,
+			   "address", lb_endpoint_format(&vip->endpoint, address), "packets",
+			   (json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "slots",
+			   "settled", (int)facts.settled, "moving", (int)facts.moving, "tracked",
+			   (int)facts.tracked, "serving", (json_int_t)serving, "backend_count",
+			   (json_int_t)facts.backend_count);
+	if (facts.backend_count <= *room) {
+		*room -= facts.backend_count;
+		json_object_set_new(object, "backends", service_backend_states(service, vip));
+	}
+	vip_facts_clear(&facts);
+	return object;
+}
+
+static json_t *describe_vips(struct service *service)
+{
+	const struct lb_service *document;
+	size_t room = STATUS_JSON_BACKENDS;
+	json_t *vips = json_array();
+
+	service_hold(service);
+	document = service_document(service);
+	for (size_t i = 0; i < document->vip_count; i++) {
+		json_array_append_new(vips, describe_vip(service, &document->vips[i], &room));
+		worker_yield();
+	}
+	service_let_go(service);
+	return vips;
+}
+
+static json_t *describe_verdicts(struct datapath *datapath)
+{
+#define VERDICT_TEXT(id, name, action, meaning) {name, #action, meaning},
+	static const struct {
+		const char *name, *action, *meaning;
+	} texts[] = {LB_VERDICT_LIST(VERDICT_TEXT)};
+#undef VERDICT_TEXT
+	uint64_t counts[LB_VERDICT_COUNT] = {0};
+	json_t *verdicts = json_array();
+
+	datapath_verdicts(datapath, counts);
+	for (int i = 0; i < LB_VERDICT_COUNT; i++)
+		json_array_append_new(verdicts, json_pack("{s:s, s:s, s:I, s:s}", "name",
+							  texts[i].name, "action", texts[i].action,
+							  "packets", (json_int_t)counts[i],
+							  "meaning", texts[i].meaning));
+	return verdicts;
+}
+
+void status_json(struct methods_context *methods, const struct event_counts *events,
+		 struct text *out)
+{
+	struct timespec now;
+	char time[EVENTS_TIME_TEXT], *text;
+	json_t *object;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	object = json_pack("{s:s, s:o, s:o, s:o, s:o}", "time", events_time(&now, time), "status",
+			   call(methods, "status"), "verdicts",
+			   describe_verdicts(methods->datapath), "events", event_log_recent(events),
+			   "vips", describe_vips(methods->service));
+	worker_leave();
+	text = json_dumps(object, JSON_COMPACT);
+	json_decref(object);
+	if (text)
+		text_string(out, text);
+	else
+		out->failed = true;
+	free(text);
+	worker_enter();
+}
