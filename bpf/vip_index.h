@@ -47,15 +47,17 @@ static inline __attribute__((always_inline)) int index_is(__u64 key, __u64 wante
 }
 
 /* `way` where it has the wanted key, else 0. Without a branch: in lines that are full of VIPs no
- * predictor can tell which of them is next. Barriers keep the compiler from making one. */
+ * predictor can tell which of them is next. Barriers keep the compiler from making one. The shift is
+ * of an unsigned word: of a mask of -1 or 0 the verifier of 6.18 looks at both cases, three times a
+ * line ("BPF program is too large"). */
 static inline __attribute__((always_inline)) __u64 index_way(__u64 key, __u64 wanted, __u64 way)
 {
-	__s64 same = ((key ^ wanted) & INDEX_KEY_MASK) - 1;
+	__u64 same = ((key ^ wanted) & INDEX_KEY_MASK) - 1;
 
 	BOUNDS_BARRIER(same);
 	same >>= 63;
 	BOUNDS_BARRIER(same);
-	return same & way;
+	return same * way;
 }
 
 static inline __attribute__((always_inline)) __u64 index_service(__be16 port, __u8 protocol)
