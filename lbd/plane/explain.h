@@ -8,8 +8,8 @@
  * are copied there. So the run decides as the balancer does at this moment, and what it would have
  * written can be read off afterwards.
  *
- * Both programs are loaded with the first frame, which takes some tens of milliseconds, beside the
- * loop (worker.h). A frame takes less than one. */
+ * Both programs are loaded with the first frame, which takes as long as at lbd's start, beside the
+ * loop (worker.h). A frame takes less than a millisecond. */
 #ifndef LB_PLANE_EXPLAIN_H
 #define LB_PLANE_EXPLAIN_H
 
