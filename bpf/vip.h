@@ -91,102 +91,131 @@ static __always_inline int vip_beyond_index(const struct packet *packet, __be16 
 	return 1;
 }
 
-/* The entry in this line, if there is one. `more`: whether to look in the next line if not. The way
- * is looked up again by its number, so that what is read of it was written before its key. */
-static __always_inline volatile struct lb_index4_way *vip_in_line4(__u32 number, __u64 key,
-								   __u64 *more)
+/* The number of the way, if it is in the line at all. The way is then read by it, so that what is read
+ * was written before the key. */
+#define VIP_WAY(line, wanted)                                                                      \
+	bounds_number(index_way((line)->way[1].key, wanted, 1) |                                   \
+			      index_way((line)->way[2].key, wanted, 2) |                           \
+			      index_way((line)->way[3].key, wanted, 3),                            \
+		      LB_INDEX_WAYS - 1)
+
+/* Where an entry stands further on than in its own line: line and way, or that it does not. These are
+ * global functions, which the verifier looks at by themselves: else it would walk all that follows
+ * once for each line that the entry may be in, more than the million steps that it takes. */
+#define VIP_NOWHERE (~0ull)
+
+__noinline __u64 vip_further4(__u32 number, __u64 key)
 {
-	volatile struct lb_index4_line *line = bpf_map_lookup_elem(&index4, &number);
+	int i;
+
+	for (i = 1; i < LB_INDEX_REACH; i++) {
+		volatile struct lb_index4_line *line;
+		__u64 way;
+
+		number = index_next_line(number, config.index_lines);
+		line = bpf_map_lookup_elem(&index4, &number);
+		if (!line)
+			break;
+		way = VIP_WAY(line, key);
+		if (index_is(line->way[way].key, key))
+			return (__u64)number * LB_INDEX_WAYS + way;
+		if (!(line->way[0].key & LB_INDEX_MORE))
+			break;
+	}
+	return VIP_NOWHERE;
+}
+
+__noinline __u64 vip_further6(__u32 number, __u64 key, __u64 address, __u64 address_low)
+{
+	int i;
+
+	for (i = 1; i < LB_INDEX_REACH; i++) {
+		volatile struct lb_index6_line *line;
+		__u64 way;
+
+		number = index_next_line(number, config.index_lines);
+		line = bpf_map_lookup_elem(&index6, &number);
+		if (!line)
+			break;
+		way = VIP_WAY(line, key);
+		if (index_is(line->way[way].key, key) && line->way[way].address[0] == address &&
+		    line->way[way].address[1] == address_low)
+			return (__u64)number * LB_INDEX_WAYS + way;
+		if (!(line->way[0].key & LB_INDEX_MORE))
+			break;
+	}
+	return VIP_NOWHERE;
+}
+
+/* Not in its own line, whose mark says that it may be further on. */
+static __always_inline int vip_elsewhere4(const struct packet *packet, __be16 port, __u32 number,
+					  __u64 key, struct vip *vip)
+{
+	const __u64 found = vip_further4(number, key);
+	const __u32 line_number = found / LB_INDEX_WAYS;
+	volatile struct lb_index4_line *line;
 	volatile struct lb_index4_way *way;
 
-	*more = 0;
+	if (found == VIP_NOWHERE)
+		return vip_beyond_index(packet, port, vip);
+	line = bpf_map_lookup_elem(&index4, &line_number);
 	if (!line)
-		return NULL;
-	way = &line->way[bounds_number(index_way(line->way[1].key, key, 1) |
-					       index_way(line->way[2].key, key, 2) |
-					       index_way(line->way[3].key, key, 3),
-				       LB_INDEX_WAYS - 1)];
-	if (index_is(way->key, key))
-		return way;
-	*more = line->way[0].key & LB_INDEX_MORE;
-	return NULL;
+		return 0;
+	way = &line->way[bounds_number(found % LB_INDEX_WAYS, LB_INDEX_WAYS - 1)];
+	return index_is(way->key, key) ? vip_at(way->key, way->place, vip) : 0;
 }
 
-static __always_inline volatile struct lb_index6_way *
-vip_in_line6(__u32 number, __u64 key, __u64 address, __u64 address_low, __u64 *more)
+static __always_inline int vip_elsewhere6(const struct packet *packet, __be16 port, __u32 number,
+					  __u64 key, struct vip *vip)
 {
-	volatile struct lb_index6_line *line = bpf_map_lookup_elem(&index6, &number);
+	const __u64 found =
+		vip_further6(number, key, packet->destination[0], packet->destination[1]);
+	const __u32 line_number = found / LB_INDEX_WAYS;
+	volatile struct lb_index6_line *line;
 	volatile struct lb_index6_way *way;
 
-	*more = 0;
+	if (found == VIP_NOWHERE)
+		return vip_beyond_index(packet, port, vip);
+	line = bpf_map_lookup_elem(&index6, &line_number);
 	if (!line)
-		return NULL;
-	way = &line->way[bounds_number(index_way(line->way[1].key, key, 1) |
-					       index_way(line->way[2].key, key, 2) |
-					       index_way(line->way[3].key, key, 3),
-				       LB_INDEX_WAYS - 1)];
-	if (index_is(way->key, key) && way->address[0] == address && way->address[1] == address_low)
-		return way;
-	*more = line->way[0].key & LB_INDEX_MORE;
-	return NULL;
-}
-
-/* In the lines after this one, out of line. NULL: the map is to be asked. */
-static __noinline volatile struct lb_index4_way *vip_further4(__u32 number, __u64 key)
-{
-	volatile struct lb_index4_way *way = NULL;
-	__u64 more = 1;
-	int i;
-
-	for (i = 1; i < LB_INDEX_REACH && !way && more; i++) {
-		number = index_next_line(number, config.index_lines);
-		way = vip_in_line4(number, key, &more);
-	}
-	return way;
-}
-
-static __noinline volatile struct lb_index6_way *vip_further6(__u32 number, __u64 key,
-							      __u64 address, __u64 address_low)
-{
-	volatile struct lb_index6_way *way = NULL;
-	__u64 more = 1;
-	int i;
-
-	for (i = 1; i < LB_INDEX_REACH && !way && more; i++) {
-		number = index_next_line(number, config.index_lines);
-		way = vip_in_line6(number, key, address, address_low, &more);
-	}
-	return way;
+		return 0;
+	way = &line->way[bounds_number(found % LB_INDEX_WAYS, LB_INDEX_WAYS - 1)];
+	return index_is(way->key, key) ? vip_at(way->key, way->place, vip) : 0;
 }
 
 static __always_inline int vip_in_index4(const struct packet *packet, __be16 port, struct vip *vip)
 {
 	const struct index_place at = index_place4(packet->destination[0], port, packet->protocol);
 	const __u32 number = index_line(at.hash, config.index_lines);
+	volatile struct lb_index4_line *line = bpf_map_lookup_elem(&index4, &number);
 	volatile struct lb_index4_way *way;
-	__u64 more;
 
-	way = vip_in_line4(number, at.key, &more);
-	if (unlikely(more))
-		way = vip_further4(number, at.key);
-	if (way)
+	if (!line)
+		return 0;
+	way = &line->way[VIP_WAY(line, at.key)];
+	if (index_is(way->key, at.key))
 		return vip_at(way->key, way->place, vip);
-	return unlikely(more) ? vip_beyond_index(packet, port, vip) : 0;
+	return unlikely(line->way[0].key & LB_INDEX_MORE)
+		       ? vip_elsewhere4(packet, port, number, at.key, vip)
+		       : 0;
 }
 
 static __always_inline int vip_in_index6(const struct packet *packet, __be16 port, struct vip *vip)
 {
 	const struct index_place at = index_place6(packet->destination, port, packet->protocol);
 	const __u32 number = index_line(at.hash, config.index_lines);
+	volatile struct lb_index6_line *line = bpf_map_lookup_elem(&index6, &number);
 	volatile struct lb_index6_way *way;
-	__u64 more;
 
-	way = vip_in_line6(number, at.key, packet->destination[0], packet->destination[1], &more);
-	if (unlikely(more))
-		way = vip_further6(number, at.key, packet->destination[0], packet->destination[1]);
-	if (way)
+	if (!line)
+		return 0;
+	way = &line->way[VIP_WAY(line, at.key)];
+	if (index_is(way->key, at.key) && way->address[0] == packet->destination[0] &&
+	    way->address[1] == packet->destination[1])
 		return vip_at(way->key, way->place, vip);
-	return unlikely(more) ? vip_beyond_index(packet, port, vip) : 0;
+	return unlikely(line->way[0].key & LB_INDEX_MORE)
+		       ? vip_elsewhere6(packet, port, number, at.key, vip)
+		       : 0;
 }
 
 static __always_inline int vip_in_index(const struct packet *packet, __be16 port, struct vip *vip)

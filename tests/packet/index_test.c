@@ -193,6 +193,31 @@ static void entry_for_fragments_becomes_a_vip_and_back(void **state)
 	check_vip(*state, 0, false);
 }
 
+/* The verifier knows the settings, and walks other ways with others. */
+static void program_loads_with_any_number_of_vips(void **state)
+{
+	static const uint32_t vips[] = {1, 3, 31, 1024, 10000, LB_VIPS_MAX};
+	struct datapath *loaded;
+	struct lb_err err = {0};
+
+	(void)state;
+	for (size_t i = 0; i < 2 * sizeof(vips) / sizeof(vips[0]); i++) {
+		const struct datapath_options options = {
+			.vips = vips[i / 2],
+			.members = 2,
+			.slots = 251,
+			.flows = 8,
+			.vip_counters = i % 2,
+			.answer_rate = i % 2 ? 1000 : 0,
+			.seed = {1, 2},
+		};
+
+		if (datapath_open(&options, &loaded, &err))
+			fail_msg("%u VIPs: %s", options.vips, err.message);
+		datapath_close(loaded);
+	}
+}
+
 #define ROWS(test)                                                                                 \
 	{#test ", IPv4", test, open_datapath, close_datapath, &ipv4},                              \
 	{                                                                                          \
@@ -202,6 +227,7 @@ static void entry_for_fragments_becomes_a_vip_and_back(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(program_loads_with_any_number_of_vips),
 		ROWS(each_vip_is_found_and_no_other_while_they_come_and_go),
 		ROWS(all_are_found_where_not_all_fit),
 		ROWS(entry_for_fragments_becomes_a_vip_and_back),
