@@ -52,6 +52,7 @@ struct health_watch {
 	enum pmtu_refusal refusal; /* the last one, and when it was heard */
 	int64_t refused_us;
 	struct due due;
+	struct due_heap *heap; /* that it is in; NULL: in none yet */
 	const struct health_probe_kind *kind;
 	struct health_probe probe;
 };
@@ -62,9 +63,9 @@ struct health {
 	LIST_HEAD(, health_watch) watches;
 	TAILQ_HEAD(waiting, health_watch) waiting; /* commands for which there is no room yet */
 	struct health_exec *exec;
-	struct due_heap due; /* of watches */
-	size_t count;        /* of watches */
-	int epoll;           /* sockets of probes */
+	struct due_heap begins, ends; /* checks to be made, and deadlines */
+	size_t count;                 /* of watches */
+	int epoll;                    /* sockets of probes */
 	struct event sockets, timer;
 	int64_t timer_us;      /* when it ends; NEVER: it does not run */
 	int64_t next_start_us; /* when the next first check may begin */
@@ -114,10 +115,20 @@ static void run_at(struct health *health, int64_t at_us)
 	event_add(&health->timer, &delay);
 }
 
+static void due_unset_any(struct health_watch *watch)
+{
+	if (watch->heap)
+		due_unset(watch->heap, &watch->due);
+}
+
 static void due_at(struct health_watch *watch, int64_t at_us)
 {
-	due_set(&watch->health->due, &watch->due, at_us);
-	run_at(watch->health, at_us);
+	struct health *health = watch->health;
+
+	due_unset_any(watch);
+	watch->heap = watch->phase == PHASE_PROBING ? &health->ends : &health->begins;
+	due_set(watch->heap, &watch->due, at_us);
+	run_at(health, at_us);
 }
 
 static void due_in(struct health_watch *watch, int64_t delay_us)
@@ -283,15 +294,15 @@ static void deadline(struct health_watch *watch)
 }
 
 /* Each of these does one thing; false: there is none. The watch may be gone afterwards. */
-static bool do_due(struct health *health)
+static bool do_due(struct health *health, struct due_heap *heap)
 {
-	struct due *due = due_first(&health->due);
+	struct due *due = due_first(heap);
 	struct health_watch *watch;
 
 	if (!due || due->at_us > clock_us())
 		return false;
 	watch = (struct health_watch *)((char *)due - offsetof(struct health_watch, due));
-	due_unset(&health->due, due);
+	due_unset(heap, due);
 	if (watch->phase == PHASE_PROBING)
 		deadline(watch);
 	else if (watch->check.kind == LB_HEALTH_EXEC && health_exec_full(health->exec))
@@ -326,26 +337,35 @@ static bool do_waiting(struct health *health)
 	return true;
 }
 
+static void run_at_first(struct health *health, const struct due_heap *heap)
+{
+	const struct due *first = due_first(heap);
+
+	if (first)
+		run_at(health, first->at_us);
+}
+
+/* As many checks end as begin, also when there are too many: then they begin late, and do not have
+ * ever more sockets open. */
 static void run(struct health *health)
 {
 	const int64_t end_us = clock_us() + RUN_US;
-	const struct due *next;
 	bool more;
 
 	health->timer_us = 0; /* it is set at the end */
 	turns_note(health->options.turns, "health checks");
 	do {
 		more = do_ready(health);
-		more |= do_due(health);
+		more |= do_due(health, &health->ends);
+		more |= do_due(health, &health->begins);
 		more |= do_waiting(health);
 	} while (more && clock_us() < end_us);
 	turns_note(health->options.turns, "other");
 	health->timer_us = NEVER;
-	next = due_first(&health->due);
 	if (more)
 		run_at(health, 0);
-	else if (next)
-		run_at(health, next->at_us);
+	run_at_first(health, &health->begins);
+	run_at_first(health, &health->ends);
 }
 
 static void on_timer(evutil_socket_t fd, short events, void *user)
@@ -419,7 +439,8 @@ struct health_watch *health_add(struct health *health, const struct health_targe
 
 	if (!watch)
 		return NULL;
-	if (due_reserve(&health->due, health->count + 1) ||
+	if (due_reserve(&health->begins, health->count + 1) ||
+	    due_reserve(&health->ends, health->count + 1) ||
 	    schema_copy(&lb_health_schema, target->check, &watch->check)) {
 		free(watch);
 		return NULL;
@@ -470,7 +491,7 @@ void health_remove(struct health_watch *watch)
 		TAILQ_REMOVE(&watch->health->waiting, watch, waiting);
 	if (watch->phase == PHASE_PROBING)
 		watch->kind->cancel(&watch->probe);
-	due_unset(&watch->health->due, &watch->due);
+	due_unset_any(watch);
 	watch->health->count--;
 	LIST_REMOVE(watch, watches);
 	schema_clear(&lb_health_schema, &watch->check);
@@ -546,6 +567,7 @@ void health_free(struct health *health)
 	event_del(&health->sockets);
 	if (health->epoll >= 0)
 		close(health->epoll);
-	due_free(&health->due);
+	due_free(&health->begins);
+	due_free(&health->ends);
 	free(health);
 }
