@@ -713,7 +713,7 @@ static void run_large(struct bench *bench, bool turns_only)
 {
 	static const struct shape shapes[] = {
 		{1000, 16381, 20, true}, {20000, 251, 2, false},   {1, 1048573, 4090, false},
-		{1, 251, 60000, true},   {1, 65537, 30000, false},
+		{1, 251, 20000, true},   {1, 65537, 30000, false},
 	};
 	const size_t count = sizeof(shapes) / sizeof(*shapes) - turns_only;
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Does lbd's loop go on, whatever it is asked to do? Documents at the limits are applied, changed, listed, exported
 # and removed (tests/bench/control.c --turns): 1,000 VIPs of 20 backends that fail their checks meanwhile, 20,000
-# VIPs, one VIP of 1,048,573 slots and 4,090 backends, and one of 60,000 backends that fail their checks.
+# VIPs, one VIP of 1,048,573 slots and 4,090 backends, and one of 20,000 backends that fail their checks.
 #
 # A turn is measured in processor time: 20 ms. What another client waits for the version or the status is measured in
 # time, without what it and lbd waited for a processor: the bound is wide all the same, for a machine that stands still.
