@@ -32,7 +32,7 @@ run() {
 load_programs() {
 	local build=$1 prefix=$2 line
 	shift 2
-	timeout 120 "$build/tests/vm/program_tool" "$@" > "$programs" || return 1
+	timeout 600 "$build/tests/vm/program_tool" "$@" > "$programs" || return 1
 	while read -r line; do
 		echo "program $prefix$line" >> "$report"
 		echo "$line" | awk '{ print $1 ": processed " $2 " insns, xlated " $3 \
@@ -42,5 +42,5 @@ load_programs() {
 
 loads() {
 	load_programs "$1" "$2" "$1"/bpf/{decap,tunnel}.bpf.o && "$1/tests/vm/program_tool" "$1"/tests/*/*.bpf.o &&
-		O=$1 timeout 120 tests/vm/loads_test.sh
+		O=$1 timeout 600 tests/vm/loads_test.sh
 }
