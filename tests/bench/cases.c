@@ -61,6 +61,12 @@ static const struct bench_case cases[] = {
 	{.name = "vips-31-1m", .flows = MILLION, .vips = 31},
 	{.name = "vips-100-1m", .flows = MILLION, .vips = 100, .members = 100, .table = 4093},
 	{.name = "vips-10000-1m", .flows = MILLION, .vips = 10000, .members = 5, .table = 251},
+	{.name = "pool-31", .flows = MILLION, .vips = 31, .pools = 1},
+	{.name = "pool-100", .flows = MILLION, .vips = 100, .pools = 1},
+	{.name = "pool-1000", .flows = MILLION, .vips = 1000, .pools = 1},
+	{.name = "pool-10000", .flows = MILLION, .vips = 10000, .pools = 1},
+	{.name = "pool-100000", .flows = MILLION, .vips = 100000, .pools = 1},
+	{.name = "own-31-16381", .flows = MILLION, .vips = 31, .table = 16381},
 	{.name = "members-10-1m", .flows = MILLION, .members = 10},
 	{.name = "members-1000-1m", .flows = MILLION, .members = 1000},
 };
@@ -82,6 +88,8 @@ struct bench_case case_get(size_t index)
 		bench_case.tcp_flags = ACK;
 	if (!bench_case.vips)
 		bench_case.vips = 1;
+	if (!bench_case.pools)
+		bench_case.pools = bench_case.vips;
 	if (!bench_case.members)
 		bench_case.members = 100;
 	if (!bench_case.table)
@@ -194,5 +202,5 @@ bool case_has_floor(const struct bench_case *bench_case)
 bool case_has_rival(const struct bench_case *bench_case)
 {
 	return !bench_case->gue && !bench_case->tagged && !bench_case->icmp_error &&
-	       !bench_case->any_port;
+	       !bench_case->any_port && bench_case->pools == bench_case->vips;
 }

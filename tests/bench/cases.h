@@ -29,8 +29,9 @@ struct bench_case {
 	bool by_source; /* the VIP's slots are chosen by the client's address alone */
 	bool any_port;  /* the VIP has port 0 */
 	uint32_t vips;
-	uint32_t members; /* of each VIP */
-	uint32_t table;   /* slots of each VIP */
+	uint32_t pools;   /* shared by the VIPs in turn; each has its own unless there are fewer */
+	uint32_t members; /* of each pool */
+	uint32_t table;   /* slots of each pool */
 	enum slots_state slots;
 	enum flow_records records;
 };
@@ -51,7 +52,7 @@ int case_growth(const struct bench_case *bench_case);
 
 /* Can the floor and the rival do what is asked of the balancer? Neither knows what is for it and
  * what is not in a frame that it does not understand, and the rival knows neither GUE nor VIPs for
- * every port. */
+ * every port. Nor is it asked what VIPs of one pool cost: those rows are compared with one VIP. */
 bool case_has_floor(const struct bench_case *bench_case);
 bool case_has_rival(const struct bench_case *bench_case);
 

@@ -10,5 +10,5 @@ set -eu
 
 results=$(mktemp)
 trap 'rm -f "$results"' EXIT
-tests/bench/live.sh "$1" --case '^(drop|lb|forward|dnat|ipvs)-1k$' --rounds 5 --packets 16384 > "$results"
+tests/bench/live.sh "$1" --case '^(drop|lb|forward|dnat|ipvs)-1k$' --rounds 3 --packets 16384 > "$results"
 jq -r '.cases[] | "insns \(.lane) \(.ns | sort | .[length / 2 | floor])"' "$results" >> "$VM_REPORT"

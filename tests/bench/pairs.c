@@ -14,6 +14,12 @@ const struct pair pairs[] = {
 	{"lru-moving-1m", {{"moving-recorded-1m", RIVAL}, {"moving-recorded-1m", BALANCER}}},
 	{"tcp6-1", {{"tcp6-1", BALANCER}, {"tcp4-1", BALANCER}}},
 	{"tcp6-1m", {{"tcp6-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"pool-31", {{"pool-31", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"pool-100", {{"pool-100", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"pool-1000", {{"pool-1000", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"pool-10000", {{"pool-10000", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"pool-100000", {{"pool-100000", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"own-31-16381", {{"own-31-16381", BALANCER}, {"tcp4-1m", BALANCER}}},
 };
 
 const size_t pair_count = sizeof(pairs) / sizeof(*pairs);

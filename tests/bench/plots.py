@@ -29,23 +29,18 @@ def write(path, title, parts, height=HEIGHT):
 
 def step_of(most):
     """A round step that makes four to ten grid lines."""
-    for step in (5, 10, 20, 50, 100, 200, 500, 1000):
+    for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000):
         if most / step <= 10:
             return step
     return 2000
 
 
-def write_flows(rows, path):
-    """Nanoseconds a packet over the number of flows, a line for each program."""
-    points = {row["name"]: row for row in rows}
-    names = [f"tcp4-{flows}" for flows in ("1", "1k", "64k", "1m")]
-    if any("lb" not in points.get(name, {}) for name in names):
-        return
-    most = max(points[name][program]["median_ns"] for name in names for program in LABELS) * 1.05
+def write_lines(path, title, under, labels, lines, most):
+    """lines: (name, colour, dashes, values), a value for each label; dashes "" is an unbroken line."""
     plot_width, plot_height = WIDTH - LEFT - RIGHT, HEIGHT - TOP - BOTTOM
 
     def x(i):
-        return LEFT + plot_width * i / (len(names) - 1)
+        return LEFT + plot_width * i / (len(labels) - 1)
 
     def y(value):
         return TOP + plot_height * (1 - value / most)
@@ -55,17 +50,41 @@ def write_flows(rows, path):
     for grid in range(0, int(most) + 1, step):
         parts += [line(LEFT, y(grid), WIDTH - RIGHT, y(grid)),
                   text(LEFT - 8, y(grid) + 4, str(grid), "end")]
-    for i, label in enumerate(("1", "1,024", "65,536", "1,048,576")):
+    for i, label in enumerate(labels):
         parts.append(text(x(i), HEIGHT - BOTTOM + 18, label))
-    parts.append(text(LEFT + plot_width / 2, HEIGHT - 10, "flows"))
-    for program, label in LABELS.items():
-        values = [points[name][program]["median_ns"] for name in names]
+    parts.append(text(LEFT + plot_width / 2, HEIGHT - 10, under))
+    for name, colour, dashes, values in lines:
         track = " ".join(f"{x(i):.1f},{y(value):.1f}" for i, value in enumerate(values))
-        parts.append(f'<polyline points="{track}" fill="none" stroke="{COLOURS[program]}" '
-                     'stroke-width="2.5"/>')
-        parts.append(text(WIDTH - RIGHT + 8, y(values[-1]) + 4, label, "start",
-                          fill=COLOURS[program]))
-    write(path, "ns of CPU a packet, TCP over IPv4, net of the harness", parts)
+        parts.append(f'<polyline points="{track}" fill="none" stroke="{colour}" '
+                     f'stroke-width="2.5" stroke-dasharray="{dashes}"/>')
+        parts.append(text(WIDTH - RIGHT + 8, y(values[-1]) + 4, name, "start", fill=colour))
+    write(path, title, parts)
+
+
+def write_flows(rows, path):
+    """Nanoseconds a packet over the number of flows, a line for each program."""
+    points = {row["name"]: row for row in rows}
+    names = [f"tcp4-{flows}" for flows in ("1", "1k", "64k", "1m")]
+    if any("lb" not in points.get(name, {}) for name in names):
+        return
+    lines = [(label, COLOURS[program], "",
+              [points[name][program]["median_ns"] for name in names])
+             for program, label in LABELS.items()]
+    write_lines(path, "ns of CPU a packet, TCP over IPv4, net of the harness", "flows",
+                ("1", "1,024", "65,536", "1,048,576"), lines,
+                max(max(values) for *_, values in lines) * 1.05)
+
+
+def write_vips(pairs, bounds, path):
+    """What a packet costs with many VIPs that share a pool, as a multiple of what it costs with one."""
+    ratios = {row["name"]: row["ratio"] for row in pairs if "ratio" in row}
+    if any(name not in ratios for name in bounds):
+        return
+    lines = [("one pool", COLOURS["lb"], "", [1, *(ratios[name] for name in bounds)]),
+             ("at most", COLOURS["floor"], "4 4", [1, *bounds.values()])]
+    write_lines(path, "a packet with many VIPs of one pool, as a multiple of one VIP", "VIPs",
+                ("1", *(f"{int(name.split('-')[1]):,}" for name in bounds)), lines,
+                max(max(values) for *_, values in lines) * 1.1)
 
 
 def write_live(rows, path):

@@ -77,6 +77,16 @@ def pair_ratios(pair):
     return ratios(net(ns["a"], ns["a_wrapper"]), net(ns["b"], ns["b_wrapper"]))
 
 
+def pair_row(pair):
+    """What both sides cost, and their ratio, or its error."""
+    row = {key: pair.get(key) for key in ("name", "a_is", "b_is")}
+    if "ns" not in pair:
+        return row | {"error": pair["error"]}
+    ns, values = pair["ns"], pair_ratios(pair)
+    return row | {"a": cost(net(ns["a"], ns["a_wrapper"])), "b": cost(net(ns["b"], ns["b_wrapper"])),
+                  "ratio": round(median(values), 3), "interval": interval(values)}
+
+
 class Samples:
     """Net samples by case and ratios by pair, None where one is not there or went wrong."""
 
@@ -129,6 +139,19 @@ def packet_targets(samples):
     ]
 
 
+# Many VIPs that share a pool, over one VIP.
+POOL_BOUNDS = {"pool-31": 1.15, "pool-100": 1.15, "pool-1000": 1.3, "pool-10000": 1.6,
+               "pool-100000": 2.75}
+
+
+def pool_targets(samples):
+    p = samples.pairs.get
+    return [judged(f"{int(name.split('-')[1]):,} VIPs of one pool / one VIP, 1,048,576 flows", p(name),
+                   bound, True, "x") for name, bound in POOL_BOUNDS.items()] + [
+        judged("31 VIPs with 16,381 slots each / one VIP, 1,048,576 flows", p("own-31-16381"), 2.25,
+               True, "x")]
+
+
 def live_targets(samples):
     return [
         judged("live XDP_TX, 1,048,576 flows: rate / that of the bare encapsulation",
@@ -157,7 +180,7 @@ def memory_target(results):
 
 def targets(results, insns=None):
     samples = Samples(results)
-    return (packet_targets(samples) + live_targets(samples) + instruction_targets(insns) +
+    return (packet_targets(samples) + pool_targets(samples) + live_targets(samples) + instruction_targets(insns) +
             [memory_target(results)])
 
 

@@ -37,6 +37,7 @@ def join(folder):
     results["rows"] = {
         "packets": [ratios.packet_row(case)
                     for case in results.get("packets", {}).get("cases", [])],
+        "pairs": [ratios.pair_row(pair) for pair in results.get("pairs", {}).get("pairs", [])],
         "live": [ratios.live_row(case, samples)
                  for case in results.get("live", {}).get("cases", [])],
     }
@@ -184,6 +185,7 @@ def page(results, insns, docs):
     with open(path, "w", encoding="utf-8") as file:
         file.write(text)
     plots.write_flows(rows["packets"], os.path.join(docs, "benchmark-flows.svg"))
+    plots.write_vips(rows["pairs"], ratios.POOL_BOUNDS, os.path.join(docs, "benchmark-vips.svg"))
     plots.write_live(rows["live"], os.path.join(docs, "benchmark-live.svg"))
 
 

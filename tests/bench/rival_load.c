@@ -31,14 +31,14 @@ static void set_sizes(struct rival_bpf *skeleton, const struct bench_case *bench
 		      uint32_t capacity)
 {
 	const bool ipv6 = bench_case->family == 6;
-	const uint32_t members = bench_case->vips * bench_case->members;
+	const uint32_t members = bench_case->pools * bench_case->members;
 
 	bpf_map__set_max_entries(skeleton->maps.rival_vips4, bench_case->vips * 2);
 	bpf_map__set_max_entries(skeleton->maps.rival_vips6, bench_case->vips * 2);
 	bpf_map__set_max_entries(skeleton->maps.rival_flows4, ipv6 ? 1024 : capacity);
 	bpf_map__set_max_entries(skeleton->maps.rival_flows6, ipv6 ? capacity : 1024);
 	bpf_map__set_map_flags(skeleton->maps.rival_ring, BPF_F_MMAPABLE);
-	bpf_map__set_max_entries(skeleton->maps.rival_ring, bench_case->vips * bench_case->table);
+	bpf_map__set_max_entries(skeleton->maps.rival_ring, bench_case->pools * bench_case->table);
 	bpf_map__set_max_entries(skeleton->maps.rival_reals, members);
 	bpf_map__set_max_entries(skeleton->maps.rival_real_counts, members);
 	bpf_map__set_max_entries(skeleton->maps.rival_vip_counts, bench_case->vips);
@@ -49,7 +49,7 @@ static void set_sizes(struct rival_bpf *skeleton, const struct bench_case *bench
 static int set_rings(struct rival *rival, const struct plan *plan)
 {
 	const struct bench_case *of = &rival->made_for;
-	const uint32_t count = of->vips * of->table;
+	const uint32_t count = of->pools * of->table;
 	const uint16_t *owners = plan_owners(plan);
 	uint64_t *ring = mmap(NULL, count * sizeof(*ring), PROT_READ | PROT_WRITE, MAP_SHARED,
 			      bpf_map__fd(rival->maps->maps.rival_ring), 0);
@@ -67,7 +67,7 @@ static int set_vip(struct rival *rival, uint32_t vip)
 {
 	const struct bench_case *of = &rival->made_for;
 	const struct lb_endpoint endpoint = world_endpoint(of, vip);
-	const struct rival_vip value = {vip, vip * of->table, of->table};
+	const struct rival_vip value = {vip, vip % of->pools * of->table, of->table};
 	struct rival_vip4_key key4 = {.port = htons(CASE_PORT), .protocol = of->protocol};
 	struct rival_vip6_key key6 = {.port = htons(CASE_PORT), .protocol = of->protocol};
 
@@ -99,7 +99,7 @@ static int fill(struct rival *rival, const struct plan *plan)
 
 	error = bpf_map__update_elem(rival->maps->maps.rival_gateway, &zero, sizeof(zero), &gateway,
 				     sizeof(gateway), 0);
-	for (i = 0; i < of->vips * of->members && !error; i++)
+	for (i = 0; i < of->pools * of->members && !error; i++)
 		error = set_real(rival, i);
 	for (i = 0; i < of->vips && !error; i++)
 		error = set_vip(rival, i);
@@ -146,7 +146,8 @@ bool rival_fits(const struct rival *rival, const struct bench_case *bench_case)
 
 	return of->family == bench_case->family && of->protocol == bench_case->protocol &&
 	       of->outer6 == bench_case->outer6 && of->vips == bench_case->vips &&
-	       of->members == bench_case->members && of->table == bench_case->table;
+	       of->pools == bench_case->pools && of->members == bench_case->members &&
+	       of->table == bench_case->table;
 }
 
 static int reuse_maps(struct rival *rival)

@@ -97,15 +97,15 @@ static void renumber(const uint16_t *owners, uint32_t size, uint32_t first, uint
 		out[i] = owners[i] + first;
 }
 
-/* One VIP's slots, from "no owner" to SETTLED. */
-static int settle_vip(struct datapath *datapath, const struct bench_case *bench_case,
-		      const struct plan *plan, uint32_t vip, uint16_t *numbered)
+/* One pool's slots, from "no owner" to SETTLED. */
+static int settle_pool(struct datapath *datapath, const struct bench_case *bench_case,
+		       const struct plan *plan, uint32_t pool, uint16_t *numbered)
 {
 	struct slots slots;
 
-	if (slots_init(&slots, datapath_slots(datapath) + vip * plan->size, plan->size))
+	if (slots_init(&slots, datapath_slots(datapath) + pool * plan->size, plan->size))
 		return -1;
-	renumber(plan->owners, plan->size, vip * bench_case->members, numbered);
+	renumber(plan->owners, plan->size, pool * bench_case->members, numbered);
 	slots_settle(&slots, numbered);
 	slots_clear(&slots);
 	return 0;
@@ -115,11 +115,11 @@ static int settle(struct datapath *datapath, const struct bench_case *bench_case
 		  const struct plan *plan)
 {
 	uint16_t *numbered = calloc(plan->size, sizeof(*numbered));
-	uint32_t vip;
+	uint32_t pool;
 	int error = numbered ? 0 : -1;
 
-	for (vip = 0; vip < bench_case->vips && !error; vip++)
-		error = settle_vip(datapath, bench_case, plan, vip, numbered);
+	for (pool = 0; pool < bench_case->pools && !error; pool++)
+		error = settle_pool(datapath, bench_case, plan, pool, numbered);
 	free(numbered);
 	return error;
 }
@@ -207,16 +207,17 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 {
 	const struct lb_endpoint endpoint = world_endpoint(bench_case, vip);
 	const struct lb_endpoint address = {.address = endpoint.address};
+	const uint32_t pool = vip % bench_case->pools;
 	const struct lb_vip_value only = {.number = vip, .flags = LB_VIP_ADDRESS_ONLY};
 	const struct lb_vip_value value = {
 		.number = vip,
-		.slots_start = vip * bench_case->table,
+		.slots_start = pool * bench_case->table,
 		.slots_size = bench_case->table,
 		.flags = bench_case->by_source ? LB_VIP_HASH_SOURCE : 0,
 	};
 	struct lb_err err = {0};
 
-	datapath_vip_pools(datapath)[vip] = lb_pools(vip, vip, vip);
+	datapath_vip_pools(datapath)[vip] = lb_pools(pool, pool, pool);
 	if (datapath_vip_set(datapath, &endpoint, &value, &err) ||
 	    datapath_vip_set(datapath, &address, &only, &err)) {
 		fail("VIP", err.message);
@@ -238,7 +239,7 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 	uint32_t i;
 
 	datapath_nexthops(datapath)[HOP] = hop;
-	for (i = 0; i < bench_case->vips * bench_case->members; i++)
+	for (i = 0; i < bench_case->pools * bench_case->members; i++)
 		set_member(datapath, bench_case, i);
 	if (settle(datapath, bench_case, plan))
 		return -1;
@@ -257,8 +258,8 @@ struct datapath *world_open(const struct bench_case *bench_case, const struct pl
 	const struct datapath_options options = {
 		.vip_counters = true,
 		.vips = bench_case->vips,
-		.members = bench_case->vips * bench_case->members,
-		.slots = bench_case->vips * bench_case->table,
+		.members = bench_case->pools * bench_case->members,
+		.slots = bench_case->pools * bench_case->table,
 		.flows = recorded && bench_case->flows > FLOWS_DEFAULT / WORDS_A_FLOW
 				 ? bench_case->flows * WORDS_A_FLOW
 				 : FLOWS_DEFAULT,

@@ -52,6 +52,7 @@ check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./e
 -rw-r--r-- ./usr/share/doc/lbd/README.md
 -rw-r--r-- ./usr/share/doc/lbd/benchmark-flows.svg
 -rw-r--r-- ./usr/share/doc/lbd/benchmark-live.svg
+-rw-r--r-- ./usr/share/doc/lbd/benchmark-vips.svg
 -rw-r--r-- ./usr/share/doc/lbd/benchmark.md
 -rw-r--r-- ./usr/share/doc/lbd/changelog.gz
 -rw-r--r-- ./usr/share/doc/lbd/copyright
