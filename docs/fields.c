@@ -17,9 +17,9 @@ static const struct {
 	const char *name;
 	const struct schema *schema;
 } objects[] = {
-	{"service", &lb_service_schema}, {"vip", &lb_vip_schema},
-	{"backend", &lb_backend_schema}, {"health", &lb_health_schema},
-	{"lbd.json", &config_schema},
+	{"service", &lb_service_schema}, {"pool", &lb_pool_schema},
+	{"vip", &lb_vip_schema},         {"backend", &lb_backend_schema},
+	{"health", &lb_health_schema},   {"lbd.json", &config_schema},
 };
 
 #define OBJECTS (sizeof(objects) / sizeof(*objects))

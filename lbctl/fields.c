@@ -126,7 +126,7 @@ static const struct syntax *syntax_of(const struct schema_field *field)
 /* A text for as long as lbctl runs. */
 __attribute__((format(printf, 1, 2))) static char *keep(const char *format, ...)
 {
-	static char texts[32768];
+	static char texts[65536];
 	static size_t used;
 	char *text = texts + used;
 	va_list arguments;

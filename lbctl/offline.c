@@ -32,6 +32,8 @@ static int check(const struct invocation *invocation, json_t **result, struct lb
 		return status;
 	status = lb_service_check_backends(service, err);
 	if (!status)
+		status = lb_service_check_health(service, err);
+	if (!status)
 		status = lb_service_check_fragments(service, err);
 	if (!status)
 		*result = describe(service);

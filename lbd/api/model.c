@@ -2,6 +2,7 @@
 /* What is a service document in memory, and how is it looked up and edited? (Its fields: model_fields.c) */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "model.h"
@@ -16,14 +17,20 @@ uint32_t lb_vip_learn_s(const struct lb_vip *vip)
 	return vip->endpoint.protocol == IPPROTO_UDP ? (lb_vip_transition_s(vip) + 1) / 2 : 0;
 }
 
+/* A pool of its own has just the times of its VIP. */
+static bool has_datagram_times(const struct lb_vip *vip)
+{
+	return vip->pool->named && vip->endpoint.protocol == IPPROTO_UDP;
+}
+
 uint32_t lb_vip_transition_s(const struct lb_vip *vip)
 {
-	return vip->pool->transition_s;
+	return has_datagram_times(vip) ? vip->pool->datagram_transition_s : vip->pool->transition_s;
 }
 
 uint32_t lb_vip_flow_idle_s(const struct lb_vip *vip)
 {
-	return vip->pool->flow_idle_s;
+	return has_datagram_times(vip) ? vip->pool->datagram_flow_idle_s : vip->pool->flow_idle_s;
 }
 
 /* --- look-up --- */
@@ -137,21 +144,36 @@ static bool is_vip_address(const struct lb_service *service, const struct lb_add
 	       lb_addr_equal(&service->vips[at].endpoint.address, address);
 }
 
-int lb_service_check_backends(const struct lb_service *service, struct lb_err *err)
+static int check_backends(const struct lb_service *service, const struct lb_pool *pool,
+			  struct lb_err *err)
 {
 	char text[LB_ADDR_TEXT];
-	size_t i, j;
 
-	for (i = 0; i < service->vip_count; i++)
-		for (j = 0; j < service->vips[i].pool->backend_count; j++) {
-			const struct lb_addr *address = &service->vips[i].pool->backends[j].address;
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		const struct lb_addr *address = &pool->backends[i].address;
 
-			if (!is_vip_address(service, address))
-				continue;
-			lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has the address of a VIP",
-				   lb_addr_format(address, text));
-			lb_err_prefix(err, "vips[%zu].backends[%zu]", i, j);
-			return lb_err_hint(err, "packets for it would come back to the balancer");
+		if (!is_vip_address(service, address))
+			continue;
+		lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has the address of a VIP",
+			   lb_addr_format(address, text));
+		lb_err_prefix(err, "backends[%zu]", i);
+		return lb_err_hint(err, "packets for it would come back to the balancer");
+	}
+	return 0;
+}
+
+int lb_service_check_backends(const struct lb_service *service, struct lb_err *err)
+{
+	for (size_t i = 0; i < service->pool_count; i++)
+		if (check_backends(service, &service->pools[i], err)) {
+			lb_err_prefix(err, "pools[%zu]", i);
+			return -EINVAL;
+		}
+	for (size_t i = 0; i < service->vip_count; i++)
+		if (!service->vips[i].pool->named &&
+		    check_backends(service, service->vips[i].pool, err)) {
+			lb_err_prefix(err, "vips[%zu]", i);
+			return -EINVAL;
 		}
 	return 0;
 }
@@ -162,6 +184,203 @@ struct lb_backend *lb_pool_find_backend(const struct lb_pool *pool, const struct
 	size_t position = backend_position(pool, address, &found);
 
 	return found ? &pool->backends[position] : NULL;
+}
+
+/* --- pools that VIPs share --- */
+
+/* Where the pool stands, or would stand. */
+static size_t pool_position(const struct lb_service *service, const char *name, bool *found)
+{
+	size_t low = 0, high = service->pool_count;
+
+	*found = false;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+		int order = strcmp(service->pools[middle].name, name);
+
+		*found |= order == 0;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
+}
+
+struct lb_pool *lb_service_find_pool(const struct lb_service *service, const char *name)
+{
+	bool found;
+	size_t position = pool_position(service, name, &found);
+
+	return found ? &service->pools[position] : NULL;
+}
+
+static const char *nearest_pool(const struct lb_service *service, const char *name)
+{
+	const char **names = calloc(service->pool_count + 1, sizeof(*names));
+	const char *nearest;
+
+	if (!names)
+		return NULL;
+	for (size_t i = 0; i < service->pool_count; i++)
+		names[i] = service->pools[i].name;
+	nearest = lb_nearest(name, names);
+	free(names);
+	return nearest;
+}
+
+int lb_service_get_pool(const struct lb_service *service, const char *name, struct lb_pool **out,
+			struct lb_err *err)
+{
+	const char *nearest;
+
+	*out = lb_service_find_pool(service, name);
+	if (*out)
+		return 0;
+	lb_err_set(err, LB_ERR_NOT_FOUND, "", "no pool \"%s\"", name);
+	nearest = nearest_pool(service, name);
+	if (nearest)
+		return lb_err_hint(err, "did you mean \"%s\"?", nearest);
+	if (!service->pool_count)
+		return lb_err_hint(err, "there is no pool yet");
+	return lb_err_hint(err, "see: lbctl pool list");
+}
+
+int lb_service_check_pool(const struct lb_service *service, const char *name, const char *pool,
+			  struct lb_err *err)
+{
+	struct lb_pool *found;
+
+	if (pool && lb_service_get_pool(service, pool, &found, err)) {
+		lb_err_prefix(err, "pool");
+		return -EINVAL;
+	}
+	if (pool || !name || !lb_service_find_pool(service, name))
+		return 0;
+	lb_err_set(err, LB_ERR_EXISTS, "name", "name \"%s\" is taken by a pool", name);
+	return lb_err_hint(err, "only a VIP that uses a pool may have the name of one");
+}
+
+static void vip_link(const struct lb_service *service, struct lb_vip *vip)
+{
+	struct lb_pool *pool =
+		vip->pool_name[0] ? lb_service_find_pool(service, vip->pool_name) : vip->pool;
+
+	if (pool == vip->pool)
+		return;
+	schema_part_clear(&lb_vip_schema, vip);
+	vip->pool = pool;
+}
+
+void lb_service_link(struct lb_service *service)
+{
+	for (size_t i = 0; i < service->vip_count; i++)
+		vip_link(service, &service->vips[i]);
+}
+
+/* Before pools move. */
+static void unlink_all(struct lb_service *service)
+{
+	for (size_t i = 0; i < service->vip_count; i++)
+		if (service->vips[i].pool->named)
+			service->vips[i].pool = NULL;
+}
+
+int lb_service_check_health(const struct lb_service *service, struct lb_err *err)
+{
+	for (size_t i = 0; i < service->vip_count; i++) {
+		const struct lb_vip *vip = &service->vips[i];
+
+		if (!lb_health_fits(&vip->pool->health, &vip->endpoint, NULL))
+			continue;
+		lb_err_set(err, LB_ERR_PARAMS, "pool",
+			   "the check of pool \"%s\" has no port, and VIP \"%s\" is for every port",
+			   vip->pool->name, vip->name);
+		lb_err_prefix(err, "vips[%zu]", i);
+		return lb_err_hint(err, "say in the pool which port is to be checked");
+	}
+	return 0;
+}
+
+/* Why the pool cannot be added, if so. */
+static int check_pool_is_new(const struct lb_service *service, const char *name, struct lb_err *err)
+{
+	const struct lb_vip *vip = find_by_name(service, name);
+	char text[LB_ENDPOINT_TEXT];
+
+	if (lb_service_find_pool(service, name))
+		return lb_err_set(err, LB_ERR_EXISTS, "name", "name \"%s\" is taken by a pool",
+				  name);
+	if (!vip || vip->pool_name[0])
+		return 0;
+	lb_err_set(err, LB_ERR_EXISTS, "name",
+		   "name \"%s\" is taken by VIP %s, which has a pool of its own", name,
+		   lb_endpoint_format(&vip->endpoint, text));
+	return lb_err_hint(err, "choose another name, or give the VIP one: lbctl vip set %s --name",
+			   name);
+}
+
+int lb_service_add_pool(struct lb_service *service, struct lb_pool *pool, struct lb_err *err)
+{
+	struct lb_pool *pools;
+	size_t position;
+	bool found;
+
+	if (check_pool_is_new(service, pool->name, err))
+		return -EINVAL;
+	position = pool_position(service, pool->name, &found);
+	pools = malloc((service->pool_count + 1) * sizeof(*pools));
+	if (!pools)
+		return lb_err_no_memory(err);
+	unlink_all(service);
+	if (service->pool_count) {
+		memcpy(pools, service->pools, position * sizeof(*pools));
+		memcpy(pools + position + 1, service->pools + position,
+		       (service->pool_count - position) * sizeof(*pools));
+	}
+	pools[position] = *pool;
+	free(service->pools);
+	service->pools = pools;
+	service->pool_count++;
+	lb_service_link(service);
+	memset(pool, 0, sizeof(*pool));
+	return 0;
+}
+
+#define USERS_SHOWN 3
+
+static int check_pool_is_unused(const struct lb_service *service, const struct lb_pool *pool,
+				struct lb_err *err)
+{
+	char list[(LB_NAME_TEXT + 4) * USERS_SHOWN] = "";
+	size_t users = 0, used = 0;
+
+	for (size_t i = 0; i < service->vip_count; i++)
+		if (service->vips[i].pool == pool && users++ < USERS_SHOWN)
+			used += (size_t)snprintf(list + used, sizeof(list) - used, "%s%s",
+						 used ? ", " : "", service->vips[i].name);
+	if (!users)
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "", "pool \"%s\" is used by %zu VIP%s: %s%s", pool->name,
+		   users, users == 1 ? "" : "s", list, users > USERS_SHOWN ? ", …" : "");
+	return lb_err_hint(err, "give them another pool (lbctl vip set VIP --pool POOL), or remove "
+				"them, first");
+}
+
+int lb_service_del_pool(struct lb_service *service, const char *name, struct lb_err *err)
+{
+	struct lb_pool *pool;
+
+	if (lb_service_get_pool(service, name, &pool, err) ||
+	    check_pool_is_unused(service, pool, err))
+		return -EINVAL;
+	unlink_all(service);
+	schema_clear(&lb_pool_schema, pool);
+	memmove(pool, pool + 1,
+		(size_t)(service->pools + service->pool_count - (pool + 1)) * sizeof(*pool));
+	service->pool_count--;
+	lb_service_link(service);
+	return 0;
 }
 
 /* --- edits --- */
@@ -190,9 +409,13 @@ int lb_service_add_vip(struct lb_service *service, struct lb_vip *vip, struct lb
 	size_t position;
 	bool found;
 
-	if (!vip->name[0])
-		strcpy(vip->pool->name, lb_endpoint_format(&vip->endpoint, vip->name));
-	if (check_vip_is_new(service, vip, err))
+	if (!vip->name[0]) {
+		lb_endpoint_format(&vip->endpoint, vip->name);
+		strcpy(vip->pool->name, vip->name);
+	}
+	if (check_vip_is_new(service, vip, err) ||
+	    lb_service_check_pool(service, vip->name, vip->pool_name[0] ? vip->pool_name : NULL,
+				  err))
 		return -EINVAL;
 	vips = realloc(service->vips, (service->vip_count + 1) * sizeof(*vips));
 	if (!vips)
@@ -203,7 +426,28 @@ int lb_service_add_vip(struct lb_service *service, struct lb_vip *vip, struct lb
 		(service->vip_count - position) * sizeof(*vips));
 	vips[position] = *vip;
 	service->vip_count++;
+	vip_link(service, &vips[position]);
 	memset(vip, 0, sizeof(*vip));
+	return 0;
+}
+
+int lb_service_set_vip(struct lb_service *service, struct lb_vip *vip, const json_t *set,
+		       struct lb_err *err)
+{
+	const char *name = json_string_value(json_object_get(set, "name"));
+	const char *pool = json_string_value(json_object_get(set, "pool"));
+	const struct lb_vip *other = name ? lb_service_find(service, name) : NULL;
+	char text[LB_ENDPOINT_TEXT];
+
+	if (other && other != vip)
+		return lb_err_set(err, LB_ERR_EXISTS, "name", "name \"%s\" is taken by VIP %s",
+				  name, lb_endpoint_format(&other->endpoint, text));
+	if (!pool && vip->pool_name[0])
+		pool = vip->pool_name;
+	if (lb_service_check_pool(service, name, pool, err) ||
+	    schema_edit(&lb_vip_schema, set, vip, err))
+		return -EINVAL;
+	vip_link(service, vip);
 	return 0;
 }
 
@@ -229,8 +473,9 @@ int lb_pool_add_backend(struct lb_pool *pool, const struct lb_backend *backend, 
 	size_t position = backend_position(pool, &backend->address, &found);
 
 	if (found) {
-		lb_err_set(err, LB_ERR_EXISTS, "address", "VIP \"%s\" has backend %s already",
-			   pool->name, lb_addr_format(&backend->address, text));
+		lb_err_set(err, LB_ERR_EXISTS, "address", "%s \"%s\" has backend %s already",
+			   pool->named ? "pool" : "VIP", pool->name,
+			   lb_addr_format(&backend->address, text));
 		return lb_err_hint(err, "set its weight instead");
 	}
 	backends = realloc(pool->backends, (pool->backend_count + 1) * sizeof(*backends));
@@ -251,8 +496,9 @@ int lb_pool_del_backend(struct lb_pool *pool, const struct lb_addr *address, str
 	size_t position = backend_position(pool, address, &found);
 
 	if (!found)
-		return lb_err_set(err, LB_ERR_NOT_FOUND, "address", "VIP \"%s\" has no backend %s",
-				  pool->name, lb_addr_format(address, text));
+		return lb_err_set(err, LB_ERR_NOT_FOUND, "address", "%s \"%s\" has no backend %s",
+				  pool->named ? "pool" : "VIP", pool->name,
+				  lb_addr_format(address, text));
 	pool->backend_count--;
 	memmove(pool->backends + position, pool->backends + position + 1,
 		(pool->backend_count - position) * sizeof(*pool->backends));

@@ -33,6 +33,7 @@
 #include "schema.h"
 
 #define LB_NAME_MAX 63 /* characters of a name: letters, digits, '.', '_', '-'; first a letter */
+#define LB_POOLS_MAX 4096u   /* of a service, those of VIPs' own apart */
 #define LB_WEIGHT_MAX 10000u /* 0: takes no new flows */
 #define LB_WEIGHT_DEFAULT 1u
 #define LB_TRANSITION_TCP_S 900u
@@ -61,14 +62,16 @@ enum lb_when_all_unhealthy { LB_ALL_UNHEALTHY_USE_ALL, LB_ALL_UNHEALTHY_DROP };
 
 #define LB_NAME_TEXT (LB_ENDPOINT_TEXT > LB_NAME_MAX ? LB_ENDPOINT_TEXT : LB_NAME_MAX + 1)
 
-/* Who takes the flows of a VIP, and how they are shared out. */
+/* Who takes the flows of VIPs, and how they are shared out. */
 struct lb_pool {
 	char name[LB_NAME_TEXT]; /* the VIP's, of a pool of its own */
+	bool named; /* it stands among the pools of the service; else it is a VIP's own */
 	enum lb_table_kind table;
 	uint32_t table_size; /* a prime, LB_TABLE_SIZE_MIN … LB_TABLE_SIZE_MAX (bpf/abi.h) */
 	/* For how long a slot that has changed its owner is MOVING; and how long a recorded flow
 	 * lives without a packet, which is no less. Seconds, 1 … LB_FLOW_IDLE_MAX_S. */
 	uint32_t transition_s, flow_idle_s;
+	uint32_t datagram_transition_s, datagram_flow_idle_s; /* the same for UDP, if it is named */
 	enum lb_encap encap;
 	struct lb_backend *backends; /* sorted by address; owned */
 	size_t backend_count;
@@ -82,10 +85,15 @@ struct lb_vip {
 	struct lb_endpoint endpoint;
 	enum lb_hash hash;
 	enum lb_fragments fragments;
-	struct lb_pool *pool; /* its own, and owned; never NULL */
+	char pool_name[LB_NAME_TEXT]; /* "": it has a pool of its own */
+	/* Its own, which it owns, or that of the service. Never NULL; read alone, a VIP that names
+	 * a pool has an empty one until it is added to a service. */
+	struct lb_pool *pool;
 };
 
 struct lb_service {
+	struct lb_pool *pools; /* named; sorted by name; owned */
+	size_t pool_count;
 	struct lb_vip *vips; /* sorted by endpoint; owned */
 	size_t vip_count;
 };
@@ -93,7 +101,7 @@ struct lb_service {
 /* --- the fields there are, for schema_read and the like --- */
 /* Of a VIP, editing raises the idle time to the transition, and lowers the timeout of a check to its
  * interval, unless they are given. Written, it has its name even where that is its own address. */
-extern const struct schema lb_service_schema, lb_vip_schema, lb_backend_schema;
+extern const struct schema lb_service_schema, lb_pool_schema, lb_vip_schema, lb_backend_schema;
 
 /* --- whole documents --- */
 struct lb_service *lb_service_new(void); /* empty; NULL without memory */
@@ -106,7 +114,8 @@ int lb_service_from_json(const json_t *document, struct lb_service **out, struct
  * new reference; NULL without memory. */
 json_t *lb_service_to_json(const struct lb_service *service);
 
-/* Every field but the backends. */
+/* Every field but the backends; of a VIP, its pool's too. */
+json_t *lb_pool_settings(const struct lb_pool *pool);
 json_t *lb_vip_settings(const struct lb_vip *vip);
 /* The weight that counts for new flows: 0 while it drains. */
 uint32_t lb_backend_share(const struct lb_backend *backend);
@@ -132,6 +141,24 @@ int lb_service_get(const struct lb_service *service, const char *reference, stru
 size_t lb_service_first(const struct lb_service *service, const struct lb_addr *address);
 struct lb_backend *lb_pool_find_backend(const struct lb_pool *pool, const struct lb_addr *address);
 
+/* --- pools that VIPs share --- */
+struct lb_pool *lb_service_find_pool(const struct lb_service *service, const char *name);
+/* As above, but with an LB_ERR_NOT_FOUND error. */
+int lb_service_get_pool(const struct lb_service *service, const char *name, struct lb_pool **out,
+			struct lb_err *err);
+/* Whether a VIP can have this name and this pool; NULL: its address, one of its own. */
+int lb_service_check_pool(const struct lb_service *service, const char *name, const char *pool,
+			  struct lb_err *err);
+/* Leads VIPs to the pools that they name, which are there. */
+void lb_service_link(struct lb_service *service);
+/* LB_ERR_PARAMS and the path of a VIP that the check of its pool does not fit. */
+int lb_service_check_health(const struct lb_service *service, struct lb_err *err);
+/* Takes over what *pool owns on success (and empties it). LB_ERR_EXISTS when a pool, or a VIP with
+ * a pool of its own, has the name. */
+int lb_service_add_pool(struct lb_service *service, struct lb_pool *pool, struct lb_err *err);
+/* LB_ERR_REFUSED while VIPs use it. */
+int lb_service_del_pool(struct lb_service *service, const char *name, struct lb_err *err);
+
 /* LB_ERR_PARAMS and the path of a backend that has the address of a VIP: packets for it would come
  * back to the balancer. */
 int lb_service_check_backends(const struct lb_service *service, struct lb_err *err);
@@ -148,6 +175,9 @@ const struct lb_vip *lb_service_fragments_owner(const struct lb_service *service
 /* Takes over what *vip owns on success (and empties it). LB_ERR_EXISTS when name or endpoint is
  * taken. */
 int lb_service_add_vip(struct lb_service *service, struct lb_vip *vip, struct lb_err *err);
+/* Changes what `set` has. LB_ERR_EXISTS when the name is taken. */
+int lb_service_set_vip(struct lb_service *service, struct lb_vip *vip, const json_t *set,
+		       struct lb_err *err);
 int lb_service_del_vip(struct lb_service *service, const char *reference, struct lb_err *err);
 int lb_pool_add_backend(struct lb_pool *pool, const struct lb_backend *backend, struct lb_err *err);
 int lb_pool_del_backend(struct lb_pool *pool, const struct lb_addr *address, struct lb_err *err);

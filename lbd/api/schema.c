@@ -25,7 +25,9 @@ static bool is_whole(const struct schema *schema, const void *object)
 {
 	void **part = part_of(schema, object);
 
-	return !part || (*part && !(schema->borrowed && schema->borrowed(*part)));
+	char text[SCHEMA_LENDER_TEXT];
+
+	return !part || (*part && !(schema->lender && schema->lender(*part, text)));
 }
 
 bool schema_given(const json_t *given, const char *name)
@@ -385,6 +387,17 @@ static int does_not_belong(const struct schema *schema, const struct schema_fiel
 			  schema->noun, word_of(first, place(first, object)), schema->noun);
 }
 
+/* What lies in somebody else's part is set there. */
+static int is_lent(const struct schema *schema, const struct schema_field *field,
+		   const void *object, struct lb_err *err)
+{
+	char lender[SCHEMA_LENDER_TEXT];
+
+	lb_err_set(err, LB_ERR_PARAMS, field->name, "%s is a field of %s, which the %s uses",
+		   field->name, schema->lender(*part_of(schema, object), lender), schema->noun);
+	return lb_err_hint(err, "set it there, for all that use it");
+}
+
 /* Whether the kinds of object have fields of their own. */
 static bool has_kinds(const struct schema *schema)
 {
@@ -459,6 +472,7 @@ static int read_fields(const struct schema *schema, const json_t *object, bool e
 		       struct lb_err *err)
 {
 	const json_t *values[SCHEMA_FIELDS_MAX];
+	const bool whole = is_whole(schema, out);
 
 	if (read_shape(schema, object, edit, values, err))
 		return -EINVAL;
@@ -467,6 +481,10 @@ static int read_fields(const struct schema *schema, const json_t *object, bool e
 		const json_t *value =
 			field->kind->edits || !json_is_null(values[i]) ? values[i] : NULL;
 
+		if (field->part && !whole && values[i])
+			return is_lent(schema, field, out, err);
+		if (field->part && !whole)
+			continue;
 		if (!belongs(schema, field, out) && value && !json_is_false(value))
 			return does_not_belong(schema, field, out, err);
 		if (!belongs(schema, field, out) || field->late || (edit && !values[i]))
@@ -540,6 +558,8 @@ static bool is_set(const struct schema_field *field, const void *value)
 
 	if (field->kind == &schema_object)
 		return kind_of(field->schema, value);
+	if (field->kind == &schema_list)
+		return ((const struct schema_items *)value)->count;
 	while (i < field->size && !bytes[i])
 		i++;
 	return i < field->size;
@@ -548,6 +568,8 @@ static bool is_set(const struct schema_field *field, const void *value)
 static bool is_written(const struct schema *schema, const struct schema_field *field,
 		       const void *object)
 {
+	if (field->part && !is_whole(schema, object))
+		return false;
 	return belongs(schema, field, object) &&
 	       (!field->optional || is_set(field, place(field, object)) ||
 		(field->told && field->told(object)));
@@ -671,17 +693,24 @@ int schema_copy(const struct schema *schema, const void *from, void *out)
 	return -ENOMEM;
 }
 
-void schema_clear(const struct schema *schema, void *object)
+void schema_part_clear(const struct schema *schema, void *object)
 {
-	const bool whole = is_whole(schema, object);
 	void **part = part_of(schema, object);
 
-	for (const struct schema_field *field = schema->fields; field->name; field++)
-		if (whole || !field->part)
-			value_clear(field, place(field, object));
-	if (!part)
-		return;
-	if (whole)
+	if (is_whole(schema, object)) {
+		for (const struct schema_field *field = schema->fields; field->name; field++)
+			if (field->part)
+				value_clear(field, place(field, object));
 		free(*part);
+	}
 	*part = NULL;
+}
+
+void schema_clear(const struct schema *schema, void *object)
+{
+	for (const struct schema_field *field = schema->fields; field->name; field++)
+		if (!field->part)
+			value_clear(field, place(field, object));
+	if (schema->part)
+		schema_part_clear(schema, object);
 }

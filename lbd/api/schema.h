@@ -16,6 +16,7 @@
 #include "json.h"
 
 #define SCHEMA_FIELDS_MAX 32
+#define SCHEMA_LENDER_TEXT 128
 
 struct schema_field;
 
@@ -93,7 +94,8 @@ struct schema {
 	/* Some fields may lie in another struct that this one points to: `part` says where the pointer
 	 * is, as in those fields. It is in memory of its own, made and freed with the object … */
 	size_t part, part_size;
-	bool (*borrowed)(const void *part); /* … unless this holds: it is somebody else's */
+	/* … unless this is somebody else's part: whose, as in "pool web". NULL: its own. */
+	const char *(*lender)(const void *part, char out[SCHEMA_LENDER_TEXT]);
 };
 
 /* --- kinds --- */
@@ -134,6 +136,8 @@ int schema_edit(const struct schema *schema, const json_t *edit, void *object, s
 json_t *schema_write(const struct schema *schema, const void *object); /* NULL without memory */
 bool schema_equal(const struct schema *schema, const void *a, const void *b);
 int schema_copy(const struct schema *schema, const void *from, void *out); /* 0 or -ENOMEM */
+/* Frees the part, if it is the object's own; the object points to none. */
+void schema_part_clear(const struct schema *schema, void *object);
 void schema_clear(const struct schema *schema,
 		  void *object); /* frees what it owns, and empties it */
 

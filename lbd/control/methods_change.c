@@ -66,27 +66,12 @@ static int vip_add(struct lb_service **next, const struct change_params *params,
 	return at_param(ret, err, "vip");
 }
 
-/* "set" of vip.set. */
-static int edit_vip(const struct lb_service *service, struct lb_vip *vip, const json_t *set,
-		    struct lb_err *err)
-{
-	const char *name = json_string_value(json_object_get(set, "name"));
-	const struct lb_vip *other = name ? lb_service_find(service, name) : NULL;
-	char text[LB_ENDPOINT_TEXT];
-	int ret = schema_edit(&lb_vip_schema, set, vip, err);
-
-	if (ret || !other || other == vip)
-		return ret;
-	return lb_err_set(err, LB_ERR_EXISTS, "name", "name \"%s\" is taken by VIP %s", name,
-			  lb_endpoint_format(&other->endpoint, text));
-}
-
 static int vip_set(struct lb_service **next, const struct change_params *params, struct lb_err *err)
 {
 	struct lb_vip *vip;
 	int ret = find_vip(*next, params->vip, &vip, err);
 
-	return ret ? ret : at_param(edit_vip(*next, vip, params->set, err), err, "set");
+	return ret ? ret : at_param(lb_service_set_vip(*next, vip, params->set, err), err, "set");
 }
 
 static int vip_del(struct lb_service **next, const struct change_params *params, struct lb_err *err)

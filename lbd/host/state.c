@@ -272,12 +272,13 @@ static int read_revert(const json_t *object, struct state_revert *out, struct lb
 /* First of all: what else another format holds is not for this lbd to find fault with. */
 static int check_format(const json_t *format, struct lb_err *err)
 {
-	if (!json_is_integer(format) || json_integer_value(format) == LB_STATE_FORMAT ||
-	    json_integer_value(format) == LB_STATE_FORMAT_UNCHECKED)
+	if (!json_is_integer(format) || (json_integer_value(format) >= LB_STATE_FORMAT_UNCHECKED &&
+					 json_integer_value(format) <= LB_STATE_FORMAT_POOLS))
 		return 0;
 	return lb_err_set(err, LB_ERR_SYSTEM, "format",
-			  "this lbd reads formats %d and %d, not %" JSON_INTEGER_FORMAT,
-			  LB_STATE_FORMAT_UNCHECKED, LB_STATE_FORMAT, json_integer_value(format));
+			  "this lbd reads formats %d to %d, not %" JSON_INTEGER_FORMAT,
+			  LB_STATE_FORMAT_UNCHECKED, LB_STATE_FORMAT_POOLS,
+			  json_integer_value(format));
 }
 
 /* Of all fields but "checksum", into out; false without memory. */
@@ -375,7 +376,7 @@ int state_read_service(const char *state_dir, struct lb_service **out, struct st
 		return damaged(path, err);
 	}
 	error = read_state(root, out, revert, err);
-	newer = json_integer_value(json_object_get(root, "format")) > LB_STATE_FORMAT;
+	newer = json_integer_value(json_object_get(root, "format")) > LB_STATE_FORMAT_POOLS;
 	json_decref(root);
 	if (!error)
 		return 0;
@@ -411,8 +412,10 @@ static json_t *revert_json(const struct state_revert *revert)
 static char *write_state(const struct lb_service *service, const struct state_revert *revert)
 {
 	bool reverts = revert && revert->document;
-	json_auto_t *root = json_pack("{s:i, s:o}", "format", LB_STATE_FORMAT, "document",
-				      lb_service_to_json(service));
+	bool pools = service->pool_count || (reverts && revert->document->pool_count);
+	json_auto_t *root =
+		json_pack("{s:i, s:o}", "format", pools ? LB_STATE_FORMAT_POOLS : LB_STATE_FORMAT,
+			  "document", lb_service_to_json(service));
 	char sum[9];
 
 	if (!root || (reverts && json_object_set_new(root, "revert", revert_json(revert))))

@@ -12,8 +12,10 @@
 /* Of service.json: {"format": 2, "checksum": "1b2c3d4e", "document": SERVICE, "revert":
  * {"document": SERVICE, "at": N, "boot": ID, "boot_at": N, "for": N}}. The checksum is the CRC-32 of all
  * other fields, compact and with sorted keys. Format 1 has none and is read, too: who edits the
- * file by hand sets the format to 1 and removes the checksum. */
+ * file by hand sets the format to 1 and removes the checksum. Format 3 is format 2 with documents
+ * that have pools, which an lbd from before does not know; without pools that one can read it. */
 #define LB_STATE_FORMAT 2
+#define LB_STATE_FORMAT_POOLS 3
 #define LB_STATE_FORMAT_UNCHECKED 1
 
 #define STATE_BOOT_ID 40

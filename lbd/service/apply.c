@@ -53,6 +53,10 @@ static int check_limits(const struct config *config, const struct lb_service *do
 
 	if (count_needs(document, &backends, &slots))
 		return lb_err_no_memory(err);
+	if (document->pool_count > LB_POOLS_MAX)
+		return lb_err_set(err, LB_ERR_LIMIT, "",
+				  "this would make %zu pools, the limit is %u",
+				  document->pool_count, LB_POOLS_MAX);
 	if (document->vip_count > config->vips)
 		return over_limit("vips", document->vip_count, config->vips, err);
 	if (backends > config->members)
@@ -70,6 +74,8 @@ int apply_check(const struct service *service, const struct lb_service *document
 
 	if (!error)
 		error = lb_service_check_backends(document, err);
+	if (!error)
+		error = lb_service_check_health(document, err);
 	return error ? error : lb_service_check_fragments(document, err);
 }
 
@@ -135,7 +141,9 @@ int apply_save(struct service *service, const struct lb_service *document,
 /* Tables, and what else needs no turn. */
 static int build(struct change *change, uint64_t *digest, struct lb_err *err)
 {
-	uint64_t *digests = calloc(change->document->vip_count + 1, sizeof(*digests));
+	const struct lb_service *document = change->document;
+	uint64_t *digests =
+		calloc(document->vip_count + document->pool_count + 1, sizeof(*digests));
 	int error = digests ? 0 : lb_err_no_memory(err);
 	size_t i, n = 0;
 
@@ -151,8 +159,10 @@ static int build(struct change *change, uint64_t *digest, struct lb_err *err)
 		else if (step->plan.after)
 			digests[n++] = step->next.digest;
 	}
+	if (!error && pools_digests(document, digests + n))
+		error = lb_err_no_memory(err);
 	if (!error)
-		*digest = digest_of_digests(digests, n);
+		*digest = digest_of_digests(digests, n + document->pool_count);
 	free(digests);
 	return error;
 }

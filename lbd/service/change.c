@@ -61,7 +61,7 @@ bool change_differs(const struct change *change)
 	for (i = 0; i < change->pool_step_count; i++)
 		if (change->pool_steps[i].plan.what != PLAN_UNCHANGED)
 			return true;
-	return false;
+	return !plan_same_named(change->service->document, change->document);
 }
 
 int change_each_step(struct change *change,

@@ -32,14 +32,14 @@ static bool is_addressed_list(const json_t *value)
 	       (json_array_size(value) == 0 || address_of(json_array_get(value, 0)));
 }
 
-/* The objects of a list by their address: lists may be long. A new reference. */
-static json_t *index_of(const json_t *list)
+/* The objects of a list by a field: lists may be long. A new reference. */
+static json_t *index_by(const json_t *list, const char *key)
 {
 	json_t *index = json_object(), *object;
 	size_t i;
 
 	json_array_foreach (list, i, object)
-		json_object_set(index, address_of(object), object);
+		json_object_set(index, json_string_value(json_object_get(object, key)), object);
 	return index;
 }
 
@@ -72,7 +72,7 @@ static bool compare_objects(json_t *differences, const char *prefix, const json_
 static bool compare_lists(json_t *differences, const char *prefix, const json_t *from,
 			  const json_t *to)
 {
-	json_auto_t *before = index_of(from), *after = index_of(to);
+	json_auto_t *before = index_by(from, "address"), *after = index_by(to, "address");
 	char field[FIELD_TEXT];
 	const json_t *other;
 	bool done = before && after;
@@ -106,20 +106,32 @@ static bool compare_values(json_t *differences, const char *field, const json_t 
 	return add_difference(differences, field, from, to);
 }
 
-/* --- VIPs --- */
+/* --- VIPs and pools --- */
 
-static const char *name_of(const json_t *vip)
+/* What tells apart the VIPs, or the pools, of a document. */
+struct kind {
+	const char *list, *key;
+};
+
+static const char *key_of(const struct kind *kind, const json_t *item)
 {
-	const json_t *name = json_object_get(vip, "name");
-
-	return name ? json_string_value(name) : address_of(vip);
+	return json_string_value(json_object_get(item, kind->key));
 }
 
-/* One of the two may be NULL. A VIP that has no name of its own is called by its address. */
-static bool compare_vip(json_t *vips, const json_t *before, const json_t *after)
+/* A VIP that has no name of its own is called by its address. */
+static const char *name_of(const struct kind *kind, const json_t *item)
+{
+	const char *name = json_string_value(json_object_get(item, "name"));
+
+	return name ? name : key_of(kind, item);
+}
+
+/* One of the two may be NULL. */
+static bool compare_item(json_t *out, const struct kind *kind, const json_t *before,
+			 const json_t *after)
 {
 	json_t *differences = json_array(), *entry;
-	const json_t *vip = after ? after : before;
+	const json_t *item = after ? after : before;
 	bool done;
 
 	if (before && after && json_equal(before, after)) {
@@ -127,37 +139,45 @@ static bool compare_vip(json_t *vips, const json_t *before, const json_t *after)
 		return true;
 	}
 	done = differences && compare_objects(differences, "", before, after);
-	entry = json_pack("{s:s, s:s, s:s, s:o}", "name", name_of(vip), "address", address_of(vip),
-			  "what",
+	entry = json_pack("{s:s, s:s*, s:s, s:o}", "name", name_of(kind, item), "address",
+			  address_of(item), "what",
 			  !before  ? "added"
 			  : !after ? "removed"
 				   : "changed",
 			  "differences", differences);
-	return json_array_append_new(vips, entry) == 0 && done;
+	return json_array_append_new(out, entry) == 0 && done;
 }
 
-static bool compare_vips(json_t *vips, const json_t *from, const json_t *to)
+static bool compare_items(json_t *out, const struct kind *kind, const json_t *before_document,
+			  const json_t *after_document)
 {
-	json_auto_t *before = index_of(from), *after = index_of(to);
+	const json_t *from = json_object_get(before_document, kind->list);
+	const json_t *to = json_object_get(after_document, kind->list);
+	json_auto_t *before = index_by(from, kind->key), *after = index_by(to, kind->key);
 	bool done = before && after;
-	json_t *vip;
+	json_t *item;
 	size_t i;
 
-	json_array_foreach (from, i, vip)
-		done = done && compare_vip(vips, vip, json_object_get(after, address_of(vip)));
-	json_array_foreach (to, i, vip)
-		if (!json_object_get(before, address_of(vip)))
-			done = done && compare_vip(vips, NULL, vip);
+	json_array_foreach (from, i, item)
+		done = done &&
+		       compare_item(out, kind, item, json_object_get(after, key_of(kind, item)));
+	json_array_foreach (to, i, item)
+		if (!json_object_get(before, key_of(kind, item)))
+			done = done && compare_item(out, kind, NULL, item);
 	return done;
 }
 
 json_t *document_diff(const json_t *before, const json_t *after)
 {
+	static const struct kind of_pools = {"pools", "name"}, of_vips = {"vips", "address"};
+	json_auto_t *pools = json_array();
 	json_t *vips = json_array();
 
-	if (vips &&
-	    compare_vips(vips, json_object_get(before, "vips"), json_object_get(after, "vips")))
-		return json_pack("{s:b, s:o}", "differs", json_array_size(vips) > 0, "vips", vips);
+	if (pools && vips && compare_items(pools, &of_pools, before, after) &&
+	    compare_items(vips, &of_vips, before, after))
+		return json_pack("{s:b, s:O*, s:o}", "differs",
+				 json_array_size(pools) || json_array_size(vips), "pools",
+				 json_array_size(pools) ? pools : NULL, "vips", vips);
 	json_decref(vips);
 	return NULL;
 }

@@ -14,9 +14,9 @@
 static const uint64_t key[2] = {0x6563697672657362, 0x746e656d75636f64};
 
 /* Of its JSON, which every field is in, so that none can be forgotten here. */
-int vip_digest(const struct lb_vip *vip, uint64_t *out)
+static int digest_of(const struct schema *schema, const void *item, uint64_t *out)
 {
-	json_t *object = schema_write(&lb_vip_schema, vip);
+	json_t *object = schema_write(schema, item);
 	char *text = object ? json_dumps(object, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	if (text)
@@ -26,21 +26,38 @@ int vip_digest(const struct lb_vip *vip, uint64_t *out)
 	return text ? 0 : -ENOMEM;
 }
 
-uint64_t digest_of_digests(const uint64_t *vips, size_t count)
+int vip_digest(const struct lb_vip *vip, uint64_t *out)
 {
-	return siphash(key, vips, count * sizeof(*vips));
+	return digest_of(&lb_vip_schema, vip, out);
+}
+
+int pools_digests(const struct lb_service *document, uint64_t *out)
+{
+	int error = 0;
+
+	for (size_t i = 0; !error && i < document->pool_count; i++)
+		error = digest_of(&lb_pool_schema, &document->pools[i], &out[i]);
+	return error;
+}
+
+uint64_t digest_of_digests(const uint64_t *digests, size_t count)
+{
+	return siphash(key, digests, count * sizeof(*digests));
 }
 
 int document_digest(const struct lb_service *document, uint64_t *out)
 {
-	uint64_t *vips = calloc(document->vip_count + 1, sizeof(*vips));
-	int error = vips ? 0 : -ENOMEM;
+	const size_t count = document->vip_count + document->pool_count;
+	uint64_t *digests = calloc(count + 1, sizeof(*digests));
+	int error = digests ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !error && i < document->vip_count; i++)
-		error = vip_digest(&document->vips[i], &vips[i]);
+		error = vip_digest(&document->vips[i], &digests[i]);
 	if (!error)
-		*out = digest_of_digests(vips, document->vip_count);
-	free(vips);
+		error = pools_digests(document, digests + document->vip_count);
+	if (!error)
+		*out = digest_of_digests(digests, count);
+	free(digests);
 	return error;
 }
 

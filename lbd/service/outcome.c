@@ -150,16 +150,18 @@ int outcome_check(const struct change *change, const struct apply_options *optio
 	return 0;
 }
 
+static const char *const what[] = {"unchanged", "changed", "added", "removed"};
+
 static json_t *account_json(const struct account *account)
 {
-	static const char *const what[] = {"unchanged", "changed", "added", "removed"};
 	const uint32_t size = account->pool->table_size;
 	char address[LB_ENDPOINT_TEXT] = "";
 
 	if (account->vip)
 		lb_endpoint_format(&account->vip->endpoint, address);
-	return json_pack("{s:s,s:s*,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*,s:O*}", "name",
-			 name_of(account), "address", account->vip ? address : NULL, "what",
+	return json_pack("{s:s,s:s*,s:s*,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*,s:O*}", "name",
+			 name_of(account), "address", account->vip ? address : NULL, "pool",
+			 account->vip && account->pool->named ? account->pool->name : NULL, "what",
 			 what[account->what], "moved", "slots", (int)account->moved, "of",
 			 (int)size, "percent", percent(account->moved, size), "ideal_slots",
 			 (int)account->ideal, "ideal_percent", percent(account->ideal, size),
@@ -177,6 +179,25 @@ static bool add_account(const struct account *account, json_t *vips, json_t *poo
 	return !json_array_append_new(account->vip ? vips : pools, account_json(account));
 }
 
+/* False without memory. */
+static bool add_named(const struct change *change, json_t *pools)
+{
+	const struct lb_service *before = change->service->document, *after = change->document;
+	size_t b = 0, a = 0;
+	bool done = true;
+
+	while (done && (b < before->pool_count || a < after->pool_count)) {
+		const struct plan_named pool = plan_next_named(before, &b, after, &a);
+		const struct lb_pool *one = pool.after ? pool.after : pool.before;
+
+		if (pool.what != PLAN_UNCHANGED)
+			done = !json_array_append_new(pools,
+						      json_pack("{s:s, s:s}", "name", one->name,
+								"what", what[pool.what]));
+	}
+	return done;
+}
+
 json_t *outcome_json(const struct change *change)
 {
 	json_t *vips = json_array(), *pools = json_array();
@@ -187,6 +208,7 @@ json_t *outcome_json(const struct change *change)
 
 		done = add_account(&account, vips, pools, &needs_force);
 	}
+	done = done && add_named(change, pools);
 	if (!done || !json_array_size(pools)) {
 		json_decref(pools);
 		pools = NULL;

@@ -107,6 +107,36 @@ int plan_pools(const struct pools *before, const struct pools *after, struct pla
 	return 0;
 }
 
+struct plan_named plan_next_named(const struct lb_service *before, size_t *b,
+				  const struct lb_service *after, size_t *a)
+{
+	const struct lb_pool *old = *b < before->pool_count ? &before->pools[*b] : NULL;
+	const struct lb_pool *new = *a < after->pool_count ? &after->pools[*a] : NULL;
+	int order = !old ? 1 : !new ? -1 : strcmp(old->name, new->name);
+	struct plan_named pool = {.before = order <= 0 ? old : NULL,
+				  .after = order >= 0 ? new : NULL};
+
+	*b += pool.before != NULL;
+	*a += pool.after != NULL;
+	if (!pool.before)
+		pool.what = PLAN_ADDED;
+	else if (!pool.after)
+		pool.what = PLAN_REMOVED;
+	else
+		pool.what = schema_equal(&lb_pool_schema, old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
+	return pool;
+}
+
+bool plan_same_named(const struct lb_service *before, const struct lb_service *after)
+{
+	size_t b = 0, a = 0;
+
+	while (b < before->pool_count || a < after->pool_count)
+		if (plan_next_named(before, &b, after, &a).what != PLAN_UNCHANGED)
+			return false;
+	return true;
+}
+
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size)
 {
 	uint32_t moved = 0, i;

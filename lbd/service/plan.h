@@ -3,6 +3,7 @@
 #ifndef LB_PLAN_H
 #define LB_PLAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include "../api/model.h"
@@ -35,6 +36,16 @@ struct plan_pool {
  * class lead to it, or another one is the first of them. 0 and *steps (to be freed), or -ENOMEM. */
 int plan_pools(const struct pools *before, const struct pools *after, struct plan_pool **steps,
 	       size_t *count);
+
+/* One pool that has a name, whether VIPs use it or not, in two documents: the next one of those
+ * sorted by name. *b and *a move on until they are the numbers of pools. */
+struct plan_named {
+	enum plan_what what;
+	const struct lb_pool *before, *after;
+};
+struct plan_named plan_next_named(const struct lb_service *before, size_t *b,
+				  const struct lb_service *after, size_t *a);
+bool plan_same_named(const struct lb_service *before, const struct lb_service *after);
 
 /* Slots that have an owner in `words` (slot words, bpf/abi.h) and another one in `owners`. */
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size);

@@ -13,14 +13,14 @@ enum pool_class pools_class(const struct lb_vip *vip)
 
 uint32_t pools_transition_s(const struct lb_pool *pool, enum pool_class class)
 {
-	(void)class;
-	return pool->transition_s;
+	return pool->named && class == POOL_DATAGRAMS ? pool->datagram_transition_s
+						      : pool->transition_s;
 }
 
 uint32_t pools_flow_idle_s(const struct lb_pool *pool, enum pool_class class)
 {
-	(void)class;
-	return pool->flow_idle_s;
+	return pool->named && class == POOL_DATAGRAMS ? pool->datagram_flow_idle_s
+						      : pool->flow_idle_s;
 }
 
 uint32_t pools_learn_s(const struct lb_pool *pool, enum pool_class class)

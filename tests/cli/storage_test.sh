@@ -445,7 +445,7 @@ test_unreadable() {
 	check "a file that is cut off stops the start, and stays, and so does the data plane" \
 		refuses_file "${good:0:200}" "cannot read $KEPT: line "
 	check "so does an empty one" refuses_file "" "cannot read $KEPT: line 1"
-	check "so does one of a newer lbd" refuses_file '{"format": 3, "vips": []}' "this lbd reads formats 1 and 2, not 3" \
+	check "so does one of a newer lbd" refuses_file '{"format": 4, "vips": []}' "this lbd reads formats 1 to 3, not 4" \
 		"start the newer lbd that wrote it"
 	check "so does one with a fault in it" \
 		refuses_file '{"format": 1, "document": {"vips": [{}]}}' "(at document.vips[0].address)"

@@ -61,9 +61,11 @@ static char *failing_strdup(const char *text)
 	"{\"address\":\"192.0.2.10:53/udp\",\"health\":{\"type\":\"udp\",\"payload\":\"a\","       \
 	"\"expect\":\"hex:0102\"}},{\"address\":\"192.0.2.10:54/udp\",\"health\":{\"type\":"       \
 	"\"exec\",\"command\":[\"/bin/true\",\"x\"]}},"                                            \
-	"{\"address\":\"[2001:db8::1]:53/udp\"}]}"
+	"{\"address\":\"[2001:db8::1]:53/udp\"},{\"address\":\"[2001:db8::1]:443/tcp\","           \
+	"\"pool\":\"p\"}],\"pools\":[{\"name\":\"p\",\"health\":{\"type\":\"http\"},"              \
+	"\"backends\":[{\"address\":\"10.0.0.7\"}]}]}"
 
-#define VIPS 4
+#define VIPS 5
 
 static json_t *document;
 

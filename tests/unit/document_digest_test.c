@@ -137,6 +137,29 @@ static void every_field_counts(void **state)
 	}
 }
 
+static void pools_count(void **state)
+{
+	static const char *const texts[] = {
+		"{\"pools\": [{\"name\": \"p\"}], \"vips\": []}",
+		"{\"pools\": [{\"name\": \"q\"}], \"vips\": []}",
+		"{\"pools\": [{\"name\": \"p\", \"backends\": [{\"address\": \"10.0.0.2\"}]}], "
+		"\"vips\": []}",
+		"{\"pools\": [{\"name\": \"p\"}], \"vips\": [{\"address\": "
+		"\"192.0.2.1:80/tcp\", \"pool\": \"p\"}]}",
+		"{\"pools\": [{\"name\": \"p\"}], \"vips\": [{\"address\": "
+		"\"192.0.2.1:80/tcp\"}]}",
+		"{\"vips\": []}",
+	};
+	uint64_t seen[sizeof(texts) / sizeof(*texts)];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		seen[i] = digest_of_text(texts[i]);
+		for (size_t j = 0; j < i; j++)
+			assert_int_not_equal(seen[i], seen[j]);
+	}
+}
+
 static void document_may_be_put_together_from_its_vips(void **state)
 {
 	struct lb_service *service;
@@ -163,6 +186,7 @@ int main(void)
 		cmocka_unit_test(siphash_gives_the_published_values),
 		cmocka_unit_test(same_document_in_other_words_has_the_same_digest),
 		cmocka_unit_test(every_field_counts),
+		cmocka_unit_test(pools_count),
 		cmocka_unit_test(document_may_be_put_together_from_its_vips),
 	};
 

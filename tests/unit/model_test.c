@@ -257,9 +257,9 @@ static const struct bad_row bad_documents[] = {
 	 EMPTY},
 	{"{\"vip\":[]}", PARAMS, "vip", "unknown field \"vip\"", "did you mean \"vips\"?"},
 	{"{\"vips\":[],\"version\":1}", PARAMS, "version", "unknown field \"version\"",
-	 "the fields are: vips, digest"},
+	 "the fields are: pools, vips, digest"},
 	{"{\"vips\":[],\"a\\u001bb\":1}", PARAMS, "a?b", "unknown field \"a?b\"",
-	 "the fields are: vips, digest"},
+	 "the fields are: pools, vips, digest"},
 	/* VIPs */
 	{"{\"vips\":[7]}", PARAMS, "vips[0]", "must be an object, not an integer", ""},
 	{"{\"vips\":[null]}", PARAMS, "vips[0]", "must be an object, not null", ""},
@@ -267,7 +267,8 @@ static const struct bad_row bad_documents[] = {
 	{VIP("\"nmae\":\"web\""), PARAMS, "vips[0].nmae", "unknown field \"nmae\"",
 	 "did you mean \"name\"?"},
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
-	 "the fields are: name, address, table, table_size, transition_s, flow_idle_s, encap, "
+	 "the fields are: name, address, pool, table, table_size, transition_s, flow_idle_s, "
+	 "encap, "
 	 "hash, fragments, backends, health, on_unhealthy, when_all_unhealthy"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
 	 "unknown field \"adress\"", "did you mean \"address\"?"},

@@ -38,6 +38,9 @@ static const char *const documents[] = {
 	"," C "]}]}",
 	"{'vips': [{" WEB ", " TUNNEL ", 'backends': [" A ",{'address': '10.0.0.2', 'weight': 10, "
 	"'drain': true}]}, {" DNS ", 'backends': []}]}",
+	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A "," C "]}, {'name': 'spare', "
+	"'backends': [" A "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}, "
+	"{'address': '[2001:db8::1]:443/tcp', 'pool': 'p'}]}",
 };
 
 #define EACH_PAIR(a, b)                                                                            \
@@ -107,6 +110,63 @@ static void changes_come_whole(void **state)
 		fake_check_empty();
 		fake_close();
 	}
+}
+
+#define POOL(backends) "{'name': 'p', 'table_size': 251, 'backends': [" backends "]}"
+#define USERS                                                                                      \
+	"'vips': [{'name': 'web', 'address': '192.0.2.1:80/tcp', 'pool': 'p'}, {'name': 'six', "   \
+	"'address': '[2001:db8::1]:443/tcp', 'pool': 'p'}]"
+
+static json_t *change_to(const char *text)
+{
+	struct apply_options options = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+	json_t *reply = NULL;
+
+	if (service_apply(fake.service, fake_document(text), &options, &reply, &err))
+		fail_msg("%s: %s", err.path, err.message);
+	return reply;
+}
+
+static void a_change_of_a_pool_is_one_of_all_its_vips(void **state)
+{
+	json_t *reply;
+
+	(void)state;
+	start();
+	apply("{'pools': [" POOL(A) "], " USERS "}");
+	reply = change_to("{'pools': [" POOL(A "," B) "], " USERS "}");
+	assert_int_equal(json_array_size(json_object_get(reply, "vips")), 2);
+	assert_int_equal(json_array_size(json_object_get(reply, "pools")), 1);
+	for (size_t i = 0; i < 2; i++) {
+		const json_t *vip = json_array_get(json_object_get(reply, "vips"), i);
+
+		assert_string_equal(json_string_value(json_object_get(vip, "pool")), "p");
+		assert_string_equal(json_string_value(json_object_get(vip, "what")), "changed");
+	}
+	json_decref(reply);
+	fake_check(true);
+	fake_close();
+}
+
+/* Nothing that packets use follows from it, but it is kept. */
+static void a_pool_without_vips_is_kept_and_not_in_the_plane(void **state)
+{
+	static const char unused[] = "{'pools': [" POOL(A) "], 'vips': []}";
+	json_t *reply;
+
+	(void)state;
+	start();
+	reply = change_to(unused);
+	assert_true(json_is_true(json_object_get(reply, "changed")));
+	assert_int_equal(json_array_size(json_object_get(reply, "vips")), 0);
+	json_decref(reply);
+	assert_in_force(unused);
+	fake_check_empty();
+	reply = change_to(unused);
+	assert_false(json_is_true(json_object_get(reply, "changed")));
+	json_decref(reply);
+	fake_close();
 }
 
 static void a_trial_changes_nothing(void **state)
@@ -1167,6 +1227,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vip_has_counters_of_its_own_or_the_sums_of_its_members),
 		cmocka_unit_test(changes_come_whole),
+		cmocka_unit_test(a_change_of_a_pool_is_one_of_all_its_vips),
+		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
 		cmocka_unit_test(a_trial_changes_nothing),
 		cmocka_unit_test(each_call_of_a_change_fails),
 		cmocka_unit_test(each_call_of_a_change_fails_and_all_that_follow),

@@ -109,6 +109,34 @@ static void a_document_comes_back_as_it_was(void **state)
 	lb_service_free(back);
 }
 
+#define POOLS                                                                                      \
+	"{\"pools\":[{\"name\":\"p\",\"backends\":[{\"address\":\"10.0.0.1\"}]}],"                 \
+	"\"vips\":[{\"address\":\"192.0.2.2:53/udp\",\"pool\":\"p\"}]}"
+
+static json_int_t format_of(const char *document)
+{
+	struct lb_service *service = make_service(document), *back;
+	struct state_revert revert;
+	json_auto_t *root = NULL;
+
+	assert_int_equal(state_save_service(dir, service, NULL, NULL), 0);
+	assert_int_equal(state_load_service(dir, &back, &revert, NULL), 0);
+	assert_same(service, back);
+	lb_service_free(service);
+	lb_service_free(back);
+	root = json_load_file(file, 0, NULL);
+	return json_integer_value(json_object_get(root, "format"));
+}
+
+/* One that would not know pools says of format 3 that it is of a newer lbd. */
+static void only_a_document_with_pools_is_not_for_an_lbd_from_before(void **state)
+{
+	(void)state;
+	assert_int_equal(format_of(WEB), 2);
+	assert_int_equal(format_of(POOLS), 3);
+	assert_int_equal(format_of(WEB), 2);
+}
+
 static void what_to_go_back_to_comes_back_until_it_is_not_saved(void **state)
 {
 	const struct state_revert revert = {.document = make_service(DNS),
@@ -216,8 +244,8 @@ static void a_damaged_or_newer_file_is_refused_and_kept(void **state)
 	(void)state;
 	assert_refused("", "line 1");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": [", "line 1");
-	assert_refused("{\"format\": 3, \"document\": {\"vips\": []}}", "formats 1 and 2, not 3");
-	assert_refused("{\"format\": 3, \"vips\": []}", "formats 1 and 2, not 3");
+	assert_refused("{\"format\": 4, \"document\": {\"vips\": []}}", "formats 1 to 3, not 4");
+	assert_refused("{\"format\": 4, \"vips\": []}", "formats 1 to 3, not 4");
 	assert_refused("{\"format\": 2, \"document\": {\"vips\": []}}", "checksum is missing");
 	assert_refused("{\"format\": 2, \"checksum\": \"00000000\", \"document\": {\"vips\": []}}",
 		       "does not match");
@@ -325,6 +353,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(no_file_is_an_empty_document),
 		TEST(a_document_comes_back_as_it_was),
+		TEST(only_a_document_with_pools_is_not_for_an_lbd_from_before),
 		TEST(what_to_go_back_to_comes_back_until_it_is_not_saved),
 		TEST(a_failed_sync_leaves_what_was_there),
 		TEST(a_damaged_or_newer_file_is_refused_and_kept),
