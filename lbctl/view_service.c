@@ -291,7 +291,8 @@ void view_vip_change(FILE *out, const json_t *vip, bool would)
 	const char *what = view_text(vip, "what");
 	bool moves = view_integer(moved, "slots") > 0;
 
-	fprintf(out, "vip %s: ", view_text(vip, "name"));
+	fprintf(out, "%s %s: ", json_object_get(vip, "address") ? "vip" : "pool",
+		view_text(vip, "name"));
 	if (strcmp(what, "changed") != 0)
 		fprintf(out, "%s%s%s", would ? "would be " : "", what, moves ? "; " : "\n");
 	if (moves)
@@ -305,13 +306,15 @@ void view_vip_change(FILE *out, const json_t *vip, bool would)
 
 static void print_changes(FILE *out, const json_t *result, bool would)
 {
-	const json_t *vip;
+	const json_t *vip, *pool;
 	size_t i;
 
 	if (!json_is_true(json_object_get(result, "changed"))) {
 		fprintf(out, "nothing to change\n");
 		return;
 	}
+	json_array_foreach (json_object_get(result, "pools"), i, pool)
+		view_vip_change(out, pool, would);
 	json_array_foreach (json_object_get(result, "vips"), i, vip)
 		view_vip_change(out, vip, would);
 	if (would && json_is_true(json_object_get(result, "needs_force")))

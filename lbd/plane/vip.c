@@ -85,9 +85,10 @@ int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoi
 	error = bpf_map_update_elem(entry.fd, &entry.key, value, BPF_ANY);
 	if (error)
 		return vip_error("set", error, err);
-	if (indexed && was_indexed)
+	if (indexed && was_indexed) {
+		vip_index_place(datapath->index, endpoint, value);
 		vip_index_flags(datapath->index, endpoint, value->flags);
-	else if (indexed)
+	} else if (indexed)
 		index_add(datapath, endpoint, value);
 	return 0;
 }

@@ -179,6 +179,18 @@ void vip_index_del(struct vip_index *index, const struct lb_endpoint *endpoint)
 	pass(index, &spot, way < 0 ? LB_INDEX_REACH : place, true);
 }
 
+void vip_index_place(struct vip_index *index, const struct lb_endpoint *endpoint,
+		     const struct lb_vip_value *value)
+{
+	const struct spot spot = spot_of(index, endpoint);
+	int place, way = find(index, &spot, &place);
+
+	if (way >= 0)
+		__atomic_store_n(place_at(index, spot.is6, spot.line[place], way),
+				 lb_place(value->number, value->slots_start, value->slots_size),
+				 __ATOMIC_RELEASE);
+}
+
 /* --- those of an earlier lbd --- */
 
 void vip_index_adopt(struct vip_index *index, const struct lb_endpoint *endpoint,

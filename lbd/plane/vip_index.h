@@ -30,8 +30,11 @@ void vip_index_adopted(struct vip_index *index);
  * does not fit. */
 void vip_index_add(struct vip_index *index, const struct lb_endpoint *endpoint,
 		   const struct lb_vip_value *value);
-/* Other flags for one that was added; nothing else of a VIP changes. */
+/* Other flags for one that was added. */
 void vip_index_flags(struct vip_index *index, const struct lb_endpoint *endpoint, uint32_t flags);
+/* Other slots for one that was added. */
+void vip_index_place(struct vip_index *index, const struct lb_endpoint *endpoint,
+		     const struct lb_vip_value *value);
 /* Takes one away that was added: before the entry of the VIP map. */
 void vip_index_del(struct vip_index *index, const struct lb_endpoint *endpoint);
 

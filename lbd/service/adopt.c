@@ -8,6 +8,7 @@
  * slots keep their owners and their state, and recorded flows their members.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,8 +23,10 @@ struct found_backend {
 struct found_pool {
 	struct found_backend *backends; /* by address once all are found */
 	size_t count, room;
-	size_t vips;  /* that lead to it */
-	bool claimed; /* its number is */
+	size_t vips;      /* that lead to it */
+	bool claimed;     /* its number is */
+	const char *name; /* of the pool of the document that it was; NULL: of none */
+	bool described;   /* it stands in the document */
 };
 
 struct found_vip {
@@ -197,7 +200,35 @@ static bool shares(const struct found_vip *vip, const struct found_vip *other)
 	       class_of(&vip->endpoint) == class_of(&other->endpoint);
 }
 
-/* Of each pool that a VIP says that it leads to. */
+/* Whose slots they are, some member of them says; LB_POOL_NUMBERS_MAX: they have none. */
+static uint32_t pool_of_slots(const struct service *service, const struct lb_vip_value *value)
+{
+	const uint32_t limit = service->config->slots;
+
+	if (value->slots_start > limit || value->slots_size > limit - value->slots_start)
+		return LB_POOL_NUMBERS_MAX;
+	for (uint32_t i = 0; i < value->slots_size; i++) {
+		const uint32_t word = service->plane.slots[value->slots_start + i];
+		const uint16_t member = lb_slot_current(word);
+
+		if (member < members_capacity(service->config))
+			return members_pool(service->members, member);
+	}
+	return LB_POOL_NUMBERS_MAX;
+}
+
+/* An lbd that ended while the VIP went from one pool to another had done one of the two. */
+static uint32_t pool_of(const struct service *service, const struct lb_vip_value *value)
+{
+	const uint32_t numbers = place_pool_numbers(service->config);
+	uint32_t pool = pool_of_slots(service, value);
+
+	if (pool >= numbers && value->number < place_numbers(service->config))
+		pool = lb_pool_at(service->plane.vip_pools[value->number], 0);
+	return pool < numbers ? pool : numbers;
+}
+
+/* Of each pool that a VIP leads to. */
 static void make_pools(struct found *found)
 {
 	const struct service *service = found->service;
@@ -206,10 +237,8 @@ static void make_pools(struct found *found)
 	for (size_t i = 0; i < found->count; i++) {
 		struct found_vip *vip = &found->vips[i];
 
-		vip->pool = vip->value.number < place_numbers(service->config)
-				    ? lb_pool_at(service->plane.vip_pools[vip->value.number], 0)
-				    : numbers;
-		if (vip->pool >= numbers || found->pools[vip->pool])
+		vip->pool = pool_of(service, &vip->value);
+		if (vip->pool == numbers || found->pools[vip->pool])
 			continue;
 		found->pools[vip->pool] = calloc(1, sizeof(struct found_pool));
 		found->no_memory |= !found->pools[vip->pool];
@@ -286,36 +315,176 @@ static void claim(struct found *found)
 
 /* --- making it the document in force --- */
 
-/* Its transition is none that a document can have, so that it differs from whatever comes next. */
-static struct lb_pool *describe_pool(const struct found_vip *vip, const struct found_pool *found)
-{
-	struct lb_pool *pool = calloc(1, sizeof(*pool));
+/* --- which pool of the document from the disk it was --- */
 
-	if (!pool)
-		return NULL;
-	pool->table_size = vip->value.slots_size;
-	/* Nothing on record dies before it is known what may. */
-	pool->flow_idle_s = LB_FLOW_IDLE_MAX_S;
-	pool->backends = calloc(found->count + 1, sizeof(*pool->backends));
-	if (!pool->backends) {
-		free(pool);
-		return NULL;
+static size_t common_addresses(const struct found_pool *found, const struct lb_pool *pool)
+{
+	size_t common = 0;
+
+	for (size_t i = 0; i < found->count; i++)
+		common += lb_pool_find_backend(pool, &found->backends[i].address) != NULL;
+	return common;
+}
+
+/* How much the two are alike; of pools with the same backends that one which has more VIPs. */
+static uint64_t likeness(const struct found_pool *found, const struct lb_pool *pool, size_t vips)
+{
+	const uint64_t common = common_addresses(found, pool);
+	const uint64_t all = found->count + pool->backend_count - common;
+
+	return (all ? common * 1000 / all : 1000) << 32 | vips;
+}
+
+/* A pool that was found, and one of the document that VIPs of it lead to. */
+struct pairing {
+	uint32_t found;
+	const struct lb_pool *pool;
+	size_t vips;
+	uint64_t likeness;
+};
+
+static int compare_pairings(const void *a, const void *b)
+{
+	const struct pairing *x = a, *y = b;
+
+	if (x->found != y->found)
+		return x->found < y->found ? -1 : 1;
+	return (x->pool > y->pool) - (x->pool < y->pool);
+}
+
+static int compare_likeness(const void *a, const void *b)
+{
+	const struct pairing *x = a, *y = b;
+
+	if (x->likeness != y->likeness)
+		return x->likeness > y->likeness ? -1 : 1;
+	return compare_pairings(a, b);
+}
+
+/* One for each VIP that leads to a named pool; those that are alike become one. */
+static size_t list_pairings(const struct found *found, const struct lb_service *kept,
+			    struct pairing *out)
+{
+	size_t n = 0, count = 0;
+
+	for (size_t i = 0; i < found->count; i++) {
+		const struct lb_vip *vip = lb_service_find_endpoint(kept, &found->vips[i].endpoint);
+
+		if (vip && vip->pool->named &&
+		    vip->pool->table_size == found->vips[i].value.slots_size)
+			out[n++] = (struct pairing){found->vips[i].pool, vip->pool, 1, 0};
 	}
+	if (n)
+		qsort(out, n, sizeof(*out), compare_pairings);
+	for (size_t i = 0; i < n; i++)
+		if (count && !compare_pairings(&out[count - 1], &out[i]))
+			out[count - 1].vips++;
+		else
+			out[count++] = out[i];
+	for (size_t i = 0; i < count; i++)
+		out[i].likeness = likeness(found->pools[out[i].found], out[i].pool, out[i].vips);
+	return count;
+}
+
+/* Each pool of the document is at most one that was found. */
+static int name_pools(struct found *found, const struct lb_service *kept)
+{
+	struct pairing *pairings = calloc(found->count + 1, sizeof(*pairings));
+	bool *taken = calloc(kept->pool_count + 1, sizeof(*taken));
+	size_t count = pairings && taken ? list_pairings(found, kept, pairings) : 0;
+
+	if (count)
+		qsort(pairings, count, sizeof(*pairings), compare_likeness);
+	for (size_t i = 0; i < count; i++) {
+		struct found_pool *pool = found->pools[pairings[i].found];
+
+		if (pool->name || taken[pairings[i].pool - kept->pools])
+			continue;
+		taken[pairings[i].pool - kept->pools] = true;
+		pool->name = pairings[i].pool->name;
+	}
+	free(taken);
+	free(pairings);
+	return pairings && taken ? 0 : -ENOMEM;
+}
+
+/* --- the document --- */
+
+/* Its transition is none that a document can have, so that it differs from whatever comes next. */
+static int describe_pool(const struct found_pool *found, uint32_t table_size, struct lb_pool *pool)
+{
+	pool->table_size = table_size;
+	/* Nothing on record dies before it is known what may. */
+	pool->flow_idle_s = pool->datagram_flow_idle_s = LB_FLOW_IDLE_MAX_S;
+	pool->backends = calloc(found->count + 1, sizeof(*pool->backends));
+	if (!pool->backends)
+		return -ENOMEM;
 	pool->backend_count = found->count;
 	for (size_t i = 0; i < found->count; i++)
 		pool->backends[i].address = found->backends[i].address;
-	return pool;
+	return 0;
 }
 
-static int describe_vip(const struct found *found, const struct found_vip *from, struct lb_vip *vip)
+/* Several VIPs lead to it, or it is the one of that name. */
+static bool is_named(const struct found_pool *pool)
 {
-	vip->pool = describe_pool(from, found->pools[from->pool]);
+	return pool->name || pool->vips > 1;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct lb_pool *)a)->name, ((const struct lb_pool *)b)->name);
+}
+
+/* One without a name gets one that no document can have. */
+static int describe_named(const struct found *found, struct lb_service *document)
+{
+	document->pools = calloc(found->count + 1, sizeof(*document->pools));
+	if (!document->pools)
+		return -ENOMEM;
+	for (size_t i = 0; i < found->count; i++) {
+		const struct found_vip *vip = &found->vips[i];
+		struct found_pool *from = found->pools[vip->pool];
+		struct lb_pool *pool = &document->pools[document->pool_count];
+
+		if (!is_named(from) || from->described)
+			continue;
+		from->described = true;
+		pool->named = true;
+		if (from->name)
+			strcpy(pool->name, from->name);
+		else
+			snprintf(pool->name, sizeof(pool->name), "?%u", vip->pool);
+		document->pool_count++;
+		if (describe_pool(from, vip->value.slots_size, pool))
+			return -ENOMEM;
+	}
+	if (document->pool_count)
+		qsort(document->pools, document->pool_count, sizeof(*document->pools),
+		      compare_names);
+	return 0;
+}
+
+static int describe_vip(const struct found *found, const struct found_vip *from,
+			const struct lb_service *document, struct lb_vip *vip)
+{
+	const struct found_pool *pool = found->pools[from->pool];
+	char made_up[LB_NAME_TEXT];
+
+	vip->endpoint = from->endpoint;
+	strcpy(vip->name, "?"); /* so that it differs from whatever comes next */
+	entry_describe(from->value.flags, vip);
+	if (is_named(pool)) {
+		snprintf(made_up, sizeof(made_up), "?%u", from->pool);
+		strcpy(vip->pool_name, pool->name ? pool->name : made_up);
+		vip->pool = lb_service_find_pool(document, vip->pool_name);
+		return 0;
+	}
+	vip->pool = calloc(1, sizeof(*vip->pool));
 	if (!vip->pool)
 		return -ENOMEM;
-	vip->endpoint = from->endpoint;
-	strcpy(vip->pool->name, lb_endpoint_format(&vip->endpoint, vip->name));
-	entry_describe(from->value.flags, vip);
-	return 0;
+	strcpy(vip->pool->name, vip->name);
+	return describe_pool(pool, from->value.slots_size, vip->pool);
 }
 
 static uint32_t transition_of(const struct lb_service *kept, const struct lb_endpoint *endpoint)
@@ -398,22 +567,26 @@ static int adopt_vip(struct service *service, const struct found_vip *found,
 	*vip = (struct live_vip){.number = found->value.number,
 				 .pool = service->pools.of_vip[i],
 				 .table = live->tables[class]};
+	live_set_pools(service, vip, lb_pools(found->pool, found->pool, found->pool));
 	return 0;
 }
 
-static int make_document(struct found *found)
+static int make_document(struct found *found, const struct lb_service *kept)
 {
 	struct service *service = found->service;
 	struct lb_service *document = service->document;
 
 	document->vips = calloc(found->count + 1, sizeof(*document->vips));
 	service->live = calloc(found->count + 1, sizeof(*service->live));
-	if (!document->vips || !service->live)
+	if (!document->vips || !service->live || name_pools(found, kept) ||
+	    describe_named(found, document))
 		return -ENOMEM;
-	for (; document->vip_count < found->count; document->vip_count++)
-		if (describe_vip(found, &found->vips[document->vip_count],
-				 &document->vips[document->vip_count]))
+	while (document->vip_count < found->count) {
+		const size_t i = document->vip_count++;
+
+		if (describe_vip(found, &found->vips[i], document, &document->vips[i]))
 			return -ENOMEM;
+	}
 	pools_clear(&service->pools);
 	if (pools_of(document, &service->pools))
 		return -ENOMEM;
@@ -426,7 +599,7 @@ static int adopt_found(struct found *found, const struct lb_service *kept, struc
 	struct service *service = found->service;
 	int error = 0;
 
-	if (make_document(found))
+	if (make_document(found, kept))
 		return lb_err_no_memory(err);
 	for (size_t i = 0; i < found->count; i++)
 		if (adopt_vip(service, &found->vips[i], kept, i))

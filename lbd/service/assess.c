@@ -115,6 +115,35 @@ static int assess_added(struct change *change, struct step *step)
 	return step->at_risk ? 0 : -ENOMEM;
 }
 
+/* The slots that the VIP will have, where other VIPs have them already. */
+static const struct live_table *table_before(const struct change *change, const struct lb_vip *vip)
+{
+	const struct live_pool *before = change_pool_before(change, change_pool_step(change, vip));
+
+	return before ? before->tables[pools_class(vip)] : NULL;
+}
+
+/* It may go to another pool. */
+static int assess_changed(struct change *change, struct step *step)
+{
+	const struct plan_step *plan = &step->plan;
+	const struct live_pool *after = change_pool_after(change, plan->after);
+	const struct risk_handover handover = {
+		.from = plan->before,
+		.from_live = live_pool_of(change->service, plan->before),
+		.from_table = change_before(change, step)->table,
+		.to = plan->after,
+		.to_live = after,
+		.to_table = table_before(change, plan->after),
+		.reason = "its VIP goes to another pool, which leads its flows to other backends",
+	};
+
+	if (handover.from_live->number == after->number)
+		return 0;
+	step->at_risk = risk_of_handover(change->service, &handover, &step->moved);
+	return step->at_risk ? 0 : -ENOMEM;
+}
+
 int assess_vips(struct change *change, struct lb_err *err)
 {
 	size_t i;
@@ -127,6 +156,8 @@ int assess_vips(struct change *change, struct lb_err *err)
 			error = assess_removed(change, step);
 		else if (step->plan.what == PLAN_ADDED)
 			error = assess_added(change, step);
+		else if (step->plan.what == PLAN_CHANGED)
+			error = assess_changed(change, step);
 		if (error)
 			return lb_err_no_memory(err);
 		worker_yield();

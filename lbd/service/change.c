@@ -88,7 +88,10 @@ int change_each_step(struct change *change,
 /* Where the pool stands in the next document, for who has written it. */
 static void prefix_pool(const struct change *change, const struct pool_ref *ref, struct lb_err *err)
 {
-	lb_err_prefix(err, "vips[%zu]", ref->vip - change->document->vips);
+	if (ref->own)
+		lb_err_prefix(err, "vips[%zu]", ref->vip - change->document->vips);
+	else
+		lb_err_prefix(err, "pools[%zu]", ref->pool - change->document->pools);
 }
 
 int change_each_pool(struct change *change,

@@ -69,12 +69,27 @@ static void lead_pool(struct change *change, struct pool_step *step)
 	}
 }
 
+/* A VIP that goes to the slots of another pool: records of both are good until it is there. */
+static void lead_vip(struct change *change, struct step *step)
+{
+	struct service *service = change->service;
+	const struct live_vip *before = change_before(change, step);
+	const uint32_t from = service->live_pools[before->pool].number;
+	const uint32_t to = change_pool_after(change, step->plan.after)->number;
+
+	if (from != to)
+		live_set_pools(service, &step->next, lb_pools(to, from, from));
+	entry_update(service, step->plan.before, before, step->plan.after, &step->next);
+	if (from != to)
+		live_set_pools(service, &step->next, lb_pools(to, to, to));
+}
+
 static void lead_step(struct change *change, struct step *step)
 {
 	const struct plan_step *plan = &step->plan;
 
 	if (plan->what == PLAN_CHANGED)
-		entry_update(change->service, plan->before, plan->after, &step->next);
+		lead_vip(change, step);
 	else if (plan->what == PLAN_REMOVED)
 		entry_withdraw(change->service, plan->before, change->document);
 }

@@ -92,12 +92,13 @@ void entry_withdraw(struct service *service, const struct lb_vip *vip,
 		take_away(service, &address);
 }
 
-void entry_update(struct service *service, const struct lb_vip *before, const struct lb_vip *after,
+void entry_update(struct service *service, const struct lb_vip *before,
+		  const struct live_vip *live_before, const struct lb_vip *after,
 		  const struct live_vip *live)
 {
 	const struct lb_vip_value value = value_of(after, live);
 
-	if (flags_of(before) != value.flags)
+	if (flags_of(before) != value.flags || live_before->table != live->table)
 		set(service, &after->endpoint, &value);
 }
 

@@ -13,7 +13,8 @@ int entry_publish(struct service *service, const struct lb_vip *vip, const struc
 void entry_withdraw(struct service *service, const struct lb_vip *vip,
 		    const struct lb_service *remaining);
 /* Its own entry again, if it says something else than before. */
-void entry_update(struct service *service, const struct lb_vip *before, const struct lb_vip *after,
+void entry_update(struct service *service, const struct lb_vip *before,
+		  const struct live_vip *live_before, const struct lb_vip *after,
 		  const struct live_vip *live);
 /* Makes the entry of fragments without ports for this address and protocol what `document` says;
  * live[i] is document->vips[i]. Not needed for, and not to the harm of, a VIP for every port: its

@@ -2,13 +2,15 @@
 /* How do packets come to follow what a pool has become? */
 #include "live.h"
 
-static uint32_t longest(const struct lb_pool *pool,
+static uint32_t longest(const struct pool_ref *ref,
 			uint32_t (*of_class)(const struct lb_pool *, enum pool_class))
 {
-	const uint32_t streams = of_class(pool, POOL_STREAMS);
-	const uint32_t datagrams = of_class(pool, POOL_DATAGRAMS);
+	uint32_t most = 0;
 
-	return streams > datagrams ? streams : datagrams;
+	for (int class = 0; class < POOL_CLASSES; class ++)
+		if (ref->vips[class] && of_class(ref->pool, class) > most)
+			most = of_class(ref->pool, class);
+	return most;
 }
 
 /* Flags and sweep of members follow the document, and their health. A word does not say which class
@@ -16,8 +18,8 @@ static uint32_t longest(const struct lb_pool *pool,
 void lead_members(struct service *service, const struct pool_ref *ref, const struct live_pool *live)
 {
 	const struct lb_pool *pool = ref->pool;
-	const uint32_t transition_s = longest(pool, pools_transition_s);
-	const uint32_t flow_idle_s = longest(pool, pools_flow_idle_s);
+	const uint32_t transition_s = longest(ref, pools_transition_s);
+	const uint32_t flow_idle_s = longest(ref, pools_flow_idle_s);
 	size_t i;
 
 	for (i = 0; i < live->backend_count; i++) {

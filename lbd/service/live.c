@@ -30,6 +30,11 @@ const struct table_member *live_find(const struct live_pool *live, size_t *from,
 	return NULL;
 }
 
+void live_set_pools(struct service *service, const struct live_vip *live, uint64_t pools)
+{
+	__atomic_store_n(&service->plane.vip_pools[live->number], pools, __ATOMIC_RELEASE);
+}
+
 size_t live_table_places(const struct service *service)
 {
 	return service->pools.count * POOL_CLASSES;

@@ -145,6 +145,8 @@ uint32_t clock_now_units(const struct service *service); /* of flow words */
 
 /* live.c: `live_pools` has changed: where each is. */
 void live_index(struct service *service);
+/* live.c: the pools that flows of a VIP may be on record in (lb_pools). */
+void live_set_pools(struct service *service, const struct live_vip *live, uint64_t pools);
 /* live.c: what a VIP of the document in force became. */
 const struct live_vip *live_of(const struct service *service, const struct lb_vip *vip);
 const struct live_pool *live_pool_of(const struct service *service, const struct lb_vip *vip);

@@ -3,6 +3,7 @@
 #include "change.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* What a change comes to for one VIP, or for a pool that has a name. */
 struct account {
@@ -150,10 +151,9 @@ int outcome_check(const struct change *change, const struct apply_options *optio
 	return 0;
 }
 
-static const char *const what[] = {"unchanged", "changed", "added", "removed"};
-
 static json_t *account_json(const struct account *account)
 {
+	static const char *const what[] = {"unchanged", "changed", "added", "removed"};
 	const uint32_t size = account->pool->table_size;
 	char address[LB_ENDPOINT_TEXT] = "";
 
@@ -179,22 +179,41 @@ static bool add_account(const struct account *account, json_t *vips, json_t *poo
 	return !json_array_append_new(account->vip ? vips : pools, account_json(account));
 }
 
-/* False without memory. */
-static bool add_named(const struct change *change, json_t *pools)
+static bool is_told(const json_t *pools, const char *name)
+{
+	const json_t *pool;
+	size_t i;
+
+	json_array_foreach (pools, i, pool)
+		if (!strcmp(json_string_value(json_object_get(pool, "name")), name))
+			return true;
+	return false;
+}
+
+static bool add_unused(json_t *pools, const char *name, const char *what)
+{
+	return is_told(pools, name) ||
+	       !json_array_append_new(pools, json_pack("{s:s,s:s}", "name", name, "what", what));
+}
+
+/* Pools to which no VIP leads, before or after: nothing that packets use follows. */
+static bool add_unused_pools(const struct change *change, json_t *pools)
 {
 	const struct lb_service *before = change->service->document, *after = change->document;
-	size_t b = 0, a = 0;
 	bool done = true;
 
-	while (done && (b < before->pool_count || a < after->pool_count)) {
-		const struct plan_named pool = plan_next_named(before, &b, after, &a);
-		const struct lb_pool *one = pool.after ? pool.after : pool.before;
+	if (plan_same_named(before, after))
+		return true;
+	for (size_t i = 0; i < after->pool_count; i++) {
+		const struct lb_pool *pool = &after->pools[i];
+		const struct lb_pool *old = lb_service_find_pool(before, pool->name);
 
-		if (pool.what != PLAN_UNCHANGED)
-			done = !json_array_append_new(pools,
-						      json_pack("{s:s, s:s}", "name", one->name,
-								"what", what[pool.what]));
+		if (!old || !schema_equal(&lb_pool_schema, old, pool))
+			done &= add_unused(pools, pool->name, old ? "changed" : "added");
 	}
+	for (size_t i = 0; i < before->pool_count; i++)
+		if (!lb_service_find_pool(after, before->pools[i].name))
+			done &= add_unused(pools, before->pools[i].name, "removed");
 	return done;
 }
 
@@ -208,7 +227,7 @@ json_t *outcome_json(const struct change *change)
 
 		done = add_account(&account, vips, pools, &needs_force);
 	}
-	done = done && add_named(change, pools);
+	done = done && add_unused_pools(change, pools);
 	if (!done || !json_array_size(pools)) {
 		json_decref(pools);
 		pools = NULL;
@@ -217,7 +236,6 @@ json_t *outcome_json(const struct change *change)
 		json_decref(vips);
 		return NULL;
 	}
-	return json_pack("{s:b,s:o*,s:o*,s:o}", "changed", json_array_size(vips) > 0 || pools,
-			 "needs_force", needs_force ? json_true() : NULL, "pools", pools, "vips",
-			 vips);
+	return json_pack("{s:b,s:o*,s:o*,s:o}", "changed", change_differs(change), "needs_force",
+			 needs_force ? json_true() : NULL, "pools", pools, "vips", vips);
 }

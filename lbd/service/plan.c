@@ -9,6 +9,16 @@
 
 #include "../../bpf/abi.h"
 
+/* A named pool has a step of its own. */
+static bool same_vip(const struct lb_vip *old, const struct lb_vip *new)
+{
+	struct lb_vip alike = *old;
+
+	if (old->pool->named && new->pool->named)
+		alike.pool = new->pool;
+	return schema_equal(&lb_vip_schema, &alike, new);
+}
+
 /* The step for the lower of the two next VIPs; moves on whichever it took. */
 static struct plan_step next_step(const struct lb_service *before, size_t *b,
 				  const struct lb_service *after, size_t *a)
@@ -31,7 +41,7 @@ static struct plan_step next_step(const struct lb_service *before, size_t *b,
 	else if (!step.after)
 		step.what = PLAN_REMOVED;
 	else
-		step.what = schema_equal(&lb_vip_schema, old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
+		step.what = same_vip(old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
 	return step;
 }
 
@@ -50,6 +60,16 @@ int plan_diff(const struct lb_service *before, const struct lb_service *after,
 	return 0;
 }
 
+bool plan_same_named(const struct lb_service *before, const struct lb_service *after)
+{
+	if (before->pool_count != after->pool_count)
+		return false;
+	for (size_t i = 0; i < after->pool_count; i++)
+		if (!schema_equal(&lb_pool_schema, &before->pools[i], &after->pools[i]))
+			return false;
+	return true;
+}
+
 /* Named pools come first. */
 static int compare_refs(const struct pool_ref *a, const struct pool_ref *b)
 {
@@ -61,7 +81,8 @@ static int compare_refs(const struct pool_ref *a, const struct pool_ref *b)
 
 static bool same_pool(const struct pool_ref *a, const struct pool_ref *b)
 {
-	return schema_equal(&lb_vip_schema, a->vip, b->vip);
+	return a->own ? schema_equal(&lb_vip_schema, a->vip, b->vip)
+		      : schema_equal(&lb_pool_schema, a->pool, b->pool);
 }
 
 static bool same_users(const struct pool_ref *a, const struct pool_ref *b)
@@ -69,9 +90,7 @@ static bool same_users(const struct pool_ref *a, const struct pool_ref *b)
 	for (int class = 0; class < POOL_CLASSES; class ++)
 		if (!a->vips[class] != !b->vips[class])
 			return false;
-	if (a->family != b->family || !a->vip != !b->vip)
-		return false;
-	return !a->vip || !lb_endpoint_compare(&a->vip->endpoint, &b->vip->endpoint);
+	return a->family == b->family && !lb_endpoint_compare(&a->vip->endpoint, &b->vip->endpoint);
 }
 
 static enum plan_what pool_what(const struct pool_ref *before, const struct pool_ref *after)
@@ -105,36 +124,6 @@ int plan_pools(const struct pools *before, const struct pools *after, struct pla
 	*steps = out;
 	*count = n;
 	return 0;
-}
-
-struct plan_named plan_next_named(const struct lb_service *before, size_t *b,
-				  const struct lb_service *after, size_t *a)
-{
-	const struct lb_pool *old = *b < before->pool_count ? &before->pools[*b] : NULL;
-	const struct lb_pool *new = *a < after->pool_count ? &after->pools[*a] : NULL;
-	int order = !old ? 1 : !new ? -1 : strcmp(old->name, new->name);
-	struct plan_named pool = {.before = order <= 0 ? old : NULL,
-				  .after = order >= 0 ? new : NULL};
-
-	*b += pool.before != NULL;
-	*a += pool.after != NULL;
-	if (!pool.before)
-		pool.what = PLAN_ADDED;
-	else if (!pool.after)
-		pool.what = PLAN_REMOVED;
-	else
-		pool.what = schema_equal(&lb_pool_schema, old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
-	return pool;
-}
-
-bool plan_same_named(const struct lb_service *before, const struct lb_service *after)
-{
-	size_t b = 0, a = 0;
-
-	while (b < before->pool_count || a < after->pool_count)
-		if (plan_next_named(before, &b, after, &a).what != PLAN_UNCHANGED)
-			return false;
-	return true;
 }
 
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size)
@@ -185,9 +174,16 @@ static void pair(const struct table_member *from, size_t from_count, const struc
 	}
 }
 
+/* What is on no record goes to the owner: not while a slot is MOVING, nor once it begins to. */
+static bool leads_to_owner(const uint32_t *words, uint32_t slot, uint16_t owner)
+{
+	return !words || words[slot] == lb_slot_settled(owner) ||
+	       words[slot] == lb_slot_word(owner, LB_NONE);
+}
+
 void plan_keep(const uint32_t *words, const struct table_member *from, size_t from_count,
-	       const uint16_t *owners, const struct table_member *to, size_t to_count,
-	       uint32_t size, uint32_t *owned)
+	       const uint16_t *owners, const uint32_t *to_words, const struct table_member *to,
+	       size_t to_count, uint32_t size, uint32_t *owned)
 {
 	uint16_t same[LB_NONE + 1];
 	uint32_t i;
@@ -196,7 +192,8 @@ void plan_keep(const uint32_t *words, const struct table_member *from, size_t fr
 	for (i = 0; i < size; i++) {
 		uint16_t owner = same[owners[i]];
 
-		if (owner != LB_NONE && words[i] == lb_slot_settled(owner))
+		if (owner != LB_NONE && words[i] == lb_slot_settled(owner) &&
+		    leads_to_owner(to_words, i, owners[i]))
 			owned[owner]--;
 	}
 }

@@ -31,32 +31,26 @@ struct plan_pool {
 	size_t before_index; /* in the old document */
 };
 
-/* The same for pools: one step for each, those of after->refs first and in that order. A pool that
+/* Whether the pools that have a name are the same, those that no VIP leads to among them. */
+bool plan_same_named(const struct lb_service *before, const struct lb_service *after);
+
+/* The same for pools that VIPs lead to: one step for each, those of after->refs first and in that order. A pool that
  * is a VIP's own is that of the same VIP before. It counts as changed, too, when VIPs of another
  * class lead to it, or another one is the first of them. 0 and *steps (to be freed), or -ENOMEM. */
 int plan_pools(const struct pools *before, const struct pools *after, struct plan_pool **steps,
 	       size_t *count);
-
-/* One pool that has a name, whether VIPs use it or not, in two documents: the next one of those
- * sorted by name. *b and *a move on until they are the numbers of pools. */
-struct plan_named {
-	enum plan_what what;
-	const struct lb_pool *before, *after;
-};
-struct plan_named plan_next_named(const struct lb_service *before, size_t *b,
-				  const struct lb_service *after, size_t *a);
-bool plan_same_named(const struct lb_service *before, const struct lb_service *after);
 
 /* Slots that have an owner in `words` (slot words, bpf/abi.h) and another one in `owners`. */
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size);
 
 /* Packets of a VIP, with the slot words `words` and the members `from`, go by the table `owners`
  * over the members `to` of another VIP from now on; both have `size` slots. A slot keeps its flows
- * where it is SETTLED and the two tables lead to the same address: takes as many off owned[], which
- * is by member number of `from`. Members are sorted by address. */
+ * where it is SETTLED, the two tables lead to the same address, and the slot that it comes to, in
+ * to_words, is not MOVING (NULL: none is): takes as many off owned[], which is by member number of
+ * `from`. Members are sorted by address. */
 void plan_keep(const uint32_t *words, const struct table_member *from, size_t from_count,
-	       const uint16_t *owners, const struct table_member *to, size_t to_count,
-	       uint32_t size, uint32_t *owned);
+	       const uint16_t *owners, const uint32_t *to_words, const struct table_member *to,
+	       size_t to_count, uint32_t size, uint32_t *owned);
 
 /* The VIP that gets the packets for `endpoint` while there is no VIP of just that: the one for
  * every port of its address and protocol. NULL: none. */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <netinet/in.h>
+#include <stdint.h>
 #include <stdlib.h>
 
 enum pool_class pools_class(const struct lb_vip *vip)
@@ -11,16 +12,20 @@ enum pool_class pools_class(const struct lb_vip *vip)
 	return vip->endpoint.protocol == IPPROTO_UDP ? POOL_DATAGRAMS : POOL_STREAMS;
 }
 
+/* A VIP's own pool has just the times of its VIP. */
+static bool has_datagram_times(const struct lb_pool *pool, enum pool_class class)
+{
+	return pool->named && class == POOL_DATAGRAMS;
+}
+
 uint32_t pools_transition_s(const struct lb_pool *pool, enum pool_class class)
 {
-	return pool->named && class == POOL_DATAGRAMS ? pool->datagram_transition_s
-						      : pool->transition_s;
+	return has_datagram_times(pool, class) ? pool->datagram_transition_s : pool->transition_s;
 }
 
 uint32_t pools_flow_idle_s(const struct lb_pool *pool, enum pool_class class)
 {
-	return pool->named && class == POOL_DATAGRAMS ? pool->datagram_flow_idle_s
-						      : pool->flow_idle_s;
+	return has_datagram_times(pool, class) ? pool->datagram_flow_idle_s : pool->flow_idle_s;
 }
 
 uint32_t pools_learn_s(const struct lb_pool *pool, enum pool_class class)
@@ -42,24 +47,51 @@ static void add_vip(struct pools *pools, size_t vip_index, size_t at, const stru
 	ref->vips[pools_class(vip)]++;
 }
 
+#define UNUSED SIZE_MAX
+
+/* Where each named pool stands that a VIP leads to. NULL without memory. */
+static size_t *place_named(const struct lb_service *document, struct pools *out)
+{
+	size_t *places = malloc((document->pool_count + 1) * sizeof(*places)), i;
+
+	for (i = 0; places && i < document->pool_count; i++)
+		places[i] = UNUSED;
+	for (i = 0; places && i < document->vip_count; i++)
+		if (document->vips[i].pool->named)
+			places[document->vips[i].pool - document->pools] = 0;
+	for (i = 0; places && i < document->pool_count; i++) {
+		if (places[i] == UNUSED)
+			continue;
+		out->refs[out->count].pool = &document->pools[i];
+		places[i] = out->count++;
+	}
+	return places;
+}
+
 int pools_of(const struct lb_service *document, struct pools *out)
 {
-	size_t i;
+	size_t *named, i;
 
 	*out = (struct pools){
 		.refs = calloc(document->vip_count + 1, sizeof(*out->refs)),
 		.of_vip = calloc(document->vip_count + 1, sizeof(*out->of_vip)),
 	};
-	if (!out->refs || !out->of_vip) {
+	named = out->refs && out->of_vip ? place_named(document, out) : NULL;
+	if (!named) {
 		pools_clear(out);
 		return -ENOMEM;
 	}
 	for (i = 0; i < document->vip_count; i++) {
 		const struct lb_vip *vip = &document->vips[i];
 
+		if (vip->pool->named) {
+			add_vip(out, i, named[vip->pool - document->pools], vip);
+			continue;
+		}
 		out->refs[out->count] = (struct pool_ref){.pool = vip->pool, .own = true};
 		add_vip(out, i, out->count++, vip);
 	}
+	free(named);
 	return 0;
 }
 

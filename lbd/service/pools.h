@@ -14,13 +14,14 @@ enum pool_class { POOL_STREAMS, POOL_DATAGRAMS, POOL_CLASSES };
 
 struct pool_ref {
 	const struct lb_pool *pool;
-	const struct lb_vip *vip; /* the first that leads to it; NULL: none does */
+	const struct lb_vip *vip; /* the first that leads to it */
 	uint32_t vips[POOL_CLASSES];
 	uint8_t family; /* of the addresses of these: 4, 6; 0: both, or none */
 	bool own;       /* of that VIP alone, and without a name */
 };
 
-/* Pools that have a name come first, by name; then those of one VIP, in the order of these. */
+/* Those that VIPs lead to: first pools that have a name, by name, then those of one VIP, in the order
+ * of these. */
 struct pools {
 	struct pool_ref *refs;
 	size_t count;

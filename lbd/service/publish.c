@@ -58,8 +58,7 @@ static int publish_vip(struct change *change, struct step *step, struct lb_err *
 	struct service *service = change->service;
 	const uint32_t pool = change_pool_after(change, step->plan.after)->number;
 
-	__atomic_store_n(&service->plane.vip_pools[step->next.number], lb_pools(pool, pool, pool),
-			 __ATOMIC_RELEASE);
+	live_set_pools(service, &step->next, lb_pools(pool, pool, pool));
 	return entry_publish(service, step->plan.after, &step->next, err);
 }
 

@@ -158,8 +158,9 @@ static void count_handover(struct risk *risk, const struct risk_handover *handov
 	if (handover->to && handover->to->hash == handover->from->hash &&
 	    handover->to->pool->table_size == risk->slots->size)
 		plan_keep(risk->slots->words, from->backends, from->backend_count,
-			  table_owners(to->table), to->backends, to->backend_count,
-			  risk->slots->size, risk->service->risk_census.owned);
+			  table_owners(to->table),
+			  handover->to_table ? handover->to_table->slots.words : NULL, to->backends,
+			  to->backend_count, risk->slots->size, risk->service->risk_census.owned);
 }
 
 static int hand_over(struct risk *risk, const struct risk_handover *handover,

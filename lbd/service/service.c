@@ -56,8 +56,10 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 	if (!next)
 		return lb_err_no_memory(err);
 	for (i = 0; i < next->vip_count; i++) {
-		const struct lb_vip *vip = lb_service_find(kept, next->vips[i].name);
+		const struct lb_vip *vip = lb_service_find_endpoint(kept, &next->vips[i].endpoint);
 
+		/* Amid a change VIPs may dispute those that only one can have. */
+		next->vips[i].fragments = LB_FRAGMENTS_TRACK;
 		if (!vip || prepare_same_for_good(vip, &next->vips[i])) {
 			next->vips[n++] = next->vips[i];
 			continue;

@@ -153,7 +153,7 @@ static void a_slot_keeps_its_flows_where_both_tables_lead_to_one_address(void **
 	uint32_t owned[LB_NONE + 1] = {[5] = 2, [6] = 1, [7] = 3};
 
 	(void)state;
-	plan_keep(words, from, 3, owners, to, 3, 7, owned);
+	plan_keep(words, from, 3, owners, NULL, to, 3, 7, owned);
 	assert_int_equal(owned[5], 1);
 	assert_int_equal(owned[6], 1);
 	assert_int_equal(owned[7], 2); /* the one that moves and the one that is tracked */

@@ -40,7 +40,13 @@ static const char *const documents[] = {
 	"'drain': true}]}, {" DNS ", 'backends': []}]}",
 	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A "," C "]}, {'name': 'spare', "
 	"'backends': [" A "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}, "
-	"{'address': '[2001:db8::1]:443/tcp', 'pool': 'p'}]}",
+	"{'address': '[2001:db8::1]:443/tcp', 'pool': 'p'}, {'address': '192.0.2.1:53/udp', "
+	"'pool': "
+	"'p'}]}",
+	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" B "," C "]}, {'name': 'q', "
+	"'table_size': 251, 'encap': 'gue', " CHECK ", 'backends': [" A "," C "]}], 'vips': ["
+	"{'address': '192.0.2.1:80/tcp', 'pool': 'q', 'fragments': '3-tuple'}, {'address': "
+	"'[2001:db8::1]:443/tcp', 'pool': 'p'}, {'address': '192.0.2.1:53/udp', 'pool': 'q'}]}",
 };
 
 #define EACH_PAIR(a, b)                                                                            \
@@ -112,6 +118,8 @@ static void changes_come_whole(void **state)
 	}
 }
 
+static void restart(void);
+
 #define POOL(backends) "{'name': 'p', 'table_size': 251, 'backends': [" backends "]}"
 #define USERS                                                                                      \
 	"'vips': [{'name': 'web', 'address': '192.0.2.1:80/tcp', 'pool': 'p'}, {'name': 'six', "   \
@@ -128,25 +136,123 @@ static json_t *change_to(const char *text)
 	return reply;
 }
 
-static void a_change_of_a_pool_is_one_of_all_its_vips(void **state)
+static void a_change_of_a_pool_is_one_and_none_of_its_vips(void **state)
 {
+	const json_t *pool;
 	json_t *reply;
 
 	(void)state;
 	start();
 	apply("{'pools': [" POOL(A) "], " USERS "}");
 	reply = change_to("{'pools': [" POOL(A "," B) "], " USERS "}");
-	assert_int_equal(json_array_size(json_object_get(reply, "vips")), 2);
+	assert_int_equal(json_array_size(json_object_get(reply, "vips")), 0);
 	assert_int_equal(json_array_size(json_object_get(reply, "pools")), 1);
-	for (size_t i = 0; i < 2; i++) {
-		const json_t *vip = json_array_get(json_object_get(reply, "vips"), i);
-
-		assert_string_equal(json_string_value(json_object_get(vip, "pool")), "p");
-		assert_string_equal(json_string_value(json_object_get(vip, "what")), "changed");
-	}
+	pool = json_array_get(json_object_get(reply, "pools"), 0);
+	assert_string_equal(json_string_value(json_object_get(pool, "name")), "p");
+	assert_string_equal(json_string_value(json_object_get(pool, "what")), "changed");
+	assert_true(json_integer_value(
+			    json_object_get(json_object_get(pool, "moved"), "ideal_slots")) > 0);
 	json_decref(reply);
 	fake_check(true);
 	fake_close();
+}
+
+#define SHARED(backends, more)                                                                     \
+	"{'pools': [{'name': 'p', 'table_size': 251, 'transition_s': 8, 'flow_idle_s': 8, "        \
+	"'datagram_transition_s': 4, 'datagram_flow_idle_s': 4, " CHECK ", 'backends': [" backends \
+	"]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}, "                             \
+	"{'address': '192.0.2.2:80/tcp', 'pool': 'p'}, {'address': '192.0.2.2:53/udp', 'pool': "   \
+	"'p'}" more "]}"
+
+/* The tables of the VIPs by their number, in the order of these. */
+static void assert_tables(const char *expected)
+{
+	const struct live_vip *live = fake.service->live;
+	char seen[8] = "";
+
+	for (size_t i = 0; i < fake.service->document->vip_count; i++) {
+		size_t j = 0;
+
+		while (live[j].table != live[i].table)
+			j++;
+		seen[i] = (char)('0' + j);
+	}
+	assert_string_equal(seen, expected);
+	fake_check(true);
+}
+
+static void vips_of_one_pool_share_members_checks_and_a_table_for_each_class(void **state)
+{
+	struct live_table *const *tables;
+
+	(void)state;
+	start();
+	apply(SHARED(A "," B, ""));
+	assert_int_equal(fake.service->pools.count, 1);
+	assert_int_equal(fake_watches(), 2);
+	assert_int_equal(ranges_used(fake.service->slot_ranges), 2 * 251);
+	assert_tables("010"); /* by address, then port: 80, 53, 80 */
+	restart();
+	assert_tables("010");
+	apply(SHARED(A "," B "," C, ", {'address': '192.0.2.3:80/tcp', 'pool': 'p'}"));
+	assert_tables("0100");
+	fake_health(NULL, HEALTH_HEALTHY);
+	fake_pass(SECOND / 10);
+	tables = fake.service->live_pools[0].tables;
+	assert_true(tables[POOL_STREAMS]->slots.moving && tables[POOL_DATAGRAMS]->slots.moving);
+	fake_pass(6 * SECOND);
+	assert_true(tables[POOL_STREAMS]->slots.moving);
+	assert_int_equal(tables[POOL_DATAGRAMS]->slots.moving, 0);
+	restart();
+	assert_tables("0100");
+	apply(SHARED(A "," B "," C, ""));
+	fake_check(true);
+	fake_close();
+}
+
+#define PAIR(of, web)                                                                              \
+	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A "," B "]}, {'name': 'q', "   \
+	"'table_size': 251, 'backends': [" of "]}], 'vips': [{'address': '192.0.2.1:80/tcp', "     \
+	"'pool': '" web "'}, {'address': '192.0.2.2:80/tcp', 'pool': 'p'}, {'address': "           \
+	"'192.0.2.3:80/tcp', 'pool': 'q'}]}"
+
+static void all_had_packets(void)
+{
+	for (uint32_t i = 0; i < members_capacity(&fake.config); i++)
+		fake.counters[i].packets = 1;
+}
+
+static void a_vip_goes_to_another_pool_unasked_where_no_flow_moves(void **state)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+
+	(void)state;
+	start();
+	apply(PAIR(A "," B, "p"));
+	all_had_packets();
+	assert_tables("002");
+	assert_int_equal(fake_apply(PAIR(A "," B, "q"), &unasked, &err), 0);
+	assert_tables("010");
+	restart();
+	assert_tables("010");
+	fake_close();
+	for (int moving = 0; moving < 2; moving++) {
+		start();
+		if (moving) /* the owners will be the same, but what is not recorded goes elsewhere */
+			apply(PAIR(A "," B "," C, "p"));
+		apply(PAIR(A "," C, "p"));
+		all_had_packets();
+		if (moving)
+			assert_int_equal(fake_apply(PAIR(A "," B, "p"), &by_force, &err), 0);
+		all_had_packets();
+		assert_int_not_equal(fake_apply(moving ? PAIR(A "," B, "q") : PAIR(A "," C, "q"),
+						&unasked, &err),
+				     0);
+		assert_int_equal(err.code, LB_ERR_REFUSED);
+		assert_tables("002");
+		fake_close();
+	}
 }
 
 /* Nothing that packets use follows from it, but it is kept. */
@@ -1227,7 +1333,9 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_vip_has_counters_of_its_own_or_the_sums_of_its_members),
 		cmocka_unit_test(changes_come_whole),
-		cmocka_unit_test(a_change_of_a_pool_is_one_of_all_its_vips),
+		cmocka_unit_test(a_change_of_a_pool_is_one_and_none_of_its_vips),
+		cmocka_unit_test(vips_of_one_pool_share_members_checks_and_a_table_for_each_class),
+		cmocka_unit_test(a_vip_goes_to_another_pool_unasked_where_no_flow_moves),
 		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
 		cmocka_unit_test(a_trial_changes_nothing),
 		cmocka_unit_test(each_call_of_a_change_fails),

@@ -211,6 +211,20 @@ static void flags_change_in_place(void **state)
 	assert_int_equal(reading_of(2).value.number, 1002);
 }
 
+static void slots_change_in_place(void **state)
+{
+	const struct lb_endpoint endpoint = endpoint_of(2);
+	struct lb_vip_value value = value_of(2, 1);
+
+	add(*state, 2, 1);
+	value.slots_start += 5000;
+	value.slots_size = 509;
+	vip_index_place(*state, &endpoint, &value);
+	assert_int_equal(reading_of(2).value.slots_start, value.slots_start);
+	assert_int_equal(reading_of(2).value.slots_size, 509);
+	assert_int_equal(reading_of(2).value.flags, 1);
+}
+
 /* Compares with what the maps would hold: present ones are found or asked of the map, absent ones
  * are absent unless their line sends to the map. */
 static void check_all(const bool present[ENDPOINTS], const uint32_t flags[ENDPOINTS])
@@ -458,6 +472,7 @@ int main(void)
 		ROW(largest_values_fit_their_place),
 		ROW(every_vip_number_fits_its_place),
 		ROW(flags_change_in_place),
+		ROW(slots_change_in_place),
 		ROW(any_sequence_of_changes_reads_as_the_maps_would),
 		ROW(mark_goes_with_the_last_that_did_not_fit),
 		cmocka_unit_test_setup_teardown(
