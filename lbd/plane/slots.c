@@ -88,6 +88,14 @@ void slots_settle(struct slots *slots, const uint16_t *owners)
 		store(slots, slot, lb_slot_settled(owners[slot]));
 }
 
+void slots_track(struct slots *slots, const uint16_t *owners)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < slots->size; pause_at(slot++))
+		store(slots, slot, tracked_word(owners[slot]));
+}
+
 void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition)
 {
 	uint32_t slot;

@@ -62,6 +62,9 @@ void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition);
 /* For a VIP that no packet has found yet: every slot SETTLED. */
 void slots_settle(struct slots *slots, const uint16_t *owners);
 
+/* The same where flows may be on record that are elsewhere: every slot TRACKED. */
+void slots_track(struct slots *slots, const uint16_t *owners);
+
 /* Brings every slot to its owner (LB_NONE: none). `gone` tells the members that are no longer
  * configured: bit n of word n / 64. Deadlines are `now + transition`, in whole seconds, and one
  * second more for the part of one that `now` leaves out. */

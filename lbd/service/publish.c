@@ -35,7 +35,18 @@ int publish_hold(struct change *change, struct pool_step *step, struct lb_err *e
 	return 0;
 }
 
-/* A table that no VIP leads to yet begins with every slot SETTLED. */
+/* A table that no VIP leads to yet begins with every slot SETTLED. But where its pool is there
+ * already, members of it may be on record for flows of a VIP of this class that was removed: such a
+ * record must not take effect later, when a new flow of that tuple has gone to the owner. */
+static void begin(const struct service *service, struct slots *slots, const uint16_t *owners,
+		  bool pool_is_new)
+{
+	if (pool_is_new || !service->flows_possible)
+		slots_settle(slots, owners);
+	else
+		slots_track(slots, owners);
+}
+
 int publish_pool(struct change *change, struct pool_step *step, struct lb_err *err)
 {
 	const struct live_pool *before = change_pool_before(change, step);
@@ -48,7 +59,8 @@ int publish_pool(struct change *change, struct pool_step *step, struct lb_err *e
 		if (!next->tables[class] || (before && before->tables[class]))
 			continue;
 		step->published = true;
-		slots_settle(&next->tables[class]->slots, table_owners(next->table));
+		begin(change->service, &next->tables[class]->slots, table_owners(next->table),
+		      !before);
 	}
 	return 0;
 }
