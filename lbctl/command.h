@@ -3,8 +3,8 @@
  * page.
  *
  * Placeholders are in capitals where the operator makes the word up or reads it off (VIP, N), in
- * small letters where the words are fixed ("rendezvous|maglev"). Completion reads them, too: VIP
- * and BACKEND are asked of lbd, FILE is left to the shell, COMMAND stands for words of this table.
+ * small letters where the words are fixed ("rendezvous|maglev"). Completion reads them, too: VIP,
+ * POOL and BACKEND are asked of lbd, FILE is left to the shell, COMMAND stands for words of this table.
  */
 #ifndef LBCTL_COMMAND_H
 #define LBCTL_COMMAND_H

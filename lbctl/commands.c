@@ -149,12 +149,78 @@ static struct command table[] = {
 		.view = view_change,
 	},
 	{
+		.object = "pool",
+		.verb = "add",
+		.arguments = {{.name = "NAME"}},
+		.schema = &lb_pool_schema,
+		.options = {CHANGE_OPTIONS},
+		.summary = "add a pool, whose backends many VIPs can use",
+		.detail =
+			"VIPs use it by vip add --pool and vip set --pool; its backends are added "
+			"by backend add. A pool that no VIP uses is kept, and its backends are "
+			"not checked. --table-size cannot be changed later: 16381 slots take a "
+			"quarter of the memory of 65537, so that more pools fit into limits.slots "
+			"and into the processor's cache; with them shares are four times coarser. "
+			"A pool that also serves UDP VIPs has times of its own for these.",
+		.examples = {"lbctl pool add web",
+			     "lbctl pool add web --table-size 16381 --health http"},
+		.method = "pool.add",
+		.params = params_pool_add,
+		.view = view_change,
+	},
+	{
+		.object = "pool",
+		.verb = "set",
+		.arguments = {{.name = "POOL"}},
+		.schema = &lb_pool_schema,
+		.edits = true,
+		.options = {CHANGE_OPTIONS},
+		.needs_option = true,
+		.summary = "change a pool, for all VIPs that use it",
+		.detail = "What is said of the options of vip set holds for each of its VIPs.",
+		.examples = {"lbctl pool set web --table maglev --dry-run",
+			     "lbctl pool set web --datagram-transition 30s"},
+		.method = "pool.set",
+		.params = params_pool_set,
+		.view = view_change,
+	},
+	{
+		.object = "pool",
+		.verb = "show",
+		.arguments = {{.name = "POOL"}},
+		.summary = "show a pool with its backends and the VIPs that use it",
+		.detail = "What its backends do is shown by backend list.",
+		.examples = {"lbctl pool show web"},
+		.method = "pool.show",
+		.params = params_pool_reference,
+		.view = view_pool,
+	},
+	{
+		.object = "pool",
+		.verb = "list",
+		.summary = "list the pools",
+		.examples = {"lbctl pool list"},
+		.method = "pool.list",
+		.view = view_pools,
+	},
+	{
+		.object = "pool",
+		.verb = "del",
+		.arguments = {{.name = "POOL"}},
+		.options = {CHANGE_OPTIONS},
+		.summary = "remove a pool that no VIP uses",
+		.examples = {"lbctl pool del web"},
+		.method = "pool.del",
+		.params = params_pool_reference,
+		.view = view_change,
+	},
+	{
 		.object = "backend",
 		.verb = "add",
-		.arguments = {{.name = "VIP"}, {.name = "ADDRESS"}},
+		.arguments = {{.name = "POOL"}, {.name = "ADDRESS"}},
 		.schema = &lb_backend_schema,
 		.options = {CHANGE_OPTIONS},
-		.summary = "add a backend to a VIP",
+		.summary = "add a backend to a pool or VIP",
 		.detail = "It gets new flows once its next hop is resolved and, with a health "
 			  "check, its first check has succeeded; until then the others serve, if "
 			  "there are any, and the reply says what it waits for. The slots that the "
@@ -168,7 +234,7 @@ static struct command table[] = {
 	{
 		.object = "backend",
 		.verb = "set",
-		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.arguments = {{.name = "POOL"}, {.name = "BACKEND"}},
 		.schema = &lb_backend_schema,
 		.edits = true,
 		.options = {CHANGE_OPTIONS},
@@ -181,7 +247,7 @@ static struct command table[] = {
 	{
 		.object = "backend",
 		.verb = "drain",
-		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.arguments = {{.name = "POOL"}, {.name = "BACKEND"}},
 		.options =
 			{
 				{.name = "wait",
@@ -211,7 +277,7 @@ static struct command table[] = {
 	{
 		.object = "backend",
 		.verb = "undrain",
-		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.arguments = {{.name = "POOL"}, {.name = "BACKEND"}},
 		.options = {CHANGE_OPTIONS},
 		.summary = "give a backend that drains new flows again",
 		.examples = {"lbctl backend undrain web 10.0.0.2"},
@@ -222,8 +288,8 @@ static struct command table[] = {
 	{
 		.object = "backend",
 		.verb = "list",
-		.arguments = {{.name = "VIP", .optional = true}},
-		.summary = "list the backends of a VIP, or of all",
+		.arguments = {{.name = "POOL", .optional = true}},
+		.summary = "list the backends of a pool or VIP, or of all",
 		.detail =
 			"With weight, share of the slots, traffic and next hop; and where the VIP "
 			"has a health check their health, since when, and why.",
@@ -235,9 +301,9 @@ static struct command table[] = {
 	{
 		.object = "backend",
 		.verb = "del",
-		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.arguments = {{.name = "POOL"}, {.name = "BACKEND"}},
 		.options = {CHANGE_OPTIONS},
-		.summary = "remove a backend from a VIP",
+		.summary = "remove a backend from a pool or VIP",
 		.detail = "Drain it first, or its established connections break.",
 		.examples = {"lbctl backend del web 10.0.0.2",
 			     "lbctl backend del web 10.0.0.2 --force"},

@@ -91,6 +91,23 @@ static void offer_vips(FILE *out, const struct partial *partial)
 	}
 }
 
+static void offer_pools(FILE *out, const struct partial *partial)
+{
+	json_auto_t *result = ask(partial, "pool.list", NULL);
+	const json_t *pool;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "pools"), i, pool) {
+		const char *name = json_string_value(json_object_get(pool, "name"));
+
+		if (name)
+			candidate(out, partial, name, (int)strlen(name));
+	}
+	/* Of backends, a VIP means its pool. */
+	if (partial->word_count && strcmp(partial->words[0], "backend") == 0)
+		offer_vips(out, partial);
+}
+
 static void offer_backends(FILE *out, const struct partial *partial)
 {
 	const char *reference = partial->word_count > 2 ? partial->words[2] : NULL;
@@ -153,6 +170,8 @@ static void offer_value(FILE *out, const struct partial *partial, const char *pl
 {
 	if (strcmp(placeholder, "VIP") == 0)
 		offer_vips(out, partial);
+	else if (strcmp(placeholder, "POOL") == 0)
+		offer_pools(out, partial);
 	else if (strcmp(placeholder, "BACKEND") == 0)
 		offer_backends(out, partial);
 	else if (strcmp(placeholder, "FILE") == 0 || strcmp(placeholder, "PATH") == 0)

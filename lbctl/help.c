@@ -59,8 +59,10 @@ static void print_overview(FILE *out)
 	fprintf(out, "lbctl %s: the tool for lbd, the load balancer daemon\n\n", LB_VERSION);
 	fprintf(out, "usage: lbctl [--socket PATH] [--json] COMMAND\n\n");
 	print_list(out, NULL);
-	fprintf(out,
-		"\nVIP is the name or the address of a VIP, BACKEND the address of a backend.\n");
+	fprintf(out, "\nVIP is the name or the address of a VIP, BACKEND the address of a backend, "
+		     "POOL the "
+		     "name\nof a pool, or of backends a VIP, which has a pool of its own or uses "
+		     "one.\n");
 	fprintf(out, "\nwith every command:\n");
 	print_options(out, global_options);
 	fprintf(out, "\nexit status:\n");

@@ -75,7 +75,9 @@ static void print_head(FILE *out)
 			"What it changes is in force and on disk when it ends.");
 	fprintf(out, ".PP\n");
 	print_paragraph(out, "VIP is the name or the address of a VIP, BACKEND the address of a "
-			     "backend. Options may stand anywhere on the line, as --name web or as "
+			     "backend, POOL the name of a pool, or of backends a VIP, which has a "
+			     "pool of its own or uses one. Options may stand anywhere on the line, "
+			     "as --name web or as "
 			     "--name=web; what follows -- is no option.");
 }
 

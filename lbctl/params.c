@@ -85,6 +85,25 @@ int params_vip_set(const struct invocation *invocation, json_t **params, struct 
 			   params, err);
 }
 
+int params_pool_reference(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	return give(json_pack("{s:s}", "pool", invocation->arguments[0]), params, err);
+}
+
+int params_pool_add(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	return give_fields(invocation,
+			   json_pack("{s:{s:s}}", "pool", "name", invocation->arguments[0]), "pool",
+			   params, err);
+}
+
+int params_pool_set(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	return give_fields(invocation,
+			   json_pack("{s:s, s:{}}", "pool", invocation->arguments[0], "set"), "set",
+			   params, err);
+}
+
 int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
 	return give_fields(invocation,

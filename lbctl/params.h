@@ -11,6 +11,9 @@ int params_manner_only(const struct invocation *invocation, json_t **params, str
 int params_vip_reference(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_vip_add(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_vip_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_pool_reference(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_pool_add(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_pool_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_reference(const struct invocation *invocation, json_t **params,

@@ -14,6 +14,8 @@ void view_top(FILE *out, const struct invocation *invocation, const json_t *resu
 void view_stats(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_vips(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_pool(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_pools(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_backends(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_change(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_plan(FILE *out, const struct invocation *invocation, const json_t *result);

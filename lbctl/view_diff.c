@@ -59,18 +59,18 @@ static size_t count_backends(const json_t *differences)
 	return count;
 }
 
-static void print_vip(FILE *out, const json_t *vip)
+static void print_item(FILE *out, const char *noun, const json_t *vip)
 {
-	const char *what = view_text(vip, "what");
-	const char *name = view_text(vip, "name"), *address = view_text(vip, "address");
+	const char *what = view_text(vip, "what"), *name = view_text(vip, "name");
+	const char *address = json_string_value(json_object_get(vip, "address"));
 	const json_t *differences = json_object_get(vip, "differences"), *difference;
 	bool changed = strcmp(what, "changed") == 0;
 	char backends[UNITS_TEXT];
 	size_t i;
 
-	fprintf(out, "%c vip %s", sign_of(strcmp(what, "added") != 0, strcmp(what, "removed") != 0),
-		name);
-	if (strcmp(name, address) != 0)
+	fprintf(out, "%c %s %s", sign_of(strcmp(what, "added") != 0, strcmp(what, "removed") != 0),
+		noun, name);
+	if (address && strcmp(name, address) != 0)
 		fprintf(out, "  %s", address);
 	if (!changed)
 		fprintf(out, ", %s",
@@ -85,14 +85,17 @@ static void print_vip(FILE *out, const json_t *vip)
 void view_diff(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	const json_t *vips = json_object_get(result, "vips");
-	const json_t *vip;
+	const json_t *pools = json_object_get(result, "pools");
+	const json_t *item;
 	size_t i;
 
 	(void)invocation;
-	if (json_array_size(vips) == 0)
+	if (json_array_size(vips) == 0 && json_array_size(pools) == 0)
 		fprintf(out, "no difference\n");
-	json_array_foreach (vips, i, vip)
-		print_vip(out, vip);
+	json_array_foreach (pools, i, item)
+		print_item(out, "pool", item);
+	json_array_foreach (vips, i, item)
+		print_item(out, "vip", item);
 }
 
 enum exit_code view_diff_judge(const json_t *result)

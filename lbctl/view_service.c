@@ -174,6 +174,8 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 	fprintf(out, "  table       %s, %s, digest %s\n", view_text(result, "table"),
 		units_count(view_integer(result, "table_size"), "slot", size),
 		view_text(result, "digest"));
+	if (json_object_get(result, "pool"))
+		fprintf(out, "  pool        %s\n", view_text(result, "pool"));
 	print_slots(out, json_object_get(result, "slots"));
 	fprintf(out, "  transition  %s, flow idle %s\n",
 		units_period(view_integer(result, "transition_s"), transition),
@@ -218,6 +220,72 @@ void view_vips(FILE *out, const struct invocation *invocation, const json_t *res
 		fputc('\n', columns.rows);
 	}
 	columns_close(&columns, out, 0, "lllrrr");
+}
+
+static void print_pool_backends(FILE *out, const json_t *backends)
+{
+	struct columns columns;
+	const json_t *backend;
+	size_t i;
+
+	columns_open(&columns);
+	json_array_foreach (backends, i, backend)
+		fprintf(columns.rows, "%s\tweight %lld%s\n", view_text(backend, "address"),
+			view_integer(backend, "weight"),
+			json_is_true(json_object_get(backend, "drain")) ? "; drains" : "");
+	columns_close(&columns, out, 4, "l");
+}
+
+void view_pool(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	char size[UNITS_TEXT], transition[UNITS_TEXT], idle[UNITS_TEXT];
+	const json_t *vip;
+	size_t i;
+
+	(void)invocation;
+	fprintf(out, "%s\n  table       %s, %s\n", view_text(result, "name"),
+		view_text(result, "table"),
+		units_count(view_integer(result, "table_size"), "slot", size));
+	fprintf(out, "  transition  %s, flow idle %s",
+		units_period(view_integer(result, "transition_s"), transition),
+		units_period(view_integer(result, "flow_idle_s"), idle));
+	fprintf(out, "; of UDP VIPs %s, %s\n",
+		units_period(view_integer(result, "datagram_transition_s"), transition),
+		units_period(view_integer(result, "datagram_flow_idle_s"), idle));
+	if (print_shown(out, result, false, "  packets     ", ", "))
+		fputc('\n', out);
+	view_vip_health(out, result);
+	fprintf(out, "  VIPs        %lld\n", view_integer(result, "vip_count"));
+	json_array_foreach (json_object_get(result, "vips"), i, vip)
+		fprintf(out, "    %s\n", json_string_value(vip));
+	fprintf(out, "  backends    %zu\n", json_array_size(json_object_get(result, "backends")));
+	print_pool_backends(out, json_object_get(result, "backends"));
+}
+
+void view_pools(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	const json_t *pools = json_object_get(result, "pools");
+	char backends[UNITS_TEXT], vips[UNITS_TEXT];
+	struct columns columns;
+	const json_t *pool;
+	size_t i;
+
+	(void)invocation;
+	if (json_array_size(pools) == 0) {
+		fprintf(out, "no pools\n");
+		return;
+	}
+	columns_open(&columns);
+	json_array_foreach (pools, i, pool) {
+		fprintf(columns.rows, "%s\t%s %lld\t%s\t%s", view_text(pool, "name"),
+			view_text(pool, "table"), view_integer(pool, "table_size"),
+			units_count((long long)json_array_size(json_object_get(pool, "backends")),
+				    "backend", backends),
+			units_count(view_integer(pool, "vip_count"), "VIP", vips));
+		print_shown(columns.rows, pool, true, "\t", "  ");
+		fputc('\n', columns.rows);
+	}
+	columns_close(&columns, out, 0, "llrr");
 }
 
 void view_backends(FILE *out, const struct invocation *invocation, const json_t *result)

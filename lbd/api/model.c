@@ -246,6 +246,30 @@ int lb_service_get_pool(const struct lb_service *service, const char *name, stru
 	return lb_err_hint(err, "see: lbctl pool list");
 }
 
+int lb_service_get_users_pool(const struct lb_service *service, const char *reference,
+			      struct lb_pool **out, struct lb_err *err)
+{
+	const char *nearest;
+	struct lb_vip *vip;
+
+	*out = lb_service_find_pool(service, reference);
+	if (*out)
+		return 0;
+	if (!lb_service_get(service, reference, &vip, err)) {
+		*out = vip->pool;
+		return 0;
+	}
+	if (!service->pool_count)
+		return -EINVAL;
+	nearest = nearest_pool(service, reference);
+	lb_err_set(err, LB_ERR_NOT_FOUND, "", "no pool or VIP \"%s\"", reference);
+	if (!nearest)
+		nearest = nearest_name(service, reference);
+	if (nearest)
+		return lb_err_hint(err, "did you mean \"%s\"?", nearest);
+	return lb_err_hint(err, "see: lbctl pool list, and lbctl vip list");
+}
+
 int lb_service_check_pool(const struct lb_service *service, const char *name, const char *pool,
 			  struct lb_err *err)
 {

@@ -146,6 +146,9 @@ struct lb_pool *lb_service_find_pool(const struct lb_service *service, const cha
 /* As above, but with an LB_ERR_NOT_FOUND error. */
 int lb_service_get_pool(const struct lb_service *service, const char *name, struct lb_pool **out,
 			struct lb_err *err);
+/* The pool of this name, or else that of the VIP that `reference` means. */
+int lb_service_get_users_pool(const struct lb_service *service, const char *reference,
+			      struct lb_pool **out, struct lb_err *err);
 /* Whether a VIP can have this name and this pool; NULL: its address, one of its own. */
 int lb_service_check_pool(const struct lb_service *service, const char *name, const char *pool,
 			  struct lb_err *err);

@@ -177,8 +177,10 @@ static int watch(struct methods_context *context, const json_t *params, json_t *
 	return ret;
 }
 
-/* An object or array for each VIP of the document, or for the one that is named. */
+/* An object or array for each VIP of the document, or for the one that is named, or those that use
+ * the pool. */
 static int each_vip(struct methods_context *context, const char *reference,
+		    const struct lb_pool *pool,
 		    json_t *(*describe)(struct service *, const struct lb_vip *), json_t **out,
 		    struct lb_err *err)
 {
@@ -187,7 +189,7 @@ static int each_vip(struct methods_context *context, const char *reference,
 	size_t count = service->vip_count;
 	json_t *array;
 
-	if (reference) {
+	if (reference && !pool) {
 		int ret = find_vip(service, reference, &vip, err);
 
 		if (ret)
@@ -196,6 +198,8 @@ static int each_vip(struct methods_context *context, const char *reference,
 	}
 	array = json_array();
 	for (size_t i = 0; i < count; i++) {
+		if (pool && vip[i].pool != pool)
+			continue;
 		json_array_append_new(array, describe(context->service, &vip[i]));
 		worker_yield();
 	}
@@ -210,7 +214,7 @@ static int vip_list(struct methods_context *context, const json_t *params, json_
 	int ret = no_params(params, err);
 
 	if (!ret)
-		ret = each_vip(context, NULL, service_vip_state, &vips, err);
+		ret = each_vip(context, NULL, NULL, service_vip_state, &vips, err);
 	if (!ret)
 		*result = with_digest(context, json_pack("{s:o}", "vips", vips));
 	return ret;
@@ -230,6 +234,63 @@ static int vip_show(struct methods_context *context, const json_t *params, json_
 	return ret;
 }
 
+/* --- pools --- */
+
+static json_t *pool_state(const struct lb_service *service, const struct lb_pool *pool,
+			  bool with_vips)
+{
+	json_t *object = schema_write(&lb_pool_schema, pool), *vips = json_array();
+	size_t count = 0;
+
+	for (size_t i = 0; i < service->vip_count; i++) {
+		if (service->vips[i].pool != pool)
+			continue;
+		count++;
+		if (with_vips)
+			json_array_append_new(vips, json_string(service->vips[i].name));
+	}
+	json_object_set_new(object, "vip_count", json_integer((json_int_t)count));
+	if (with_vips)
+		json_object_set(object, "vips", vips);
+	json_decref(vips);
+	return object;
+}
+
+static int pool_list(struct methods_context *context, const json_t *params, json_t **result,
+		     struct lb_err *err)
+{
+	const struct lb_service *service = service_document(context->service);
+	json_t *pools;
+	int ret = no_params(params, err);
+
+	if (ret)
+		return ret;
+	pools = json_array();
+	for (size_t i = 0; i < service->pool_count; i++) {
+		json_array_append_new(pools, pool_state(service, &service->pools[i], false));
+		worker_yield();
+	}
+	*result = with_digest(context, json_pack("{s:o}", "pools", pools));
+	return 0;
+}
+
+static int pool_show(struct methods_context *context, const json_t *params, json_t **result,
+		     struct lb_err *err)
+{
+	const struct lb_service *service = service_document(context->service);
+	const json_t *name;
+	const struct lb_json_field fields[] = {{"pool", LB_JSON_STRING, true, &name}, {0}};
+	struct lb_pool *pool;
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret)
+		ret = at_param(lb_service_get_pool(service, json_string_value(name), &pool, err),
+			       err, "pool");
+	if (!ret)
+		*result = with_digest(context, pool_state(service, pool, true));
+	return ret;
+}
+
 static json_t *vip_with_backends(struct service *service, const struct lb_vip *vip)
 {
 	char text[LB_ENDPOINT_TEXT];
@@ -237,6 +298,15 @@ static json_t *vip_with_backends(struct service *service, const struct lb_vip *v
 	return json_pack("{s:s, s:s, s:o}", "name", vip->name, "address",
 			 lb_endpoint_format(&vip->endpoint, text), "backends",
 			 service_backend_states(service, vip));
+}
+
+/* Of a name that a pool and a VIP have, the pool is meant. */
+static const struct lb_pool *pool_meant(const struct methods_context *context,
+					const char *reference)
+{
+	const struct lb_service *service = service_document(context->service);
+
+	return reference ? lb_service_find_pool(service, reference) : NULL;
 }
 
 static int backend_list(struct methods_context *context, const json_t *params, json_t **result,
@@ -247,7 +317,8 @@ static int backend_list(struct methods_context *context, const json_t *params, j
 	int ret = vip_param(params, false, &reference, err);
 
 	if (!ret)
-		ret = each_vip(context, reference, vip_with_backends, &vips, err);
+		ret = each_vip(context, reference, pool_meant(context, reference),
+			       vip_with_backends, &vips, err);
 	if (!ret)
 		*result = with_digest(context, json_pack("{s:o}", "vips", vips));
 	return ret;
@@ -301,7 +372,7 @@ static int stats(struct methods_context *context, const json_t *params, json_t *
 		ret = list_verdicts(context->datapath, &verdicts, err);
 	if (ret)
 		return ret;
-	ret = each_vip(context, reference, service_vip_stats, &vips, err);
+	ret = each_vip(context, reference, NULL, service_vip_stats, &vips, err);
 	if (ret)
 		json_decref(verdicts);
 	else
@@ -434,6 +505,8 @@ static const struct method {
 	{"iface.list", iface_list, AT_ONCE},
 	{"vip.list", vip_list, READS},
 	{"vip.show", vip_show, READS},
+	{"pool.list", pool_list, READS},
+	{"pool.show", pool_show, READS},
 	{"backend.list", backend_list, READS},
 	{"stats", stats, READS},
 	{"explain", methods_explain, ASKS},

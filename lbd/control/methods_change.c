@@ -14,7 +14,7 @@
 
 /* What requests say; NULL: it was left out, or is no parameter of the method. */
 struct change_params {
-	const json_t *vip, *address, *backend, *set, *document;
+	const json_t *vip, *pool, *address, *backend, *set, *document;
 	const json_t *dry_run, *force, *max_moved_percent, *if_digest, *confirm_s;
 };
 
@@ -37,7 +37,15 @@ static int find_vip(const struct lb_service *service, const json_t *reference, s
 			"vip");
 }
 
-static int find_backend(const struct lb_vip *vip, const json_t *value, struct lb_backend **out,
+/* Backends belong to pools. */
+static int find_users_pool(const struct lb_service *service, const json_t *reference,
+			   struct lb_pool **out, struct lb_err *err)
+{
+	return at_param(lb_service_get_users_pool(service, json_string_value(reference), out, err),
+			err, "vip");
+}
+
+static int find_backend(const struct lb_pool *pool, const json_t *value, struct lb_backend **out,
 			struct lb_err *err)
 {
 	struct lb_addr address;
@@ -45,12 +53,12 @@ static int find_backend(const struct lb_vip *vip, const json_t *value, struct lb
 
 	if (lb_addr_parse(json_string_value(value), &address, err))
 		return at_param(-EINVAL, err, "address");
-	*out = lb_pool_find_backend(vip->pool, &address);
+	*out = lb_pool_find_backend(pool, &address);
 	if (*out)
 		return 0;
-	lb_err_set(err, LB_ERR_NOT_FOUND, "address", "VIP \"%s\" has no backend %s", vip->name,
-		   lb_addr_format(&address, text));
-	return lb_err_hint(err, "see: lbctl backend list %s", vip->name);
+	lb_err_set(err, LB_ERR_NOT_FOUND, "address", "%s \"%s\" has no backend %s",
+		   pool->named ? "pool" : "VIP", pool->name, lb_addr_format(&address, text));
+	return lb_err_hint(err, "see: lbctl backend list %s", pool->name);
 }
 
 /* --- VIPs --- */
@@ -81,38 +89,77 @@ static int vip_del(struct lb_service **next, const struct change_params *params,
 	return at_param(lb_service_del_vip(*next, reference, err), err, "vip");
 }
 
+/* --- pools --- */
+
+static int pool_add(struct lb_service **next, const struct change_params *params,
+		    struct lb_err *err)
+{
+	struct lb_pool pool = {0};
+	int ret = schema_read(&lb_pool_schema, params->pool, &pool, err);
+
+	if (!ret)
+		ret = lb_service_add_pool(*next, &pool, err);
+	schema_clear(&lb_pool_schema, &pool);
+	return at_param(ret, err, "pool");
+}
+
+static int find_pool(const struct lb_service *service, const json_t *name, struct lb_pool **out,
+		     struct lb_err *err)
+{
+	return at_param(lb_service_get_pool(service, json_string_value(name), out, err), err,
+			"pool");
+}
+
+static int pool_set(struct lb_service **next, const struct change_params *params,
+		    struct lb_err *err)
+{
+	struct lb_pool *pool;
+	int ret = find_pool(*next, params->pool, &pool, err);
+
+	return ret ? ret
+		   : at_param(schema_edit(&lb_pool_schema, params->set, pool, err), err, "set");
+}
+
+static int pool_del(struct lb_service **next, const struct change_params *params,
+		    struct lb_err *err)
+{
+	const char *name = json_string_value(params->pool);
+
+	return at_param(lb_service_del_pool(*next, name, err), err, "pool");
+}
+
 /* --- backends --- */
 
 static int backend_add(struct lb_service **next, const struct change_params *params,
 		       struct lb_err *err)
 {
-	struct lb_vip *vip;
+	struct lb_pool *pool;
 	struct lb_backend backend;
-	int ret = find_vip(*next, params->vip, &vip, err);
+	int ret = find_users_pool(*next, params->vip, &pool, err);
 
 	if (ret)
 		return ret;
 	ret = schema_read(&lb_backend_schema, params->backend, &backend, err);
 	if (!ret)
-		ret = lb_pool_add_backend(vip->pool, &backend, err);
+		ret = lb_pool_add_backend(pool, &backend, err);
 	return at_param(ret, err, "backend");
 }
 
 /* The backend that {"vip", "address"} is about. */
 static int backend_param(struct lb_service *next, const struct change_params *params,
-			 struct lb_vip **vip, struct lb_backend **backend, struct lb_err *err)
+			 struct lb_pool **pool, struct lb_backend **backend, struct lb_err *err)
 {
-	int ret = find_vip(next, params->vip, vip, err);
+	int ret = find_users_pool(next, params->vip, pool, err);
 
-	return ret ? ret : find_backend(*vip, params->address, backend, err);
+	return ret ? ret : find_backend(*pool, params->address, backend, err);
 }
 
 static int backend_set(struct lb_service **next, const struct change_params *params,
 		       struct lb_err *err)
 {
-	struct lb_vip *vip;
+	struct lb_pool *pool;
 	struct lb_backend *backend;
-	int ret = backend_param(*next, params, &vip, &backend, err);
+	int ret = backend_param(*next, params, &pool, &backend, err);
 
 	if (ret)
 		return ret;
@@ -122,23 +169,23 @@ static int backend_set(struct lb_service **next, const struct change_params *par
 static int backend_del(struct lb_service **next, const struct change_params *params,
 		       struct lb_err *err)
 {
-	struct lb_vip *vip;
+	struct lb_pool *pool;
 	struct lb_backend *backend;
 	struct lb_addr gone;
-	int ret = backend_param(*next, params, &vip, &backend, err);
+	int ret = backend_param(*next, params, &pool, &backend, err);
 
 	if (ret)
 		return ret;
 	gone = backend->address;
-	return at_param(lb_pool_del_backend(vip->pool, &gone, err), err, "address");
+	return at_param(lb_pool_del_backend(pool, &gone, err), err, "address");
 }
 
 static int set_drain(struct lb_service *next, const struct change_params *params, bool drain,
 		     struct lb_err *err)
 {
-	struct lb_vip *vip;
+	struct lb_pool *pool;
 	struct lb_backend *backend;
-	int ret = backend_param(next, params, &vip, &backend, err);
+	int ret = backend_param(next, params, &pool, &backend, err);
 
 	if (!ret)
 		backend->drain = drain;
@@ -173,7 +220,17 @@ static int config_document(struct lb_service **next, const struct change_params 
 
 /* --- carrying them out --- */
 
-enum { VIP = 1, NEW_VIP = 2, ADDRESS = 4, BACKEND = 8, SET = 16, DOCUMENT = 32, CONFIRM = 64 };
+enum {
+	VIP = 1,
+	NEW_VIP = 2,
+	ADDRESS = 4,
+	BACKEND = 8,
+	SET = 16,
+	DOCUMENT = 32,
+	CONFIRM = 64,
+	POOL = 128,
+	NEW_POOL = 256,
+};
 
 static const struct change_method {
 	const char *name;
@@ -187,6 +244,9 @@ static const struct change_method {
 	{"vip.add", vip_add, NEW_VIP, "vip", false},
 	{"vip.set", vip_set, VIP | SET, "set", false},
 	{"vip.del", vip_del, VIP, "vip", false},
+	{"pool.add", pool_add, NEW_POOL, "pool", false},
+	{"pool.set", pool_set, POOL | SET, "set", false},
+	{"pool.del", pool_del, POOL, "pool", false},
 	{"backend.add", backend_add, VIP | BACKEND, "backend", false},
 	{"backend.set", backend_set, VIP | ADDRESS | SET, "set", false},
 	{"backend.del", backend_del, VIP | ADDRESS, "address", false},
@@ -216,6 +276,8 @@ static int read_params(const struct change_method *change, const json_t *request
 	} all[] = {
 		{{"vip", LB_JSON_STRING, true, &out->vip}, VIP},
 		{{"vip", LB_JSON_OBJECT, true, &out->vip}, NEW_VIP},
+		{{"pool", LB_JSON_STRING, true, &out->pool}, POOL},
+		{{"pool", LB_JSON_OBJECT, true, &out->pool}, NEW_POOL},
 		{{"address", LB_JSON_STRING, true, &out->address}, ADDRESS},
 		{{"backend", LB_JSON_OBJECT, true, &out->backend}, BACKEND},
 		{{"set", LB_JSON_OBJECT, true, &out->set}, SET},

@@ -153,7 +153,17 @@ NOT_FOUND = {"code": 1, "message": "no VIP \"wbe\"", "data": {"path": "vip", "hi
 DOCUMENT = {"vips": [{"name": "web", "address": "192.0.2.10:443/tcp", "table": "rendezvous",
                       "table_size": 65537, "transition_s": 900, "flow_idle_s": 5400, "backends": [{"address": "10.0.0.2", "weight": 10}]}]}
 
+POOL = {"name": "web", "table": "rendezvous", "table_size": 16381, "transition_s": 900, "flow_idle_s": 900,
+        "datagram_transition_s": 60, "datagram_flow_idle_s": 120, "encap": "ipip", "backends": [
+            {"address": "10.0.0.2", "weight": 10, "drain": False}, {"address": "10.0.0.3", "weight": 5, "drain": True}]}
+SHARED = {f: v for f, v in change("changed", 656, 1.0, 1.0).items() if f != "address"}
+
 REPLIES = {
+    "pool.add": {"changed": True, "pools": [{"name": "web", "what": "added"}], "vips": []},
+    "pool.set": {"changed": True, "pools": [SHARED], "vips": []},
+    "pool.del": {"changed": True, "pools": [{"name": "web", "what": "removed"}], "vips": []},
+    "pool.list": {"pools": [dict(POOL, vip_count=2), dict(POOL, name="spare", vip_count=0, encap="gue", backends=[])]},
+    "pool.show": dict(POOL, vip_count=2, vips=["a", "[2001:db8::10]:53/udp"]),
     "version": {"version": "0.1.0", "abi": 1, "kernel": "6.1.0"},
     "status": STATUS,
     "iface.list": INTERFACES,

@@ -99,6 +99,19 @@ golden vip_show "vip show tells a VIP's table, traffic and backends" <<'END'
 vip show web
 vip show web --json
 END
+golden pools "pools are added, changed, shown, listed and removed" <<'END'
+pool add web --table-size 16381 --health http --health-path /up
+pool set web --datagram-transition 30s
+pool set web --table maglev --dry-run
+pool set web
+pool list
+pool show web
+pool show web --json
+pool del web --force
+vip add 192.0.2.10:443/tcp --pool web
+vip set shop --pool web2 --dry-run
+backend list spare
+END
 golden backend_list "backend list takes a VIP or none" <<'END'
 backend list
 backend list web
@@ -333,7 +346,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 27 commands" 27 "$(wc -l <commands)"
+check_equal "the help knows of 32 commands" 32 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -561,7 +574,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip backend iface stats top doctor explain config watch version help completion"
+completes "lbctl " "status vip pool backend iface stats top doctor explain config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

@@ -1,0 +1,85 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Do VIPs of a running lbd share a pool, follow it, and move to another one? In a network namespace of its own.
+#
+# LBD and LBCTL name the binaries. Needs root.
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/lbd.sh
+. tests/lib/lbd.sh
+
+LBD=$(realpath "${LBD:-build/lbd/lbd}")
+LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
+ID=lbpool$$
+PINS=/sys/fs/bpf/$ID
+
+if [ "$(id -u)" != 0 ]; then
+	skip "pools of a running lbd" "root"
+	finish
+fi
+DIR=$(mktemp -d)
+at_exit rm -rf "$DIR"
+chmod 755 "$DIR"
+STATE=$DIR/state
+KEPT=$STATE/service.json
+
+set_up() {
+	make_node "$STATE" 256k || return
+	cat >"$DIR/lbd.json" <<-END
+		{"interfaces": ["e0"], "state_dir": "$STATE", "pin_dir": "$PINS",
+		 "control": {"path": "$DIR/lbd.sock", "group": "daemon"},
+		 "limits": {"vips": 64, "members": 1024, "slots": 32768, "flows": 64}}
+	END
+	at_exit "$LBD" --config "$DIR/lbd.json" --detach
+	at_exit stop_lbd
+	start_lbd
+}
+
+# says WORDS… -- TEXT: lbctl WORDS… fails with that in its message
+refuses() {
+	local text=${*: -1}
+	! lb "${@:1:$#-1}" >"$DIR/out" 2>&1 && grep -qF "$text" "$DIR/out"
+}
+
+backends() {
+	lb --json backend list "$1" | jq -r '[.vips[] | "\(.name):" + ([.backends[].address] | join("+"))] | join(" ")'
+}
+
+format_is() {
+	[ "$(jq .format "$KEPT")" = "$1" ]
+}
+
+set_up
+check "a pool is added" lb pool add p --table-size 251
+check "and has backends before it has VIPs" lb backend add p 10.0.0.2
+check "a VIP uses it" lb vip add 192.0.2.1:80/tcp --name web --pool p
+check "so does one of another protocol" lb vip add 192.0.2.1:53/udp --name dns --pool p
+check "and one has a pool of its own" lb vip add 192.0.2.2:80/tcp --name own --table-size 251
+check "a backend that is added by a VIP is its pool's" lb backend add dns 10.0.0.3
+check_equal "so all its VIPs have it" "web:10.0.0.2+10.0.0.3 dns:10.0.0.2+10.0.0.3" \
+	"$(backends p | tr ' ' '\n' | sort -r | paste -sd' ')"
+check_equal "and the other one has not" "own:" "$(backends own)"
+check_equal "each VIP has the transition of its protocol" "900 60" \
+	"$(lb --json vip show web | jq .transition_s) $(lb --json vip show dns | jq .transition_s)"
+check "a pool that is used is not removed, and its VIPs are named" refuses pool del p 'is used by 2 VIPs: dns, web'
+check "what is the pool's is not set in a VIP" refuses vip set web --table maglev 'table is a field of pool "p"'
+check "it is set in the pool" lb pool set p --table maglev
+check_equal "for all its VIPs" "maglev maglev" \
+	"$(lb --json vip list | jq -r '[.vips[] | select(.pool == "p").table] | join(" ")')"
+check "the kept file is of format 3" format_is 3
+before=$(lb config export)
+stop_lbd TERM
+start_lbd
+check_equal "another lbd comes back with the same document" "$before" "$(lb config export)"
+check "a VIP moves to another pool" eval 'lb pool add p2 --table-size 251 && lb backend add p2 10.0.0.3 &&
+	lb vip set web --pool p2 --force'
+check_equal "and has its backends" "web:10.0.0.3" "$(backends web)"
+check "one with a pool of its own does, too" lb vip set own --pool p2
+check_equal "and both are told of" "2 1" "$(lb --json pool list | jq -r '[.pools[].vip_count] | sort | reverse | join(" ")')"
+check "VIPs go" eval 'lb vip del web --force && lb vip del dns --force && lb vip del own --force'
+check "then pools may" eval 'lb pool del p && lb pool del p2'
+check "and the kept file is one for an lbd that knows no pools" format_is 2
+finish
