@@ -341,7 +341,7 @@ run-deb: all
 	$(Q)lbd/package/deb.sh $(O)/deb $(DEB)
 
 # The sources, and the BPF programs of this build: those that "make test" has loaded, if it was run before.
-dist: $(PROGRAMS) $(addprefix $(O)/bpf/,lb.skel.h tunnel.skel.h)
+dist: $(PROGRAMS) $(addprefix $(O)/bpf/,explain.skel.h lb.skel.h tunnel.skel.h)
 	$(call say,DIST,$(O)/lbd-$(VERSION).tar.xz)
 	$(Q)lbd/package/dist.sh $(O) $(O)/lbd-$(VERSION).tar.xz
 
