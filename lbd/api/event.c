@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define VIPS_SHOWN 3 /* of a change; the others are counted */
+#define SHOWN 3 /* pools, and VIPs, of a change; the others are counted */
 
 struct text {
 	char *out;
@@ -104,37 +104,48 @@ static void add_at_risk(struct text *text, const json_t *at_risk)
 		    (long long)integer_of(backend, "recorded_flows"));
 }
 
-static void add_vip(struct text *text, const json_t *vip)
+static void add_item(struct text *text, const char *what, const json_t *item)
 {
-	const json_t *moved = json_object_get(vip, "moved");
+	const json_t *moved = json_object_get(item, "moved");
 
-	add(text, "vip %s: ", string_of(vip, "name"));
-	if (!is(vip, "what", "changed"))
-		add(text, "%s", string_of(vip, "what"));
+	add(text, "%s %s: ", what, string_of(item, "name"));
+	if (!is(item, "what", "changed"))
+		add(text, "%s", string_of(item, "what"));
 	else if (integer_of(moved, "slots"))
 		add(text, "moved %.1f %% of slots (ideal %.1f %%)",
 		    json_number_value(json_object_get(moved, "percent")),
 		    json_number_value(json_object_get(moved, "ideal_percent")));
 	else
 		add(text, "changed, no slot moved");
-	add_at_risk(text, json_object_get(vip, "at_risk"));
+	add_at_risk(text, json_object_get(item, "at_risk"));
+}
+
+/* `before`: there is a list already. */
+static bool add_list(struct text *text, const json_t *items, const char *what, const char *several,
+		     bool before)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (items, i, item) {
+		if (i == SHOWN)
+			break;
+		add(text, "%s", i || before ? "; " : ": ");
+		add_item(text, what, item);
+	}
+	if (json_array_size(items) > SHOWN)
+		add(text, "; and %zu more %s", json_array_size(items) - SHOWN, several);
+	return json_array_size(items);
 }
 
 static void add_change(struct text *text, const json_t *event)
 {
-	const json_t *vips = json_object_get(json_object_get(event, "change"), "vips");
-	const json_t *vip;
-	size_t i;
+	const json_t *change = json_object_get(event, "change");
+	bool before;
 
 	add_cause(text, event);
-	json_array_foreach (vips, i, vip) {
-		if (i == VIPS_SHOWN)
-			break;
-		add(text, "%s", i ? "; " : ": ");
-		add_vip(text, vip);
-	}
-	if (json_array_size(vips) > VIPS_SHOWN)
-		add(text, "; and %zu more VIPs", json_array_size(vips) - VIPS_SHOWN);
+	before = add_list(text, json_object_get(change, "pools"), "pool", "pools", false);
+	add_list(text, json_object_get(change, "vips"), "vip", "VIPs", before);
 }
 
 static void add_confirm(struct text *text, const json_t *event)
@@ -160,17 +171,25 @@ static void add_next_hop(struct text *text, const json_t *event)
 	add_why(text, event, "reason");
 }
 
+static void add_whose(struct text *text, const json_t *event)
+{
+	const char *of = json_object_get(event, "pool") ? "pool" : "vip";
+
+	add(text, "%s %s", of, string_of(event, of));
+}
+
 /* Health, drain, and serve. */
 static void add_backend(struct text *text, const json_t *event)
 {
-	add(text, "vip %s backend %s %s", string_of(event, "vip"), string_of(event, "backend"),
-	    string_of(event, "state"));
+	add_whose(text, event);
+	add(text, " backend %s %s", string_of(event, "backend"), string_of(event, "state"));
 	add_why(text, event, "error");
 }
 
 static void add_vip_health(struct text *text, const json_t *event)
 {
-	add(text, "vip %s %s", string_of(event, "vip"), string_of(event, "state"));
+	add_whose(text, event);
+	add(text, " %s", string_of(event, "state"));
 	if (json_object_get(event, "new_flows"))
 		add(text, " (%lld backends): %s", (long long)integer_of(event, "backends"),
 		    is(event, "new_flows", "drop") ? "new flows are dropped"

@@ -2,7 +2,9 @@
 /* What is balanced: the service document. It has the same shape in files, on the socket and in
  * `lbctl --json`.
  *
- *   {"vips": [{"name": "web",
+ *   {"pools": [{"name": "proxies", "backends": [{"address": "10.0.0.9"}]}],
+ *    "vips": [{"address": "192.0.2.11:443/tcp", "pool": "proxies"},
+ *             {"name": "web",
  *              "address": "192.0.2.10:443/tcp",
  *              "table": "rendezvous",
  *              "table_size": 65537,
@@ -117,6 +119,10 @@ json_t *lb_service_to_json(const struct lb_service *service);
 /* Every field but the backends; of a VIP, its pool's too. */
 json_t *lb_pool_settings(const struct lb_pool *pool);
 json_t *lb_vip_settings(const struct lb_vip *vip);
+/* What the name is of, for sentences and as a field of events: "pool", or of a VIP's own "VIP" and
+ * "vip". */
+const char *lb_pool_word(const struct lb_pool *pool);
+const char *lb_pool_field(const struct lb_pool *pool);
 /* The weight that counts for new flows: 0 while it drains. */
 uint32_t lb_backend_share(const struct lb_backend *backend);
 /* Of a UDP VIP, 0 of others: for how many seconds a backend that takes no new flows any more still

@@ -76,6 +76,16 @@ void lb_service_free(struct lb_service *service)
 	free(service);
 }
 
+const char *lb_pool_word(const struct lb_pool *pool)
+{
+	return pool->named ? "pool" : "VIP";
+}
+
+const char *lb_pool_field(const struct lb_pool *pool)
+{
+	return pool->named ? "pool" : "vip";
+}
+
 json_t *lb_pool_settings(const struct lb_pool *pool)
 {
 	struct lb_pool alone = *pool;

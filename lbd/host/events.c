@@ -139,13 +139,14 @@ static const char *unless_empty(const char *text)
 	return text && *text ? text : NULL;
 }
 
-void events_health(struct events *events, const char *vip, const struct lb_addr *backend,
-		   const char *state, int64_t since_ms, const char *error)
+void events_health(struct events *events, const char *of, const char *name,
+		   const struct lb_addr *backend, const char *state, int64_t since_ms,
+		   const char *error)
 {
 	char address[LB_ADDR_TEXT], time[EVENTS_TIME_TEXT];
 
 	events_emit(events,
-		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "event", "health", "vip", vip,
+		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "event", "health", of, name,
 			      "backend", lb_addr_format(backend, address), "state", state, "since",
 			      events_time_ms(since_ms, time), "error", unless_empty(error)));
 }

@@ -36,10 +36,11 @@ void events_emit_long(struct events *events, json_t *event);
 /* The event of a change that was taken back, a new reference; `change` is borrowed. */
 json_t *events_revert(const char *reason, json_t *change);
 
-/* A health check has changed its mind. `error`: why, in plain words; NULL or "" when there is
+/* A health check has changed its mind. `of`: what has the name, "vip" or "pool". `error`: why, in plain words; NULL or "" when there is
  * nothing wrong. `since_ms`: when it did, CLOCK_REALTIME. */
-void events_health(struct events *events, const char *vip, const struct lb_addr *backend,
-		   const char *state, int64_t since_ms, const char *error);
+void events_health(struct events *events, const char *of, const char *name,
+		   const struct lb_addr *backend, const char *state, int64_t since_ms,
+		   const char *error);
 
 /* An interface of lbd.json. `state`: "attached" (`mode`: how, `reason`: why not natively),
  * "detached" (`reason`: why), "link_up", "link_down". `mode` and `reason` may be NULL or "". */

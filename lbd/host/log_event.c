@@ -18,12 +18,14 @@ static bool is(const json_t *event, const char *field, const char *value)
 /* A change that ends flows. */
 static bool is_risky(const json_t *event)
 {
-	const json_t *vips = json_object_get(json_object_get(event, "change"), "vips"), *vip;
+	static const char *const lists[] = {"pools", "vips"};
+	const json_t *change = json_object_get(event, "change"), *item;
 	size_t i;
 
-	json_array_foreach (vips, i, vip)
-		if (json_array_size(json_object_get(vip, "at_risk")))
-			return true;
+	for (size_t list = 0; list < 2; list++)
+		json_array_foreach (json_object_get(change, lists[list]), i, item)
+			if (json_array_size(json_object_get(item, "at_risk")))
+				return true;
 	return false;
 }
 

@@ -248,8 +248,8 @@ static void warn_of_vip(const struct service *service, const struct lb_pool *poo
 	if (!count)
 		return;
 	json_array_append_new(
-		warnings, json_sprintf("%zu of %zu backends of VIP %s %s resolved, %s first%s",
-				       count, live->backend_count, pool->name,
+		warnings, json_sprintf("%zu of %zu backends of %s %s %s resolved, %s first%s",
+				       count, live->backend_count, lb_pool_word(pool), pool->name,
 				       serve ? "take new flows although their next hop is not"
 					     : "get no new flows until their next hop is",
 				       lb_addr_format(&live->backends[first].address, address),

@@ -249,8 +249,9 @@ static bool find_member(const struct service *service, uint16_t number, size_t *
 static void tell(const struct service *service, const struct lb_pool *pool,
 		 const struct lb_addr *backend, const struct health_view *view)
 {
-	events_health(service->events, pool->name, backend, health_status_name(view->status),
-		      view->since.wall_ms, view->status == HEALTH_UNHEALTHY ? view->error : NULL);
+	events_health(service->events, lb_pool_field(pool), pool->name, backend,
+		      health_status_name(view->status), view->since.wall_ms,
+		      view->status == HEALTH_UNHEALTHY ? view->error : NULL);
 }
 
 const uint32_t check_times_us[CHECK_TIME_COUNT] = {

@@ -110,17 +110,18 @@ static void warn_of_pool(const struct service *service, const struct lb_pool *po
 
 	if (live->backend_count && !shares.all)
 		json_array_append_new(warnings,
-				      json_sprintf("no backend of VIP %s takes new flows: each is "
+				      json_sprintf("no backend of %s %s takes new flows: each is "
 						   "draining or has weight 0",
-						   pool->name));
+						   lb_pool_word(pool), pool->name));
 	if (shares.all && shares.unhealthy == shares.all)
-		json_array_append_new(
-			warnings,
-			json_sprintf("every backend of VIP %s%s is unhealthy: %s", pool->name,
-				     shares.all < live->backend_count ? " that could take new flows"
-								      : "",
-				     use_all ? "all of them are used"
-					     : "none of them takes new flows"));
+		json_array_append_new(warnings,
+				      json_sprintf("every backend of %s %s%s is unhealthy: %s",
+						   lb_pool_word(pool), pool->name,
+						   shares.all < live->backend_count
+							   ? " that could take new flows"
+							   : "",
+						   use_all ? "all of them are used"
+							   : "none of them takes new flows"));
 }
 
 /* One warning for a VIP: what keeps one check from being made often keeps all. */
@@ -140,9 +141,10 @@ static void warn_of_faults(const struct service *service, const struct lb_pool *
 	if (count)
 		json_array_append_new(
 			warnings,
-			json_sprintf("this balancer cannot check %zu of %zu backends of VIP %s, "
+			json_sprintf("this balancer cannot check %zu of %zu backends of %s %s, "
 				     "which keep the state that they had: %s",
-				     count, live->backend_count, pool->name, shown.error));
+				     count, live->backend_count, lb_pool_word(pool), pool->name,
+				     shown.error));
 }
 
 void health_warnings(const struct service *service, json_t *warnings)

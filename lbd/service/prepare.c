@@ -89,10 +89,13 @@ static int check_size(const struct plan_pool *plan, struct lb_err *err)
 	if (plan->before->pool->table_size == plan->after->pool->table_size)
 		return 0;
 	lb_err_set(err, LB_ERR_REFUSED, "table_size",
-		   "the table size of VIP %s is %u and cannot be changed after creation",
-		   plan->after->pool->name, plan->before->pool->table_size);
-	return lb_err_hint(err, "with another one every flow would move: delete the VIP and add it "
-				"again if that is acceptable");
+		   "the table size of %s %s is %u and cannot be changed after creation",
+		   lb_pool_word(plan->after->pool), plan->after->pool->name,
+		   plan->before->pool->table_size);
+	return lb_err_hint(err,
+			   "with another one every flow would move: delete the %s and add it "
+			   "again if that is acceptable",
+			   lb_pool_word(plan->after->pool));
 }
 
 int prepare_pool(struct change *change, struct pool_step *step, struct lb_err *err)

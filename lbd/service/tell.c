@@ -22,9 +22,9 @@ static void tell(const struct service *service, const struct lb_pool *pool,
 	char address[LB_ADDR_TEXT];
 
 	events_emit(service->events,
-		    json_pack("{s:s, s:s, s:s, s:s}", "event", "drain", "vip", pool->name,
-			      "backend", lb_addr_format(&backend->address, address), "state",
-			      "drained"));
+		    json_pack("{s:s, s:s, s:s, s:s}", "event", "drain", lb_pool_field(pool),
+			      pool->name, "backend", lb_addr_format(&backend->address, address),
+			      "state", "drained"));
 }
 
 static void tell_pool(struct service *service, size_t i, const uint64_t *before, bool quietly)
@@ -91,15 +91,16 @@ static void tell_all_unhealthy(const struct service *service, const struct lb_po
 	const bool use_all = pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
 
 	events_emit(service->events,
-		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "vip_health", "vip", pool->name,
-			      "state", "all_unhealthy", "backends", (int)backends, "new_flows",
-			      use_all ? "use_all" : "drop"));
+		    json_pack("{s:s, s:s, s:s, s:i, s:s}", "event", "vip_health",
+			      lb_pool_field(pool), pool->name, "state", "all_unhealthy", "backends",
+			      (int)backends, "new_flows", use_all ? "use_all" : "drop"));
 }
 
 static void tell_recovered(const struct service *service, const struct lb_pool *pool)
 {
-	events_emit(service->events, json_pack("{s:s, s:s, s:s}", "event", "vip_health", "vip",
-					       pool->name, "state", "recovered"));
+	events_emit(service->events,
+		    json_pack("{s:s, s:s, s:s}", "event", "vip_health", lb_pool_field(pool),
+			      pool->name, "state", "recovered"));
 }
 
 /* Between, while nothing is known of any, is neither. */
@@ -128,8 +129,8 @@ void tell_serving(const struct service *service, const struct lb_pool *pool, str
 
 		if (standing->held && backend->weight && !standing->arriving)
 			events_emit(service->events,
-				    json_pack("{s:s, s:s, s:s, s:s}", "event", "serve", "vip",
-					      pool->name, "backend",
+				    json_pack("{s:s, s:s, s:s, s:s}", "event", "serve",
+					      lb_pool_field(pool), pool->name, "backend",
 					      lb_addr_format(&backend->address, address), "state",
 					      "serving"));
 		standing->held = standing_is_held(standing, &pool->backends[i], backend->weight);

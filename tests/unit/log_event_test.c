@@ -88,6 +88,14 @@ static const struct {
 	 LOG_LEVEL_INFO,
 	 "config.apply, on trial for 60 s by root (uid 0): vip web: moved 16.7 % of slots (ideal "
 	 "16.7 %); vip a: added; vip b: removed; and 2 more VIPs"},
+	{"{'event':'change','method':'backend.del','backend':'10.0.0.2','change':{'pools':["
+	 "{'name':'p','what':'changed'," MOVED
+	 ",'at_risk':[{'backend':'10.0.0.2','recorded_flows':12}]}],'vips':[" WEB "]}}",
+	 LOG_LEVEL_WARNING,
+	 "backend.del 10.0.0.2: pool p: moved 16.7 % of slots (ideal 16.7 %), at risk: backend "
+	 "10.0.0.2 (flows on record: 12); vip web: moved 16.7 % of slots (ideal 16.7 %)"},
+	{"{'event':'drain','pool':'p','backend':'10.0.0.2','state':'drained'}", LOG_LEVEL_INFO,
+	 "pool p backend 10.0.0.2 drained"},
 	{"{'event':'revert','reason':'not confirmed in time','change':{'vips':[" WEB "]}}",
 	 LOG_LEVEL_WARNING, "not confirmed in time: vip web: moved 16.7 % of slots (ideal 16.7 %)"},
 	{"{'event':'revert','reason':'asked for','change':{'vips':[]},'uid':0,'user':'root'}",
