@@ -21,7 +21,7 @@ packet_tests() {
 		case $program in
 		*/promise_run_test | */random_test) [ ! -e /run/vm/job ] || continue ;;
 		esac
-		timeout 120 "$program" || status=1
+		timeout 600 "$program" || status=1
 	done
 	return "$status"
 }

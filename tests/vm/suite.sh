@@ -18,7 +18,7 @@ build=$1
 packet_tests() {
 	local program status=0
 	for program in "$build"/tests/packet/*_test; do
-		timeout 240 "$program" || status=1
+		timeout 600 "$program" || status=1
 	done
 	return "$status"
 }
