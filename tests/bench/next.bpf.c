@@ -189,13 +189,14 @@ static __always_inline __u32 whose_turn(__u32 burst)
 static __always_inline int change_frame(struct xdp_md *ctx, __u32 from, __u32 to)
 {
 	const volatile struct next_config *config = &next_configs[to];
-	__u64 length = config->length;
+	const __u32 length = config->length;
+	__u64 last = length - 1;
 
-	barrier_var(length);
-	if (length < 1 || length > NEXT_FRAME ||
+	barrier_var(last); /* else 6.1 does not know that the length is not 0 */
+	if (last >= NEXT_FRAME ||
 	    bpf_xdp_adjust_tail(ctx, (int)length - (int)next_configs[from].length))
 		return -1;
-	return bpf_xdp_store_bytes(ctx, 0, (void *)config->frame, length);
+	return bpf_xdp_store_bytes(ctx, 0, (void *)config->frame, last + 1);
 }
 
 /* A part of a burst is over: the head, which is not timed, or the timed rest. */
