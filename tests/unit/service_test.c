@@ -1174,6 +1174,7 @@ static void a_vip_has_counters_of_its_own_or_the_sums_of_its_members(void **stat
 	stats = vip_stats();
 	assert_int_equal(json_integer_value(json_object_get(stats, "packets")), 5);
 	json_decref(stats);
+	fake_close();
 }
 
 static void a_vip_that_is_set_up_bit_by_bit_needs_no_transition(void **state)
