@@ -77,32 +77,33 @@ static json_t *ask(const struct partial *partial, const char *method, const json
 	return result;
 }
 
+/* A field of each of the items. */
+static void offer_each(FILE *out, const struct partial *partial, const json_t *items,
+		       const char *field)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (items, i, item) {
+		const char *text = json_string_value(json_object_get(item, field));
+
+		if (text)
+			candidate(out, partial, text, (int)strlen(text));
+	}
+}
+
 static void offer_vips(FILE *out, const struct partial *partial)
 {
 	json_auto_t *result = ask(partial, "vip.list", NULL);
-	const json_t *vip;
-	size_t i;
 
-	json_array_foreach (json_object_get(result, "vips"), i, vip) {
-		const char *name = json_string_value(json_object_get(vip, "name"));
-
-		if (name)
-			candidate(out, partial, name, (int)strlen(name));
-	}
+	offer_each(out, partial, json_object_get(result, "vips"), "name");
 }
 
 static void offer_pools(FILE *out, const struct partial *partial)
 {
 	json_auto_t *result = ask(partial, "pool.list", NULL);
-	const json_t *pool;
-	size_t i;
 
-	json_array_foreach (json_object_get(result, "pools"), i, pool) {
-		const char *name = json_string_value(json_object_get(pool, "name"));
-
-		if (name)
-			candidate(out, partial, name, (int)strlen(name));
-	}
+	offer_each(out, partial, json_object_get(result, "pools"), "name");
 	/* Of backends, a VIP means its pool. */
 	if (partial->word_count && strcmp(partial->words[0], "backend") == 0)
 		offer_vips(out, partial);
@@ -114,15 +115,8 @@ static void offer_backends(FILE *out, const struct partial *partial)
 	json_auto_t *params = json_pack("{s:s*}", "vip", reference);
 	json_auto_t *result = params ? ask(partial, "backend.list", params) : NULL;
 	const json_t *vip = json_array_get(json_object_get(result, "vips"), 0);
-	const json_t *backend;
-	size_t i;
 
-	json_array_foreach (json_object_get(vip, "backends"), i, backend) {
-		const char *address = json_string_value(json_object_get(backend, "address"));
-
-		if (address)
-			candidate(out, partial, address, (int)strlen(address));
-	}
+	offer_each(out, partial, json_object_get(vip, "backends"), "address");
 }
 
 /* "rendezvous|maglev" */
