@@ -116,8 +116,7 @@ int lb_service_from_json(const json_t *document, struct lb_service **out, struct
  * new reference; NULL without memory. */
 json_t *lb_service_to_json(const struct lb_service *service);
 
-/* Every field but the backends; of a VIP, its pool's too. */
-json_t *lb_pool_settings(const struct lb_pool *pool);
+/* Every field but the backends; its pool's too. */
 json_t *lb_vip_settings(const struct lb_vip *vip);
 /* What the name is of, for sentences and as a field of events: "pool", or of a VIP's own "VIP" and
  * "vip". */

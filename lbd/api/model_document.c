@@ -86,17 +86,6 @@ const char *lb_pool_field(const struct lb_pool *pool)
 	return pool->named ? "pool" : "vip";
 }
 
-json_t *lb_pool_settings(const struct lb_pool *pool)
-{
-	struct lb_pool alone = *pool;
-	json_t *object;
-
-	alone.backend_count = 0;
-	object = schema_write(&lb_pool_schema, &alone);
-	json_object_del(object, "backends");
-	return object;
-}
-
 json_t *lb_vip_settings(const struct lb_vip *vip)
 {
 	struct lb_vip alone = *vip;

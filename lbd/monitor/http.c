@@ -635,15 +635,3 @@ void http_counts(const struct http *http, struct http_counts *out)
 {
 	*out = http ? http->counts : (struct http_counts){0};
 }
-
-uint16_t http_port(const struct http *http)
-{
-	struct sockaddr_storage address;
-	socklen_t length = sizeof(address);
-
-	if (getsockname(evconnlistener_get_fd(http->listener), (struct sockaddr *)&address,
-			&length))
-		return 0;
-	return ntohs(address.ss_family == AF_INET6 ? ((struct sockaddr_in6 *)&address)->sin6_port
-						   : ((struct sockaddr_in *)&address)->sin_port);
-}

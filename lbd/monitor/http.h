@@ -55,6 +55,5 @@ void http_serve(struct http *http, struct worker *worker);
 /* After the worker. */
 void http_close(struct http *http);
 void http_counts(const struct http *http, struct http_counts *out);
-uint16_t http_port(const struct http *http);
 
 #endif
