@@ -12,21 +12,17 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
-#include <sys/prctl.h>
 #include <sys/queue.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "../host/exec_rights.h"
+#include "../host/spawn.h"
 #include "probe.h"
 
 #define DYING_MS 100 /* how long the end of a killed command is waited for at the very end */
@@ -219,112 +215,27 @@ static void environment_fill(const struct health_probe *probe, struct environmen
 	out->list[VARIABLES] = NULL;
 }
 
-/* From here to its end the child shares our memory, while we wait: it makes system calls and no
- * more. By hand, since posix_spawn cannot give up capabilities. */
-
-static int child_descriptors(const int write_fds[STREAMS])
+/* 0 or a positive error number. */
+static int run(const struct health_probe *probe, const char *path, const int write_fds[STREAMS],
+	       pid_t *pid)
 {
-	int null = open("/dev/null", O_RDONLY);
-
-	if (null < 0 || dup2(null, 0) < 0 || dup2(write_fds[OUTPUT], 1) < 0 ||
-	    dup2(write_fds[ERRORS], 2) < 0 || close_range(3, ~0u, 0))
-		return -1;
-	return chdir("/");
-}
-
-/* None ignored but as the kernel does, none blocked; those that must not be touched refuse. */
-static void child_signals(void)
-{
-	const struct sigaction ordinary = {.sa_handler = SIG_DFL};
-	sigset_t none;
-
-	for (int number = 1; number < NSIG; number++)
-		sigaction(number, &ordinary, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* What a check has no use for; its time is bounded as well, should it leave its group. */
-static int child_limits(uint32_t timeout_ms)
-{
-	const struct {
-		int what;
-		rlim_t limit;
-	} limits[] = {
-		{RLIMIT_CORE, 0},
-		{RLIMIT_NOFILE, 256},
-		{RLIMIT_NPROC, 1024},
-		{RLIMIT_CPU, timeout_ms / 1000 + 1},
+	const struct exec_rights *rights = probe->exec->rights;
+	struct environment environment;
+	const struct spawn program = {
+		.path = path,
+		.arguments = probe->check->command,
+		.environment = environment.list,
+		.input = -1,
+		.output = write_fds[OUTPUT],
+		.errors = write_fds[ERRORS],
+		.more = -1,
+		.uid = rights->uid,
+		.gid = rights->gid,
+		.cpu_s = probe->check->timeout_ms / 1000 + 1,
 	};
 
-	umask(077);
-	for (size_t i = 0; i < sizeof(limits) / sizeof(*limits); i++) {
-		struct rlimit limit;
-
-		if (getrlimit(limits[i].what, &limit))
-			return -1;
-		if (limit.rlim_max > limits[i].limit) /* lbd may not raise what is lower */
-			limit.rlim_max = limits[i].limit;
-		limit.rlim_cur = limit.rlim_max;
-		if (setrlimit(limits[i].what, &limit))
-			return -1;
-	}
-	return 0;
-}
-
-/* The user, without supplementary groups, and without capabilities. The calls are the kernel's,
- * since those of libc would change every thread of lbd. */
-static int child_identity(const struct exec_rights *rights)
-{
-	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-	const struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = {0};
-	const unsigned long uid = rights->uid, gid = rights->gid;
-
-	if (syscall(SYS_setgroups, 0, NULL) || syscall(SYS_setresgid, gid, gid, gid) ||
-	    syscall(SYS_setresuid, uid, uid, uid) || syscall(SYS_capset, &header, none))
-		return -1;
-	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-}
-
-static _Noreturn void child_run(const struct health_probe *probe, const char *path,
-				char *const *environment, const int write_fds[STREAMS],
-				volatile int *error)
-{
-	child_signals();
-	/* A session of its own, or it could push what it types into lbd's terminal. */
-	if (setsid() >= 0 && !child_descriptors(write_fds) &&
-	    !child_limits(probe->check->timeout_ms) && !child_identity(probe->exec->rights))
-		execve(path, probe->check->command, environment);
-	*error = errno;
-	_exit(127);
-}
-
-/* 0 or a positive error number. */
-static int spawn(const struct health_probe *probe, const char *path, const int write_fds[STREAMS],
-		 pid_t *pid)
-{
-	const int dumpable = prctl(PR_GET_DUMPABLE);
-	struct environment environment;
-	sigset_t all, before;
-	volatile int error = 0;
-	pid_t child;
-
 	environment_fill(probe, &environment);
-	sigfillset(&all);
-	sigprocmask(SIG_SETMASK, &all, &before); /* no handler of ours runs in the child */
-	child = vfork();
-	if (!child)
-		child_run(probe, path, environment.list, write_fds, &error);
-	if (child < 0)
-		error = errno;
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	/* Our memory, which was the child's when it changed its user, has lost this by that. */
-	if (dumpable == 1)
-		prctl(PR_SET_DUMPABLE, 1);
-	if (child > 0 && error)
-		waitpid(child, NULL, 0);
-	*pid = child;
-	return error;
+	return spawn(&program, pid);
 }
 
 /* Follows a process that runs already; what fails here ends it. 0 or -errno. */
@@ -353,7 +264,7 @@ static int job_start(struct job *job, const char *path)
 	for (int i = 0; i < STREAMS && !error; i++)
 		error = stream_open(job->exec->base, &job->streams[i], &write_fds[i]);
 	if (!error)
-		error = -spawn(job->probe, path, write_fds, &job->pid);
+		error = -run(job->probe, path, write_fds, &job->pid);
 	for (int i = 0; i < STREAMS; i++)
 		if (write_fds[i] >= 0)
 			close(write_fds[i]);
