@@ -48,7 +48,7 @@ static __noinline int explain_packet(struct xdp_md *ctx, struct lb_explained *to
 static __always_inline int explain_vip(struct packet *packet, struct vip *vip,
 				       struct lb_explained *to)
 {
-	const int verdict = vip_find(packet, vip);
+	const int verdict = vip_find(packet, vip, 0);
 
 	if (!vip->slots_size)
 		return 1;

@@ -75,8 +75,6 @@ __noinline int fragment_follow(struct packet *packet)
 /* Whether the VIP takes this fragment, and by what; `flags` are its LB_VIP_*. */
 static __always_inline int fragment_admit(struct packet *packet, __u32 flags)
 {
-	struct packet copy;
-
 	if (flags & LB_VIP_FRAGMENTS_DROP)
 		return LB_DROP_FRAGMENT;
 	if (flags & LB_VIP_FRAGMENTS_3TUPLE) {
@@ -85,10 +83,8 @@ static __always_inline int fragment_admit(struct packet *packet, __u32 flags)
 	}
 	if (!packet->has_ports)
 		return LB_DROP_FRAGMENT_UNKNOWN;
-	if (packet->fragment == FRAGMENT_FIRST) {
-		copy = *packet;
-		fragment_record(&copy);
-	}
+	if (packet->fragment == FRAGMENT_FIRST)
+		fragment_record(packet);
 	return LB_NEXT;
 }
 

@@ -53,10 +53,10 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 	struct vip vip = {};
 	int verdict;
 
-	verdict = vip_find(packet, &vip);
+	verdict = vip_find(packet, &vip, plain);
 	if (verdict != LB_NEXT)
 		return verdict;
-	if (unlikely(packet->fragment)) {
+	if (!plain && packet->fragment) {
 		verdict = fragment_admit(packet, vip.flags);
 		if (verdict != LB_NEXT)
 			return verdict;

@@ -261,17 +261,15 @@ static __noinline int vip_none(struct packet *packet)
 }
 
 /* LB_NEXT and *vip, or the verdict of what is for no VIP or is for one but malformed. *vip may be
- * without slots for a fragment without ports, see fragment_admit. */
-static __always_inline int vip_find(const struct packet *packet, struct vip *vip)
+ * without slots for a fragment without ports, see fragment_admit. `plain`: a constant; such a packet
+ * is whole, and lives in registers, so it is handed to nobody. */
+static __always_inline int vip_find(struct packet *packet, struct vip *vip, int plain)
 {
-	struct packet copy;
-
 	if (packet->has_ports ? vip_by_port(packet, vip) : vip_by_address(packet, vip))
 		return packet->fault;
-	if (!unlikely(packet->fragment | packet->quoted))
+	if (plain || !(packet->fragment | packet->quoted))
 		return LB_PASS_NOT_VIP;
-	copy = *packet;
-	return vip_none(&copy);
+	return vip_none(packet);
 }
 
 #endif

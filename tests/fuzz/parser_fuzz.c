@@ -167,7 +167,7 @@ static int stages(struct xdp_md *ctx, struct packet *packet, struct vip *vip)
 	if (verdict == LB_NEXT && rare_is(packet))
 		verdict = rare(ctx, packet);
 	if (verdict == LB_NEXT)
-		verdict = vip_find(packet, vip);
+		verdict = vip_find(packet, vip, 0);
 	if (verdict == LB_NEXT && packet->fragment)
 		verdict = fragment_admit(packet, vip->flags);
 	return verdict;
