@@ -46,6 +46,7 @@ static int print_balancer(void)
 		options.slots = config.slots;
 		options.flows = config.flows;
 		options.answer_rate = config.answer_rate;
+		options.vip_counters = config.vip_counters;
 		options.seed[0] = options.seed[1] = 1;
 		status = datapath_open(&options, &datapath, &err);
 	}
