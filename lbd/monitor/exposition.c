@@ -113,7 +113,7 @@ static void add_family_name(struct text *out, const struct metric_family *family
 {
 	size_t length = strlen(family->name);
 
-	if (openmetrics && family->type == METRIC_COUNTER)
+	if (openmetrics && (family->type == METRIC_COUNTER || family->type == METRIC_PLANE_COUNTER))
 		length -= strlen("_total");
 	if (openmetrics && family->type == METRIC_INFO)
 		length -= strlen("_info");
@@ -122,7 +122,7 @@ static void add_family_name(struct text *out, const struct metric_family *family
 
 static void add_head(struct text *out, const struct metric_family *family, bool openmetrics)
 {
-	static const char *const types[] = {"counter", "gauge", "gauge", "histogram"};
+	static const char *const types[] = {"counter", "counter", "gauge", "gauge", "histogram"};
 
 	text_string(out, "# HELP ");
 	add_family_name(out, family, openmetrics);

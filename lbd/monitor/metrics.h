@@ -13,7 +13,14 @@
 
 struct methods_context;
 
-enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_INFO, METRIC_HISTOGRAM };
+/* A plane counter is one that the data plane keeps, and that lbd's start does not set to 0. */
+enum metric_type {
+	METRIC_COUNTER,
+	METRIC_PLANE_COUNTER,
+	METRIC_GAUGE,
+	METRIC_INFO,
+	METRIC_HISTOGRAM
+};
 
 /* Names are as Prometheus has them, without "lbd_"; a counter's ends with _total, an info's with _info. */
 #define METRIC_LIST(X)                                                                             \
@@ -37,9 +44,9 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_INFO, METRIC_HISTOGRAM }
 	  "Processor time of each turn of lbd's event loop.")                                      \
 	X(LONGEST_TURN, GAUGE, "loop_longest_turn_cpu_seconds", "s",                               \
 	  "Processor time of the longest turn since lbd was started.")                             \
-	X(VERDICTS, COUNTER, "packets_total", "{packet}",                                          \
+	X(VERDICTS, PLANE_COUNTER, "packets_total", "{packet}",                                    \
 	  "Packets by their verdict, and the action that this is: pass, forward, answer or drop.") \
-	X(FLOW_EVENTS, COUNTER, "flow_table_operations_total", "{operation}",                      \
+	X(FLOW_EVENTS, PLANE_COUNTER, "flow_table_operations_total", "{operation}",                \
 	  "What the flow table did.")                                                              \
 	X(FLOWS, GAUGE, "flow_table_flows", "{flow}", "Flows on record, as last counted.")         \
 	X(FLOW_ROOM, GAUGE, "flow_table_capacity_flows", "{flow}",                                 \
@@ -58,9 +65,9 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_INFO, METRIC_HISTOGRAM }
 	X(VIP, INFO, "vip_info", "", "Address of a VIP, and how its flows are balanced.")          \
 	X(VIP_TABLE, INFO, "vip_table_info", "",                                                   \
 	  "Digest of a VIP's table: equal on two nodes exactly when their tables are.")            \
-	X(VIP_PACKETS, COUNTER, "vip_packets_total", "{packet}",                                   \
+	X(VIP_PACKETS, PLANE_COUNTER, "vip_packets_total", "{packet}",                             \
 	  "Clients' packets to a VIP, unless lbd.json has vip_counters false.")                    \
-	X(VIP_BYTES, COUNTER, "vip_bytes_total", "By",                                             \
+	X(VIP_BYTES, PLANE_COUNTER, "vip_bytes_total", "By",                                       \
 	  "Bytes of these packets, without Ethernet and outer headers.")                           \
 	X(VIP_BACKENDS, GAUGE, "vip_backends", "{backend}", "Backends of a VIP.")                  \
 	X(VIP_SERVING, GAUGE, "vip_serving_backends", "{backend}",                                 \
@@ -73,9 +80,9 @@ enum metric_type { METRIC_COUNTER, METRIC_GAUGE, METRIC_INFO, METRIC_HISTOGRAM }
 	  "How often a backend of the VIP has become healthy or unhealthy.")                       \
 	X(VIP_CHECK_TIME, HISTOGRAM, "vip_health_check_duration_seconds", "s",                     \
 	  "How long health checks took, successes and failures.")                                  \
-	X(PACKETS, COUNTER, "backend_packets_total", "{packet}",                                   \
+	X(PACKETS, PLANE_COUNTER, "backend_packets_total", "{packet}",                             \
 	  "Clients' packets to a backend, since it was added.")                                    \
-	X(BYTES, COUNTER, "backend_bytes_total", "By",                                             \
+	X(BYTES, PLANE_COUNTER, "backend_bytes_total", "By",                                       \
 	  "Bytes of these packets, without Ethernet and outer headers.")                           \
 	X(WEIGHT, GAUGE, "backend_weight", "", "Weight of a backend in the service document.")     \
 	X(SHARE, GAUGE, "backend_serving_weight", "",                                              \

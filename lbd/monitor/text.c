@@ -85,6 +85,23 @@ static size_t character(const unsigned char *at)
 	return length;
 }
 
+void text_json(struct text *text, const char *value)
+{
+	char escape[8];
+	size_t length;
+
+	for (; *value; value += length ? length : 1) {
+		length = character((const unsigned char *)value);
+		if (*value == '\\' || *value == '"')
+			text_add(text, (const char[]){'\\', *value}, 2);
+		else if ((unsigned char)*value < ' ')
+			text_add(text, escape,
+				 (size_t)snprintf(escape, sizeof(escape), "\\u%04x", *value));
+		else
+			text_add(text, length ? value : "?", length ? length : 1);
+	}
+}
+
 void text_label(struct text *text, const char *value)
 {
 	size_t length;

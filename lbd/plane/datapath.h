@@ -38,6 +38,8 @@ struct datapath_attachment {
 int datapath_open(const struct datapath_options *options, struct datapath **out,
 		  struct lb_err *err);
 bool datapath_adopted(const struct datapath *datapath);
+/* When its maps were made, in seconds since 1970, by this lbd or an earlier one; 0: not known. */
+int64_t datapath_since(const struct datapath *datapath);
 /* Frees. What is pinned stays, and packets go on being forwarded. */
 void datapath_close(struct datapath *datapath);
 

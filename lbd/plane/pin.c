@@ -285,6 +285,17 @@ int pin_adopt(struct datapath *datapath, const struct datapath_options *options,
 	return error && options->reset ? forget_maps(datapath, options, err) : error;
 }
 
+int64_t datapath_since(const struct datapath *datapath)
+{
+	struct stat status;
+	char path[PIN_PATH_MAX];
+
+	if (!datapath->pin_dir)
+		return 0;
+	pin_path(datapath->pin_dir, PIN_STAMP, path);
+	return stat(path, &status) ? 0 : status.st_mtime;
+}
+
 bool datapath_is_pinned(const char *pin_dir)
 {
 	int fd = open_stamp(pin_dir);
