@@ -23,6 +23,7 @@
 #include "../host/worker.h"
 #include "due.h"
 #include "probe.h"
+#include "refusal.h"
 
 #define START_GAP_US 500 /* between first checks */
 #define STALL_US 50000   /* a deadline seen so late tells of the loop, not of the backend */
@@ -224,27 +225,14 @@ static bool grace(struct health_watch *watch)
 	return true;
 }
 
-/* What to do at a backend that does not know the protocol of the outer header. */
-static const char *cure(const struct health_probe *probe)
-{
-	if (probe->backend.family == 6)
-		return "modprobe ip6_tunnel && ip link set ip6tnl0 up";
-	return probe->vip.address.family == 6 ? "modprobe sit && ip link set sit0 up"
-					      : "modprobe ipip && ip link set tunl0 up";
-}
-
 /* Why there is no answer, as far as the backend has said it. */
 static void print_refusal(const struct health_watch *watch, char *out, size_t size)
 {
-	static const char what[] = "the backend does not take off the outer header";
-
-	if (watch->refusal == PMTU_NO_PORT)
-		snprintf(out, size, ": %s (ICMP port unreachable): ip%s fou add port 6080 gue",
-			 what, watch->probe.backend.family == 6 ? " -6" : "");
-	else if (watch->refusal)
-		snprintf(out, size, ": %s (ICMP %s unreachable): %s", what,
-			 watch->refusal == PMTU_NO_PROTOCOL ? "protocol" : "port",
-			 cure(&watch->probe));
+	if (!watch->refusal)
+		return;
+	snprintf(out, size, ": ");
+	health_refusal_text(watch->refusal, &watch->probe.vip.address, &watch->probe.backend,
+			    out + 2, size - 2);
 }
 
 static void time_over(struct health_watch *watch)
@@ -267,6 +255,9 @@ static void begin(struct health_watch *watch)
 	watch->started_us = clock_us();
 	due_at(watch, watch->started_us + watch->check.timeout_ms * 1000LL);
 	watch->probe.full = 0;
+	if (watch->probe.seen)
+		*watch->probe.seen =
+			(struct health_seen){.began_us = watch->started_us, .connect_us = -1};
 	if (watch->check.full_mtu && watch->health->options.tunnel_mtu)
 		watch->probe.tunnel_mtu = watch->health->options.tunnel_mtu(
 			watch->health->options.user, watch->owner);
@@ -415,6 +406,7 @@ static void probe_init(struct health_watch *watch, const struct health_target *t
 		.vip = target->vip,
 		.backend = target->backend,
 		.mark = target->mark,
+		.seen = target->seen,
 		.done = on_done,
 		.fd = -1,
 	};

@@ -40,6 +40,7 @@ struct turns;
 struct health;
 struct health_watch;
 struct exec_rights;
+struct health_seen; /* probe.h */
 
 struct health_view {
 	enum health_status status;
@@ -80,6 +81,8 @@ struct health_target {
 	/* What is known already: of an earlier run, or of the watch that this one replaces. */
 	enum health_status start;
 	int64_t start_since_wall_ms; /* 0: now */
+	/* What the present check sees; outlives the watch. NULL: nobody asks. */
+	struct health_seen *seen;
 };
 
 struct health *health_new(struct event_base *base,

@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/errqueue.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -12,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#include "../api/clock.h"
 
 /* How every error begins that is this balancer's. */
 #define NOT_CHECKED "not checked: "
@@ -106,6 +108,75 @@ void health_probe_fail_errno(struct health_probe *probe, const char *what, int e
 		health_probe_not_made(probe, "%s%s", what, words_of(error));
 	else
 		health_probe_fail(probe, "%s%s", what, words_of(error));
+}
+
+/* --- what is seen of it --- */
+
+/* Only the first piece of an answer is kept. */
+void health_probe_answered(const struct health_probe *probe, const void *bytes, size_t length)
+{
+	struct health_seen *seen = probe->seen;
+
+	if (seen && !*seen->answer)
+		health_printable(bytes, length, seen->answer, sizeof(seen->answer));
+}
+
+static void see_connection(const struct health_probe *probe)
+{
+	struct health_seen *seen = probe->seen;
+
+	if (seen && seen->connect_us < 0)
+		seen->connect_us = lb_clock_ns(CLOCK_MONOTONIC) / 1000 - seen->began_us;
+}
+
+static void see_icmp(struct health_seen *seen, const struct sock_extended_err *error)
+{
+	const struct sockaddr *from = SO_EE_OFFENDER(error);
+	struct health_icmp *icmp = &seen->icmp[seen->icmp_count];
+
+	if ((error->ee_origin != SO_EE_ORIGIN_ICMP && error->ee_origin != SO_EE_ORIGIN_ICMP6) ||
+	    seen->icmp_count == HEALTH_ICMP_SHOWN)
+		return;
+	*icmp = (struct health_icmp){.type = error->ee_type, .code = error->ee_code};
+	if (from->sa_family == AF_INET6) {
+		icmp->from.family = 6;
+		memcpy(icmp->from.bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
+	} else if (from->sa_family == AF_INET) {
+		icmp->from.family = 4;
+		memcpy(icmp->from.bytes, &((const struct sockaddr_in *)from)->sin_addr, 4);
+	}
+	seen->icmp_count++;
+}
+
+/* What the kernel has queued of errors about this socket's packets (IP_RECVERR). */
+static void see_errors(const struct health_probe *probe)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[512];
+	} control;
+	struct msghdr message = {.msg_control = &control, .msg_controllen = sizeof(control)};
+	const struct cmsghdr *at;
+
+	while (probe->seen && probe->fd >= 0 &&
+	       recvmsg(probe->fd, &message, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0) {
+		for (at = CMSG_FIRSTHDR(&message); at;
+		     at = CMSG_NXTHDR(&message, (struct cmsghdr *)at))
+			if ((at->cmsg_level == IPPROTO_IP && at->cmsg_type == IP_RECVERR) ||
+			    (at->cmsg_level == IPPROTO_IPV6 && at->cmsg_type == IPV6_RECVERR))
+				see_icmp(probe->seen, (const void *)CMSG_DATA(at));
+		message.msg_controllen = sizeof(control);
+	}
+}
+
+static int ask_for_errors(const struct health_probe *probe, uint8_t family)
+{
+	const int yes = 1;
+
+	if (!probe->seen)
+		return 0;
+	return setsockopt(probe->fd, family == 6 ? IPPROTO_IPV6 : IPPROTO_IP,
+			  family == 6 ? IPV6_RECVERR : IP_RECVERR, &yes, sizeof(yes));
 }
 
 /* --- sockets --- */
@@ -210,6 +281,8 @@ static int set_options(const struct health_probe *probe, int type)
 	    setsockopt(probe->fd, SOL_SOCKET, SO_MARK, &probe->mark, sizeof(probe->mark)))
 		return -errno;
 	if (probe->check->full_mtu && fill_packets(probe, type))
+		return -errno;
+	if (ask_for_errors(probe, route_to(probe)->family))
 		return -errno;
 	return probe->check->source == LB_HEALTH_TUNNEL ? take_port(probe) : 0;
 }
@@ -319,8 +392,10 @@ bool health_socket_connected(struct health_probe *probe)
 	socklen_t length = sizeof(error);
 
 	getsockopt(probe->fd, SOL_SOCKET, SO_ERROR, &error, &length);
-	if (!error)
+	if (!error) {
+		see_connection(probe);
 		return true;
+	}
 	health_socket_close(probe);
 	health_probe_fail_errno(probe, "", error);
 	return false;
@@ -328,6 +403,7 @@ bool health_socket_connected(struct health_probe *probe)
 
 void health_socket_close(struct health_probe *probe)
 {
+	see_errors(probe);
 	if (probe->fd >= 0)
 		close(probe->fd); /* nobody else has it, so epoll forgets it */
 	probe->fd = -1;

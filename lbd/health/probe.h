@@ -18,6 +18,25 @@ struct event_base;
 struct exec_rights;
 struct health_exec;
 
+/* An ICMP error about what a check has sent. */
+struct health_icmp {
+	struct lb_addr from;
+	uint8_t type, code;
+};
+
+#define HEALTH_ANSWER_SHOWN 160 /* bytes of an answer */
+#define HEALTH_ICMP_SHOWN 4
+
+/* What came back in one check, for who asks. All 0 before it but connect_us. */
+struct health_seen {
+	int64_t began_us;                 /* by CLOCK_MONOTONIC */
+	int64_t connect_us;               /* how long the connection took; -1: there was none */
+	int status;                       /* of an HTTP response; 0: none */
+	char answer[HEALTH_ANSWER_SHOWN]; /* how it begins, printable; "" if none came */
+	size_t icmp_count;
+	struct health_icmp icmp[HEALTH_ICMP_SHOWN];
+};
+
 struct health_probe {
 	int epoll;                /* where sockets are waited for */
 	struct health_exec *exec; /* what exec probes share */
@@ -25,7 +44,8 @@ struct health_probe {
 	struct lb_endpoint vip;
 	struct lb_addr backend;
 	uint32_t mark;
-	uint32_t tunnel_mtu; /* of this check, where it is to fill a packet */
+	uint32_t tunnel_mtu;      /* of this check, where it is to fill a packet */
+	struct health_seen *seen; /* NULL: nobody asks */
 	void (*done)(struct health_probe *probe, const struct health_event *event);
 
 	/* From here on the kind's own, while it is under way. */
@@ -55,6 +75,9 @@ void health_probe_fail_errno(struct health_probe *probe, const char *what, int e
 /* The check could not be made, through no fault of the backend's. */
 void health_probe_not_made(struct health_probe *probe, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* The beginning of what the backend has answered, for who asks. */
+void health_probe_answered(const struct health_probe *probe, const void *bytes, size_t length);
 
 /* --- sockets --- */
 

@@ -123,6 +123,8 @@ static void judge(struct health_probe *probe, enum http_verdict verdict)
 	memcpy(error, exchange->reader.error, sizeof(error));
 	if (probe->check->full_mtu)
 		probe->full = segment_arrived(probe, exchange);
+	if (probe->seen)
+		probe->seen->status = exchange->reader.status;
 	stop(probe);
 	if (verdict == HTTP_GOOD)
 		health_probe_succeed(probe);
@@ -144,6 +146,7 @@ static void on_readable(struct health_probe *probe)
 		return;
 	}
 	probe->awaited = "complete HTTP response";
+	health_probe_answered(probe, piece, (size_t)length);
 	verdict = http_reader_feed(&exchange->reader, piece, (size_t)length);
 	if (verdict != HTTP_MORE)
 		judge(probe, verdict);

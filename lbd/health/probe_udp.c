@@ -42,6 +42,7 @@ static void on_readable(struct health_probe *probe)
 	int error = errno;
 
 	if (length >= 0) {
+		health_probe_answered(probe, reply, (size_t)length);
 		judge(probe, reply, (size_t)length);
 	} else if (error != EAGAIN && error != EINTR) {
 		fail(probe, error);

@@ -177,6 +177,18 @@ bool worker_is_one(void)
 	return self;
 }
 
+bool worker_is_closing(void)
+{
+	bool closing;
+
+	if (!self)
+		return false;
+	pthread_mutex_lock(&self->turns->mutex);
+	closing = self->closing;
+	pthread_mutex_unlock(&self->turns->mutex);
+	return closing;
+}
+
 /* --- jobs --- */
 
 /* The next one, which is out of the list; NULL: the end. The mutex is held. */

@@ -76,5 +76,7 @@ void worker_enter(void);
 void worker_pause(void);
 /* Whether this is a worker's thread. */
 bool worker_is_one(void);
+/* Whether the end of this job is waited for. Without the turn. */
+bool worker_is_closing(void);
 
 #endif
