@@ -300,6 +300,24 @@ static struct command table[] = {
 	},
 	{
 		.object = "backend",
+		.verb = "probe",
+		.arguments = {{.name = "POOL"}, {.name = "ADDRESS"}},
+		.summary = "check a backend once now, in the pool or not, and say what came back",
+		.detail = "The check is that of the pool or VIP; without one, whether a TCP "
+			  "connection is accepted. An http or udp check is made in small packets "
+			  "and in packets of full size; one through the tunnel also directly, and "
+			  "if it gets no answer, through the tunnel to the backend's own address: "
+			  "so decapsulation and the VIP's address are told apart. What is known of "
+			  "the backend's health stays. One probe is made at a time. Exits 4 when "
+			  "the check fails. Not on the read-only socket.",
+		.examples = {"lbctl backend probe web 10.0.0.9"},
+		.method = "backend.probe",
+		.params = params_backend_reference,
+		.view = view_probe,
+		.judge = view_probe_judge,
+	},
+	{
+		.object = "backend",
 		.verb = "del",
 		.arguments = {{.name = "POOL"}, {.name = "BACKEND"}},
 		.options = {CHANGE_OPTIONS},

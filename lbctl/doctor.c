@@ -4,6 +4,7 @@
 #include "doctor.h"
 #include <errno.h>
 #include <string.h>
+#include "advice.h"
 #include "args.h"
 #include "client.h"
 #include "sampler.h"
@@ -99,27 +100,6 @@ static bool is_silent(const json_t *vip, const char *error)
 	       strncmp(error, "no ", 3) == 0 && !strstr(error, "does not take off");
 }
 
-/* "192.0.2.10" of "192.0.2.10:80/tcp", "2001:db8::1" of "[2001:db8::1]:80/tcp". */
-static json_t *bare_address(const json_t *vip)
-{
-	const char *text = view_text(vip, "address");
-
-	if (*text == '[')
-		return json_stringn(text + 1, strcspn(text + 1, "]"));
-	return json_stringn(text, strcspn(text, ":"));
-}
-
-static json_t *fix_of_silence(const json_t *vip)
-{
-	json_auto_t *address = bare_address(vip);
-	const char *text = json_string_value(address);
-
-	return json_sprintf("at the backend: \"ip address add %s/%d dev lo\" if it lacks the "
-			    "address; \"sysctl -w net.ipv4.conf.DEV.rp_filter=0\" where inner "
-			    "packets appear; and the service must listen there",
-			    text, strchr(text, ':') ? 128 : 32);
-}
-
 static void look_at_backend(const json_t *vip, const json_t *backend, json_t *findings)
 {
 	const json_t *health = json_object_get(backend, "health");
@@ -136,7 +116,7 @@ static void look_at_backend(const json_t *vip, const json_t *backend, json_t *fi
 			 error),
 	    not_checked ? json_string("lbctl status")
 	    : is_silent(vip, error)
-		    ? fix_of_silence(vip)
+		    ? advice_silence(view_text(vip, "address"))
 		    : json_sprintf("lbctl backend list %s", view_text(vip, "name")));
 }
 

@@ -17,6 +17,8 @@ void view_vips(FILE *out, const struct invocation *invocation, const json_t *res
 void view_pool(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_pools(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_backends(FILE *out, const struct invocation *invocation, const json_t *result);
+void view_probe(FILE *out, const struct invocation *invocation, const json_t *result);
+enum exit_code view_probe_judge(const json_t *result); /* EXIT_DIFFERS: the check fails */
 void view_change(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_plan(FILE *out, const struct invocation *invocation, const json_t *result);
 /* What keeps a backend (BACKEND-STATE) from being drained: "2 flows on record, 7 slots still in

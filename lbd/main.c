@@ -60,7 +60,7 @@ struct daemon {
 	struct monitor *monitor;
 	struct methods_context methods;
 	struct turns *turns;
-	struct worker *changes, *reads, *facts, *upkeep, *scrapes;
+	struct worker *changes, *reads, *facts, *probes, *upkeep, *scrapes;
 	bool reset_flows;
 	int state_fd; /* holds the lock */
 };
@@ -337,6 +337,8 @@ static int start_workers(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = worker_new(daemon->turns, &daemon->facts, err);
 	if (!error)
+		error = worker_new(daemon->turns, &daemon->probes, err);
+	if (!error)
 		error = worker_new(daemon->turns, &daemon->upkeep, err);
 	if (!error)
 		error = worker_new(daemon->turns, &daemon->scrapes, err);
@@ -395,6 +397,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.changes = daemon->changes,
 		.reads = daemon->reads,
 		.facts = daemon->facts,
+		.probes = daemon->probes,
 	};
 	monitor_serve(daemon->monitor, daemon->scrapes);
 	return 0;
@@ -407,6 +410,7 @@ static void stop(struct daemon *daemon)
 	worker_close(daemon->changes); /* what is under way comes to its end */
 	worker_close(daemon->reads);
 	worker_close(daemon->facts);
+	worker_close(daemon->probes);
 	worker_close(daemon->upkeep);
 	worker_close(daemon->scrapes);
 	interfaces_close(daemon->interfaces);

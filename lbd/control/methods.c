@@ -13,6 +13,7 @@
 #include "methods_change.h"
 #include "methods_explain.h"
 #include "methods_interfaces.h"
+#include "methods_probe.h"
 #include "preflight_again.h"
 #include "../host/worker.h"
 #include "../service/siphash.h"
@@ -497,6 +498,7 @@ static const struct method {
 		FACTS,   /* by a worker that does nothing which takes long */
 		READS,   /* by a worker: its reply may be long */
 		ASKS,    /* the same; refused on the read-only socket */
+		PROBES,  /* by a worker: it waits for others; refused on the read-only socket */
 		CHANGES, /* by the worker for changes; refused on the read-only socket */
 	} kind;
 } methods[] = {
@@ -509,6 +511,7 @@ static const struct method {
 	{"pool.show", pool_show, READS},
 	{"backend.list", backend_list, READS},
 	{"stats", stats, READS},
+	{"backend.probe", methods_probe, PROBES},
 	{"explain", methods_explain, ASKS},
 	{"config.export", config_export, READS},
 	{"config.diff", config_diff, READS},
@@ -586,6 +589,8 @@ struct worker *methods_place(void *user, const char *name)
 		return context->changes;
 	if (!method || method->kind == AT_ONCE)
 		return NULL;
+	if (method->kind == PROBES)
+		return context->probes;
 	return method->kind == FACTS ? context->facts : context->reads;
 }
 
@@ -594,9 +599,14 @@ struct worker *methods_place_read_only(void *user, const char *name)
 	const struct methods_context *context = user;
 	struct worker *worker = methods_place(user, name);
 
-	if (worker != context->changes)
+	if (worker != context->changes && worker != context->probes)
 		return worker;
-	return name ? NULL : context->reads; /* what changes is refused at once */
+	return name ? NULL : context->reads; /* what changes or probes is refused at once */
+}
+
+static bool is_read_only(const struct method *method)
+{
+	return method->kind != CHANGES && method->kind != ASKS && method->kind != PROBES;
 }
 
 static int refuse_here(const struct config *config, const char *method, struct lb_err *err)
@@ -615,8 +625,7 @@ int methods_call_read_only(void *user, const struct peer *peer, const struct lb_
 	const struct methods_context *context = user;
 	const struct method *method = find_method(request->method);
 
-	if (method ? method->kind == CHANGES || method->kind == ASKS
-		   : methods_change_has(request->method))
+	if (method ? !is_read_only(method) : methods_change_has(request->method))
 		return refuse_here(context->config, request->method, err);
 	return methods_call(user, peer, request, result, err);
 }

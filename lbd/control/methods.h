@@ -31,9 +31,9 @@ struct methods_context {
 	json_t *warnings;        /* array of strings: what start found beside that */
 	int64_t started;         /* CLOCK_MONOTONIC seconds */
 	struct turns *turns;
-	/* Of what changes something, one after the other; of what may be long; and of status, which
-	 * waits for neither. NULL: in the loop. */
-	struct worker *changes, *reads, *facts;
+	/* Of what changes something, one after the other; of what may be long; of status, which waits
+	 * for neither; and of probes, one after the other. NULL: in the loop. */
+	struct worker *changes, *reads, *facts, *probes;
 };
 
 /* A connection that calls it gets events from then on. */

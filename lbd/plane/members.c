@@ -88,7 +88,7 @@ static void entry_set_source(struct members *members, struct lb_member *entry,
 }
 
 static void entry_fill(struct members *members, struct lb_member *entry,
-		       const struct lb_addr *address, uint32_t pool)
+		       const struct lb_addr *address, uint32_t pool, uint32_t flags)
 {
 	*entry = (struct lb_member){.pool = pool};
 	memcpy(entry->daddr, address->bytes, sizeof(entry->daddr));
@@ -96,8 +96,7 @@ static void entry_fill(struct members *members, struct lb_member *entry,
 		entry->csum = partial_checksum(address);
 	entry_set_source(members, entry, address);
 	__atomic_store_n(&entry->flags,
-			 LB_MEMBER_VALID | LB_MEMBER_OLD |
-				 (address->family == 6 ? LB_MEMBER_OUTER6 : 0),
+			 LB_MEMBER_VALID | flags | (address->family == 6 ? LB_MEMBER_OUTER6 : 0),
 			 __ATOMIC_RELEASE);
 }
 
@@ -260,8 +259,8 @@ int members_take(struct members *members, uint16_t *number, struct lb_err *err)
 	return 0;
 }
 
-int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
-		uint32_t pool, struct lb_err *err)
+static int add(struct members *members, uint16_t number, const struct lb_addr *address,
+	       uint32_t pool, uint32_t flags, struct lb_err *err)
 {
 	int error = follow(members, number, address, err);
 
@@ -270,9 +269,21 @@ int members_add(struct members *members, uint16_t number, const struct lb_addr *
 	if (members->plane->counters_reset(members->plane->datapath, number))
 		return lb_err_set(err, LB_ERR_SYSTEM, "",
 				  "the kernel refuses to set a backend's counters to 0");
-	entry_fill(members, &members->entries[number], address, pool);
+	entry_fill(members, &members->entries[number], address, pool, flags);
 	entry_set_route(members, number, members->places[number].destination);
 	return 0;
+}
+
+int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
+		uint32_t pool, struct lb_err *err)
+{
+	return add(members, number, address, pool, LB_MEMBER_OLD, err);
+}
+
+int members_add_own(struct members *members, uint16_t number, const struct lb_addr *address,
+		    struct lb_err *err)
+{
+	return add(members, number, address, LB_POOL_NUMBERS_MAX - 1, LB_MEMBER_GONE, err);
 }
 
 /* --- what an earlier lbd has left --- */

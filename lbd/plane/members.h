@@ -33,6 +33,10 @@ int members_take(struct members *members, uint16_t *number, struct lb_err *err);
  * ask for its neighbour. Nothing leads to the number yet. */
 int members_add(struct members *members, uint16_t number, const struct lb_addr *address,
 		uint32_t pool, struct lb_err *err);
+/* The same of a number that only lbd's own packets name, for a while: no client's packet comes to it,
+ * and an lbd that starts drops it. */
+int members_add_own(struct members *members, uint16_t number, const struct lb_addr *address,
+		    struct lb_err *err);
 /* What an earlier lbd has left: calls `each` for every entry in use. Each must then be adopted (the
  * way to it is followed from now on) or dropped. */
 void members_each_left(struct members *members,

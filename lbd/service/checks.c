@@ -325,6 +325,16 @@ static bool wants_tunnel(const struct lb_service *document)
 	return false;
 }
 
+static bool probe_wants_tunnel(const struct service *service)
+{
+	const struct probing *probing;
+
+	LIST_FOREACH (probing, &service->probings, entry)
+		if (probing->tunnel)
+			return true;
+	return false;
+}
+
 /* Only what is new in `next` is judged, so that a check that has become impossible does not stand
  * in the way of other changes. */
 int checks_allowed(const struct service *service, const struct lb_service *next, struct lb_err *err)
@@ -355,14 +365,19 @@ int checks_prepare(struct service *service, const struct lb_service *next, struc
 
 void checks_settle(struct service *service)
 {
-	if (!wants_tunnel(service->document))
+	if (!wants_tunnel(service->document) && !probe_wants_tunnel(service))
 		tunnels_stop(service->tunnels);
 }
 
 void service_refused(struct service *service, const struct lb_addr *backend,
 		     enum pmtu_refusal refusal)
 {
+	struct probing *probing;
+
 	health_refused(service->health, backend, refusal);
+	LIST_FOREACH (probing, &service->probings, entry)
+		if (lb_addr_equal(&probing->backend, backend))
+			probing->refusal = refusal;
 }
 
 static uint32_t tunnel_mtu(void *user, void *owner)

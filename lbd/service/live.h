@@ -69,6 +69,14 @@ struct health_check {
 
 #define FAULT_TEXT 256
 
+/* A backend that is probed at present (probe_once.c). */
+struct probing {
+	LIST_ENTRY(probing) entry;
+	struct lb_addr backend;
+	bool tunnel;               /* it goes through it */
+	enum pmtu_refusal refusal; /* what the backend has sent */
+};
+
 struct service {
 	const struct config *config;
 	struct plane plane;
@@ -116,6 +124,7 @@ struct service {
 	struct chore retry_timer;          /* pending while a check could not be set up */
 	struct chore ways_timer;           /* pending when a next hop was resolved */
 	struct tunnels *tunnels;
+	LIST_HEAD(, probing) probings; /* under way */
 
 	bool entries_wrong; /* entry_repair has to follow */
 

@@ -79,6 +79,12 @@ const char *service_revert_fault(const struct service *service);
 /* Why the last save of a document failed, or "". */
 const char *service_save_fault(const struct service *service);
 
+/* Checks the backend once, as the pool's check would, in a pool or not. `vip` is one of the pool's.
+ * Takes as long as the check, without the turn; one at a time. *result: the PROBE object of
+ * docs/protocol.md. */
+int service_probe(struct service *service, const struct lb_vip *vip, const struct lb_addr *backend,
+		  json_t **result, struct lb_err *err);
+
 /* The digest of the document in force (document_digest.h), and as text for JSON, a new reference. */
 uint64_t service_digest_value(const struct service *service);
 json_t *service_digest(const struct service *service);

@@ -157,6 +157,38 @@ POOL = {"name": "web", "table": "rendezvous", "table_size": 16381, "transition_s
         "datagram_transition_s": 60, "datagram_flow_idle_s": 120, "encap": "ipip", "backends": [
             {"address": "10.0.0.2", "weight": 10, "drain": False}, {"address": "10.0.0.3", "weight": 5, "drain": True}]}
 SHARED = {f: v for f, v in change("changed", 656, 1.0, 1.0).items() if f != "address"}
+PROBE = {
+    "vip": "192.0.2.10:443/tcp", "address": "10.0.0.9", "in_pool": False, "configured": True, "healthy": False,
+    "check": CHECKED["health"], "next_hop": {"state": "resolved", "interface": "eth1", "gateway": "10.0.0.1"},
+    "attempts": [
+        {"source": "tunnel", "full_mtu": False, "outcome": "failure", "error": "no answer within 500 ms",
+         "duration_us": 500100, "icmp": [{"from": "10.0.0.1", "type": 3, "code": 4},
+                                         {"from": "2001:db8::1", "type": 9, "code": 1}]},
+        {"source": "tunnel", "full_mtu": True, "outcome": "failure", "error": "no answer within 500 ms",
+         "duration_us": 500100},
+        {"source": "direct", "full_mtu": False, "outcome": "failure", "error": "status 503 is not 200-399",
+         "duration_us": 1250, "connect_us": 340, "status": 503, "answer": "HTTP/1.1 503 Busy??Server: x????"},
+        {"source": "tunnel", "full_mtu": False, "own_address": True, "outcome": "success", "duration_us": 800,
+         "connect_us": 300, "answer": "??binary"}]}
+
+
+def probed(**fields):
+    return dict(PROBE, **fields)
+
+
+# What is found by other probes, by the backend's address.
+PROBES = {
+    "10.0.0.1": probed(address="10.0.0.1", in_pool=True, healthy=True, attempts=[
+        {"source": "tunnel", "full_mtu": False, "outcome": "success", "duration_us": 900, "connect_us": 400}]),
+    "10.0.0.2": probed(address="10.0.0.2", attempts=PROBE["attempts"][:3]),
+    "10.0.0.3": probed(address="10.0.0.3", attempts=PROBE["attempts"][:1]),
+    "10.0.0.4": probed(address="10.0.0.4", attempts=PROBE["attempts"][:1],
+                       refused="the backend does not take off the outer header"),
+    "10.0.0.5": probed(address="10.0.0.5", attempts=PROBE["attempts"][:1], next_hop={
+        "state": "unresolved", "reason": "neighbour does not answer", "interface": "eth1", "gateway": "10.0.0.5"}),
+    "10.0.0.6": probed(address="10.0.0.6", attempts=[
+        {"source": "tunnel", "full_mtu": False, "outcome": "success"}, PROBE["attempts"][1]]),
+}
 
 REPLIES = {
     "pool.add": {"changed": True, "pools": [{"name": "web", "what": "added"}], "vips": []},
@@ -179,6 +211,7 @@ REPLIES = {
     "backend.drain": changes(change("changed", 656, 1.0, 1.0)),
     "backend.undrain": changes(),
     "backend.list": {"vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
+    "backend.probe": PROBE,
     "explain": EXPLANATION,
     "stats": {"vips": [counters(WEB), counters(DNS)], "verdicts": VERDICTS},
     "config.check": changes(change("changed", 656, 1.0, 1.0, datagrams=DATAGRAMS), change("added", name="dns"),
@@ -241,6 +274,8 @@ def answer(request):
         return {"error": NOT_FOUND}
     if request["method"] == "stats" and "vip" in params:
         return {"result": {"vips": [counters(WEB)]}}
+    if request["method"] == "backend.probe":
+        return {"result": PROBES.get(params["address"], PROBE)}
     if request["method"] == "backend.list" and "vip" in params:
         return {"result": {"vips": REPLIES["backend.list"]["vips"][:1]}}
     if "confirm_s" in params:

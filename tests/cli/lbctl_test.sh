@@ -153,6 +153,18 @@ vip set web --health-jitter many
 vip set web --healht tcp
 vip set web --health
 END
+golden probe "backend probe says what came back by each way, who has sent ICMP errors, and what fixes it" <<'END'
+backend probe web 10.0.0.9
+--json backend probe web 10.0.0.1
+backend probe web 10.0.0.1
+backend probe web 10.0.0.2
+backend probe web 10.0.0.3
+backend probe web 10.0.0.4
+backend probe web 10.0.0.5
+backend probe web 10.0.0.6
+backend probe wbe 10.0.0.2
+backend probe web
+END
 golden stats "stats shows verdicts that some packet had; --all shows each" <<'END'
 stats
 stats --all
@@ -346,7 +358,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 32 commands" 32 "$(wc -l <commands)"
+check_equal "the help knows of 33 commands" 33 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
