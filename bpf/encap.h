@@ -92,20 +92,6 @@ static __always_inline __be32 encap_source(const struct lb_member *member, __be3
 	return fixed | ((__u32)hash & member->saddr_mask);
 }
 
-static __always_inline __u8 encap_protocol(const struct packet *packet, const struct choice *choice)
-{
-	if (choice->flags & LB_MEMBER_GUE)
-		return IPPROTO_UDP;
-	return packet->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-}
-
-/* What the outer IP header is followed by. */
-static __always_inline __u32 encap_payload(const struct packet *packet, const struct choice *choice)
-{
-	return choice->flags & LB_MEMBER_GUE ? packet->length + sizeof(struct udphdr)
-					     : packet->length;
-}
-
 /* The source port is in the dynamic range and carries 14 bits of the flow hash, for routers and
  * network cards that balance by it (RFC 6335 section 6, RFC 7510 section 3.2.1): none of the bits
  * that have chosen the slot or the path. */
@@ -115,6 +101,17 @@ static __always_inline void encap_udp(struct udphdr *udp, const struct packet *p
 	udp->dest = bpf_htons(LB_GUE_PORT);
 	udp->len = bpf_htons(packet->length + sizeof(*udp));
 	udp->check = 0;
+}
+
+/* What follows the outer IP header is written where it has a header of its own; gives its protocol. */
+static __always_inline __u8 encap_inner(void *at, const struct packet *packet,
+					const struct choice *choice)
+{
+	if (unlikely(choice->flags & LB_MEMBER_GUE)) {
+		encap_udp(at, packet, choice->hash);
+		return IPPROTO_UDP;
+	}
+	return packet->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
 }
 
 /* One's complement sum over the header (RFC 1071), the constant part of it taken from the member. */
@@ -133,17 +130,17 @@ static __always_inline __u16 encap_checksum(const struct lb_member *member, cons
 }
 
 static __always_inline void encap_ipv4(struct iphdr *ip, const struct packet *packet,
-				       const struct choice *choice)
+				       const struct choice *choice, __u32 total)
 {
 	const struct lb_member *member = choice->member;
 	struct iphdr outer = {
 		.version = 4,
 		.ihl = 5,
 		.tos = packet->tos,
-		.tot_len = bpf_htons(encap_payload(packet, choice) + sizeof(outer)),
+		.tot_len = bpf_htons(total),
 		.frag_off = bpf_htons(OUTER_DF),
 		.ttl = OUTER_TTL,
-		.protocol = encap_protocol(packet, choice),
+		.protocol = encap_inner(ip + 1, packet, choice),
 		.saddr = encap_source(member, *(volatile __be32 *)&member->saddr[0], choice->hash),
 		.daddr = member->daddr[0],
 	};
@@ -154,15 +151,15 @@ static __always_inline void encap_ipv4(struct iphdr *ip, const struct packet *pa
 
 /* The flow label carries the flow hash, for routers that balance by it (RFC 6438). */
 static __always_inline void encap_ipv6(struct ipv6hdr *ip, const struct packet *packet,
-				       const struct choice *choice)
+				       const struct choice *choice, __u32 total)
 {
 	const struct lb_member *member = choice->member;
 	__be32 *words = (__be32 *)ip;
 	int i;
 
 	words[0] = bpf_htonl(6u << 28 | (__u32)packet->tos << 20 | (choice->hash & 0xfffff));
-	words[1] = bpf_htonl(encap_payload(packet, choice) << 16 |
-			     encap_protocol(packet, choice) << 8 | OUTER_TTL);
+	words[1] = bpf_htonl((total - (__u32)sizeof(*ip)) << 16 |
+			     encap_inner(ip + 1, packet, choice) << 8 | OUTER_TTL);
 	for (i = 0; i < 4; i++)
 		words[2 + i] = member->saddr[i];
 	words[5] = encap_source(member, words[5], choice->hash);
@@ -170,9 +167,11 @@ static __always_inline void encap_ipv6(struct ipv6hdr *ip, const struct packet *
 		words[6 + i] = member->daddr[i];
 }
 
-/* The frame begins at `data` and has room for everything; 0: `end` says otherwise. */
+/* The frame begins at `data` and has room for everything; 0: `end` says otherwise. `total`: bytes of the
+ * outer IP packet. */
 static __always_inline int encap_write(void *data, void *end, const struct packet *packet,
-				       const struct choice *choice, const struct macs *macs)
+				       const struct choice *choice, const struct macs *macs,
+				       __u32 total)
 {
 	void *ip;
 
@@ -181,17 +180,13 @@ static __always_inline int encap_write(void *data, void *end, const struct packe
 		    end)
 			return 0;
 		ip = encap_link(data, macs, choice->nexthop, bpf_htons(ETH_P_IPV6));
-		encap_ipv6(ip, packet, choice);
-		if (choice->flags & LB_MEMBER_GUE)
-			encap_udp(ip + sizeof(struct ipv6hdr), packet, choice->hash);
+		encap_ipv6(ip, packet, choice, total);
 	} else {
 		if (data + ETH_HLEN + VLAN_BYTES + sizeof(struct iphdr) + sizeof(struct udphdr) >
 		    end)
 			return 0;
 		ip = encap_link(data, macs, choice->nexthop, bpf_htons(ETH_P_IP));
-		encap_ipv4(ip, packet, choice);
-		if (choice->flags & LB_MEMBER_GUE)
-			encap_udp(ip + sizeof(struct iphdr), packet, choice->hash);
+		encap_ipv4(ip, packet, choice, total);
 	}
 	return 1;
 }
@@ -214,7 +209,8 @@ static __always_inline int encap_apart(struct xdp_md *ctx, const struct packet *
 	struct lb_scratch *at = bpf_map_lookup_elem(&scratch, &zero);
 
 	if (!at || bytes > sizeof(at->outer) ||
-	    !encap_write(at->outer, at->outer + sizeof(at->outer), packet, choice, macs) ||
+	    !encap_write(at->outer, at->outer + sizeof(at->outer), packet, choice, macs,
+			 packet->length + encap_bytes(choice->flags)) ||
 	    bpf_xdp_store_bytes(ctx, 0, at->outer, bytes))
 		return LB_DROP_INTERNAL;
 	return LB_NEXT;
@@ -224,7 +220,7 @@ static __always_inline int encap_apart(struct xdp_md *ctx, const struct packet *
 static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet,
 				 const struct choice *choice, int plain)
 {
-	const __u32 outer = encap_bytes(choice->flags);
+	const __u32 outer = encap_bytes(choice->flags), total = packet->length + outer;
 	const __u32 mtu = *(volatile __u32 *)&choice->nexthop->mtu;
 	struct macs macs;
 	int verdict;
@@ -232,7 +228,7 @@ static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet
 	verdict = encap_macs(choice->nexthop, &macs);
 	if (verdict != LB_NEXT)
 		return verdict;
-	if (packet->length + outer > mtu)
+	if (total > mtu)
 		return answer_too_big(ctx, packet, mtu - outer);
 	if (!plain && ctx->data_end - ctx->data != packet->l3 + packet->length)
 		encap_trim(ctx, packet->l3 + packet->length, packet->l3 + ETHERNET_PAYLOAD_MIN);
@@ -240,8 +236,8 @@ static __always_inline int encap(struct xdp_md *ctx, const struct packet *packet
 	if (bpf_xdp_adjust_head(ctx, (int)packet->l3 - ETH_HLEN - (int)outer -
 					     (int)encap_tag_bytes(&macs)))
 		return LB_DROP_NO_HEADROOM;
-	if (encap_write((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet, choice,
-			&macs))
+	if (encap_write((void *)(long)ctx->data, (void *)(long)ctx->data_end, packet, choice, &macs,
+			total))
 		return LB_NEXT;
 	return plain ? LB_DROP_INTERNAL : encap_apart(ctx, packet, choice, &macs);
 }

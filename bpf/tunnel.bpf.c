@@ -352,7 +352,8 @@ static __always_inline int wrap(struct __sk_buff *skb, const struct packet *pack
 	untagged = (struct macs){macs.dst, macs.src << 16 >> 16};
 	data = (void *)(long)skb->data;
 	end = (void *)(long)skb->data_end;
-	if (!encap_write(data, end, packet, choice, &untagged))
+	if (!encap_write(data, end, packet, choice, &untagged,
+			 packet->length + encap_bytes(choice->flags)))
 		return 0;
 	return change_tag(skb, &macs, choice->nexthop);
 }
