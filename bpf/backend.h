@@ -46,13 +46,13 @@ struct place {
 static __always_inline struct place flow_place(const struct packet *packet, const struct vip *vip,
 					       __u64 hash)
 {
+	const __u32 size = lb_place_size(vip->place);
 	__u64 own;
 
 	if (!(vip->flags & (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT)))
 		return (struct place){lb_hash_tag(hash), hash};
 	own = flow_hash(packet, 0);
-	return (struct place){
-		lb_hash_tag_within(lb_hash_slot(hash, vip->slots_size), vip->slots_size, own), own};
+	return (struct place){lb_hash_tag_within(lb_hash_slot(hash, size), size, own), own};
 }
 
 /* --- what flow.h asks for --- */
@@ -148,7 +148,8 @@ __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip
 static __always_inline int choose_member(const struct packet *packet, const struct vip *vip,
 					 struct choice *choice)
 {
-	__u32 index = vip->slots_start + lb_hash_slot(choice->hash, vip->slots_size);
+	__u32 index =
+		lb_place_start(vip->place) + lb_hash_slot(choice->hash, lb_place_size(vip->place));
 	__u32 line_index = index / LB_SLOT_LINE;
 	volatile struct lb_slot_line *line = bpf_map_lookup_elem(&slots, &line_index);
 	struct place place;
@@ -160,8 +161,8 @@ static __always_inline int choose_member(const struct packet *packet, const stru
 	choice->number = lb_slot_current(word);
 	if (!lb_slot_is_settled(word) || choice->number == LB_NONE) {
 		place = flow_place(packet, vip, choice->hash);
-		choice->number = unsettled_member(place.tag, place.bucket, word, vip->number,
-						  packet_role(packet));
+		choice->number = unsettled_member(place.tag, place.bucket, word,
+						  lb_place_number(vip->place), packet_role(packet));
 	}
 	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
 }

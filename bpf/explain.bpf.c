@@ -50,11 +50,11 @@ static __always_inline int explain_vip(struct packet *packet, struct vip *vip,
 {
 	const int verdict = vip_find(packet, vip, 0);
 
-	if (!vip->slots_size)
+	if (!lb_place_size(vip->place))
 		return 1;
-	to->vip = vip->number;
-	to->slots_start = vip->slots_start;
-	to->slots_size = vip->slots_size;
+	to->vip = lb_place_number(vip->place);
+	to->slots_start = lb_place_start(vip->place);
+	to->slots_size = lb_place_size(vip->place);
 	to->vip_flags = vip->flags;
 	to->stage = LB_EXPLAINED_VIP;
 	if (verdict != LB_NEXT)
@@ -70,10 +70,10 @@ static __always_inline void explain_slot(const struct packet *packet, const stru
 	volatile struct lb_slot_line *line;
 
 	to->hash = hash;
-	to->slot = lb_hash_slot(hash, vip->slots_size);
+	to->slot = lb_hash_slot(hash, to->slots_size);
 	to->tag = place.tag;
 	to->bucket = place.bucket;
-	index = vip->slots_start + to->slot;
+	index = to->slots_start + to->slot;
 	line_index = index / LB_SLOT_LINE;
 	line = bpf_map_lookup_elem(&slots, &line_index);
 	if (line)

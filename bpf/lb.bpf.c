@@ -32,7 +32,7 @@ static __always_inline void count(const struct packet *packet, const struct vip 
 {
 	count_in(&counters, choice->number, packet);
 	if (config.vip_counters)
-		count_in(&vip_counters, vip->number, packet);
+		count_in(&vip_counters, lb_place_number(vip->place), packet);
 }
 
 static __always_inline int send(struct xdp_md *ctx, const struct lb_nexthop *nexthop)

@@ -15,9 +15,8 @@
 
 /* What the next stages have to know of a VIP. */
 struct vip {
-	__u32 number;
-	__u32 slots_start, slots_size; /* no slots: there is no VIP, or only its address is known */
-	__u32 flags;
+	__u64 place; /* lb_place; no slots: there is no VIP, or only its address is known */
+	__u32 flags; /* LB_VIP_* */
 };
 
 /* --- the hash maps --- */
@@ -61,34 +60,27 @@ static __always_inline int vip_has_address(const struct packet *packet)
 
 static __always_inline void vip_take(const struct lb_vip_value *value, struct vip *vip)
 {
-	vip->number = value->number;
-	vip->slots_start = value->slots_start;
-	vip->slots_size = value->slots_size;
+	vip->place = lb_place(value->number, value->slots_start, value->slots_size);
 	vip->flags = value->flags;
 }
 
 /* --- the index --- */
 
-static __always_inline int vip_at(__u64 key, __u64 place, struct vip *vip)
+static __always_inline void vip_at(__u64 key, __u64 place, struct vip *vip)
 {
-	vip->number = lb_place_number(place);
-	vip->slots_start = lb_place_start(place);
-	vip->slots_size = lb_place_size(place);
+	vip->place = place;
 	vip->flags = index_flags(key);
-	return place != 0;
 }
 
 /* For what did not fit into the index. An entry for fragments is none for a packet that has ports.
  */
-static __always_inline int vip_beyond_index(const struct packet *packet, __be16 port,
-					    struct vip *vip)
+static __always_inline void vip_beyond_index(const struct packet *packet, __be16 port,
+					     struct vip *vip)
 {
 	const struct lb_vip_value *value = vip_look_up(packet, port, packet->protocol);
 
-	if (!value || value->flags & LB_VIP_FRAGMENTS_ONLY)
-		return 0;
-	vip_take(value, vip);
-	return 1;
+	if (value && !(value->flags & LB_VIP_FRAGMENTS_ONLY))
+		vip_take(value, vip);
 }
 
 /* The number of the way, if it is in the line at all. The way is then read by it, so that what is read
@@ -148,25 +140,28 @@ __noinline __u64 vip_further6(__u32 number, __u64 key, __u64 address, __u64 addr
 }
 
 /* Not in its own line, whose mark says that it may be further on. */
-static __always_inline int vip_elsewhere4(const struct packet *packet, __be16 port, __u32 number,
-					  __u64 key, struct vip *vip)
+static __always_inline void vip_elsewhere4(const struct packet *packet, __be16 port, __u32 number,
+					   __u64 key, struct vip *vip)
 {
 	const __u64 found = vip_further4(number, key);
 	const __u32 line_number = found / LB_INDEX_WAYS;
 	volatile struct lb_index4_line *line;
 	volatile struct lb_index4_way *way;
 
-	if (found == VIP_NOWHERE)
-		return vip_beyond_index(packet, port, vip);
+	if (found == VIP_NOWHERE) {
+		vip_beyond_index(packet, port, vip);
+		return;
+	}
 	line = bpf_map_lookup_elem(&index4, &line_number);
 	if (!line)
-		return 0;
+		return;
 	way = &line->way[bounds_number(found % LB_INDEX_WAYS, LB_INDEX_WAYS - 1)];
-	return index_is(way->key, key) ? vip_at(way->key, way->place, vip) : 0;
+	if (index_is(way->key, key))
+		vip_at(way->key, way->place, vip);
 }
 
-static __always_inline int vip_elsewhere6(const struct packet *packet, __be16 port, __u32 number,
-					  __u64 key, struct vip *vip)
+static __always_inline void vip_elsewhere6(const struct packet *packet, __be16 port, __u32 number,
+					   __u64 key, struct vip *vip)
 {
 	const __u64 found =
 		vip_further6(number, key, packet->destination[0], packet->destination[1]);
@@ -174,54 +169,63 @@ static __always_inline int vip_elsewhere6(const struct packet *packet, __be16 po
 	volatile struct lb_index6_line *line;
 	volatile struct lb_index6_way *way;
 
-	if (found == VIP_NOWHERE)
-		return vip_beyond_index(packet, port, vip);
+	if (found == VIP_NOWHERE) {
+		vip_beyond_index(packet, port, vip);
+		return;
+	}
 	line = bpf_map_lookup_elem(&index6, &line_number);
 	if (!line)
-		return 0;
+		return;
 	way = &line->way[bounds_number(found % LB_INDEX_WAYS, LB_INDEX_WAYS - 1)];
-	return index_is(way->key, key) ? vip_at(way->key, way->place, vip) : 0;
+	if (index_is(way->key, key))
+		vip_at(way->key, way->place, vip);
 }
 
-static __always_inline int vip_in_index4(const struct packet *packet, __be16 port, struct vip *vip)
+/* vip->place is 0 when there is none. */
+static __always_inline void vip_in_index4(const struct packet *packet, __be16 port, struct vip *vip)
 {
 	const struct index_place at = index_place4(packet->destination[0], port, packet->protocol);
 	const __u32 number = index_line(at.hash, config.index_lines);
 	volatile struct lb_index4_line *line = bpf_map_lookup_elem(&index4, &number);
 	volatile struct lb_index4_way *way;
+	__u64 key;
 
 	if (!line)
-		return 0;
+		return;
 	way = &line->way[VIP_WAY(line, at.key)];
-	if (index_is(way->key, at.key))
-		return vip_at(way->key, way->place, vip);
-	return unlikely(line->way[0].key & LB_INDEX_MORE)
-		       ? vip_elsewhere4(packet, port, number, at.key, vip)
-		       : 0;
+	key = way->key;
+	if (index_is(key, at.key))
+		vip_at(key, way->place, vip);
+	else if (unlikely(line->way[0].key & LB_INDEX_MORE))
+		vip_elsewhere4(packet, port, number, at.key, vip);
 }
 
-static __always_inline int vip_in_index6(const struct packet *packet, __be16 port, struct vip *vip)
+static __always_inline void vip_in_index6(const struct packet *packet, __be16 port, struct vip *vip)
 {
 	const struct index_place at = index_place6(packet->destination, port, packet->protocol);
 	const __u32 number = index_line(at.hash, config.index_lines);
 	volatile struct lb_index6_line *line = bpf_map_lookup_elem(&index6, &number);
 	volatile struct lb_index6_way *way;
+	__u64 key;
 
 	if (!line)
-		return 0;
+		return;
 	way = &line->way[VIP_WAY(line, at.key)];
-	if (index_is(way->key, at.key) && way->address[0] == packet->destination[0] &&
+	key = way->key;
+	if (index_is(key, at.key) && way->address[0] == packet->destination[0] &&
 	    way->address[1] == packet->destination[1])
-		return vip_at(way->key, way->place, vip);
-	return unlikely(line->way[0].key & LB_INDEX_MORE)
-		       ? vip_elsewhere6(packet, port, number, at.key, vip)
-		       : 0;
+		vip_at(key, way->place, vip);
+	else if (unlikely(line->way[0].key & LB_INDEX_MORE))
+		vip_elsewhere6(packet, port, number, at.key, vip);
 }
 
 static __always_inline int vip_in_index(const struct packet *packet, __be16 port, struct vip *vip)
 {
-	return packet->family == 4 ? vip_in_index4(packet, port, vip)
-				   : vip_in_index6(packet, port, vip);
+	if (packet->family == 4)
+		vip_in_index4(packet, port, vip);
+	else
+		vip_in_index6(packet, port, vip);
+	return vip->place != 0;
 }
 
 /* --- the stage --- */

@@ -227,7 +227,7 @@ static void check_sound(const struct xdp_md *ctx, const struct packet *packet,
 	FUZZ_CHECK(packet->l4 <= packet->l3 + packet->length);
 	FUZZ_CHECK(packet->protocol == IPPROTO_TCP || packet->protocol == IPPROTO_UDP ||
 		   packet->protocol == IPPROTO_SCTP);
-	FUZZ_CHECK(vip->slots_size);
+	FUZZ_CHECK(lb_place_size(vip->place));
 	FUZZ_CHECK(!(ctx->frame[0] & 1));
 	FUZZ_CHECK(packet->quoted ||
 		   memcmp(ip + (four ? 12 : 8), ip + (four ? 16 : 24), four ? 4 : 16));
