@@ -35,15 +35,19 @@ static __always_inline void count(const struct packet *packet, const struct vip 
 		count_in(&vip_counters, lb_place_number(vip->place), packet);
 }
 
-static __always_inline int send(struct xdp_md *ctx, const struct lb_nexthop *nexthop)
+static __always_inline int send(struct xdp_md *ctx, const struct packet *packet,
+				const struct vip *vip, const struct choice *choice)
 {
-	__u32 ifindex = nexthop->ifindex;
+	__u32 ifindex = choice->nexthop->ifindex;
+	int verdict = LB_TX;
 
-	if (ifindex == ctx->ingress_ifindex)
-		return LB_TX;
-	if (bpf_redirect_map(&egress, ifindex, XDP_DROP) != XDP_REDIRECT)
-		return LB_DROP_NO_EGRESS;
-	return LB_REDIRECT;
+	if (ifindex != ctx->ingress_ifindex) {
+		if (bpf_redirect_map(&egress, ifindex, XDP_DROP) != XDP_REDIRECT)
+			return LB_DROP_NO_EGRESS;
+		verdict = LB_REDIRECT;
+	}
+	count(packet, vip, choice);
+	return verdict;
 }
 
 /* From a packet that is understood to its backend. `plain`: a constant. */
@@ -71,10 +75,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 	verdict = encap(ctx, packet, &choice, plain);
 	if (verdict != LB_NEXT)
 		return verdict;
-	verdict = send(ctx, choice.nexthop);
-	if (verdict == LB_TX || verdict == LB_REDIRECT)
-		count(packet, &vip, &choice);
-	return verdict;
+	return send(ctx, packet, &vip, &choice);
 }
 
 /* The way of all others. Out of line, for its stack. Its packet lives in memory, that of the plain
@@ -128,6 +129,8 @@ _Static_assert(LB_VERDICT_COUNT <= 64, "verdicts fit the mask");
 
 static __always_inline int action_of(int verdict)
 {
+	if (verdict == LB_TX)
+		return XDP_TX; /* most are, and a shift takes more instructions */
 	if (1ull << verdict & tx_mask)
 		return XDP_TX;
 	if (verdict == LB_REDIRECT)
