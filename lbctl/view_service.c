@@ -334,14 +334,33 @@ static void print_datagrams(FILE *out, const json_t *datagrams, bool would)
 }
 
 /* Who gets its share of new flows later. */
-static void print_waiting(FILE *out, const json_t *waiting)
+static void print_waiting(FILE *out, const json_t *waiting, bool would)
 {
 	const json_t *backend;
 	size_t i;
 
 	json_array_foreach (waiting, i, backend)
-		fprintf(out, "  backend %s gets no new flows until %s\n",
-			view_text(backend, "backend"), view_text(backend, "until"));
+		fprintf(out, "  backend %s %s no new flows until %s\n",
+			view_text(backend, "backend"), would ? "would get" : "gets",
+			view_text(backend, "until"));
+}
+
+/* Who gets it before it is ready, since no other backend can serve. */
+static void print_serving(FILE *out, const json_t *serving, bool would)
+{
+	const json_int_t count = view_integer(serving, "backends");
+	char others[48] = "";
+
+	if (!serving)
+		return;
+	if (count > 1)
+		snprintf(others, sizeof(others), " and %lld other%s", (long long)count - 1,
+			 count > 2 ? "s" : "");
+	fprintf(out, "  backend %s%s %s new flows before %s\n", view_text(serving, "first"), others,
+		would       ? "would take"
+		: count > 1 ? "take"
+			    : "takes",
+		view_text(serving, "before"));
 }
 
 static void print_moved(FILE *out, const json_t *moved, const char *move)
@@ -369,7 +388,8 @@ void view_vip_change(FILE *out, const json_t *vip, bool would)
 		fprintf(out, "%schanged, no slot moved\n", would ? "would be " : "");
 	print_at_risk(out, json_object_get(vip, "at_risk"));
 	print_datagrams(out, json_object_get(vip, "datagrams"), would);
-	print_waiting(out, json_object_get(vip, "waiting"));
+	print_waiting(out, json_object_get(vip, "waiting"), would);
+	print_serving(out, json_object_get(vip, "serving"), would);
 }
 
 static void print_changes(FILE *out, const json_t *result, bool would)

@@ -194,12 +194,23 @@ static int make_reply(struct change *change, json_t **reply, struct change_live 
 	return error;
 }
 
+/* Who serves, and who waits. */
+static int hold(struct change *change, enum apply_mode mode, struct lb_err *err)
+{
+	int error;
+
+	if (mode == APPLY_DRY)
+		return change_each_pool(change, publish_foretell, err);
+	error = change_each_pool(change, publish_follow, err);
+	return error ? error : change_each_pool(change, publish_hold, err);
+}
+
 static int apply_steps(struct change *change, enum apply_mode mode,
 		       const struct apply_options *options, json_t **reply, struct lb_err *err)
 {
 	struct service *service = change->service;
 	struct change_live live = {0};
-	uint64_t digest;
+	uint64_t digest = 0;
 	int error = change_each_pool(change, prepare_pool, err);
 
 	if (!error)
@@ -210,10 +221,8 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	worker_enter();
 	if (!error)
 		error = assess_all(change, mode, options, err);
-	if (!error && mode != APPLY_DRY)
-		error = change_each_pool(change, publish_follow, err);
-	if (!error && mode != APPLY_DRY)
-		error = change_each_pool(change, publish_hold, err);
+	if (!error)
+		error = hold(change, mode, err);
 	if (!error)
 		error = make_reply(change, reply, &live, err);
 	if (!error && mode != APPLY_DRY)

@@ -7,7 +7,9 @@
  * the tables of those VIPs that must wait are made without them; each backend gets its share later,
  * by a transition like any other.
  */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "../host/events.h"
 #include "live.h"
@@ -190,45 +192,110 @@ static const char *because(const struct service *service, const struct table_mem
 	char problem[MEMBERS_PROBLEM_TEXT];
 
 	out[0] = '\0';
+	if (!service)
+		return out;
 	members_problem(service->members, backend->number, problem);
 	if (problem[0])
 		snprintf(out, BECAUSE_TEXT, "%s%s%s", before, problem, after);
 	return out;
 }
 
+/* What it lacks, as "its next hop is resolved (why not) and its first health check succeeds"; NULL:
+ * nothing. */
+static json_t *lacks(const struct health_standing *standing, bool checked, const char *reason)
+{
+	const bool unseen = standing->is == STANDING_WAITING || (checked && !standing->known);
+
+	if (!standing->arriving && !unseen)
+		return NULL;
+	return json_sprintf("%s%s%s%s", standing->arriving ? "its next hop is resolved" : "",
+			    reason, standing->arriving && unseen ? " and " : "",
+			    unseen ? "its first health check succeeds" : "");
+}
+
+static bool is_checked(const struct lb_pool *pool)
+{
+	return pool->health.kind != LB_HEALTH_NONE;
+}
+
 json_t *arrive_until(const struct service *service, const struct lb_pool *pool,
 		     const struct live_pool *live, size_t i)
 {
 	const struct table_member *backend = &live->backends[i];
-	const struct health_standing standing = live->standings[i];
-	char reason[BECAUSE_TEXT];
+	const struct health_standing *standing = &live->standings[i];
+	char reason[BECAUSE_TEXT] = "";
 
-	if (!standing_waits(standing, lb_backend_share(&pool->backends[i]), backend->weight))
+	if (!standing_waits(*standing, lb_backend_share(&pool->backends[i]), backend->weight))
 		return NULL;
-	if (!standing.arriving)
-		return json_string("its first health check succeeds");
-	return json_sprintf("its next hop is resolved%s",
-			    because(service, backend, " (", ")", reason));
+	if (standing->arriving)
+		because(service, backend, " (", ")", reason);
+	return lacks(standing, is_checked(pool), reason);
+}
+
+static void add_waiting(json_t **waiting, const struct table_member *backend, json_t *until)
+{
+	char address[LB_ADDR_TEXT];
+
+	if (!until)
+		return;
+	if (!*waiting)
+		*waiting = json_array();
+	json_array_append_new(*waiting, json_pack("{s:s,s:o}", "backend",
+						  lb_addr_format(&backend->address, address),
+						  "until", until));
 }
 
 json_t *arrive_waiting(const struct service *service, const struct lb_pool *pool,
 		       const struct live_pool *live)
 {
-	json_t *waiting = NULL, *until;
-	char address[LB_ADDR_TEXT];
+	json_t *waiting = NULL;
 
-	for (size_t i = 0; i < live->backend_count; i++) {
-		until = arrive_until(service, pool, live, i);
-		if (!until)
-			continue;
-		if (!waiting)
-			waiting = json_array();
-		json_array_append_new(waiting,
-				      json_pack("{s:s,s:o}", "backend",
-						lb_addr_format(&live->backends[i].address, address),
-						"until", until));
-	}
+	for (size_t i = 0; i < live->backend_count; i++)
+		add_waiting(&waiting, &live->backends[i], arrive_until(service, pool, live, i));
 	return waiting;
+}
+
+int arrive_foretell(const struct lb_pool *pool, const struct live_pool *before,
+		    struct live_pool *next)
+{
+	uint32_t *weights;
+
+	if (!before || !before->backend_count) /* see begin_whole */
+		return 0;
+	weights = calloc(next->backend_count + 1, sizeof(*weights));
+	if (!weights)
+		return -ENOMEM;
+	standing_weigh(pool, next->standings, weights);
+	for (size_t i = 0; i < next->backend_count; i++)
+		next->backends[i].weight = weights[i];
+	free(weights);
+	return 0;
+}
+
+json_t *arrive_serving(const struct lb_pool *pool, const struct live_pool *before,
+		       const struct live_pool *next)
+{
+	size_t i, from = 0, first = 0;
+	json_int_t count = 0;
+	char address[LB_ADDR_TEXT];
+	json_t *until = NULL;
+
+	for (i = 0; i < next->backend_count; i++) {
+		json_t *lacking;
+
+		if (stays(before, &from, &next->backends[i]) || !next->backends[i].weight)
+			continue;
+		lacking = lacks(&next->standings[i], is_checked(pool), "");
+		if (lacking && !count++) {
+			first = i;
+			until = json_incref(lacking);
+		}
+		json_decref(lacking);
+	}
+	return count ? json_pack("{s:I,s:s,s:o}", "backends", count, "first",
+				 lb_addr_format(&next->backends[first].address, address), "before",
+				 until)
+		     : NULL;
 }
 
 /* Those that are arriving and take new flows (`serve`), for want of others, or wait for their share. */

@@ -46,6 +46,7 @@ void change_free_steps(struct change *change)
 		json_decref(change->pool_steps[i].at_risk);
 		json_decref(change->pool_steps[i].datagrams);
 		json_decref(change->pool_steps[i].waiting);
+		json_decref(change->pool_steps[i].serving);
 	}
 	free(change->pool_steps);
 	pools_clear(&change->pools);

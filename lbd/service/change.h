@@ -16,6 +16,7 @@ struct pool_step {
 	json_t *at_risk;       /* flows that the change ends; may be NULL */
 	json_t *datagrams;     /* backends that new flows still reach for a while; may be NULL */
 	json_t *waiting;       /* backends that get no new flows yet; may be NULL */
+	json_t *serving;       /* those that are added and do before they are ready; may be NULL */
 };
 
 /* One VIP. */
@@ -121,6 +122,8 @@ json_t *outcome_json(const struct change *change);
 /* The ways to new backends are followed, and those that must wait held back. */
 int publish_follow(struct change *change, struct pool_step *step, struct lb_err *err);
 int publish_hold(struct change *change, struct pool_step *step, struct lb_err *err);
+/* What these two would come to; nothing is followed, and the step is of no other use then. */
+int publish_foretell(struct change *change, struct pool_step *step, struct lb_err *err);
 /* The tables that a pool has not had yet. */
 int publish_pool(struct change *change, struct pool_step *step, struct lb_err *err);
 int publish_step(struct change *change, struct step *step, struct lb_err *err);

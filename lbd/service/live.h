@@ -265,6 +265,13 @@ json_t *arrive_until(const struct service *service, const struct lb_pool *pool,
 /* CHANGE.waiting; NULL when no backend waits. */
 json_t *arrive_waiting(const struct service *service, const struct lb_pool *pool,
 		       const struct live_pool *live);
+/* CHANGE.serving, of those that are added; NULL when none takes new flows before it is ready. */
+json_t *arrive_serving(const struct lb_pool *pool, const struct live_pool *before,
+		       const struct live_pool *next);
+/* In a dry run, instead of arrive_hold: who takes new flows while no way to a new backend is known. For
+ * the two above; service is NULL then. 0 or -ENOMEM. */
+int arrive_foretell(const struct lb_pool *pool, const struct live_pool *before,
+		    struct live_pool *next);
 /* Adds sentences to status.warnings. */
 void arrive_warnings(const struct service *service, json_t *warnings);
 

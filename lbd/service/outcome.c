@@ -11,7 +11,7 @@ struct account {
 	const struct lb_pool *pool;
 	enum plan_what what;
 	uint32_t moved, ideal; /* slots */
-	json_t *at_risk, *datagrams, *waiting;
+	json_t *at_risk, *datagrams, *waiting, *serving;
 };
 
 static void add_pool(struct account *account, const struct pool_step *step)
@@ -22,6 +22,7 @@ static void add_pool(struct account *account, const struct pool_step *step)
 		account->at_risk = step->at_risk;
 	account->datagrams = step->datagrams;
 	account->waiting = step->waiting;
+	account->serving = step->serving;
 }
 
 /* A VIP's own pool is told of with the VIP. */
@@ -159,14 +160,14 @@ static json_t *account_json(const struct account *account)
 
 	if (account->vip)
 		lb_endpoint_format(&account->vip->endpoint, address);
-	return json_pack("{s:s,s:s*,s:s*,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*,s:O*}", "name",
+	return json_pack("{s:s,s:s*,s:s*,s:s,s:{s:i,s:i,s:f,s:i,s:f},s:O*,s:O*,s:O*,s:O*}", "name",
 			 name_of(account), "address", account->vip ? address : NULL, "pool",
 			 account->vip && account->pool->named ? account->pool->name : NULL, "what",
 			 what[account->what], "moved", "slots", (int)account->moved, "of",
 			 (int)size, "percent", percent(account->moved, size), "ideal_slots",
 			 (int)account->ideal, "ideal_percent", percent(account->ideal, size),
 			 "at_risk", account->at_risk, "datagrams", account->datagrams, "waiting",
-			 account->waiting);
+			 account->waiting, "serving", account->serving);
 }
 
 /* False without memory. */

@@ -32,6 +32,19 @@ int publish_hold(struct change *change, struct pool_step *step, struct lb_err *e
 	if (arrive_hold(change->service, pool, before, &step->next))
 		return lb_err_no_memory(err);
 	step->waiting = arrive_waiting(change->service, pool, &step->next);
+	step->serving = arrive_serving(pool, before, &step->next);
+	return 0;
+}
+
+int publish_foretell(struct change *change, struct pool_step *step, struct lb_err *err)
+{
+	const struct lb_pool *pool = step->plan.after->pool;
+	const struct live_pool *before = change_pool_before(change, step);
+
+	if (arrive_foretell(pool, before, &step->next))
+		return lb_err_no_memory(err);
+	step->waiting = arrive_waiting(NULL, pool, &step->next);
+	step->serving = arrive_serving(pool, before, &step->next);
 	return 0;
 }
 

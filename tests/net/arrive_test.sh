@@ -61,12 +61,18 @@ reply_says() {
 	grep -F "  backend $NOBODY gets no new flows until its next hop is resolved (neighbour has not answered yet)" "$LAB_DIR/reply" &&
 		grep -E "^vip web: moved 3[0-9.]+ % of slots" "$LAB_DIR/reply"
 }
+dry_run_says() {
+	lbctl backend add web "$NOBODY" --dry-run >"$LAB_DIR/reply"
+	cat "$LAB_DIR/reply"
+	grep -Fx "  backend $NOBODY would get no new flows until its next hop is resolved" "$LAB_DIR/reply"
+}
 too_much() {
 	! lbctl backend add web "$NOBODY" --max-moved 10% 2>"$LAB_DIR/error" && grep -F "this would move 3" "$LAB_DIR/error"
 }
 
 arrives() {
 	check "the share that it gets later counts for --max-moved" too_much
+	check "a dry run says what the new backend would wait for" dry_run_says
 	check "the reply to backend add says what the new backend lacks, and its share" reply_says
 	check "it waits, and has no slots" waits
 	check "status warns of it" warns "1 of 3 backends of VIP web get no new flows until their next hop is resolved, $NOBODY first: "
@@ -93,8 +99,10 @@ lost() {
 
 alone() {
 	lbctl vip add "$LAB_VIP4:81/tcp" --name alone >/dev/null
-	check_equal "the only backend serves at once, reached or not" "vip alone: changed, no slot moved" \
-		"$(lbctl backend add alone "$ALONE")"
+	check_equal "a dry run says that the only backend serves at once, reached or not" "vip alone: would be changed, no slot moved
+  backend $ALONE would take new flows before its next hop is resolved" "$(lbctl backend add alone "$ALONE" --dry-run)"
+	check_equal "and so it does, as the reply says" "vip alone: changed, no slot moved
+  backend $ALONE takes new flows before its next hop is resolved" "$(lbctl backend add alone "$ALONE")"
 	check "as does one that comes to others that cannot be reached" lbctl backend add alone "$BESIDE"
 	check "which shares the slots" has_slots alone "$BESIDE"
 	takes_address "$ALONE"

@@ -48,7 +48,7 @@ again() {
 # How many packets a connection takes is TCP's affair; and whether a neighbour has answered before the reply is written,
 # a matter of luck.
 counts() {
-	sed -E 's/ +[0-9,]+ packets +[0-9.]+ [KM]?i?B/ N packets/; / gets no new flows until its next hop /d'
+	sed -E 's/ +[0-9,]+ packets +[0-9.]+ [KM]?i?B/ N packets/; / (gets no|takes) new flows (until|before) its next hop /d'
 }
 
 step "the lab is there, lbd runs" start || finish
