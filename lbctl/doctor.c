@@ -184,6 +184,23 @@ static int ask(const struct invocation *invocation, const char *method,
 	return 0;
 }
 
+/* --- metrics --- */
+
+/* Where the collector answers, what it says tells what to do. */
+static void look_at_otlp(const json_t *otlp, json_t *findings)
+{
+	const char *error = json_string_value(json_object_get(otlp, "error"));
+	const char *url = view_text(otlp, "url");
+
+	if (!otlp || !error)
+		return;
+	add(findings, "otlp",
+	    json_sprintf("metrics do not get to %s, or not all of them: %s", url, error),
+	    strstr(error, "status 401") || strstr(error, "status 403")
+		    ? json_string("otlp.headers_file in lbd.json, and systemctl restart lbd")
+		    : json_sprintf("curl -v -H 'Content-Type: application/json' -d '{}' %s", url));
+}
+
 /* Problems that lbd has words for, with what to do. */
 static void look_at_status(const json_t *status, json_t *findings)
 {
@@ -193,6 +210,7 @@ static void look_at_status(const json_t *status, json_t *findings)
 	json_array_foreach (json_object_get(status, "warnings"), i, warning)
 		add(findings, "warning", json_incref((json_t *)warning), NULL);
 	look_at_ways(status, findings);
+	look_at_otlp(json_object_get(status, "otlp"), findings);
 }
 
 static int look(const struct invocation *invocation, json_t *findings, struct lb_err *err)

@@ -184,6 +184,26 @@ static void print_longest_turn(FILE *out, const json_t *turn)
 			units_duration(view_integer(turn, "ago_s"), ago));
 }
 
+/* Of metrics that are pushed to a collector. */
+static void print_otlp(FILE *out, const json_t *otlp)
+{
+	char text[UNITS_TEXT];
+
+	if (!otlp)
+		return;
+	fprintf(out, "otlp        %s: %s", view_text(otlp, "url"), view_text(otlp, "state"));
+	if (json_object_get(otlp, "error"))
+		fprintf(out, " (%s)", view_text(otlp, "error"));
+	if (json_object_get(otlp, "taken_ago_s"))
+		fprintf(out, ", last taken %s ago",
+			units_duration(view_integer(otlp, "taken_ago_s"), text));
+	if (json_object_get(otlp, "again_in_s"))
+		fprintf(out, ", %s waiting, tried again in %s",
+			units_count(view_integer(otlp, "waiting"), "message", text),
+			units_duration(view_integer(otlp, "again_in_s"), (char[UNITS_TEXT]){0}));
+	fputc('\n', out);
+}
+
 static void print_warnings(FILE *out, const json_t *warnings)
 {
 	const json_t *warning;
@@ -215,6 +235,7 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 								  : "of this node only",
 		view_text(seed, "digest"));
 	print_longest_turn(out, json_object_get(result, "longest_turn"));
+	print_otlp(out, json_object_get(result, "otlp"));
 	print_health(out, json_object_get(result, "health"));
 	print_next_hops(out, json_object_get(result, "next_hops"));
 	print_unroutable(out, json_object_get(result, "unroutable"));

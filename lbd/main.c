@@ -288,7 +288,6 @@ static void start_pmtu(struct daemon *daemon)
 			     err.hint));
 }
 
-/* What fails is no reason not to balance. */
 static void start_monitor(struct daemon *daemon)
 {
 	const struct monitor_options options = {
@@ -297,13 +296,8 @@ static void start_monitor(struct daemon *daemon)
 		.events = daemon->events,
 		.methods = &daemon->methods,
 	};
-	struct lb_err err = {0};
 
-	if (!monitor_open(&options, &daemon->monitor, &err))
-		return;
-	json_array_append_new(
-		daemon->warnings,
-		json_sprintf("no metrics and no status page: %s; %s", err.message, err.hint));
+	monitor_open(&options, daemon->warnings, &daemon->monitor);
 }
 
 static int start_status_line(struct daemon *daemon, struct lb_err *err)
@@ -322,7 +316,10 @@ static int start_status_line(struct daemon *daemon, struct lb_err *err)
 
 static int drop_privileges(const struct daemon *daemon, struct lb_err *err)
 {
-	const struct privileges_wanted wanted = {.other_user = *daemon->config.exec.folder};
+	const struct config *config = &daemon->config;
+	const struct privileges_wanted wanted = {
+		.other_user = *config->exec.folder || *config->otlp.endpoint,
+	};
 
 	return privileges_drop(&wanted, err);
 }
@@ -394,6 +391,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.warnings = daemon->warnings,
 		.started = lb_now_ms() / 1000,
 		.turns = daemon->turns,
+		.describe_push = monitor_describe_push,
+		.pusher = daemon->monitor,
 		.changes = daemon->changes,
 		.reads = daemon->reads,
 		.facts = daemon->facts,

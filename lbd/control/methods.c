@@ -464,7 +464,7 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		return ret;
 	*result = json_pack(
 		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o*, "
-		"s:o*, s:o}",
+		"s:o*, s:o*, s:o}",
 		"version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(), "pid",
 		(int)getpid(), "uptime_s", uptime_s(context), "interfaces",
 		interfaces_describe(context, false), "limits", service_limits(service),
@@ -473,6 +473,7 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		service_next_hops(service), "unroutable", service_unroutable(service), "health",
 		service_health(service), "hash_seed", describe_seed(context->config), "unconfirmed",
 		service_unconfirmed(service), "longest_turn", describe_longest_turn(context),
+		"otlp", context->describe_push ? context->describe_push(context->pusher) : NULL,
 		"warnings", list_warnings(context));
 	with_digest(context, *result);
 	return 0;

@@ -31,6 +31,9 @@ struct methods_context {
 	json_t *warnings;        /* array of strings: what start found beside that */
 	int64_t started;         /* CLOCK_MONOTONIC seconds */
 	struct turns *turns;
+	/* How metrics get to a collector, told by who pushes them: NULL where nobody does. */
+	json_t *(*describe_push)(const void *pusher);
+	const void *pusher;
 	/* Of what changes something, one after the other; of what may be long; of status, which waits
 	 * for neither; and of probes, one after the other. NULL: in the loop. */
 	struct worker *changes, *reads, *facts, *probes;

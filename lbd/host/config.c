@@ -188,6 +188,48 @@ static int listen_read(const struct schema_field *field, const json_t *value, vo
 	return lb_err_hint(err, "write it like 127.0.0.1:9110 or [::1]:9110");
 }
 
+/* Where the host begins, or NULL: it is none of HTTP, or has characters that no URL has. */
+static const char *host_of(const char *url)
+{
+	const size_t scheme = strcspn(url, ":");
+
+	if ((strncmp(url, "http://", 7) && strncmp(url, "https://", 8)) ||
+	    strchr("/?#:", url[scheme + 3]))
+		return NULL;
+	for (const char *at = url; *at; at++)
+		if (*at <= ' ' || *at > '~' || strchr("\"\\{}^`<>|", *at))
+			return NULL;
+	return url + scheme + 3;
+}
+
+/* "lbctl status" shows it to everybody. */
+static int endpoint_check(const struct schema_field *field, const char *text, struct lb_err *err)
+{
+	const char *host = host_of(text);
+
+	if (!host) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "%s must be a URL, not \"%s\"", field->name,
+			   text);
+		return lb_err_hint(err, "write it like https://collector.example:4318");
+	}
+	if (!memchr(host, '@', strcspn(host, "/?#")))
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s must not hold a password", field->name);
+	return lb_err_hint(err, "name a headers_file with a line like Authorization: Basic …");
+}
+
+static int otlp_settle(void *object, const json_t *given, struct lb_err *err)
+{
+	struct config *config = object;
+
+	if (!schema_given(given, "timeout_s") && config->otlp.timeout_s > config->otlp.interval_s)
+		config->otlp.timeout_s = config->otlp.interval_s;
+	if (config->otlp.timeout_s <= config->otlp.interval_s)
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "timeout_s", "timeout_s must not be above interval_s");
+	return lb_err_hint(err, "an answer that comes after the next values is of no use");
+}
+
 int config_parse_seed(const char *text, uint64_t seed[2])
 {
 	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
@@ -271,10 +313,32 @@ static const struct schema_field http_fields[] = {
 	{0},
 };
 
+static const struct schema_field otlp_fields[] = {
+	{"endpoint", &schema_string, TEXT_AT(otlp.endpoint), .required = true,
+	 .check = endpoint_check, .pattern = "^https?://[^/?#:@][!-~]*$",
+	 .help = "URL of the collector; without a path: /v1/metrics"},
+	{"interval_s", &schema_integer, AT(otlp.interval_s), .number = 60, .min = 1, .max = 86400,
+	 .help = "seconds from one push to the next"},
+	{"timeout_s", &schema_integer, AT(otlp.timeout_s), .number = 10, .min = 1, .max = 600,
+	 .help = "seconds that one attempt may take"},
+	{"headers_file", &schema_string, PATH_AT(otlp.headers_file),
+	 .help = "a file of header lines, which may hold secrets"},
+	{"ca_file", &schema_string, PATH_AT(otlp.ca_file),
+	 .help = "certificates that the collector's must be signed by, in PEM"},
+	{"instance", &schema_string, TEXT_AT(otlp.instance), .otherwise = "the host name",
+	 .help = "service.instance.id of the metrics"},
+	{"user", &schema_string, TEXT_AT(otlp.user), .min = 1, .text = "nobody",
+	 .help = "the user that curl runs as"},
+	{"queue_bytes", &schema_integer, AT(otlp.queue_bytes), .number = 16 << 20, .min = 1024,
+	 .max = 1 << 30, .help = "room for messages that wait, compressed"},
+	{0},
+};
+
 static const struct schema control_schema = {"group", control_fields, 0, .settle = control_settle};
 static const struct schema encap_schema = {"group", encap_fields, 0, .settle = NULL};
 static const struct schema limits_schema = {"group", limits_fields, 0, .settle = NULL};
 static const struct schema http_schema = {"group", http_fields, 0, .settle = NULL};
+static const struct schema otlp_schema = {"group", otlp_fields, 0, .settle = otlp_settle};
 static const struct schema exec_checks_schema = {"group", exec_checks_fields, 0,
 						 .settle = exec_checks_settle};
 
@@ -299,6 +363,8 @@ static const struct schema_field config_fields[] = {
 	 .help = "commands as health checks; without it none are run"},
 	{"http", &schema_group, 0, 0, .schema = &http_schema,
 	 .help = "metrics and the status page; without it lbd does not listen"},
+	{"otlp", &schema_group, 0, 0, .schema = &otlp_schema,
+	 .help = "metrics for an OpenTelemetry collector; without it none are pushed"},
 	{"hash_seed", &seed_kind, 0, 0, .optional = true,
 	 .help = "the key of the hash of flows, 32 hex digits, not all 0",
 	 .pattern = "^[0-9A-Fa-f]{32}$"},

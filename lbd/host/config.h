@@ -14,6 +14,7 @@
  *    "vip_counters": true,
  *    "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"},
  *    "http": {"listen": "127.0.0.1:9110"},
+ *    "otlp": {"endpoint": "https://collector:4318", "headers_file": "/etc/lbd/otlp.headers"},
  *    "hash_seed": "0123456789abcdef0123456789abcdef"}
  *
  * lbd.json(5) explains each key.
@@ -40,6 +41,14 @@ struct config_listen {
 	uint16_t port; /* host order */
 };
 
+/* Where metrics are pushed to; endpoint "": nowhere. */
+struct config_otlp {
+	char endpoint[512], instance[128];
+	char headers_file[256], ca_file[256]; /* "": none */
+	char user[EXEC_USER_MAX];
+	uint32_t interval_s, timeout_s, queue_bytes;
+};
+
 struct config {
 	char interfaces[LB_INTERFACES_MAX][IF_NAMESIZE];
 	size_t interface_count;
@@ -59,6 +68,7 @@ struct config {
 	uint32_t answer_rate; /* what the program answers by itself, a second and CPU; 0: nothing */
 	bool vip_counters;    /* packets are counted by VIP, too */
 	struct config_listen http; /* metrics and the status page */
+	struct config_otlp otlp;
 	bool seed_configured;
 	uint64_t seed[2];
 };

@@ -16,6 +16,7 @@
 #include "../host/worker.h"
 #include "../service/facts.h"
 #include "event_log.h"
+#include "push.h"
 
 const struct metric_family metric_families[METRIC_COUNT] = {
 #define METRIC_FAMILY(id, type, name, unit, help) {METRIC_##type, "lbd_" name, unit, help},
@@ -100,6 +101,20 @@ static void tell_http(const struct metrics_source *from, const struct metric_wri
 	labelled(to, METRIC_REQUESTS, "result", "refused", (double)counts.refused);
 	value(to, METRIC_DROPPED, (double)counts.dropped);
 	value(to, METRIC_CLIENTS, counts.clients);
+}
+
+static void tell_push(const struct metrics_source *from, const struct metric_writer *to)
+{
+	const struct push_counts *counts = from->push;
+
+	if (!counts)
+		return;
+	labelled(to, METRIC_PUSHED, "result", "taken", (double)counts->taken);
+	labelled(to, METRIC_PUSHED, "result", "refused", (double)counts->refused);
+	labelled(to, METRIC_PUSHED, "result", "dropped", (double)counts->dropped);
+	value(to, METRIC_PUSH_FAILURES, (double)counts->failures);
+	value(to, METRIC_PUSH_REJECTED, (double)counts->rejected);
+	value(to, METRIC_PUSH_WAITING, (double)counts->waiting_bytes);
 }
 
 /* --- the data plane --- */
@@ -318,6 +333,7 @@ void metrics_collect(const struct metrics_source *source, const struct metric_wr
 	tell_process(source, writer);
 	tell_loop(source, writer);
 	tell_http(source, writer);
+	tell_push(source, writer);
 	tell_verdicts(source, writer);
 	tell_service(source, writer);
 	tell_interfaces(source, writer);

@@ -12,6 +12,7 @@
 #include "http.h"
 
 struct methods_context;
+struct push_counts;
 
 /* A plane counter is one that the data plane keeps, and that lbd's start does not set to 0. */
 enum metric_type {
@@ -103,6 +104,14 @@ enum metric_type {
 	X(DROPPED, COUNTER, "http_dropped_connections_total", "{connection}",                      \
 	  "HTTP connections that were ended before their answer was read.")                        \
 	X(CLIENTS, GAUGE, "http_connections", "{connection}", "HTTP connections.")                 \
+	X(PUSHED, COUNTER, "otlp_messages_total", "{message}",                                     \
+	  "Messages to the collector: taken, refused, or dropped for want of room.")               \
+	X(PUSH_FAILURES, COUNTER, "otlp_failures_total", "{attempt}",                              \
+	  "Attempts to push a message that were followed by another.")                             \
+	X(PUSH_REJECTED, COUNTER, "otlp_rejected_points_total", "{point}",                         \
+	  "Values that the collector did not take, of messages that it took.")                     \
+	X(PUSH_WAITING, GAUGE, "otlp_queue_bytes", "By",                                           \
+	  "Messages that wait for the collector, compressed.")                                     \
 	X(SCRAPE_TIME, GAUGE, "collect_seconds", "s", "How long these figures took to collect.")
 
 enum metric {
@@ -142,7 +151,8 @@ struct metric_writer {
 
 struct metrics_source {
 	struct methods_context *methods;
-	const struct http *http; /* NULL: none */
+	const struct http *http;        /* NULL: none */
+	const struct push_counts *push; /* the same */
 	struct event_counts *events;
 	int64_t started_s; /* since 1970 */
 };

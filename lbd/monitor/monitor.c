@@ -12,12 +12,14 @@
 #include "exposition.h"
 #include "http.h"
 #include "metrics.h"
+#include "push.h"
 #include "status_json.h"
 
 struct monitor {
 	struct event_counts events;
 	struct metrics_source source;
 	struct http *http;
+	struct push *push;
 };
 
 static void make_metrics(const struct monitor *monitor, bool openmetrics, struct text *out)
@@ -67,51 +69,89 @@ static const struct http_resource resources[] = {
 	{0},
 };
 
-int monitor_open(const struct monitor_options *options, struct monitor **out, struct lb_err *err)
+/* What was opened, or NULL. */
+static struct http *open_http(const struct monitor_options *options, struct monitor *monitor,
+			      json_t *warnings)
 {
-	struct monitor *monitor;
-	struct http_options http = {
+	const struct http_options http = {
 		.base = options->base,
 		.listen = options->config->http,
 		.resources = resources,
+		.user = monitor,
 	};
-	int error;
+	struct lb_err err = {0};
+	struct http *out = NULL;
+
+	if (http.listen.address.family && http_open(&http, &out, &err))
+		json_array_append_new(warnings,
+				      json_sprintf("no metrics and no status page: %s; %s",
+						   err.message, err.hint));
+	return out;
+}
+
+static struct push *open_push(const struct monitor_options *options, struct monitor *monitor,
+			      json_t *warnings)
+{
+	const struct push_options push = {
+		.base = options->base,
+		.config = &options->config->otlp,
+		.source = &monitor->source,
+	};
+	struct lb_err err = {0};
+	struct push *out = NULL;
+
+	if (*push.config->endpoint && push_open(&push, &out, &err))
+		json_array_append_new(warnings, json_sprintf("no metrics are pushed: %s; %s",
+							     err.message, err.hint));
+	return out;
+}
+
+void monitor_open(const struct monitor_options *options, json_t *warnings, struct monitor **out)
+{
+	struct monitor *monitor = calloc(1, sizeof(*monitor));
 
 	*out = NULL;
-	if (!options->config->http.address.family)
-		return 0;
-	monitor = calloc(1, sizeof(*monitor));
 	if (!monitor)
-		return lb_err_no_memory(err);
-	http.user = monitor;
-	error = http_open(&http, &monitor->http, err);
-	if (error) {
+		return;
+	monitor->http = open_http(options, monitor, warnings);
+	monitor->push = open_push(options, monitor, warnings);
+	if (!monitor->http && !monitor->push) {
 		free(monitor);
-		return error;
+		return;
 	}
 	event_log_init(&monitor->events);
 	monitor->source = (struct metrics_source){
 		.methods = options->methods,
 		.http = monitor->http,
+		.push = push_counts(monitor->push),
 		.events = &monitor->events,
 		.started_s = lb_clock_ns(CLOCK_REALTIME) / 1000000000,
 	};
 	events_add_listener(options->events, event_log_count, &monitor->events);
 	events_add_sink(options->events, event_log_keep, &monitor->events);
 	*out = monitor;
-	return 0;
 }
 
 void monitor_serve(struct monitor *monitor, struct worker *worker)
 {
-	if (monitor)
-		http_serve(monitor->http, worker);
+	if (!monitor)
+		return;
+	http_serve(monitor->http, worker);
+	push_serve(monitor->push, worker);
+}
+
+json_t *monitor_describe_push(const void *user)
+{
+	const struct monitor *monitor = user;
+
+	return monitor ? push_describe(monitor->push) : NULL;
 }
 
 void monitor_close(struct monitor *monitor)
 {
 	if (!monitor)
 		return;
+	push_close(monitor->push);
 	http_close(monitor->http);
 	event_log_clear(&monitor->events);
 	free(monitor);

@@ -96,6 +96,9 @@ ILL = dict(STATUS, next_hops=STATUS["next_hops"] + [
     unroutable=[{"address": "10.9.9.9", "reason": "network is unreachable"}],
     health={"healthy": 1234, "unhealthy": 0, "unknown": 1},
     hash_seed={"configured": False, "digest": "00112233445566aa"}, unconfirmed={"reverts_in_s": 75},
+    otlp={"url": "https://collector:4318/v1/metrics", "state": "failing", "error": "status 503: busy", "taken": 17,
+          "refused": 0, "dropped": 0, "failures": 3, "rejected_points": 0, "waiting": 2, "waiting_bytes": 9000,
+          "taken_ago_s": 130, "again_in_s": 7},
     flow_table={"recorded": 0, "room": 1, "bytes_per_flow": 8, "counts": [
         {"name": "refused", "count": 70000, "meaning": "flows not recorded"},
         {"name": "over_budget", "count": 1, "meaning": "packets not recorded"}]},

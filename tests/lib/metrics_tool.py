@@ -103,4 +103,5 @@ def main():
             sys.exit(unsound(file.readlines()))
 
 
-main()
+if __name__ == "__main__":
+    main()
