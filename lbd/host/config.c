@@ -188,6 +188,39 @@ static int listen_read(const struct schema_field *field, const json_t *value, vo
 	return lb_err_hint(err, "write it like 127.0.0.1:9110 or [::1]:9110");
 }
 
+/* Its errors have paths within the array's entry. */
+static int read_name(const json_t *value, char *out, struct lb_err *err)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+	const char *name = json_string_value(value);
+
+	if (!name || !*name || strlen(name) > LB_HTTP_NAME_MAX || name[strspn(name, letters)]) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "a name must be a string, a host name");
+		return lb_err_hint(err, "write it like lb1.example, without a port");
+	}
+	strcpy(out, name);
+	return 0;
+}
+
+static int names_read(const struct schema_field *field, const json_t *array, void *out,
+		      struct lb_err *err)
+{
+	char(*names)[LB_HTTP_NAME_MAX + 1] = out;
+	const json_t *name;
+	size_t i;
+
+	if (json_array_size(array) > (size_t)field->max)
+		return lb_err_set(err, LB_ERR_PARAMS, "", "at most %d names, not %zu",
+				  (int)field->max, json_array_size(array));
+	json_array_foreach (array, i, name)
+		if (read_name(name, names[i], err)) {
+			lb_err_prefix(err, "[%zu]", i);
+			return -EINVAL;
+		}
+	return 0;
+}
+
 /* Where the host begins, or NULL: it is none of HTTP, or has characters that no URL has. */
 static const char *host_of(const char *url)
 {
@@ -256,6 +289,8 @@ static int seed_read(const struct schema_field *field, const json_t *value, void
 
 static const struct schema_kind interfaces_kind = {"list of texts", LB_JSON_ARRAY, interfaces_read,
 						   .owns = false};
+static const struct schema_kind names_kind = {"list of texts", LB_JSON_ARRAY, names_read,
+					      .owns = false};
 static const struct schema_kind source_kind = {"address or prefix", LB_JSON_STRING, source_read,
 					       .owns = false};
 static const struct schema_kind listen_kind = {"address and port", LB_JSON_STRING, listen_read,
@@ -310,6 +345,8 @@ static const struct schema_field exec_checks_fields[] = {
 static const struct schema_field http_fields[] = {
 	{"listen", &listen_kind, AT(http), .required = true,
 	 .help = "where lbd answers HTTP requests: metrics for Prometheus, and a status page"},
+	{"names", &names_kind, AT(http_names), .max = LB_HTTP_NAMES_MAX, .optional = true,
+	 .help = "names by which browsers and Prometheus may ask, beside addresses"},
 	{0},
 };
 

@@ -13,7 +13,7 @@
  *    "answer_rate": 1000,
  *    "vip_counters": true,
  *    "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"},
- *    "http": {"listen": "127.0.0.1:9110"},
+ *    "http": {"listen": "127.0.0.1:9110", "names": ["lb1.example"]},
  *    "otlp": {"endpoint": "https://collector:4318", "headers_file": "/etc/lbd/otlp.headers"},
  *    "hash_seed": "0123456789abcdef0123456789abcdef"}
  *
@@ -34,6 +34,8 @@
 #include "xdp_mode.h"
 
 #define LB_INTERFACES_MAX 64
+#define LB_HTTP_NAMES_MAX 8
+#define LB_HTTP_NAME_MAX 253
 
 /* Where lbd listens over TCP; address.family 0: nowhere. */
 struct config_listen {
@@ -67,7 +69,8 @@ struct config {
 	uint32_t vips, members, slots, flows;
 	uint32_t answer_rate; /* what the program answers by itself, a second and CPU; 0: nothing */
 	bool vip_counters;    /* packets are counted by VIP, too */
-	struct config_listen http; /* metrics and the status page */
+	struct config_listen http;                                /* metrics and the status page */
+	char http_names[LB_HTTP_NAMES_MAX][LB_HTTP_NAME_MAX + 1]; /* "": no more of them */
 	struct config_otlp otlp;
 	bool seed_configured;
 	uint64_t seed[2];

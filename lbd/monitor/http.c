@@ -139,6 +139,8 @@ static const char *reason_of(int status)
 		return "Not Found";
 	case 405:
 		return "Method Not Allowed";
+	case 421:
+		return "Misdirected Request";
 	case 431:
 		return "Request Header Fields Too Large";
 	case 500:
@@ -193,8 +195,9 @@ static void send_head(struct client *client, int status, const char *type, const
 
 static void refuse(struct client *client, int status)
 {
-	char text[64];
-	const int length = snprintf(text, sizeof(text), "%d %s\n", status, reason_of(status));
+	char text[128];
+	const int length = snprintf(text, sizeof(text), "%d %s\n%s", status, reason_of(status),
+				    status == 421 ? "not a name in http.names of lbd.json\n" : "");
 
 	send_head(client, status, "text/plain; charset=utf-8", NULL, (size_t)length);
 	if (!client->head)
@@ -337,6 +340,10 @@ static void take_request(struct client *client, const struct http_request *reque
 		at++;
 	if (!at->path) {
 		refuse(client, 404);
+		return;
+	}
+	if (!http_host_is_ours(request->host, client->http->options.names)) {
+		refuse(client, 421);
 		return;
 	}
 	client->resource = at;

@@ -39,6 +39,8 @@ struct http_options {
 	struct config_listen listen;
 	const struct http_resource *resources; /* ends with path NULL; borrowed */
 	void *user;
+	/* Names of this machine, by which it may be asked, beside its addresses; ends with NULL, borrowed. */
+	const char *const *names;
 	/* For tests, 0: the usual. */
 	uint32_t head_ms, answer_ms;
 };

@@ -2,6 +2,9 @@
 /* What does an HTTP client ask for? */
 #include "http_request.h"
 
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -63,27 +66,99 @@ static bool has_control(struct piece piece)
 	return false;
 }
 
+/* --- the host --- */
+
+static bool is_host(struct piece host)
+{
+	static const char letters[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._";
+	const bool six = host.length && host.at[0] == '[';
+
+	for (size_t i = 0; i < host.length; i++)
+		if (!strchr(letters, host.at[i]) && !(six && strchr(":[]", host.at[i])))
+			return false;
+	return host.length < HTTP_HOST_MAX;
+}
+
+/* How many bytes of "host:port" are the host. */
+static size_t host_length(struct piece authority)
+{
+	const bool six = authority.length && authority.at[0] == '[';
+	const char *end = memchr(authority.at, six ? ']' : ':', authority.length);
+
+	return end ? (size_t)(end - authority.at) + six : authority.length;
+}
+
+/* "host:port"; 400 where it is none. */
+static int take_host(struct piece authority, struct http_request *out)
+{
+	struct piece host = {authority.at, host_length(authority)};
+	const size_t port = authority.length - host.length;
+
+	if (!is_host(host) || (port && authority.at[host.length] != ':'))
+		return 400;
+	for (size_t i = 1; i < port; i++)
+		if (!isdigit((unsigned char)host.at[host.length + i]))
+			return 400;
+	if (host.length && host.at[host.length - 1] == '.')
+		host.length--;
+	for (size_t i = 0; i < host.length; i++)
+		out->host[i] = (char)tolower((unsigned char)host.at[i]);
+	return 0;
+}
+
+static bool is_address(const char *host)
+{
+	const size_t length = strlen(host);
+	struct in6_addr address;
+	char inner[INET6_ADDRSTRLEN];
+
+	if (*host != '[')
+		return inet_pton(AF_INET, host, &address) == 1;
+	if (length - 1 > sizeof(inner) || host[length - 1] != ']')
+		return false;
+	snprintf(inner, sizeof(inner), "%.*s", (int)length - 2, host + 1);
+	return inet_pton(AF_INET6, inner, &address) == 1;
+}
+
+bool http_host_is_ours(const char *host, const char *const *names)
+{
+	if (!*host || !strcmp(host, "localhost") || is_address(host))
+		return true;
+	for (; *names; names++)
+		if (!strcasecmp(*names, host))
+			return true;
+	return false;
+}
+
+/* --- lines --- */
+
 /* "http://host/path" asks for "/path", too (RFC 9112 section 3.2.2). */
-static struct piece without_authority(struct piece target)
+static int take_authority(struct piece *target, struct http_request *out)
 {
 	static const char scheme[] = "http://";
 	const size_t before = sizeof(scheme) - 1;
+	struct piece authority;
 	const char *slash;
 
-	if (target.length < before || strncasecmp(target.at, scheme, before))
-		return target;
-	slash = memchr(target.at + before, '/', target.length - before);
+	if (target->length < before || strncasecmp(target->at, scheme, before))
+		return 0;
+	slash = memchr(target->at + before, '/', target->length - before);
+	authority.at = target->at + before;
+	authority.length = slash ? (size_t)(slash - authority.at) : target->length - before;
+	target->length -= before + authority.length;
+	target->at = slash;
 	if (!slash)
-		return (struct piece){"/", 1};
-	return (struct piece){slash, target.length - (size_t)(slash - target.at)};
+		*target = (struct piece){"/", 1};
+	return authority.length ? take_host(authority, out) : 400;
 }
 
 static int take_target(struct piece target, struct http_request *out)
 {
 	const char *query;
+	const int status = take_authority(&target, out);
 
-	target = without_authority(target);
-	if (!target.length || *target.at != '/')
+	if (status || !target.length || *target.at != '/')
 		return 400;
 	query = memchr(target.at, '?', target.length);
 	if (query)
@@ -128,21 +203,50 @@ static bool contains(struct piece piece, const char *word)
 	return false;
 }
 
-static int take_field(struct piece line, struct http_request *out)
+static bool is_named(struct piece name, const char *wanted)
+{
+	return name.length == strlen(wanted) && !strncasecmp(name.at, wanted, name.length);
+}
+
+static struct piece trimmed(struct piece piece)
+{
+	for (; piece.length && strchr(" \t", *piece.at); piece.at++)
+		piece.length--;
+	while (piece.length && strchr(" \t", piece.at[piece.length - 1]))
+		piece.length--;
+	return piece;
+}
+
+/* That of the target goes first (RFC 9112 section 3.2.2); a second field is an error. */
+static int take_host_field(struct piece value, bool *seen, struct http_request *out)
+{
+	struct http_request other = {0};
+
+	if (*seen)
+		return 400;
+	*seen = true;
+	return take_host(value, *out->host ? &other : out);
+}
+
+static int take_field(struct piece line, bool *host_seen, struct http_request *out)
 {
 	const char *colon = memchr(line.at, ':', line.length);
-	struct piece name = {line.at, colon ? (size_t)(colon - line.at) : 0};
+	const struct piece name = {line.at, colon ? (size_t)(colon - line.at) : 0};
+	struct piece value;
 
 	if (!is_token(name) || has_control(line))
 		return 400;
-	if (name.length == 6 && !strncasecmp(name.at, "accept", 6))
-		out->openmetrics |= contains(line, "application/openmetrics-text");
-	return 0;
+	value.at = colon + 1;
+	value.length = line.length - name.length - 1;
+	if (is_named(name, "accept"))
+		out->openmetrics |= contains(value, "application/openmetrics-text");
+	return is_named(name, "host") ? take_host_field(trimmed(value), host_seen, out) : 0;
 }
 
 int http_request_parse(const char *head, size_t length, struct http_request *out)
 {
 	const char *at = head, *end = head + length;
+	bool host_seen = false;
 	struct piece line;
 	int status;
 
@@ -153,6 +257,6 @@ int http_request_parse(const char *head, size_t length, struct http_request *out
 	status = take_request_line(line, out);
 	while (at < end && (line = next_line(&at, end)).length)
 		if (!status || status == 405)
-			status = take_field(line, out) ? 400 : status;
+			status = take_field(line, &host_seen, out) ? 400 : status;
 	return status;
 }

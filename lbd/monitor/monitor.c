@@ -3,6 +3,7 @@
 #include "monitor.h"
 
 #include <stdlib.h>
+#include <sys/utsname.h>
 
 #include <lbd/monitor/page.h>
 
@@ -20,6 +21,8 @@ struct monitor {
 	struct metrics_source source;
 	struct http *http;
 	struct push *push;
+	const char *names[LB_HTTP_NAMES_MAX + 2]; /* of this machine; ends with NULL */
+	struct utsname system;
 };
 
 static void make_metrics(const struct monitor *monitor, bool openmetrics, struct text *out)
@@ -69,6 +72,17 @@ static const struct http_resource resources[] = {
 	{0},
 };
 
+/* Its own host name, and those that lbd.json adds. */
+static void find_names(const struct config *config, struct monitor *monitor)
+{
+	size_t count = 0;
+
+	if (!uname(&monitor->system))
+		monitor->names[count++] = monitor->system.nodename;
+	for (size_t i = 0; i < LB_HTTP_NAMES_MAX && *config->http_names[i]; i++)
+		monitor->names[count++] = config->http_names[i];
+}
+
 /* What was opened, or NULL. */
 static struct http *open_http(const struct monitor_options *options, struct monitor *monitor,
 			      json_t *warnings)
@@ -77,6 +91,7 @@ static struct http *open_http(const struct monitor_options *options, struct moni
 		.base = options->base,
 		.listen = options->config->http,
 		.resources = resources,
+		.names = monitor->names,
 		.user = monitor,
 	};
 	struct lb_err err = {0};
@@ -113,6 +128,7 @@ void monitor_open(const struct monitor_options *options, json_t *warnings, struc
 	*out = NULL;
 	if (!monitor)
 		return;
+	find_names(options->config, monitor);
 	monitor->http = open_http(options, monitor, warnings);
 	monitor->push = open_push(options, monitor, warnings);
 	if (!monitor->http && !monitor->push) {

@@ -12,7 +12,8 @@ O=$(realpath "${O:-build}")
 FOLDER=$(mktemp -d)
 at_exit rm -rf "$FOLDER"
 # What each does in about 5 s.
-declare -A RUNS=([parser]=1000000 [icmp]=1000000 [http]=150000 [request]=60000 [document]=100000 [state]=8000 [config]=150000)
+declare -A RUNS=([parser]=1000000 [icmp]=1000000 [http]=150000 [request]=60000 [document]=100000 [state]=8000 [config]=150000
+	[scrape]=150000)
 
 # shellcheck disable=SC2317 # called through check
 fuzz() {

@@ -102,7 +102,19 @@ def trickle():
 ROWS = [
     (200, GET),
     (200, b"GET /metrics HTTP/1.0\r\n\r\n"),
-    (200, b"GET /metrics?x=1 HTTP/1.1\nHost: a\n\n"),
+    (200, b"GET /metrics?x=1 HTTP/1.1\nHost: 127.0.0.1:9110\n\n"),
+    (200, b"GET / HTTP/1.1\r\nHost: [::1]:9110\r\n\r\n"),
+    (200, b"GET / HTTP/1.1\r\nHost: LocalHost\r\n\r\n"),
+    (200, b"GET / HTTP/1.1\r\nHost: LB.Example:9110\r\n\r\n"),
+    (200, b"GET / HTTP/1.1\r\nHost: " + socket.gethostname().encode() + b"\r\n\r\n"),
+    (200, b"GET http://localhost/ HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+    (421, b"GET http://evil.example/ HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    (421, b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n"),
+    (421, b"GET /status.json HTTP/1.1\r\nHost: 127.0.0.1.evil.example:9110\r\n\r\n"),
+    (421, b"HEAD /metrics HTTP/1.1\r\nHost: lb.example.evil.example\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: localhost:80x\r\n\r\n"),
+    (400, b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n"),
     (200, b"\r\nGET /metrics HTTP/1.1\r\n\r\n"),
     (200, b"GET http://localhost:9110/metrics HTTP/1.1\r\n\r\n"),
     (200, b"HEAD /metrics HTTP/1.1\r\n\r\n"),
@@ -152,7 +164,7 @@ def fuzz(count, seed):
             client.sendall(request)
             client.shutdown(socket.SHUT_WR)
             answer = read(client)
-        if answer and status(answer) not in (200, 400, 404, 405, 431, 500, 503, 505):
+        if answer and status(answer) not in (200, 400, 404, 405, 421, 431, 500, 503, 505):
             return "request %d, %r: %r" % (i, bytes(request), answer[:80])
     return scrape()
 

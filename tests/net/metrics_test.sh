@@ -31,7 +31,7 @@ is() { # EXPECTED NAME LABELS…
 
 start() {
 	lab_up one-armed 3 && lab_ip balancer link set lo up && lab_serve 80 b1 b2 &&
-		lab_start_lbd '{"http": {"listen": "127.0.0.1:'$PORT'"}}' &&
+		lab_start_lbd '{"http": {"listen": "127.0.0.1:'$PORT'", "names": ["lb.example"]}}' &&
 		lbctl vip add "$LAB_VIP4:80/tcp" --name web --health tcp --health-interval 200ms &&
 		lbctl backend add web "${LAB_BACKEND4[1]}" --weight 10 && lbctl backend add web "${LAB_BACKEND4[2]}" --weight 10 &&
 		lbctl backend add web "${LAB_BACKEND4[3]}" --weight 10 && lab_ready

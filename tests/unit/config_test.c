@@ -226,6 +226,8 @@ static const struct fault faults[] = {
 	 "exec_checks.user", "exec checks must not run as root, whose user number is 0",
 	 "name a user without rights, such as nobody"},
 	{IF "\"http\":{}}", "http.listen", "listen is missing", ""},
+	{IF "\"http\":{\"listen\":\"127.0.0.1:1\",\"names\":[\"a\",\"b:1\"]}}", "http.names[1]",
+	 "a name must be a string, a host name", "write it like lb1.example, without a port"},
 	{IF "\"http\":{\"listen\":9110}}", "http.listen", "listen must be a string, not an integer",
 	 ""},
 	{IF "\"http\":{\"listen\":\":9110\"}}", "http.listen",

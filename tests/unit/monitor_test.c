@@ -40,6 +40,9 @@ static const struct {
 	{"GET / HTTP/1.1\r\n folded\r\n\r\n", "/", 400, false, false},
 	{"GET / HTTP/1.1\r\na b: c\r\n\r\n", "/", 400, false, false},
 	{"GET / HTTP/1.1\r\na: \x7f\r\n\r\n", "/", 400, false, false},
+	{"GET / HTTP/1.1\r\nHost: a\r\nhost: a\r\n\r\n", "/", 400, false, false},
+	{"GET / HTTP/1.1\r\nHost: a@b\r\n\r\n", "/", 400, false, false},
+	{"GET / HTTP/1.1\r\nHost: [::1]x\r\n\r\n", "/", 400, false, false},
 	{"\r\n\r\n", "", 400, false, false},
 	{"\n\n", "", 400, false, false},
 };
@@ -59,6 +62,41 @@ static void requests_are_read_as_they_are_meant(void **state)
 			continue;
 		assert_int_equal(request.head, requests[i].is_head);
 		assert_int_equal(request.openmetrics, requests[i].openmetrics);
+	}
+}
+
+static const struct {
+	const char *head, *host;
+	bool ours;
+} hosts[] = {
+	{"GET / HTTP/1.0\r\n\r\n", "", true},
+	{"GET / HTTP/1.1\r\nHost:\r\n\r\n", "", true},
+	{"GET / HTTP/1.1\r\nHost: 10.0.0.1:9110\r\n\r\n", "10.0.0.1", true},
+	{"GET / HTTP/1.1\r\nHost: [2001:DB8::1]:9110\r\n\r\n", "[2001:db8::1]", true},
+	{"GET / HTTP/1.1\r\nhOST:\tLOCALHOST.:80 \r\n\r\n", "localhost", true},
+	{"GET / HTTP/1.1\r\nHost: LB1.example\r\n\r\n", "lb1.example", true},
+	{"GET http://Evil.example:1/ HTTP/1.1\r\nHost: localhost\r\n\r\n", "evil.example", false},
+	{"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n", "evil.example", false},
+	{"GET / HTTP/1.1\r\nHost: 10.0.0.1.evil.example\r\n\r\n", "10.0.0.1.evil.example", false},
+	{"GET / HTTP/1.1\r\nHost: lb1.example.evil.example\r\n\r\n", "lb1.example.evil.example",
+	 false},
+	{"GET / HTTP/1.1\r\nHost: [evil]\r\n\r\n", "[evil]", false},
+	{"GET / HTTP/1.1\r\nHost: [\r\n\r\n", "[", false},
+	{"GET / HTTP/1.1\r\nHost: alocalhost\r\n\r\n", "alocalhost", false},
+};
+
+static void only_our_names_and_addresses_are_ours(void **state)
+{
+	static const char *const names[] = {"Lb1.Example", NULL};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(hosts) / sizeof(*hosts); i++) {
+		struct http_request request;
+
+		assert_int_equal(http_request_parse(hosts[i].head, strlen(hosts[i].head), &request),
+				 0);
+		assert_string_equal(request.host, hosts[i].host);
+		assert_int_equal(http_host_is_ours(request.host, names), hosts[i].ours);
 	}
 }
 
@@ -208,6 +246,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(requests_are_read_as_they_are_meant),
+		cmocka_unit_test(only_our_names_and_addresses_are_ours),
 		cmocka_unit_test(a_head_ends_with_an_empty_line),
 		cmocka_unit_test(no_bytes_are_read_beyond_a_request),
 		cmocka_unit_test(metrics_are_written_as_prometheus_reads_them),
