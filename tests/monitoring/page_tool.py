@@ -1,9 +1,10 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: BSD-2-Clause
-"""Is lbd's status page right in a browser? page_tool.py NETNS URL FOLDER WORD…
+"""Is lbd's status page right in a browser? page_tool.py NETNS URL FOLDER AXE WORD…
 
 Opens it in headless chromium within a network namespace: on a desk, in dark mode and on a phone. Each time it must come to
-show figures three times, hold each WORD, log no error, and pass the rules of accessibility below. FOLDER gets a picture of each.
+show figures three times, hold each WORD, log no error, and pass the rules of accessibility below, and those of axe-core, whose
+file AXE is ("": not there). FOLDER gets a picture of each.
 """
 
 import base64
@@ -61,10 +62,28 @@ RULES = r"""
 })()
 """
 
+# Every rule that axe-core has for WCAG 2.2, level AA, and what it calls best practice. What it cannot decide counts too, but for
+# contrasts: it does not see those that are scrolled out of view, which RULES do.
+AXE = r"""
+(async () => {
+	const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+	const found = await axe.run(document, {runOnly: tags, resultTypes: ["violations", "incomplete", "passes"]});
+	const faults = [];
+	const undecided = found.incomplete.filter(rule => rule.id !== "color-contrast");
+	for (const rule of [...found.violations, ...undecided])
+		for (const node of rule.nodes)
+			faults.push("axe " + rule.id + ": " + rule.help + ": " + node.html.slice(0, 120));
+	if (found.passes.length < 10)
+		faults.push("axe has looked at little: " + found.passes.length + " rules");
+	return faults;
+})()
+"""
+
 LOOKS = [
     ("light", 1100, 900, "light", False),
     ("dark", 1100, 900, "dark", False),
     ("phone", 360, 740, "light", True),
+    ("narrow", 320, 512, "dark", False),  # as wide as a screen of 1280 at 400 % (WCAG 2.1, 1.4.10)
 ]
 
 
@@ -113,7 +132,7 @@ class Browser:
             self.events.append(answer)
 
     def evaluate(self, script):
-        result = self.call("Runtime.evaluate", expression=script, returnByValue=True)
+        result = self.call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         if "exceptionDetails" in result:
             sys.exit(json.dumps(result["exceptionDetails"])[:500])
         return result["result"].get("value")
@@ -144,7 +163,15 @@ class Browser:
         self.profile.cleanup()
 
 
-def look(browser, url, folder, words, name, width, height, scheme, phone):
+def axe_faults(browser, axe):
+    if not axe:
+        return []
+    with open(axe, encoding="utf-8") as file:
+        browser.evaluate(file.read() + "; 0")
+    return browser.evaluate(AXE)
+
+
+def look(browser, url, folder, axe, words, name, width, height, scheme, phone):
     faults = []
     browser.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
     browser.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
@@ -158,6 +185,7 @@ def look(browser, url, folder, words, name, width, height, scheme, phone):
     text = browser.evaluate("document.body.innerText") or ""
     faults += ["it does not say \"%s\"" % word for word in words if word not in text]
     faults += browser.evaluate(RULES) or []
+    faults += axe_faults(browser, axe)
     size = browser.call("Page.getLayoutMetrics")["cssContentSize"]
     picture = browser.call("Page.captureScreenshot", format="png", captureBeyondViewport=True,
                            clip={"x": 0, "y": 0, "width": width, "height": min(size["height"], 2000), "scale": 1})
@@ -167,12 +195,12 @@ def look(browser, url, folder, words, name, width, height, scheme, phone):
 
 
 def main():
-    netns, url, folder, words = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4:]
+    netns, url, folder, axe, words = *sys.argv[1:5], sys.argv[5:]
     browser, faults = Browser(netns), []
     try:
         browser.open_page()
         for row in LOOKS:
-            faults += look(browser, url, folder, words, *row)
+            faults += look(browser, url, folder, axe, words, *row)
         faults += browser.errors()
     finally:
         browser.close()
