@@ -846,30 +846,43 @@ static int make_room(const struct sockaddr_un *address, struct lb_err *err)
 	return 0;
 }
 
-/* A group that is missing is no error when it is only the default: then root alone may connect. */
+static int required_group(const struct control_options *options, int fault, struct lb_err *err)
+{
+	if (fault != ENOENT) {
+		system_error(err, fault, "set the group of", options->path);
+		lb_err_hint(err, "lbd needs CAP_CHOWN for that; or leave control.group out");
+		return -fault;
+	}
+	lb_err_set(err, LB_ERR_NOT_FOUND, "control.group", "no group \"%s\"", options->group);
+	lb_err_hint(err, "make it with: groupadd --system %s", options->group);
+	return -ENOENT;
+}
+
+/* The default group is a convenience: where it is missing, or lbd may not give the socket to it, as in a
+ * container without CAP_CHOWN, root alone may connect. */
 static int set_group(const struct control_options *options, char *warning, size_t warning_size,
 		     struct lb_err *err)
 {
 	const struct group *group;
+	int fault;
 
 	if (!options->group || !*options->group)
 		return 0;
 	group = getgrnam(options->group);
-	if (!group && options->group_required) {
-		lb_err_set(err, LB_ERR_NOT_FOUND, "control.group", "no group \"%s\"",
-			   options->group);
-		lb_err_hint(err, "make it with: groupadd --system %s", options->group);
-		return -ENOENT;
-	}
-	if (!group) {
+	if (group && !chown(options->path, (uid_t)-1, group->gr_gid))
+		return 0;
+	fault = group ? errno : ENOENT;
+	if (options->group_required || (fault != ENOENT && fault != EPERM))
+		return required_group(options, fault, err);
+	if (!group)
 		snprintf(warning, warning_size,
 			 "no group \"%s\": only root may use %s; groupadd --system %s, then "
 			 "restart lbd",
 			 options->group, options->path, options->group);
-		return 0;
-	}
-	if (chown(options->path, (uid_t)-1, group->gr_gid))
-		return system_error(err, errno, "set the group of", options->path);
+	else
+		snprintf(warning, warning_size,
+			 "lbd lacks CAP_CHOWN: only root may use %s, not group \"%s\"",
+			 options->path, options->group);
 	return 0;
 }
 

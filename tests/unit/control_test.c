@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <cap-ng.h>
 #include <errno.h>
 #include <event2/event.h>
 #include <poll.h>
@@ -1007,6 +1008,34 @@ static void missing_group_is_an_error_only_where_it_was_asked_for(void **state)
 	assert_int_equal(access(path, F_OK), -1);
 }
 
+/* Effective only: put back afterwards. Who is not root has none to give up. */
+static void may_chown(bool may)
+{
+	capng_get_caps_process();
+	if (!capng_have_capability(CAPNG_PERMITTED, CAP_CHOWN))
+		return;
+	capng_update(may ? CAPNG_ADD : CAPNG_DROP, CAPNG_EFFECTIVE, CAP_CHOWN);
+	assert_int_equal(capng_apply(CAPNG_SELECT_CAPS), 0);
+}
+
+static void without_cap_chown_the_default_group_is_a_warning(void **state)
+{
+	struct control_options options = {.path = path, .group = "daemon", .call = carry_out};
+	char warning[256] = "";
+	struct lb_err err;
+	int ret;
+
+	(void)state;
+	may_chown(false);
+	ret = try_open(&options, &err, warning, sizeof(warning));
+	options.group_required = true;
+	assert_int_equal(try_open(&options, &err, NULL, 0), -EPERM);
+	may_chown(true);
+	assert_int_equal(ret, 0);
+	assert_non_null(strstr(warning, "lbd lacks CAP_CHOWN: only root may use "));
+	assert_non_null(strstr(err.hint, "CAP_CHOWN"));
+}
+
 /* --- streams --- */
 
 static const char watch_request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"watch\"}\n";
@@ -1364,6 +1393,7 @@ int main(void)
 		TEST(other_file_is_left_alone),
 		TEST(folder_is_made_and_the_socket_is_for_owner_and_group),
 		TEST(missing_group_is_an_error_only_where_it_was_asked_for),
+		TEST(without_cap_chown_the_default_group_is_a_warning),
 		TEST(only_those_who_asked_get_what_is_broadcast),
 		TEST(watcher_may_still_ask),
 		TEST(refused_watch_is_no_stream),
