@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
 
-PAGES=(README.md docs/*.md examples/*/README.md)
+PAGES=(README.md CONTRIBUTING.md SECURITY.md CHANGELOG.md docs/*.md examples/*/README.md)
 SOURCES=$(find bpf lbd lbctl tests examples docs -type f)
 
 # Anchors of a page, as forges make them of its headings.
@@ -46,6 +46,15 @@ missing_files() {
 	done
 }
 
+# Whatever stands in backquotes and begins as a path of this tree.
+missing_paths() {
+	local path
+	# shellcheck disable=SC2016 # backquotes as such
+	grep -ohE '`(bpf|lbd|lbctl|tests|examples|docs|\.ci)/[^` ]+`' "${PAGES[@]}" | tr -d '`' | sort -u | while read -r path; do
+		[ -e "$path" ] || [ -e "$path.c" ] || echo "$path"
+	done
+}
+
 # Comments name files too; other lines include what the build makes.
 comments() {
 	# shellcheck disable=SC2046 # no name has a blank
@@ -67,6 +76,7 @@ long_lines() {
 check "the README has 120 lines at most" test "$(wc -l <README.md)" -le 120
 check_equal "every link between the pages leads somewhere" "" "$(dead_links)"
 check_equal "the files that the pages name exist" "" "$(missing_files "${PAGES[@]}" docs/man/*)"
+check_equal "so do other paths in backquotes" "" "$(missing_paths)"
 check_equal "so do those that comments name" "" "$(missing_files <(comments))"
 check_equal "the make targets that the pages name exist" "" "$(missing_targets)"
 check_equal "the pages have lines of 100 columns at most" "" "$(long_lines)"
