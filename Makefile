@@ -327,7 +327,7 @@ install: all
 	$(Q)install -m 644 docs/man/*.5 $(SHARE)/man/man5
 	$(Q)install -m 644 docs/man/*.8 $(SHARE)/man/man8
 	$(Q)install -m 644 lbd/package/*.service $(UNITS)
-	$(Q)sed -i 's,/usr/sbin/,$(PREFIX)/sbin/,' $(UNITS)/lbd.service
+	$(Q)sed -i -E 's,/usr/(s?bin)/,$(PREFIX)/\1/,' $(UNITS)/lbd.service
 	$(Q)$(O)/lbctl/lbctl completion bash > $(BASH_COMPLETIONS)/lbctl
 	$(Q)chmod 644 $(BASH_COMPLETIONS)/lbctl
 	$(Q)test -e $(DESTDIR)/etc/lbd/lbd.json || install -m 640 lbd/package/lbd.json $(DESTDIR)/etc/lbd

@@ -512,6 +512,30 @@ static struct command table[] = {
 	},
 	{
 		.object = "config",
+		.verb = "reload",
+		.options =
+			{
+				{.name = "confirm",
+				 .value = "DURATION",
+				 .summary = "revert by itself after so long, unless confirmed",
+				 .manner = true},
+				CHANGE_OPTIONS,
+			},
+		.summary = "apply the services file that lbd.json names",
+		.detail = "lbd applies it at each start, and systemctl reload does what this "
+			  "command does. "
+			  "Where the file is not valid, or would end flows, what was in force "
+			  "before stays "
+			  "so, and lbctl status says why. Changes made by lbctl since are taken "
+			  "back; "
+			  "lbctl config diff FILE shows them.",
+		.examples = {"lbctl config reload", "lbctl config reload --dry-run"},
+		.method = "config.reload",
+		.params = params_reload,
+		.view = view_change,
+	},
+	{
+		.object = "config",
 		.verb = "confirm",
 		.options = {IF_DIGEST_OPTION},
 		.summary = "keep what was applied with --confirm",

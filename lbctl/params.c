@@ -188,15 +188,28 @@ int params_document(const struct invocation *invocation, json_t **params, struct
 	return give(json_pack("{s:o}", "document", document), params, err);
 }
 
-int params_apply(const struct invocation *invocation, json_t **params, struct lb_err *err)
+static int confirm_param(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
 	long long seconds = 0;
 
-	if (params_duration(invocation, "confirm", &seconds, err) ||
-	    params_document(invocation, params, err))
+	if (params_duration(invocation, "confirm", &seconds, err))
 		return -EINVAL;
 	if (invocation_option(invocation, "confirm"))
 		json_object_set_new(*params, "confirm_s", json_integer(seconds));
+	return 0;
+}
+
+int params_reload(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	int ret = params_manner_only(invocation, params, err);
+
+	return ret ? ret : confirm_param(invocation, params, err);
+}
+
+int params_apply(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	if (params_document(invocation, params, err) || confirm_param(invocation, params, err))
+		return -EINVAL;
 	if (invocation_option(invocation, "ignore-digest"))
 		json_object_del(json_object_get(*params, "document"), "digest");
 	return 0;

@@ -18,6 +18,7 @@ int params_backend_add(const struct invocation *invocation, json_t **params, str
 int params_backend_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_reference(const struct invocation *invocation, json_t **params,
 			     struct lb_err *err);
+int params_reload(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_apply(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_document(const struct invocation *invocation, json_t **params, struct lb_err *err);
 

@@ -45,6 +45,7 @@ enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 struct daemon {
 	struct config config;
 	json_t *warnings; /* of the start, but for those of the machine */
+	struct lb_err services;
 	struct preflight_again preflight;
 	struct event_base *base;
 	struct event *signals[3];
@@ -389,6 +390,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.attachments = interfaces_attachments(daemon->interfaces),
 		.preflight = &daemon->preflight,
 		.warnings = daemon->warnings,
+		.services = &daemon->services,
 		.started = lb_now_ms() / 1000,
 		.turns = daemon->turns,
 		.describe_push = monitor_describe_push,
@@ -400,6 +402,18 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	};
 	monitor_serve(daemon->monitor, daemon->scrapes);
 	return 0;
+}
+
+/* It may be wrong, or end flows, by now: what was in force before stays so, and status says why. */
+static void apply_services(struct daemon *daemon)
+{
+	json_auto_t *params = json_object(), *result = NULL;
+	const struct lb_request request = {.method = "config.reload", .params = params};
+	struct lb_err err = {0};
+
+	if (*daemon->config.services &&
+	    methods_call(&daemon->methods, NULL, &request, &result, &err))
+		log_error(&err);
 }
 
 static void stop(struct daemon *daemon)
@@ -466,6 +480,7 @@ static int run(struct daemon *daemon)
 		log_error(&err);
 		status = EXIT_REFUSED;
 	} else {
+		apply_services(daemon);
 		announce(daemon);
 		turns_dispatch(daemon->turns);
 		notify_stopping(daemon->notify);

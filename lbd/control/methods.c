@@ -450,6 +450,10 @@ static json_t *list_warnings(const struct methods_context *context)
 		json_array_append_new(warnings, json_sprintf("the service document could not be "
 							     "saved: %s",
 							     fault));
+	if (context->services->message[0])
+		json_array_append_new(warnings,
+				      json_sprintf("the services file is not in force: %s",
+						   context->services->message));
 	service_health_warnings(context->service, warnings);
 	return warnings;
 }

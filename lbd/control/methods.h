@@ -29,7 +29,9 @@ struct methods_context {
 	struct preflight_again *preflight;
 	const struct peer *peer; /* of the request that is carried out */
 	json_t *warnings;        /* array of strings: what start found beside that */
-	int64_t started;         /* CLOCK_MONOTONIC seconds */
+	struct lb_err *
+		services; /* why the services file is not in force; no message: it is, or there is none */
+	int64_t started; /* CLOCK_MONOTONIC seconds */
 	struct turns *turns;
 	/* How metrics get to a collector, told by who pushes them: NULL where nobody does. */
 	json_t *(*describe_push)(const void *pusher);

@@ -230,6 +230,7 @@ enum {
 	CONFIRM = 64,
 	POOL = 128,
 	NEW_POOL = 256,
+	SERVICES = 512,
 };
 
 static const struct change_method {
@@ -254,6 +255,7 @@ static const struct change_method {
 	{"backend.undrain", backend_undrain, VIP | ADDRESS, "address", false},
 	{"config.check", config_document, DOCUMENT, NULL, true},
 	{"config.apply", config_document, DOCUMENT | CONFIRM, NULL, false},
+	{"config.reload", config_document, SERVICES | CONFIRM, NULL, false},
 };
 
 #define CHANGE_COUNT (sizeof(changes) / sizeof(*changes))
@@ -468,6 +470,51 @@ bool methods_change_has(const char *method)
 	return find_change(method);
 }
 
+/* config.reload: the document is that of a file which lbd.json names. */
+static int read_services(const struct config *config, json_t **document, struct lb_err *err)
+{
+	if (!*config->services) {
+		lb_err_set(err, LB_ERR_REFUSED, "", "lbd.json has no services file");
+		return lb_err_hint(
+			err,
+			"set services in lbd.json, and restart lbd; or use: lbctl config apply "
+			"FILE");
+	}
+	worker_leave();
+	*document = config_read_json(config->services,
+				     "write it there; lbctl config export prints one", err);
+	worker_enter();
+	if (!*document)
+		return -EINVAL;
+	if (json_is_object(*document))
+		return 0;
+	return lb_err_set(err, LB_ERR_PARAMS, "", "%s: must hold an object", config->services);
+}
+
+static int carry_out_services(struct methods_context *context, const struct change_method *change,
+			      struct change_params *params, const struct apply_options *options,
+			      json_t **result, struct lb_err *err)
+{
+	json_auto_t *document = NULL;
+	struct lb_err inner = {0};
+	int ret = read_services(context->config, &document, err);
+
+	if (!ret) {
+		params->document = document;
+		ret = carry_out(context->service, change, params, options, result, &inner);
+		params->document = NULL;
+	}
+	if (inner.message[0]) {
+		*err = inner;
+		lb_err_set(err, inner.code, inner.path, "%s: %s", context->config->services,
+			   inner.message);
+		lb_err_hint(err, "%s", inner.hint);
+	}
+	if (!options->dry_run)
+		*context->services = ret ? *err : (struct lb_err){0};
+	return ret;
+}
+
 int methods_change(struct methods_context *context, const char *method, const json_t *params,
 		   json_t **result, struct lb_err *err)
 {
@@ -481,7 +528,10 @@ int methods_change(struct methods_context *context, const char *method, const js
 	if (ret)
 		return ret;
 	turns_note(context->turns, change->name);
-	ret = carry_out(context->service, change, &given, &options, result, err);
+	if (change->params & SERVICES)
+		ret = carry_out_services(context, change, &given, &options, result, err);
+	else
+		ret = carry_out(context->service, change, &given, &options, result, err);
 	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed"))) {
 		worker_leave(); /* the document in force changes on this thread alone */
 		warn_of_added(context->service, *result);

@@ -387,6 +387,8 @@ static const struct schema_field config_fields[] = {
 	{"control", &schema_group, 0, 0, .schema = &control_schema, .help = "the sockets of lbd"},
 	{"state_dir", &schema_string, PATH_AT(state_dir), .text = "/var/lib/lbd",
 	 .help = "where VIPs, backends and the seed are kept"},
+	{"services", &schema_string, PATH_AT(services),
+	 .help = "a service document that is applied at start and by lbctl config reload"},
 	{"pin_dir", &schema_string, PATH_AT(pin_dir), .text = LB_PIN_DIR_DEFAULT,
 	 .help = "where the data plane is pinned, on a BPF file system"},
 	{"encap", &schema_group, 0, 0, .schema = &encap_schema, .help = "the outer header"},
@@ -413,7 +415,7 @@ const struct schema config_schema = {"lbd.json", config_fields, sizeof(struct co
 
 /* --- files --- */
 
-static int open_file(const char *path, FILE **out, struct lb_err *err)
+static FILE *open_file(const char *path, const char *missing_hint, struct lb_err *err)
 {
 	FILE *file = fopen(path, "re");
 	struct stat status;
@@ -425,33 +427,41 @@ static int open_file(const char *path, FILE **out, struct lb_err *err)
 		fault = errno;
 	else if (S_ISDIR(status.st_mode))
 		fault = EISDIR;
-	if (fault) {
-		if (file)
-			fclose(file);
-		lb_err_set(err, LB_ERR_SYSTEM, "", "%s: %s", path, strerror(fault));
-		return fault != ENOENT ? -EINVAL
-				       : lb_err_hint(err, "write it, see lbd.json(5), or name "
-							  "another by --config");
-	}
-	*out = file;
-	return 0;
+	if (!fault)
+		return file;
+	if (file)
+		fclose(file);
+	lb_err_set(err, LB_ERR_SYSTEM, "", "%s: %s", path, strerror(fault));
+	if (fault == ENOENT)
+		lb_err_hint(err, "%s", missing_hint);
+	return NULL;
+}
+
+json_t *config_read_json(const char *path, const char *missing_hint, struct lb_err *err)
+{
+	FILE *file = open_file(path, missing_hint, err);
+	json_t *document;
+	json_error_t fault;
+
+	if (!file)
+		return NULL;
+	document = json_loadf(file, JSON_REJECT_DUPLICATES, &fault);
+	fclose(file);
+	if (!document)
+		lb_err_set(err, LB_ERR_PARSE, "", "%s:%d:%d: %s", path, fault.line, fault.column,
+			   fault.text);
+	return document;
 }
 
 int config_load(const char *path, struct config *out, struct lb_err *err)
 {
-	json_auto_t *document = NULL;
-	json_error_t fault;
+	json_auto_t *document = config_read_json(
+		path, "write it, see lbd.json(5), or name another by --config", err);
 	struct lb_err inner = {0};
-	FILE *file = NULL;
-	int ret = open_file(path, &file, err);
+	int ret;
 
-	if (ret)
-		return ret;
-	document = json_loadf(file, JSON_REJECT_DUPLICATES, &fault);
-	fclose(file);
 	if (!document)
-		return lb_err_set(err, LB_ERR_PARSE, "", "%s:%d:%d: %s", path, fault.line,
-				  fault.column, fault.text);
+		return -EINVAL;
 	ret = schema_read(&config_schema, document, out, &inner);
 	if (!ret)
 		return 0;

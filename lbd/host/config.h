@@ -15,6 +15,7 @@
  *    "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"},
  *    "http": {"listen": "127.0.0.1:9110", "names": ["lb1.example"]},
  *    "otlp": {"endpoint": "https://collector:4318", "headers_file": "/etc/lbd/otlp.headers"},
+ *    "services": "/etc/lbd/services.json",
  *    "hash_seed": "0123456789abcdef0123456789abcdef"}
  *
  * lbd.json(5) explains each key.
@@ -61,6 +62,8 @@ struct config {
 	char control_group[64];        /* "": leave the group as it is */
 	bool control_group_configured; /* a missing group is an error when it was asked for by name */
 	char state_dir[256];
+	char services
+		[256]; /* a service document that is applied at start and by config.reload; "": none */
 	char pin_dir[256];
 	/* address.family 0: automatic. A prefix shorter than full length: the flow hash picks the
 	 * host bits. */
@@ -80,6 +83,9 @@ struct config {
 extern const struct schema config_schema;
 /* Reads and parses a file; a syntax error names line and column. */
 int config_load(const char *path, struct config *out, struct lb_err *err);
+
+/* A JSON file, read whole; an error names the file, and line and column of a syntax error. NULL: `err`. */
+json_t *config_read_json(const char *path, const char *missing_hint, struct lb_err *err);
 
 /* What is valid and still a mistake, as a sentence; NULL: nothing. */
 const char *config_doubt(const struct config *config);

@@ -253,7 +253,8 @@ test_reload() {
 	local pid
 	pid=$(property MainPID)
 	hush
-	check "there is no reload, and systemctl says so" not systemctl reload lbd
+	check "without a services file there is no reload, and systemctl says so" not systemctl reload lbd
+	check "the journal says why" said "lbd.json has no services file"
 	kill -HUP "$pid"
 	check "SIGHUP is told to have no effect" wait_for "$PATIENCE" said "SIGHUP is ignored"
 	check "the same process runs on" is MainPID "$pid"
