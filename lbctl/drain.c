@@ -150,7 +150,7 @@ static int look(struct wait *wait, struct lb_err *err)
 	if (!backend)
 		return ended_by_another(wait, "was removed", err);
 	wait->backend = json_incref(backend);
-	if (is_in_state(backend, "active"))
+	if (!is_in_state(backend, "draining") && !is_in_state(backend, "drained"))
 		return ended_by_another(wait, "was undrained", err);
 	show_progress(wait, before);
 	return 0;

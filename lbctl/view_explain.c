@@ -101,7 +101,8 @@ static void print_backend(FILE *out, const json_t *backend)
 {
 	fprintf(out, "%s", view_text(backend, "address"));
 	if (!json_is_true(json_object_get(backend, "takes_new_flows")))
-		fprintf(out, ", takes no new flows");
+		fprintf(out, ", takes no new flows%s",
+			json_is_true(json_object_get(backend, "reserve")) ? " (in reserve)" : "");
 	if (!json_is_true(json_object_get(backend, "keeps_old_flows")))
 		fprintf(out, ", keeps no old flows");
 }

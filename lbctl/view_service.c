@@ -62,7 +62,9 @@ static bool remains(const json_t *backend)
 static void print_state(FILE *out, const json_t *backend)
 {
 	const char *state = json_string_value(json_object_get(backend, "state"));
-	const char *until = json_string_value(json_object_get(backend, "waiting_until"));
+	const char *until = json_string_value(
+		json_object_get(backend, strcmp(state ? state : "", "reserve") ? "waiting_until"
+									       : "reserve_until"));
 	bool ordinary = !state || strcmp(state, "active") == 0;
 
 	if (ordinary && !remains(backend))
@@ -72,13 +74,21 @@ static void print_state(FILE *out, const json_t *backend)
 	view_remaining(out, backend);
 }
 
+static void print_weight(FILE *out, const json_t *backend)
+{
+	fprintf(out, "%s\tweight %lld", view_text(backend, "address"),
+		view_integer(backend, "weight"));
+	if (view_integer(backend, "priority"))
+		fprintf(out, ", priority %lld", view_integer(backend, "priority"));
+}
+
 static void print_backend(FILE *out, const json_t *backend)
 {
 	const json_t *share = json_object_get(backend, "share");
 	char slots[UNITS_TEXT], expected[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
 
-	fprintf(out, "%s\tweight %lld\t%s of slots (expected %s)\t%s\t%s\t",
-		view_text(backend, "address"), view_integer(backend, "weight"),
+	print_weight(out, backend);
+	fprintf(out, "\t%s of slots (expected %s)\t%s\t%s\t",
 		units_percent(view_number(share, "slots"), slots),
 		units_percent(view_number(share, "expected"), expected),
 		units_count(view_integer(backend, "packets"), "packet", packets),
@@ -164,6 +174,21 @@ static bool print_shown(FILE *out, const json_t *vip, bool unusual, const char *
 	return next != before;
 }
 
+/* Which groups of backends are used. */
+static void print_spill(FILE *out, const json_t *spill)
+{
+	char reserve[UNITS_TEXT], hold[UNITS_TEXT];
+
+	if (!spill)
+		return;
+	fprintf(out,
+		"  priorities  up to %lld in use, %lld %% of it in service; %s in reserve; spill "
+		"below %lld %%, hold %s\n",
+		view_integer(spill, "priority"), view_integer(spill, "in_service_percent"),
+		units_count(view_integer(spill, "reserve"), "backend", reserve),
+		view_integer(spill, "percent"), units_period(view_integer(spill, "hold_s"), hold));
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
@@ -183,6 +208,7 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 	if (print_shown(out, result, false, "  packets     ", ", "))
 		fputc('\n', out);
 	view_vip_health(out, result);
+	print_spill(out, json_object_get(result, "spill"));
 	fprintf(out, "  traffic     %s, %s\n",
 		units_count(view_integer(result, "packets"), "packet", packets),
 		units_bytes(view_integer(result, "bytes"), bytes));
@@ -229,10 +255,11 @@ static void print_pool_backends(FILE *out, const json_t *backends)
 	size_t i;
 
 	columns_open(&columns);
-	json_array_foreach (backends, i, backend)
-		fprintf(columns.rows, "%s\tweight %lld%s\n", view_text(backend, "address"),
-			view_integer(backend, "weight"),
+	json_array_foreach (backends, i, backend) {
+		print_weight(columns.rows, backend);
+		fprintf(columns.rows, "%s\n",
 			json_is_true(json_object_get(backend, "drain")) ? "; drains" : "");
+	}
 	columns_close(&columns, out, 4, "l");
 }
 

@@ -196,6 +196,18 @@ static void add_vip_health(struct text *text, const json_t *event)
 						   : "new flows go to all of them");
 }
 
+static void add_spill(struct text *text, const json_t *event)
+{
+	const bool more = is(event, "state", "spilled");
+
+	add_whose(text, event);
+	add(text, more ? " spilled to" : " returned to");
+	add(text, " backends of priority %lld: %lld %% of the weight",
+	    (long long)integer_of(event, "priority"),
+	    (long long)integer_of(event, "in_service_percent"));
+	add(text, more ? " before them is in service" : " up to them is in service");
+}
+
 static void add_route(struct text *text, const json_t *event)
 {
 	add(text, "backend %s %s", string_of(event, "backend"), string_of(event, "state"));
@@ -228,7 +240,7 @@ static const struct {
 	{"change", add_change},         {"revert", add_change}, {"confirm", add_confirm},
 	{"vip_health", add_vip_health}, {"route", add_route},   {"interface", add_interface},
 	{"next_hop", add_next_hop},     {"drain", add_backend}, {"health", add_backend},
-	{"serve", add_backend},         {"fault", add_fault},
+	{"serve", add_backend},         {"fault", add_fault},   {"spill", add_spill},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

@@ -38,6 +38,10 @@
 #define LB_POOLS_MAX 4096u   /* of a service, those of VIPs' own apart */
 #define LB_WEIGHT_MAX 10000u /* 0: takes no new flows */
 #define LB_WEIGHT_DEFAULT 1u
+#define LB_PRIORITIES 16u /* groups of backends that a pool may have */
+#define LB_SPILL_PERCENT 50u
+#define LB_SPILL_HOLD_S 30u
+#define LB_SPILL_HOLD_MAX_S 3600u
 #define LB_TRANSITION_TCP_S 900u
 #define LB_TRANSITION_UDP_S 60u
 #define LB_FLOW_IDLE_MAX_S 86400u /* the time in a flow word wraps after 39 hours */
@@ -54,7 +58,8 @@ enum lb_fragments { LB_FRAGMENTS_TRACK, LB_FRAGMENTS_3TUPLE, LB_FRAGMENTS_DROP }
 struct lb_backend {
 	struct lb_addr address;
 	uint32_t weight;
-	bool drain; /* takes no new flows, whatever its weight, and keeps its old ones */
+	uint32_t priority; /* its group; a later one is in reserve for those before it */
+	bool drain;        /* takes no new flows, whatever its weight, and keeps its old ones */
 };
 
 /* What becomes of the established flows of a backend that has become unhealthy. */
@@ -80,6 +85,9 @@ struct lb_pool {
 	struct lb_health health; /* LB_HEALTH_NONE: its backends are not checked */
 	enum lb_on_unhealthy on_unhealthy;
 	enum lb_when_all_unhealthy when_all_unhealthy;
+	/* A group is used while less than this share of the weight of those before it is in service,
+	 * and until it has been again for the hold time. */
+	uint32_t spill_percent, spill_hold_s;
 };
 
 struct lb_vip {

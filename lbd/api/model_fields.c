@@ -53,6 +53,8 @@ static const struct schema_field backend_fields[] = {
 	{"weight", &schema_integer, BACKEND(weight), .max = LB_WEIGHT_MAX,
 	 .number = LB_WEIGHT_DEFAULT,
 	 .help = "relative to the other backends, 0 to 10000; 0 takes no new flows"},
+	{"priority", &schema_integer, BACKEND(priority), .max = LB_PRIORITIES - 1, .optional = true,
+	 .help = "its group, 0 to 15; a later group is in reserve for those before it"},
 	{"drain", &schema_boolean, BACKEND(drain), .change = SCHEMA_FIXED, .bare = true,
 	 .help = "takes no new flows whatever its weight, and keeps its old ones"},
 	{0},
@@ -276,6 +278,22 @@ static const struct schema_order backends_orders[] = {{"address", compare_backen
 			.help = "if no backend is healthy all are used, or none"                   \
 	}
 
+#define SPILL_FIELDS(AT)                                                                           \
+	{"spill_percent",                                                                          \
+	 &schema_integer,                                                                          \
+	 AT(spill_percent),                                                                        \
+	 .min = 1,                                                                                 \
+	 .max = 100,                                                                               \
+	 .number = LB_SPILL_PERCENT,                                                               \
+	 .optional = true,                                                                         \
+	 .help = "the next group of backends joins while less of the weight before it is in "      \
+		 "service"},                                                                       \
+	{                                                                                          \
+		"spill_hold_s", &schema_integer, AT(spill_hold_s),                                 \
+			.max = LB_SPILL_HOLD_MAX_S, .number = LB_SPILL_HOLD_S, .optional = true,   \
+			.help = "how long enough must be in service again before it leaves"        \
+	}
+
 /* --- pools --- */
 
 static int pool_settle(void *object, const json_t *given, struct lb_err *err)
@@ -318,6 +336,7 @@ static const struct schema_field pool_fields[] = {
 	ENCAP_FIELD(POOL),
 	BACKENDS_FIELD(POOL_LIST),
 	HEALTH_FIELDS(POOL, pool_is_checked),
+	SPILL_FIELDS(POOL),
 	{0},
 };
 
@@ -355,6 +374,7 @@ static const struct schema_field vip_fields[] = {
 	 .help = "what becomes of IP fragments", .shown = true},
 	BACKENDS_FIELD(OWN_LIST),
 	HEALTH_FIELDS(OWN, vip_is_checked),
+	SPILL_FIELDS(OWN),
 	{0},
 };
 

@@ -560,6 +560,8 @@ static bool is_set(const struct schema_field *field, const void *value)
 		return kind_of(field->schema, value);
 	if (field->kind == &schema_list)
 		return ((const struct schema_items *)value)->count;
+	if (field->kind == &schema_integer)
+		return *(const uint32_t *)value != field->number;
 	while (i < field->size && !bytes[i])
 		i++;
 	return i < field->size;

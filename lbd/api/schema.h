@@ -56,7 +56,7 @@ struct schema_field {
 	bool required;
 	bool late; /* read by settle */
 	enum schema_change change;
-	bool optional;                    /* not written while it is all zero … */
+	bool optional; /* not written while it is all zero, or the number that is its default … */
 	bool (*told)(const void *object); /* … unless this holds; NULL: it does not */
 	uint32_t of;                      /* kinds of object that have it, bits; 0: all */
 

@@ -369,12 +369,15 @@ static json_t *record_json(const struct answer *answer)
 static json_t *backend_json(const struct answer *answer)
 {
 	const struct lb_member *member = &answer->explained->member;
+	bool reserve;
 
 	if (answer->explained->way.stage < LB_EXPLAINED_MEMBER)
 		return NULL;
-	return json_pack("{s:o, s:b, s:b}", "address", member_json(member), "takes_new_flows",
+	reserve = service_in_reserve(answer->context->service, answer->explained->way.member);
+	return json_pack("{s:o, s:b, s:b, s:o*}", "address", member_json(member), "takes_new_flows",
 			 !!(member->flags & LB_MEMBER_NEW), "keeps_old_flows",
-			 !!(member->flags & LB_MEMBER_OLD));
+			 !!(member->flags & LB_MEMBER_OLD), "reserve",
+			 reserve ? json_true() : NULL);
 }
 
 static json_t *mac_json(const uint8_t mac[6])

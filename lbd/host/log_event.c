@@ -46,6 +46,11 @@ static enum log_level of_vip_health(const json_t *event)
 	return is(event, "state", "all_unhealthy") ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO;
 }
 
+static enum log_level of_spill(const json_t *event)
+{
+	return is(event, "state", "spilled") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
 /* Generic mode has a reason, too, and is slower. */
 static enum log_level of_interface(const json_t *event)
 {
@@ -97,6 +102,7 @@ static const struct kind {
 	{"route", of_route},
 	{"serve", information},
 	{"fault", error},
+	{"spill", of_spill},
 };
 
 static const struct kind *kind_of(const json_t *event)

@@ -107,10 +107,11 @@ int arrive_hold(struct service *service, const struct lb_pool *pool, const struc
 	if (!before || !before->backend_count)
 		begin_whole(service, next);
 	else if (presumed_wrong)
-		error = weigh_again(pool, next);
+		error = weigh_again(pool, next, WEIGH_AT_ONCE);
 	for (size_t i = 0; !error && i < next->backend_count; i++)
-		next->standings[i].held |= standing_is_held(&next->standings[i], &pool->backends[i],
-							    next->backends[i].weight);
+		next->standings[i].held |= standing_is_held(
+			&next->standings[i], standing_share(&pool->backends[i], next->use),
+			next->backends[i].weight);
 	return error;
 }
 
@@ -225,7 +226,8 @@ json_t *arrive_until(const struct service *service, const struct lb_pool *pool,
 	const struct health_standing *standing = &live->standings[i];
 	char reason[BECAUSE_TEXT] = "";
 
-	if (!standing_waits(*standing, lb_backend_share(&pool->backends[i]), backend->weight))
+	if (!standing_waits(*standing, standing_share(&pool->backends[i], live->use),
+			    backend->weight))
 		return NULL;
 	if (standing->arriving)
 		because(service, backend, " (", ")", reason);
@@ -265,7 +267,7 @@ int arrive_foretell(const struct lb_pool *pool, const struct live_pool *before,
 	weights = calloc(next->backend_count + 1, sizeof(*weights));
 	if (!weights)
 		return -ENOMEM;
-	standing_weigh(pool, next->standings, weights);
+	next->use = standing_weigh(pool, next->standings, 0, weights);
 	for (size_t i = 0; i < next->backend_count; i++)
 		next->backends[i].weight = weights[i];
 	free(weights);

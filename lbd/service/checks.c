@@ -78,7 +78,7 @@ int checks_weigh(const struct lb_pool *pool, const struct live_pool *before, str
 	}
 	take_standings(pool, before, next);
 	arrive_presume(pool, before, next, presumed);
-	next->use_all = standing_weigh(pool, presumed, weights);
+	next->use = standing_weigh(pool, presumed, 0, weights);
 	for (size_t i = 0; i < next->backend_count; i++)
 		next->backends[i].weight = weights[i];
 	free(weights);
@@ -221,7 +221,7 @@ static void on_retry(void *user)
 
 /* --- results --- */
 
-/* The pool and the backend in it that a member is; false: none that is in force. */
+/* The pool with a check, and the backend in it, that a member is; false: none that is in force. */
 static bool find_member(const struct service *service, uint16_t number, size_t *pool,
 			size_t *backend)
 {

@@ -127,7 +127,7 @@ static bool any_takes_new(const struct live_pool *live)
 
 static bool is_unable(const struct live_pool *live, const struct health_standing *standing)
 {
-	return standing->arriving || (standing->is == STANDING_ILL && !live->use_all);
+	return standing->arriving || (standing->is == STANDING_ILL && !live->use.all);
 }
 
 /* A datagram does not say whether it begins a flow, so a transition sends new flows, too, to the

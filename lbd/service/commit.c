@@ -28,7 +28,7 @@ static void freshen(struct change *change, struct pool_step *step)
 	for (int round = 0; round < FRESHEN_MAX; round++) {
 		if (!checks_merge(pool, change_pool_before(change, step), next))
 			return;
-		if (weigh_again(pool, next))
+		if (weigh_again(pool, next, WEIGH_AT_ONCE))
 			next->reweigh = true;
 	}
 }
@@ -157,6 +157,8 @@ static void settle_pool(struct change *change, struct pool_step *step, struct li
 		return;
 	checks_follow(change->service, plan->after, live, is_checked_anew(plan));
 	tell_serving(change->service, plan->after->pool, live);
+	tell_spill(change->service, plan->after->pool, live,
+		   plan->before ? all_before[plan->before_index].use.last : 0);
 }
 
 static bool has_fragments_entry(const struct lb_vip *vip)

@@ -63,9 +63,9 @@ static void look_at_backend(const struct service *service, const struct lb_vip *
 		.weight = vip->pool->backends[i].weight,
 		.share = backend->weight,
 		.drain = vip->pool->backends[i].drain,
-		.waiting =
-			standing_waits(live->standings[i],
-				       lb_backend_share(&vip->pool->backends[i]), backend->weight),
+		.waiting = standing_waits(live->standings[i],
+					  standing_share(&vip->pool->backends[i], live->use),
+					  backend->weight),
 		.reachable = members_reachable(service->members, backend->number),
 		.health = health_of(service, vip, backend->number),
 		.slots = slots,

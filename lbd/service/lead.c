@@ -26,7 +26,7 @@ void lead_members(struct service *service, const struct pool_ref *ref, const str
 		const struct table_member *backend = &live->backends[i];
 
 		members_set_takes(service->members, backend->number, backend->weight > 0,
-				  standing_keeps_old(pool, live->standings[i], live->use_all));
+				  standing_keeps_old(pool, live->standings[i], live->use));
 		members_set_encap(service->members, backend->number, pool->encap == LB_ENCAP_GUE,
 				  ref->family);
 		sweep_member_set(service->sweep, backend->number, live->swept, transition_s,

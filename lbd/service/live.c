@@ -74,6 +74,29 @@ void live_uncount(const struct live_pool *live, struct slots_census *census)
 		slots_uncount(live->swept->at[i], census);
 }
 
+bool service_in_reserve(const struct service *service, uint16_t number)
+{
+	const uint32_t wanted = members_pool(service->members, number);
+	const uint32_t at = wanted < place_pool_numbers(service->config) ? service->pool_at[wanted]
+									 : UINT32_MAX;
+	const struct live_pool *live;
+
+	if (at >= service->pools.count || service->live_pools[at].number != wanted)
+		return false;
+	live = &service->live_pools[at];
+	for (size_t i = 0; i < live->backend_count; i++)
+		if (live->backends[i].number == number)
+			return service->pools.refs[at].pool->backends[i].priority > live->use.last;
+	return false;
+}
+
+void live_spill(const struct lb_pool *pool, const struct live_pool *live, struct spill *out)
+{
+	*out = (struct spill){0};
+	for (size_t i = 0; i < live->backend_count; i++)
+		spill_add(out, &pool->backends[i], live->backends[i].weight);
+}
+
 bool live_is_drained(const struct lb_backend *backend, const struct live_pool *live,
 		     uint32_t leaving, uint32_t flows)
 {

@@ -13,6 +13,7 @@
 #include "pools.h"
 #include "service.h"
 #include "../plane/slots.h"
+#include "spill.h"
 #include "standing.h"
 #include "../host/state.h"
 #include "../host/timers.h"
@@ -40,9 +41,12 @@ struct live_pool {
 	uint32_t arriving;                 /* how many of them are (standing.h) */
 	uint32_t
 		empty_at_s; /* when it came into force without backends; 0: with some, or unknown */
-	bool use_all;       /* what standing_weigh said */
-	bool reweigh;       /* a standing has changed since */
-	bool led;           /* somebody brings the slots to their owners, over several turns */
+	struct standing_use use; /* what standing_weigh said */
+	/* The groups up to use.last are kept until then, although fewer are needed by now; by the
+	 * monotonic clock; 0: not so. */
+	int64_t kept_until_ms;
+	bool reweigh;            /* a standing has changed since */
+	bool led;                /* somebody brings the slots to their owners, over several turns */
 	bool told_all_unhealthy; /* and not yet that this has ended */
 	bool unwatched;          /* a check of a backend could not be set up */
 	/* Every check began anew; until then their first results are acted upon together. By the
@@ -205,6 +209,8 @@ bool live_unswept(const struct live_pool *live);
 /* live.c: the slots of all its tables, by member number (slots_count, slots_uncount). */
 void live_count(const struct live_pool *live, struct slots_census *census);
 void live_uncount(const struct live_pool *live, struct slots_census *census);
+/* live.c: what is in service of the groups that are used. */
+void live_spill(const struct lb_pool *pool, const struct live_pool *live, struct spill *out);
 /* live.c: whether a backend that drains has ended: its slots have left it for good (none of them
  * leads to it while it is MOVING), and no flow is on record as its own. */
 bool live_is_drained(const struct lb_backend *backend, const struct live_pool *live,
@@ -216,9 +222,11 @@ bool live_had_packets(const struct service *service, uint16_t number);
 #define WEIGH_GATHER_MS 5 /* what comes within so long comes together */
 int weigh_open(struct service *service, struct lb_err *err);
 void weigh_close(struct service *service);
+#define WEIGH_AT_ONCE INT64_MAX
 /* The table of `live` for the weights that its backends have by now; nothing leads to it yet. 0 or
- * -ENOMEM, with nothing changed. */
-int weigh_again(const struct lb_pool *pool, struct live_pool *live);
+ * -ENOMEM, with nothing changed. WEIGH_AT_ONCE, not a time: groups that are needed no more are not
+ * kept. */
+int weigh_again(const struct lb_pool *pool, struct live_pool *live, int64_t now_ms);
 /* Pools that are marked (live_pool.reweigh) are weighed again, and packets led by that. */
 void weigh_within(struct service *service, int64_t delay_ms);
 /* The same, soon, if there is one. */
@@ -310,6 +318,9 @@ int tell_open(struct service *service, struct lb_err *err);
 /* After the pool was weighed again: tells of backends that serve for the first time. */
 void tell_serving(const struct service *service, const struct lb_pool *pool,
 		  struct live_pool *live);
+/* Tells when other groups than those up to `last` are used. */
+void tell_spill(const struct service *service, const struct lb_pool *pool,
+		const struct live_pool *live, uint32_t last);
 /* Tells when every backend of the pool has become unhealthy, and when that has ended. */
 void tell_unhealthy(struct service *service, const struct lb_pool *pool, struct live_pool *live);
 

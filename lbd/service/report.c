@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What does the live service look like in JSON? (docs/protocol.md) */
+#include <errno.h>
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
@@ -47,11 +48,45 @@ static const char *drain_state(const struct lb_backend *backend, const struct li
 	return live_is_drained(backend, live, leaving, flows) ? "drained" : "draining";
 }
 
-/* Why it gets no new flows yet, where it waits for something. */
-static void set_waiting(const struct service *service, const struct lb_vip *vip,
-			const struct live_pool *live, size_t i, json_t *object)
+/* Backends of a pool, as they are told of together. Slots of each are counted in one turn: how many
+ * it owns of one table, and how many of all tables of the pool are leaving it. */
+struct look {
+	struct service *service;
+	const struct lb_pool *pool;
+	const struct live_pool *live;
+	struct spill spill;
+	uint64_t weights; /* of all backends together */
+	struct tally {
+		uint32_t owned, leaving;
+	} * tallies;
+};
+
+static int look_begin(struct look *look, const struct slots *slots)
 {
-	json_t *until = arrive_until(service, vip->pool, live, i);
+	struct service *service = look->service;
+	const struct live_pool *live = look->live;
+	size_t i;
+
+	look->weights = total_weight(live);
+	live_spill(look->pool, live, &look->spill);
+	look->tallies = calloc(live->backend_count + 1, sizeof(*look->tallies));
+	if (!look->tallies)
+		return -ENOMEM;
+	slots_count(slots, &service->census);
+	for (i = 0; i < live->backend_count; i++)
+		look->tallies[i].owned = service->census.owned[live->backends[i].number];
+	slots_uncount(slots, &service->census);
+	live_count(live, &service->census);
+	for (i = 0; i < live->backend_count; i++)
+		look->tallies[i].leaving = service->census.leaving[live->backends[i].number];
+	live_uncount(live, &service->census);
+	return 0;
+}
+
+/* Why it gets no new flows yet, where it waits for something. */
+static void set_waiting(const struct look *look, size_t i, json_t *object)
+{
+	json_t *until = arrive_until(look->service, look->pool, look->live, i);
 
 	if (!until)
 		return;
@@ -59,75 +94,86 @@ static void set_waiting(const struct service *service, const struct lb_vip *vip,
 	json_object_set_new(object, "waiting_until", until);
 }
 
-/* Slots of each backend of a VIP, counted in one turn: how many of the VIP it owns, and how many of
- * all its VIPs are leaving it. */
-struct tally {
-	uint32_t owned, leaving;
-};
-
-static struct tally *tally_new(struct service *service, const struct slots *slots,
-			       const struct live_pool *live)
+static void set_priority(const struct look *look, size_t i, json_t *object)
 {
-	struct tally *tallies = calloc(live->backend_count + 1, sizeof(*tallies));
-	size_t i;
+	const struct lb_backend *backend = &look->pool->backends[i];
+	const uint32_t last = look->live->use.last;
 
-	if (!tallies)
-		return NULL;
-	slots_count(slots, &service->census);
-	for (i = 0; i < live->backend_count; i++)
-		tallies[i].owned = service->census.owned[live->backends[i].number];
-	slots_uncount(slots, &service->census);
-	live_count(live, &service->census);
-	for (i = 0; i < live->backend_count; i++)
-		tallies[i].leaving = service->census.leaving[live->backends[i].number];
-	live_uncount(live, &service->census);
-	return tallies;
+	if (backend->priority)
+		json_object_set_new(object, "priority", json_integer(backend->priority));
+	if (backend->drain || backend->priority <= last)
+		return;
+	json_object_set_new(object, "state", json_string("reserve"));
+	json_object_set_new(object, "reserve_until",
+			    json_sprintf("less than %u %% of the weight up to priority %u is in "
+					 "service (%u %% now)",
+					 look->pool->spill_percent, last,
+					 spill_before(&look->spill, last + 1)));
 }
 
-/* `weights`: of all backends of the VIP together. */
-static json_t *backend_state(struct service *service, const struct lb_vip *vip,
-			     const struct live_pool *live, size_t i, const struct tally *tally,
-			     uint64_t weights)
+static json_t *backend_state(const struct look *look, size_t i)
 {
-	const struct table_member *backend = &live->backends[i];
-	uint32_t flows = sweep_flows(service->sweep, backend->number);
+	struct service *service = look->service;
+	const struct lb_backend *backend = &look->pool->backends[i];
+	const uint16_t number = look->live->backends[i].number;
+	const struct tally *tally = &look->tallies[i];
+	const uint32_t flows = sweep_flows(service->sweep, number);
 	json_t *object = json_object(), *share = json_object();
 	struct lb_counter counter;
 
-	json_object_set_new(share, "expected", percent_json(backend->weight, weights));
-	json_object_set_new(share, "slots", percent_json(tally->owned, vip->pool->table_size));
+	json_object_set_new(share, "expected",
+			    percent_json(look->live->backends[i].weight, look->weights));
+	json_object_set_new(share, "slots", percent_json(tally->owned, look->pool->table_size));
 	json_object_set_new(object, "address", address_json(&backend->address));
-	json_object_set_new(object, "weight", json_integer(vip->pool->backends[i].weight));
-	json_object_set_new(
-		object, "state",
-		json_string(drain_state(&vip->pool->backends[i], live, tally->leaving, flows)));
-	set_waiting(service, vip, live, i, object);
+	json_object_set_new(object, "weight", json_integer(backend->weight));
+	json_object_set_new(object, "state",
+			    json_string(drain_state(backend, look->live, tally->leaving, flows)));
+	set_waiting(look, i, object);
+	set_priority(look, i, object);
 	json_object_set_new(object, "recorded_flows", json_integer(flows));
 	json_object_set_new(object, "leaving_slots", json_integer(tally->leaving));
 	json_object_set_new(object, "share", share);
-	service->plane.counters(service->plane.datapath, backend->number, &counter);
+	service->plane.counters(service->plane.datapath, number, &counter);
 	set_counter(object, &counter);
-	json_object_set_new(object, "next_hop",
-			    members_next_hop(service->members, backend->number));
-	json_object_set_new(object, "health", backend_health(service, vip->pool, live, i));
+	json_object_set_new(object, "next_hop", members_next_hop(service->members, number));
+	json_object_set_new(object, "health", backend_health(service, look->pool, look->live, i));
 	return object;
 }
 
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip)
 {
-	const struct live_pool *live = live_pool_of(service, vip);
-	struct tally *tallies = tally_new(service, &live_of(service, vip)->table->slots, live);
-	uint64_t weights = total_weight(live);
-	json_t *array = tallies ? json_array() : NULL;
-	size_t i;
+	struct look look = {
+		.service = service, .pool = vip->pool, .live = live_pool_of(service, vip)};
+	json_t *array;
 
-	for (i = 0; array && i < live->backend_count; i++) {
-		json_array_append_new(array,
-				      backend_state(service, vip, live, i, &tallies[i], weights));
+	if (look_begin(&look, &live_of(service, vip)->table->slots))
+		return NULL;
+	array = json_array();
+	for (size_t i = 0; i < look.live->backend_count; i++) {
+		json_array_append_new(array, backend_state(&look, i));
 		worker_yield();
 	}
-	free(tallies);
+	free(look.tallies);
 	return array;
+}
+
+json_t *service_spill(const struct service *service, const struct lb_vip *vip)
+{
+	const struct live_pool *live = live_pool_of(service, vip);
+	size_t reserve = 0, grouped = 0;
+	struct spill spill;
+
+	for (size_t i = 0; i < vip->pool->backend_count; i++) {
+		grouped += vip->pool->backends[i].priority > 0;
+		reserve += vip->pool->backends[i].priority > live->use.last;
+	}
+	if (!grouped)
+		return NULL;
+	live_spill(vip->pool, live, &spill);
+	return json_pack("{s:i, s:i, s:i, s:i, s:I}", "percent", (int)vip->pool->spill_percent,
+			 "hold_s", (int)vip->pool->spill_hold_s, "priority", (int)live->use.last,
+			 "in_service_percent", (int)spill_before(&spill, live->use.last + 1),
+			 "reserve", (json_int_t)reserve);
 }
 
 static struct lb_counter vip_counter(struct service *service, const struct lb_vip *vip)
@@ -192,9 +238,11 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_pool *live = live_pool_of(service, vip);
 	const struct lb_counter sum = vip_counter(service, vip);
-	json_t *object = lb_vip_settings(vip);
+	json_t *object = lb_vip_settings(vip), *spill = service_spill(service, vip);
 
 	json_object_set_new(object, "slots", slots_json(&live_of(service, vip)->table->slots));
+	if (spill)
+		json_object_set_new(object, "spill", spill);
 	json_object_set_new(object, "digest", digest_json(service, vip->pool, live));
 	set_counter(object, &sum);
 	json_object_set_new(object, "backends", service_backend_states(service, vip));

@@ -63,12 +63,12 @@ static const struct table_member *find_reset(const struct plan_pool *plan,
 	const struct table_member *backend;
 	size_t from = 0;
 
-	if (standing_keeps_old(plan->after->pool, next->standings[i], next->use_all))
+	if (standing_keeps_old(plan->after->pool, next->standings[i], next->use))
 		return NULL;
 	backend = live_find(before, &from, &next->backends[i].address);
 	if (backend &&
 	    standing_keeps_old(plan->before->pool, before->standings[backend - before->backends],
-			       before->use_all))
+			       before->use))
 		return backend;
 	return NULL;
 }

@@ -3,6 +3,7 @@
 #include "standing.h"
 
 #include "../../bpf/abi.h"
+#include "spill.h"
 
 static bool is_checked(const struct lb_pool *pool)
 {
@@ -59,19 +60,45 @@ static void leave_out_arriving(const struct health_standing *standings, uint32_t
 			weights[i] = 0;
 }
 
-bool standing_weigh(const struct lb_pool *pool, const struct health_standing *standings,
-		    uint32_t *weights)
+/* Those that are in reserve have no weight. The last group that is used. */
+static uint32_t leave_out_reserve(const struct lb_pool *pool, uint32_t kept, uint32_t *weights)
+{
+	struct spill spill = {0};
+	uint32_t last;
+	size_t i;
+
+	for (i = 0; i < pool->backend_count; i++)
+		spill_add(&spill, &pool->backends[i], weights[i]);
+	last = spill_last(&spill, pool->spill_percent);
+	if (last < kept)
+		last = kept;
+	for (i = 0; i < pool->backend_count; i++)
+		if (pool->backends[i].priority > last)
+			weights[i] = 0;
+	return last;
+}
+
+struct standing_use standing_weigh(const struct lb_pool *pool,
+				   const struct health_standing *standings, uint32_t kept,
+				   uint32_t *weights)
 {
 	const bool none = is_checked(pool) && none_fit(pool, standings);
-	const bool use_all = none && pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
+	struct standing_use use = {.all = none &&
+					  pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL};
 
 	for (size_t i = 0; i < pool->backend_count; i++) {
-		const bool used = use_all || standings[i].is == STANDING_FIT || !is_checked(pool);
+		const bool used = use.all || standings[i].is == STANDING_FIT || !is_checked(pool);
 
 		weights[i] = used ? lb_backend_share(&pool->backends[i]) : 0;
 	}
 	leave_out_arriving(standings, weights, pool->backend_count);
-	return use_all;
+	use.last = leave_out_reserve(pool, kept, weights);
+	return use;
+}
+
+uint32_t standing_share(const struct lb_backend *backend, struct standing_use use)
+{
+	return backend->priority > use.last ? 0 : lb_backend_share(backend);
 }
 
 bool standing_waits(struct health_standing standing, uint32_t share, uint32_t weight)
@@ -79,16 +106,16 @@ bool standing_waits(struct health_standing standing, uint32_t share, uint32_t we
 	return share && !weight && (standing.arriving || standing.is == STANDING_WAITING);
 }
 
-bool standing_keeps_old(const struct lb_pool *pool, struct health_standing standing, bool use_all)
+bool standing_keeps_old(const struct lb_pool *pool, struct health_standing standing,
+			struct standing_use use)
 {
-	return use_all || !is_checked(pool) || pool->on_unhealthy == LB_ON_UNHEALTHY_KEEP ||
+	return use.all || !is_checked(pool) || pool->on_unhealthy == LB_ON_UNHEALTHY_KEEP ||
 	       standing.is != STANDING_ILL;
 }
 
-bool standing_is_held(const struct health_standing *standing, const struct lb_backend *backend,
-		      uint32_t weight)
+bool standing_is_held(const struct health_standing *standing, uint32_t share, uint32_t weight)
 {
 	if (standing->held && (!weight || standing->arriving))
 		return true;
-	return standing_waits(*standing, lb_backend_share(backend), weight);
+	return standing_waits(*standing, share, weight);
 }

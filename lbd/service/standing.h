@@ -19,6 +19,8 @@
  * - A backend that an earlier lbd has left stands as the data plane says: what took new flows is
  *   FIT, what had lost its old ones is ILL, the rest WAITS.
  *
+ * Of these, groups after the last that is needed (spill.h) are in reserve, and get no new flows.
+ *
  * A backend that is ARRIVING, whose next hop has not been resolved once since it was added, gets no
  * new flows as long as another backend can take them. A next hop that is lost later changes
  * nothing.
@@ -52,19 +54,28 @@ struct health_standing standing_of_left(uint32_t flags);
 /* After a result, which is not UNKNOWN. */
 void standing_take_result(struct health_standing *standing, enum health_status status);
 
-/* The weights that count for new flows into weights[pool->backend_count]. True when no backend is
- * fit, but all are used. standings[i] is of pool->backends[i]; without a check all are FIT. */
-bool standing_weigh(const struct lb_pool *pool, const struct health_standing *standings,
-		    uint32_t *weights);
+/* Who takes new flows. */
+struct standing_use {
+	bool all;      /* no backend is fit, so all count as fit */
+	uint32_t last; /* backends of a later priority are in reserve */
+};
+
+/* The weights that count for new flows into weights[pool->backend_count]. standings[i] is of
+ * pool->backends[i]; without a check all are FIT. Groups up to `kept` are used, needed or not. */
+struct standing_use standing_weigh(const struct lb_pool *pool,
+				   const struct health_standing *standings, uint32_t kept,
+				   uint32_t *weights);
+/* The weight that a backend would have, were it FIT: 0 while it drains, or is in reserve. */
+uint32_t standing_share(const struct lb_backend *backend, struct standing_use use);
 /* Whether the backend waits for its share of new flows: `share` is what it would have, `weight` what
  * it has. */
 bool standing_waits(struct health_standing standing, uint32_t share, uint32_t weight);
-/* Whether a backend keeps its old flows; `use_all`: what standing_weigh said. */
-bool standing_keeps_old(const struct lb_pool *pool, struct health_standing standing, bool use_all);
+/* Whether a backend keeps its old flows; `use`: what standing_weigh said. */
+bool standing_keeps_old(const struct lb_pool *pool, struct health_standing standing,
+			struct standing_use use);
 
-/* Whether a backend that may have a share still waits for it, or has one for want of others that can
- * be reached. */
-bool standing_is_held(const struct health_standing *standing, const struct lb_backend *backend,
-		      uint32_t weight);
+/* Whether a backend that may have this share still waits for it, or has one for want of others that
+ * can be reached. */
+bool standing_is_held(const struct health_standing *standing, uint32_t share, uint32_t weight);
 
 #endif

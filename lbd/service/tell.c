@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What has happened in the live service that nobody asked for at that moment? Drains end, and all
- * backends of a VIP become unhealthy. */
+ * backends of a VIP become unhealthy, and groups of backends join and leave. */
 #include <string.h>
 
 #include "../host/events.h"
@@ -119,6 +119,23 @@ void tell_unhealthy(struct service *service, const struct lb_pool *pool, struct 
 	}
 }
 
+/* Of what is why: the groups before those that have joined, or those that suffice. */
+void tell_spill(const struct service *service, const struct lb_pool *pool,
+		const struct live_pool *live, uint32_t last)
+{
+	const uint32_t now = live->use.last;
+	struct spill spill;
+
+	if (now == last)
+		return;
+	live_spill(pool, live, &spill);
+	events_emit(service->events,
+		    json_pack("{s:s, s:s, s:s, s:i, s:i}", "event", "spill", lb_pool_field(pool),
+			      pool->name, "state", now > last ? "spilled" : "returned", "priority",
+			      (int)now, "in_service_percent",
+			      (int)spill_before(&spill, now > last ? now : now + 1)));
+}
+
 void tell_serving(const struct service *service, const struct lb_pool *pool, struct live_pool *live)
 {
 	char address[LB_ADDR_TEXT];
@@ -133,6 +150,7 @@ void tell_serving(const struct service *service, const struct lb_pool *pool, str
 					      lb_pool_field(pool), pool->name, "backend",
 					      lb_addr_format(&backend->address, address), "state",
 					      "serving"));
-		standing->held = standing_is_held(standing, &pool->backends[i], backend->weight);
+		standing->held = standing_is_held(
+			standing, standing_share(&pool->backends[i], live->use), backend->weight);
 	}
 }

@@ -29,15 +29,35 @@ static int table_follow(const struct lb_pool *pool, struct live_pool *live,
 	return error;
 }
 
-int weigh_again(const struct lb_pool *pool, struct live_pool *live)
+/* Groups that have joined leave once they were not needed for the whole of the hold time. */
+static void weigh(const struct lb_pool *pool, struct live_pool *live, int64_t now_ms,
+		  uint32_t *weights)
+{
+	const uint32_t before = live->use.last;
+	int64_t *const until_ms = &live->kept_until_ms;
+
+	live->use = standing_weigh(pool, live->standings, 0, weights);
+	if (live->use.last >= before || now_ms == WEIGH_AT_ONCE) {
+		*until_ms = 0;
+		return;
+	}
+	if (!*until_ms)
+		*until_ms = now_ms + pool->spill_hold_s * 1000ll;
+	if (now_ms < *until_ms)
+		live->use = standing_weigh(pool, live->standings, before, weights);
+	else
+		*until_ms = 0;
+}
+
+int weigh_again(const struct lb_pool *pool, struct live_pool *live, int64_t now_ms)
 {
 	struct table_member *next = calloc(live->backend_count + 1, sizeof(*next));
 	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
+	struct live_pool weighed = *live;
 	int error = next && weights ? 0 : -ENOMEM;
-	bool use_all = false;
 
 	if (!error) {
-		use_all = standing_weigh(pool, live->standings, weights);
+		weigh(pool, &weighed, now_ms, weights);
 		for (size_t i = 0; i < live->backend_count; i++) {
 			next[i] = live->backends[i];
 			next[i].weight = weights[i];
@@ -51,7 +71,8 @@ int weigh_again(const struct lb_pool *pool, struct live_pool *live)
 	}
 	free(live->backends);
 	live->backends = next;
-	live->use_all = use_all;
+	live->use = weighed.use;
+	live->kept_until_ms = weighed.kept_until_ms;
 	return 0;
 }
 
@@ -73,11 +94,12 @@ static void reweigh(struct service *service, const struct pool_ref *ref, struct 
 {
 	static const uint64_t none_gone[(LB_NONE + 1) / 64];
 	struct live_pool copy;
+	const uint32_t last = live->use.last;
 	int error = copy_weighed(live, &copy);
 
 	live->reweigh = false;
 	if (!error)
-		error = weigh_again(ref->pool, &copy);
+		error = weigh_again(ref->pool, &copy, clock_now_ms(service));
 	if (error || live->led) {
 		live->reweigh = true;
 		table_free(copy.table);
@@ -88,11 +110,13 @@ static void reweigh(struct service *service, const struct pool_ref *ref, struct 
 	free(live->backends);
 	live->table = copy.table;
 	live->backends = copy.backends;
-	live->use_all = copy.use_all;
+	live->use = copy.use;
+	live->kept_until_ms = copy.kept_until_ms;
 	live->led = true;
 	lead_packets(service, ref, live, none_gone);
 	live->led = false;
 	tell_serving(service, ref->pool, live);
+	tell_spill(service, ref->pool, live, last);
 	tell_unhealthy(service, ref->pool, live);
 }
 
@@ -137,14 +161,22 @@ void weigh_within(struct service *service, int64_t delay_ms)
 	chore_set(&service->reweigh_timer, at_ms - clock_now_ms(service));
 }
 
+/* For how long groups are still kept that are needed no more. */
+static int64_t kept_ms(const struct live_pool *live, int64_t now_ms)
+{
+	return live->kept_until_ms ? live->kept_until_ms - now_ms : INT64_MAX;
+}
+
 /* Until when the pool is to be weighed again; INT64_MAX: no more. */
 static int64_t reweigh_due(struct service *service, size_t i, int64_t began)
 {
 	struct live_pool *live = &service->live_pools[i];
 	int64_t wait_ms;
 
+	wait_ms = kept_ms(live, clock_now_ms(service));
+	live->reweigh |= wait_ms <= 0;
 	if (!live->reweigh)
-		return INT64_MAX;
+		return wait_ms;
 	wait_ms = gather_ms(service, live, clock_now_ms(service));
 	if (live->led) /* by a change */
 		return WEIGH_GATHER_MS;
@@ -152,7 +184,7 @@ static int64_t reweigh_due(struct service *service, size_t i, int64_t began)
 		reweigh(service, &service->pools.refs[i], live);
 		wait_ms = RETRY_MS;
 	}
-	return live->reweigh ? wait_ms : INT64_MAX;
+	return live->reweigh ? wait_ms : kept_ms(live, clock_now_ms(service));
 }
 
 static void on_reweigh(void *user)

@@ -58,6 +58,11 @@ CHECKED = dict(WEB, name="shop", address="192.0.2.11:80/tcp", slots={"settled": 
                    dict(backend("10.0.0.9", 1, 0.0, 0, 0, "waiting", next_hop={
                        "state": "unresolved", "reason": "neighbour does not answer", "interface": "eth1",
                        "gateway": "10.0.0.9"}), waiting_until="its next hop is resolved (neighbour does not answer)")])
+SPILLED = dict(WEB, name="shop", spill={"percent": 50, "hold_s": 30, "priority": 1, "in_service_percent": 75, "reserve": 1}, backends=[
+    dict(WEB["backends"][0], weight=30), dict(WEB["backends"][1], priority=1),
+    dict(WEB["backends"][1], address="10.0.0.4", priority=2, state="reserve", recorded_flows=0,
+         share={"expected": 0, "slots": 0},
+         reserve_until="less than 50 % of the weight up to priority 1 is in service (75 % now)")])
 DNS = {"name": "[2001:db8::10]:53/udp", "address": "[2001:db8::10]:53/udp", "table": "maglev",
        "table_size": 1021, "transition_s": 61, "flow_idle_s": 7200,
        "encap": "gue", "hash": "source", "fragments": "3-tuple",
@@ -257,6 +262,8 @@ EVENTS = [
     {"event": "health", "vip": "web", "backend": "10.0.0.2", "state": "healthy", "since": "2026-01-31T12:00:01.000Z"},
     {"event": "vip_health", "vip": "web", "state": "all_unhealthy", "backends": 3, "new_flows": "use_all"},
     {"event": "vip_health", "vip": "web", "state": "recovered"},
+    {"event": "spill", "pool": "web", "state": "spilled", "priority": 1, "in_service_percent": 33},
+    {"event": "spill", "pool": "web", "state": "returned", "priority": 0, "in_service_percent": 67},
     {"event": "route", "backend": "10.0.0.2", "state": "unroutable", "reason": "network is unreachable"},
     {"event": "interface", "interface": "eth1", "state": "attached", "xdp_mode": "generic", "reason": "no native XDP"},
     {"event": "interface", "interface": "eth1", "state": "link_down"},
@@ -266,6 +273,9 @@ EMPTY = {"vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS
          "stats": {"vips": [], "verdicts": []}, "status": ILL, "config.check": changes(),
          "config.export": {"document": {"vips": []}}, "config.diff": {"differs": False, "vips": []},
          "watch": {"watching": True}}
+
+GROUPS = {"vip.show": SPILLED, "backend.list": {"vips": [{f: SPILLED[f] for f in ("name", "address", "backends")}]},
+          "explain": dict(EXPLANATION, backend=dict(EXPLANATION["backend"], takes_new_flows=False, reserve=True))}
 
 CHECKS = {"vip.show": CHECKED, "vip.list": {"vips": [WEB, CHECKED]}, "status": UNHEALTHY,
           "backend.list": {"vips": [{f: CHECKED[f] for f in ("name", "address", "backends")}]}}
@@ -420,6 +430,7 @@ SEND = {
     "half": lambda c, reply: c.sendall(reply + b'{"jsonrpc":"2.0","method":"ev'),
     "empty": lambda c, reply: c.sendall(reply),
     "checked": lambda c, reply: c.sendall(reply),
+    "grouped": lambda c, reply: c.sendall(reply),
     "document": lambda c, reply: c.sendall(reply),
     "big": lambda c, reply: c.sendall(reply),
     "moved_on": lambda c, reply: c.sendall(reply),
@@ -431,7 +442,9 @@ SEND = {
 MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big,
         "moved_on": moved_on, "grows": growing(), "ailing": examined(AILING, ["drop_no_headroom"]),
         "sound": examined(SOUND, ["drop_bad_header"]),
-        "checked": lambda request: {"result": CHECKS[request["method"]]}}
+        "checked": lambda request: {"result": CHECKS[request["method"]]},
+        "grouped": lambda request: {"result": GROUPS[request["method"]]} if request["method"] in GROUPS
+        else answer(request)}
 
 
 def serve(connection, behaviour, log):

@@ -117,6 +117,14 @@ backend list
 backend list web
 backend list web --json
 END
+SERVER=grouped golden priorities "groups of backends that are used or in reserve are shown, and options of them sent" <<'END'
+vip show shop
+backend list shop
+explain 2001:db8::7 2001:db8::10
+backend add web 10.0.0.9 --priority 1
+backend set web 10.0.0.9 --priority 0 --weight 5
+pool set web --spill 70% --spill-hold 1m
+END
 SERVER=checked golden health "where there is a health check, backends show their health, since when, and why" <<'END'
 vip show shop
 vip list

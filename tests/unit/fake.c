@@ -689,9 +689,11 @@ void fake_restore(void)
 
 static void on_event(void *user, const json_t *event)
 {
+	const char *name = json_string_value(json_object_get(event, "event"));
+
 	(void)user;
-	if (!strcmp(json_string_value(json_object_get(event, "event")), "serve"))
-		fake.serve_events++;
+	fake.serve_events += !strcmp(name, "serve");
+	fake.spill_events += !strcmp(name, "spill");
 }
 
 void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets)
@@ -915,7 +917,7 @@ static void check_member(const struct lb_pool *pool, const struct live_pool *liv
 {
 	const struct table_member *backend = &live->backends[i];
 	const struct lb_member *entry = &fake.left.members[backend->number];
-	const bool old = standing_keeps_old(pool, live->standings[i], live->use_all);
+	const bool old = standing_keeps_old(pool, live->standings[i], live->use);
 	uint32_t flags = LB_MEMBER_VALID;
 
 	flags |= (backend->weight ? LB_MEMBER_NEW : 0) | (old ? LB_MEMBER_OLD : 0) |
@@ -941,8 +943,11 @@ static bool is_awaited(const struct live_pool *live)
 static void check_weights(const struct lb_pool *pool, const struct live_pool *live)
 {
 	uint32_t *weights = calloc(live->backend_count + 1, sizeof(*weights));
+	const uint32_t kept = live->kept_until_ms ? live->use.last : 0;
+	const struct standing_use use = standing_weigh(pool, live->standings, kept, weights);
 
-	assert_int_equal(standing_weigh(pool, live->standings, weights), live->use_all);
+	assert_int_equal(use.all, live->use.all);
+	assert_true(is_awaited(live) || use.last == live->use.last);
 	for (size_t i = 0; i < live->backend_count; i++)
 		if (!is_awaited(live))
 			assert_int_equal(live->backends[i].weight, weights[i]);

@@ -49,7 +49,7 @@ struct fake {
 	bool unresolved;         /* those watched from now on, until fake_resolve */
 	bool no_tunnel;          /* every check through it cannot be made */
 	struct events *events;
-	uint32_t serve_events;
+	uint32_t serve_events, spill_events;
 
 	void (*amid)(void); /* called once, while the document is written */
 

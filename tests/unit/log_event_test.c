@@ -59,6 +59,12 @@ static const struct {
 	 "the change on trial is not reverted yet: cannot write it"},
 	{"{'event':'serve','vip':'web','backend':'10.0.0.2','state':'serving'}", LOG_LEVEL_INFO,
 	 "vip web backend 10.0.0.2 serving"},
+	{"{'event':'spill','vip':'web','state':'spilled','priority':1,'in_service_percent':33}",
+	 LOG_LEVEL_WARNING,
+	 "vip web spilled to backends of priority 1: 33 % of the weight before them is in service"},
+	{"{'event':'spill','pool':'p','state':'returned','priority':0,'in_service_percent':67}",
+	 LOG_LEVEL_INFO,
+	 "pool p returned to backends of priority 0: 67 % of the weight up to them is in service"},
 	{"{'event':'next_hop','interface':'e1','gateway':'fe80::1','state':'unresolved',"
 	 "'reason':'link is down'}",
 	 LOG_LEVEL_WARNING, "via fe80::1 on e1 unresolved: link is down"},

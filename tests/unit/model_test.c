@@ -269,7 +269,8 @@ static const struct bad_row bad_documents[] = {
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
 	 "the fields are: name, address, pool, table, table_size, transition_s, flow_idle_s, "
 	 "encap, "
-	 "hash, fragments, backends, health, on_unhealthy, when_all_unhealthy"},
+	 "hash, fragments, backends, health, on_unhealthy, when_all_unhealthy, spill_percent, "
+	 "spill_hold_s"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
 	 "unknown field \"adress\"", "did you mean \"address\"?"},
 	/* addresses of VIPs */
@@ -384,7 +385,7 @@ static const struct bad_row bad_documents[] = {
 	{BACKEND("\"address\":\"10.0.0.2\",\"wieght\":1"), PARAMS, "vips[0].backends[1].wieght",
 	 "unknown field \"wieght\"", "did you mean \"weight\"?"},
 	{BACKEND("\"address\":\"10.0.0.2\",\"port\":1"), PARAMS, "vips[0].backends[1].port",
-	 "unknown field \"port\"", "the fields are: address, weight, drain"},
+	 "unknown field \"port\"", "the fields are: address, weight, priority, drain"},
 	{BACKEND("\"address\":\"10.0.0.2:80\""), PARAMS, "vips[0].backends[1].address",
 	 "not an IPv4 or IPv6 address: \"10.0.0.2:80\"", "write the address alone, without a port"},
 	{BACKEND("\"address\":\"127.0.0.1\""), PARAMS, "vips[0].backends[1].address",
@@ -407,6 +408,12 @@ static const struct bad_row bad_documents[] = {
 	 "weight must be an integer, not true", ""},
 	{BACKEND("\"address\":\"10.0.0.2\",\"weight\":null"), PARAMS, "vips[0].backends[1].weight",
 	 "weight must be an integer, not null", ""},
+	{BACKEND("\"address\":\"10.0.0.2\",\"priority\":16"), PARAMS,
+	 "vips[0].backends[1].priority", "priority must be 0 to 15, not 16", ""},
+	{VIP("\"spill_percent\":0"), PARAMS, "vips[0].spill_percent",
+	 "spill_percent must be 1 to 100, not 0", ""},
+	{VIP("\"spill_hold_s\":3601"), PARAMS, "vips[0].spill_hold_s",
+	 "spill_hold_s must be 0 to 3600, not 3601", ""},
 	/* duplicates */
 	{BACKEND("\"address\":\"10.0.0.1\",\"weight\":5"), EXISTS, "vips[0].backends[1].address",
 	 "same address as backends[0]", ""},

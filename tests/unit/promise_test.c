@@ -61,13 +61,14 @@ static void flow_count(enum lb_flow_count what);
 /* The first of the VIPs that have the backends of this pool. */
 #define POOLED 5
 #define POOL                                                                                       \
-	"{'name': 'shared', 'table_size': 509, 'transition_s': 25, 'flow_idle_s': 40, "            \
+	"{'name': 'shared', 'spill_hold_s': 0, 'table_size': 509, 'transition_s': 25, "            \
+	"'flow_idle_s': 40, "                                                                      \
 	"'datagram_transition_s': 12, 'datagram_flow_idle_s': 20, 'health': {'type': 'tcp'}, "     \
 	"'backends': [%s]}"
 
 struct backend {
 	uint32_t identity; /* 0: not configured */
-	uint32_t weight;
+	uint32_t weight, priority;
 	uint16_t number;
 	bool drain, unhealthy;
 	enum standing is; /* to lbd, by the results so far */
@@ -80,6 +81,7 @@ struct vip {
 	struct vip *host; /* whose backends it has: its own, or those of a pool */
 	struct lb_endpoint endpoint;
 	bool use_all; /* when_all_unhealthy */
+	uint32_t spill_percent, spill_hold_s;
 	uint32_t size, transition_s;
 	uint8_t protocol;
 	bool by_source; /* its slots are chosen by the client's address */
@@ -89,7 +91,8 @@ struct vip {
 	const struct live_pool *pool;
 	uint32_t *words;
 	struct backend backends[BACKENDS]; /* the place stands for the address; of a host */
-	TAILQ_HEAD(due, model_flow) due;   /* who has been silent for longest comes first */
+	uint32_t kept; /* groups up to this one were used when last looked at; of a host */
+	TAILQ_HEAD(due, model_flow) due; /* who has been silent for longest comes first */
 };
 
 /* The reference: what a balancer that remembers every flow would know. */
@@ -149,7 +152,7 @@ static struct {
 	/* the story */
 	struct event events[EVENTS];
 	uint64_t event_count, step, packets, unsettled, changes, ends[2], handshakes;
-	uint64_t refused, restarts;
+	uint64_t refused, restarts, spills;
 	uint64_t forged, alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
 } run;
 
@@ -500,6 +503,8 @@ static struct model_flow *next_due(uint64_t *due_ns)
 	return next;
 }
 
+static void note_groups(void);
+
 /* Flows that must send do so at the last moment, after what lbd does at that very moment. */
 static void pass_time(uint64_t ns)
 {
@@ -513,6 +518,7 @@ static void pass_time(uint64_t ns)
 			fake.now_ns = fake_due_ns();
 			fake_run();
 			check_freed();
+			note_groups();
 		} else if (flow) {
 			fake.now_ns = due_ns;
 			send_due(flow);
@@ -540,12 +546,44 @@ static bool uses_all(const struct vip *vip)
 	return all;
 }
 
-/* Weights that count: of those that are fit; of all when none is and the VIP says so. */
+/* What lbd keeps in use although it is not needed: at most for the hold time. */
+static uint32_t kept_group(const struct vip *vip)
+{
+	int64_t left_ms;
+
+	if (!vip->there || !vip->pool->kept_until_ms)
+		return 0;
+	left_ms = vip->pool->kept_until_ms - (int64_t)(fake.now_ns / 1000000);
+	assert_true(left_ms <= vip->spill_hold_s * 1000ll);
+	assert_true(left_ms >= -(int64_t)(2 * GATHER_NS / 1000000));
+	return vip->pool->use.last;
+}
+
+/* Weights that count: of those that are fit; of all when none is and the VIP says so. Then of the
+ * groups that are needed: until so much of the weight so far is in service. */
 static uint32_t share_of(const struct vip *vip, const struct backend *backend)
 {
-	if (!backend->identity || backend->drain)
+	const bool all = uses_all(vip);
+	uint32_t in_service = 0, whole = 0;
+
+	if (!backend->identity || backend->drain || (!all && backend->is != STANDING_FIT))
 		return 0;
-	return uses_all(vip) || backend->is == STANDING_FIT ? backend->weight : 0;
+	if (!backend->priority || backend->priority <= kept_group(vip))
+		return backend->weight;
+	for (uint32_t group = 0; group < backend->priority; group++) {
+		for (int i = 0; i < BACKENDS; i++) {
+			const struct backend *other = &vip->host->backends[i];
+
+			if (!other->identity || other->priority != group)
+				continue;
+			whole += other->weight;
+			if (!other->drain && (all || other->is == STANDING_FIT))
+				in_service += other->weight;
+		}
+		if (in_service && in_service * 100 >= whole * vip->spill_percent)
+			return 0;
+	}
+	return backend->weight;
 }
 
 static bool any_takes_new(const struct vip *vip)
@@ -592,6 +630,20 @@ static void note_leaving(struct vip *vip)
 	}
 }
 
+/* Groups leave as time passes. */
+static void note_groups(void)
+{
+	for (int v = 0; v < VIPS; v++) {
+		struct vip *vip = &run.vips[v];
+
+		if (!vip->there || vip->host->kept == vip->pool->use.last)
+			continue;
+		run.spills++;
+		vip->host->kept = vip->pool->use.last;
+		note_leaving(vip);
+	}
+}
+
 static struct lb_addr address_of(const struct vip *vip, const struct backend *backend)
 {
 	return (struct lb_addr){
@@ -613,9 +665,11 @@ static const char *backends_text(const struct vip *host, char out[TEXT])
 
 		if (backend->identity)
 			used += snprintf(out + used, TEXT - used,
-					 "%s{'address': '%s', 'weight': %u, 'drain': %s}",
+					 "%s{'address': '%s', 'weight': %u, 'priority': %u, "
+					 "'drain': %s}",
 					 used ? "," : "", lb_addr_format(&address, text),
-					 backend->weight, backend->drain ? "true" : "false");
+					 backend->weight, backend->priority,
+					 backend->drain ? "true" : "false");
 	}
 	return out;
 }
@@ -744,6 +798,7 @@ static void configure(const struct vip *vip, struct backend *backend, bool joins
 	*backend = (struct backend){
 		.identity = ++run.next_identity,
 		.weight = one_in(8) ? 0 : 1 + random_below(10),
+		.priority = one_in(3) ? random_below(3) : 0,
 		.is = joins || !vip->use_all ? STANDING_WAITING : STANDING_FIT,
 	};
 }
@@ -855,7 +910,7 @@ static void change_health(struct vip *vip, struct backend *backend)
 static void change_backend(struct vip *vip, struct backend *backend)
 {
 	const struct backend before = *backend;
-	const uint32_t what = random_below(12);
+	const uint32_t what = random_below(13);
 
 	if (!what) {
 		run.ends[1]++;
@@ -863,6 +918,10 @@ static void change_backend(struct vip *vip, struct backend *backend)
 	} else if (what < 4) {
 		backend->weight = one_in(4) ? 0 : 1 + random_below(10);
 		if (!apply(vip, "weight", false))
+			*backend = before;
+	} else if (what == 12) {
+		backend->priority = random_below(3);
+		if (!apply(vip, "priority", false))
 			*backend = before;
 	} else if (what < 7) {
 		backend->drain = !backend->drain;
@@ -1212,18 +1271,22 @@ static void take_settings(struct vip *vip, const struct lb_service *document)
 	vip->protocol = from->endpoint.protocol;
 	vip->by_source = from->hash == LB_HASH_SOURCE;
 	vip->endpoint = from->endpoint;
+	vip->spill_percent = from->pool->spill_percent;
+	vip->spill_hold_s = from->pool->spill_hold_s;
 	vip->use_all = from->pool->when_all_unhealthy == LB_ALL_UNHEALTHY_USE_ALL;
 }
 
 static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 {
 	static const char *const vips[VIPS] = {
-		VIP("192.0.2.1:80/tcp", "'table_size': 251, 'transition_s': 20, 'flow_idle_s': 20"),
+		VIP("192.0.2.1:80/tcp", "'table_size': 251, 'transition_s': 20, 'flow_idle_s': 20, "
+					"'spill_percent': 100, 'spill_hold_s': 3"),
 		VIP("192.0.2.2:80/tcp", "'table_size': 509, 'transition_s': 30, 'flow_idle_s': 90, "
 					"'hash': 'source', 'when_all_unhealthy': 'drop'"),
 		VIP("192.0.2.3:53/udp", "'table_size': 251, 'transition_s': 10, 'flow_idle_s': 15"),
-		VIP("192.0.2.3:54/udp", "'table_size': 251, 'transition_s': 10, 'flow_idle_s': 15, "
-					"'when_all_unhealthy': 'drop'"),
+		VIP("192.0.2.3:54/udp",
+		    "'table_size': 251, 'transition_s': 10, 'flow_idle_s': 15, "
+		    "'when_all_unhealthy': 'drop', 'spill_percent': 1, 'spill_hold_s': 0"),
 		VIP("192.0.2.4:80/tcp",
 		    "'table_size': 1021, 'transition_s': 45, 'flow_idle_s': 60, "
 		    "'table': 'maglev', 'when_all_unhealthy': 'drop'"),
@@ -1469,12 +1532,12 @@ static void print_run(void)
 {
 	printf("seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64 " packets (%" PRIu64
 	       " unsettled), %" PRIu64 " changes (%" PRIu64 " removals drained, %" PRIu64
-	       " forced, %" PRIu64 " refused), %" PRIu64 " restarts, %" PRIu64
+	       " forced, %" PRIu64 " refused), %" PRIu64 " spills, %" PRIu64 " restarts, %" PRIu64
 	       " established; exempt %" PRIu64 " (refused %" PRIu64 ", over budget %" PRIu64
 	       ", evicted %" PRIu64 "), let go %" PRIu64 ", SYNs forged %" PRIu64 "\n",
 	       run.start_seed, run.step, run.packets, run.unsettled, run.changes, run.ends[0],
-	       run.ends[1], run.refused, run.restarts, run.established, run.exempt_count,
-	       run.exempt[LB_FLOW_REFUSED], run.exempt[LB_FLOW_OVER_BUDGET],
+	       run.ends[1], run.refused, run.spills, run.restarts, run.established,
+	       run.exempt_count, run.exempt[LB_FLOW_REFUSED], run.exempt[LB_FLOW_OVER_BUDGET],
 	       run.exempt[LB_FLOW_EVICTED], run.let_go, run.forged);
 	fflush(stdout);
 }

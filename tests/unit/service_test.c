@@ -23,6 +23,8 @@ static const struct apply_options by_force = {.force = true, .max_moved_percent 
 #define A "{'address': '10.0.0.1', 'weight': 10}"
 #define B "{'address': '10.0.0.2', 'weight': 10}"
 #define C "{'address': '10.0.0.3', 'weight': 30}"
+#define SPARE "{'address': '10.0.0.3', 'weight': 10, 'priority': 1}"
+#define A_DRAINS "{'address': '10.0.0.1', 'weight': 10, 'drain': true}"
 #define CHECK "'health': {'type': 'tcp'}"
 #define TUNNEL "'health': {'type': 'tcp', 'source': 'tunnel'}"
 
@@ -34,8 +36,8 @@ static const char *const documents[] = {
 	", 'fragments': '3-tuple', 'transition_s': 3, 'flow_idle_s': 5, 'backends': [" B "," C
 	"]}, {" SIX ", 'encap': 'gue', 'backends': [{'address': '2001:db8::a'}]}]}",
 	"{'vips': [{" WEB ", 'table': 'maglev', 'encap': 'gue', 'backends': [" A "," C "]}, {" EVERY
-	", 'backends': [" A "]}, {" DNS ", 'fragments': '3-tuple', " CHECK ", 'backends': [" A "," B
-	"," C "]}]}",
+	", 'backends': [" A "]}, {" DNS ", 'fragments': '3-tuple', " CHECK
+	", 'spill_percent': 60, 'backends': [" A "," B "," SPARE "]}]}",
 	"{'vips': [{" WEB ", " TUNNEL ", 'backends': [" A ",{'address': '10.0.0.2', 'weight': 10, "
 	"'drain': true}]}, {" DNS ", 'backends': []}]}",
 	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A "," C "]}, {'name': 'spare', "
@@ -863,7 +865,6 @@ static void a_vip_waits_for_its_next_hops_each_time_that_none_is_known(void **st
 	fake_close();
 }
 
-#define A_DRAINS "{'address': '10.0.0.1', 'weight': 10, 'drain': true}"
 #define WITH(check, backends) "{'vips': [{" WEB check ", 'backends': [" backends "]}]}"
 
 /* B has come to A, and its next hop is not known. */
@@ -907,6 +908,112 @@ static void it_is_told_once_that_a_backend_serves_which_waited(void **state)
 	assert_int_equal(fake.serve_events, 1);
 	fake_close();
 }
+
+/* --- groups --- */
+
+#define GROUPED(more) WITH(", " CHECK more, A "," B "," SPARE)
+
+static void begin_grouped(const char *document)
+{
+	start();
+	apply(document);
+	result(NULL, HEALTH_HEALTHY);
+	assert_serve("+o+o-o");
+}
+
+/* Half of the weight is enough. */
+static void a_group_joins_at_once_and_leaves_when_it_was_not_needed_for_the_hold_time(void **state)
+{
+	(void)state;
+	begin_grouped(GROUPED(", 'spill_percent': 51, 'spill_hold_s': 10"));
+	result(&a_address, HEALTH_UNHEALTHY);
+	assert_serve("-o+o+o");
+	assert_int_equal(fake.spill_events, 1);
+	result(&a_address, HEALTH_HEALTHY);
+	assert_serve("+o+o+o");
+	fake_pass(9 * SECOND);
+	assert_serve("+o+o+o");
+	fake_pass(SECOND);
+	assert_serve("+o+o-o");
+	assert_int_equal(fake.spill_events, 2);
+	fake_close();
+}
+
+static void a_share_that_hovers_moves_the_later_group_once(void **state)
+{
+	(void)state;
+	begin_grouped(GROUPED(", 'spill_percent': 51, 'spill_hold_s': 10"));
+	for (int i = 0; i < 5; i++) {
+		result(&a_address, HEALTH_UNHEALTHY);
+		assert_serve("-o+o+o");
+		fake_pass(7 * SECOND);
+		result(&a_address, HEALTH_HEALTHY);
+		fake_pass(7 * SECOND);
+		assert_serve("+o+o+o");
+	}
+	assert_int_equal(fake.spill_events, 1);
+	fake_pass(3 * SECOND);
+	assert_serve("+o+o-o");
+	assert_int_equal(fake.spill_events, 2);
+	fake_close();
+}
+
+static void a_drain_and_a_document_make_groups_join_and_leave_at_once(void **state)
+{
+	(void)state;
+	begin_grouped(GROUPED(", 'spill_percent': 51"));
+	apply(WITH(", " CHECK ", 'spill_percent': 51", A_DRAINS "," B "," SPARE));
+	assert_serve("-o+o+o");
+	apply(GROUPED(", 'spill_percent': 51"));
+	assert_serve("+o+o-o");
+	result(&a_address, HEALTH_UNHEALTHY);
+	assert_serve("-o+o+o");
+	apply(GROUPED(""));
+	assert_serve("-o+o-o");
+	apply(WITH(", " CHECK, A "," B "," C));
+	assert_serve("-o+o+o");
+	fake_close();
+}
+
+static void an_lbd_that_starts_goes_on_with_the_groups_that_are_needed(void **state)
+{
+	(void)state;
+	begin_grouped(GROUPED(", 'spill_percent': 51"));
+	result(&a_address, HEALTH_UNHEALTHY);
+	restart();
+	assert_serve("-o+o+o");
+	assert_int_equal(fake.service->live_pools[0].tables[POOL_STREAMS]->slots.tracked, 0);
+	result(NULL, HEALTH_HEALTHY);
+	fake_pass(31 * SECOND);
+	assert_serve("+o+o-o");
+	restart();
+	assert_serve("+o+o-o");
+	fake_close();
+}
+
+static void who_joins_a_group_in_reserve_waits_for_nothing(void **state)
+{
+	json_t *states;
+
+	(void)state;
+	start();
+	apply(WITH("", A "," B));
+	fake.unresolved = true;
+	apply(WITH("", A "," B "," SPARE));
+	states = service_backend_states(fake.service, &service_document(fake.service)->vips[0]);
+	assert_string_equal(json_string_value(json_object_get(json_array_get(states, 2), "state")),
+			    "reserve");
+	assert_string_equal(
+		json_string_value(json_object_get(json_array_get(states, 2), "reserve_until")),
+		"less than 50 % of the weight up to priority 0 is in service (100 % now)");
+	json_decref(states);
+	fake_resolve();
+	fake_pass(SECOND);
+	assert_int_equal(fake.serve_events, 0);
+	fake_close();
+}
+
+/* --- warnings --- */
 
 static void assert_warned(const char *words)
 {
@@ -1362,6 +1469,12 @@ int main(void)
 		cmocka_unit_test(a_new_vip_waits_for_its_next_hops_before_it_moves_slots),
 		cmocka_unit_test(a_vip_without_backends_begins_with_all_that_it_gets_at_once),
 		cmocka_unit_test(a_vip_waits_for_its_next_hops_each_time_that_none_is_known),
+		cmocka_unit_test(
+			a_group_joins_at_once_and_leaves_when_it_was_not_needed_for_the_hold_time),
+		cmocka_unit_test(a_share_that_hovers_moves_the_later_group_once),
+		cmocka_unit_test(a_drain_and_a_document_make_groups_join_and_leave_at_once),
+		cmocka_unit_test(an_lbd_that_starts_goes_on_with_the_groups_that_are_needed),
+		cmocka_unit_test(who_joins_a_group_in_reserve_waits_for_nothing),
 		cmocka_unit_test(it_is_told_once_that_a_backend_serves_which_waited),
 		cmocka_unit_test(it_is_told_why_a_backend_waits_where_that_is_known),
 		cmocka_unit_test(it_is_warned_of_backends_that_cannot_be_reached),

@@ -14,7 +14,9 @@
 
 #define BACKENDS_MAX 8
 
-/* A pool whose backends have weights 10, 20, …, and are checked. */
+static const struct standing_use some, all = {.all = true};
+
+/* A pool whose backends have weights 10, 20, …, and are checked. Enough is half of the weight. */
 static struct lb_pool pool_of(struct lb_backend *backends, size_t count)
 {
 	memset(backends, 0, count * sizeof(*backends));
@@ -24,16 +26,18 @@ static struct lb_pool pool_of(struct lb_backend *backends, size_t count)
 		.backends = backends,
 		.backend_count = count,
 		.health = {.kind = LB_HEALTH_TCP},
+		.spill_percent = 50,
 	};
 }
 
-/* Standings as letters: f, w, i; a capital for one that is arriving. */
-static bool weigh(const struct lb_pool *pool, const char *letters, const char *expected)
+/* Standings as letters: f, w, i; a capital for one that is arriving. Groups up to `kept` stay. */
+static struct standing_use weigh_kept(const struct lb_pool *pool, const char *letters,
+				      uint32_t kept, const char *expected)
 {
 	struct health_standing standings[BACKENDS_MAX] = {0};
 	uint32_t weights[BACKENDS_MAX];
 	char seen[64] = "";
-	bool use_all;
+	struct standing_use use;
 
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		standings[i].is = tolower(letters[i]) == 'f'   ? STANDING_FIT
@@ -41,12 +45,18 @@ static bool weigh(const struct lb_pool *pool, const char *letters, const char *e
 							       : STANDING_ILL;
 		standings[i].arriving = isupper(letters[i]);
 	}
-	use_all = standing_weigh(pool, standings, weights);
+	use = standing_weigh(pool, standings, kept, weights);
 	for (size_t i = 0; i < pool->backend_count; i++)
 		snprintf(seen + strlen(seen), sizeof(seen) - strlen(seen), "%s%u", i ? " " : "",
 			 weights[i]);
 	assert_string_equal(seen, expected);
-	return use_all;
+	return use;
+}
+
+/* Whether all are used. */
+static bool weigh(const struct lb_pool *pool, const char *letters, const char *expected)
+{
+	return weigh_kept(pool, letters, 0, expected).all;
 }
 
 static void only_fit_backends_take_new_flows(void **state)
@@ -92,6 +102,119 @@ static void who_cannot_be_reached_yet_takes_no_new_flows_while_others_do(void **
 	assert_false(weigh(&pool, "Fff", "10 0 0"));
 }
 
+/* --- groups --- */
+
+/* Two of priority 0, of weight 10 and 20; two of 1, of 30 and 40; one of 2, of 50. */
+static struct lb_pool grouped(struct lb_backend *backends)
+{
+	const struct lb_pool pool = pool_of(backends, 5);
+
+	for (size_t i = 0; i < 5; i++)
+		backends[i].priority = i / 2;
+	return pool;
+}
+
+static void assert_last(const struct lb_pool *pool, const char *letters, uint32_t last,
+			const char *expected)
+{
+	assert_int_equal(weigh_kept(pool, letters, 0, expected).last, last);
+}
+
+static void a_later_group_is_used_while_too_little_of_those_before_is_in_service(void **state)
+{
+	struct lb_backend backends[5];
+	struct lb_pool pool = grouped(backends);
+
+	(void)state;
+	assert_last(&pool, "fffff", 0, "10 20 0 0 0");
+	assert_last(&pool, "iffff", 0, "0 20 0 0 0");   /* 20 of 30 */
+	assert_last(&pool, "fifff", 1, "10 0 30 40 0"); /* 10 of 30; then 80 of 100 */
+	assert_last(&pool, "iiffi", 1, "0 0 30 40 0");  /* 70 of 100 */
+	assert_last(&pool, "iiiff", 2, "0 0 0 40 50");  /* 40 of 100; there is no other */
+	assert_last(&pool, "fifif", 2, "10 0 30 0 50"); /* 40 of 100 */
+	assert_last(&pool, "iiiif", 2, "0 0 0 0 50");
+	assert_last(&pool, "iifii", 2, "0 0 30 0 0"); /* never enough: all that can serve */
+	assert_last(&pool, "fiiii", 2, "10 0 0 0 0");
+	backends[0].weight = 20;
+	assert_last(&pool, "fifff", 0, "20 0 0 0 0"); /* just half is not less than half */
+}
+
+static void enough_is_what_the_pool_says(void **state)
+{
+	struct lb_backend backends[5];
+	struct lb_pool pool = grouped(backends);
+
+	(void)state;
+	pool.spill_percent = 100;
+	assert_last(&pool, "fffff", 0, "10 20 0 0 0");
+	assert_last(&pool, "iffff", 2, "0 20 30 40 50");
+	pool.spill_percent = 1; /* while anybody is there */
+	assert_last(&pool, "fifff", 0, "10 0 0 0 0");
+	assert_last(&pool, "iifif", 1, "0 0 30 0 0");
+}
+
+static void who_drains_waits_or_cannot_be_reached_is_not_in_service(void **state)
+{
+	struct lb_backend backends[5];
+	struct lb_pool pool = grouped(backends);
+
+	(void)state;
+	assert_last(&pool, "fwfff", 1, "10 0 30 40 0");
+	assert_last(&pool, "fFfff", 1, "10 0 30 40 0");
+	assert_last(&pool, "FFfff", 1, "0 0 30 40 0");
+	assert_last(&pool, "FFFFF", 0, "10 20 0 0 0"); /* for want of others */
+	backends[1].drain = true;
+	assert_last(&pool, "fffff", 1, "10 0 30 40 0");
+	backends[0].drain = true;
+	assert_last(&pool, "fffff", 1, "0 0 30 40 0");
+	pool.health.kind = LB_HEALTH_NONE;
+	assert_last(&pool, "iiiii", 1, "0 0 30 40 0");
+	backends[0].drain = backends[1].drain = false;
+	backends[1].weight = 0; /* counts neither way */
+	assert_last(&pool, "fffff", 0, "10 0 0 0 0");
+	backends[0].weight = 0; /* a group without weight is none */
+	assert_last(&pool, "fffff", 1, "0 0 30 40 0");
+}
+
+static void where_none_is_fit_groups_are_used_as_if_all_were(void **state)
+{
+	struct lb_backend backends[5];
+	struct lb_pool pool = grouped(backends);
+
+	(void)state;
+	assert_last(&pool, "iiiii", 0, "10 20 0 0 0");
+	assert_true(weigh(&pool, "iiiii", "10 20 0 0 0"));
+	backends[1].drain = true;
+	assert_last(&pool, "iiiii", 1, "10 0 30 40 0");
+	pool.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
+	assert_false(weigh(&pool, "iiiii", "0 0 0 0 0"));
+}
+
+static void groups_that_are_kept_are_used_needed_or_not(void **state)
+{
+	struct lb_backend backends[5];
+	const struct lb_pool pool = grouped(backends);
+
+	(void)state;
+	assert_int_equal(weigh_kept(&pool, "fffif", 1, "10 20 30 0 0").last, 1);
+	assert_int_equal(weigh_kept(&pool, "iiiff", 1, "0 0 0 40 50").last, 2);
+}
+
+static void who_is_in_reserve_does_not_wait_for_its_share(void **state)
+{
+	struct lb_backend backends[5];
+	const struct lb_pool pool = grouped(backends);
+	const struct standing_use use = {.last = 1};
+
+	(void)state;
+	assert_int_equal(standing_share(&pool.backends[3], use), 40);
+	assert_int_equal(standing_share(&pool.backends[4], use), 0);
+	backends[3].drain = true;
+	assert_int_equal(standing_share(&pool.backends[3], use), 0);
+}
+
+/* --- waiting --- */
+
 static void waiting_is_for_a_way_or_a_result_and_not_for_a_weight(void **state)
 {
 	const struct health_standing arriving = {.is = STANDING_FIT, .arriving = true};
@@ -130,7 +253,7 @@ static void without_a_check_nobody_is_unfit(void **state)
 	pool.on_unhealthy = LB_ON_UNHEALTHY_RESET;
 	pool.when_all_unhealthy = LB_ALL_UNHEALTHY_DROP;
 	assert_false(weigh(&pool, "iw", "10 20"));
-	assert_true(standing_keeps_old(&pool, ill, false));
+	assert_true(standing_keeps_old(&pool, ill, some));
 	assert_int_equal(standing_of_new(&pool, true).is, STANDING_FIT);
 	assert_true(standing_of_new(&pool, true).known);
 }
@@ -152,13 +275,12 @@ static void old_flows_end_only_where_reset_says_so_and_the_backend_is_ill(void *
 	const struct health_standing fit = {.is = STANDING_FIT, .known = true};
 
 	(void)state;
-	assert_true(standing_keeps_old(&pool, ill, false));
+	assert_true(standing_keeps_old(&pool, ill, some));
 	pool.on_unhealthy = LB_ON_UNHEALTHY_RESET;
-	assert_false(standing_keeps_old(&pool, ill, false));
-	assert_true(
-		standing_keeps_old(&pool, ill, true)); /* all are used: the check may be wrong */
-	assert_true(standing_keeps_old(&pool, waiting, false));
-	assert_true(standing_keeps_old(&pool, fit, false));
+	assert_false(standing_keeps_old(&pool, ill, some));
+	assert_true(standing_keeps_old(&pool, ill, all)); /* all are used: the check may be wrong */
+	assert_true(standing_keeps_old(&pool, waiting, some));
+	assert_true(standing_keeps_old(&pool, fit, some));
 }
 
 static void a_new_backend_waits_where_something_is_known(void **state)
@@ -208,6 +330,13 @@ int main(void)
 		cmocka_unit_test(only_fit_backends_take_new_flows),
 		cmocka_unit_test(when_none_is_fit_all_are_used_or_none),
 		cmocka_unit_test(who_cannot_be_reached_yet_takes_no_new_flows_while_others_do),
+		cmocka_unit_test(
+			a_later_group_is_used_while_too_little_of_those_before_is_in_service),
+		cmocka_unit_test(enough_is_what_the_pool_says),
+		cmocka_unit_test(who_drains_waits_or_cannot_be_reached_is_not_in_service),
+		cmocka_unit_test(where_none_is_fit_groups_are_used_as_if_all_were),
+		cmocka_unit_test(groups_that_are_kept_are_used_needed_or_not),
+		cmocka_unit_test(who_is_in_reserve_does_not_wait_for_its_share),
 		cmocka_unit_test(waiting_is_for_a_way_or_a_result_and_not_for_a_weight),
 		cmocka_unit_test(who_has_no_share_does_not_count_as_fit),
 		cmocka_unit_test(without_a_check_nobody_is_unfit),
