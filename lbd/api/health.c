@@ -332,9 +332,11 @@ static const struct schema_field health_fields[] = {
 	{"type", &schema_word, HEALTH(kind), .required = true, .min = LB_HEALTH_TCP,
 	 .words = kind_words, .bare = true, .help = "how backends are checked"},
 	{"source", &schema_word, HEALTH(source), .words = source_words,
-	 .help = "to the backend's own address, or to the VIP's by the way that traffic takes"},
+	 .help = "to the backend's own address, or to the VIP's (of several, the lowest) by the "
+		 "way "
+		 "that traffic takes"},
 	{"port", &schema_integer, HEALTH(port), .min = 1, .max = UINT16_MAX, .optional = true,
-	 .help = "the port that is asked", .otherwise = "the VIP's own"},
+	 .help = "the port that is asked", .otherwise = "that of its VIPs"},
 	{"interval_ms", &schema_integer, HEALTH(interval_ms), .min = LB_HEALTH_INTERVAL_MIN_MS,
 	 .max = LB_HEALTH_INTERVAL_MAX_MS, .number = LB_HEALTH_INTERVAL_MS,
 	 .help = "from the start of a check to the start of the next"},

@@ -9,7 +9,8 @@
  *                   body. "udp": a datagram is answered. "exec": a command ends with status 0.
  *   source          "direct" (default): to the backend's own address. "tunnel": to the VIP's
  *                   address, through the encapsulation that traffic takes; not for exec.
- *   port            1 … 65535. Left out: the VIP's own, so a VIP for every port needs one.
+ *   port            1 … 65535. Left out: the VIP's own, so a VIP for every port needs one, and so
+ *                   does a pool whose VIPs have several.
  *   interval_ms     100 … 3600000, from the start of a check to the start of the next; 1000
  *   timeout_ms      10 … interval_ms; 1000, or the interval where that is less
  *   rise, fall      1 … 100 results in a row that turn the state; 2 and 3
@@ -34,7 +35,7 @@
  *                   input is empty. When the time is over, it and what it started are killed. The
  *                   first line it writes is part of the error. Its environment:
  *                     PATH=/usr/sbin:/usr/bin:/sbin:/bin
- *                     LBD_VIP=192.0.2.10:443/tcp
+ *                     LBD_VIP=192.0.2.10:443/tcp    of a pool, the lowest
  *                     LBD_BACKEND=10.0.0.2
  *                     LBD_PORT=443
  *                     LBD_TIMEOUT_MS=1000

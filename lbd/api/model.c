@@ -310,20 +310,47 @@ static void unlink_all(struct lb_service *service)
 			service->vips[i].pool = NULL;
 }
 
-int lb_service_check_health(const struct lb_service *service, struct lb_err *err)
+/* Its VIPs give a check without a port theirs; `first` is the first of these. */
+static int check_port(const struct lb_vip *vip, const struct lb_vip *first, struct lb_err *err)
 {
-	for (size_t i = 0; i < service->vip_count; i++) {
-		const struct lb_vip *vip = &service->vips[i];
+	const struct lb_health *health = &vip->pool->health;
 
-		if (!lb_health_fits(&vip->pool->health, &vip->endpoint, NULL))
-			continue;
+	if (lb_health_fits(health, &vip->endpoint, NULL))
 		lb_err_set(err, LB_ERR_PARAMS, "pool",
 			   "the check of pool \"%s\" has no port, and VIP \"%s\" is for every port",
 			   vip->pool->name, vip->name);
-		lb_err_prefix(err, "vips[%zu]", i);
-		return lb_err_hint(err, "say in the pool which port is to be checked");
+	else if (health->kind != LB_HEALTH_NONE && health->kind != LB_HEALTH_EXEC &&
+		 lb_health_port(health, &vip->endpoint) != lb_health_port(health, &first->endpoint))
+		lb_err_set(err, LB_ERR_PARAMS, "pool",
+			   "the check of pool \"%s\" has no port, and its VIPs have several: %u "
+			   "(\"%s\") and %u (\"%s\")",
+			   vip->pool->name, first->endpoint.port, first->name, vip->endpoint.port,
+			   vip->name);
+	else
+		return 0;
+	return lb_err_hint(err,
+			   "say which is to be checked (lbctl pool set %s --health-port N) first",
+			   vip->pool->name);
+}
+
+int lb_service_check_health(const struct lb_service *service, struct lb_err *err)
+{
+	const struct lb_vip **first = calloc(service->pool_count + 1, sizeof(*first));
+	int error = first ? 0 : lb_err_no_memory(err);
+
+	for (size_t i = 0; !error && i < service->vip_count; i++) {
+		const struct lb_vip *vip = &service->vips[i];
+		const size_t at = vip->pool->named ? (size_t)(vip->pool - service->pools)
+						   : service->pool_count;
+
+		if (!first[at] || !vip->pool->named)
+			first[at] = vip;
+		error = check_port(vip, first[at], err);
+		if (error)
+			lb_err_prefix(err, "vips[%zu]", i);
 	}
-	return 0;
+	free(first);
+	return error;
 }
 
 /* Why the pool cannot be added, if so. */

@@ -167,7 +167,8 @@ int lb_service_check_pool(const struct lb_service *service, const char *name, co
 			  struct lb_err *err);
 /* Leads VIPs to the pools that they name, which are there. */
 void lb_service_link(struct lb_service *service);
-/* LB_ERR_PARAMS and the path of a VIP that the check of its pool does not fit. */
+/* LB_ERR_PARAMS and the path of a VIP that the check of its pool does not fit: a check without a port
+ * asks that of its VIPs, which must be one. */
 int lb_service_check_health(const struct lb_service *service, struct lb_err *err);
 /* Takes over what *pool owns on success (and empties it). LB_ERR_EXISTS when a pool, or a VIP with
  * a pool of its own, has the name. */

@@ -23,6 +23,19 @@ static bool has_check(const struct lb_pool *pool)
 	return pool->health.kind != LB_HEALTH_NONE;
 }
 
+/* What of a VIP a check of its pool depends on: its port, and in these cases its address. */
+bool checks_same(const struct pool_ref *a, const struct pool_ref *b)
+{
+	const struct lb_health *health = &a->pool->health;
+
+	if (!schema_equal(&lb_health_schema, health, &b->pool->health))
+		return false;
+	if (health->kind == LB_HEALTH_EXEC || health->source == LB_HEALTH_TUNNEL)
+		return !lb_endpoint_compare(&a->vip->endpoint, &b->vip->endpoint);
+	return lb_health_port(health, &a->vip->endpoint) ==
+	       lb_health_port(health, &b->vip->endpoint);
+}
+
 /* A check goes to the port of a VIP, or to its address: without any there is none. */
 static bool is_checked(const struct pool_ref *ref)
 {
@@ -335,22 +348,37 @@ static bool probe_wants_tunnel(const struct service *service)
 	return false;
 }
 
+/* 0 or -EINVAL. `now`: the pool as it is, or NULL. */
+static int allows(const struct service *service, const struct lb_pool *now,
+		  const struct lb_pool *next, struct lb_err *err)
+{
+	const struct lb_health *health = &next->health;
+	char path[PATH_MAX];
+
+	if (health->kind != LB_HEALTH_EXEC ||
+	    (now && schema_equal(&lb_health_schema, &now->health, health)))
+		return 0;
+	return exec_rights_find(&service->exec_rights, health->command[0], path, err);
+}
+
 /* Only what is new in `next` is judged, so that a check that has become impossible does not stand
  * in the way of other changes. */
 int checks_allowed(const struct service *service, const struct lb_service *next, struct lb_err *err)
 {
-	char path[PATH_MAX];
+	for (size_t i = 0; i < next->pool_count; i++) {
+		const struct lb_pool *pool = &next->pools[i];
 
+		if (!allows(service, lb_service_find_pool(service->document, pool->name), pool,
+			    err))
+			continue;
+		lb_err_prefix(err, "pools[%zu].health.command[0]", i);
+		return -EINVAL;
+	}
 	for (size_t i = 0; i < next->vip_count; i++) {
-		const struct lb_pool *pool = next->vips[i].pool;
-		const struct lb_vip *now;
+		const struct lb_vip *vip = &next->vips[i];
+		const struct lb_vip *now = lb_service_find(service->document, vip->name);
 
-		if (pool->health.kind != LB_HEALTH_EXEC)
-			continue;
-		now = lb_service_find(service->document, next->vips[i].name);
-		if (now && schema_equal(&lb_health_schema, &now->pool->health, &pool->health))
-			continue;
-		if (!exec_rights_find(&service->exec_rights, pool->health.command[0], path, err))
+		if (vip->pool->named || !allows(service, now ? now->pool : NULL, vip->pool, err))
 			continue;
 		lb_err_prefix(err, "vips[%zu].health.command[0]", i);
 		return -EINVAL;

@@ -137,11 +137,9 @@ static void end_before(struct change *change, struct live_pool *before, struct l
 	live_clear(before);
 }
 
-/* Backends are checked as the first VIP is reached, or by another check. */
 static bool is_checked_anew(const struct plan_pool *plan)
 {
-	return plan->before && !schema_equal(&lb_health_schema, &plan->before->pool->health,
-					     &plan->after->pool->health);
+	return plan->before && !checks_same(plan->before, plan->after);
 }
 
 static void settle_pool(struct change *change, struct pool_step *step, struct live_pool *all_before,

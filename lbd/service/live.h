@@ -252,6 +252,8 @@ bool checks_merge(const struct lb_pool *pool, const struct live_pool *before,
 /* Backends are checked as the pool, which is in force now, says; `anew`: by another check than before. */
 void checks_follow(struct service *service, const struct pool_ref *ref, struct live_pool *live,
 		   bool anew);
+/* Whether backends are asked the same, at the same address and port. */
+bool checks_same(const struct pool_ref *a, const struct pool_ref *b);
 /* The member ends, or is checked no more. */
 void checks_drop(struct service *service, uint16_t number);
 

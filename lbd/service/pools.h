@@ -14,7 +14,7 @@ enum pool_class { POOL_STREAMS, POOL_DATAGRAMS, POOL_CLASSES };
 
 struct pool_ref {
 	const struct lb_pool *pool;
-	const struct lb_vip *vip; /* the first that leads to it */
+	const struct lb_vip *vip; /* the lowest that leads to it: address, then port */
 	uint32_t vips[POOL_CLASSES];
 	uint8_t family; /* of the addresses of these: 4, 6; 0: both, or none */
 	bool own;       /* of that VIP alone, and without a name */

@@ -474,6 +474,7 @@ struct health {
 struct health_watch {
 	void *owner;
 	struct lb_addr backend;
+	struct lb_endpoint vip;
 	struct health_view view;
 	struct health_watch *next;
 };
@@ -505,6 +506,7 @@ struct health_watch *health_add(struct health *to, const struct health_target *t
 	*watch = (struct health_watch){
 		.owner = owner,
 		.backend = target->backend,
+		.vip = target->vip,
 		.view = {.status = target->start, .duration_us = -1},
 		.next = watches,
 	};
@@ -567,6 +569,14 @@ void fake_health(const struct lb_addr *backend, enum health_status status)
 		watch->view.status = status;
 		health.options.changed(health.options.user, watch->owner, &watch->view);
 	}
+}
+
+const struct lb_endpoint *fake_watched_vip(const struct lb_addr *backend)
+{
+	for (const struct health_watch *watch = watches; watch; watch = watch->next)
+		if (lb_addr_equal(backend, &watch->backend))
+			return &watch->vip;
+	return NULL;
 }
 
 size_t fake_watches(void)

@@ -85,6 +85,8 @@ void fake_resolve_one(const struct lb_addr *address); /* that of one */
 
 /* Every check of a backend, or of all (NULL), gives this result. */
 void fake_health(const struct lb_addr *backend, enum health_status status);
+/* By which VIP a check of the backend goes; NULL: there is none. */
+const struct lb_endpoint *fake_watched_vip(const struct lb_addr *backend);
 size_t fake_watches(void);
 
 /* That document, disk and plane say the same; `saved`: on disk, too. */

@@ -154,6 +154,28 @@ static void a_check_without_a_port_does_not_fit_a_vip_for_every_port(void **stat
 	lb_service_free(service);
 }
 
+static void a_check_without_a_port_needs_vips_of_one(void **state)
+{
+	struct lb_service *service =
+		service_of("{'pools':[{'name':'p','health':{'type':'tcp'}}],'vips':["
+			   "{'address':'192.0.2.1:80/tcp','pool':'p'},"
+			   "{'address':'192.0.2.2:80/udp','pool':'p'},"
+			   "{'address':'192.0.2.3:443/tcp','name':'tls','pool':'p'}]}");
+	struct lb_err err = {0};
+
+	(void)state;
+	assert_int_not_equal(lb_service_check_health(service, &err), 0);
+	assert_string_equal(err.path, "vips[2].pool");
+	assert_string_equal(err.message, "the check of pool \"p\" has no port, and its VIPs have "
+					 "several: 80 (\"192.0.2.1:80/tcp\") and 443 (\"tls\")");
+	service->pools[0].health.port = 8080;
+	assert_int_equal(lb_service_check_health(service, &err), 0);
+	service->pools[0].health.port = 0;
+	assert_int_equal(lb_service_del_vip(service, "tls", NULL), 0);
+	assert_int_equal(lb_service_check_health(service, &err), 0);
+	lb_service_free(service);
+}
+
 static void a_backend_of_a_pool_cannot_be_a_vip(void **state)
 {
 	struct lb_service *service =
@@ -261,6 +283,7 @@ int main(void)
 		cmocka_unit_test(a_document_without_pools_is_written_as_before),
 		cmocka_unit_test(faults_are_refused_with_their_path),
 		cmocka_unit_test(a_check_without_a_port_does_not_fit_a_vip_for_every_port),
+		cmocka_unit_test(a_check_without_a_port_needs_vips_of_one),
 		cmocka_unit_test(a_backend_of_a_pool_cannot_be_a_vip),
 		cmocka_unit_test(a_vip_moves_between_pools),
 		cmocka_unit_test(names_of_pools_and_of_vips_with_their_own_differ),

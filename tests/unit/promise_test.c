@@ -63,7 +63,8 @@ static void flow_count(enum lb_flow_count what);
 #define POOL                                                                                       \
 	"{'name': 'shared', 'spill_hold_s': 0, 'table_size': 509, 'transition_s': 25, "            \
 	"'flow_idle_s': 40, "                                                                      \
-	"'datagram_transition_s': 12, 'datagram_flow_idle_s': 20, 'health': {'type': 'tcp'}, "     \
+	"'datagram_transition_s': 12, 'datagram_flow_idle_s': 20, 'health': {'type': 'tcp', "      \
+	"'port': 80}, "                                                                            \
 	"'backends': [%s]}"
 
 struct backend {

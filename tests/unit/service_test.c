@@ -46,7 +46,8 @@ static const char *const documents[] = {
 	"'pool': "
 	"'p'}]}",
 	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" B "," C "]}, {'name': 'q', "
-	"'table_size': 251, 'encap': 'gue', " CHECK ", 'backends': [" A "," C "]}], 'vips': ["
+	"'table_size': 251, 'encap': 'gue', 'health': {'type': 'tcp', 'port': 80}, 'backends': [" A
+	"," C "]}], 'vips': ["
 	"{'address': '192.0.2.1:80/tcp', 'pool': 'q', 'fragments': '3-tuple'}, {'address': "
 	"'[2001:db8::1]:443/tcp', 'pool': 'p'}, {'address': '192.0.2.1:53/udp', 'pool': 'q'}]}",
 };
@@ -159,10 +160,11 @@ static void a_change_of_a_pool_is_one_and_none_of_its_vips(void **state)
 	fake_close();
 }
 
+#define PORTED "'health': {'type': 'tcp', 'port': 80}"
 #define SHARED(backends, more)                                                                     \
 	"{'pools': [{'name': 'p', 'table_size': 251, 'transition_s': 8, 'flow_idle_s': 8, "        \
-	"'datagram_transition_s': 4, 'datagram_flow_idle_s': 4, " CHECK ", 'backends': [" backends \
-	"]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}, "                             \
+	"'datagram_transition_s': 4, 'datagram_flow_idle_s': 4, " PORTED                           \
+	", 'backends': [" backends "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}, "  \
 	"{'address': '192.0.2.2:80/tcp', 'pool': 'p'}, {'address': '192.0.2.2:53/udp', 'pool': "   \
 	"'p'}" more "]}"
 
@@ -217,6 +219,40 @@ static void vips_of_one_pool_share_members_checks_and_a_table_for_each_class(voi
 	"'table_size': 251, 'backends': [" of "]}], 'vips': [{'address': '192.0.2.1:80/tcp', "     \
 	"'pool': '" web "'}, {'address': '192.0.2.2:80/tcp', 'pool': 'p'}, {'address': "           \
 	"'192.0.2.3:80/tcp', 'pool': 'q'}]}"
+
+/* Of the one backend: where the check goes by, as the VIP's last byte and port. */
+static void assert_asks(uint8_t address, uint16_t port)
+{
+	const struct lb_endpoint *vip =
+		fake_watched_vip(&(struct lb_addr){.family = 4, .bytes = {10, 0, 0, 1}});
+
+	assert_non_null(vip);
+	assert_int_equal(vip->address.bytes[3], address);
+	assert_int_equal(vip->port, port);
+}
+
+#define ASKED(health, vips)                                                                        \
+	"{'pools': [{'name': 'p', 'table_size': 251, 'health': {'type': 'tcp'" health              \
+	"}, 'backends': [" A "]}], 'vips': [" vips "]}"
+#define AT(endpoint) "{'address': '192.0.2." endpoint "/tcp', 'pool': 'p'}"
+
+static void checks_of_a_pool_go_by_its_lowest_vip_whatever_comes_and_goes(void **state)
+{
+	(void)state;
+	start();
+	apply(ASKED(", 'source': 'tunnel'", AT("3:80")));
+	assert_asks(3, 80);
+	apply(ASKED(", 'source': 'tunnel'", AT("3:80") "," AT("2:80") "," AT("4:80")));
+	assert_asks(2, 80);
+	apply(ASKED(", 'source': 'tunnel'", AT("3:80") "," AT("4:80")));
+	assert_asks(3, 80);
+	apply(ASKED("", AT("3:80") "," AT("4:80")));
+	apply(ASKED("", AT("4:80")));
+	assert_asks(3, 80); /* the same port of the backend: the check goes on */
+	apply(ASKED("", AT("4:81")));
+	assert_asks(4, 81);
+	fake_close();
+}
 
 static void all_had_packets(void)
 {
@@ -1443,6 +1479,7 @@ int main(void)
 		cmocka_unit_test(changes_come_whole),
 		cmocka_unit_test(a_change_of_a_pool_is_one_and_none_of_its_vips),
 		cmocka_unit_test(vips_of_one_pool_share_members_checks_and_a_table_for_each_class),
+		cmocka_unit_test(checks_of_a_pool_go_by_its_lowest_vip_whatever_comes_and_goes),
 		cmocka_unit_test(a_vip_goes_to_another_pool_unasked_where_no_flow_moves),
 		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
 		cmocka_unit_test(a_trial_changes_nothing),
