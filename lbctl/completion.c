@@ -114,9 +114,10 @@ static void offer_backends(FILE *out, const struct partial *partial)
 	const char *reference = partial->word_count > 2 ? partial->words[2] : NULL;
 	json_auto_t *params = json_pack("{s:s*}", "vip", reference);
 	json_auto_t *result = params ? ask(partial, "backend.list", params) : NULL;
+	const json_t *pool = json_array_get(json_object_get(result, "pools"), 0);
 	const json_t *vip = json_array_get(json_object_get(result, "vips"), 0);
 
-	offer_each(out, partial, json_object_get(vip, "backends"), "address");
+	offer_each(out, partial, json_object_get(pool ? pool : vip, "backends"), "address");
 }
 
 /* "rendezvous|maglev" */

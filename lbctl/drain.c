@@ -58,9 +58,10 @@ static void sleep_ms(long long ms)
 	nanosleep(&delay, NULL);
 }
 
-static int ask(const struct wait *wait, const char *method, json_t **result, struct lb_err *err)
+static int ask(const struct wait *wait, const char *method, const char *param, json_t **result,
+	       struct lb_err *err)
 {
-	json_auto_t *params = json_pack("{s:s}", "vip", wait->vip);
+	json_auto_t *params = json_pack("{s:s}", param, wait->vip);
 
 	return client_call(wait->invocation->socket, CLIENT_TIMEOUT_S, method, params, result, err);
 }
@@ -68,22 +69,25 @@ static int ask(const struct wait *wait, const char *method, json_t **result, str
 /* The bound that is shown beside slots in transition. */
 static int learn_transition(struct wait *wait, struct lb_err *err)
 {
-	json_auto_t *vip = NULL;
+	json_auto_t *shown = NULL;
+	struct lb_err no_pool = {0};
 
-	if (ask(wait, "vip.show", &vip, err))
+	if (ask(wait, "pool.show", "pool", &shown, &no_pool) &&
+	    ask(wait, "vip.show", "vip", &shown, err))
 		return -EINVAL;
-	wait->transition_s = view_integer(vip, "transition_s");
+	wait->transition_s = view_integer(shown, "transition_s");
 	return 0;
 }
 
 /* The state of the backend in a result of backend.list, borrowed, or NULL. */
 static json_t *find_backend(const struct wait *wait, const json_t *result)
 {
+	const json_t *pool = json_array_get(json_object_get(result, "pools"), 0);
 	const json_t *vip = json_array_get(json_object_get(result, "vips"), 0);
 	json_t *backend;
 	size_t i;
 
-	json_array_foreach (json_object_get(vip, "backends"), i, backend)
+	json_array_foreach (json_object_get(pool ? pool : vip, "backends"), i, backend)
 		if (strcmp(view_text(backend, "address"), wait->address) == 0)
 			return backend;
 	return NULL;
@@ -144,7 +148,7 @@ static int look(struct wait *wait, struct lb_err *err)
 	json_t *backend;
 
 	wait->backend = NULL;
-	if (ask(wait, "backend.list", &result, err))
+	if (ask(wait, "backend.list", "vip", &result, err))
 		return -EINVAL;
 	backend = find_backend(wait, result);
 	if (!backend)

@@ -82,11 +82,22 @@ static void print_weight(FILE *out, const json_t *backend)
 		fprintf(out, ", priority %lld", view_integer(backend, "priority"));
 }
 
+/* Of a pool that no VIP uses: no more than what is set. */
+static void print_unused(FILE *out, const json_t *backend)
+{
+	print_weight(out, backend);
+	fprintf(out, "%s\n", json_is_true(json_object_get(backend, "drain")) ? "; drains" : "");
+}
+
 static void print_backend(FILE *out, const json_t *backend)
 {
 	const json_t *share = json_object_get(backend, "share");
 	char slots[UNITS_TEXT], expected[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
 
+	if (!share) {
+		print_unused(out, backend);
+		return;
+	}
 	print_weight(out, backend);
 	fprintf(out, "\t%s of slots (expected %s)\t%s\t%s\t",
 		units_percent(view_number(share, "slots"), slots),
@@ -248,21 +259,6 @@ void view_vips(FILE *out, const struct invocation *invocation, const json_t *res
 	columns_close(&columns, out, 0, "lllrrr");
 }
 
-static void print_pool_backends(FILE *out, const json_t *backends)
-{
-	struct columns columns;
-	const json_t *backend;
-	size_t i;
-
-	columns_open(&columns);
-	json_array_foreach (backends, i, backend) {
-		print_weight(columns.rows, backend);
-		fprintf(columns.rows, "%s\n",
-			json_is_true(json_object_get(backend, "drain")) ? "; drains" : "");
-	}
-	columns_close(&columns, out, 4, "l");
-}
-
 void view_pool(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], transition[UNITS_TEXT], idle[UNITS_TEXT];
@@ -282,11 +278,14 @@ void view_pool(FILE *out, const struct invocation *invocation, const json_t *res
 	if (print_shown(out, result, false, "  packets     ", ", "))
 		fputc('\n', out);
 	view_vip_health(out, result);
+	print_spill(out, json_object_get(result, "spill"));
 	fprintf(out, "  VIPs        %lld\n", view_integer(result, "vip_count"));
 	json_array_foreach (json_object_get(result, "vips"), i, vip)
 		fprintf(out, "    %s\n", json_string_value(vip));
-	fprintf(out, "  backends    %zu\n", json_array_size(json_object_get(result, "backends")));
-	print_pool_backends(out, json_object_get(result, "backends"));
+	fprintf(out, "  backends    %zu", json_array_size(json_object_get(result, "backends")));
+	view_unhealthy(out, result);
+	fputc('\n', out);
+	print_backends(out, json_object_get(result, "backends"), 4);
 }
 
 void view_pools(FILE *out, const struct invocation *invocation, const json_t *result)
@@ -318,12 +317,17 @@ void view_pools(FILE *out, const struct invocation *invocation, const json_t *re
 void view_backends(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	const json_t *vips = json_object_get(result, "vips");
-	const json_t *vip;
+	const json_t *pools = json_object_get(result, "pools");
+	const json_t *vip, *pool;
 	size_t i;
 
 	(void)invocation;
-	if (json_array_size(vips) == 0)
+	if (!json_array_size(vips) && !json_array_size(pools))
 		fprintf(out, "no VIPs\n");
+	json_array_foreach (pools, i, pool) {
+		fprintf(out, "pool %s\n", view_text(pool, "name"));
+		print_backends(out, json_object_get(pool, "backends"), 2);
+	}
 	json_array_foreach (vips, i, vip) {
 		print_heading(out, vip);
 		print_backends(out, json_object_get(vip, "backends"), 2);

@@ -178,10 +178,9 @@ static int watch(struct methods_context *context, const json_t *params, json_t *
 	return ret;
 }
 
-/* An object or array for each VIP of the document, or for the one that is named, or those that use
- * the pool. */
-static int each_vip(struct methods_context *context, const char *reference,
-		    const struct lb_pool *pool,
+/* An object or array for each VIP of the document, or for the one that is named. `own`: unless it is
+ * named, only of VIPs with a pool of their own. */
+static int each_vip(struct methods_context *context, const char *reference, bool own,
 		    json_t *(*describe)(struct service *, const struct lb_vip *), json_t **out,
 		    struct lb_err *err)
 {
@@ -190,7 +189,7 @@ static int each_vip(struct methods_context *context, const char *reference,
 	size_t count = service->vip_count;
 	json_t *array;
 
-	if (reference && !pool) {
+	if (reference) {
 		int ret = find_vip(service, reference, &vip, err);
 
 		if (ret)
@@ -199,7 +198,7 @@ static int each_vip(struct methods_context *context, const char *reference,
 	}
 	array = json_array();
 	for (size_t i = 0; i < count; i++) {
-		if (pool && vip[i].pool != pool)
+		if (own && !reference && vip[i].pool->named)
 			continue;
 		json_array_append_new(array, describe(context->service, &vip[i]));
 		worker_yield();
@@ -215,7 +214,7 @@ static int vip_list(struct methods_context *context, const json_t *params, json_
 	int ret = no_params(params, err);
 
 	if (!ret)
-		ret = each_vip(context, NULL, NULL, service_vip_state, &vips, err);
+		ret = each_vip(context, NULL, false, service_vip_state, &vips, err);
 	if (!ret)
 		*result = with_digest(context, json_pack("{s:o}", "vips", vips));
 	return ret;
@@ -237,10 +236,11 @@ static int vip_show(struct methods_context *context, const json_t *params, json_
 
 /* --- pools --- */
 
-static json_t *pool_state(const struct lb_service *service, const struct lb_pool *pool,
-			  bool with_vips)
+/* Adds how many VIPs use it, and which. */
+static json_t *with_users(const struct lb_service *service, const struct lb_pool *pool,
+			  bool with_vips, json_t *object)
 {
-	json_t *object = schema_write(&lb_pool_schema, pool), *vips = json_array();
+	json_t *vips = json_array();
 	size_t count = 0;
 
 	for (size_t i = 0; i < service->vip_count; i++) {
@@ -268,7 +268,10 @@ static int pool_list(struct methods_context *context, const json_t *params, json
 		return ret;
 	pools = json_array();
 	for (size_t i = 0; i < service->pool_count; i++) {
-		json_array_append_new(pools, pool_state(service, &service->pools[i], false));
+		const struct lb_pool *pool = &service->pools[i];
+
+		json_array_append_new(pools, with_users(service, pool, false,
+							schema_write(&lb_pool_schema, pool)));
 		worker_yield();
 	}
 	*result = with_digest(context, json_pack("{s:o}", "pools", pools));
@@ -288,7 +291,9 @@ static int pool_show(struct methods_context *context, const json_t *params, json
 		ret = at_param(lb_service_get_pool(service, json_string_value(name), &pool, err),
 			       err, "pool");
 	if (!ret)
-		*result = with_digest(context, pool_state(service, pool, true));
+		*result = with_digest(context,
+				      with_users(service, pool, true,
+						 service_pool_state(context->service, pool)));
 	return ret;
 }
 
@@ -301,28 +306,52 @@ static json_t *vip_with_backends(struct service *service, const struct lb_vip *v
 			 service_backend_states(service, vip));
 }
 
-/* Of a name that a pool and a VIP have, the pool is meant. */
-static const struct lb_pool *pool_meant(const struct methods_context *context,
-					const char *reference)
+static json_t *pool_with_backends(struct service *service, const struct lb_pool *pool)
 {
-	const struct lb_service *service = service_document(context->service);
+	json_auto_t *state = service_pool_state(service, pool);
 
-	return reference ? lb_service_find_pool(service, reference) : NULL;
+	return json_pack("{s:s, s:O}", "name", pool->name, "backends",
+			 json_object_get(state, "backends"));
+}
+
+/* Each of the named pools, or this one. */
+static json_t *pools_with_backends(struct service *service, const struct lb_pool *one)
+{
+	const struct lb_service *document = service_document(service);
+	json_t *pools = json_array();
+
+	for (size_t i = 0; i < document->pool_count; i++) {
+		const struct lb_pool *pool = &document->pools[i];
+
+		if (!one || pool == one)
+			json_array_append_new(pools, pool_with_backends(service, pool));
+		worker_yield();
+	}
+	return pools;
 }
 
 static int backend_list(struct methods_context *context, const json_t *params, json_t **result,
 			struct lb_err *err)
 {
 	const char *reference;
-	json_t *vips;
+	const struct lb_pool *pool;
+	json_t *vips = NULL, *pools;
 	int ret = vip_param(params, false, &reference, err);
 
-	if (!ret)
-		ret = each_vip(context, reference, pool_meant(context, reference),
-			       vip_with_backends, &vips, err);
-	if (!ret)
-		*result = with_digest(context, json_pack("{s:o}", "vips", vips));
-	return ret;
+	if (ret)
+		return ret;
+	/* Of a name that a pool and a VIP have, the pool is meant. */
+	pool = reference ? lb_service_find_pool(service_document(context->service), reference)
+			 : NULL;
+	if (pool)
+		vips = json_array();
+	else
+		ret = each_vip(context, reference, true, vip_with_backends, &vips, err);
+	if (ret)
+		return ret;
+	pools = reference && !pool ? json_array() : pools_with_backends(context->service, pool);
+	*result = with_digest(context, json_pack("{s:o, s:o}", "vips", vips, "pools", pools));
+	return 0;
 }
 
 /* --- statistics --- */
@@ -373,7 +402,7 @@ static int stats(struct methods_context *context, const json_t *params, json_t *
 		ret = list_verdicts(context->datapath, &verdicts, err);
 	if (ret)
 		return ret;
-	ret = each_vip(context, reference, NULL, service_vip_stats, &vips, err);
+	ret = each_vip(context, reference, false, service_vip_stats, &vips, err);
 	if (ret)
 		json_decref(verdicts);
 	else

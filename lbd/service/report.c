@@ -140,16 +140,17 @@ static json_t *backend_state(const struct look *look, size_t i)
 	return object;
 }
 
-json_t *service_backend_states(struct service *service, const struct lb_vip *vip)
+/* Slots: those of which shares are told. NULL without memory. */
+static json_t *backend_states(struct service *service, const struct lb_pool *pool,
+			      const struct live_pool *live, const struct slots *slots)
 {
-	struct look look = {
-		.service = service, .pool = vip->pool, .live = live_pool_of(service, vip)};
+	struct look look = {.service = service, .pool = pool, .live = live};
 	json_t *array;
 
-	if (look_begin(&look, &live_of(service, vip)->table->slots))
+	if (look_begin(&look, slots))
 		return NULL;
 	array = json_array();
-	for (size_t i = 0; i < look.live->backend_count; i++) {
+	for (size_t i = 0; i < live->backend_count; i++) {
 		json_array_append_new(array, backend_state(&look, i));
 		worker_yield();
 	}
@@ -157,23 +158,53 @@ json_t *service_backend_states(struct service *service, const struct lb_vip *vip
 	return array;
 }
 
-json_t *service_spill(const struct service *service, const struct lb_vip *vip)
+json_t *service_backend_states(struct service *service, const struct lb_vip *vip)
 {
-	const struct live_pool *live = live_pool_of(service, vip);
+	return backend_states(service, vip->pool, live_pool_of(service, vip),
+			      &live_of(service, vip)->table->slots);
+}
+
+/* Which groups are used; NULL where no backend has a priority. */
+static json_t *spill_json(const struct lb_pool *pool, const struct live_pool *live)
+{
 	size_t reserve = 0, grouped = 0;
 	struct spill spill;
 
-	for (size_t i = 0; i < vip->pool->backend_count; i++) {
-		grouped += vip->pool->backends[i].priority > 0;
-		reserve += vip->pool->backends[i].priority > live->use.last;
+	for (size_t i = 0; i < pool->backend_count; i++) {
+		grouped += pool->backends[i].priority > 0;
+		reserve += pool->backends[i].priority > live->use.last;
 	}
 	if (!grouped)
 		return NULL;
-	live_spill(vip->pool, live, &spill);
-	return json_pack("{s:i, s:i, s:i, s:i, s:I}", "percent", (int)vip->pool->spill_percent,
-			 "hold_s", (int)vip->pool->spill_hold_s, "priority", (int)live->use.last,
+	live_spill(pool, live, &spill);
+	return json_pack("{s:i, s:i, s:i, s:i, s:I}", "percent", (int)pool->spill_percent, "hold_s",
+			 (int)pool->spill_hold_s, "priority", (int)live->use.last,
 			 "in_service_percent", (int)spill_before(&spill, live->use.last + 1),
 			 "reserve", (json_int_t)reserve);
+}
+
+static const struct live_pool *live_named(const struct service *service, const struct lb_pool *pool)
+{
+	for (size_t i = 0; i < service->pools.count && !service->pools.refs[i].own; i++)
+		if (service->pools.refs[i].pool == pool)
+			return &service->live_pools[i];
+	return NULL;
+}
+
+/* Shares are those of one of its tables: all have the same owners. */
+json_t *service_pool_state(struct service *service, const struct lb_pool *pool)
+{
+	const struct live_pool *live = live_named(service, pool);
+	json_t *object = schema_write(&lb_pool_schema, pool), *spill;
+
+	if (!object || !live)
+		return object;
+	json_object_set_new(object, "backends",
+			    backend_states(service, pool, live, live->swept->at[0]));
+	spill = spill_json(pool, live);
+	if (spill)
+		json_object_set_new(object, "spill", spill);
+	return object;
 }
 
 static struct lb_counter vip_counter(struct service *service, const struct lb_vip *vip)
@@ -238,7 +269,7 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_pool *live = live_pool_of(service, vip);
 	const struct lb_counter sum = vip_counter(service, vip);
-	json_t *object = lb_vip_settings(vip), *spill = service_spill(service, vip);
+	json_t *object = lb_vip_settings(vip), *spill = spill_json(vip->pool, live);
 
 	json_object_set_new(object, "slots", slots_json(&live_of(service, vip)->table->slots));
 	if (spill)

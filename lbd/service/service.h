@@ -94,11 +94,11 @@ const struct lb_vip *service_vip_numbered(const struct service *service, uint32_
 
 /* Objects of docs/protocol.md; new references. */
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */
+/* POOL-STATE, without its VIPs. Of a named pool; one that no VIP uses has no more than settings. */
+json_t *service_pool_state(struct service *service, const struct lb_pool *pool);
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip);
 /* Whether a member is of a group that gets no new flows, as those before it suffice. */
 bool service_in_reserve(const struct service *service, uint16_t number);
-/* VIP-STATE.spill; NULL where no backend has a priority. */
-json_t *service_spill(const struct service *service, const struct lb_vip *vip);
 json_t *service_vip_stats(struct service *service,
 			  const struct lb_vip *vip); /* an entry of stats.vips */
 json_t *service_limits(struct service *service);     /* status.limits */

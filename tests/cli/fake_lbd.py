@@ -218,7 +218,7 @@ REPLIES = {
     "backend.del": changes(change("changed", 656, 1.0, 1.0, at_risk=AT_RISK)),
     "backend.drain": changes(change("changed", 656, 1.0, 1.0)),
     "backend.undrain": changes(),
-    "backend.list": {"vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
+    "backend.list": {"pools": [], "vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
     "backend.probe": PROBE,
     "explain": EXPLANATION,
     "stats": {"vips": [counters(WEB), counters(DNS)], "verdicts": VERDICTS},
@@ -274,7 +274,9 @@ EMPTY = {"vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS
          "config.export": {"document": {"vips": []}}, "config.diff": {"differs": False, "vips": []},
          "watch": {"watching": True}}
 
-GROUPS = {"vip.show": SPILLED, "backend.list": {"vips": [{f: SPILLED[f] for f in ("name", "address", "backends")}]},
+GROUPS = {"vip.show": SPILLED, "pool.show": dict(POOL, vip_count=1, vips=["shop"], **{f: SPILLED[f] for f in ("spill", "backends")}),
+          "backend.list": {"pools": [{f: SPILLED[f] for f in ("name", "backends")}, {f: POOL[f] for f in ("name", "backends")}],
+                           "vips": [{f: DNS[f] for f in ("name", "address", "backends")}]},
           "explain": dict(EXPLANATION, backend=dict(EXPLANATION["backend"], takes_new_flows=False, reserve=True))}
 
 CHECKS = {"vip.show": CHECKED, "vip.list": {"vips": [WEB, CHECKED]}, "status": UNHEALTHY,

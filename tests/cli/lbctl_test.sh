@@ -119,7 +119,8 @@ backend list web --json
 END
 SERVER=grouped golden priorities "groups of backends that are used or in reserve are shown, and options of them sent" <<'END'
 vip show shop
-backend list shop
+pool show shop
+backend list
 explain 2001:db8::7 2001:db8::10
 backend add web 10.0.0.9 --priority 1
 backend set web 10.0.0.9 --priority 0 --weight 5

@@ -45,7 +45,7 @@ refuses() {
 }
 
 backends() {
-	lb --json backend list "$1" | jq -r '[.vips[] | "\(.name):" + ([.backends[].address] | join("+"))] | join(" ")'
+	lb --json backend list "$1" | jq -r '[(.pools + .vips)[] | "\(.name):" + ([.backends[].address] | join("+"))] | join(" ")'
 }
 
 format_is() {
@@ -59,8 +59,12 @@ check "a VIP uses it" lb vip add 192.0.2.1:80/tcp --name web --pool p
 check "so does one of another protocol" lb vip add 192.0.2.1:53/udp --name dns --pool p
 check "and one has a pool of its own" lb vip add 192.0.2.2:80/tcp --name own --table-size 251
 check "a backend that is added by a VIP is its pool's" lb backend add dns 10.0.0.3
-check_equal "so all its VIPs have it" "web:10.0.0.2+10.0.0.3 dns:10.0.0.2+10.0.0.3" \
-	"$(backends p | tr ' ' '\n' | sort -r | paste -sd' ')"
+check_equal "so the pool has it, and each of its VIPs" "p:10.0.0.2+10.0.0.3 web:10.0.0.2+10.0.0.3 dns:10.0.0.2+10.0.0.3" \
+	"$(backends p) $(backends web) $(backends dns)"
+check_equal "all backends are listed with pools, and with VIPs that have a pool of their own" "p:2 own:0" \
+	"$(lb --json backend list | jq -r '[(.pools + .vips)[] | "\(.name):\(.backends | length)"] | join(" ")')"
+check_equal "pool show says how they are" "active 50" \
+	"$(lb --json pool show p | jq -r '.backends[0] | "\(.state) \(.share.expected | round)"')"
 check_equal "and the other one has not" "own:" "$(backends own)"
 check_equal "each VIP has the transition of its protocol" "900 60" \
 	"$(lb --json vip show web | jq .transition_s) $(lb --json vip show dns | jq .transition_s)"

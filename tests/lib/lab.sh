@@ -341,7 +341,7 @@ lab_ready() {
 lab_all_resolved() {
 	lbctl --json status | jq -e '(.unroutable | length) == 0 and
 		all(.next_hops[]; .state == "resolved")' &&
-		lbctl --json backend list | jq -e 'all(.vips[].backends[].waiting_until // ""; startswith("its next hop") | not)'
+		lbctl --json backend list | jq -e 'all((.vips + .pools)[].backends[].waiting_until // ""; startswith("its next hop") | not)'
 }
 
 lab_losses() {

@@ -18,7 +18,7 @@ start() {
 	done
 	lab_ready && wait_for 10 none_waits && wait_for 20 settled
 }
-none_waits() { lbctl --json backend list | jq -e 'all(.vips[].backends[]; .state != "waiting")'; }
+none_waits() { lbctl --json backend list | jq -e 'all((.vips + .pools)[].backends[]; .state != "waiting")'; }
 settled() { lbctl --json vip list | jq -e 'all(.vips[]; .slots.moving == 0 and .slots.tracked == 0)'; }
 
 # explained WORDS… FILTER: of the answer
