@@ -419,11 +419,34 @@ static int carry_out(struct service *service, const struct change_method *change
 	return ret;
 }
 
+static void add_warning(json_t *result, json_t *warning)
+{
+	json_t *warnings = json_object_get(result, "warnings");
+
+	if (!warning)
+		return;
+	if (!warnings && !json_object_set_new(result, "warnings", json_array()))
+		warnings = json_object_get(result, "warnings");
+	json_array_append_new(warnings, warning);
+}
+
+/* Of a pool that was added, and has none yet. */
+static void warn_of_slots(const struct service *service, const struct change_params *params,
+			  json_t *result)
+{
+	const char *name = json_string_value(json_object_get(params->pool, "name"));
+	const struct lb_pool *pool =
+		name ? lb_service_find_pool(service_document(service), name) : NULL;
+
+	if (pool)
+		add_warning(result, service_slots_warning(service, pool));
+}
+
 /* VIPs that it adds may take packets from programs on this machine. */
 static void warn_of_added(const struct service *service, json_t *result)
 {
 	const struct lb_service *document = service_document(service);
-	json_t *vips = json_object_get(result, "vips"), *change, *warning, *warnings = json_array();
+	json_t *vips = json_object_get(result, "vips"), *change;
 	struct shadow *shadow = NULL;
 	const struct lb_vip *vip;
 	size_t i;
@@ -435,14 +458,10 @@ static void warn_of_added(const struct service *service, json_t *result)
 				      json_string_value(json_object_get(change, "address")));
 		if (vip && !shadow)
 			shadow = shadow_look();
-		warning = vip ? shadow_warning(shadow, vip) : NULL;
-		if (warning)
-			json_array_append_new(warnings, warning);
+		if (vip)
+			add_warning(result, shadow_warning(shadow, vip));
 	}
 	shadow_free(shadow);
-	if (json_array_size(warnings))
-		json_object_set(result, "warnings", warnings);
-	json_decref(warnings);
 }
 
 /* Which backend it was about, and what of it was set, are in the parameters alone. */
@@ -535,6 +554,7 @@ int methods_change(struct methods_context *context, const char *method, const js
 	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed"))) {
 		worker_leave(); /* the document in force changes on this thread alone */
 		warn_of_added(context->service, *result);
+		warn_of_slots(context->service, &given, *result);
 		worker_enter();
 		tell(context, change, &given, *result);
 	}

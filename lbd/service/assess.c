@@ -3,6 +3,7 @@
 #include "change.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #include "risk.h"
 
@@ -88,6 +89,25 @@ static int assess_removed(struct change *change, struct step *step)
 	return step->at_risk ? 0 : -ENOMEM;
 }
 
+/* Of VIPs of one table that go, and leave their packets to nobody, the same is at risk: what the first
+ * of them came to. By place of the table. */
+static int assess_removal(struct change *change, const struct step **firsts, struct step *step)
+{
+	const struct step **first = &firsts[change_before(change, step)->pool * POOL_CLASSES +
+					    pools_class(step->plan.before)];
+
+	if (plan_beside(change->document, &step->plan.before->endpoint))
+		return assess_removed(change, step);
+	if (!*first) {
+		*first = step;
+		return assess_removed(change, step);
+	}
+	step->at_risk = json_incref((*first)->at_risk);
+	step->moved = (*first)->moved;
+	step->ideal = (*first)->ideal;
+	return 0;
+}
+
 /* It may get packets that were the VIP's for every port. When that goes, its own step says it. */
 static int assess_added(struct change *change, struct step *step)
 {
@@ -144,23 +164,31 @@ static int assess_changed(struct change *change, struct step *step)
 	return step->at_risk ? 0 : -ENOMEM;
 }
 
-int assess_vips(struct change *change, struct lb_err *err)
+static int assess_step(struct change *change, const struct step **firsts, struct step *step)
 {
-	size_t i;
-
-	for (i = 0; i < change->step_count; i++) {
-		struct step *step = &change->steps[i];
-		int error = 0;
-
-		if (step->plan.what == PLAN_REMOVED)
-			error = assess_removed(change, step);
-		else if (step->plan.what == PLAN_ADDED)
-			error = assess_added(change, step);
-		else if (step->plan.what == PLAN_CHANGED)
-			error = assess_changed(change, step);
-		if (error)
-			return lb_err_no_memory(err);
-		worker_yield();
+	switch (step->plan.what) {
+	case PLAN_REMOVED:
+		return assess_removal(change, firsts, step);
+	case PLAN_ADDED:
+		return assess_added(change, step);
+	case PLAN_CHANGED:
+		return assess_changed(change, step);
+	case PLAN_UNCHANGED:
+		break;
 	}
 	return 0;
+}
+
+int assess_vips(struct change *change, struct lb_err *err)
+{
+	const struct step **firsts =
+		calloc(live_table_places(change->service) + 1, sizeof(*firsts));
+	int error = firsts ? 0 : -ENOMEM;
+
+	for (size_t i = 0; !error && i < change->step_count; i++) {
+		error = assess_step(change, firsts, &change->steps[i]);
+		worker_yield();
+	}
+	free(firsts);
+	return error ? lb_err_no_memory(err) : 0;
 }

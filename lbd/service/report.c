@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -319,6 +320,42 @@ json_t *service_limits(struct service *service)
 			 limit_json(service->backend_count, config->members), "slots",
 			 limit_json(ranges_used(service->slot_ranges), config->slots), "flows",
 			 "max", (int)config->flows);
+}
+
+#define TABLES_PLENTY 8
+
+/* The largest of the usual sizes below `size` of which there would be plenty, or else of which one would
+ * fit; 0: none. */
+static uint32_t smaller_table(uint32_t left, uint32_t size)
+{
+	static const uint32_t usual[] = {65537, 16381, 4093, 1021, 251};
+	uint32_t fits = 0;
+
+	for (size_t i = 0; i < sizeof(usual) / sizeof(*usual); i++) {
+		if (usual[i] >= size || usual[i] > left)
+			continue;
+		if (left / usual[i] >= TABLES_PLENTY)
+			return usual[i];
+		if (!fits)
+			fits = usual[i];
+	}
+	return fits;
+}
+
+json_t *service_slots_warning(const struct service *service, const struct lb_pool *pool)
+{
+	const uint32_t left = service->config->slots - ranges_used(service->slot_ranges);
+	const uint32_t size = pool->table_size, other = smaller_table(left, size);
+	char text[64] = "";
+
+	if (left / size >= TABLES_PLENTY)
+		return NULL;
+	if (other)
+		snprintf(text, sizeof(text), ", or %u of %u slots", left / other, other);
+	return json_sprintf(
+		"limits.slots has room for %u more table%s of %u slots%s; a pool takes one "
+		"for its TCP and SCTP VIPs, and one for its UDP VIPs",
+		left / size, left / size == 1 ? "" : "s", size, text);
 }
 
 json_t *service_next_hops(struct service *service)

@@ -102,6 +102,8 @@ bool service_in_reserve(const struct service *service, uint16_t number);
 json_t *service_vip_stats(struct service *service,
 			  const struct lb_vip *vip); /* an entry of stats.vips */
 json_t *service_limits(struct service *service);     /* status.limits */
+/* A sentence where few more tables of the pool's size have room; NULL: plenty have. */
+json_t *service_slots_warning(const struct service *service, const struct lb_pool *pool);
 json_t *service_flow_table(struct service *service); /* status.flow_table */
 json_t *service_next_hops(struct service *service);  /* status.next_hops */
 json_t *service_unroutable(struct service *service); /* status.unroutable */

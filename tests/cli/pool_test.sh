@@ -88,6 +88,9 @@ check "a VIP moves to another pool" eval 'lb pool add p2 --table-size 251 && lb 
 check_equal "and has its backends" "web:10.0.0.3" "$(backends web)"
 check "one with a pool of its own does, too" lb vip set own --pool p2
 check_equal "and both are told of" "2 1" "$(lb --json pool list | jq -r '[.pools[].vip_count] | sort | reverse | join(" ")')"
+check "a pool that is added is told of when few more of its size have room" eval \
+	'lb pool add big --table-size 16381 | grep -F "warning: limits.slots has room for 1 more table of 16381 slots, or " && lb pool del big'
+check "and not when plenty have" eval '! lb pool add small --table-size 251 | grep warning && lb pool del small'
 check "VIPs go" eval 'lb vip del web --force && lb vip del dns --force && lb vip del own --force'
 check "then pools may" eval 'lb pool del p && lb pool del p2'
 check "and the kept file is one for an lbd that knows no pools" format_is 2

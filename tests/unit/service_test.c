@@ -260,6 +260,45 @@ static void all_had_packets(void)
 		fake.counters[i].packets = 1;
 }
 
+static uint32_t looks; /* at packets of a member */
+
+static int count_looks(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+{
+	(void)datapath;
+	(void)member;
+	looks++;
+	*out = (struct lb_counter){.packets = 1};
+	return 0;
+}
+
+static void vips_of_one_table_that_go_together_are_assessed_once(void **state)
+{
+	const struct apply_options options = {.dry_run = true, .max_moved_percent = 100};
+	struct lb_service *next;
+	json_t *reply = NULL, *vip;
+	struct lb_err err = {0};
+	size_t i;
+
+	(void)state;
+	start();
+	apply(SHARED(A "," B, ", {'address': '192.0.2.3:80/tcp', 'pool': 'p'}"));
+	next = fake_document("{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A "," B
+			     "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}]}");
+	fake.service->plane.counters = count_looks;
+	looks = 0;
+	assert_int_equal(service_apply(fake.service, next, &options, &reply, &err), 0);
+	assert_int_equal(looks, 2 * 2); /* two backends of two tables, for three VIPs */
+	assert_int_equal(json_array_size(json_object_get(reply, "vips")), 3);
+	json_array_foreach (json_object_get(reply, "vips"), i, vip) {
+		assert_int_equal(json_array_size(json_object_get(vip, "at_risk")), 2);
+		assert_int_equal(
+			json_integer_value(json_object_get(json_object_get(vip, "moved"), "slots")),
+			251);
+	}
+	json_decref(reply);
+	fake_close();
+}
+
 static void a_vip_goes_to_another_pool_unasked_where_no_flow_moves(void **state)
 {
 	static const struct apply_options unasked = {.max_moved_percent = 100};
@@ -1480,6 +1519,7 @@ int main(void)
 		cmocka_unit_test(a_change_of_a_pool_is_one_and_none_of_its_vips),
 		cmocka_unit_test(vips_of_one_pool_share_members_checks_and_a_table_for_each_class),
 		cmocka_unit_test(checks_of_a_pool_go_by_its_lowest_vip_whatever_comes_and_goes),
+		cmocka_unit_test(vips_of_one_table_that_go_together_are_assessed_once),
 		cmocka_unit_test(a_vip_goes_to_another_pool_unasked_where_no_flow_moves),
 		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
 		cmocka_unit_test(a_trial_changes_nothing),
