@@ -85,6 +85,7 @@ $(O)/%.o: %.c
 # Who includes a skeleton; the dependency files know of it after the first build.
 $(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip explain): | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
+$(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/lbd/monitor/monitor.o: $(O)/lbd/monitor/page.h
 $(O)/lbd/monitor/page.h: lbd/monitor/page.html lbd/monitor/page.sh
@@ -205,13 +206,13 @@ test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
 test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS) chromium npm
-random: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
+random test-explain: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
 demo demo-drain demo-monitoring test test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health fuzz deb \
-random program-size bench bench-control bench-insns:
+random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
@@ -283,6 +284,11 @@ FRAMES := 10000000
 SEED := 0
 run-random: $(O)/tests/packet/random_test
 	@$< $(SEED) $(FRAMES)
+
+# Random frames that are explained, and then run: slots in every state, fragments, ICMP errors, records. As root.
+run-test-explain: EXPLAINED := 10000
+run-test-explain: $(O)/tests/packet/explain_test
+	@$< $(SEED) $(EXPLAINED)
 
 # Instructions verified, sizes, and the stack that each function uses, on this kernel; as root.
 run-program-size: all $(O)/tests/vm/program_tool
@@ -373,6 +379,7 @@ help:
 		'sudo make bench-control  how long tables, documents, changes and starts take' \
 		'make fuzz          60 s of each fuzzer, or FUZZ_SECONDS=N' \
 		'sudo make random   FRAMES=10000000 random frames through the program; SEED=N repeats a run' \
+		'sudo make test-explain  10,000 random frames, EXPLAINED=N, are explained and then go where that says' \
 		'sudo make program-size  what this kernel makes of the programs: instructions, bytes, stack' \
 		'make dist          a release into build/: the sources, and the BPF programs compiled' \
 		'make SAN=1         the same with AddressSanitizer and UBSan, into build/san' \
@@ -382,7 +389,7 @@ help:
 .PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-build test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
 	test-health fuzz deb install \
-	random program-size bench bench-control bench-insns bench-page run-demo run-demo-drain run-test run-test-kernels \
+	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-test run-test-kernels \
 	run-test-boot run-test-health run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
 .SECONDARY:

@@ -59,6 +59,9 @@ void vip_adopt(struct datapath *datapath);
 /* --- explain.c --- */
 
 void explain_close(struct explain *explain); /* NULL is fine */
+/* Whether the second instance has this map in common with the balancer: one that the program reads
+ * and does not write to. Every other one is its own. A test asks the verifier. */
+bool explain_shares(const char *map);
 /* In this thread, which may be beside the loop: what libbpf says then is not for the log. */
 bool explain_is_loading(void);
 

@@ -33,15 +33,14 @@ bool explain_is_loading(void)
 
 /* --- loading --- */
 
-/* The maps that no program writes to; every other one is its own. */
-static bool is_shared(const char *name)
+bool explain_shares(const char *map)
 {
 	static const char *const shared[] = {"vips4",  "vips6",    "index4",   "index6",
 					     "slots",  "members",  "nexthops", "egress",
 					     "tuning", "vip_pools"};
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
-		if (!strcmp(name, shared[i]))
+		if (!strcmp(map, shared[i]))
 			return true;
 	return false;
 }
@@ -83,7 +82,7 @@ static int load_balancer(struct explain *explain, const struct datapath *datapat
 
 	if (!to)
 		return -errno;
-	error = share_maps(to->obj, from->obj, is_shared);
+	error = share_maps(to->obj, from->obj, explain_shares);
 	if (!error)
 		error = size_maps(to);
 	if (error)
