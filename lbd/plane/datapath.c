@@ -22,7 +22,7 @@ static int print_warnings(enum libbpf_print_level level, const char *format, va_
 {
 	char *text, *line, *rest;
 
-	if (level != LIBBPF_WARN || explain_is_loading() || vasprintf(&text, format, args) < 0)
+	if (level != LIBBPF_WARN || instance_is_loading() || vasprintf(&text, format, args) < 0)
 		return 0;
 	for (line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest))
 		log_line(LOG_LEVEL_WARNING, "%s", line);

@@ -56,18 +56,27 @@ void pin_link_path(const char *pin_dir, uint32_t ifindex, char out[PIN_PATH_MAX]
 /* Fills the index from the VIP maps, which may hold an earlier lbd's. */
 void vip_adopt(struct datapath *datapath);
 
+/* --- instance.c --- */
+
+/* What is done in between is done beside the loop, and what libbpf says then is not for the log. */
+void instance_load_begin(void);
+void instance_load_end(void);
+bool instance_is_loading(void); /* in this thread */
+/* Maps of `to`, before it is loaded, become those of `from` of the same name: those that are wanted,
+ * or with NULL all. */
+int instance_share_maps(struct bpf_object *to, const struct bpf_object *from,
+			bool (*is_wanted)(const char *name));
+
+/* --- attach.c --- */
+
+/* Pinned links stay attached, others are detached. */
+void attach_close(struct datapath *datapath);
+
 /* --- explain.c --- */
 
 void explain_close(struct explain *explain); /* NULL is fine */
 /* Whether the second instance has this map in common with the balancer: one that the program reads
  * and does not write to. Every other one is its own. A test asks the verifier. */
 bool explain_shares(const char *map);
-/* In this thread, which may be beside the loop: what libbpf says then is not for the log. */
-bool explain_is_loading(void);
-
-/* --- attach.c --- */
-
-/* Pinned links stay attached, others are detached. */
-void attach_close(struct datapath *datapath);
 
 #endif

@@ -11,7 +11,6 @@
 
 #include "../../bpf/flow_word.h"
 #include "../api/clock.h"
-#include "../host/worker.h"
 #include "datapath_private.h"
 
 #include "bpf/explain.skel.h"
@@ -23,13 +22,6 @@ struct explain {
 	struct lb_bpf *balancer;    /* the second instance of the program */
 	struct explain_bpf *stages; /* which says what each stage has found */
 };
-
-static _Thread_local bool loading;
-
-bool explain_is_loading(void)
-{
-	return loading;
-}
 
 /* --- loading --- */
 
@@ -43,26 +35,6 @@ bool explain_shares(const char *map)
 		if (!strcmp(map, shared[i]))
 			return true;
 	return false;
-}
-
-/* Maps of `to` become those of `from` of the same name. */
-static int share_maps(struct bpf_object *to, const struct bpf_object *from,
-		      bool (*is_wanted)(const char *name))
-{
-	struct bpf_map *map;
-
-	bpf_object__for_each_map (map, to) {
-		const struct bpf_map *same = bpf_object__find_map_by_name(from, bpf_map__name(map));
-		int error;
-
-		if (bpf_map__is_internal(map) || !same ||
-		    (is_wanted && !is_wanted(bpf_map__name(map))))
-			continue;
-		error = bpf_map__reuse_fd(map, bpf_map__fd(same));
-		if (error)
-			return error;
-	}
-	return 0;
 }
 
 /* One bucket, and a table of fragments that forgets nothing by itself. Counters are left at one:
@@ -82,7 +54,7 @@ static int load_balancer(struct explain *explain, const struct datapath *datapat
 
 	if (!to)
 		return -errno;
-	error = share_maps(to->obj, from->obj, explain_shares);
+	error = instance_share_maps(to->obj, from->obj, explain_shares);
 	if (!error)
 		error = size_maps(to);
 	if (error)
@@ -100,7 +72,7 @@ static int load_stages(struct explain *explain)
 
 	if (!to)
 		return -errno;
-	error = share_maps(to->obj, from->obj, NULL);
+	error = instance_share_maps(to->obj, from->obj, NULL);
 	if (error)
 		return error;
 	*(struct lb_program_config *)&to->rodata->config = from->rodata->config;
@@ -123,13 +95,11 @@ static int load(struct datapath *datapath, struct lb_err *err)
 
 	if (!explain)
 		return lb_err_no_memory(err);
-	worker_leave();
-	loading = true;
+	instance_load_begin();
 	error = load_balancer(explain, datapath);
 	if (!error)
 		error = load_stages(explain);
-	loading = false;
-	worker_enter();
+	instance_load_end();
 	if (!error) {
 		datapath->explain = explain;
 		return 0;
