@@ -83,9 +83,10 @@ $(O)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Who includes a skeleton; the dependency files know of it after the first build.
-$(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip explain instance): | $(O)/bpf/lb.skel.h
+$(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip explain instance trace): | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h
+$(O)/lbd/plane/trace.o: | $(O)/bpf/trace.skel.h
 $(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/lbd/monitor/monitor.o: $(O)/lbd/monitor/page.h
 $(O)/lbd/monitor/page.h: lbd/monitor/page.html lbd/monitor/page.sh
@@ -348,7 +349,7 @@ run-deb: all
 	$(Q)lbd/package/deb.sh $(O)/deb $(DEB)
 
 # The sources, and the BPF programs of this build: those that "make test" has loaded, if it was run before.
-dist: $(PROGRAMS) $(addprefix $(O)/bpf/,explain.skel.h lb.skel.h tunnel.skel.h)
+dist: $(PROGRAMS) $(addprefix $(O)/bpf/,explain.skel.h lb.skel.h trace.skel.h tunnel.skel.h)
 	$(call say,DIST,$(O)/lbd-$(VERSION).tar.xz)
 	$(Q)lbd/package/dist.sh $(O) $(O)/lbd-$(VERSION).tar.xz
 

@@ -4,153 +4,17 @@
  * parse -> (ICMP, fragments) -> VIP -> hash -> slot -> (flow table, unless the slot is SETTLED)
  * -> member and next hop -> encapsulate -> send
  *
- * Every way out is a verdict (verdicts.h), and all of them are counted in lb() and nowhere else.
+ * balance.h puts the stages together. Every way out is a verdict (verdicts.h), and all of them are
+ * counted in conclude() and nowhere else.
  */
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
-#include "abi.h"
-#include "maps.h"
-#include "parse.h"
-#include "plain.h"
-#include "rare.h"
-#include "vip.h"
-#include "backend.h"
-#include "encap.h"
-
-static __always_inline void count_in(void *counters_of, __u32 number, const struct packet *packet)
-{
-	struct lb_counter *counter = bpf_map_lookup_elem(counters_of, &number);
-
-	if (counter) {
-		counter->packets++;
-		counter->bytes += packet->length;
-	}
-}
-
-static __always_inline void count(const struct packet *packet, const struct vip *vip,
-				  const struct choice *choice)
-{
-	count_in(&counters, choice->number, packet);
-	if (config.vip_counters)
-		count_in(&vip_counters, lb_place_number(vip->place), packet);
-}
-
-static __always_inline int send(struct xdp_md *ctx, const struct packet *packet,
-				const struct vip *vip, const struct choice *choice)
-{
-	__u32 ifindex = choice->nexthop->ifindex;
-	int verdict = LB_TX;
-
-	if (ifindex != ctx->ingress_ifindex) {
-		if (bpf_redirect_map(&egress, ifindex, XDP_DROP) != XDP_REDIRECT)
-			return LB_DROP_NO_EGRESS;
-		verdict = LB_REDIRECT;
-	}
-	count(packet, vip, choice);
-	return verdict;
-}
-
-/* From a packet that is understood to its backend. `plain`: a constant. */
-static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, int plain)
-{
-	struct choice choice = {};
-	struct vip vip = {};
-	int verdict;
-
-	verdict = vip_find(packet, &vip, plain);
-	if (verdict != LB_NEXT)
-		return verdict;
-	if (!plain && packet->fragment) {
-		verdict = fragment_admit(packet, vip.flags);
-		if (verdict != LB_NEXT)
-			return verdict;
-	}
-	choice.hash = flow_hash(packet, vip.flags);
-	verdict = choose_member(packet, &vip, &choice);
-	if (verdict != LB_NEXT)
-		return verdict;
-	verdict = choose_nexthop(&choice);
-	if (verdict != LB_NEXT)
-		return verdict;
-	verdict = encap(ctx, packet, &choice, plain);
-	if (verdict != LB_NEXT)
-		return verdict;
-	return send(ctx, packet, &vip, &choice);
-}
-
-/* The way of all others. Out of line, for its stack. Its packet lives in memory, that of the plain
- * way in registers; so what both ways share may only hand on a copy. */
-static __noinline int balance(struct xdp_md *ctx)
-{
-	struct packet packet = {};
-	int verdict;
-
-	verdict = parse(ctx, &packet);
-	if (verdict != LB_NEXT)
-		return verdict;
-	if (rare_is(&packet)) {
-		verdict = rare(ctx, &packet);
-		if (verdict != LB_NEXT)
-			return verdict;
-	}
-	return forward(ctx, &packet, 0);
-}
-
-/* The way of plain packets, compiled once for each family; LB_NEXT for all others. Inline: a call
- * and its return cost as much as a quarter of all this. */
-static __always_inline int balance_plain(struct xdp_md *ctx)
-{
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
-	struct packet packet = {};
-	__be16 type;
-
-	if (data + ETH_HLEN > end || *(__u8 *)data & 1) /* to a group of stations */
-		return LB_NEXT;
-	/* In one load: struct ethhdr is packed, and would be read by bytes. */
-	type = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
-	if (type == bpf_htons(ETH_P_IP)) {
-		if (plain_ipv4(data, end, &packet))
-			return forward(ctx, &packet, 1);
-	} else if (type == bpf_htons(ETH_P_IPV6)) {
-		if (plain_ipv6(data, end, &packet))
-			return forward(ctx, &packet, 1);
-	}
-	return LB_NEXT;
-}
-
-enum { ACTION_PASS, ACTION_FORWARD, ACTION_ANSWER, ACTION_DROP };
-
-#define MASK_OF(wanted, id, action) | ((__u64)(ACTION_##action == (wanted)) << LB_##id)
-#define PASS_BIT(id, name, action, meaning) MASK_OF(ACTION_PASS, id, action)
-static const __u64 pass_mask = 0 LB_VERDICT_LIST(PASS_BIT);
-#define ANSWER_BIT(id, name, action, meaning) MASK_OF(ACTION_ANSWER, id, action)
-static const __u64 tx_mask = (1ull << LB_TX) LB_VERDICT_LIST(ANSWER_BIT);
-_Static_assert(LB_VERDICT_COUNT <= 64, "verdicts fit the mask");
-
-static __always_inline int action_of(int verdict)
-{
-	if (verdict == LB_TX)
-		return XDP_TX; /* most are, and a shift takes more instructions */
-	if (1ull << verdict & tx_mask)
-		return XDP_TX;
-	if (verdict == LB_REDIRECT)
-		return XDP_REDIRECT;
-	return 1ull << verdict & pass_mask ? XDP_PASS : XDP_DROP;
-}
+#include "balance.h"
 
 SEC("xdp.frags")
 int lb(struct xdp_md *ctx)
 {
-	__u32 verdict = balance_plain(ctx);
-	__u64 *count;
-
-	if (unlikely(verdict == (__u32)LB_NEXT))
-		verdict = balance(ctx);
-	count = bpf_map_lookup_elem(&verdicts, &verdict);
-	if (!count)
-		return XDP_ABORTED;
-	++*count;
-	return action_of(verdict);
+	return balance_packet(ctx);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

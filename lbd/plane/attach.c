@@ -16,7 +16,20 @@
 
 int datapath_program_fd(const struct datapath *datapath)
 {
-	return bpf_program__fd(datapath->skeleton->progs.lb);
+	return datapath->program_fd;
+}
+
+int attach_update(struct datapath *datapath)
+{
+	int failed = 0;
+
+	for (const struct attachment *at = datapath->attachments; at; at = at->next) {
+		const int error = bpf_link_update(at->link_fd, datapath->program_fd, NULL);
+
+		if (error && error != -ENOLINK && !failed) /* ENOLINK: the interface is gone */
+			failed = error;
+	}
+	return failed;
 }
 
 static int attach_in_mode(struct datapath *datapath, uint32_t ifindex, enum xdp_mode mode)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "../host/log.h"
+#include "trace.h"
 
 /* --- loading --- */
 
@@ -53,7 +54,10 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	if (error)
 		return error;
 	error = lb_bpf__load(datapath->skeleton);
-	return error ? load_error(error, err) : 0;
+	if (error)
+		return load_error(error, err);
+	datapath->program_fd = bpf_program__fd(datapath->skeleton->progs.lb);
+	return 0;
 }
 
 static size_t mapped_bytes(const struct bpf_map *map)
@@ -146,6 +150,7 @@ void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
 		return;
+	datapath_trace_stop(datapath);
 	attach_close(datapath);
 	explain_close(datapath->explain);
 	unmap(&datapath->slots);

@@ -113,6 +113,7 @@ void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int 
 /* A note beside the pins, for the next lbd: filters of tunnel checks stand at interfaces. */
 void datapath_tunnels_note(const struct datapath *datapath, bool stand);
 bool datapath_tunnels_noted(const struct datapath *datapath);
-int datapath_program_fd(const struct datapath *datapath); /* for BPF_PROG_TEST_RUN */
+/* What stands at interfaces now; for BPF_PROG_TEST_RUN. */
+int datapath_program_fd(const struct datapath *datapath);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do datapath.c, pin.c, vip.c, explain.c and attach.c share? Private to them. */
+/* What do datapath.c, pin.c, vip.c, explain.c, trace.c and attach.c share? Private to them. */
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
 
@@ -32,6 +32,8 @@ struct datapath {
 	int cpus;
 	void *percpu;            /* room for one value of a per-CPU map, of every CPU */
 	struct explain *explain; /* NULL: nothing was explained yet */
+	struct trace *trace;     /* NULL: nobody traces */
+	int program_fd;          /* what stands at interfaces: the balancer, or what traces */
 };
 
 /* sizes.c: between opening the skeleton and loading it. */
@@ -67,8 +69,15 @@ bool instance_is_loading(void); /* in this thread */
 int instance_share_maps(struct bpf_object *to, const struct bpf_object *from,
 			bool (*is_wanted)(const char *name));
 
+/* --- trace.c --- */
+
+/* The number of VIPs with port 0 has changed. */
+void trace_follow(struct datapath *datapath);
+
 /* --- attach.c --- */
 
+/* Every interface gets program_fd, each in one step. 0, or -errno of the first that failed. */
+int attach_update(struct datapath *datapath);
 /* Pinned links stay attached, others are detached. */
 void attach_close(struct datapath *datapath);
 

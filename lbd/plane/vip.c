@@ -53,8 +53,10 @@ static bool is_indexed(const struct lb_endpoint *endpoint, const struct lb_vip_v
 static void count_any_port(struct datapath *datapath, const struct lb_endpoint *endpoint,
 			   int change)
 {
-	if (!endpoint->port)
-		datapath->skeleton->bss->any_port_vips += change;
+	if (endpoint->port)
+		return;
+	datapath->skeleton->bss->any_port_vips += change;
+	trace_follow(datapath);
 }
 
 static void index_add(struct datapath *datapath, const struct lb_endpoint *endpoint,

@@ -4,8 +4,8 @@
  *
  *   program_tool FILE.bpf.o…
  *
- * The balancer comes first, loaded by the daemon's own code with default settings, since settings
- * decide how much of it the verifier keeps; then the programs of the files.
+ * The balancer comes first, and what traces in its place, loaded by the daemon's own code with default
+ * settings, since settings decide how much of them the verifier keeps; then the programs of the files.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include "../../lbd/host/config.h"
 #include "../../lbd/plane/datapath.h"
+#include "../../lbd/plane/trace.h"
 
 static int print_program(const char *name, int fd)
 {
@@ -28,6 +29,30 @@ static int print_program(const char *name, int fd)
 	printf("%s %u %u %u\n", name, info.verified_insns, info.xlated_prog_len,
 	       info.jited_prog_len);
 	return 0;
+}
+
+/* With a filter that keeps all of it. */
+static int print_trace(struct datapath *datapath)
+{
+	const struct lb_trace_filter filter = {
+		.verdicts = 1,
+		.every = 1000,
+		.snap = 128,
+		.ifindex = 1,
+		.has_backend = 1,
+		.family = 4,
+		.protocol = 6,
+		.port = 1,
+	};
+	struct lb_err err = {};
+	int status = datapath_trace_start(datapath, &filter, &err);
+
+	if (status)
+		fprintf(stderr, "trace: %s %s\n", err.message, err.hint);
+	else
+		status = print_program("trace", datapath_program_fd(datapath));
+	datapath_trace_stop(datapath);
+	return status;
 }
 
 static int print_balancer(void)
@@ -55,6 +80,8 @@ static int print_balancer(void)
 		return status;
 	}
 	status = print_program("lb", datapath_program_fd(datapath));
+	if (!status)
+		status = print_trace(datapath);
 	datapath_close(datapath);
 	return status;
 }
