@@ -15,6 +15,7 @@
 #include "methods_interfaces.h"
 #include "methods_probe.h"
 #include "preflight_again.h"
+#include "verdict_text.h"
 #include "../host/worker.h"
 #include "../service/siphash.h"
 
@@ -356,19 +357,6 @@ static int backend_list(struct methods_context *context, const json_t *params, j
 
 /* --- statistics --- */
 
-#define ACTION_PASS "pass"
-#define ACTION_FORWARD "forward"
-#define ACTION_ANSWER "answer"
-#define ACTION_DROP "drop"
-
-static const struct {
-	const char *name, *action, *meaning;
-} verdict_texts[] = {
-#define VERDICT_TEXT(id, name, action, meaning) {name, ACTION_##action, meaning},
-	LB_VERDICT_LIST(VERDICT_TEXT)
-#undef VERDICT_TEXT
-};
-
 static int list_verdicts(struct datapath *datapath, json_t **out, struct lb_err *err)
 {
 	uint64_t counts[LB_VERDICT_COUNT];
@@ -381,12 +369,12 @@ static int list_verdicts(struct datapath *datapath, json_t **out, struct lb_err 
 		return ret;
 	}
 	verdicts = json_array();
-	for (int i = 0; i < LB_VERDICT_COUNT; i++)
-		json_array_append_new(verdicts, json_pack("{s:s, s:s, s:I, s:s}", "name",
-							  verdict_texts[i].name, "action",
-							  verdict_texts[i].action, "packets",
-							  (json_int_t)counts[i], "meaning",
-							  verdict_texts[i].meaning));
+	for (uint32_t i = 0; i < LB_VERDICT_COUNT; i++) {
+		json_t *verdict = verdict_json(i);
+
+		json_object_set_new(verdict, "packets", json_integer((json_int_t)counts[i]));
+		json_array_append_new(verdicts, verdict);
+	}
 	*out = verdicts;
 	return 0;
 }

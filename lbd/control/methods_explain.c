@@ -16,6 +16,8 @@
 #include "../plane/explain_packet.h"
 #include "../plane/members.h"
 #include "../route/links.h"
+#include "packet_json.h"
+#include "verdict_text.h"
 
 #define SOURCE_PORT 49152 /* unless given: the first that a system gives by itself */
 #define SHOWN_BYTES 128   /* of the frame that leaves: all headers, and some of the packet */
@@ -196,21 +198,6 @@ struct answer {
 	const struct explained *explained;
 };
 
-/* Of four words in wire order, as maps have them. */
-static json_t *address_json(const void *bytes, uint8_t family)
-{
-	struct lb_addr address = {.family = family};
-	char text[LB_ADDR_TEXT];
-
-	memcpy(address.bytes, bytes, family == 4 ? 4 : 16);
-	return json_string(lb_addr_format(&address, text));
-}
-
-static json_t *member_json(const struct lb_member *member)
-{
-	return address_json(member->daddr, member->flags & LB_MEMBER_OUTER6 ? 6 : 4);
-}
-
 /* null for none. */
 static json_t *member_numbered(const struct answer *answer, uint32_t number)
 {
@@ -228,55 +215,6 @@ static json_t *interface_json(const struct answer *answer, uint32_t ifindex)
 	const struct link *link = links_find(answer->context->links, ifindex);
 
 	return link ? json_string(link->is.name) : json_sprintf("interface %u", ifindex);
-}
-
-static void set_protocol(json_t *object, uint8_t number)
-{
-	const char *name = lb_protocol_name(number);
-
-	if (number == IPPROTO_ICMP || number == IPPROTO_ICMPV6)
-		name = number == IPPROTO_ICMP ? "icmp" : "icmpv6";
-	json_object_set_new(object, "protocol",
-			    name ? json_string(name) : json_sprintf("protocol %u", number));
-}
-
-static void set_ports(json_t *object, const struct packet *packet)
-{
-	uint16_t port[2];
-
-	if (!packet->has_ports)
-		return;
-	memcpy(port, &packet->ports, sizeof(port));
-	json_object_set_new(object, "source_port", json_integer(ntohs(port[0])));
-	json_object_set_new(object, "destination_port", json_integer(ntohs(port[1])));
-}
-
-/* NULL where it is no IP packet. */
-static json_t *packet_json(const struct answer *answer)
-{
-	const struct packet *packet = &answer->explained->way.packet;
-	json_t *object;
-
-	if (packet->family != 4 && packet->family != 6)
-		return NULL;
-	object =
-		json_pack("{s:o, s:o, s:I}", "source", address_json(packet->source, packet->family),
-			  "destination", address_json(packet->destination, packet->family),
-			  "length", (json_int_t)packet->length);
-	if (!object)
-		return NULL;
-	set_protocol(object, packet->protocol);
-	set_ports(object, packet);
-	if (packet->fragment)
-		json_object_set_new(
-			object, "fragment",
-			json_string(packet->fragment == FRAGMENT_FIRST ? "first" : "later"));
-	if (packet->quoted)
-		json_object_set_new(object, "quoted_by_icmp", json_true());
-	json_object_set_new(object, "opens",
-			    json_boolean(!packet->quoted && packet->fragment != FRAGMENT_LATER &&
-					 (packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN));
-	return object;
 }
 
 static json_t *vip_json(const struct answer *answer)
@@ -446,34 +384,14 @@ static json_t *outer_json(const struct answer *answer)
 			 address_json(ip + (family == 4 ? 16 : 24), family));
 }
 
-static json_t *verdict_json(uint32_t verdict)
-{
-	static const struct {
-		const char *name, *action, *meaning;
-	} texts[] = {
-#define ACTION_TEXT_PASS "pass"
-#define ACTION_TEXT_FORWARD "forward"
-#define ACTION_TEXT_ANSWER "answer"
-#define ACTION_TEXT_DROP "drop"
-#define VERDICT_TEXT(id, name, action, meaning) {name, ACTION_TEXT_##action, meaning},
-		LB_VERDICT_LIST(VERDICT_TEXT)
-#undef VERDICT_TEXT
-	};
-
-	return json_pack("{s:s, s:s, s:s}", "name", texts[verdict].name, "action",
-			 texts[verdict].action, "meaning", texts[verdict].meaning);
-}
-
 /* The beginning of what leaves, in hex. */
 static json_t *frame_json(const struct answer *answer)
 {
 	const struct explained *explained = answer->explained;
-	size_t shown = explained->length < SHOWN_BYTES ? explained->length : SHOWN_BYTES;
-	char hex[2 * SHOWN_BYTES + 1] = "";
+	const size_t shown = explained->length < SHOWN_BYTES ? explained->length : SHOWN_BYTES;
 
-	for (size_t i = 0; i < shown; i++)
-		snprintf(hex + 2 * i, 3, "%02x", explained->frame[i]);
-	return json_pack("{s:I, s:s}", "length", (json_int_t)explained->length, "begins", hex);
+	return json_pack("{s:I, s:o}", "length", (json_int_t)explained->length, "begins",
+			 hex_json(explained->frame, shown));
 }
 
 static bool leaves(uint32_t verdict)
@@ -487,10 +405,11 @@ static json_t *answer_json(const struct answer *answer, uint32_t ifindex)
 
 	return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
 			 "interface", ifindex ? interface_json(answer, ifindex) : NULL, "packet",
-			 packet_json(answer), "vip", vip_json(answer), "slot", slot_json(answer),
-			 "record", record_json(answer), "backend", backend_json(answer), "next_hop",
-			 next_hop_json(answer), "mtu", mtu_json(answer), "outer",
-			 outer_json(answer), "verdict", verdict_json(verdict), "frame",
+			 packet_json(&answer->explained->way.packet), "vip", vip_json(answer),
+			 "slot", slot_json(answer), "record", record_json(answer), "backend",
+			 backend_json(answer), "next_hop", next_hop_json(answer), "mtu",
+			 mtu_json(answer), "outer", outer_json(answer), "verdict",
+			 verdict_json(verdict), "frame",
 			 leaves(verdict) ? frame_json(answer) : NULL);
 }
 
