@@ -118,9 +118,8 @@ void output_flush(struct output *output)
 	int status = fflush(output->out) ? -errno : 0;
 
 	if (status == 0)
-		status = write_all(STDOUT_FILENO, output->text + output->written,
-				   output->size - output->written);
-	output->written = output->size;
+		status = write_all(STDOUT_FILENO, output->text, output->size);
+	rewind(output->out); /* what was written is let go of */
 	if (output->error == 0)
 		output->error = status;
 }

@@ -18,7 +18,6 @@ struct output {
 	FILE *out; /* what shall appear on standard output */
 	char *text;
 	size_t size;
-	size_t written;
 	int error; /* the first one of writing; 0: none */
 };
 
