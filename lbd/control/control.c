@@ -35,6 +35,8 @@
 
 #define IDLE_MS_DEFAULT 30000u
 #define REPLIES_MAX (1u << 20) /* bytes waiting for one client, above which it is not read from */
+#define STREAM_MAX                                                                                 \
+	(256u << 10) /* bytes waiting for one client, above which its stream loses lines */
 #define HELD_MAX (64u << 20)
 #define BACKLOG 1024
 #define MODE_DEFAULT 0660
@@ -57,6 +59,7 @@ struct client {
 	struct event *turn;
 	struct event *late; /* pending while a line is not complete: the end of its time */
 	struct peer peer;
+	struct control_stream *told; /* NULL: nothing is streamed to it */
 	struct share_user *user;
 	size_t searched; /* bytes at the start of the input that hold no newline */
 	bool eof;        /* it sends nothing more; it may still read */
@@ -156,6 +159,16 @@ static void client_leave(struct client *client)
 	evtimer_del(client->late);
 }
 
+static void end_stream(struct client *client)
+{
+	struct control_stream *stream = client->told;
+
+	if (!stream)
+		return;
+	control_stream_close(stream, NULL, 0);
+	stream->gone(stream->user);
+}
+
 static void client_free(struct client *client)
 {
 	struct control *control = client->control;
@@ -164,6 +177,7 @@ static void client_free(struct client *client)
 		client_leave(client);
 		return;
 	}
+	end_stream(client);
 	LIST_REMOVE(client, entry);
 	leave_queue(client);
 	share_leave(control->share, client->user);
@@ -668,6 +682,40 @@ void control_broadcast(void *arg, const char *line, size_t length)
 		client_tell(client, line, length);
 }
 
+/* --- streams --- */
+
+int control_stream_open(struct control_stream *stream, const struct peer *peer)
+{
+	struct client *client = peer->client;
+
+	if (!client || client->told)
+		return -EBUSY;
+	client->told = stream;
+	stream->client = client;
+	return 0;
+}
+
+bool control_stream_send(const struct control_stream *stream, const char *line, size_t length)
+{
+	struct client *client = stream->client;
+
+	return client && !client->busy && !client->refused && !client->deaf &&
+	       unread_of(client) + length <= STREAM_MAX &&
+	       !evbuffer_add(bufferevent_get_output(client->stream), line, length);
+}
+
+void control_stream_close(struct control_stream *stream, const char *last, size_t length)
+{
+	struct client *client = stream->client;
+
+	stream->client = NULL;
+	if (!client)
+		return;
+	client->told = NULL;
+	if (last)
+		evbuffer_add(bufferevent_get_output(client->stream), last, length);
+}
+
 /* --- accepting --- */
 
 static bool client_events(struct client *client, struct event_base *base, evutil_socket_t fd)
@@ -697,6 +745,7 @@ static struct client *client_new(struct control *control, evutil_socket_t fd,
 	}
 	client->control = control;
 	client->peer = *peer;
+	client->peer.client = client;
 	client->user = user;
 	LIST_INSERT_HEAD(&control->clients, client, entry);
 	return client;

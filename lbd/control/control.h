@@ -53,6 +53,22 @@ int control_open(struct event_base *base, const struct control_options *options,
 /* To every client that called the stream method: a whole line. One that does not read, so that more
  * than 1 MiB waits for it, is closed. An events_sink; `control` is the user. */
 void control_broadcast(void *control, const char *line, size_t length);
+/* Lines that one client gets beside its replies. It stays where it is until it is closed, or `gone` is
+ * called: the client has gone, and the stream is closed. */
+struct control_stream {
+	void *client; /* NULL: it is closed */
+	void (*gone)(void *user);
+	void *user;
+};
+
+/* From within a call of that peer. -EBUSY: the client has one. */
+int control_stream_open(struct control_stream *stream, const struct peer *peer);
+/* False when the line was not taken: the client has not got its reply yet, or does not read, so that
+ * 256 KiB wait for it. */
+bool control_stream_send(const struct control_stream *stream, const char *line, size_t length);
+/* Fine when it is closed. `last`, unless it is NULL, is sent in any case. */
+void control_stream_close(struct control_stream *stream, const char *last, size_t length);
+
 /* Closes clients, after half a second at most for replies that they have not read yet, and the socket,
  * and removes its file. Its workers are closed already. */
 void control_close(struct control *control);

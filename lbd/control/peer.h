@@ -11,6 +11,8 @@
 struct peer {
 	uid_t uid; /* PEER_UNKNOWN: the kernel did not tell */
 	pid_t pid; /* 0: in a PID namespace that lbd does not see */
+	/* What control_stream_open knows it by; NULL: no client has asked. */
+	void *client;
 };
 
 /* As of the moment when it connected (SO_PEERCRED). */
