@@ -71,6 +71,9 @@ static bool does_apply(const struct bench_case *of, enum variant variant)
 		return case_has_floor(of);
 	case RIVAL:
 		return case_has_rival(of);
+	case TRACING: /* in pairs */
+	case ALWAYS_TRACING:
+		return false;
 	default:
 		return true;
 	}

@@ -6,6 +6,9 @@ const struct pair pairs[] = {
 	/* Loaded twice: what the method is worth. */
 	{"control-1", {{"tcp4-1", BALANCER}, {"tcp4-1", BALANCER}}},
 	{"control-1m", {{"tcp4-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"trace-1", {{"tcp4-1", TRACING}, {"tcp4-1", BALANCER}}},
+	{"trace-1m", {{"tcp4-1m", TRACING}, {"tcp4-1m", BALANCER}}},
+	{"trace-always-1", {{"tcp4-1", ALWAYS_TRACING}, {"tcp4-1", BALANCER}}},
 	{"floor-1", {{"tcp4-1", BALANCER}, {"tcp4-1", FLOOR}}},
 	{"flows-1m", {{"tcp4-1m", BALANCER}, {"tcp4-1", BALANCER}}},
 	{"lru-1m", {{"tcp4-1m", RIVAL}, {"tcp4-1m", BALANCER}}},

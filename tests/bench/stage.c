@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include "../../lbd/plane/trace.h"
 #include "turns.h"
 #include "tests/bench/bare.skel.h"
 
 const char *variant_name(enum variant variant)
 {
-	static const char *const names[] = {"wrapper", "floor", "floor_again", "lb", "lru"};
+	static const char *const names[] = {"wrapper", "floor", "floor_again", "lb",
+					    "lru",     "trace", "always_trace"};
 
 	return names[variant];
 }
@@ -44,6 +46,21 @@ static int open_balancer(struct stage *stage)
 	return stage->datapath ? make_records(stage) : -EINVAL; /* what is missing has been said */
 }
 
+/* What it tells is not read: once the ring buffer is full it is lost, which costs no less to find. */
+static int open_trace(struct stage *stage, uint32_t every)
+{
+	const struct lb_trace_filter filter = {
+		.every = every, .snap = 128, .vip = LB_TRACE_NONE, .pool = LB_TRACE_NONE};
+	struct lb_err err = {0};
+
+	if (datapath_trace_start(stage->datapath, &filter, &err)) {
+		fprintf(stderr, "packets: %s\n", err.message);
+		return -EINVAL;
+	}
+	datapath_trace_allow(stage->datapath, UINT32_MAX);
+	return 0;
+}
+
 /* Connections of all flows that any case has, unless they are in already. */
 static int open_rival(struct row *row)
 {
@@ -74,8 +91,12 @@ int stage_open(struct stage *stage, struct row *row, uint32_t variants)
 	}
 	if (variants & VARIANT_BIT(RIVAL))
 		error = open_rival(row);
-	if (!error && variants & VARIANT_BIT(BALANCER))
+	if (!error && variants & ~(VARIANT_BIT(BALANCER) - 1) & ~VARIANT_BIT(RIVAL))
 		error = open_balancer(stage);
+	if (!error && variants & VARIANT_BIT(TRACING))
+		error = open_trace(stage, 1000);
+	if (!error && variants & VARIANT_BIT(ALWAYS_TRACING))
+		error = open_trace(stage, 1);
 	return error;
 }
 
@@ -96,6 +117,8 @@ int stage_fd(const struct stage *stage, enum variant variant)
 	case FLOOR_AGAIN:
 		return bpf_program__fd(stage->bare_again->progs.encap);
 	case BALANCER:
+	case TRACING:
+	case ALWAYS_TRACING:
 		return datapath_program_fd(stage->datapath);
 	default:
 		return rival_fd(stage->row->rival);

@@ -7,7 +7,8 @@
 #include "rival_load.h"
 #include "world.h"
 
-enum variant { WRAPPER, FLOOR, FLOOR_AGAIN, BALANCER, RIVAL, VARIANTS };
+/* TRACING, ALWAYS_TRACING: the balancer while somebody traces 1 packet of 1,000, or each. */
+enum variant { WRAPPER, FLOOR, FLOOR_AGAIN, BALANCER, RIVAL, TRACING, ALWAYS_TRACING, VARIANTS };
 #define VARIANT_BIT(variant) (1u << (variant))
 
 /* A case, and what it needs to be loaded. */
