@@ -45,23 +45,20 @@ struct {
 	__array(values, int(struct xdp_md *));
 } trace_programs SEC(".maps") = {.values = {[0] = (void *)&traced}};
 
-/* By chance, so that nothing in step with it is seen always or never: half as many to twice as many
- * as `every`, and that many in the mean. */
+/* By chance, so that nothing in step with it is seen always or never: from none to twice as many are
+ * passed over, and one of `every` is looked at in the mean. */
 static __always_inline int is_due(void)
 {
-	__u32 cpu, left;
+	const __u32 cpu = bpf_get_smp_processor_id() % TURNS;
+	const __u32 left = turns[cpu].left;
 
-	if (trace_allowed <= 0)
-		return 0;
-	cpu = bpf_get_smp_processor_id() % TURNS;
-	left = turns[cpu].left;
 	if (left) {
 		turns[cpu].left = left - 1;
 		return 0;
 	}
 	if (filter.every > 1)
 		turns[cpu].left = bpf_get_prandom_u32() % (2 * filter.every - 1);
-	return 1;
+	return trace_allowed > 0;
 }
 
 SEC("xdp.frags")

@@ -268,10 +268,10 @@ static int follow(int fd, const char *path, struct reply *reply,
 	return 0;
 }
 
-int client_stream(const char *path, int timeout_s, const char *method,
+int client_stream(const char *path, int timeout_s, const char *method, const json_t *params,
 		  bool (*each)(void *user, const json_t *params), void *user, struct lb_err *err)
 {
-	char *request = make_request(method, NULL, err);
+	char *request = make_request(method, params, err);
 	json_auto_t *result = NULL;
 	struct reply reply = {0};
 	int status = -EINVAL, fd;

@@ -19,7 +19,7 @@ int client_call(const char *path, int timeout_s, const char *method, const json_
 /* The same request, but after its reply lbd sends notifications until either side ends that: `each`
  * gets the params of every one, and returns whether it wants more. 0 when it did not, or -EINVAL as
  * above; LB_ERR_UNREACHABLE also when lbd has ended. */
-int client_stream(const char *path, int timeout_s, const char *method,
+int client_stream(const char *path, int timeout_s, const char *method, const json_t *params,
 		  bool (*each)(void *user, const json_t *params), void *user, struct lb_err *err);
 
 #endif

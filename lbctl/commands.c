@@ -13,6 +13,7 @@
 #include "offline.h"
 #include "params.h"
 #include "stats.h"
+#include "trace.h"
 #include "view.h"
 #include "watch.h"
 
@@ -437,6 +438,66 @@ static struct command table[] = {
 		.method = "explain",
 		.view = view_explain,
 		.run = explain_run,
+	},
+	{
+		.object = "trace",
+		.options =
+			{
+				{.name = "vip",
+				 .value = "VIP",
+				 .summary = "packets of this VIP, or of those that use this pool"},
+				{.name = "backend",
+				 .value = "ADDRESS",
+				 .summary = "to this backend"},
+				{.name = "src",
+				 .value = "PREFIX",
+				 .summary = "from this address or network"},
+				{.name = "dst",
+				 .value = "PREFIX",
+				 .summary = "to this address or network"},
+				{.name = "port",
+				 .value = "N",
+				 .summary = "with this source or destination port"},
+				{.name = "proto",
+				 .value = "tcp|udp|sctp|icmp|icmpv6",
+				 .summary = "of this protocol"},
+				{.name = "verdict",
+				 .value = "VERDICT",
+				 .summary = "that this became of: pass, forward, answer, drop, or "
+					    "a name of stats"},
+				{.name = "iface",
+				 .value = "INTERFACE",
+				 .summary = "that come in or go out by it"},
+				{.name = "sample",
+				 .value = "N",
+				 .summary = "look at one packet of N (1)"},
+				{.name = "snap",
+				 .value = "BYTES",
+				 .summary = "keep so much of each frame, at most 2048 (128)"},
+				{.name = "rate",
+				 .value = "N",
+				 .summary = "at most so many packets a second, up to 5000 (1000)"},
+				{.name = "for",
+				 .value = "DURATION",
+				 .summary = "for so long, up to 1h (60s)"},
+				{.name = "count", .value = "N", .summary = "so many packets"},
+				{.name = "write",
+				 .value = "FILE",
+				 .summary = "write frames in pcapng, for tcpdump and Wireshark; - "
+					    "is standard output"},
+			},
+		.summary = "print packets as they come, and what becomes of each",
+		.detail = "While it runs, a program that tells of packets stands in the "
+			  "balancer's place and does the same with them; then the balancer is "
+			  "back. With --write each frame has verdict, VIP and backend as its "
+			  "comment, and those that go out are there a second time, wrapped. With "
+			  "--json each packet is one line. One client can trace at a time. Not on "
+			  "the read-only socket: packets hold what users send.",
+		.examples = {"lbctl trace --vip web --count 10",
+			     "lbctl trace --verdict drop --src 198.51.100.0/24",
+			     "lbctl trace --sample 1000 --snap 256 --write trace.pcapng"},
+		.method = "trace",
+		.run = trace_run,
 	},
 	{
 		.object = "config",

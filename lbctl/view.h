@@ -35,6 +35,12 @@ void view_ifaces(FILE *out, const struct invocation *invocation, const json_t *r
 enum exit_code
 view_ifaces_judge(const json_t *result); /* EXIT_DIFFERS: one is not in working order */
 void view_confirmed(FILE *out, const struct invocation *invocation, const json_t *result);
+/* "198.51.100.7:40001 to 192.0.2.10:443, tcp SYN, 60 bytes" */
+void view_packet(FILE *out, const json_t *packet);
+/* One line of `trace`; packet: the params of the notification. */
+void view_traced(FILE *out, const json_t *packet);
+/* What its last line says, in words. */
+void view_trace_end(FILE *out, const json_t *end);
 /* One line of `watch`; event: the params of the notification. */
 void view_event(FILE *out, const json_t *event);
 /* What a change did to a VIP, an entry of CHANGE: one line, and one a backend that loses flows;

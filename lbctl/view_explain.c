@@ -24,7 +24,7 @@ static void print_end(FILE *out, const json_t *packet, const char *address, cons
 		fprintf(out, brackets ? "[%s]:%lld" : "%s:%lld", text, view_integer(packet, port));
 }
 
-static void print_packet(FILE *out, const json_t *packet)
+void view_packet(FILE *out, const json_t *packet)
 {
 	char bytes[UNITS_TEXT];
 
@@ -150,7 +150,7 @@ static void print_way(FILE *out, const json_t *result)
 		const char *field, *title;
 		void (*print)(FILE *out, const json_t *part);
 	} parts[] = {
-		{"packet", "packet", print_packet},
+		{"packet", "packet", view_packet},
 		{"vip", "VIP", print_vip},
 		{"slot", "slot", print_slot},
 		{"record", "record", print_record},

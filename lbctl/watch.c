@@ -33,7 +33,7 @@ enum exit_code watch_run(const struct invocation *invocation, struct output *out
 	struct watch watch = {.invocation = invocation, .output = output};
 	struct lb_err err = {0};
 
-	if (client_stream(invocation->socket, CLIENT_TIMEOUT_S, invocation->command->method,
+	if (client_stream(invocation->socket, CLIENT_TIMEOUT_S, invocation->command->method, NULL,
 			  print_event, &watch, &err))
 		return output_error(output, invocation, &err);
 	return EXIT_DONE;

@@ -23,6 +23,7 @@
 #include "host/log_event.h"
 #include "plane/members.h"
 #include "control/methods.h"
+#include "control/tracer.h"
 #include "route/links.h"
 #include "route/nexthop.h"
 #include "host/notify.h"
@@ -59,6 +60,7 @@ struct daemon {
 	struct pmtu *pmtu;
 	struct interfaces *interfaces;
 	struct monitor *monitor;
+	struct tracer *tracer;
 	struct methods_context methods;
 	struct turns *turns;
 	struct worker *changes, *reads, *facts, *probes, *upkeep, *scrapes;
@@ -379,6 +381,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		error = start_workers(daemon, err);
 	if (!error)
 		error = start_status_line(daemon, err);
+	if (!error)
+		error = tracer_new(daemon->base, &daemon->tracer, err);
 	if (error)
 		return error;
 	daemon->methods = (struct methods_context){
@@ -389,6 +393,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.events = daemon->events,
 		.attachments = interfaces_attachments(daemon->interfaces),
 		.preflight = &daemon->preflight,
+		.tracer = daemon->tracer,
 		.warnings = daemon->warnings,
 		.services = &daemon->services,
 		.started = lb_now_ms() / 1000,
@@ -431,6 +436,7 @@ static void stop(struct daemon *daemon)
 	service_close(daemon->service);
 	links_close(daemon->links);
 	status_line_close(daemon->status_line);
+	tracer_free(daemon->tracer);
 	control_close(daemon->control);
 	control_close(daemon->read_only);
 	monitor_close(daemon->monitor);

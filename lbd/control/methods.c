@@ -14,6 +14,7 @@
 #include "methods_explain.h"
 #include "methods_interfaces.h"
 #include "methods_probe.h"
+#include "methods_trace.h"
 #include "preflight_again.h"
 #include "verdict_text.h"
 #include "../host/worker.h"
@@ -521,6 +522,7 @@ static const struct method {
 		READS,   /* by a worker: its reply may be long */
 		ASKS,    /* the same; refused on the read-only socket */
 		PROBES,  /* by a worker: it waits for others; refused on the read-only socket */
+		FOLLOWS, /* the same, but nothing is held meanwhile */
 		CHANGES, /* by the worker for changes; refused on the read-only socket */
 	} kind;
 } methods[] = {
@@ -535,6 +537,7 @@ static const struct method {
 	{"stats", stats, READS},
 	{"backend.probe", methods_probe, PROBES},
 	{"explain", methods_explain, ASKS},
+	{"trace", methods_trace, FOLLOWS},
 	{"config.export", config_export, READS},
 	{"config.diff", config_diff, READS},
 	{"config.confirm", config_confirm, CHANGES},
@@ -628,7 +631,8 @@ struct worker *methods_place_read_only(void *user, const char *name)
 
 static bool is_read_only(const struct method *method)
 {
-	return method->kind != CHANGES && method->kind != ASKS && method->kind != PROBES;
+	return method->kind != CHANGES && method->kind != ASKS && method->kind != PROBES &&
+	       method->kind != FOLLOWS;
 }
 
 static int refuse_here(const struct config *config, const char *method, struct lb_err *err)

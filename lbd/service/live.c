@@ -137,6 +137,19 @@ const struct lb_vip *service_vip_numbered(const struct service *service, uint32_
 	return NULL;
 }
 
+uint32_t service_vip_number(const struct service *service, const struct lb_vip *vip)
+{
+	return service->live[vip - service->document->vips].number;
+}
+
+uint32_t service_pool_number(const struct service *service, const struct lb_pool *pool)
+{
+	for (size_t i = 0; i < service->pools.count; i++)
+		if (service->pools.refs[i].pool == pool)
+			return service->live_pools[i].number;
+	return LB_NO_POOL;
+}
+
 void service_hold(struct service *service)
 {
 	while (service->swapping && worker_is_one())

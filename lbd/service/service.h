@@ -91,6 +91,10 @@ json_t *service_digest(const struct service *service);
 
 /* The VIP in force that has this number in the data plane, or NULL. Borrowed. */
 const struct lb_vip *service_vip_numbered(const struct service *service, uint32_t number);
+/* The numbers there of a VIP, and of a pool of the document in force; LB_NO_POOL: no VIP uses it. */
+#define LB_NO_POOL LB_POOL_NUMBERS_MAX
+uint32_t service_vip_number(const struct service *service, const struct lb_vip *vip);
+uint32_t service_pool_number(const struct service *service, const struct lb_pool *pool);
 
 /* Objects of docs/protocol.md; new references. */
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */

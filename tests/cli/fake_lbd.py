@@ -243,7 +243,22 @@ REPLIES = {
     "config.confirm": {"confirmed": True},
     "config.revert": changes(change("changed", 656, 1.0, 1.0)),
     "watch": {"watching": True},
+    "trace": {"tracing": True, "seconds": 60},
 }
+
+SYN = {"source": "198.51.100.7", "destination": "192.0.2.10", "length": 60, "protocol": "tcp", "source_port": 40001,
+       "destination_port": 443, "opens": True}
+TRACED = [
+    {"time": "2026-01-31T12:00:00.123456789Z", "interface": "eth0", "verdict": "redirect", "action": "forward",
+     "vip": "web", "backend": "10.0.0.2", "packet": SYN, "frame": {"length": 74, "bytes": "0200" * 8},
+     "out": {"interface": "eth1", "length": 94, "bytes": "0201" * 9}},
+    {"time": "2026-01-31T12:00:01.000000000Z", "interface": "eth0", "verdict": "drop_no_backend", "action": "drop",
+     "vip": "dns", "packet": dict(SYN, protocol="udp", destination_port=53, opens=False),
+     "frame": {"length": 74, "bytes": "02"}},
+    {"time": "2026-01-31T12:00:02.500000000Z", "interface": "eth0", "verdict": "pass_not_ip", "action": "pass",
+     "frame": {"length": 42, "bytes": ""}},
+    {"ended": "time", "packets": 3, "unread": 1234, "lost": 5, "limited_ms": 1500},
+]
 
 EVENTS = [
     {"event": "change", "method": "config.apply", "change": REPLIES["config.apply"]},
@@ -415,6 +430,12 @@ def stream(connection, reply):
         connection.sendall(reply[byte:byte + 100])
 
 
+def traced(connection, reply):
+    for params in TRACED:
+        reply += (json.dumps({"jsonrpc": "2.0", "method": "trace", "params": params}) + "\n").encode()
+    in_pieces(connection, reply)
+
+
 # How a connection is answered, given the proper reply. It is closed afterwards.
 SEND = {
     "lbd": lambda c, reply: c.sendall(reply),
@@ -429,6 +450,7 @@ SEND = {
     "silent": lambda c, _: c.recv(1),
     "endless": endless,
     "stream": stream,
+    "traced": traced,
     "half": lambda c, reply: c.sendall(reply + b'{"jsonrpc":"2.0","method":"ev'),
     "empty": lambda c, reply: c.sendall(reply),
     "checked": lambda c, reply: c.sendall(reply),

@@ -219,6 +219,26 @@ SERVER=sound golden doctor_sound "doctor finds nothing where nothing is wrong" <
 doctor --interval 100ms
 --json doctor --interval 100ms
 END
+SERVER=traced
+golden trace "trace prints a line for each packet as it comes, and at the end how many; it sends what is asked for" <<'END'
+trace
+--json trace --verdict drop --sample 10
+trace --vip web --backend 10.0.0.2 --src 198.51.100.0/24 --dst 192.0.2.10 --port 443 --proto tcp --iface eth0
+trace --snap 256 --rate 10 --for 2m --count 5
+trace --count many
+trace --for soon
+trace --write nosuch/file
+END
+# A frame and its wrapped one; the file of tests/lib/pcapng_tool.py's output.
+write_frames() {
+	lbctl --socket traced.sock trace --write frames.pcapng 2>said && python3 "$HERE/../lib/pcapng_tool.py" frames.pcapng
+}
+check_equal "trace --write writes frames with interface, direction, time and comment" "\
+eth0 in 1769860800.123456789 74 verdict redirect (forward), VIP web, backend 10.0.0.2
+eth1 out 1769860800.123456789 94 verdict redirect (forward), VIP web, backend 10.0.0.2
+eth0 in 1769860801.000000000 74 verdict drop_no_backend (drop), VIP dns
+eth0 in 1769860802.500000000 42 verdict pass_not_ip (pass)" "$(write_frames)"
+SERVER=lbd
 golden explain "explain sends what it is told of a packet, and says a line for each stage; it refuses what contradicts" <<'END'
 explain 198.51.100.7:40001 web
 --json explain 198.51.100.7 192.0.2.10:80/tcp --ack --len 1500 --iface eth0
@@ -367,7 +387,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 33 commands" 33 "$(wc -l <commands)"
+check_equal "the help knows of 34 commands" 34 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -595,7 +615,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip pool backend iface stats top doctor explain config watch version help completion"
+completes "lbctl " "status vip pool backend iface stats top doctor explain trace config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"
