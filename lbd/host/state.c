@@ -16,184 +16,12 @@
 #include <zlib.h>
 
 #include "config.h"
-
-#define PATH_MAX_OURS 512
-
-static int path_of(const char *dir, const char *name, char out[PATH_MAX_OURS], struct lb_err *err)
-{
-	if (snprintf(out, PATH_MAX_OURS, "%s/%s", dir, name) < PATH_MAX_OURS)
-		return 0;
-	return lb_err_set(err, LB_ERR_SYSTEM, "state_dir", "the path of %s is too long", name);
-}
-
-/* --- writing: whole and on disk, or not at all --- */
-
-static int write_all(int fd, const char *text, size_t length)
-{
-	while (length) {
-		ssize_t n = write(fd, text, length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return -errno;
-		text += n;
-		length -= n;
-	}
-	return 0;
-}
-
-static int sync_folder(const char *dir)
-{
-	int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), error;
-
-	if (fd < 0)
-		return -errno;
-	error = fsync(fd) ? -errno : 0;
-	close(fd);
-	return error;
-}
-
-static int write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), error;
-
-	if (fd < 0)
-		return -errno;
-	error = write_all(fd, text, strlen(text));
-	if (!error && fsync(fd))
-		error = -errno;
-	if (close(fd) && !error)
-		error = -errno;
-	return error;
-}
-
-/* The second name of what was there before, and that of what is to be there. */
-#define OLD_SUFFIX ".old"
-#define NEW_SUFFIX ".new"
-#define SUFFIX_LENGTH 4
-
-/* What could not be made durable goes away again, as durably as the disk allows. */
-static int take_back(const char *dir, const char *path, const char *before, bool existed)
-{
-	if (existed ? rename(before, path) : unlink(path))
-		return -errno;
-	sync_folder(dir);
-	return 0;
-}
-
-/* The whole text of a file, to be freed, or NULL. */
-static char *read_text(const char *path)
-{
-	FILE *file = fopen(path, "re");
-	char *text = NULL;
-	size_t room = 0;
-	bool whole;
-
-	if (!file)
-		return NULL;
-	whole = getdelim(&text, &room, '\0', file) > 0 && feof(file) && !ferror(file);
-	fclose(file);
-	if (whole)
-		return text;
-	free(text);
-	return NULL;
-}
-
-/* Gives the file a second name. A file that is neither lbd's own nor writable for it gets none
- * (fs.protected_hardlinks), and is copied. -ENOENT: there is no file. */
-static int keep_before(const char *path, const char *before)
-{
-	int error = link(path, before) ? -errno : 0;
-	char *text;
-
-	if (!error || error == -ENOENT)
-		return error;
-	text = read_text(path);
-	if (text && !write_file(before, text))
-		error = 0;
-	else
-		unlink(before);
-	free(text);
-	return error;
-}
-
-/* Gives `path` what `temporary` holds. When that cannot be made durable it is taken back: whoever
- * is told of an error must find what was there before, also after a restart. *stuck: not even that
- * could be done. */
-static int swap_in(const char *dir, const char *path, const char *temporary, bool *stuck)
-{
-	char before[PATH_MAX_OURS + SUFFIX_LENGTH];
-	bool existed;
-	int error;
-
-	snprintf(before, sizeof(before), "%s" OLD_SUFFIX, path);
-	unlink(before);
-	error = keep_before(path, before);
-	if (error && error != -ENOENT)
-		return error;
-	existed = !error;
-	if (rename(temporary, path)) {
-		error = -errno;
-		unlink(before); /* renaming it to its other name would do nothing */
-		return error;
-	}
-	error = sync_folder(dir);
-	if (error)
-		*stuck = take_back(dir, path, before, existed);
-	else
-		unlink(before);
-	return error;
-}
-
-static int write_failed(const char *path, int error, bool stuck, struct lb_err *err)
-{
-	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write %s: %s", path, strerror(-error));
-	if (stuck)
-		return lb_err_hint(err,
-				   "nothing was changed, but the file holds what was refused, and "
-				   "could not be put back: repair the folder and make any change "
-				   "before lbd is restarted");
-	return lb_err_hint(err,
-			   "nothing was changed; make room or repair the folder, then try again");
-}
-
-static int replace_file(const char *dir, const char *name, const char *text, struct lb_err *err)
-{
-	char path[PATH_MAX_OURS], temporary[PATH_MAX_OURS + SUFFIX_LENGTH];
-	int error = path_of(dir, name, path, err);
-	bool stuck = false;
-
-	if (error)
-		return error;
-	snprintf(temporary, sizeof(temporary), "%s" NEW_SUFFIX, path);
-	if (mkdir(dir, 0750) && errno != EEXIST)
-		error = -errno;
-	if (!error)
-		error = write_file(temporary, text);
-	if (!error)
-		error = swap_in(dir, path, temporary, &stuck);
-	if (!error)
-		return 0;
-	unlink(temporary);
-	return write_failed(path, error, stuck, err);
-}
-
-/* What an lbd that was killed while it wrote `path` has left beside it. */
-static void remove_left(const char *path)
-{
-	char left[PATH_MAX_OURS + SUFFIX_LENGTH];
-
-	snprintf(left, sizeof(left), "%s" NEW_SUFFIX, path);
-	unlink(left);
-	snprintf(left, sizeof(left), "%s" OLD_SUFFIX, path);
-	unlink(left);
-}
+#include "durable.h"
 
 int state_lock(const char *state_dir, int *fd, struct lb_err *err)
 {
-	char path[PATH_MAX_OURS];
-	int error = path_of(state_dir, "lock", path, err);
+	char path[DURABLE_PATH];
+	int error = durable_path(state_dir, "lock", path, err);
 
 	if (error)
 		return error;
@@ -347,20 +175,20 @@ static int read_state(const json_t *root, struct lb_service **out, struct state_
 
 bool state_has_service(const char *state_dir)
 {
-	char path[PATH_MAX_OURS];
+	char path[DURABLE_PATH];
 
-	return path_of(state_dir, "service.json", path, NULL) || !access(path, F_OK) ||
+	return durable_path(state_dir, "service.json", path, NULL) || !access(path, F_OK) ||
 	       errno != ENOENT;
 }
 
 int state_read_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
 		       struct lb_err *err)
 {
-	char path[PATH_MAX_OURS];
+	char path[DURABLE_PATH];
 	json_error_t where;
 	json_t *root;
 	bool newer;
-	int error = path_of(state_dir, "service.json", path, err);
+	int error = durable_path(state_dir, "service.json", path, err);
 
 	*revert = (struct state_revert){0};
 	if (error)
@@ -386,11 +214,11 @@ int state_read_service(const char *state_dir, struct lb_service **out, struct st
 int state_load_service(const char *state_dir, struct lb_service **out, struct state_revert *revert,
 		       struct lb_err *err)
 {
-	char path[PATH_MAX_OURS];
+	char path[DURABLE_PATH];
 	int error = state_read_service(state_dir, out, revert, err);
 
-	if (!error && !path_of(state_dir, "service.json", path, NULL))
-		remove_left(path);
+	if (!error && !durable_path(state_dir, "service.json", path, NULL))
+		durable_remove_left(path);
 	return error;
 }
 
@@ -433,7 +261,7 @@ int state_save_service(const char *state_dir, const struct lb_service *service,
 
 	if (!text)
 		return lb_err_no_memory(err);
-	error = replace_file(state_dir, "service.json", text, err);
+	error = durable_replace(state_dir, "service.json", text, err);
 	free(text);
 	return error;
 }
@@ -445,7 +273,7 @@ int state_save_seed(const char *state_dir, const uint64_t seed[2], struct lb_err
 	char text[40];
 
 	snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64 "\n", seed[0], seed[1]);
-	return replace_file(state_dir, "hash_seed", text, err);
+	return durable_replace(state_dir, "hash_seed", text, err);
 }
 
 int state_new_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
@@ -458,9 +286,9 @@ int state_new_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 
 int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 {
-	char path[PATH_MAX_OURS], text[40] = "";
+	char path[DURABLE_PATH], text[40] = "";
 	FILE *file;
-	int error = path_of(state_dir, "hash_seed", path, err);
+	int error = durable_path(state_dir, "hash_seed", path, err);
 
 	if (error)
 		return error;
@@ -486,8 +314,8 @@ int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 
 static int keep_seed(const char *state_dir, const uint64_t seed[2], struct lb_err *err)
 {
-	char path[PATH_MAX_OURS];
-	int error = path_of(state_dir, "hash_seed", path, err);
+	char path[DURABLE_PATH];
+	int error = durable_path(state_dir, "hash_seed", path, err);
 
 	if (error || !access(path, F_OK) || errno != ENOENT)
 		return error;
