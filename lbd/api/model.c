@@ -33,6 +33,15 @@ uint32_t lb_vip_flow_idle_s(const struct lb_vip *vip)
 	return has_datagram_times(vip) ? vip->pool->datagram_flow_idle_s : vip->pool->flow_idle_s;
 }
 
+bool lb_vip_equal(const struct lb_vip *a, const struct lb_vip *b)
+{
+	struct lb_vip alike = *a;
+
+	if (a->pool->named && b->pool->named)
+		alike.pool = b->pool;
+	return schema_equal(&lb_vip_schema, &alike, b);
+}
+
 /* --- look-up --- */
 
 /* Where the endpoint stands, or would stand, among the VIPs. */

@@ -124,6 +124,8 @@ int lb_service_from_json(const json_t *document, struct lb_service **out, struct
  * new reference; NULL without memory. */
 json_t *lb_service_to_json(const struct lb_service *service);
 
+/* Whether the document says the same of both: of a pool that has a name, only that. */
+bool lb_vip_equal(const struct lb_vip *a, const struct lb_vip *b);
 /* Every field but the backends; its pool's too. */
 json_t *lb_vip_settings(const struct lb_vip *vip);
 /* What the name is of, for sentences and as a field of events: "pool", or of a VIP's own "VIP" and

@@ -9,16 +9,6 @@
 
 #include "../../bpf/abi.h"
 
-/* A named pool has a step of its own. */
-static bool same_vip(const struct lb_vip *old, const struct lb_vip *new)
-{
-	struct lb_vip alike = *old;
-
-	if (old->pool->named && new->pool->named)
-		alike.pool = new->pool;
-	return schema_equal(&lb_vip_schema, &alike, new);
-}
-
 /* The step for the lower of the two next VIPs; moves on whichever it took. */
 static struct plan_step next_step(const struct lb_service *before, size_t *b,
 				  const struct lb_service *after, size_t *a)
@@ -41,7 +31,7 @@ static struct plan_step next_step(const struct lb_service *before, size_t *b,
 	else if (!step.after)
 		step.what = PLAN_REMOVED;
 	else
-		step.what = same_vip(old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
+		step.what = lb_vip_equal(old, new) ? PLAN_UNCHANGED : PLAN_CHANGED;
 	return step;
 }
 
