@@ -133,7 +133,7 @@ $(FAULT): $(O)/%.so: %.c
 # What is fuzzed is compiled again, by clang and with its coverage, below $(O)/fuzz.
 FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) \
 	lbd/health/probe_reader.c lbd/health/state.c lbd/host/config.c lbd/host/state.c lbd/route/pmtu_judge.c \
-	lbd/monitor/http_request.c lbd/host/durable.c)
+	lbd/monitor/http_request.c lbd/host/durable.c lbd/host/journal.c lbd/host/journal_changes.c)
 $(O)/fuzz/%.o: %.c
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)

@@ -433,6 +433,7 @@ static void stop(struct daemon *daemon)
 	worker_close(daemon->scrapes);
 	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);
+	service_end(daemon->service);
 	service_close(daemon->service);
 	links_close(daemon->links);
 	status_line_close(daemon->status_line);

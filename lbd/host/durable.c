@@ -136,7 +136,7 @@ static int swap_in(const char *dir, const char *path, const char *temporary, boo
 	return error;
 }
 
-static int write_failed(const char *path, int error, bool stuck, struct lb_err *err)
+int durable_failed(const char *path, int error, bool stuck, struct lb_err *err)
 {
 	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write %s: %s", path, strerror(-error));
 	if (stuck)
@@ -148,12 +148,13 @@ static int write_failed(const char *path, int error, bool stuck, struct lb_err *
 			   "nothing was changed; make room or repair the folder, then try again");
 }
 
-int durable_replace(const char *dir, const char *name, const char *text, struct lb_err *err)
+int durable_replace(const char *dir, const char *name, const char *text, bool *stuck,
+		    struct lb_err *err)
 {
 	char path[DURABLE_PATH], temporary[DURABLE_PATH + SUFFIX_LENGTH];
 	int error = durable_path(dir, name, path, err);
-	bool stuck = false;
 
+	*stuck = false;
 	if (error)
 		return error;
 	snprintf(temporary, sizeof(temporary), "%s" NEW_SUFFIX, path);
@@ -162,11 +163,11 @@ int durable_replace(const char *dir, const char *name, const char *text, struct 
 	if (!error)
 		error = write_file(temporary, text);
 	if (!error)
-		error = swap_in(dir, path, temporary, &stuck);
+		error = swap_in(dir, path, temporary, stuck);
 	if (!error)
 		return 0;
 	unlink(temporary);
-	return write_failed(path, error, stuck, err);
+	return durable_failed(path, error, *stuck, err);
 }
 
 void durable_remove_left(const char *path)

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../host/events.h"
 #include "document_digest.h"
 #include "entry.h"
 
@@ -111,33 +110,6 @@ static void undo_pools(struct change *change)
 	}
 }
 
-void fault_keep(const struct service *service, char kept[FAULT_TEXT], const char *what,
-		const char *reason)
-{
-	if (*reason && strncmp(kept, reason, FAULT_TEXT - 1))
-		events_emit(service->events, json_pack("{s:s,s:s,s:s}", "event", "fault", "what",
-						       what, "reason", reason));
-	snprintf(kept, FAULT_TEXT, "%s", reason);
-}
-
-int apply_save(struct service *service, const struct lb_service *document,
-	       const struct state_revert *revert, struct lb_err *err)
-{
-	const struct config *config = service->config;
-	struct lb_err fault = {0};
-	int error;
-
-	worker_leave();
-	error = service->disk->save(config->state_dir, document, revert, &fault);
-	if (!error && !config->seed_configured) /* where it fails, the next change tries again */
-		service->disk->keep_seed(config->state_dir, config->seed, NULL);
-	worker_enter();
-	fault_keep(service, service->save_fault, "save", fault.message);
-	if (error && err)
-		*err = fault;
-	return error;
-}
-
 /* Tables, and what else needs no turn. */
 static int build(struct change *change, uint64_t *digest, struct lb_err *err)
 {
@@ -205,10 +177,20 @@ static int hold(struct change *change, enum apply_mode mode, struct lb_err *err)
 	return error ? error : change_each_pool(change, publish_hold, err);
 }
 
+static int save_change(const struct change *change, struct lb_err *err)
+{
+	const struct state_save save = {
+		.before = change->service->document,
+		.document = change->document,
+		.revert = change->revert,
+	};
+
+	return keep_save(change->service, &save, err);
+}
+
 static int apply_steps(struct change *change, enum apply_mode mode,
 		       const struct apply_options *options, json_t **reply, struct lb_err *err)
 {
-	struct service *service = change->service;
 	struct change_live live = {0};
 	uint64_t digest = 0;
 	int error = change_each_pool(change, prepare_pool, err);
@@ -230,7 +212,7 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	if (!error && mode != APPLY_DRY)
 		error = change_each_step(change, publish_step, err);
 	if (!error && mode == APPLY && change_differs(change))
-		error = apply_save(service, change->document, change->revert, err);
+		error = save_change(change, err);
 	if (!error && mode != APPLY_DRY) {
 		commit_change(change, live, digest);
 		return 0;

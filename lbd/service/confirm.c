@@ -161,14 +161,9 @@ static int nothing_waits(struct lb_err *err)
 	return lb_err_set(err, LB_ERR_NOT_FOUND, "", "no change waits to be confirmed");
 }
 
-static int save_for_good(struct service *service, struct lb_err *err)
-{
-	return apply_save(service, service->document, NULL, err);
-}
-
 int service_confirm(struct service *service, struct lb_err *err)
 {
-	int error = waits(service) ? save_for_good(service, err) : nothing_waits(err);
+	int error = waits(service) ? keep_whole(service, err) : nothing_waits(err);
 
 	if (!error)
 		wait_no_more(service);
@@ -189,7 +184,7 @@ static int go_back(struct service *service, json_t **change, struct lb_err *err)
 	error = apply_now(service, next, &options, NULL, change, err);
 	/* Two documents that do not differ: only the file has to forget about it. */
 	if (!error && !json_is_true(json_object_get(*change, "changed")))
-		error = save_for_good(service, err);
+		error = keep_whole(service, err);
 	if (error)
 		return error;
 	wait_no_more(service);

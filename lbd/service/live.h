@@ -112,6 +112,8 @@ struct service {
 	bool flows_possible;  /* false: no slot is unsettled and no word is left */
 	bool moved_in_pass; /* a slot was MOVING at some time since this pass of the sweep began */
 
+	struct state_kept kept;     /* on disk; for who saves */
+	struct chore save_whole;    /* pending while the journal is long */
 	struct state_revert revert; /* with a document: the one in force waits to be confirmed */
 	uint32_t revert_at_s;       /* the same moment by clock_now_s */
 	struct chore revert_timer;
@@ -171,14 +173,6 @@ int apply_now(struct service *service, struct lb_service *next, const struct app
 /* apply.c: what the document itself may not ask for; how many backends it has. */
 int apply_check(const struct service *service, const struct lb_service *document,
 		uint32_t *backend_count, struct lb_err *err);
-/* apply.c: keeps why lbd could not do its own work, for status, and tells it when it is another
- * reason than before; "": it could. */
-void fault_keep(const struct service *service, char kept[FAULT_TEXT], const char *what,
-		const char *reason);
-/* apply.c: the document to disk, with what it goes back to; status warns of what fails until a
- * save succeeds. */
-int apply_save(struct service *service, const struct lb_service *document,
-	       const struct state_revert *revert, struct lb_err *err);
 /* live.c: the tables of all pools in force, by place; NULL: there is none at this one. */
 size_t live_table_places(const struct service *service);
 struct live_table *live_table_at(const struct service *service, size_t place);
@@ -217,6 +211,17 @@ bool live_is_drained(const struct lb_backend *backend, const struct live_pool *l
 		     uint32_t leaving, uint32_t flows);
 /* live.c: whether the member has had a packet since it is there, or may have had one. */
 bool live_had_packets(const struct service *service, uint16_t number);
+
+/* --- keep.c: the document to disk; status warns of what fails until a save succeeds --- */
+int keep_open(struct service *service, struct lb_err *err);
+void keep_close(struct service *service);
+int keep_save(struct service *service, const struct state_save *save, struct lb_err *err);
+/* Keeps why lbd could not do its own work, for status, and tells it when it is another
+ * reason than before; "": it could. */
+void fault_keep(const struct service *service, char kept[FAULT_TEXT], const char *what,
+		const char *reason);
+/* All of the document in force, and nothing that it goes back to. */
+int keep_whole(struct service *service, struct lb_err *err);
 
 /* --- weigh.c: tables follow the standings of backends --- */
 #define WEIGH_GATHER_MS 5 /* what comes within so long comes together */

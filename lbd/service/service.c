@@ -79,7 +79,7 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 static void save_first(struct service *service)
 {
 	if (!service->disk->has(service->config->state_dir))
-		apply_save(service, service->document, NULL, NULL);
+		keep_whole(service, NULL);
 }
 
 /* The data plane is new, by a reset or a boot: connections may be older. */
@@ -98,7 +98,8 @@ static int restore(struct service *service, struct lb_err *err)
 	int error = adopt_check_lost(service, err);
 
 	if (!error)
-		error = service->disk->load(service->config->state_dir, &kept, &revert, err);
+		error = service->disk->load(service->config->state_dir, &service->kept, &kept,
+					    &revert, err);
 	if (error)
 		return error;
 	if (service->plane.adopted) {
@@ -157,6 +158,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = tell_open(service, err);
 	if (!error)
+		error = keep_open(service, err);
+	if (!error)
 		error = confirm_open(service, err);
 	if (!error)
 		error = weigh_open(service, err);
@@ -189,6 +192,7 @@ void service_close(struct service *service)
 	checks_close(service);
 	weigh_close(service);
 	arrive_close(service);
+	keep_close(service);
 	confirm_close(service);
 	clock_close(service);
 	chore_close(&service->drains);

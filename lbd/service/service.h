@@ -35,6 +35,9 @@ struct service_options {
 
 /* Restores the document kept in the state directory, if there is one. */
 int service_open(const struct service_options *options, struct service **out, struct lb_err *err);
+/* lbd ends, and its workers have: leaves a file that an lbd from before can read, where that is
+ * possible. `service` may be NULL. */
+void service_end(struct service *service);
 void service_close(struct service *service);
 
 /* The backend has refused an outer packet, so tunnel checks of it fail for that reason. */

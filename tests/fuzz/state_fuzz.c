@@ -53,12 +53,14 @@ static void check_same(const struct lb_service *a, const struct lb_service *b)
 
 static void check_saved(const struct lb_service *service, const struct state_revert *revert)
 {
+	const struct state_save save = {.document = service, .revert = revert};
 	struct state_revert revert_back = {0};
 	struct lb_service *back = NULL;
+	struct state_kept kept = {0};
 	struct lb_err err = {0};
 
-	FUZZ_CHECK(!state_save_service(dir, service, revert, &err));
-	FUZZ_CHECK(!state_load_service(dir, &back, &revert_back, &err));
+	FUZZ_CHECK(!state_save_service(dir, &kept, &save, &err));
+	FUZZ_CHECK(!state_load_service(dir, &kept, &back, &revert_back, &err));
 	check_same(service, back);
 	FUZZ_CHECK(!revert->document == !revert_back.document);
 	if (revert->document) {
@@ -73,11 +75,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct lb_service *service = NULL;
 	struct state_revert revert = {0};
+	struct state_kept kept = {0};
 	struct lb_err err = {0};
 
 	make_dir();
 	write_file(data, size);
-	if (state_load_service(dir, &service, &revert, &err)) {
+	if (state_load_service(dir, &kept, &service, &revert, &err)) {
 		fuzz_check_err(&err);
 		FUZZ_CHECK(strstr(err.hint, path));
 		FUZZ_CHECK(!service);

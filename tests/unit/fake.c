@@ -174,10 +174,11 @@ static int flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COU
 
 /* --- the disk --- */
 
-static int disk_load(const char *state_dir, struct lb_service **out, struct state_revert *revert,
-		     struct lb_err *err)
+static int disk_load(const char *state_dir, struct state_kept *kept, struct lb_service **out,
+		     struct state_revert *revert, struct lb_err *err)
 {
 	(void)state_dir;
+	(void)kept;
 	*revert = fake.left.revert;
 	revert->document = NULL;
 	if (call_error(err))
@@ -191,19 +192,21 @@ static int disk_load(const char *state_dir, struct lb_service **out, struct stat
 	return lb_err_no_memory(err);
 }
 
-static int disk_save(const char *state_dir, const struct lb_service *service,
-		     const struct state_revert *revert, struct lb_err *err)
+static int disk_save(const char *state_dir, struct state_kept *kept, const struct state_save *save,
+		     struct lb_err *err)
 {
+	const struct state_revert *revert = save->revert;
 	struct lb_service *document, *back = NULL;
 	void (*amid)(void) = fake.amid;
 
 	(void)state_dir;
+	(void)kept;
 	fake.amid = NULL;
 	if (amid)
 		amid();
 	if (call_error(err))
 		return -EINVAL;
-	document = lb_service_copy(service);
+	document = lb_service_copy(save->document);
 	if (document && revert)
 		back = lb_service_copy(revert->document);
 	if (!document || (revert && !back)) {

@@ -7,14 +7,17 @@
 #include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../../lbd/host/state.h"
 
+static struct state_kept kept_on_disk;
 static char dir[] = "/tmp/lbd-state-XXXXXX", file[64], seed_file[64];
 
 static int make_dir(void **state)
@@ -30,9 +33,16 @@ static int make_dir(void **state)
 
 static int remove_dir(void **state)
 {
+	char journal[80];
+
 	(void)state;
 	unlink(file);
 	unlink(seed_file);
+	for (int i = 1; i < 10; i++) {
+		snprintf(journal, sizeof(journal), "%s/service.journal.%d", dir, i);
+		unlink(journal);
+	}
+	kept_on_disk = (struct state_kept){0};
 	return rmdir(dir);
 }
 
@@ -56,6 +66,15 @@ static char *read_file(const char *path)
 	return text;
 }
 
+/* As one that lbd has never seen. */
+static int save(const struct lb_service *service, const struct state_revert *revert,
+		struct lb_err *err)
+{
+	const struct state_save all = {.document = service, .revert = revert};
+
+	return state_save_service(dir, &kept_on_disk, &all, err);
+}
+
 static void no_file_is_an_empty_document(void **state)
 {
 	struct lb_service *service;
@@ -63,7 +82,7 @@ static void no_file_is_an_empty_document(void **state)
 	struct lb_err err = {0};
 
 	(void)state;
-	assert_int_equal(state_load_service(dir, &service, &revert, &err), 0);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &service, &revert, &err), 0);
 	assert_int_equal(service->vip_count, 0);
 	assert_null(revert.document);
 	lb_service_free(service);
@@ -101,8 +120,8 @@ static void a_document_comes_back_as_it_was(void **state)
 	struct lb_err err = {0};
 
 	(void)state;
-	assert_int_equal(state_save_service(dir, service, NULL, &err), 0);
-	assert_int_equal(state_load_service(dir, &back, &revert, &err), 0);
+	assert_int_equal(save(service, NULL, &err), 0);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &revert, &err), 0);
 	assert_same(service, back);
 	assert_null(revert.document);
 	lb_service_free(service);
@@ -119,8 +138,8 @@ static json_int_t format_of(const char *document)
 	struct state_revert revert;
 	json_auto_t *root = NULL;
 
-	assert_int_equal(state_save_service(dir, service, NULL, NULL), 0);
-	assert_int_equal(state_load_service(dir, &back, &revert, NULL), 0);
+	assert_int_equal(save(service, NULL, NULL), 0);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &revert, NULL), 0);
 	assert_same(service, back);
 	lb_service_free(service);
 	lb_service_free(back);
@@ -149,8 +168,8 @@ static void what_to_go_back_to_comes_back_until_it_is_not_saved(void **state)
 	struct lb_err err = {0};
 
 	(void)state;
-	assert_int_equal(state_save_service(dir, service, &revert, &err), 0);
-	assert_int_equal(state_load_service(dir, &back, &kept, &err), 0);
+	assert_int_equal(save(service, &revert, &err), 0);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &kept, &err), 0);
 	assert_same(service, back);
 	assert_same(revert.document, kept.document);
 	assert_int_equal(kept.at_s, revert.at_s);
@@ -159,8 +178,8 @@ static void what_to_go_back_to_comes_back_until_it_is_not_saved(void **state)
 	assert_int_equal(kept.for_s, revert.for_s);
 	lb_service_free(back);
 	lb_service_free(kept.document);
-	assert_int_equal(state_save_service(dir, service, NULL, &err), 0);
-	assert_int_equal(state_load_service(dir, &back, &kept, &err), 0);
+	assert_int_equal(save(service, NULL, &err), 0);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &kept, &err), 0);
 	assert_null(kept.document);
 	lb_service_free(back);
 	lb_service_free(service);
@@ -175,9 +194,14 @@ static int syncs_left = -1; /* so many succeed before one fails; -1: all do */
 int fsync(int fd)
 {
 	if (syncs_left < 0 || syncs_left--)
-		return fdatasync(fd);
+		return syscall(SYS_fdatasync, fd);
 	errno = EIO;
 	return -1;
+}
+
+int fdatasync(int fd)
+{
+	return fsync(fd);
 }
 
 static int count_files(void)
@@ -203,16 +227,16 @@ static void a_failed_sync_leaves_what_was_there(void **state)
 	(void)state;
 	for (int when = 0; when < 2; when++) {
 		syncs_left = when;
-		assert_int_not_equal(state_save_service(dir, web, NULL, &err), 0);
+		assert_int_not_equal(save(web, NULL, &err), 0);
 		assert_non_null(strstr(err.message, "Input/output error"));
 		assert_int_equal(count_files(), 0);
 	}
 	syncs_left = -1;
-	assert_int_equal(state_save_service(dir, web, NULL, &err), 0);
+	assert_int_equal(save(web, NULL, &err), 0);
 	for (int when = 0; when < 2; when++) {
 		syncs_left = when;
-		assert_int_not_equal(state_save_service(dir, dns, NULL, &err), 0);
-		assert_int_equal(state_load_service(dir, &back, &revert, &err), 0);
+		assert_int_not_equal(save(dns, NULL, &err), 0);
+		assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &revert, &err), 0);
 		assert_same(web, back);
 		lb_service_free(back);
 		assert_int_equal(count_files(), 1);
@@ -230,7 +254,7 @@ static void assert_refused(const char *text, const char *complaint)
 	struct lb_err err = {0};
 
 	write_file(file, text);
-	assert_int_not_equal(state_load_service(dir, &service, &revert, &err), 0);
+	assert_int_not_equal(state_load_service(dir, &kept_on_disk, &service, &revert, &err), 0);
 	assert_null(revert.document);
 	assert_null(service);
 	if (!strstr(err.message, complaint))
@@ -244,8 +268,8 @@ static void a_damaged_or_newer_file_is_refused_and_kept(void **state)
 	(void)state;
 	assert_refused("", "line 1");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": [", "line 1");
-	assert_refused("{\"format\": 4, \"document\": {\"vips\": []}}", "formats 1 to 3, not 4");
-	assert_refused("{\"format\": 4, \"vips\": []}", "formats 1 to 3, not 4");
+	assert_refused("{\"format\": 5, \"document\": {\"vips\": []}}", "formats 1 to 4, not 5");
+	assert_refused("{\"format\": 5, \"vips\": []}", "formats 1 to 4, not 5");
 	assert_refused("{\"format\": 2, \"document\": {\"vips\": []}}", "checksum is missing");
 	assert_refused("{\"format\": 2, \"checksum\": \"00000000\", \"document\": {\"vips\": []}}",
 		       "does not match");
@@ -257,6 +281,8 @@ static void a_damaged_or_newer_file_is_refused_and_kept(void **state)
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": []}, \"revert\": {\"at\": -1, "
 		       "\"document\": {\"vips\": []}}}",
 		       "at must be");
+	assert_refused("{\"format\": 1, \"document\": {\"vips\": []}, \"journal\": 1}",
+		       "only format 4 has a journal");
 	assert_refused("{\"format\": 1}", "document");
 	assert_refused("{\"format\": 1, \"document\": {\"vips\": [{}]}}", "address");
 	assert_refused("{\"format\": 1, \"format\": 1, \"document\": {\"vips\": []}}", "line 1");
@@ -272,14 +298,14 @@ static void no_flipped_bit_makes_another_document(void **state)
 	size_t length;
 
 	(void)state;
-	assert_int_equal(state_save_service(dir, web, NULL, &err), 0);
+	assert_int_equal(save(web, NULL, &err), 0);
 	strcpy(text, read_file(file));
 	length = strlen(text);
 	for (size_t bit = 0; bit < length * 8; bit++) {
 		text[bit / 8] ^= 1 << bit % 8;
 		write_file(file, text);
 		text[bit / 8] ^= 1 << bit % 8;
-		if (state_load_service(dir, &back, &revert, &err))
+		if (state_load_service(dir, &kept_on_disk, &back, &revert, &err))
 			continue;
 		assert_same(web, back);
 		assert_null(revert.document);
@@ -296,7 +322,7 @@ static void a_file_without_checksum_is_read_as_format_1(void **state)
 
 	(void)state;
 	write_file(file, "{\"format\": 1, \"document\": " WEB "}");
-	assert_int_equal(state_load_service(dir, &back, &revert, &err), 0);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &revert, &err), 0);
 	assert_same(web, back);
 	lb_service_free(back);
 	lb_service_free(web);
@@ -305,10 +331,11 @@ static void a_file_without_checksum_is_read_as_format_1(void **state)
 static void a_folder_that_cannot_be_written_is_an_error(void **state)
 {
 	struct lb_service *service = lb_service_new();
+	const struct state_save all = {.document = service};
 	struct lb_err err = {0};
 
 	(void)state;
-	assert_int_not_equal(state_save_service("/proc/nowhere", service, NULL, &err), 0);
+	assert_int_not_equal(state_save_service("/proc/nowhere", &kept_on_disk, &all, &err), 0);
 	assert_int_equal(err.code, LB_ERR_SYSTEM);
 	lb_service_free(service);
 }
@@ -347,6 +374,285 @@ static void a_damaged_seed_is_refused(void **state)
 	assert_true(seed[0] == 1 && seed[1] == 2);
 }
 
+/* --- the journal --- */
+
+#define VIPS 128
+
+/* Of so many VIPs that a change of it is a line of the journal. */
+static struct lb_service *make_large(unsigned int weight, unsigned int vips)
+{
+	json_t *pool = json_pack("{s:s, s:[{s:s, s:i}]}", "name", "p", "backends", "address",
+				 "10.0.0.1", "weight", (int)weight);
+	json_t *document = json_pack("{s:[o], s:[]}", "pools", pool, "vips"), *list;
+	struct lb_service *service = NULL;
+	struct lb_err err = {0};
+
+	list = json_object_get(document, "vips");
+	for (unsigned int i = 0; i < vips; i++)
+		json_array_append_new(list,
+				      json_pack("{s:o, s:s}", "address",
+						json_sprintf("192.0.2.%u:80/tcp", i), "pool", "p"));
+	assert_int_equal(lb_service_from_json(document, &service, &err), 0);
+	json_decref(document);
+	return service;
+}
+
+static int save_change(const struct lb_service *before, const struct lb_service *after,
+		       struct lb_err *err)
+{
+	const struct state_save change = {.before = before, .document = after};
+
+	return state_save_service(dir, &kept_on_disk, &change, err);
+}
+
+static void change(const struct lb_service *before, const struct lb_service *after)
+{
+	struct lb_err err = {0};
+
+	if (save_change(before, after, &err))
+		fail_msg("%s", err.message);
+}
+
+static void assert_on_disk(const struct lb_service *expected)
+{
+	struct state_revert revert;
+	struct lb_service *back = NULL;
+	struct lb_err err = {0};
+
+	if (state_read_service(dir, &back, &revert, &err))
+		fail_msg("%s", err.message);
+	assert_same(expected, back);
+	assert_null(revert.document);
+	lb_service_free(back);
+}
+
+static json_int_t format_on_disk(void)
+{
+	json_auto_t *root = json_load_file(file, 0, NULL);
+
+	return json_integer_value(json_object_get(root, "format"));
+}
+
+static const char *journal_file(int number)
+{
+	static char paths[3][80];
+
+	snprintf(paths[number], sizeof(*paths), "%s/service.journal.%d", dir, number);
+	return paths[number];
+}
+
+static off_t journal_length(void)
+{
+	struct stat is;
+
+	assert_int_equal(stat(journal_file(1), &is), 0);
+	return is.st_size;
+}
+
+static ino_t whole_file(void)
+{
+	struct stat is;
+
+	assert_int_equal(stat(file, &is), 0);
+	return is.st_ino;
+}
+
+/* One on disk, and then three changes of it. */
+static struct lb_service *large[4];
+static off_t lines_end[4];
+
+static void write_large(void)
+{
+	large[0] = make_large(1, VIPS);
+	large[1] = make_large(2, VIPS);
+	large[2] = make_large(2, VIPS + 3);
+	large[3] = make_large(3, VIPS + 1);
+	change(NULL, large[0]);
+	for (int i = 1; i < 4; i++) {
+		change(large[i - 1], large[i]);
+		lines_end[i] = journal_length();
+	}
+}
+
+static void free_large(void)
+{
+	for (int i = 0; i < 4; i++)
+		lb_service_free(large[i]);
+}
+
+static void a_change_of_a_large_document_is_a_line_beside_it(void **state)
+{
+	struct state_revert revert;
+	struct lb_service *back;
+	ino_t whole;
+
+	(void)state;
+	write_large();
+	assert_int_equal(format_on_disk(), 4);
+	assert_int_equal(count_files(), 2);
+	assert_on_disk(large[3]);
+	whole = whole_file();
+	/* an lbd that starts goes on where the other ended */
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &revert, NULL), 0);
+	change(large[3], large[1]);
+	assert_on_disk(large[1]);
+	assert_true(whole_file() == whole);
+	assert_true(journal_length() > lines_end[3]);
+	lb_service_free(back);
+	free_large();
+}
+
+static void a_long_journal_becomes_a_whole_document(void **state)
+{
+	struct state_save whole = {0};
+	int changes = 0;
+
+	(void)state;
+	write_large();
+	for (; !state_is_long(&kept_on_disk); changes++)
+		change(large[changes % 2 ? 1 : 3], large[changes % 2 ? 3 : 1]);
+	assert_true(changes > 100);
+	whole.document = large[changes % 2 ? 1 : 3];
+	assert_int_equal(state_save_service(dir, &kept_on_disk, &whole, NULL), 0);
+	assert_false(state_is_long(&kept_on_disk));
+	assert_on_disk(whole.document);
+	assert_int_equal(count_files(), 2);
+	assert_int_equal(access(journal_file(2), F_OK), 0);
+	change(whole.document, large[2]);
+	assert_on_disk(large[2]);
+	free_large();
+}
+
+static void an_lbd_that_ends_leaves_no_journal(void **state)
+{
+	struct state_save last = {.last = true};
+
+	(void)state;
+	write_large();
+	last.before = last.document = large[3];
+	assert_int_equal(state_save_service(dir, &kept_on_disk, &last, NULL), 0);
+	assert_int_equal(format_on_disk(), 3);
+	assert_int_equal(count_files(), 1);
+	assert_on_disk(large[3]);
+	free_large();
+}
+
+static char *read_journal(void)
+{
+	FILE *in = fopen(journal_file(1), "r");
+	char *text = calloc(1, lines_end[3] + 1);
+
+	assert_true(in && text && fread(text, 1, lines_end[3], in) == (size_t)lines_end[3]);
+	fclose(in);
+	return text;
+}
+
+static void write_journal(const char *text, size_t length)
+{
+	int fd = open(journal_file(1), O_WRONLY);
+
+	assert_true(fd >= 0 && pwrite(fd, text, length, 0) == (ssize_t)length);
+	assert_true(length == (size_t)lines_end[3] || !ftruncate(fd, length));
+	close(fd);
+}
+
+/* A power cut has left the last line off, or a part of it, as it came, or with zeros for the rest. */
+static void what_was_not_written_whole_is_not_there(void **state)
+{
+	struct state_revert revert;
+	struct lb_service *back;
+	char *text;
+
+	(void)state;
+	write_large();
+	text = read_journal();
+	for (off_t at = lines_end[3] - 2; at >= lines_end[2]; at -= 7) {
+		memset(text + at, 0, lines_end[3] - at);
+		write_journal(text, at);
+		assert_on_disk(large[2]);
+		write_journal(text, lines_end[3]);
+		assert_on_disk(large[2]);
+	}
+	write_journal(text, lines_end[2] + 4);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &revert, NULL), 0);
+	change(back, large[3]); /* nothing can follow it */
+	assert_on_disk(large[3]);
+	assert_int_equal(count_files(), 2);
+	lb_service_free(back);
+	free(text);
+	free_large();
+}
+
+static void no_flipped_bit_of_the_journal_makes_another_document(void **state)
+{
+	struct state_revert revert;
+	struct lb_service *back;
+	char *text;
+
+	(void)state;
+	write_large();
+	text = read_journal();
+	for (off_t bit = 0; bit < lines_end[3] * 8; bit += 29) {
+		text[bit / 8] ^= 1 << bit % 8;
+		write_journal(text, lines_end[3]);
+		text[bit / 8] ^= 1 << bit % 8;
+		if (state_read_service(dir, &back, &revert, NULL))
+			continue;
+		assert_same(back, large[3]);
+		lb_service_free(back);
+	}
+	free(text);
+	free_large();
+}
+
+static void assert_not_read(const char *complaint)
+{
+	struct lb_service *back = NULL;
+	struct state_revert revert;
+	struct lb_err err = {0};
+
+	assert_int_not_equal(state_read_service(dir, &back, &revert, &err), 0);
+	assert_null(back);
+	if (!strstr(err.message, complaint))
+		fail_msg("\"%s\" does not say \"%s\"", err.message, complaint);
+	assert_non_null(strstr(err.hint, file));
+}
+
+static void a_journal_that_is_missing_or_of_another_document_is_refused(void **state)
+{
+	char before[80];
+
+	(void)state;
+	write_large();
+	snprintf(before, sizeof(before), "%s.before", file);
+	assert_int_equal(rename(file, before), 0);
+	change(large[3], large[0]); /* the file has gone: all is written */
+	change(large[0], large[1]);
+	assert_on_disk(large[1]);
+	assert_int_equal(rename(journal_file(2), journal_file(1)), 0);
+	assert_not_read("service.journal.2: No such file");
+	assert_int_equal(rename(before, file), 0);
+	assert_not_read("service.journal.1: line 1 is damaged");
+	free_large();
+}
+
+static void a_failed_append_leaves_what_was_there(void **state)
+{
+	struct lb_err err = {0};
+
+	(void)state;
+	write_large();
+	syncs_left = 0;
+	assert_int_not_equal(save_change(large[3], large[0], &err), 0);
+	assert_non_null(strstr(err.message, "service.journal.1: Input/output error"));
+	assert_on_disk(large[3]);
+	assert_int_equal(journal_length(), lines_end[3]);
+	change(large[3], large[0]); /* whole */
+	assert_on_disk(large[0]);
+	assert_int_equal(count_files(), 2);
+	free_large();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
@@ -360,6 +666,13 @@ int main(void)
 		TEST(no_flipped_bit_makes_another_document),
 		TEST(a_file_without_checksum_is_read_as_format_1),
 		TEST(a_folder_that_cannot_be_written_is_an_error),
+		TEST(a_change_of_a_large_document_is_a_line_beside_it),
+		TEST(a_long_journal_becomes_a_whole_document),
+		TEST(an_lbd_that_ends_leaves_no_journal),
+		TEST(what_was_not_written_whole_is_not_there),
+		TEST(no_flipped_bit_of_the_journal_makes_another_document),
+		TEST(a_journal_that_is_missing_or_of_another_document_is_refused),
+		TEST(a_failed_append_leaves_what_was_there),
 		TEST(a_new_seed_is_kept),
 		TEST(a_damaged_seed_is_refused),
 	};
