@@ -18,7 +18,7 @@ LBCTL=$(realpath "${LBCTL:-$O/lbctl/lbctl}")
 
 RATE=2000
 REAL_LBD=$LBD
-LIMITS='{"xdp_mode": "native", "limits": {"vips": 64, "members": 64, "slots": 8192, "flows": 1024}}'
+LIMITS='{"xdp_mode": "native", "limits": {"vips": 256, "members": 64, "slots": 8192, "flows": 1024}}'
 
 if [ "$(id -u)" != 0 ]; then
 	skip "failing disks" "root"
@@ -63,6 +63,13 @@ set_up() {
 	lab_start_lbd "$LIMITS" && lbctl config apply "$LAB_DIR/one.json" && lab_ready
 }
 
+# large WEIGHT: a document of which changes go to the journal
+large() {
+	jq --argjson weight "$1" --arg backend "${LAB_BACKEND4[1]}" '
+		.pools = [{name: "many", table_size: 251, backends: [{address: $backend, weight: $weight}]}] |
+		.vips += [range(130) | {address: "198.51.100.\(.):80/tcp", pool: "many"}]' "$LAB_DIR/one.json"
+}
+
 # The VIP that the stream goes to is the same in each; of the others one goes, one comes and one changes.
 documents() {
 	local backend=${LAB_BACKEND4[1]} other=${LAB_BACKEND4[2]}
@@ -100,18 +107,34 @@ struck() {
 
 # --- what must not change ---
 
+sorted() {
+	jq -S 'if .pools then .pools |= sort_by(.name) else . end | .vips |= sort_by(.address)'
+}
+
 in_force() {
-	lbctl config export | jq -S 'del(.digest)'
+	lbctl config export | jq 'del(.digest)' | sorted
 }
 
+# The whole document, and the lines of its journal, should it have one.
 on_disk() {
-	jq -S .document "$KEPT"
+	local journal
+	journal=$(jq .journal "$KEPT")
+	{
+		jq .document "$KEPT"
+		[ "$journal" = null ] || cut -c 10- "$STATE/service.journal.$journal"
+	} | jq -s '
+		def take($list; $key; $line): ($line[$list] // {}) as $set | if $set == {} then . else
+			.[$list] = [.[$list][]? | select(.[$key] as $is | $set | has($is) | not)] + [$set[] | select(.)] end;
+		reduce .[1:][] as $line (.[0]; take("pools"; "name"; $line) | take("vips"; "address"; $line))' | sorted
 }
 
+# Without the journal that the document names.
 files() {
-	local name names=()
+	local name names=() own
+	own=service.journal.$(jq .journal "$KEPT" 2>/dev/null)
 	for name in "$STATE"/*; do
-		[ "$name" = "$STATE/filling" ] || names+=("${name##*/}")
+		name=${name##*/}
+		[ "$name" = filling ] || [ "$name" = "$own" ] || names+=("$name")
 	done
 	echo "${names[*]}"
 }
@@ -445,13 +468,97 @@ test_unreadable() {
 	check "a file that is cut off stops the start, and stays, and so does the data plane" \
 		refuses_file "${good:0:200}" "cannot read $KEPT: line "
 	check "so does an empty one" refuses_file "" "cannot read $KEPT: line 1"
-	check "so does one of a newer lbd" refuses_file '{"format": 4, "vips": []}' "this lbd reads formats 1 to 3, not 4" \
+	check "so does one of a newer lbd" refuses_file '{"format": 5, "vips": []}' "this lbd reads formats 1 to 4, not 5" \
 		"start the newer lbd that wrote it"
 	check "so does one with a fault in it" \
 		refuses_file '{"format": 1, "document": {"vips": [{}]}}' "(at document.vips[0].address)"
 	printf '%s' "$good" >"$KEPT"
 	start_lbd
 	check "mended, it is read" test "$(in_force)" = "$BEFORE"
+}
+
+# --- large documents, with a journal ---
+
+journal() {
+	find "$STATE" -name 'service.journal.*' -printf '%f\n'
+}
+
+set_weight() {
+	lbctl backend set many "${LAB_BACKEND4[1]}" --weight "$1"
+}
+
+# refuses_line HOW REASON RULE…
+refuses_line() {
+	local how=$1 reason=$2
+	shift 2
+	remember
+	fault "$@"
+	check "journal, $how: a change is refused" exits 1 set_weight 12
+	check "journal, $how: with the file and the reason" \
+		grep -qF "lbctl: cannot write $STATE/$(journal): $reason" "$LAB_DIR/out"
+	check "journal, $how: it has struck" struck
+	no_fault
+	check "journal, $how: nothing is different" nothing_changed
+	check "journal, $how: the same change is made when the disk works again" exits 0 set_weight 12
+	check "journal, $how: and is on disk" test "$(on_disk)" = "$(in_force)"
+	set_weight 10 >"$LAB_DIR/out" 2>&1
+	set_weight 11 >"$LAB_DIR/out" 2>&1
+}
+
+line_11() {
+	lbctl config apply "$LAB_DIR/large.json" >"$LAB_DIR/out" 2>&1
+	set_weight 11
+}
+
+test_journal() {
+	local whole one eleven twelve lines=$STATE/service.journal
+	large 10 >"$LAB_DIR/large.json"
+	one=$(in_force)
+	lbctl config apply "$LAB_DIR/large.json" >"$LAB_DIR/out" 2>&1
+	whole=$(stat -c %i "$KEPT")
+	check "a change of a large document" exits 0 set_weight 11
+	check "is added to a journal, and the file stays" test "$whole" = "$(stat -c %i "$KEPT")" -a -s "$STATE/$(journal)"
+	check "is on disk" test "$(on_disk)" = "$(in_force)"
+	refuses_line "it cannot be opened" "Permission denied" "open $lines EACCES 0 9"
+	refuses_line "no room" "No space left on device" "write $lines ENOSPC 0 9"
+	refuses_line "no room half-way" "No space left on device" "write $lines short 0 1" "write $lines ENOSPC 1 9"
+	refuses_line "fdatasync fails" "Input/output error" "fdatasync $lines EIO 0 1"
+	eleven=$(in_force)
+	set_weight 12 >"$LAB_DIR/out" 2>&1
+	twelve=$(in_force)
+	at_every_call "$eleven" "$twelve" line_11 backend set many "${LAB_BACKEND4[1]}" --weight 12 >"$LAB_DIR/note" 2>&1
+	check "killed before each of $CALLS calls of a line: old or new, and what was acknowledged" test $? = 0 ||
+		cat "$LAB_DIR/note"
+	check "that were few" test "$CALLS" -ge 5 -a "$CALLS" -le 12
+	at_every_call "$eleven" "$one" line_11 config apply --force "$LAB_DIR/one.json" \
+		>"$LAB_DIR/note" 2>&1
+	check "killed before each of $CALLS calls of the way from a large document to a small one" test $? = 0 ||
+		cat "$LAB_DIR/note"
+	stops
+}
+
+# An lbd that ends leaves the whole document, whatever call is its last.
+stops() {
+	local n before
+	for ((n = 0; n < 30; n++)); do
+		line_11 >"$LAB_DIR/note" 2>&1
+		before=$(in_force)
+		fault "any $STATE kill $n 1"
+		kill -TERM "$LAB_LBD"
+		wait_for 5 lab_ended "$LAB_LBD"
+		wait "$LAB_LBD" 2>/dev/null
+		struck >"$LAB_DIR/note" || break
+		no_fault
+		start_lbd
+		[ "$(in_force) $(on_disk)" = "$before $before" ] || break
+	done
+	no_fault
+	check "killed before each of $n calls of an end, all is there" test "$n" -ge 8 -a "$n" -lt 30
+	check "an lbd that has ended leaves a file that one from before reads" \
+		test "$(jq .format "$KEPT") $(journal | wc -l)" = "3 0"
+	start_lbd
+	check "and so does the next one" test "$(in_force)" = "$before"
+	lbctl config apply --force "$LAB_DIR/one.json" >"$LAB_DIR/out" 2>&1
 }
 
 # A start without the document must not end what is forwarded.
@@ -489,6 +596,7 @@ test_disk
 test_unreadable
 test_lost
 test_kill_while_saving
+test_journal
 check "no packet was lost in all of this" nothing_lost
 lab_end "$STREAM"
 test_kill_while_starting

@@ -5,7 +5,7 @@
  *
  *	CALL PREFIX[,PREFIX…] ACTION SKIP COUNT
  *
- * CALL     open, write, writev, fsync, close, link, rename, unlink, mkdir, or any
+ * CALL     open, write, writev, fsync, fdatasync, ftruncate, close, link, rename, unlink, mkdir, or any
  * PREFIX   how the path begins, or what /proc/self/fd shows of a descriptor (sockets: "socket:")
  * ACTION   the name of an errno; short (half of what is to be written is); kill (SIGKILL, before
  *          the call is made); or count, which does nothing
@@ -237,6 +237,16 @@ ssize_t writev(int fd, const struct iovec *pieces, int count)
 int fsync(int fd)
 {
 	return fails(decide_fd("fsync", fd)) ? -1 : syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	return fails(decide_fd("fdatasync", fd)) ? -1 : syscall(SYS_fdatasync, fd);
+}
+
+int ftruncate(int fd, off_t length)
+{
+	return fails(decide_fd("ftruncate", fd)) ? -1 : syscall(SYS_ftruncate, fd, length);
 }
 
 /* The descriptor is gone even so, as after a failed close(2). */
