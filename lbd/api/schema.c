@@ -444,11 +444,23 @@ static struct schema_items within(const struct schema_field *field, const void *
 	return (struct schema_items){(void *)value, field->kind == &schema_object};
 }
 
+/* Whether its bytes are all that an object is. */
+static bool is_flat(const struct schema *schema)
+{
+	const struct schema_field *field = schema->fields;
+
+	while (field->name && !field->kind->owns && field->kind != &schema_list &&
+	       field->kind != &schema_object)
+		field++;
+	return !field->name && !schema->part;
+}
+
 static void value_clear(const struct schema_field *field, void *value)
 {
 	const struct schema_items objects = within(field, value);
+	const bool flat = field->kind == &schema_list && is_flat(field->schema);
 
-	for (size_t i = 0; i < objects.count; i++)
+	for (size_t i = 0; !flat && i < objects.count; i++)
 		schema_clear(field->schema, item_at(field, &objects, i));
 	if (field->kind->owns || field->kind == &schema_list)
 		free(*(void **)value);
@@ -612,6 +624,10 @@ static bool value_equal(const struct schema_field *field, const void *a, const v
 		return json_compare(field, a, b);
 	if (field->kind != &schema_list && field->kind != &schema_object)
 		return !memcmp(a, b, field->size);
+	/* So it mostly is, since documents are copies of each other. */
+	if (equal && left.count && field->kind == &schema_list &&
+	    !memcmp(left.items, right.items, left.count * field->schema->size))
+		return true;
 	for (size_t i = 0; equal && i < left.count; i++)
 		equal = schema_equal(field->schema, item_at(field, &left, i),
 				     item_at(field, &right, i));
@@ -636,6 +652,10 @@ static int list_copy(const struct schema_field *field, const struct schema_items
 	out->items = calloc(from->count, field->schema->size);
 	if (!out->items)
 		return -ENOMEM;
+	if (is_flat(field->schema)) {
+		memcpy(out->items, from->items, from->count * field->schema->size);
+		out->count = from->count;
+	}
 	for (; out->count < from->count; out->count++)
 		if (schema_copy(field->schema, item_at(field, from, out->count),
 				item_at(field, out, out->count)))
