@@ -247,8 +247,10 @@ int apply(struct service *service, struct lb_service *next, enum apply_mode mode
 	int error;
 
 	*reply = NULL;
-	error = entry_repair(service, err);
+	while (service->repairing)
+		worker_pause();
 	service->changing = true;
+	error = entry_repair(service, err);
 	if (!error)
 		error = plan(&change, err);
 	if (!error && mode != APPLY_DRY)

@@ -173,6 +173,15 @@ static void on_release(void *user)
 	live_let_go(service);
 }
 
+static void repair(struct service *service)
+{
+	if (service->changing)
+		return;
+	service->repairing = true;
+	entry_repair(service, NULL);
+	service->repairing = false;
+}
+
 static void tick(void *user)
 {
 	struct service *service = user;
@@ -180,8 +189,7 @@ static void tick(void *user)
 	size_t i;
 
 	live_hold(service);
-	if (!service->changing)
-		entry_repair(service, NULL);
+	repair(service);
 	for (i = 0; i < live_table_places(service); i++) {
 		struct live_table *table = live_table_at(service, i);
 

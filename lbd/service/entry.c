@@ -147,6 +147,7 @@ static void note_stale(void *user, const struct lb_endpoint *endpoint,
 {
 	struct tidying *tidying = user;
 
+	worker_yield();
 	if (tidying->count == tidying->room ||
 	    is_explained(tidying->document, endpoint, value->flags))
 		return;
@@ -182,6 +183,7 @@ int entry_repair(struct service *service, struct lb_err *err)
 		if (entry_publish(service, vip, &service->live[i], NULL))
 			service->entries_wrong = true;
 		entry_fragments(service, document, service->live, &vip->endpoint);
+		worker_yield();
 	}
 	if (!service->entries_wrong)
 		return 0;

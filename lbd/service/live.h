@@ -133,6 +133,7 @@ struct service {
 	LIST_HEAD(, probing) probings; /* under way */
 
 	bool entries_wrong; /* entry_repair has to follow */
+	bool repairing; /* by the clock: a change waits, whose entries are not in the document yet */
 
 	struct slots_census census;      /* all 0 but while one pool is counted, in one turn */
 	struct slots_census risk_census; /* the same of a change, in several */
