@@ -33,11 +33,12 @@
 #define ARRIVED_MAX_MS 60000
 #define REFUSED_US 10000000   /* a refusal explains silence, since backends limit their rate */
 #define REFUSALS_A_SECOND 100 /* looked at */
+#define BUCKETS 4096          /* few watches in each, where there are as many as members */
 
 enum phase { PHASE_IDLE, PHASE_WAITING, PHASE_PROBING };
 
 struct health_watch {
-	LIST_ENTRY(health_watch) watches;
+	LIST_ENTRY(health_watch) watches;  /* of the same bucket */
 	TAILQ_ENTRY(health_watch) waiting; /* in PHASE_WAITING */
 	struct health *health;
 	void *owner;
@@ -61,8 +62,8 @@ struct health_watch {
 struct health {
 	struct event_base *base;
 	struct health_options options;
-	LIST_HEAD(, health_watch) watches;
-	TAILQ_HEAD(waiting, health_watch) waiting; /* commands for which there is no room yet */
+	LIST_HEAD(, health_watch) watches[BUCKETS]; /* by the backend's address */
+	TAILQ_HEAD(waiting, health_watch) waiting;  /* commands for which there is no room yet */
 	struct health_exec *exec;
 	struct due_heap begins, ends; /* checks to be made, and deadlines */
 	size_t count;                 /* of watches */
@@ -412,6 +413,16 @@ static void probe_init(struct health_watch *watch, const struct health_target *t
 	};
 }
 
+/* Nobody who sends messages chooses the addresses, so any hash will do (FNV-1a). */
+static size_t bucket_of(const struct lb_addr *backend)
+{
+	uint32_t hash = 2166136261u;
+
+	for (size_t i = 0; i < sizeof(backend->bytes); i++)
+		hash = (hash ^ backend->bytes[i]) * 16777619u;
+	return (hash ^ hash >> 16) % BUCKETS;
+}
+
 static void schedule_first(struct health_watch *watch)
 {
 	struct health *health = watch->health;
@@ -443,7 +454,7 @@ struct health_watch *health_add(struct health *health, const struct health_targe
 	health_state_init(&watch->state, watch->check.rise, watch->check.fall, target->start,
 			  target->start_since_wall_ms, &now);
 	probe_init(watch, target);
-	LIST_INSERT_HEAD(&health->watches, watch, watches);
+	LIST_INSERT_HEAD(&health->watches[bucket_of(&target->backend)], watch, watches);
 	health->count++;
 	schedule_first(watch);
 	return watch;
@@ -466,7 +477,7 @@ void health_refused(struct health *health, const struct lb_addr *backend, enum p
 
 	if (too_many_refusals(health, now_us))
 		return;
-	LIST_FOREACH (watch, &health->watches, watches) {
+	LIST_FOREACH (watch, &health->watches[bucket_of(backend)], watches) {
 		if (watch->check.source != LB_HEALTH_TUNNEL ||
 		    !lb_addr_equal(&watch->probe.backend, backend))
 			continue;
@@ -528,7 +539,6 @@ struct health *health_new(struct event_base *base, const struct health_options *
 		return NULL;
 	health->base = base;
 	health->options = *options;
-	LIST_INIT(&health->watches);
 	TAILQ_INIT(&health->waiting);
 	if (getrandom(&health->random, sizeof(health->random), GRND_NONBLOCK) < 0)
 		health->random = (uint64_t)clock_us();
@@ -552,8 +562,9 @@ void health_free(struct health *health)
 
 	if (!health)
 		return;
-	while ((watch = LIST_FIRST(&health->watches)))
-		health_remove(watch);
+	for (size_t i = 0; i < BUCKETS; i++)
+		while ((watch = LIST_FIRST(&health->watches[i])))
+			health_remove(watch);
 	health_exec_free(health->exec);
 	event_del(&health->timer);
 	event_del(&health->sockets);

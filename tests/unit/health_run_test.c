@@ -26,6 +26,8 @@
 #define LATE_MS 20    /* less than a stall */
 #define TURN_US 20000
 #define GUARD_S 60
+#define LISTED 60000 /* checks, as many as there are members */
+#define MESSAGES 64  /* by ICMP, that are read in one turn */
 
 struct rig {
 	struct event_base *base;
@@ -220,11 +222,47 @@ static void an_answer_that_is_there_counts_although_its_time_is_over(void **stat
 	teardown(rig);
 }
 
+static int64_t processor_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+	return now.tv_sec * 1000000ll + now.tv_nsec / 1000;
+}
+
+static void a_storm_of_refusals_leaves_the_loop_its_time(void **state)
+{
+	const struct lb_health check = {.kind = LB_HEALTH_TCP,
+					.source = LB_HEALTH_TUNNEL,
+					.interval_ms = INTERVAL_MS,
+					.timeout_ms = ANSWER_MS,
+					.rise = 1,
+					.fall = 1};
+	struct health_target target = {.check = &check, .backend.family = 4};
+	struct rig *rig = calloc(1, sizeof(*rig));
+	int64_t began_us;
+
+	(void)state;
+	setup(rig);
+	for (uint32_t i = 0; i < LISTED; i++) {
+		const uint32_t address = htonl(0x0a000000 + i);
+
+		memcpy(target.backend.bytes, &address, sizeof(address));
+		assert_non_null(health_add(rig->health, &target, rig->results));
+	}
+	began_us = processor_us();
+	for (int i = 0; i < MESSAGES; i++)
+		health_refused(rig->health, &target.backend, PMTU_NO_PROTOCOL);
+	assert_in_range(processor_us() - began_us, 0, TURN_US);
+	teardown(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(very_many_checks_that_are_due_leave_the_loop_its_time),
 		cmocka_unit_test(an_answer_that_is_there_counts_although_its_time_is_over),
+		cmocka_unit_test(a_storm_of_refusals_leaves_the_loop_its_time),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
