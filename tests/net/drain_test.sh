@@ -16,9 +16,10 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/lab.sh
 # shellcheck source=tests/lib/held.sh
 . tests/lib/held.sh
+# shellcheck source=tests/lib/standby.sh
+. tests/lib/standby.sh
 
 SEED=00112233445566778899aabbccddeeff # both balancers have the same tables
-STANDBY4=10.0.0.3
 FLOWS=65536 # so few that flows of one client share buckets
 FORGED_RATE=20000 # for 4 s, at most: a SYN from each of the 32,768 ports that forged ones come from, or two
 
@@ -35,43 +36,6 @@ documents() {
 			backends: ($ARGS.positional | map({address: .}))} + more;
 		{vips: [vip("client"; 7; {hash: "source"}), vip("forged"; 8; {}), vip("standby"; 9; {})]}' \
 		"${LAB_BACKEND4[@]}"
-}
-
-standby_link() {
-	lab_node standby && lab_batch standby <<-EOF || return
-		link set lo up
-		link add s0 mtu $LAB_MTU type veth peer name rs mtu $LAB_MTU netns $LAB_ID-router
-		link set s0 up
-		address add $STANDBY4/24 dev s0
-		route add default via 10.0.0.1
-	EOF
-	lab_in router ethtool -K rs tx off tso off gso off gro off >/dev/null 2>&1
-	lab_batch router <<-EOF
-		link set rs master br0 up
-		link set dev rs xdpdrv obj $O/tests/lib/pass.bpf.o sec xdp.frags
-	EOF
-}
-
-start_standby() {
-	jq --arg dir "$LAB_DIR/standby" '.interfaces = ["s0"] | .control.path = $dir + ".sock" | .state_dir = $dir |
-		.pin_dir += "-standby"' "$LAB_DIR/lbd.json" >"$LAB_DIR/standby.json"
-	lab_background standby "$LBD" --config "$LAB_DIR/standby.json" 2>"$LAB_DIR/standby.log"
-	STANDBY=$LAB_PID
-	wait_for 10 standby version || { cat "$LAB_DIR/standby.log" && return 1; }
-}
-
-end_standby() {
-	[ -z "$STANDBY" ] || lab_end "$STANDBY"
-	STANDBY=
-	"$LBD" --config "$LAB_DIR/standby.json" --detach
-}
-
-standby() {
-	"$LBCTL" --socket "$LAB_DIR/standby.sock" "$@"
-}
-
-standby_ready() {
-	standby --json status | jq -e '(.unroutable | length) == 0 and all(.next_hops[]; .state == "resolved")'
 }
 
 start() {
@@ -121,12 +85,11 @@ somebody_forges_syns() {
 the_network_moves_on() {
 	hold standby 1000 9 && drain standby 1 && standby backend drain standby "${LAB_BACKEND4[1]}" || return
 	read -rt 1 <> <(:)
-	lab_ip router route replace 192.0.2.0/24 via "$STANDBY4"
+	moves_to "$STANDBY4"
 	goes_on standby "$ALL" && standby --json stats standby | jq -e '.vips[0].packets > 4000'
 }
 
 ALL='["b1", "b2", "b3"]'
-STANDBY=
 step "two balancers, three backends" start || finish
 step "connections whose client opens others, under hash: source, stay where they are" client_opens_more
 lab_end "$HOLDER"
