@@ -206,13 +206,14 @@ test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
 	$(foreach compiler,$(COMPILERS),$(if $(findstring /,$(compiler)),debootstrap,$(compiler)))
 test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
+test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS) chromium npm
 random test-explain: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-monitoring test test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health fuzz deb \
+demo demo-drain demo-monitoring test test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -270,6 +271,11 @@ run-test-debian12 run-test-debian13:
 # at their word: sensitive to a busy machine. `make test` allows them twice as much.
 run-test-health: tests
 	@O=$(CURDIR)/$(O) tests/health/health_test.sh
+
+# How many connections break under what has broken some: floods and forged SYNs during drains, many connections of one
+# client, fail-over to a standby, and five minutes of load with drains, failures and fail-over. ATTACKS="forged pairs"
+run-test-attacks: tests
+	@O=$(CURDIR)/$(O) tests/net/attacks.sh $(ATTACKS)
 
 # What changes of backends cost, in slots and in broken flows; needs no root.
 figures: $(O)/tests/bench/figures
@@ -373,6 +379,7 @@ help:
 		'sudo make test-compilers  the same packet tests, with programs made by clang 14 to 19, Debian 13'"'"'s too' \
 		'sudo make test-debian13  build, unit and packet tests of a clean clone on a bare Debian 13; test-debian12' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
+		'sudo make test-attacks  how many connections break under floods, forged SYNs, fail-over; 7 minutes' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
 		'sudo make bench-insns  how many instructions a packet takes on 6.1 and 6.12, beside IPVS; 5 minutes' \
 		'make bench-page    docs/benchmark.md from what the last "make bench" has measured' \
@@ -389,8 +396,8 @@ help:
 
 .PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-build test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
-	test-health fuzz deb install \
+	test-health test-attacks fuzz deb install \
 	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-test run-test-kernels \
-	run-test-boot run-test-health run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
+	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
 .SECONDARY:
