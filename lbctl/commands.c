@@ -417,7 +417,9 @@ static struct command table[] = {
 				 .summary = "this frame, from its Ethernet header on"},
 				{.name = "pcap",
 				 .value = "FILE",
-				 .summary = "frames of a capture file; - is standard input"},
+				 .summary =
+					 "frames of a capture file, pcap or pcapng; - is standard "
+					 "input"},
 				{.name = "count",
 				 .value = "N",
 				 .summary = "so many frames of it (10)"},

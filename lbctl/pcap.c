@@ -1,13 +1,24 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which frames are in a capture file? (draft-ietf-opsawg-pcap) */
+/* Which frames are in a capture file? (draft-ietf-opsawg-pcap, draft-ietf-opsawg-pcapng) */
 #include "pcap.h"
 #include <errno.h>
 #include <string.h>
 
 #define MAGIC_MICROSECONDS 0xa1b2c3d4
 #define MAGIC_NANOSECONDS 0xa1b23c4d
-#define MAGIC_PCAPNG 0x0a0d0d0a
 #define LINK_ETHERNET 1
+#define LINK_RAW 101
+#define LINK_IPV4 228
+#define LINK_IPV6 229
+#define ETHERNET 14 /* bytes of the header */
+
+/* Blocks of pcapng: type, length, body, length. */
+#define SECTION 0x0a0d0d0a /* the same in both byte orders */
+#define SECTION_ORDER 0x1a2b3c4d
+#define INTERFACE 1
+#define SIMPLE_PACKET 3
+#define PACKET 6
+#define BLOCK_MAX (1u << 20) /* of those that are read: a packet and its options */
 
 static uint32_t read32(const struct pcap *pcap, const uint8_t *at)
 {
@@ -17,35 +28,227 @@ static uint32_t read32(const struct pcap *pcap, const uint8_t *at)
 	return pcap->swapped ? __builtin_bswap32(value) : value;
 }
 
+static uint16_t read16(const struct pcap *pcap, const uint8_t *at)
+{
+	uint16_t value;
+
+	memcpy(&value, at, sizeof(value));
+	return pcap->swapped ? __builtin_bswap16(value) : value;
+}
+
+static bool take(struct pcap *pcap, uint8_t *to, uint32_t count)
+{
+	return fread(to, 1, count, pcap->file) == count;
+}
+
+static bool skip(struct pcap *pcap, uint32_t count)
+{
+	while (count--)
+		if (getc(pcap->file) == EOF)
+			return false;
+	return true;
+}
+
+static int damaged(struct lb_err *err)
+{
+	return lb_err_set(err, LB_ERR_PARSE, "", "the capture file is damaged, or cut off");
+}
+
+/* --- one frame --- */
+
+static bool is_bare(uint16_t link)
+{
+	return link == LINK_RAW || link == LINK_IPV4 || link == LINK_IPV6;
+}
+
+static int check_link(uint16_t link, struct lb_err *err)
+{
+	if (link == LINK_ETHERNET || is_bare(link))
+		return 0;
+	lb_err_set(err, LB_ERR_PARSE, "",
+		   "the file was captured neither on Ethernet nor as bare IP "
+		   "packets");
+	return lb_err_hint(err, "capture on one interface: tcpdump -i INTERFACE -w FILE");
+}
+
+/* Between two stations, of local addresses. */
+static void put_ethernet(struct pcap *pcap)
+{
+	static const uint8_t stations[12] = {2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2};
+	const bool ipv6 = pcap->frame[ETHERNET] >> 4 == 6;
+
+	memcpy(pcap->frame, stations, sizeof(stations));
+	pcap->frame[12] = ipv6 ? 0x86 : 0x08;
+	pcap->frame[13] = ipv6 ? 0xdd : 0x00;
+}
+
+/* The next `kept` bytes of the file are a frame that had `length`. */
+static int read_frame(struct pcap *pcap, uint16_t link, uint32_t kept, uint32_t length,
+		      struct lb_err *err)
+{
+	const uint32_t before = is_bare(link) ? ETHERNET : 0;
+
+	if (check_link(link, err))
+		return -EINVAL;
+	if (kept > length || length > PCAP_FRAME_MAX - before)
+		return damaged(err);
+	memset(pcap->frame, 0, sizeof(pcap->frame));
+	if (!take(pcap, pcap->frame + before, kept))
+		return damaged(err);
+	if (before)
+		put_ethernet(pcap);
+	pcap->kept = kept + before;
+	pcap->length = length + before;
+	return 1;
+}
+
+/* --- pcap --- */
+
+static int next_record(struct pcap *pcap, struct lb_err *err)
+{
+	uint8_t record[16];
+	const size_t got = fread(record, 1, sizeof(record), pcap->file);
+
+	if (!got)
+		return 0;
+	if (got != sizeof(record))
+		return damaged(err);
+	return read_frame(pcap, pcap->link[0], read32(pcap, record + 8), read32(pcap, record + 12),
+			  err);
+}
+
 static bool is_magic(uint32_t value)
 {
 	return value == MAGIC_MICROSECONDS || value == MAGIC_NANOSECONDS;
 }
 
-static int refuse_format(uint32_t magic, const char *name, struct lb_err *err)
+/* After the magic number. */
+static int read_header(struct pcap *pcap, struct lb_err *err)
 {
-	lb_err_set(err, LB_ERR_PARSE, "", "%s is no capture file in pcap format", name);
-	if (magic != MAGIC_PCAPNG)
-		return -EINVAL;
-	return lb_err_hint(err, "it is pcapng: convert it with \"tcpdump -r %s -w FILE\"", name);
+	uint8_t header[20];
+
+	if (!take(pcap, header, sizeof(header)))
+		return damaged(err);
+	pcap->link[0] = read32(pcap, header + 16);
+	return check_link(pcap->link[0], err);
 }
 
-static int read_header(struct pcap *pcap, const char *name, struct lb_err *err)
+/* --- pcapng --- */
+
+/* After the type. Says which byte order follows; interfaces are those of the section. */
+static int read_section(struct pcap *pcap, struct lb_err *err)
 {
-	uint8_t header[24] = {0};
+	uint8_t bytes[8];
+	uint32_t length;
+
+	if (!take(pcap, bytes, sizeof(bytes)))
+		return damaged(err);
+	pcap->swapped = false;
+	pcap->swapped = read32(pcap, bytes + 4) != SECTION_ORDER;
+	length = read32(pcap, bytes);
+	pcap->link_count = 0;
+	if (read32(pcap, bytes + 4) != SECTION_ORDER || length < 28 || length > BLOCK_MAX ||
+	    !skip(pcap, length - 12))
+		return damaged(err);
+	return 0;
+}
+
+static int read_interface(struct pcap *pcap, uint32_t rest, struct lb_err *err)
+{
+	uint8_t bytes[8];
+
+	if (rest < sizeof(bytes) || pcap->link_count == PCAP_INTERFACES ||
+	    !take(pcap, bytes, sizeof(bytes)) || !skip(pcap, rest - sizeof(bytes)))
+		return damaged(err);
+	pcap->link[pcap->link_count++] = read16(pcap, bytes);
+	return 0;
+}
+
+static int read_packet(struct pcap *pcap, uint32_t rest, struct lb_err *err)
+{
+	uint8_t bytes[20];
+	uint32_t interface, kept;
+
+	if (rest < sizeof(bytes) || !take(pcap, bytes, sizeof(bytes)))
+		return damaged(err);
+	interface = read32(pcap, bytes);
+	kept = read32(pcap, bytes + 12);
+	rest -= sizeof(bytes);
+	if (interface >= pcap->link_count || kept > rest)
+		return damaged(err);
+	if (read_frame(pcap, pcap->link[interface], kept, read32(pcap, bytes + 16), err) < 0)
+		return -EINVAL;
+	return skip(pcap, rest - kept) ? 1 : damaged(err);
+}
+
+/* Of the first interface, whole unless that keeps less. */
+static int read_simple(struct pcap *pcap, uint32_t rest, struct lb_err *err)
+{
+	uint8_t bytes[4];
+	uint32_t length, kept;
+
+	if (rest < sizeof(bytes) || !pcap->link_count || !take(pcap, bytes, sizeof(bytes)))
+		return damaged(err);
+	length = read32(pcap, bytes);
+	rest -= sizeof(bytes);
+	kept = length < rest ? length : rest;
+	if (read_frame(pcap, pcap->link[0], kept, length, err) < 0)
+		return -EINVAL;
+	return skip(pcap, rest - kept) ? 1 : damaged(err);
+}
+
+/* A block that is no packet is 0. `rest`: without the second length. */
+static int read_block(struct pcap *pcap, uint32_t type, uint32_t rest, struct lb_err *err)
+{
+	switch (type) {
+	case INTERFACE:
+		return read_interface(pcap, rest, err);
+	case PACKET:
+		return read_packet(pcap, rest, err);
+	case SIMPLE_PACKET:
+		return read_simple(pcap, rest, err);
+	}
+	return skip(pcap, rest) ? 0 : damaged(err);
+}
+
+static int next_block(struct pcap *pcap, struct lb_err *err)
+{
+	uint8_t bytes[4];
+	uint32_t type, length;
+	int status;
+
+	if (!take(pcap, bytes, sizeof(bytes)))
+		return feof(pcap->file) ? -ENODATA : damaged(err);
+	type = read32(pcap, bytes);
+	if (type == SECTION)
+		return read_section(pcap, err);
+	if (!take(pcap, bytes, sizeof(bytes)))
+		return damaged(err);
+	length = read32(pcap, bytes);
+	if (length < 12 || length % 4 || length > BLOCK_MAX)
+		return damaged(err);
+	status = read_block(pcap, type, length - 12, err);
+	return status < 0 || skip(pcap, sizeof(length)) ? status : damaged(err);
+}
+
+/* --- both --- */
+
+static int open_format(struct pcap *pcap, const char *name, struct lb_err *err)
+{
+	uint8_t bytes[4] = {0};
 	uint32_t magic;
 
-	if (fread(header, 1, sizeof(header), pcap->file) != sizeof(header))
-		return refuse_format(read32(pcap, header), name, err);
-	magic = read32(pcap, header);
-	pcap->swapped = is_magic(__builtin_bswap32(magic));
-	if (!is_magic(magic) && !pcap->swapped)
-		return refuse_format(magic, name, err);
-	if ((read32(pcap, header + 20) & 0xffff) != LINK_ETHERNET) {
-		lb_err_set(err, LB_ERR_PARSE, "", "%s was not captured on Ethernet", name);
-		return lb_err_hint(err, "capture on one interface: tcpdump -i INTERFACE -w FILE");
+	if (take(pcap, bytes, sizeof(bytes))) {
+		magic = read32(pcap, bytes);
+		pcap->blocks = magic == SECTION;
+		if (pcap->blocks)
+			return read_section(pcap, err);
+		pcap->swapped = is_magic(__builtin_bswap32(magic));
+		if (is_magic(magic) || pcap->swapped)
+			return read_header(pcap, err);
 	}
-	return 0;
+	return lb_err_set(err, LB_ERR_PARSE, "", "%s is no capture file: neither pcap nor pcapng",
+			  name);
 }
 
 int pcap_open(struct pcap *pcap, const char *name, struct lb_err *err)
@@ -54,24 +257,19 @@ int pcap_open(struct pcap *pcap, const char *name, struct lb_err *err)
 	if (!pcap->file)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", name,
 				  strerror(errno));
-	return read_header(pcap, name, err);
+	return open_format(pcap, name, err);
 }
 
 int pcap_next(struct pcap *pcap, struct lb_err *err)
 {
-	uint8_t record[16];
-	size_t got = fread(record, 1, sizeof(record), pcap->file);
-	uint32_t captured;
+	int status;
 
-	if (got == 0)
-		return 0;
-	captured = got == sizeof(record) ? read32(pcap, record + 8) : PCAP_FRAME_MAX + 1;
-	pcap->length = got == sizeof(record) ? read32(pcap, record + 12) : 0;
-	memset(pcap->frame, 0, sizeof(pcap->frame));
-	if (captured <= pcap->length && pcap->length <= PCAP_FRAME_MAX &&
-	    fread(pcap->frame, 1, captured, pcap->file) == captured)
-		return 1;
-	return lb_err_set(err, LB_ERR_PARSE, "", "the capture file is damaged, or cut off");
+	if (!pcap->blocks)
+		return next_record(pcap, err);
+	do
+		status = next_block(pcap, err);
+	while (!status);
+	return status == -ENODATA ? 0 : status;
 }
 
 void pcap_close(struct pcap *pcap)

@@ -219,6 +219,37 @@ SERVER=sound golden doctor_sound "doctor finds nothing where nothing is wrong" <
 doctor --interval 100ms
 --json doctor --interval 100ms
 END
+# What lbctl asks of frames that stand in a capture file.
+# asked FORMAT ORDER LINK FRAMES…
+asked() {
+	: >requests
+	python3 "$HERE/../lib/capture_tool.py" "$@" >capture
+	lbctl --socket lbd.sock explain --pcap capture >out 2>&1 || cat out
+	sed 's/.*"frame": "\(.*\)"}}/\1/' requests
+}
+MAC=020000000001020000000002
+IP4=450000140000400040060000c6336402c000020a
+IP6=6000000000003b40$(printf '0%.0s' {1..64})
+for format in pcap pcap-ns pcapng; do
+	for order in '<' '>'; do
+		check_equal "frames of $format are read, of Ethernet, byte order $order" "${MAC}0800$IP4
+0102030405060708090a0b0c0d0e00000000" "$(asked "$format" "$order" 1 "${MAC}0800$IP4" 0102030405060708090a0b0c0d0e:18)"
+		check_equal "of $format, of bare IP packets, byte order $order" "${MAC}0800$IP4
+${MAC}86dd$IP6" "$(asked "$format" "$order" 101 "$IP4" "$IP6")"
+	done
+done
+check_equal "and simple packets of pcapng" "${MAC}0800$IP4" "$(asked pcapng-simple '<' 1 "${MAC}0800$IP4")"
+# shellcheck disable=SC2317 # called by name, through check
+has_text() { "${@:2}" | grep -qF "$1"; }
+check "what was captured on something else is refused" has_text "neither on Ethernet nor as bare IP" asked pcap '<' 113 "$IP4"
+# shellcheck disable=SC2317 # called by name, through check
+cut_off() {
+	python3 "$HERE/../lib/capture_tool.py" "$1" '<' 1 "${MAC}0800$IP4" | head -c "-$2" >capture
+	lbctl --socket lbd.sock explain --pcap capture 2>&1 | grep -q 'damaged, or cut off'
+}
+for format in pcap pcapng; do
+	check "a file of $format that is cut off is said to be" cut_off "$format" 7
+done
 SERVER=traced
 golden trace "trace prints a line for each packet as it comes, and at the end how many; it sends what is asked for" <<'END'
 trace
