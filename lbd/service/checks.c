@@ -376,7 +376,8 @@ int checks_allowed(const struct service *service, const struct lb_service *next,
 	}
 	for (size_t i = 0; i < next->vip_count; i++) {
 		const struct lb_vip *vip = &next->vips[i];
-		const struct lb_vip *now = lb_service_find(service->document, vip->name);
+		const struct lb_vip *now =
+			lb_service_find_endpoint(service->document, &vip->endpoint);
 
 		if (vip->pool->named || !allows(service, now ? now->pool : NULL, vip->pool, err))
 			continue;
