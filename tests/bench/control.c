@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How long do tables, documents, changes and starts take?
  *
- *   control [--json] [--large | --turns] LBD FOLDER INTERFACE PIN_DIR
+ *   control [--json] [--large | --turns | --pools] LBD FOLDER INTERFACE PIN_DIR
+ *
+ * With --pools: many VIPs that share pools, up to all limits.
  *
  * With --large: what requests cost at large configurations, once each, how long another client
  * waits for a reply meanwhile, and the longest turn of lbd's loop by its own account. --turns: the
@@ -138,18 +140,25 @@ static void tables(struct bench *bench, enum lb_table_kind kind, size_t count)
 /* --- an lbd --- */
 
 struct shape {
-	uint32_t vips, slots, backends; /* the last two of each VIP */
+	uint32_t vips, slots, backends; /* the last two of each VIP, or of each pool */
 	bool checked;                   /* by TCP, in vain */
+	uint32_t pools;                 /* that the VIPs share; 0: each has its own */
 };
+
+static uint32_t pools_of(const struct shape *shape)
+{
+	return shape->pools ? shape->pools : shape->vips;
+}
 
 static void write_config(const struct bench *bench, const struct shape *shape)
 {
-	json_t *config = json_pack("{s:[s], s:{s:s+, s:s}, s:s+, s:s, s:{s:i, s:i, s:i, s:i}}",
-				   "interfaces", bench->interface, "control", "path", bench->folder,
-				   "/lbd.sock", "group", "", "state_dir", bench->folder, "/state",
-				   "pin_dir", bench->pin_dir, "limits", "vips", (int)shape->vips,
-				   "members", (int)(shape->vips * shape->backends), "slots",
-				   (int)(shape->vips * shape->slots), "flows", 1048576);
+	json_t *config = json_pack(
+		"{s:[s], s:{s:s+, s:s}, s:s+, s:s, s:{s:s+, s:s}, s:{s:i, s:i, s:i, s:i}}",
+		"interfaces", bench->interface, "control", "path", bench->folder, "/lbd.sock",
+		"group", "", "state_dir", bench->folder, "/state", "pin_dir", bench->pin_dir,
+		"exec_checks", "folder", bench->folder, "/checks", "user", "nobody", "limits",
+		"vips", (int)shape->vips, "members", (int)(pools_of(shape) * shape->backends),
+		"slots", (int)(pools_of(shape) * shape->slots), "flows", 1048576);
 	char path[512];
 
 	snprintf(path, sizeof(path), "%s/lbd.json", bench->folder);
@@ -276,9 +285,10 @@ static void end_lbd(struct bench *bench, int signal)
 
 /* --- documents --- */
 
-static json_t *vip_json(const struct shape *shape, uint32_t number, int weight)
+/* Of a VIP of its own, or of a pool. */
+static json_t *backends_json(const struct shape *shape, uint32_t number, int weight)
 {
-	json_t *backends = json_array(), *vip;
+	json_t *backends = json_array();
 
 	for (uint32_t i = 0; i < shape->backends; i++) {
 		uint32_t n = number * shape->backends + i;
@@ -288,9 +298,27 @@ static json_t *vip_json(const struct shape *shape, uint32_t number, int weight)
 		json_array_append_new(
 			backends, json_pack("{s:o, s:i}", "address", address, "weight", weight));
 	}
-	vip = json_pack("{s:o, s:o, s:i, s:o}", "name", json_sprintf("v%u", number), "address",
-			json_sprintf("203.0.%u.%u:80/tcp", number >> 8, number & 255), "table_size",
-			(int)shape->slots, "backends", backends);
+	return backends;
+}
+
+static json_t *pool_json(const struct shape *shape, uint32_t number, int weight)
+{
+	return json_pack("{s:o, s:i, s:o}", "name", json_sprintf("p%u", number), "table_size",
+			 (int)shape->slots, "backends", backends_json(shape, number, weight));
+}
+
+static json_t *vip_json(const struct shape *shape, uint32_t number, int weight)
+{
+	json_t *vip = json_pack(
+		"{s:o, s:o}", "name", json_sprintf("v%u", number), "address",
+		json_sprintf("203.%u.%u.%u:80/tcp", number >> 16, number >> 8 & 255, number & 255));
+
+	if (shape->pools) {
+		json_object_set_new(vip, "pool", json_sprintf("p%u", number % shape->pools));
+		return vip;
+	}
+	json_object_set_new(vip, "table_size", json_integer(shape->slots));
+	json_object_set_new(vip, "backends", backends_json(shape, number, weight));
 	if (shape->checked)
 		json_object_set_new(vip, "health",
 				    json_pack("{s:s, s:i, s:i, s:i, s:i, s:i}", "type", "tcp",
@@ -302,16 +330,18 @@ static json_t *vip_json(const struct shape *shape, uint32_t number, int weight)
 /* {"document": …} */
 static json_t *document_of(const struct shape *shape, int weight)
 {
-	json_t *vips = json_array();
+	json_t *vips = json_array(), *pools = json_array();
 
 	for (uint32_t i = 0; i < shape->vips; i++)
 		json_array_append_new(vips, vip_json(shape, i, weight));
-	return json_pack("{s:{s:o}}", "document", "vips", vips);
+	for (uint32_t i = 0; i < shape->pools; i++)
+		json_array_append_new(pools, pool_json(shape, i, weight));
+	return json_pack("{s:{s:o, s:o}}", "document", "pools", pools, "vips", vips);
 }
 
 static json_t *document(uint32_t count, int weight)
 {
-	const struct shape shape = {count, TABLE_SIZE, BACKENDS, false};
+	const struct shape shape = {count, TABLE_SIZE, BACKENDS, false, 0};
 
 	return document_of(&shape, weight);
 }
@@ -440,19 +470,20 @@ static void single_changes(struct bench *bench, uint32_t vips)
 
 /* --- a health event, and when its last slot word is written --- */
 
-/* A command is the check: a backend is ill while FOLDER has a file by its address. */
-static json_t *checked_document(const struct bench *bench)
+/* A command is the check: a backend is ill while FOLDER has a file by its address. Of the first pool,
+ * or of the first VIP. */
+static json_t *checked_document(const struct bench *bench, const struct shape *shape)
 {
-	json_t *document_of_one = document(1, 10);
-	json_t *vip = json_array_get(
-		json_object_get(json_object_get(document_of_one, "document"), "vips"), 0);
+	json_t *checked = document_of(shape, 10);
+	json_t *first = json_array_get(json_object_get(json_object_get(checked, "document"),
+						       shape->pools ? "pools" : "vips"),
+				       0);
 
-	json_object_set_new(vip, "health",
-			    json_pack("{s:s, s:i, s:i, s:i, s:i, s:[s, s, s++]}", "type", "exec",
+	json_object_set_new(first, "health",
+			    json_pack("{s:s, s:i, s:i, s:i, s:i, s:[s, s]}", "type", "exec",
 				      "interval_ms", 200, "timeout_ms", 200, "rise", 1, "fall", 1,
-				      "command", "/bin/sh", "-c", "test ! -e ", bench->folder,
-				      "/ill-$LBD_BACKEND"));
-	return document_of_one;
+				      "command", "is-well", bench->folder));
+	return checked;
 }
 
 /* "2026-01-31T23:59:59.123Z" */
@@ -502,9 +533,9 @@ static double clock_real_ms(void)
 }
 
 /* Looks at the slots until they have changed, and then not for 50 ms. */
-static double after_event(struct bench *bench, const uint32_t *words, const char *state)
+static double after_event(struct bench *bench, const uint32_t *words, uint16_t *owners,
+			  const char *state)
 {
-	static uint16_t owners[TABLE_SIZE];
 	const double began = now_ms();
 	double last = 0, last_real = 0, since;
 
@@ -521,10 +552,11 @@ static double after_event(struct bench *bench, const uint32_t *words, const char
 	return last_real - since;
 }
 
-static void health_events(struct bench *bench)
+static void health_events(struct bench *bench, const struct shape *shape, const char *of)
 {
+	static uint16_t owners[TABLE_SIZE];
 	double ill[CHANGES], well[CHANGES], since;
-	json_t *checked = checked_document(bench);
+	json_t *checked = checked_document(bench, shape);
 	const uint32_t *words;
 	char path[512];
 	int fd;
@@ -535,16 +567,16 @@ static void health_events(struct bench *bench)
 		if (now_ms() - began > 10000)
 			die("no backend becomes healthy: %s", bench->reply);
 	words = slots_of(bench, 0);
-	after_event(bench, words, "healthy"); /* takes in what they are */
+	look(words, owners);
 	for (int round = 0; round < CHANGES; round++) {
 		fd = open(path, O_CREAT | O_WRONLY, 0600);
 		close(fd);
-		ill[round] = after_event(bench, words, "unhealthy");
+		ill[round] = after_event(bench, words, owners, "unhealthy");
 		unlink(path);
-		well[round] = after_event(bench, words, "healthy");
+		well[round] = after_event(bench, words, owners, "healthy");
 	}
-	figure(bench, ill, CHANGES, "backend fails its check: to the last slot word");
-	figure(bench, well, CHANGES, "backend passes it again: to the last slot word");
+	figure(bench, ill, CHANGES, "%sbackend fails its check: to the last slot word", of);
+	figure(bench, well, CHANGES, "%sbackend passes it again: to the last slot word", of);
 	json_decref(checked);
 }
 
@@ -691,6 +723,139 @@ static void large_one(struct bench *bench, const struct shape *shape, bool resta
 	json_decref(none);
 }
 
+/* --- many VIPs that share pools --- */
+
+static json_t *pool_weight(int weight)
+{
+	return json_pack("{s:s, s:s, s:{s:i}}", "vip", "p0", "address", "172.16.0.0", "set",
+			 "weight", weight);
+}
+
+static void pool_changes(struct bench *bench, const char *name)
+{
+	double last[CHANGES], reply[CHANGES];
+
+	for (int round = 0; round < CHANGES; round++) {
+		json_t *params = pool_weight(round % 2 ? 10 : 15);
+
+		last[round] = until_last_word(bench, slots_of(bench, 0), params, &reply[round]);
+		json_decref(params);
+	}
+	figure(bench, reply, CHANGES, "%s: backend.set: to its reply", name);
+	figure(bench, last, CHANGES, "%s: backend.set: to the last slot word", name);
+}
+
+/* Whatever that ends. */
+static json_t *nothing(void)
+{
+	json_t *none = document(0, 0);
+
+	json_object_set_new(none, "force", json_true());
+	return none;
+}
+
+static void pool_documents(struct bench *bench, const char *name, const struct shape *shape)
+{
+	double add[ROUNDS], same[ROUNDS], removed[ROUNDS];
+	json_t *none = nothing(), *all = document_of(shape, 10);
+	const int rounds = shape->vips > 1000 ? 1 : ROUNDS;
+
+	for (int round = 0; round < rounds; round++) {
+		add[round] = call(bench, "config.apply", all, true);
+		same[round] = call(bench, "config.apply", all, false);
+		removed[round] = call(bench, "config.apply", none, true);
+	}
+	call(bench, "config.apply", all, true);
+	figure(bench, add, rounds, "%s: applied", name);
+	figure(bench, same, rounds, "%s: applied again", name);
+	figure(bench, removed, rounds, "%s: all removed", name);
+	json_decref(none);
+	json_decref(all);
+}
+
+static double number_in(const char *path, const char *format)
+{
+	FILE *file = fopen(path, "r");
+	char line[256];
+	double value = 0;
+
+	while (file && fgets(line, sizeof(line), file))
+		if (sscanf(line, format, &value) == 1)
+			break;
+	if (file)
+		fclose(file);
+	return value;
+}
+
+/* Of lbd itself, without what it maps, and of all maps that are pinned. In MiB, whatever the heading. */
+static void memory(struct bench *bench, const char *name)
+{
+	double own, maps = 0;
+	struct dirent *entry;
+	DIR *pins = opendir(bench->pin_dir);
+	char path[512];
+
+	while (pins && (entry = readdir(pins))) {
+		int fd;
+
+		snprintf(path, sizeof(path), "%s/%.200s", bench->pin_dir, entry->d_name);
+		fd = bpf_obj_get(path);
+		snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+		if (fd >= 0)
+			maps += number_in(path, "memlock: %lf") / 1048576;
+		close(fd);
+	}
+	if (pins)
+		closedir(pins);
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)bench->pid);
+	own = number_in(path, "RssAnon: %lf") / 1024;
+	figure(bench, &own, 1, "%s: memory of lbd, in MiB", name);
+	figure(bench, &maps, 1, "%s: memory of its maps, in MiB", name);
+}
+
+static void pools_one(struct bench *bench, const struct shape *shape)
+{
+	json_t *none = nothing();
+	char name[128], of[160];
+	double start;
+
+	snprintf(name, sizeof(name), "%u VIPs, pools: %u of %u", shape->vips, shape->pools,
+		 shape->backends);
+	snprintf(of, sizeof(of), "%s: ", name);
+	write_config(bench, shape);
+	start_lbd(bench);
+	map_slots(bench);
+	pool_documents(bench, name, shape);
+	if (shape->slots == TABLE_SIZE)
+		pool_changes(bench, name);
+	memory(bench, name);
+	end_lbd(bench, SIGKILL);
+	start = start_lbd(bench);
+	figure(bench, &start, 1, "%s: start after a kill", name);
+	if (shape->slots == TABLE_SIZE)
+		health_events(bench, shape, of);
+	call(bench, "config.apply", none, true);
+	json_decref(none);
+	longest_turn(bench, name);
+	end_lbd(bench, SIGTERM);
+	munmap(bench->slots, bench->slots_bytes);
+}
+
+static void run_pools(struct bench *bench)
+{
+	static const struct shape shapes[] = {
+		{1000, TABLE_SIZE, 20, false, 1},    {10000, TABLE_SIZE, 20, false, 1},
+		{100000, TABLE_SIZE, 100, false, 1}, {4096, 251, 15, false, 4096},
+		{1, 1048573, 65534, false, 1},
+	};
+
+	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
+		if (i)
+			detach(bench);
+		pools_one(bench, &shapes[i]);
+	}
+}
+
 /* --- starts --- */
 
 static void starts(struct bench *bench)
@@ -712,8 +877,9 @@ static void starts(struct bench *bench)
 static void run_large(struct bench *bench, bool turns_only)
 {
 	static const struct shape shapes[] = {
-		{1000, 16381, 20, true}, {20000, 251, 2, false},   {1, 1048573, 4090, false},
-		{1, 251, 20000, true},   {1, 65537, 30000, false},
+		{1000, 16381, 20, true, 0},   {20000, 251, 2, false, 0},
+		{1, 1048573, 4090, false, 0}, {1, 251, 20000, true, 0},
+		{1, 65537, 30000, false, 0},
 	};
 	const size_t count = sizeof(shapes) / sizeof(*shapes) - turns_only;
 
@@ -726,7 +892,8 @@ static void run_large(struct bench *bench, bool turns_only)
 
 static void run(struct bench *bench)
 {
-	static const struct shape most = {2 * VIPS_MOST, TABLE_SIZE, BACKENDS, false};
+	static const struct shape most = {2 * VIPS_MOST, TABLE_SIZE, BACKENDS, false, 0};
+	static const struct shape one = {1, TABLE_SIZE, BACKENDS, false, 0};
 	static const size_t counts[] = {10, 100, 1000};
 	json_t *none = document(0, 0);
 
@@ -741,7 +908,7 @@ static void run(struct bench *bench)
 		documents(bench, counts[i]);
 	single_changes(bench, 10);
 	call(bench, "config.apply", none, true);
-	health_events(bench);
+	health_events(bench, &one, "");
 	call(bench, "config.apply", none, true);
 	single_changes(bench, VIPS_MOST);
 	starts(bench);
@@ -753,16 +920,17 @@ static void run(struct bench *bench)
 int main(int argc, char **argv)
 {
 	struct bench bench = {.figures = json_array(), .reply = malloc(REPLY_MAX)};
-	bool large = false, turns = false;
+	bool large = false, turns = false, pools = false;
 
 	for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
 		bench.json |= !strcmp(argv[1], "--json");
 		large |= !strcmp(argv[1], "--large");
 		turns |= !strcmp(argv[1], "--turns");
+		pools |= !strcmp(argv[1], "--pools");
 	}
 	if (argc != 5 || !bench.reply) {
-		fprintf(stderr, "usage: control [--json] [--large | --turns] LBD FOLDER INTERFACE "
-				"PIN_DIR\n");
+		fprintf(stderr, "usage: control [--json] [--large | --turns | --pools] LBD FOLDER "
+				"INTERFACE PIN_DIR\n");
 		return 2;
 	}
 	bench.lbd = argv[1];
@@ -771,7 +939,9 @@ int main(int argc, char **argv)
 	bench.pin_dir = argv[4];
 	if (!bench.json)
 		printf("| what | least ms | median ms |\n|---|---|---|\n");
-	if (large || turns)
+	if (pools)
+		run_pools(&bench);
+	else if (large || turns)
 		run_large(&bench, turns);
 	else
 		run(&bench);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Gives tests/bench/control.c an interface to start lbd on, in a network namespace of its own, and clears away after it.
 #
-#	control.sh [--json] [--large | --turns]
+#	control.sh [--json] [--large | --turns | --pools]
 #
 # Needs root and 500 MB of memory. From the environment: O, where the build is.
 set -u
@@ -14,6 +14,12 @@ O=$(realpath "${O:-build}")
 ID=lbbench$$
 DIR=$(mktemp -d)
 at_exit rm -rf "$DIR"
+# The command of health checks: a backend is ill while there is a file by its address.
+chmod 755 "$DIR" && mkdir "$DIR/checks" && cat >"$DIR/checks/is-well" <<'END'
+#!/bin/sh
+test ! -e "$1/ill-$LBD_BACKEND"
+END
+chmod 755 "$DIR/checks" "$DIR/checks/is-well"
 
 nobody_left() {
 	[ -z "$(ip netns pids "$ID")" ]
