@@ -418,7 +418,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 34 commands" 34 "$(wc -l <commands)"
+check_equal "the help knows of 35 commands" 35 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -677,7 +677,7 @@ completes "lbctl completion " "bash"
 completes "lbctl frobnicate " ""
 completes "lbctl config apply " ""
 completes "lbctl config apply s --c" "--confirm"
-completes "lbctl config " "check diff apply confirm revert export"
+completes "lbctl config " "check diff apply reload confirm revert export"
 check_equal "files are left to the shell" "<file>" "$(lbctl __complete config apply s)"
 check_equal "completion without a word offers commands" status "$(lbctl __complete | head -1)"
 lbctl completion bash >completion.bash
