@@ -68,6 +68,43 @@ static void add_to_list(const json_t *before, const json_t *after, const char *l
 		add_rates(find(old, i, entry, key), entry, ms);
 }
 
+static bool has_protocol(const json_t *vip, const json_t *protocol)
+{
+	const char *address = json_string_value(json_object_get(vip, "address"));
+	const char *name = json_string_value(json_object_get(protocol, "name"));
+	const char *slash = address ? strrchr(address, '/') : NULL;
+
+	return slash && name && strcmp(slash + 1, name) == 0;
+}
+
+/* Of its VIPs: the sum of their counters falls when one of them is removed. */
+static void sum_rates(const json_t *vips, json_t *protocol)
+{
+	double packets = 0, bits = 0;
+	const json_t *vip;
+	size_t i;
+
+	json_array_foreach (vips, i, vip) {
+		if (!has_protocol(vip, protocol))
+			continue;
+		packets += json_number_value(json_object_get(vip, "packets_per_s"));
+		bits += json_number_value(json_object_get(vip, "bits_per_s"));
+	}
+	json_object_set_new(protocol, "packets_per_s", json_real(packets));
+	json_object_set_new(protocol, "bits_per_s", json_real(bits));
+}
+
+static void add_protocols(const json_t *before, const json_t *after, double ms)
+{
+	json_t *protocol;
+	size_t i;
+
+	add_to_list(before, after, "protocols", "name", ms);
+	json_array_foreach (json_object_get(after, "protocols"), i, protocol)
+		if (json_object_get(protocol, "bytes"))
+			sum_rates(json_object_get(after, "vips"), protocol);
+}
+
 void rates_add(const json_t *before, json_t *after)
 {
 	const double ms = interval_ms(before, after);
@@ -77,6 +114,7 @@ void rates_add(const json_t *before, json_t *after)
 
 	json_object_set_new(after, "interval_ms", json_integer((json_int_t)ms));
 	add_to_list(before, after, "vips", "address", ms);
+	add_protocols(before, after, ms);
 	add_to_list(before, after, "verdicts", "name", ms);
 	add_to_list(before, after, "interfaces", "name", ms);
 	json_array_foreach (json_object_get(after, "vips"), i, vip)

@@ -77,6 +77,28 @@ static void print_verdicts(FILE *out, const json_t *verdicts, bool all)
 	columns_close(&columns, out, 2, "llr");
 }
 
+/* Bytes are known of what was forwarded. */
+static void print_protocols(FILE *out, const json_t *protocols, bool all)
+{
+	const json_t *protocol;
+	struct columns columns;
+	size_t i;
+
+	fprintf(out, "protocols\n");
+	columns_open(&columns);
+	json_array_foreach (protocols, i, protocol) {
+		if (!all && !is_seen(protocol))
+			continue;
+		fprintf(columns.rows, "%s\t", view_text(protocol, "name"));
+		print_packets(columns.rows, protocol, "packets_per_s", "packets");
+		fputc('\t', columns.rows);
+		if (json_object_get(protocol, "bytes"))
+			print_bytes(columns.rows, protocol, "bits_per_s", "bytes");
+		fputc('\n', columns.rows);
+	}
+	columns_close(&columns, out, 2, "lrr");
+}
+
 static void print_interfaces(FILE *out, const json_t *interfaces)
 {
 	const json_t *interface;
@@ -104,6 +126,7 @@ void view_stats(FILE *out, const struct invocation *invocation, const json_t *re
 	const json_t *vips = json_object_get(result, "vips");
 	const json_t *verdicts = json_object_get(result, "verdicts");
 	const json_t *interfaces = json_object_get(result, "interfaces");
+	const json_t *protocols = json_object_get(result, "protocols");
 	struct columns columns;
 	const json_t *vip;
 	size_t i;
@@ -114,6 +137,8 @@ void view_stats(FILE *out, const struct invocation *invocation, const json_t *re
 	json_array_foreach (vips, i, vip)
 		print_vip(columns.rows, vip);
 	columns_close(&columns, out, 0, "lrr");
+	if (json_array_size(protocols))
+		print_protocols(out, protocols, invocation_option(invocation, "all"));
 	if (verdicts)
 		print_verdicts(out, verdicts, invocation_option(invocation, "all"));
 	if (json_array_size(interfaces))

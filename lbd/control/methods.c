@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What does each method of docs/protocol.md answer? Those that change something: methods_change.c. */
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -358,25 +359,78 @@ static int backend_list(struct methods_context *context, const json_t *params, j
 
 /* --- statistics --- */
 
-static int list_verdicts(struct datapath *datapath, json_t **out, struct lb_err *err)
+static json_t *list_verdicts(const uint64_t counts[LB_VERDICT_COUNT])
 {
-	uint64_t counts[LB_VERDICT_COUNT];
-	json_t *verdicts;
-	int ret = datapath_verdicts(datapath, counts);
+	json_t *verdicts = json_array();
 
-	if (ret) {
-		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read the verdict counters: %s",
-			   strerror(-ret));
-		return ret;
-	}
-	verdicts = json_array();
 	for (uint32_t i = 0; i < LB_VERDICT_COUNT; i++) {
 		json_t *verdict = verdict_json(i);
 
 		json_object_set_new(verdict, "packets", json_integer((json_int_t)counts[i]));
 		json_array_append_new(verdicts, verdict);
 	}
-	*out = verdicts;
+	return verdicts;
+}
+
+/* What was forwarded, as the entries of `vips` say, which are those of the document. */
+static struct lb_counter forwarded_by(const struct lb_service *service, const json_t *vips,
+				      uint8_t protocol)
+{
+	struct lb_counter sum = {0};
+	const json_t *vip;
+	size_t i;
+
+	json_array_foreach (vips, i, vip) {
+		if (service->vips[i].endpoint.protocol != protocol)
+			continue;
+		sum.packets += (uint64_t)json_integer_value(json_object_get(vip, "packets"));
+		sum.bytes += (uint64_t)json_integer_value(json_object_get(vip, "bytes"));
+	}
+	return sum;
+}
+
+/* By the VIPs' protocols and by verdicts, so that the program counts nothing for it. */
+static json_t *list_protocols(const struct lb_service *service, const json_t *vips,
+			      const uint64_t counts[LB_VERDICT_COUNT])
+{
+	static const uint8_t protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP};
+	const uint64_t icmp = counts[LB_PASS_ICMP] + counts[LB_TX_ECHO];
+	uint64_t other = 0;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(protocols); i++) {
+		const struct lb_counter sum = forwarded_by(service, vips, protocols[i]);
+
+		json_array_append_new(list, json_pack("{s:s, s:I, s:I}", "name",
+						      lb_protocol_name(protocols[i]), "packets",
+						      (json_int_t)sum.packets, "bytes",
+						      (json_int_t)sum.bytes));
+	}
+	for (int i = 0; i < LB_VERDICT_COUNT; i++)
+		other += i == LB_TX || i == LB_REDIRECT ? 0 : counts[i];
+	json_array_append_new(list,
+			      json_pack("{s:s, s:I}", "name", "icmp", "packets", (json_int_t)icmp));
+	json_array_append_new(list, json_pack("{s:s, s:I}", "name", "other", "packets",
+					      (json_int_t)(other - icmp)));
+	return list;
+}
+
+/* What is told when no VIP is named. */
+static int add_totals(struct methods_context *context, json_t *result, struct lb_err *err)
+{
+	const struct lb_service *service = service_document(context->service);
+	uint64_t counts[LB_VERDICT_COUNT];
+	const int ret = datapath_verdicts(context->datapath, counts);
+
+	if (ret) {
+		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read the verdict counters: %s",
+			   strerror(-ret));
+		return ret;
+	}
+	json_object_set_new(result, "protocols",
+			    list_protocols(service, json_object_get(result, "vips"), counts));
+	json_object_set_new(result, "verdicts", list_verdicts(counts));
+	json_object_set_new(result, "interfaces", interfaces_counters(context));
 	return 0;
 }
 
@@ -384,20 +438,20 @@ static int stats(struct methods_context *context, const json_t *params, json_t *
 		 struct lb_err *err)
 {
 	const char *reference;
-	json_t *verdicts = NULL, *vips;
+	json_t *vips;
 	int ret = vip_param(params, false, &reference, err);
 
-	if (!ret && !reference)
-		ret = list_verdicts(context->datapath, &verdicts, err);
+	if (!ret)
+		ret = each_vip(context, reference, false, service_vip_stats, &vips, err);
 	if (ret)
 		return ret;
-	ret = each_vip(context, reference, false, service_vip_stats, &vips, err);
-	if (ret)
-		json_decref(verdicts);
-	else
-		*result = json_pack("{s:I, s:o, s:o*, s:o*}", "at_ms", (json_int_t)lb_now_ms(),
-				    "vips", vips, "verdicts", verdicts, "interfaces",
-				    reference ? NULL : interfaces_counters(context));
+	*result = json_pack("{s:I, s:o}", "at_ms", (json_int_t)lb_now_ms(), "vips", vips);
+	if (!reference)
+		ret = add_totals(context, *result, err);
+	if (ret) {
+		json_decref(*result);
+		*result = NULL;
+	}
 	return ret;
 }
 

@@ -260,6 +260,7 @@ static void tell_vip(const struct lb_vip *vip, const struct vip_facts *facts,
 	const struct metric_label name = {"vip", vip->name};
 	const struct metric_label info[] = {
 		{"address", lb_endpoint_format(&vip->endpoint, address)},
+		{"protocol", lb_protocol_name(vip->endpoint.protocol)},
 		{"table", lb_table_kind_name(vip->pool->table)},
 		{"hash", lb_hash_name(vip->hash)},
 		{"encap", vip->pool->encap == LB_ENCAP_GUE ? "gue" : "ipip"},

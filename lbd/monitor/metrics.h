@@ -63,7 +63,8 @@ enum metric_type {
 	  "Members whose packets go by a next hop.")                                               \
 	X(UNROUTABLE, GAUGE, "unroutable_backends", "{backend}",                                   \
 	  "Backends to which there is no route.")                                                  \
-	X(VIP, INFO, "vip_info", "", "Address of a VIP, and how its flows are balanced.")          \
+	X(VIP, INFO, "vip_info", "",                                                               \
+	  "Address and protocol of a VIP, and how its flows are balanced.")                        \
 	X(VIP_TABLE, INFO, "vip_table_info", "",                                                   \
 	  "Digest of a VIP's table: equal on two nodes exactly when their tables are.")            \
 	X(VIP_PACKETS, PLANE_COUNTER, "vip_packets_total", "{packet}",                             \

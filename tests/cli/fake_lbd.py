@@ -111,6 +111,10 @@ ILL = dict(STATUS, next_hops=STATUS["next_hops"] + [
 
 UNHEALTHY = dict(STATUS, health={"healthy": 2, "unhealthy": 1, "unknown": 0})
 
+PROTOCOLS = [
+    {"name": "tcp", "packets": 1234576, "bytes": 987654321}, {"name": "udp", "packets": 1, "bytes": 64},
+    {"name": "sctp", "packets": 0, "bytes": 0}, {"name": "icmp", "packets": 3}, {"name": "other", "packets": 15}]
+
 VERDICTS = [
     {"name": "pass_not_vip", "action": "pass", "packets": 17, "meaning": "for no VIP"},
     {"name": "tx", "action": "forward", "packets": 1234577,
@@ -221,7 +225,7 @@ REPLIES = {
     "backend.list": {"pools": [], "vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
     "backend.probe": PROBE,
     "explain": EXPLANATION,
-    "stats": {"vips": [counters(WEB), counters(DNS)], "verdicts": VERDICTS},
+    "stats": {"vips": [counters(WEB), counters(DNS)], "protocols": PROTOCOLS, "verdicts": VERDICTS},
     "config.check": changes(change("changed", 656, 1.0, 1.0, datagrams=DATAGRAMS), change("added", name="dns",
                             serving={"backends": 3, "first": "10.0.0.2", "before": "its first health check succeeds"}),
                             change("changed", name="same"),

@@ -52,6 +52,20 @@ same_as_stats() {
 	python3 tests/lib/metrics_tool.py compare "$LAB_DIR/metrics" <<<"$stats"
 }
 
+# Of a lab where little happens: what is forwarded is the VIP's, and every packet is in one of the protocols.
+split_is_whole() {
+	lbctl --json stats | jq -e '(.protocols | map({(.name): .}) | add) as $of |
+		$of.tcp.packets == .vips[0].packets and $of.tcp.bytes == .vips[0].bytes and $of.udp.packets == 0 and
+		$of.icmp.packets == (.verdicts | map(select(.name == "tx_echo" or .name == "pass_icmp").packets) | add) and
+		(.protocols | map(.packets) | add) == (.verdicts | map(.packets) | add)'
+}
+pings() {
+	lab_in client ping -c 3 -i 0.2 -W 2 "$LAB_VIP4"
+}
+protocol_rates() {
+	lbctl stats --rates --interval 100ms --all >"$LAB_DIR/rates" && grep -qE '^  tcp  +[0-9.]+ packets/s' "$LAB_DIR/rates"
+}
+
 lints() {
 	fetch /metrics | promtool check metrics
 }
@@ -108,6 +122,11 @@ check "it has no share" wait_for 5 is 0 lbd_backend_serving_weight "backend=${LA
 check "the others are healthy" is 2 lbd_backend_healthy
 check "$CONNECTIONS connections go through" connect
 check "packets, bytes and verdicts are those of lbctl stats" wait_for 5 same_as_stats
+check "the VIP's address answers pings" pings
+check "packets are told apart by protocol, each once" wait_for 5 split_is_whole
+check "three of them are ICMP" test "$(lbctl --json stats | jq '.protocols[] | select(.name == "icmp").packets')" = 3
+check "there are rates of protocols" protocol_rates
+check "the VIP's protocol is told" is 1 lbd_vip_info vip=web protocol=tcp
 check "slots of the VIP are counted by state" is 65537 lbd_vip_slots vip=web
 check "and by backend" is 65537 lbd_backend_slots vip=web
 check "two backends serve" is 2 lbd_vip_serving_backends
