@@ -122,14 +122,35 @@ static const struct preflight_link *find_link(const struct preflight_facts *fact
 	return NULL;
 }
 
+/* Whether packets may come in by another interface than one. */
+static bool has_several(const struct preflight_facts *facts)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < facts->link_count; i++)
+		count += facts->links[i].is.ethernet && facts->links[i].is.up;
+	return count > 1;
+}
+
+static void warn_of_nic(const struct preflight_facts *facts, const struct preflight_link *link,
+			json_t *warnings)
+{
+	nic_warnings(&link->nic, link->is.name, link->is.mtu, facts->cpus, has_several(facts),
+		     warnings);
+}
+
 static void warn_of_link(const struct preflight_facts *facts, const struct preflight_link *link,
 			 json_t *warnings)
 {
 	for (size_t i = 0; i < sizeof(link_warnings) / sizeof(*link_warnings); i++)
 		link_warnings[i](link, warnings);
-	for (size_t i = 0; link->is.is_bond && i < facts->link_count; i++)
-		if (facts->links[i].is.master == link->is.ifindex)
-			warn_of_lro(&facts->links[i], warnings);
+	warn_of_nic(facts, link, warnings);
+	for (size_t i = 0; link->is.is_bond && i < facts->link_count; i++) {
+		if (facts->links[i].is.master != link->is.ifindex)
+			continue;
+		warn_of_lro(&facts->links[i], warnings);
+		warn_of_nic(facts, &facts->links[i], warnings);
+	}
 }
 
 static int judge_interface(const struct preflight_facts *facts, const char *name, json_t *warnings,

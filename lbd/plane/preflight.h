@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include "../host/config.h"
 #include "../route/links.h"
+#include "nic.h"
 
 /* Appends a sentence to `warnings` for every problem that does not stop lbd (JIT off, no BTF,
  * LRO on, interface missing or down, an MTU that leaves no room for the outer header, …). Fails,
@@ -21,6 +22,7 @@ struct preflight_link {
 	struct link_info is;
 	bool other_program; /* has an XDP program, and it is not an earlier lbd's */
 	bool lro;           /* known only for configured interfaces and their ports */
+	struct nic nic;     /* the same */
 };
 
 struct preflight_facts {
@@ -31,6 +33,7 @@ struct preflight_facts {
 	unsigned int kernel_major, kernel_minor;
 	struct preflight_link *links; /* all of this network namespace; owned */
 	size_t link_count;
+	uint32_t cpus;   /* that are online */
 	int links_fault; /* errno: they could not be listed, and none is known */
 	/* 0: it is, or can be made, on a bpffs; ENOTSUP: on something else; other errno: of the
 	 * mount. */

@@ -120,9 +120,11 @@ static void look_at_offloads(const struct config *config, struct preflight_facts
 	for (size_t i = 0; i < out->link_count; i++) {
 		const struct link_info *link = &out->links[i].is;
 
-		if (is_configured(config, link->name) ||
-		    is_configured(config, master_of(out, link)->name))
-			out->links[i].lro = lro_is_on(fd, link->name);
+		if (!is_configured(config, link->name) &&
+		    !is_configured(config, master_of(out, link)->name))
+			continue;
+		out->links[i].lro = lro_is_on(fd, link->name);
+		nic_look("", link->name, &out->links[i].nic);
 	}
 	close(fd);
 }
@@ -179,6 +181,7 @@ static void look(const struct config *config, bool make, struct preflight_facts 
 		.capabilities = effective_capabilities(),
 		.root = !geteuid(),
 		.jit = jit_setting(),
+		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
 		.btf = !access("/sys/kernel/btf/vmlinux", R_OK),
 		.pin_dir_fault = look_at_pin_dir(config->pin_dir, make),
 		.state_dir_fault = look_at_state_dir(config->state_dir, make),
