@@ -5,7 +5,7 @@
 #include "view.h"
 
 /* "192.0.2.10" of "192.0.2.10:80/tcp", "2001:db8::1" of "[2001:db8::1]:80/tcp". */
-static json_t *bare_address(const char *vip)
+json_t *advice_bare_address(const char *vip)
 {
 	if (*vip == '[')
 		return json_stringn(vip + 1, strcspn(vip + 1, "]"));
@@ -14,7 +14,7 @@ static json_t *bare_address(const char *vip)
 
 static json_t *add_address(const char *vip)
 {
-	json_auto_t *address = bare_address(vip);
+	json_auto_t *address = advice_bare_address(vip);
 	const char *text = json_string_value(address);
 
 	return json_sprintf("ip address add %s/%d dev lo", text, strchr(text, ':') ? 128 : 32);

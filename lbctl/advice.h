@@ -6,6 +6,8 @@
 
 #include <jansson.h>
 
+/* "192.0.2.10", without brackets. */
+json_t *advice_bare_address(const char *vip);
 json_t *advice_silence(const char *vip); /* whatever the reason may be */
 /* By what a probe (PROBE of docs/protocol.md) has found; NULL: nothing more than its words say. */
 json_t *advice_probe(const json_t *probe);

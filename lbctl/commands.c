@@ -304,13 +304,16 @@ static struct command table[] = {
 		.verb = "probe",
 		.arguments = {{.name = "POOL"}, {.name = "ADDRESS"}},
 		.summary = "check a backend once now, in the pool or not, and say what came back",
-		.detail = "The check is that of the pool or VIP; without one, whether a TCP "
-			  "connection is accepted. An http or udp check is made in small packets "
-			  "and in packets of full size; one through the tunnel also directly, and "
-			  "if it gets no answer, through the tunnel to the backend's own address: "
-			  "so decapsulation and the VIP's address are told apart. What is known of "
-			  "the backend's health stays. One probe is made at a time. Exits 4 when "
-			  "the check fails. Not on the read-only socket.",
+		.detail =
+			"The check is that of the pool or VIP; without one, whether a TCP "
+			"connection is accepted. An http or udp check is made in small packets "
+			"and in packets of full size; one through the tunnel also directly, and "
+			"if it gets no answer, through the tunnel to the backend's own address: "
+			"so decapsulation and the VIP's address are told apart. With the VIP's own "
+			"address a TCP connection is made as clients make it, from here. What is "
+			"known of "
+			"the backend's health stays. One probe is made at a time. Exits 4 when "
+			"the check fails. Not on the read-only socket.",
 		.examples = {"lbctl backend probe web 10.0.0.9"},
 		.method = "backend.probe",
 		.params = params_backend_reference,
@@ -389,14 +392,23 @@ static struct command table[] = {
 				{.name = "interval",
 				 .value = "DURATION",
 				 .summary = "look at traffic for so long (1s)"},
+				{.name = "compare",
+				 .value = "FILE",
+				 .summary = "with another node, by its lbctl --json status; - is "
+					    "standard input"},
 			},
 		.summary = "look for what is wrong, and say what fixes it",
-		.detail = "Looks at interfaces, the machine, next hops, routes, checks of "
-			  "backends, and at "
-			  "what is dropped meanwhile for another reason than the packet's own. "
-			  "Exits 4 "
-			  "when it finds something.",
-		.examples = {"lbctl doctor", "lbctl --json doctor | jq -r .findings[].problem"},
+		.detail =
+			"Looks at interfaces, the machine, next hops, routes, checks of "
+			"backends, and at "
+			"what is dropped meanwhile for another reason than the packet's own. A "
+			"backend that is silent through the tunnel is probed, and a TCP VIP that "
+			"no packet comes to is asked as a client would: four of them at most, and "
+			"not on the read-only socket. With --compare also whether the other node "
+			"sends flows to the same backends: seed, document, data plane. Exits 4 "
+			"when it finds something.",
+		.examples = {"lbctl doctor", "lbctl --json doctor | jq -r .findings[].problem",
+			     "ssh lb2 lbctl --json status | lbctl doctor --compare -"},
 		.method = "status",
 		.view = view_doctor,
 		.run = doctor_run,

@@ -159,7 +159,7 @@ static int parse_document(const char *name, const char *bytes, size_t length, js
 			  fault.column, fault.text);
 }
 
-static int read_document(const char *file, json_t **document, struct lb_err *err)
+int params_read_file(const char *file, json_t **document, struct lb_err *err)
 {
 	bool standard_input = strcmp(file, "-") == 0;
 	const char *name = standard_input ? "standard input" : file;
@@ -183,7 +183,7 @@ int params_document(const struct invocation *invocation, json_t **params, struct
 {
 	json_t *document = NULL;
 
-	if (read_document(invocation->arguments[0], &document, err))
+	if (params_read_file(invocation->arguments[0], &document, err))
 		return -EINVAL;
 	return give(json_pack("{s:o}", "document", document), params, err);
 }

@@ -20,6 +20,8 @@ int params_backend_reference(const struct invocation *invocation, json_t **param
 			     struct lb_err *err);
 int params_reload(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_apply(const struct invocation *invocation, json_t **params, struct lb_err *err);
+/* A file of JSON, or "-". */
+int params_read_file(const char *file, json_t **document, struct lb_err *err);
 int params_document(const struct invocation *invocation, json_t **params, struct lb_err *err);
 
 /* Adds to params what every change can be told (--dry-run, --force, --max-moved), where it was. */

@@ -128,15 +128,26 @@ static void print_next_hop(FILE *out, const json_t *hop)
 		is(hop, "state", "resolved") ? "resolved" : view_text(hop, "reason"));
 }
 
+static void print_title(FILE *out, const json_t *result)
+{
+	const char *vip = view_text(result, "vip");
+	json_auto_t *address = advice_bare_address(vip);
+
+	if (is(result, "address", json_string_value(address)))
+		fprintf(out, "VIP %s, as clients ask it", vip);
+	else
+		fprintf(out, "backend %s of %s%s", view_text(result, "address"), vip,
+			is_true(result, "in_pool") ? "" : ", not in the pool yet");
+	fprintf(out, ": %s check %s\n", view_text(json_object_get(result, "check"), "type"),
+		is_true(result, "healthy") ? "succeeds" : "fails");
+}
+
 void view_probe(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	json_auto_t *advice = advice_probe(result);
 
 	(void)invocation;
-	fprintf(out, "backend %s of %s%s: %s check %s\n", view_text(result, "address"),
-		view_text(result, "vip"), is_true(result, "in_pool") ? "" : ", not in the pool yet",
-		view_text(json_object_get(result, "check"), "type"),
-		is_true(result, "healthy") ? "succeeds" : "fails");
+	print_title(out, result);
 	print_attempts(out, result);
 	print_next_hop(out, json_object_get(result, "next_hop"));
 	if (json_object_get(result, "refused"))

@@ -35,14 +35,14 @@ static int find_vip(const struct lb_service *service, const char *reference,
 			   pool->name);
 }
 
-/* A backend with the address of a VIP would send to itself. */
-static int check_address(const struct lb_service *service, const struct lb_addr *address,
-			 struct lb_err *err)
+/* A backend with the address of a VIP would send to itself. The VIP's own stands for the VIP. */
+static int check_address(const struct lb_service *service, const struct lb_vip *vip,
+			 const struct lb_addr *address, struct lb_err *err)
 {
 	const size_t at = lb_service_first(service, address);
 	char text[LB_ADDR_TEXT];
 
-	if (at == service->vip_count ||
+	if (at == service->vip_count || lb_addr_equal(&vip->endpoint.address, address) ||
 	    !lb_addr_equal(&service->vips[at].endpoint.address, address))
 		return 0;
 	return lb_err_set(err, LB_ERR_PARAMS, "address", "%s is the address of a VIP",
@@ -69,6 +69,6 @@ int methods_probe(struct methods_context *context, const json_t *params, json_t 
 		ret = at_param(lb_addr_parse(json_string_value(text), &address, err), err,
 			       "address");
 	if (!ret)
-		ret = check_address(service, &address, err);
+		ret = check_address(service, vip, &address, err);
 	return ret ? ret : service_probe(context->service, vip, &address, result, err);
 }

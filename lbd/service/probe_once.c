@@ -49,12 +49,18 @@ struct once {
 
 /* --- before: with the turn --- */
 
+/* The VIP itself is asked, as clients ask it. */
+static bool is_of_client(const struct once *once)
+{
+	return lb_addr_equal(&once->probing.backend, &once->vip.address);
+}
+
 /* The pool's check, or a connection where it has none. */
 static int take_check(struct once *once, const struct lb_vip *vip, struct lb_err *err)
 {
 	struct lb_health *check = &once->check;
 
-	once->checked = vip->pool->health.kind != LB_HEALTH_NONE;
+	once->checked = vip->pool->health.kind != LB_HEALTH_NONE && !is_of_client(once);
 	if (once->checked) {
 		if (schema_copy(&lb_health_schema, &vip->pool->health, check))
 			return lb_err_no_memory(err);
@@ -352,8 +358,7 @@ int service_probe(struct service *service, const struct lb_vip *vip, const struc
 	struct once once = {
 		.service = service,
 		.vip = vip->endpoint,
-		.probing = {.backend = *backend,
-			    .tunnel = vip->pool->health.source == LB_HEALTH_TUNNEL},
+		.probing.backend = *backend,
 		.in_pool = lb_pool_find_backend(vip->pool, backend),
 		.gue = vip->pool->encap == LB_ENCAP_GUE,
 		.family = vip->endpoint.address.family,
@@ -362,6 +367,7 @@ int service_probe(struct service *service, const struct lb_vip *vip, const struc
 
 	if (error)
 		return error;
+	once.probing.tunnel = once.check.source == LB_HEALTH_TUNNEL;
 	LIST_INSERT_HEAD(&service->probings, &once.probing, entry);
 	plan_all(&once);
 	if (once.check.source == LB_HEALTH_TUNNEL)

@@ -370,7 +370,7 @@ def growing():
 
 TUNNEL = dict(CHECKED, health=dict(CHECKED["health"], source="tunnel"), backends=[
     backend("10.0.0.2", 1, 50.0, 1, 60, health=health("unhealthy", "12:00:00", "no SYN-ACK within 500 ms", "12:00:01"))])
-AILING = {"status": ILL, "vip.list": {"vips": [WEB, CHECKED, TUNNEL]}, "iface.list": {"interfaces": [
+AILING = {"status": ILL, "backend.probe": PROBES["10.0.0.2"], "vip.list": {"vips": [WEB, CHECKED, TUNNEL]}, "iface.list": {"interfaces": [
     dict(INTERFACES["interfaces"][1]), {"name": "eth7", "ifindex": 0, "xdp_mode": "detached", "ingress": True, "link": "missing"},
     dict(INTERFACES["interfaces"][0], xdp_mode="detached", link="down", reason="another program has detached it")]}}
 SOUND = {"status": STATUS, "vip.list": {"vips": [WEB]}, "iface.list": {"interfaces": INTERFACES["interfaces"][:1]}}
@@ -378,8 +378,13 @@ SOUND = {"status": STATUS, "vip.list": {"vips": [WEB]}, "iface.list": {"interfac
 
 def examined(replies, verdicts):
     count = growing()
+    asked = [0]
 
     def make(request):
+        if request["method"] == "status" and verdicts == ["drop_no_headroom"]:  # the flow table refuses more and more
+            asked[0] += 1
+            table = dict(ILL["flow_table"], counts=[{"name": "refused", "count": 70000 + 5 * asked[0]}])
+            return {"result": dict(ILL, flow_table=table)}
         if request["method"] != "stats":
             return {"result": replies[request["method"]]}
         result = count(request)["result"]

@@ -219,6 +219,12 @@ SERVER=sound golden doctor_sound "doctor finds nothing where nothing is wrong" <
 doctor --interval 100ms
 --json doctor --interval 100ms
 END
+echo '{"hash_seed": {"digest": "00112233445566aa"}, "document_digest": "fedcba9876543210", "abi": 2}' >other.json
+SERVER=sound golden doctor_compare "doctor compares with another node: seed, document, data plane" <<'END'
+doctor --interval 100ms --compare other.json
+doctor --interval 100ms --compare service.json
+doctor --interval 100ms --compare nosuch.json
+END
 # What lbctl asks of frames that stand in a capture file.
 # asked FORMAT ORDER LINK FRAMES…
 asked() {

@@ -72,6 +72,15 @@ decapsulated() { lab_ip b1 link set dev b0 xdpdrv obj "$O/bpf/decap.bpf.o" sec x
 vip_at_b1() { lab_ip b1 address "$1" "$LAB_VIP4/32" dev lo; }
 all_drain() { lbctl backend drain web "${LAB_BACKEND4[1]}" && lbctl backend drain web "${LAB_BACKEND4[2]}"; }
 none_drains() { lbctl backend undrain web "${LAB_BACKEND4[1]}" && lbctl backend undrain web "${LAB_BACKEND4[2]}"; }
+# b1 takes off the outer header by a device, as with tunl0, where rp_filter is strict.
+filtered() {
+	lab_in balancer ethtool -K l1 tx off >/dev/null && undecapsulated &&
+		{ lab_background b1 tests/lib/tun_decap.py tun0 >"$LAB_DIR/tun"; } && DEVICE=$LAB_PID &&
+		wait_for 10 test -s "$LAB_DIR/tun" && lab_sysctl b1 ipv4/conf/tun0/rp_filter=1 && lab_ip b1 link set tun0 up
+}
+unfiltered() { lab_end "$DEVICE" && decapsulated; }
+routed() { lab_ip router route "$1" 192.0.2.0/24 via "$LAB_BALANCER4"; }
+strict() { lab_sysctl balancer "ipv4/conf/l0/rp_filter=$1"; }
 as_it_was() { restarted '{"xdp_mode": "native"}'; }
 
 # What is broken | how | what doctor says | what fixes it | how it is repaired
@@ -83,7 +92,10 @@ an MTU without room for the outer header|mtu 1500|^warning: l0 has an MTU of 150
 forwarding, and the loop that it makes|forwarding 1|^warning: IPv4 forwarding is on at l0|ip route add blackhole $LAB_VIP4/32|forwarding 0
 a VIP that is this machine's, with a program that listens|listens|^warning: .*$LAB_VIP4|listens|ends_listening
 a backend without decapsulation|undecapsulated|^backend: .*${LAB_BACKEND4[1]} of VIP web is unhealthy: .*does not take off the outer header|modprobe ipip|decapsulated
-a backend that lacks the VIP's address|vip_at_b1 del|^backend: .*${LAB_BACKEND4[1]} of VIP web is unhealthy|ip address add $LAB_VIP4/32 dev lo|vip_at_b1 add
+a backend that lacks the VIP's address|vip_at_b1 del|it lacks the VIP: at the backend|ip address add $LAB_VIP4/32 dev lo|vip_at_b1 add
+a backend whose rp_filter drops what came through the tunnel|filtered|answers directly but nothing that comes through the tunnel|sysctl -w net.ipv4.conf.DEV.rp_filter=0|unfiltered
+a VIP that is not routed here|routed del|^vip: no packet comes to VIP web, and a connection to $LAB_VIP4:80/tcp from this balancer fails|ip route get $LAB_VIP4|routed add
+rp_filter that drops what lbd is to hear|strict 1|^warning: rp_filter is strict at l0|sysctl -w net.ipv4.conf.l0.rp_filter=2|strict 0
 no backend that takes new flows|all_drain|^warning: no backend of VIP web takes new flows|draining|none_drains
 generic mode|restarted {"xdp_mode":"generic"}|^interface: l0 runs XDP in generic mode|"xdp_mode": "native"|as_it_was
 an interface of lbd.json that is not there|restarted {"interfaces":["l0","l9"]}|^interface: interface l9 of lbd.json is missing|ip link|as_it_was
@@ -99,6 +111,23 @@ while IFS='|' read -r what break said fix repair; do
 	step "$what: repaired" "${words[@]}" </dev/null
 	check "$what: nothing is found any more" well_again </dev/null
 done < <(faults)
+
+# --- two nodes ---
+other() { lbctl --json status | jq "${1:-.}" >"$LAB_DIR/other.json"; }
+agrees() { other && lbctl doctor --interval 100ms --compare "$LAB_DIR/other.json"; }
+# differs FILTER PATTERN FIX: the other node's status, edited
+differs() {
+	other "$1"
+	lbctl doctor --interval 100ms --compare - <"$LAB_DIR/other.json" >"$LAB_DIR/said"
+	[ $? = 4 ] && cat "$LAB_DIR/said" && grep -qE "$2" "$LAB_DIR/said" && grep -qF -- "$3" "$LAB_DIR/said"
+}
+check "a node that has the same seed and document is no news" agrees
+check "another hash seed is found" differs '.hash_seed.digest = "0"' '^nodes: .* another hash seed' 'hash_seed in lbd.json'
+check "another document is found" differs '.document_digest = "0"' '^nodes: .* another service document' 'lbctl config diff'
+check "another data plane is found" differs '.abi += 1' '^nodes: .* another version of the data plane' 'same release'
+no_status() { lbctl doctor --compare "$LAB_DIR/lbd.json" 2>&1 | grep -q 'is not the output of "lbctl --json status"'; }
+check "what is no status is refused" no_status
+
 finds_json() { lbctl --json doctor --interval 100ms | jq -e '.findings == []'; }
 check "as JSON the findings are a list" finds_json
 step "nothing remains" lab_down
