@@ -33,7 +33,27 @@ static struct lb_counter traffic_of(const struct vip_facts *facts)
 	return sum;
 }
 
-static json_t *describe_vip(struct service *service, const struct lb_vip *vip, size_t *room)
+/* What is told so far: how many backends may follow, and whose pools' backends are there. */
+struct told {
+	size_t room;
+	bool *pools; /* by their place in the document */
+};
+
+/* Backends of a named pool are told of once, with the first VIP that uses it. */
+static bool backends_follow(const struct lb_service *document, const struct lb_vip *vip,
+			    struct told *told)
+{
+	bool *pool = vip->pool->named ? &told->pools[vip->pool - document->pools] : NULL;
+
+	if ((pool && *pool) || vip->pool->backend_count > told->room)
+		return false;
+	told->room -= vip->pool->backend_count;
+	if (pool)
+		*pool = true;
+	return true;
+}
+
+static json_t *describe_vip(struct service *service, const struct lb_vip *vip, struct told *told)
 {
 	char address[LB_ENDPOINT_TEXT];
 	struct lb_counter traffic;
@@ -52,10 +72,10 @@ static json_t *describe_vip(struct service *service, const struct lb_vip *vip, s
 			   "settled", (int)facts.settled, "moving", (int)facts.moving, "tracked",
 			   (int)facts.tracked, "serving", (json_int_t)serving, "backend_count",
 			   (json_int_t)facts.backend_count);
-	if (facts.backend_count <= *room) {
-		*room -= facts.backend_count;
+	if (vip->pool->named)
+		json_object_set_new(object, "pool", json_string(vip->pool->name));
+	if (backends_follow(service_document(service), vip, told))
 		json_object_set_new(object, "backends", service_backend_states(service, vip));
-	}
 	vip_facts_clear(&facts);
 	return object;
 }
@@ -63,16 +83,18 @@ static json_t *describe_vip(struct service *service, const struct lb_vip *vip, s
 static json_t *describe_vips(struct service *service)
 {
 	const struct lb_service *document;
-	size_t room = STATUS_JSON_BACKENDS;
+	struct told told = {.room = STATUS_JSON_BACKENDS};
 	json_t *vips = json_array();
 
 	service_hold(service);
 	document = service_document(service);
-	for (size_t i = 0; i < document->vip_count; i++) {
-		json_array_append_new(vips, describe_vip(service, &document->vips[i], &room));
+	told.pools = calloc(document->pool_count + 1, sizeof(*told.pools));
+	for (size_t i = 0; told.pools && i < document->vip_count; i++) {
+		json_array_append_new(vips, describe_vip(service, &document->vips[i], &told));
 		worker_yield();
 	}
 	service_let_go(service);
+	free(told.pools);
 	return vips;
 }
 

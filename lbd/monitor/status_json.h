@@ -12,7 +12,7 @@ struct methods_context;
 #define STATUS_JSON_BACKENDS 1000
 
 /* By a worker. {"time", "status": as the method, "verdicts": of the method stats, "events": the last ones, new ones first,
- * "vips": [{"name", "address", "packets", "bytes", "slots", "serving", "backend_count", "backends"?: BACKEND-STATEs}…]} */
+ * "vips": [{"name", "address", "pool"?, "packets", "bytes", "slots", "serving", "backend_count", "backends"?: BACKEND-STATEs}…]} */
 void status_json(struct methods_context *methods, const struct event_counts *events,
 		 struct text *out);
 

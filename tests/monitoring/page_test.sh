@@ -19,7 +19,8 @@ AXE=
 start() {
 	monitoring_up '{}' && lbctl vip add "[$LAB_VIP6]:443/tcp" --name shop --health tcp --health-interval 200ms &&
 		lbctl backend add shop "${LAB_BACKEND6[1]}" && lbctl backend add shop "${LAB_BACKEND6[2]}" &&
-		lab_serve 443 b1 b2 && lab_end "$B3_PID" && lbctl backend drain web "${LAB_BACKEND4[2]}" &&
+		lab_serve 443 b1 b2 && lbctl pool add common --table-size 1021 && lbctl vip add "$LAB_VIP4:1001/tcp" --pool common &&
+		lbctl vip add "$LAB_VIP4:1002/tcp" --pool common && lbctl backend add common "${LAB_BACKEND4[1]}" && lab_end "$B3_PID" && lbctl backend drain web "${LAB_BACKEND4[2]}" &&
 		wait_for 10 eval "lbctl --json vip show web | jq -e 'any(.backends[]; .health.state == \"unhealthy\")'" &&
 		mkdir "$LAB_DIR/pictures"
 }
@@ -34,7 +35,7 @@ install_axe() {
 
 browse() {
 	timeout 250 tests/monitoring/page_tool.py "$LAB_ID-balancer" "$URL"/ "$LAB_DIR/pictures" "$AXE" "${LAB_BACKEND4[3]}" unhealthy refused \
-		drain "2 of 2 backends serve" "1 of 3 backends serve" "Recent events" native
+		drain "2 of 2 backends serve" "1 of 3 backends serve" "Recent events" native "Backends of pool common: see VIP $LAB_VIP4:1001/tcp"
 }
 
 header() {
@@ -53,8 +54,14 @@ nothing_from_elsewhere() {
 }
 
 same_as_status() {
-	diff <(lab_in balancer curl -s --max-time 5 "$URL"/status.json | jq -S '.vips[] | [.name, .address, (.backends | length)]') \
+	diff <(lab_in balancer curl -s --max-time 5 "$URL"/status.json | jq -S '.vips[] | [.name, .address, .backend_count]') \
 		<(lbctl --json vip list | jq -S '.vips[] | [.name, .address, (.backends | length)]')
+}
+
+pool_once() {
+	lab_in balancer curl -s --max-time 5 "$URL"/status.json |
+		jq -e '[.vips[] | select(.pool == "common")] | length == 2 and (map(select(.backends)) | length == 1) and
+			all(.backend_count == 1 and .serving == 1)'
 }
 
 NOTE=$(mktemp)
@@ -62,6 +69,7 @@ at_exit rm -f "$NOTE"
 start >"$NOTE" 2>&1
 check "lbd runs with a dead backend, one that drains, and traffic" test $? = 0 || { cat "$NOTE"; finish; }
 check "status.json has the VIPs and backends of lbctl" same_as_status
+check "backends of a pool are told of once" pool_once
 check "the policy for browsers is strict" strict
 check "the page names nothing of another place" nothing_from_elsewhere
 install_axe || skip "the page by the rules of axe-core" "npm, and its registry"
