@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only
 /* Where does traffic for a balancer come from, and where does it go to?
  *
- * generate writes one IPv4 packet, TCP without payload or UDP with 12 bytes of it, of the next
+ * generate writes one IPv4 or IPv6 packet, TCP without payload or UDP with 12 bytes of it, of the next
  * flow, and sends it out of the interface that it is run on. Every header is written for every
  * packet: pages come back from the receiver as it left them. Checksums are right, since conntrack
  * looks.
@@ -71,7 +71,7 @@ static __always_inline __u32 halves(__be32 word)
 }
 
 /* A memcpy would cast "volatile" away, and clang copy the zeros that it sees. */
-static __always_inline void write_ethernet(struct ethhdr *eth)
+static __always_inline void write_ethernet(struct ethhdr *eth, __u16 type)
 {
 	const volatile __u16 *dst = (const volatile __u16 *)lbgen_config.dst_mac;
 	const volatile __u16 *src = (const volatile __u16 *)lbgen_config.src_mac;
@@ -82,7 +82,7 @@ static __always_inline void write_ethernet(struct ethhdr *eth)
 		((__u16 *)eth->h_dest)[i] = dst[i];
 		((__u16 *)eth->h_source)[i] = src[i];
 	}
-	eth->h_proto = bpf_htons(ETH_P_IP);
+	eth->h_proto = bpf_htons(type);
 }
 
 static __always_inline void write_ip(struct iphdr *ip, __be32 source, __u8 protocol)
@@ -110,8 +110,28 @@ static __always_inline __u32 pseudo_sum(const struct iphdr *ip, __u8 protocol)
 	return halves(ip->saddr) + halves(ip->daddr) + bpf_htons(protocol) + bpf_htons(L4_LENGTH);
 }
 
-static __always_inline void write_tcp(struct tcphdr *tcp, const struct iphdr *ip,
-				      const struct flow *flow)
+/* Returns what pseudo_sum does. */
+static __always_inline __u32 write_ip6(struct ipv6hdr *ip, __be32 source, __u8 protocol)
+{
+	__u32 sum = bpf_htons(protocol) + bpf_htons(L4_LENGTH);
+	__be32 *words = (__be32 *)ip;
+	int i;
+
+	words[0] = bpf_htonl(0x60000000);
+	words[1] = bpf_htons(L4_LENGTH) | (__u32)protocol << 16 | 57u << 24;
+#pragma unroll
+	for (i = 0; i < 4; i++) {
+		const __be32 from = i < 3 ? lbgen_config.source6[i] : source;
+		const __be32 to = lbgen_config.dst_address6[i];
+
+		words[2 + i] = from;
+		words[6 + i] = to;
+		sum += halves(from) + halves(to);
+	}
+	return sum;
+}
+
+static __always_inline void write_tcp(struct tcphdr *tcp, __u32 pseudo, const struct flow *flow)
 {
 	const int syn = (__u32)flow->draw < lbgen_config.syn_share;
 	const __be16 flags = bpf_htons(syn ? 0x5002 : 0x5010);
@@ -123,43 +143,59 @@ static __always_inline void write_tcp(struct tcphdr *tcp, const struct iphdr *ip
 	words[1] = bpf_htonl(1);
 	words[2] = ack;
 	words[3] = flags | (__u32)bpf_htons(64240) << 16;
-	sum = pseudo_sum(ip, IPPROTO_TCP) + halves(words[0]) + halves(words[1]) + halves(ack) +
-	      halves(words[3]);
+	sum = pseudo + halves(words[0]) + halves(words[1]) + halves(ack) + halves(words[3]);
 	words[4] = (__u16)~fold(sum);
 }
 
-static __always_inline void write_udp(struct udphdr *udp, const struct iphdr *ip,
-				      const struct flow *flow)
+static __always_inline void write_udp(struct udphdr *udp, __u32 pseudo, const struct flow *flow)
 {
 	__be32 *words = (__be32 *)udp;
 	__u32 sum;
 
 	words[0] = flow->sport | (__u32)lbgen_config.dst_port << 16;
-	sum = pseudo_sum(ip, IPPROTO_UDP) + halves(words[0]) + bpf_htons(L4_LENGTH);
+	sum = pseudo + halves(words[0]) + bpf_htons(L4_LENGTH);
 	words[1] = bpf_htons(L4_LENGTH) | (~fold(sum) & 0xffff) << 16;
 	words[2] = words[3] = words[4] = 0;
+}
+
+static __always_inline __u8 protocol_of(const struct flow *flow)
+{
+	/* Another part of the draw than write_tcp looks at. */
+	const __u32 draw = (__u16)(flow->draw * 0x9e35u);
+
+	return draw < lbgen_config.udp_share ? IPPROTO_UDP : IPPROTO_TCP;
+}
+
+static __always_inline void write_l4(void *l4, __u8 protocol, __u32 pseudo, const struct flow *flow)
+{
+	if (protocol == IPPROTO_UDP)
+		write_udp(l4, pseudo, flow);
+	else
+		write_tcp(l4, pseudo, flow);
 }
 
 SEC("xdp")
 int generate(struct xdp_md *ctx)
 {
+	void *end = (void *)(long)ctx->data_end;
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	struct iphdr *ip = (void *)(eth + 1);
-	struct tcphdr *tcp = (void *)(ip + 1);
+	struct ipv6hdr *ip6 = (void *)(eth + 1);
 	const struct flow flow = next_flow();
-	/* Another part of the draw than write_tcp looks at. */
-	const __u32 udp_draw = (__u16)(flow.draw * 0x9e35u);
+	const __u8 protocol = protocol_of(&flow);
 
-	if ((void *)(tcp + 1) > (void *)(long)ctx->data_end)
-		return XDP_DROP;
-	write_ethernet(eth);
-	if (udp_draw < lbgen_config.udp_share) {
-		write_ip(ip, flow.source, IPPROTO_UDP);
-		write_udp((void *)tcp, ip, &flow);
-	} else {
-		write_ip(ip, flow.source, IPPROTO_TCP);
-		write_tcp(tcp, ip, &flow);
+	if (lbgen_config.ipv6) {
+		if ((void *)(ip6 + 1) + L4_LENGTH > end)
+			return XDP_DROP;
+		write_ethernet(eth, ETH_P_IPV6);
+		write_l4(ip6 + 1, protocol, write_ip6(ip6, flow.source, protocol), &flow);
+		return XDP_TX;
 	}
+	if ((void *)(ip + 1) + L4_LENGTH > end)
+		return XDP_DROP;
+	write_ethernet(eth, ETH_P_IP);
+	write_ip(ip, flow.source, protocol);
+	write_l4(ip + 1, protocol, pseudo_sum(ip, protocol), &flow);
 	return XDP_TX;
 }
 

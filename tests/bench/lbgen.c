@@ -34,13 +34,15 @@
 static const char help[] =
 	"usage: lbgen --interface NAME --dmac MAC [options] ADDRESS:PORT\n"
 	"\n"
-	"Sends IPv4 packets to a VIP, from an interface whose driver can send XDP frames, and "
+	"Sends IPv4 or IPv6 packets to a VIP, from an interface whose driver can send XDP frames, "
+	"and "
 	"says\n"
 	"which backends they went to. Needs root. For labs and networks of your own.\n"
 	"\n"
 	"  --interface NAME   where packets leave\n"
 	"  --dmac MAC         the balancer's, or the router's on the way to it\n"
-	"  --source PREFIX    clients' addresses (198.18.0.0/15)\n"
+	"  --source PREFIX    clients' addresses (198.18.0.0/15, or 2001:db8:c::/111); at most 31 "
+	"bits vary\n"
 	"  --flows N          how many flows, gone through again and again (1024); a power of "
 	"two,\n"
 	"                     else the next one\n"
@@ -63,14 +65,14 @@ static struct {
 	struct lbgen_config config;
 	uint32_t flows;
 	double rate, seconds;
-	bool json;
+	bool json, source_given, source_ipv6;
 
 	struct lbgen_bpf *program;
 	struct bpf_link *counter;
 	uint64_t packets;
 	double elapsed;
 } gen = {
-	.config = {.source_bits = 17, .src_mac = {2, 0, 0, 0, 0xf1, 0x0d}},
+	.config = {.src_mac = {2, 0, 0, 0, 0xf1, 0x0d}},
 	.flows = 1024,
 	.rate = 10000,
 	.seconds = 10,
@@ -123,9 +125,10 @@ static int open_programs(void)
 
 static int send_packets(uint32_t count)
 {
-	static const uint8_t frame[LBGEN_FRAME_LENGTH];
-	struct xdp_md context = {.data_end = sizeof(frame), .ingress_ifindex = gen.interface};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+	static const uint8_t frame[LBGEN_FRAME6_LENGTH];
+	const uint32_t length = gen.config.ipv6 ? LBGEN_FRAME6_LENGTH : LBGEN_FRAME_LENGTH;
+	struct xdp_md context = {.data_end = length, .ingress_ifindex = gen.interface};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = length,
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = count,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
 	int error = bpf_prog_test_run_opts(bpf_program__fd(gen.program->progs.generate), &options);
@@ -259,32 +262,56 @@ static int parse_mac(const char *text)
 	return mac ? 0 : -1;
 }
 
-static int parse_source(const char *text)
+/* The last word without the bits that vary; the words before it, of IPv6. */
+static int set_source(int source_bits, const __be32 *before, __be32 last)
 {
-	char address[INET_ADDRSTRLEN];
-	struct in_addr v4;
-	int bits;
-
-	if (sscanf(text, "%15[0-9.]/%d", address, &bits) != 2 || bits < 1 || bits > 32 ||
-	    inet_pton(AF_INET, address, &v4) != 1)
+	if (source_bits < 0 || source_bits > 31)
 		return -1;
-	gen.config.source_bits = 32 - bits;
-	gen.config.source = htonl(ntohl(v4.s_addr) >> (32 - bits) << (32 - bits));
+	if (before)
+		memcpy(gen.config.source6, before, sizeof(gen.config.source6));
+	gen.config.source_bits = source_bits;
+	gen.config.source = htonl(ntohl(last) >> source_bits << source_bits);
+	gen.source_ipv6 = before;
 	return 0;
 }
 
+static int parse_source(const char *text)
+{
+	char address[INET6_ADDRSTRLEN];
+	struct in6_addr v6;
+	struct in_addr v4;
+	int bits;
+
+	if (sscanf(text, "%45[0-9a-fA-F.:]/%d", address, &bits) != 2)
+		return -1;
+	gen.source_given = true;
+	if (inet_pton(AF_INET, address, &v4) == 1)
+		return set_source(32 - bits, NULL, v4.s_addr);
+	if (inet_pton(AF_INET6, address, &v6) == 1)
+		return set_source(128 - bits, v6.s6_addr32, v6.s6_addr32[3]);
+	return -1;
+}
+
+/* Of the family that sources are of; without --source, those of the default. */
 static int parse_destination(const char *text)
 {
-	char address[INET_ADDRSTRLEN];
+	char address[INET6_ADDRSTRLEN];
 	struct in_addr v4;
 	unsigned int port;
 
-	if (sscanf(text, "%15[0-9.]:%u", address, &port) != 2 || port > 65535 ||
-	    inet_pton(AF_INET, address, &v4) != 1)
+	gen.config.ipv6 = text[0] == '[';
+	if (gen.config.ipv6 && (sscanf(text, "[%45[0-9a-fA-F.:]]:%u", address, &port) != 2 ||
+				inet_pton(AF_INET6, address, gen.config.dst_address6) != 1))
 		return -1;
-	gen.config.dst_address = v4.s_addr;
+	if (!gen.config.ipv6 && (sscanf(text, "%15[0-9.]:%u", address, &port) != 2 ||
+				 inet_pton(AF_INET, address, &v4) != 1))
+		return -1;
+	if (!gen.config.ipv6)
+		gen.config.dst_address = v4.s_addr;
 	gen.config.dst_port = htons(port);
-	return 0;
+	if (!gen.source_given)
+		parse_source(gen.config.ipv6 ? "2001:db8:c::/111" : "198.18.0.0/15");
+	return port > 65535 || gen.source_ipv6 != gen.config.ipv6 ? -1 : 0;
 }
 
 static int parse_share(const char *text, __u32 *share)
@@ -368,7 +395,6 @@ static int parse_options(int argc, char **argv)
 	const struct ether_addr none = {{0}};
 	int option, index;
 
-	gen.config.source = htonl(0xc6120000);
 	while ((option = getopt_long(argc, argv, "", options, &index)) != -1) {
 		if (option == 'h') {
 			fputs(help, stdout);

@@ -6,16 +6,19 @@
 #include <linux/types.h>
 
 #define LBGEN_FRAME_LENGTH 60
+#define LBGEN_FRAME6_LENGTH 74
 #define LBGEN_SHARE_ALL 65536u
 
 struct lbgen_config {
 	__u8 dst_mac[6];
 	__u8 src_mac[6];
 	__be32 dst_address;
-	__be32 source; /* first client's address */
+	__be32 source; /* first client's address; of IPv6 its last word */
+	__be32 dst_address6[4], source6[3];
 	__be16 dst_port;
 	__u8 source_bits; /* so many low bits of the source address vary */
 	__u8 spoof;       /* every packet of a flow of its own */
+	__u8 ipv6;
 	/* Of LBGEN_SHARE_ALL flows (or packets, when spoofed), how many are UDP, and of the others
 	 * how many send SYNs; the rest sends ACKs. */
 	__u32 udp_share;

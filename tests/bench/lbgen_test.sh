@@ -42,7 +42,7 @@ in_node() {
 frames() {
 	local listener
 	rm -f "$work/ready"
-	in_node b python3 -B tests/bench/lbgen_frames.py b0 "$work/ready" >"$work/frames" &
+	in_node b python3 -B tests/bench/lbgen_frames.py b0 "$work/ready" "${FAMILY:-4}" >"$work/frames" &
 	listener=$! # wait_for changes it
 	wait_for 10 test -e "$work/ready" &&
 		in_node a "$lbgen" --interface a0 --dmac "$MAC" --json "$@" >"$work/sent" && wait "$listener"
@@ -57,6 +57,18 @@ finds() {
 	local expression=$1
 	shift
 	frames "$@" && holds "$work/frames" ".frames == \$sent.packets and .wrong == {} and ($expression)"
+}
+
+finds6() {
+	FAMILY=6 finds "$@"
+}
+
+first_frame6_is() {
+	FAMILY=6 frames --source 2001:db8:5::/112 --flows 1 --rate 500 --seconds 0.5 '[2001:db8:64::1]:443' || return
+	check_equal "the frame is that of an established TCP connection over IPv6" \
+		"$(printf %s 86dd 60000000 0014 06 39 20010db8000500000000000000000000 20010db8006400000000000000000001 \
+			0400 01bb)" \
+		"$(jq -r '.first[24:116]' "$work/frames")"
 }
 
 first_frame_is() {
@@ -86,6 +98,7 @@ rejects() {
 
 check "two namespaces and a link" set_up || finish
 first_frame_is || :
+first_frame6_is || :
 check "256 flows are gone through, as ACKs with good checksums" \
 	finds '.flows == 256 and .kinds == {"ack": .frames}' --flows 256 --rate 4000 --seconds 0.5 192.0.2.10:443
 check "half of the flows send SYNs, a quarter is UDP, as asked" \
@@ -94,10 +107,16 @@ check "half of the flows send SYNs, a quarter is UDP, as asked" \
 	--flows 1024 --syn 50 --udp 25 --rate 8000 --seconds 0.5 192.0.2.10:443
 check "a flood is of random flows" finds '.flows > .frames * 0.99 and .kinds == {"syn": .frames}' \
 	--spoof --syn 100 --rate 8000 --seconds 0.5 192.0.2.10:443
+check "IPv6 packets are of as many flows, and have good checksums" \
+	finds6 '.flows == 1024 and .kinds.udp / .frames > 0.2 and .kinds.udp / .frames < 0.3 and
+		.kinds.syn / .frames > 0.3 and .kinds.syn / .frames < 0.45' \
+	--flows 1024 --syn 50 --udp 25 --rate 8000 --seconds 0.5 '[2001:db8:64::1]:443'
 check "the rate is kept" finds '.frames > 200 and .frames <= 2100' --rate 4000 --seconds 0.5 192.0.2.10:443
 check "what comes back encapsulated is counted by backend" counts_backends --rate 20000 --seconds 0.5
 check "the report can be read" in_words
 check "an unknown option is wrong usage" rejects --interface a0 --dmac "$MAC" --nonsense 192.0.2.10:443
 check "an address without a port is wrong usage" rejects --interface a0 --dmac "$MAC" 192.0.2.10
+check "so are clients of the other family" \
+	rejects --interface a0 --dmac "$MAC" --source 198.18.0.0/15 '[2001:db8::1]:443'
 check "a MAC address is needed" rejects --interface a0 192.0.2.10:443
 finish
