@@ -53,6 +53,7 @@ static const struct kind {
 	[LANE_DNAT] = {"dnat", KERNEL, LANE_DNAT, true, false},
 	[LANE_IPVS] = {"ipvs", KERNEL, LANE_IPVS, true, false},
 	[LANE_SECOND_PORT] = {"lb-second-port", BALANCER, LANE_LB, false, false},
+	[LANE_LB6] = {"lb6", BALANCER, LANE_LB6, false, false},
 };
 
 bool lane_is_slow(enum lane_number number)
@@ -76,6 +77,11 @@ struct lane {
 };
 
 static struct datapath *balancer_of_lane_lb; /* LANE_SECOND_PORT is a port of it */
+
+static bool is_ipv6(const struct lane *lane)
+{
+	return lane->number == LANE_LB6;
+}
 
 static int fail(const struct lane *lane, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -137,9 +143,9 @@ static unsigned int interface(const struct lane *lane, const char *prefix)
 /* --- the middle --- */
 
 /* Two VIPs, with members of their own, so that there can be one for each of two ports. */
-static struct bench_case balanced_case(void)
+static struct bench_case balanced_case(const struct lane *lane)
 {
-	struct bench_case of = case_get(0);
+	struct bench_case of = is_ipv6(lane) ? case_named("tcp6-1m") : case_get(0);
 
 	of.vips = of.pools = 2;
 	of.flows = MILLION;
@@ -187,7 +193,7 @@ static int open_second_port(struct lane *lane)
 
 static int open_balancer(struct lane *lane)
 {
-	const struct bench_case of = balanced_case();
+	const struct bench_case of = balanced_case(lane);
 	const unsigned int egress = lane->kind->through ? lane->out : lane->in;
 
 	if (lane->number == LANE_SECOND_PORT)
@@ -206,7 +212,7 @@ static int open_balancer(struct lane *lane)
 
 static int open_rival(struct lane *lane)
 {
-	const struct bench_case of = balanced_case();
+	const struct bench_case of = balanced_case(lane);
 
 	lane->plan = plan_new(&of);
 	lane->rival = lane->plan ? rival_new(&of, lane->plan, MILLION) : NULL;
@@ -270,6 +276,8 @@ static int open_sink(struct lane *lane)
 
 static void set_generator(const struct lane *lane, struct lbgen_config *config)
 {
+	__be32 address[4];
+
 	*config = (struct lbgen_config){
 		.dst_mac = {2, 0, 0, 0, 1, lane->number},
 		.src_mac = {2, 0, 0, 0, 2, lane->number},
@@ -278,6 +286,13 @@ static void set_generator(const struct lane *lane, struct lbgen_config *config)
 		.dst_port = htons(CASE_PORT),
 		.source_bits = 17,
 	};
+	if (!is_ipv6(lane))
+		return;
+	config->ipv6 = 1;
+	config->source = 0;
+	inet_pton(AF_INET6, case_source(6), address);
+	memcpy(config->source6, address, sizeof(config->source6));
+	inet_pton(AF_INET6, case_vip(&(struct bench_case){.family = 6}), config->dst_address6);
 }
 
 static int open_generator(struct lane *lane)
@@ -435,9 +450,10 @@ static void set_policy(int policy)
 
 static int run(struct lane *lane, uint32_t packets, struct burst *burst)
 {
-	static const uint8_t frame[LBGEN_FRAME_LENGTH];
-	struct xdp_md context = {.data_end = sizeof(frame), .ingress_ifindex = lane->source};
-	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = sizeof(frame),
+	static const uint8_t frame[LBGEN_FRAME6_LENGTH];
+	const uint32_t length = is_ipv6(lane) ? LBGEN_FRAME6_LENGTH : LBGEN_FRAME_LENGTH;
+	struct xdp_md context = {.data_end = length, .ingress_ifindex = lane->source};
+	LIBBPF_OPTS(bpf_test_run_opts, options, .data_in = frame, .data_size_in = length,
 		    .ctx_in = &context, .ctx_size_in = sizeof(context), .repeat = packets,
 		    .flags = BPF_F_TEST_XDP_LIVE_FRAMES, .batch_size = BATCH);
 	double begin;

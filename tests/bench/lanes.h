@@ -23,7 +23,8 @@ enum lane_number {
 	LANE_FORWARD, /* the kernel's routing */
 	LANE_DNAT,    /* nftables; set up by live.sh, as is IPVS */
 	LANE_IPVS,
-	LANE_SECOND_PORT, /* in11, another interface of LANE_LB's balancer */
+	LANE_SECOND_PORT, /* in12, another interface of LANE_LB's balancer */
+	LANE_LB6,         /* IPv6 in IPv6 */
 	LANE_COUNT
 };
 

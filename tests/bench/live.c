@@ -46,6 +46,7 @@ static struct row {
 	{.name = "encap-1m", .lane = LANE_ENCAP, .flows = MILLION},
 	{.name = "lb-1m", .lane = LANE_LB, .flows = MILLION},
 	{.name = "lb-twin-1m", .lane = LANE_LB_TWIN, .flows = MILLION},
+	{.name = "lb6-1m", .lane = LANE_LB6, .flows = MILLION},
 	{.name = "lb-redirect-1m", .lane = LANE_LB_REDIRECT, .flows = MILLION},
 	{.name = "lru-1m", .lane = LANE_LRU, .flows = MILLION},
 	{.name = "lb-generic-1m", .lane = LANE_LB_GENERIC, .flows = MILLION},

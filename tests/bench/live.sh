@@ -15,7 +15,8 @@ shift
 cd "$(dirname "$0")/../.."
 id=lbb$$
 lanes=12 # 0 … 11
-second_port_of=3
+second_port=12 second_port_of=3
+ipv6=13
 forward=9 dnat=10 ipvs=11
 nodes=()
 
@@ -106,11 +107,11 @@ set_up_ipvs() {
 modprobe -qa veth sch_ingress cls_bpf 2>/dev/null || :
 node g
 node s
-for ((n = 0; n < lanes; n++)); do
+for n in $(seq 0 $((lanes - 1))) "$ipv6"; do
 	node "u$n"
 	lane "$n" "u$n"
 done
-lane "$lanes" "u$second_port_of"
+lane "$second_port" "u$second_port_of"
 set_up_forward
 without=()
 set_up_dnat 2>/dev/null || without+=(--without dnat)
