@@ -57,7 +57,7 @@ endif
 
 # A release has the programs that were tested, compiled, and makes no others: BPF=source compiles them here.
 BPF := $(if $(wildcard prebuilt/bpf/lb.bpf.o),prebuilt,source)
-all: $(O)/lbd/lbd $(O)/lbctl/lbctl $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
+all: $(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
 
 ifeq ($(BPF),prebuilt)
 $(PROGRAMS) $(PROGRAMS:.bpf.o=.skel.h): $(O)/%: prebuilt/%
@@ -107,6 +107,10 @@ $(O)/lib/%.a:
 	$(Q)rm -f $@ && $(AR) qcs $@ $^ # q: two rooms may have a file of one name
 
 $(O)/lbd/lbd: $(O)/lbd/main.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
+# Modules of lbd/simulate/ come first, and so take the place of those that touch the kernel.
+SIMULATE_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/simulate/*.c))
+$(O)/lbd/lbd-simulate: $(O)/lbd/main.o $(SIMULATE_OBJ) $(O)/lib/liblbd.a $(O)/lib/libapi.a
+$(O)/lbd/lbd-simulate: LDFLAGS += -Wl,--as-needed
 $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
 $(O)/lib/libpacket.a: $(PACKET_OBJ)
 $(PACKET): %: %.o $(O)/lib/libpacket.a
@@ -120,7 +124,7 @@ $(FAKED): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reall
 $(UNIT) $(PACKET) $(TOOLS) $(BENCH): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: LDLIBS = -ljansson
 $(UNIT) $(PACKET): LDLIBS += -lcmocka
-$(O)/lbd/lbd $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
+$(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 
@@ -335,6 +339,7 @@ install: all
 	$(Q)install -d -m 755 $(DESTDIR)/etc/lbd $(BASH_COMPLETIONS) \
 		$(addprefix $(DESTDIR)$(PREFIX)/,bin sbin lib/lbd) $(UNITS) $(SHARE)/man/man5 $(SHARE)/man/man8
 	$(Q)install -m 755 $(O)/lbd/lbd $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 755 $(O)/lbd/lbd-simulate $(DESTDIR)$(PREFIX)/lib/lbd
 	$(Q)install -m 755 $(O)/lbctl/lbctl $(DESTDIR)$(PREFIX)/bin
 	$(Q)install -m 644 $(O)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/lib/lbd
 	$(Q)install -m 644 docs/man/*.5 $(SHARE)/man/man5

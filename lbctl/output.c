@@ -45,6 +45,13 @@ static void print_json(FILE *out, const json_t *value)
 	fputc('\n', out);
 }
 
+/* On standard error, so that what is printed can still be read by programs. */
+static void tell_simulation(const json_t *result)
+{
+	if (json_is_true(json_object_get(result, "simulated")))
+		fprintf(stderr, "lbctl: this lbd simulates: no packet is balanced\n");
+}
+
 static void json_result(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	(void)invocation;
@@ -82,6 +89,7 @@ int output_open(struct output *output, bool json)
 void output_result(struct output *output, const struct invocation *invocation, const json_t *result)
 {
 	output->format->result(output->out, invocation, result);
+	tell_simulation(result);
 }
 
 enum exit_code output_error(struct output *output, const struct invocation *invocation,

@@ -161,6 +161,8 @@ static void print_interfaces(FILE *out, const json_t *result)
 void view_top(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	(void)invocation;
+	if (json_is_true(json_object_get(result, "simulated")))
+		fprintf(out, "simulated: no packet is balanced\n");
 	print_sums(out, json_object_get(result, "verdicts"));
 	print_interfaces(out, result);
 	print_drops(out, result);

@@ -32,6 +32,7 @@
 #include "plane/seed.h"
 #include "control/preflight_again.h"
 #include "host/privileges.h"
+#include "host/simulation.h"
 #include "service/service.h"
 #include "host/state.h"
 #include "control/status_line.h"
@@ -65,12 +66,15 @@ struct daemon {
 	struct turns *turns;
 	struct worker *changes, *reads, *facts, *probes, *upkeep, *scrapes;
 	bool reset_flows;
-	int state_fd; /* holds the lock */
+	bool only_start; /* and end again */
+	int state_fd;    /* holds the lock */
 };
 
 static const char usage[] =
 	"usage: lbd [--config FILE] [--check | --check-pinned | --reset-flows | --detach]\n"
 	"       lbd --detach --pin-dir DIR\n"
+	"       lbd --simulate [--config FILE] [--services FILE] [--socket PATH] [--rate N] "
+	"[--check]\n"
 	"       lbd --version | --help\n"
 	"\n"
 	"  --config FILE  how lbd runs (" LB_CONFIG_DEFAULT " unless given); see lbd.json(5)\n"
@@ -82,6 +86,11 @@ static const char usage[] =
 	"                 all connections\n"
 	"  --detach       take the data plane away: nothing is balanced from then on\n"
 	"  --pin-dir DIR  the data plane pinned in DIR, without reading FILE (with --detach)\n"
+	"  --simulate     everything but the kernel, without rights: to try changes. Nothing is\n"
+	"                 balanced or kept; with --check it only says whether it would start\n"
+	"  --services FILE  the service document to simulate (none); - is standard input\n"
+	"  --socket PATH  where the simulation answers (lbd-simulate.sock)\n"
+	"  --rate N       packets a second that the simulation counts (1000)\n"
 	"\n"
 	"What is balanced is changed with lbctl(8) while lbd runs. Once started, the data plane "
 	"goes\n"
@@ -489,9 +498,12 @@ static int run(struct daemon *daemon)
 	} else {
 		apply_services(daemon);
 		announce(daemon);
-		turns_dispatch(daemon->turns);
+		if (!daemon->only_start)
+			turns_dispatch(daemon->turns);
 		notify_stopping(daemon->notify);
-		log_line(LOG_LEVEL_INFO, "stopping; the data plane stays and goes on forwarding");
+		log_line(LOG_LEVEL_INFO, simulation_is_on() ? "stopping; nothing remains"
+							    : "stopping; the data plane stays and "
+							      "goes on forwarding");
 	}
 	stop(daemon);
 	return status;
@@ -510,6 +522,8 @@ struct arguments {
 	const char *path;
 	const char *pin_dir; /* NULL: that of lbd.json */
 	bool reset_flows;
+	bool simulate;
+	struct simulation_options simulation;
 };
 
 static enum action refuse_arguments(int argc, char **argv, const struct arguments *arguments,
@@ -519,9 +533,35 @@ static enum action refuse_arguments(int argc, char **argv, const struct argument
 		fprintf(stderr, "lbd: unexpected argument \"%s\"\n", argv[optind]);
 	else if (arguments->pin_dir && action != ACTION_DETACH)
 		fprintf(stderr, "lbd: --pin-dir goes with --detach only\n");
+	else if (!arguments->simulate &&
+		 (arguments->simulation.services || arguments->simulation.socket ||
+		  arguments->simulation.rate))
+		fprintf(stderr, "lbd: --services, --socket and --rate go with --simulate only\n");
+	else if (arguments->simulate && action != ACTION_RUN && action != ACTION_CHECK)
+		fprintf(stderr, "lbd: of a simulation nothing is pinned\n");
 	else
 		return action;
 	return ACTION_USAGE;
+}
+
+static int read_simulation(int option, struct arguments *arguments)
+{
+	struct simulation_options *simulation = &arguments->simulation;
+	char *end = "";
+
+	if (option == 's')
+		arguments->simulate = true;
+	else if (option == 'S')
+		simulation->services = optarg;
+	else if (option == 'o')
+		simulation->socket = optarg;
+	else
+		simulation->rate = (uint32_t)strtoul(optarg, &end, 10);
+	if (!*end && simulation->rate <= SIMULATION_RATE_MAX)
+		return 0;
+	fprintf(stderr, "lbd: --rate must be a number up to %u, not \"%s\"\n", SIMULATION_RATE_MAX,
+		optarg);
+	return -EINVAL;
 }
 
 /* What the command line asks for; version and help are answered here. */
@@ -534,6 +574,10 @@ static enum action read_arguments(int argc, char **argv, struct arguments *argum
 		{"reset-flows", no_argument, NULL, 'r'},
 		{"detach", no_argument, NULL, 'd'},
 		{"pin-dir", required_argument, NULL, 'p'},
+		{"simulate", no_argument, NULL, 's'},
+		{"services", required_argument, NULL, 'S'},
+		{"socket", required_argument, NULL, 'o'},
+		{"rate", required_argument, NULL, 'n'},
 		{"version", no_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
 		{NULL, 0, NULL, 0},
@@ -554,6 +598,9 @@ static enum action read_arguments(int argc, char **argv, struct arguments *argum
 			action = ACTION_DETACH;
 		} else if (option == 'p') {
 			arguments->pin_dir = optarg;
+		} else if (strchr("sSon", option)) {
+			if (read_simulation(option, arguments))
+				return ACTION_USAGE;
 		} else if (option == 'v') {
 			puts("lbd " LB_VERSION);
 			return ACTION_DONE;
@@ -624,6 +671,26 @@ static int check_pinned(struct config *config)
 	return error ? EXIT_REFUSED : EXIT_SUCCESS;
 }
 
+static int simulate(char **argv, struct daemon *daemon, struct arguments *arguments,
+		    enum action action)
+{
+	struct lb_err err = {0};
+	int status;
+
+	if (!arguments->simulation.rate)
+		arguments->simulation.rate = SIMULATION_RATE;
+	if (simulation_begin(argv, &arguments->simulation, &daemon->config, &err)) {
+		log_error(&err);
+		return EXIT_REFUSED;
+	}
+	daemon->only_start = action == ACTION_CHECK;
+	status = run(daemon);
+	if (daemon->only_start && status == EXIT_SUCCESS)
+		printf("%s: ok\n", arguments->simulation.services ? arguments->simulation.services
+								  : arguments->path);
+	return status;
+}
+
 int main(int argc, char **argv)
 {
 	static struct daemon daemon;
@@ -644,6 +711,8 @@ int main(int argc, char **argv)
 		log_error(&err);
 		return EXIT_REFUSED;
 	}
+	if (arguments.simulate || simulation_is_on())
+		return simulate(argv, &daemon, &arguments, action);
 	if (action == ACTION_DETACH)
 		return detach(daemon.config.pin_dir);
 	if (action == ACTION_CHECK_PINNED)

@@ -18,6 +18,7 @@
 #include "methods_trace.h"
 #include "preflight_again.h"
 #include "verdict_text.h"
+#include "../host/simulation.h"
 #include "../host/worker.h"
 #include "../service/siphash.h"
 
@@ -656,6 +657,8 @@ int methods_call(void *user, const struct peer *peer, const struct lb_request *r
 	} else {
 		return unknown_method(request->method, err);
 	}
+	if (!ret && *result && simulation_is_on())
+		json_object_set_new(*result, "simulated", json_true());
 	return ret || *result ? ret : lb_err_no_memory(err);
 }
 

@@ -13,6 +13,7 @@
 #include "../api/version.h"
 #include "../control/methods.h"
 #include "../control/methods_interfaces.h"
+#include "../host/simulation.h"
 #include "../host/worker.h"
 #include "../service/facts.h"
 #include "event_log.h"
@@ -64,11 +65,12 @@ static void tell_process(const struct metrics_source *from, const struct metric_
 		{"version", LB_VERSION},
 		{"abi", abi},
 		{"kernel", uname(&system) ? "" : system.release},
+		{"simulated", "true"},
 	};
 
 	snprintf(abi, sizeof(abi), "%d", LB_ABI_VERSION);
 	labels(to, NULL, 0);
-	to->value(to->user, METRIC_BUILD, build, 3, 1);
+	to->value(to->user, METRIC_BUILD, build, simulation_is_on() ? 4 : 3, 1);
 	value(to, METRIC_STARTED, (double)from->started_s);
 	value(to, METRIC_CPU, (double)lb_clock_ns(CLOCK_PROCESS_CPUTIME_ID) / 1e9);
 	value(to, METRIC_RESIDENT, resident_bytes());

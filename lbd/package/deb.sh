@@ -22,7 +22,7 @@ umask 022
 
 finish_files() {
 	local doc=$root/usr/share/doc/lbd
-	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root"/usr/{bin,sbin}/*
+	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root"/usr/{bin,sbin}/* "$root"/usr/lib/lbd/lbd-simulate
 	gzip -9n "$root"/usr/share/man/man*/*
 	install -d -m 755 "$doc"
 	install -m 644 README.md docs/deploy.md docs/design.md docs/protocol.md docs/benchmark.md docs/benchmark-*.svg "$doc"

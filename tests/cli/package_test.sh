@@ -45,6 +45,7 @@ check "made twice, it is the same byte for byte" cmp "$DIR/first.deb" "$DEB"
 check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./etc/lbd/lbd.json
 -rwxr-xr-x ./usr/bin/lbctl
 -rw-r--r-- ./usr/lib/lbd/decap.bpf.o
+-rwxr-xr-x ./usr/lib/lbd/lbd-simulate
 -rw-r--r-- ./usr/lib/systemd/system/lbd-reset-flows.service
 -rw-r--r-- ./usr/lib/systemd/system/lbd.service
 -rwxr-xr-x ./usr/sbin/lbd

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is the data plane, without a kernel? The same tables in plain memory, edited in the same way. */
+#include "simulate.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "../api/clock.h"
+#include "../plane/datapath.h"
+#include "../plane/numbers.h"
+#include "../plane/trace.h"
+
+struct datapath {
+	struct plane plane;
+	struct simulated_entry *entries;
+	size_t entry_count, entry_room;
+	struct lb_counter *counters, *vip_counters;
+	uint64_t verdicts[LB_VERDICT_COUNT];
+	uint64_t bytes;
+	int64_t made_s; /* since 1970 */
+};
+
+static struct datapath *datapath_now;
+
+struct datapath *simulated_datapath(void)
+{
+	return datapath_now;
+}
+
+/* --- VIP entries --- */
+
+static struct simulated_entry *find(const struct datapath *datapath,
+				    const struct lb_endpoint *endpoint)
+{
+	for (size_t i = 0; i < datapath->entry_count; i++)
+		if (!lb_endpoint_compare(&datapath->entries[i].endpoint, endpoint))
+			return &datapath->entries[i];
+	return NULL;
+}
+
+static int vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		   const struct lb_vip_value *value, struct lb_err *err)
+{
+	struct simulated_entry *entry = find(datapath, endpoint);
+
+	if (!entry && datapath->entry_count == datapath->entry_room) {
+		const size_t room = datapath->entry_room * 2 + 64;
+		void *more = reallocarray(datapath->entries, room, sizeof(*datapath->entries));
+
+		if (!more)
+			return lb_err_no_memory(err);
+		datapath->entries = more;
+		datapath->entry_room = room;
+	}
+	if (!entry)
+		entry = &datapath->entries[datapath->entry_count++];
+	*entry = (struct simulated_entry){.endpoint = *endpoint, .value = *value};
+	return 0;
+}
+
+static int vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		   struct lb_err *err)
+{
+	struct simulated_entry *entry = find(datapath, endpoint);
+
+	(void)err;
+	if (entry)
+		*entry = datapath->entries[--datapath->entry_count];
+	return 0;
+}
+
+static void each_vip(struct datapath *datapath,
+		     void (*each)(void *user, const struct lb_endpoint *endpoint,
+				  const struct lb_vip_value *value),
+		     void *user)
+{
+	for (size_t i = 0; i < datapath->entry_count; i++)
+		each(user, &datapath->entries[i].endpoint, &datapath->entries[i].value);
+}
+
+static bool is_own(const struct simulated_entry *entry)
+{
+	return !(entry->value.flags & (LB_VIP_ADDRESS_ONLY | LB_VIP_FRAGMENTS_ONLY));
+}
+
+const struct simulated_entry *simulated_vip(const struct datapath *datapath, size_t place)
+{
+	for (size_t i = 0; i < datapath->entry_count; i++)
+		if (is_own(&datapath->entries[i]) && !place--)
+			return &datapath->entries[i];
+	return NULL;
+}
+
+const struct simulated_entry *simulated_find(const struct datapath *datapath,
+					     const struct lb_endpoint *endpoint)
+{
+	struct lb_endpoint any = *endpoint;
+	const struct simulated_entry *entry = find(datapath, endpoint);
+
+	any.port = 0;
+	if (!entry)
+		entry = find(datapath, &any);
+	return entry && is_own(entry) ? entry : NULL;
+}
+
+/* --- counters --- */
+
+static int egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use)
+{
+	(void)datapath;
+	(void)ifindex;
+	(void)in_use;
+	return 0;
+}
+
+static int counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+{
+	*out = datapath->counters[member];
+	return 0;
+}
+
+static int counters_reset(struct datapath *datapath, uint32_t member)
+{
+	datapath->counters[member] = (struct lb_counter){0};
+	return 0;
+}
+
+static int vip_counters(struct datapath *datapath, uint32_t number, struct lb_counter *out)
+{
+	*out = datapath->vip_counters[number];
+	return 0;
+}
+
+static int vip_counters_reset(struct datapath *datapath, uint32_t number)
+{
+	datapath->vip_counters[number] = (struct lb_counter){0};
+	return 0;
+}
+
+static int flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT])
+{
+	(void)datapath;
+	memset(out, 0, LB_FLOW_COUNT_COUNT * sizeof(*out));
+	return 0;
+}
+
+static void count(struct lb_counter *counter, uint32_t bytes)
+{
+	counter->packets++;
+	counter->bytes += bytes;
+}
+
+void simulated_count(struct datapath *datapath, const struct lb_vip_value *vip, uint64_t hash,
+		     uint32_t bytes)
+{
+	const uint32_t slot = (uint32_t)((hash >> 32) * vip->slots_size >> 32);
+	const uint16_t member = lb_slot_current(datapath->plane.slots[vip->slots_start + slot]);
+
+	count(&datapath->vip_counters[vip->number], bytes);
+	if (member == LB_NONE) {
+		datapath->verdicts[LB_DROP_NO_BACKEND]++;
+		return;
+	}
+	datapath->verdicts[LB_TX]++;
+	count(&datapath->counters[member], bytes);
+}
+
+/* --- life --- */
+
+static void *take(struct datapath *datapath, size_t entries, size_t bytes, int fill)
+{
+	void *memory = malloc(entries * bytes);
+
+	datapath->bytes += entries * bytes;
+	return memory ? memset(memory, fill, entries * bytes) : NULL;
+}
+
+static uint32_t buckets_for(uint32_t flows)
+{
+	uint32_t buckets = 1;
+
+	while (buckets < flows / LB_FLOW_WAYS)
+		buckets *= 2;
+	return buckets;
+}
+
+static bool make_tables(struct datapath *datapath, const struct datapath_options *options)
+{
+	struct plane *plane = &datapath->plane;
+	const uint32_t vips = numbers_for_vips(options->vips);
+
+	plane->bucket_count = buckets_for(options->flows);
+	plane->slots = take(datapath, options->slots, sizeof(*plane->slots), 0xff);
+	plane->vip_pools = take(datapath, vips, sizeof(*plane->vip_pools), 0xff);
+	plane->members = take(datapath, options->members, sizeof(*plane->members), 0);
+	plane->nexthops = take(datapath, LB_NEXTHOPS_MAX, sizeof(*plane->nexthops), 0);
+	plane->tuning = take(datapath, 1, sizeof(*plane->tuning), 0);
+	plane->flows = take(datapath, plane->bucket_count, sizeof(*plane->flows), 0);
+	datapath->counters = take(datapath, options->members, sizeof(*datapath->counters), 0);
+	datapath->vip_counters = take(datapath, vips, sizeof(*datapath->vip_counters), 0);
+	return plane->slots && plane->vip_pools && plane->members && plane->nexthops &&
+	       plane->tuning && plane->flows && datapath->counters && datapath->vip_counters;
+}
+
+int datapath_open(const struct datapath_options *options, struct datapath **out, struct lb_err *err)
+{
+	struct datapath *datapath = calloc(1, sizeof(*datapath));
+
+	if (!datapath || !make_tables(datapath, options)) {
+		datapath_close(datapath);
+		return lb_err_no_memory(err);
+	}
+	datapath->made_s = lb_clock_ns(CLOCK_REALTIME) / 1000000000;
+	datapath->plane.datapath = datapath;
+	datapath->plane.vip_set = vip_set;
+	datapath->plane.vip_del = vip_del;
+	datapath->plane.each_vip = each_vip;
+	datapath->plane.egress_set = egress_set;
+	datapath->plane.counters = counters;
+	datapath->plane.counters_reset = counters_reset;
+	datapath->plane.vip_counters = options->vip_counters ? vip_counters : NULL;
+	datapath->plane.vip_counters_reset = options->vip_counters ? vip_counters_reset : NULL;
+	datapath->plane.flow_counts = flow_counts;
+	*out = datapath_now = datapath;
+	return 0;
+}
+
+void datapath_close(struct datapath *datapath)
+{
+	if (!datapath)
+		return;
+	free(datapath->plane.slots);
+	free(datapath->plane.vip_pools);
+	free(datapath->plane.members);
+	free(datapath->plane.nexthops);
+	free(datapath->plane.tuning);
+	free(datapath->plane.flows);
+	free(datapath->counters);
+	free(datapath->vip_counters);
+	free(datapath->entries);
+	free(datapath);
+}
+
+/* --- what is asked of it --- */
+
+struct plane datapath_plane(struct datapath *datapath)
+{
+	return datapath->plane;
+}
+
+struct lb_member *datapath_members(struct datapath *datapath)
+{
+	return datapath->plane.members;
+}
+
+int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT])
+{
+	memcpy(out, datapath->verdicts, sizeof(datapath->verdicts));
+	return 0;
+}
+
+uint64_t datapath_memory_bytes(const struct datapath *datapath)
+{
+	return datapath->bytes;
+}
+
+bool datapath_adopted(const struct datapath *datapath)
+{
+	(void)datapath;
+	return false;
+}
+
+bool datapath_holds(const struct datapath *datapath, uint32_t ifindex)
+{
+	(void)datapath;
+	(void)ifindex;
+	return true;
+}
+
+void datapath_detach_others(struct datapath *datapath)
+{
+	(void)datapath;
+}
+
+bool datapath_is_pinned(const char *pin_dir)
+{
+	(void)pin_dir;
+	return false;
+}
+
+int datapath_check_pinned(const struct datapath_options *options, struct lb_err *err)
+{
+	(void)options;
+	(void)err;
+	return 0;
+}
+
+int datapath_detach(const char *pin_dir, struct lb_err *err)
+{
+	(void)pin_dir;
+	return lb_err_set(err, LB_ERR_REFUSED, "", "this lbd simulates, and detaches nothing");
+}
+
+int64_t datapath_since(const struct datapath *datapath)
+{
+	return datapath->made_s;
+}
+
+/* --- tracing: there is no packet --- */
+
+int datapath_trace_start(struct datapath *datapath, const struct lb_trace_filter *filter,
+			 struct lb_err *err)
+{
+	(void)datapath;
+	(void)filter;
+	return lb_err_set(err, LB_ERR_REFUSED, "", "this lbd simulates, and no packet comes");
+}
+
+void datapath_trace_stop(struct datapath *datapath)
+{
+	(void)datapath;
+}
+
+uint32_t datapath_trace_allow(struct datapath *datapath, uint32_t packets)
+{
+	(void)datapath;
+	(void)packets;
+	return 0;
+}
+
+void datapath_trace_read(struct datapath *datapath,
+			 bool (*each)(void *user, const struct lb_traced *packet), void *user)
+{
+	(void)datapath;
+	(void)each;
+	(void)user;
+}
+
+uint64_t datapath_trace_lost(const struct datapath *datapath)
+{
+	(void)datapath;
+	return 0;
+}

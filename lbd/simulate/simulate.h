@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What do the modules that stand in for the kernel know of each other? Each has the functions of the
+ * header that it is named after, and is linked into lbd-simulate in that one's place. */
+#ifndef LB_SIMULATE_H
+#define LB_SIMULATE_H
+
+#include "../host/config.h"
+#include "../host/simulation.h"
+#include "../plane/plane.h"
+
+struct event_base;
+
+#define SIMULATED_MTU 1600u
+#define SIMULATED_WARNING                                                                          \
+	"this lbd simulates: no packet is balanced, no backend is checked, and what is counted "   \
+	"is "                                                                                      \
+	"made up"
+
+/* simulation.c */
+const struct config *simulated_config(void);
+const struct simulation_options *simulated_options(void);
+
+/* plane.c: an entry that is a VIP's own, by place; NULL: there is none more. */
+struct simulated_entry {
+	struct lb_endpoint endpoint;
+	struct lb_vip_value value;
+};
+const struct simulated_entry *simulated_vip(const struct datapath *datapath, size_t place);
+/* The VIP that a packet is for, or NULL. */
+const struct simulated_entry *simulated_find(const struct datapath *datapath,
+					     const struct lb_endpoint *endpoint);
+/* One packet of so many bytes for the VIP, with this hash, has come. */
+void simulated_count(struct datapath *datapath, const struct lb_vip_value *vip, uint64_t hash,
+		     uint32_t bytes);
+struct datapath *simulated_datapath(void);
+
+#endif

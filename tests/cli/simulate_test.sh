@@ -1,0 +1,151 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does lbd --simulate do without rights what lbd does, say that it simulates, and refuse what lbd refuses? And does the
+# session of docs/deploy.md happen as it is shown?
+#
+#   O=FOLDER     the build whose lbd, lbd-simulate and lbctl count (build)
+# shellcheck disable=SC2317 # functions are called by name, through check
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+
+O=$(realpath -e "${O:-build}") || exit 1
+PAGE=$PWD/docs/deploy.md
+DIR=$(mktemp -d)
+at_exit rm -rf "$DIR"
+chmod 777 "$DIR"
+mkdir "$DIR/bin"
+cp "$O/lbd/lbd" "$O/lbd/lbd-simulate" "$O/lbctl/lbctl" "$DIR/bin" # where everybody can read them
+cd "$DIR" || exit 1
+
+# Without any right, whoever runs this.
+unprivileged() {
+	if [ "$(id -u)" = 0 ]; then
+		setpriv --reuid=65534 --regid=65534 --clear-groups --bounding-set=-all --inh-caps=-all "$@"
+	else
+		"$@"
+	fi
+}
+lbd() { unprivileged "$DIR/bin/lbd" "$@"; }
+lbctl() { unprivileged "$DIR/bin/lbctl" "$@"; }
+
+PORT=$((20000 + $$ % 20000))
+cat >lbd.json <<END
+{"interfaces": ["eth0"], "limits": {"vips": 3}, "http": {"listen": "127.0.0.1:$PORT"},
+ "hash_seed": "000102030405060708090a0b0c0d0e0f"}
+END
+jq -n '{vips: [{name: "web", address: "192.0.2.10:443/tcp", health: {type: "http", source: "tunnel"},
+	backends: [{address: "10.0.0.11"}, {address: "10.0.0.12"}]}]}' >service.json
+jq '.vips[0].backends[1].weight = 3 | .vips[0].backends += [{address: "10.0.0.13"}]' service.json >new.json
+on_trial() { lbctl --socket ./trial.sock "$@"; }
+PID=
+stop() { [ -z "$PID" ] || kill "$PID" 2>/dev/null; }
+at_exit stop
+
+# --- the session ---
+shown() {
+	awk '/^## / { inside = $0 == "## Trying changes without a balancer" } inside && /^    / { print substr($0, 5) }' "$PAGE"
+}
+# What comes up in the background is waited for; that it simulates is said each time, and shown once.
+again() {
+	local line
+	while IFS= read -r line; do
+		[[ $line == '$ '* ]] || continue
+		echo "$line"
+		line=${line#'$ '}
+		if [[ $line == *' &' ]]; then
+			eval "${line% &} >log 2>&1 &"
+			wait_for 10 on_trial version
+			PID=$(on_trial --json status 2>/dev/null | jq .pid)
+		else
+			eval "$line" 2>&1 | grep -v 'this lbd simulates' | grep -vE '^lbd: (.* VIPs in place|stopping)'
+		fi
+	done
+}
+shown >expected
+again <expected >actual # in this shell, which learns the process
+check "the session has commands" test "$(grep -c '^\$ lb' expected)" -ge 6
+check "docs/deploy.md shows what its commands print" diff -u expected actual
+
+# --- it says so everywhere ---
+tells() { on_trial "$@" 2>&1 >/dev/null | grep -qx 'lbctl: this lbd simulates: no packet is balanced'; }
+for command in status "vip list" "vip show web" "backend list" "iface list" stats version "config export" "pool list"; do
+	# shellcheck disable=SC2086 # words
+	check "lbctl $command says that it simulates" tells $command
+	# shellcheck disable=SC2086
+	check "as JSON, too" test "$(on_trial --json $command 2>/dev/null | jq '.simulated // (.vips | length > 0)')" = true
+done
+warns() { on_trial status 2>/dev/null | grep -q '^warning: this lbd simulates: no packet is balanced'; }
+check "its status warns of it" warns
+http() { exec 8<>"/dev/tcp/127.0.0.1/$PORT" && printf 'GET %s HTTP/1.0\r\n\r\n' "$1" >&8 && cat <&8; }
+check "the status page warns of it" grep -q 'this lbd simulates' <(http /status.json)
+check "metrics say so" grep -q '^lbd_build_info{.*simulated="true"} 1' <(http /metrics)
+
+check "so does lbctl top, in its first line" grep -qx 'simulated: no packet is balanced' <(on_trial top --interval 100ms 2>/dev/null | head -1)
+
+# --- traffic ---
+packets() { http /metrics | sed -nE 's/^lbd_backend_packets_total\{.*backend="10.0.0.12".*\} //p'; }
+moves() {
+	local before after
+	before=$(packets)
+	wait_for 5 more_than "$before"
+	after=$(packets)
+	echo "$before, $after"
+	((after > before))
+}
+more_than() { [ "$(packets)" -gt "$1" ]; }
+check "what is counted moves, by backend" moves
+check "no packet of an interface of this machine is counted" test "$(on_trial --json stats 2>/dev/null | jq '.interfaces | length')" = 0
+
+# --- changes ---
+drained() {
+	on_trial backend drain web 10.0.0.11 &&
+		on_trial --json explain 198.51.100.7:40001 web --ack | jq -e '.slot.state == "moving" or .backend.address == "10.0.0.12"'
+}
+check "a drain moves slots, and established flows stay" drained
+same_owner() {
+	local port
+	for port in 400{01..30}; do
+		[ "$(on_trial --json explain "198.51.100.7:$port" web | jq -r .backend.address)" = 10.0.0.12 ] || return
+	done 2>/dev/null
+}
+check "new flows all go to the other" same_owner
+refuses() { # MESSAGE WORDS…
+	local status
+	on_trial "${@:2}" >said 2>&1
+	status=$?
+	cat said
+	[ "$status" = 1 ] && grep -qF -- "$1" said
+}
+check "what breaks connections wants --force" refuses "--force" backend del web 10.0.0.12
+check "a probe is refused" refuses "this lbd simulates, and sends nothing" backend probe web 10.0.0.11
+check "a packet that only the program can judge is refused" refuses "in a simulation only TCP, UDP and SCTP" \
+	explain 198.51.100.7 192.0.2.10
+stop
+ended() { ! kill -0 "$PID"; }
+check "it ends, and leaves nothing" wait_for 5 ended
+check_equal "no socket, no state" "" "$(find . -newer new.json ! -name '*.json' -type s; ls -d state 2>/dev/null)"
+
+# --- --check ---
+# refused PATTERN WORDS…
+refused() {
+	local status
+	lbd --simulate --config lbd.json "${@:2}" >said 2>&1
+	status=$?
+	cat said
+	[ "$status" != 0 ] && grep -qE -- "$1" said
+}
+jq '.vips[0].backends[0].weight = 70000' new.json >wrong.json
+check "a document with an error is refused, by its path" refused 'vips\[0\].backends\[0\].weight' --check --services wrong.json
+jq '{vips: [range(4) | {address: "192.0.2.\(.):80/tcp"}]}' -n >many.json
+check "so is one beyond the limits of lbd.json" refused 'this would make 4 VIPs|limit is 3' --check --services many.json
+echo '{' >broken.json
+check "and one that is no JSON" refused 'broken.json:' --check --services broken.json
+check "a file that is not there" refused 'nosuch.json' --check --services nosuch.json
+exported() { lbd --simulate --config lbd.json --check --services - < <(jq '.digest = "0123456789abcdef"' service.json); }
+check "standard input will do, and a document that was exported elsewhere" exported
+usage() { lbd "$@" >said 2>&1; [ $? = 2 ]; }
+check "--services goes with --simulate only" usage --services new.json
+check "a simulation detaches nothing" usage --simulate --detach
+check "a rate is a number" usage --simulate --rate fast
+finish
