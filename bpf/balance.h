@@ -120,7 +120,7 @@ static __always_inline int balance_plain(struct xdp_md *ctx)
 	struct packet packet = {};
 	__be16 type;
 
-	if (data + ETH_HLEN > end || *(__u8 *)data & 1) /* to a group of stations */
+	if (data + PLAIN_MIN > end || *(__u8 *)data & 1) /* to a group of stations */
 		return LB_NEXT;
 	/* In one load: struct ethhdr is packed, and would be read by bytes. */
 	type = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));

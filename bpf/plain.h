@@ -14,17 +14,23 @@
 
 #define PLAIN_IPV4 0x45 /* version 4, a header of 20 bytes */
 
-/* `l4`: where the transport header is. 0 unless it is all there, by the buffer and by `room`, the
- * length that the IP header gives it. */
-static __always_inline int plain_l4(void *l4, void *end, __u32 room, struct packet *packet)
+/* The first buffer has the shortest plain frame, and so every header before the transport header. */
+#define PLAIN_MIN (ETH_HLEN + sizeof(struct iphdr) + sizeof(struct udphdr))
+
+/* `header`: bytes of the IP header. 0 unless the transport header is all there, by the buffer and by
+ * the length of the packet. */
+static __always_inline int plain_l4(void *ip, void *end, __u32 header, struct packet *packet)
 {
+	void *l4 = ip + header;
+
 	if (packet->protocol == IPPROTO_TCP) {
-		if (l4 + sizeof(struct tcphdr) > end || room < sizeof(struct tcphdr))
+		if (l4 + sizeof(struct tcphdr) > end ||
+		    packet->length < header + sizeof(struct tcphdr))
 			return 0;
 		packet->tcp_flags = ((__u8 *)l4)[13];
 	} else {
 		if (packet->protocol != IPPROTO_UDP || l4 + sizeof(struct udphdr) > end ||
-		    room < sizeof(struct udphdr))
+		    packet->length < header + sizeof(struct udphdr))
 			return 0;
 	}
 	packet->ports = *(__be32 *)l4;
@@ -47,12 +53,10 @@ static __always_inline int plain_ipv4(void *data, void *end, struct packet *pack
 	struct iphdr *ip = data + ETH_HLEN;
 	__u32 length, room = end - (void *)ip;
 
-	if ((void *)(ip + 1) > end || *(__u8 *)ip != PLAIN_IPV4 || !ip->ttl ||
-	    ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))
+	if (*(__u8 *)ip != PLAIN_IPV4 || !ip->ttl || ip->frag_off & bpf_htons(IP_FRAGMENT_MASK))
 		return 0;
 	length = bpf_ntohs(ip->tot_len);
-	if (length < sizeof(*ip) || !plain_room(length, room) ||
-	    !source4_is_plain(ip->saddr, ip->daddr))
+	if (!plain_room(length, room) || !source4_is_plain(ip->saddr, ip->daddr))
 		return 0;
 	packet->family = 4;
 	packet->protocol = ip->protocol;
@@ -62,7 +66,7 @@ static __always_inline int plain_ipv4(void *data, void *end, struct packet *pack
 	packet->destination[0] = ip->daddr;
 	packet->l3 = ETH_HLEN;
 	packet->l4 = ETH_HLEN + sizeof(*ip);
-	return plain_l4(ip + 1, end, length - sizeof(*ip), packet);
+	return plain_l4(ip, end, sizeof(*ip), packet);
 }
 
 static __always_inline int plain_ipv6(void *data, void *end, struct packet *packet)
@@ -87,7 +91,7 @@ static __always_inline int plain_ipv6(void *data, void *end, struct packet *pack
 	packet->destination[1] = words[4];
 	packet->l3 = ETH_HLEN;
 	packet->l4 = ETH_HLEN + sizeof(*ip);
-	return plain_l4(ip + 1, end, payload, packet);
+	return plain_l4(ip, end, sizeof(*ip), packet);
 }
 
 #endif

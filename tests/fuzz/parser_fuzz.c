@@ -268,7 +268,7 @@ static void check_plain(struct xdp_md *ctx)
 	const struct ethhdr *eth = data;
 	struct packet plain = {0}, packet = {0};
 
-	if ((void *)(eth + 1) > end || eth->h_dest[0] & 1)
+	if (data + PLAIN_MIN > end || eth->h_dest[0] & 1)
 		return;
 	if (eth->h_proto == bpf_htons(ETH_P_IP)
 		    ? !plain_ipv4(data, end, &plain)
