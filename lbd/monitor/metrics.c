@@ -215,6 +215,42 @@ static void tell_interfaces(const struct metrics_source *from, const struct metr
 	json_decref(interfaces);
 }
 
+static void tell_counter(const json_t *interface, enum metric metric, const char *way,
+			 const char *field, const struct metric_writer *to)
+{
+	labelled(to, metric, "direction", way,
+		 (double)json_integer_value(json_object_get(interface, field)));
+}
+
+/* Beside those of lbd.json these are the ones that backends are reached by. */
+static void tell_interface_counters(const struct metrics_source *from,
+				    const struct metric_writer *to)
+{
+	static const struct {
+		enum metric metric;
+		const char *received, *sent;
+	} fields[] = {
+		{METRIC_IF_PACKETS, "rx_packets", "tx_packets"},
+		{METRIC_IF_BYTES, "rx_bytes", "tx_bytes"},
+		{METRIC_IF_ERRORS, "rx_errors", "tx_errors"},
+		{METRIC_IF_DROPPED, "rx_dropped", "tx_dropped"},
+	};
+	json_t *interfaces = interfaces_counters(from->methods);
+	const json_t *at;
+	size_t i;
+
+	json_array_foreach (interfaces, i, at) {
+		const struct metric_label name = {"interface", text_of(at, "name")};
+
+		labels(to, &name, 1);
+		for (size_t j = 0; j < sizeof(fields) / sizeof(*fields); j++) {
+			tell_counter(at, fields[j].metric, "receive", fields[j].received, to);
+			tell_counter(at, fields[j].metric, "transmit", fields[j].sent, to);
+		}
+	}
+	json_decref(interfaces);
+}
+
 static void tell_next_hops(const struct metrics_source *from, const struct metric_writer *to)
 {
 	json_t *hops = service_next_hops(from->methods->service);
@@ -340,6 +376,7 @@ void metrics_collect(const struct metrics_source *source, const struct metric_wr
 	tell_verdicts(source, writer);
 	tell_service(source, writer);
 	tell_interfaces(source, writer);
+	tell_interface_counters(source, writer);
 	tell_next_hops(source, writer);
 	tell_vips(service, writer);
 	service_let_go(service);

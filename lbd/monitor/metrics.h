@@ -14,7 +14,7 @@
 struct methods_context;
 struct push_counts;
 
-/* A plane counter is one that the data plane keeps, and that lbd's start does not set to 0. */
+/* A plane counter is kept by the data plane, or the kernel: lbd's start does not set it to 0. */
 enum metric_type {
 	METRIC_COUNTER,
 	METRIC_PLANE_COUNTER,
@@ -57,6 +57,13 @@ enum metric_type {
 	  "detached).")                                                                            \
 	X(IF_UP, GAUGE, "interface_up", "", "1 while the link of an interface of lbd.json is up.") \
 	X(IF_MTU, GAUGE, "interface_mtu_bytes", "By", "MTU of an interface.")                      \
+	X(IF_PACKETS, PLANE_COUNTER, "interface_packets_total", "{packet}",                        \
+	  "Packets of an interface that they come in or go out by, as its driver counts them.")    \
+	X(IF_BYTES, PLANE_COUNTER, "interface_bytes_total", "By", "Bytes of these packets.")       \
+	X(IF_ERRORS, PLANE_COUNTER, "interface_errors_total", "{error}",                           \
+	  "Errors of an interface, as its driver counts them.")                                    \
+	X(IF_DROPPED, PLANE_COUNTER, "interface_dropped_total", "{packet}",                        \
+	  "Packets that an interface has dropped, as its driver counts them.")                     \
 	X(HOP_RESOLVED, GAUGE, "next_hop_resolved", "",                                            \
 	  "1 while frames can be sent to a next hop.")                                             \
 	X(HOP_BACKENDS, GAUGE, "next_hop_backends", "{backend}",                                   \

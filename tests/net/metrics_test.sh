@@ -66,6 +66,16 @@ protocol_rates() {
 	lbctl stats --rates --interval 100ms --all >"$LAB_DIR/rates" && grep -qE '^  tcp  +[0-9.]+ packets/s' "$LAB_DIR/rates"
 }
 
+# No fewer than packets of the VIP.
+interface_counts() {
+	local way
+	for way in receive transmit; do
+		[ "$(value lbd_interface_packets_total interface=l0 direction="$way")" -ge "$(value lbd_vip_packets_total vip=web)" ] &&
+			[ "$(value lbd_interface_bytes_total interface=l0 direction="$way")" -gt 2000 ] &&
+			is 0 lbd_interface_errors_total interface=l0 direction="$way" || return
+	done
+}
+
 lints() {
 	fetch /metrics | promtool check metrics
 }
@@ -132,6 +142,7 @@ check "and by backend" is 65537 lbd_backend_slots vip=web
 check "two backends serve" is 2 lbd_vip_serving_backends
 check "the next hops are resolved" wait_for 5 is 3 lbd_next_hop_resolved
 check "the interface has the program" is 1 lbd_interface_attached interface=l0 mode=native
+check "its packets are counted both ways" interface_counts
 check "failed checks are counted" test "$(value lbd_vip_health_checks_total result=failure)" -ge 3
 check "and how long checks took" test "$(value lbd_vip_health_check_duration_seconds_count)" -ge 6
 check "digests are those of lbctl" digest_is_lbctls
