@@ -28,6 +28,17 @@ static enum slot_state state_of(uint32_t word)
 	return lb_slot_previous(word) == LB_NONE ? TRACKED : MOVING;
 }
 
+static bool is_foreign(const struct slots *slots, uint32_t slot)
+{
+	return slots->marks[slot] & SLOT_FOREIGN;
+}
+
+/* A slot without owner has the state SETTLED, and follows records. */
+static bool is_clear(uint32_t word)
+{
+	return state_of(word) == SETTLED && lb_slot_current(word) != LB_NONE;
+}
+
 static uint32_t tracked_word(uint16_t owner)
 {
 	return lb_slot_word(owner, LB_NONE);
@@ -39,10 +50,10 @@ int slots_init(struct slots *slots, uint32_t *words, uint32_t size)
 		.words = words,
 		.size = size,
 		.deadlines = calloc(size, sizeof(*slots->deadlines)),
-		.busy = calloc(size, sizeof(*slots->busy)),
+		.marks = calloc(size, sizeof(*slots->marks)),
 		.next_deadline = SLOTS_NEVER,
 	};
-	if (slots->deadlines && slots->busy)
+	if (slots->deadlines && slots->marks)
 		return 0;
 	slots_clear(slots);
 	return -ENOMEM;
@@ -51,7 +62,7 @@ int slots_init(struct slots *slots, uint32_t *words, uint32_t size)
 void slots_clear(struct slots *slots)
 {
 	free(slots->deadlines);
-	free(slots->busy);
+	free(slots->marks);
 	*slots = (struct slots){0};
 }
 
@@ -76,7 +87,7 @@ static void store(struct slots *slots, uint32_t slot, uint32_t word)
 	count(slots, slots->words[slot], -1);
 	count(slots, word, 1);
 	if (state_of(word) == TRACKED)
-		slots->busy[slot] = true; /* until a whole pass has found it free */
+		slots->marks[slot] |= SLOT_BUSY; /* until a whole pass has found it free */
 	__atomic_store_n(&slots->words[slot], word, __ATOMIC_RELEASE);
 }
 
@@ -105,7 +116,7 @@ void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition)
 
 		count(slots, word, 1);
 		if (state_of(word) == TRACKED)
-			slots->busy[slot] = true;
+			slots->marks[slot] |= SLOT_BUSY;
 		if (state_of(word) == MOVING)
 			slots->deadlines[slot] = now + transition + 1;
 	}
@@ -162,6 +173,68 @@ void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *g
 		store(slots, slot, next);
 		slots->changed = true;
 	}
+}
+
+static void set_foreign(struct slots *slots, uint32_t slot)
+{
+	if (!is_foreign(slots, slot))
+		slots->foreign++;
+	slots->marks[slot] |= SLOT_FOREIGN | SLOT_BUSY;
+}
+
+static uint16_t same_member(const uint16_t *same, uint16_t member)
+{
+	return member == LB_NONE || same[member] == LB_NONE ? member : same[member];
+}
+
+void slots_take_over(struct slots *to, const struct slots *from, const uint16_t *same,
+		     bool recorded)
+{
+	uint32_t slot;
+
+	for (slot = 0; slot < to->size; pause_at(slot++)) {
+		const uint32_t word = from->words[slot];
+		const uint16_t owner = same_member(same, lb_slot_current(word));
+
+		to->deadlines[slot] = from->deadlines[slot];
+		if (state_of(word) == MOVING && to->deadlines[slot] < to->next_deadline)
+			to->next_deadline = to->deadlines[slot];
+		store(to, slot, lb_slot_word(owner, same_member(same, lb_slot_previous(word))));
+		if (recorded || owner == lb_slot_current(word) || !is_clear(word))
+			set_foreign(to, slot);
+	}
+	to->unswept = 2;
+}
+
+void slots_all_foreign(struct slots *slots)
+{
+	for (uint32_t slot = 0; slot < slots->size; slot++)
+		set_foreign(slots, slot);
+}
+
+/* Where a packet goes that is on no record, and opens nothing. */
+static uint16_t home_of(uint32_t word)
+{
+	return state_of(word) == MOVING ? lb_slot_previous(word) : lb_slot_current(word);
+}
+
+static bool may_join(const struct slots *from, const struct slots *to, uint32_t slot)
+{
+	const uint32_t a = from->words[slot], b = to->words[slot];
+
+	if (home_of(a) != home_of(b))
+		return false;
+	if (state_of(a) == MOVING)
+		return a == b && from->deadlines[slot] <= to->deadlines[slot];
+	return is_clear(a) || !is_clear(b);
+}
+
+bool slots_may_join(const struct slots *from, const struct slots *to)
+{
+	for (uint32_t slot = 0; slot < from->size; slot++)
+		if (!may_join(from, to, slot))
+			return false;
+	return true;
 }
 
 bool slots_take_changed(struct slots *slots)
@@ -223,6 +296,16 @@ void slots_expire(struct slots *slots, uint32_t now)
 		slots->next_deadline = next_deadline;
 }
 
+uint32_t slots_last_deadline(const struct slots *slots)
+{
+	uint32_t last = 0, slot;
+
+	for (slot = 0; slots->moving && slot < slots->size; slot++)
+		if (state_of(slots->words[slot]) == MOVING && slots->deadlines[slot] > last)
+			last = slots->deadlines[slot];
+	return last;
+}
+
 static void settle(struct slots *slots, bool busy_too)
 {
 	uint32_t slot;
@@ -230,14 +313,28 @@ static void settle(struct slots *slots, bool busy_too)
 	for (slot = 0; slots->tracked && slot < slots->size; pause_at(slot++)) {
 		uint32_t word = slots->words[slot];
 
-		if (state_of(word) == TRACKED && (busy_too || !slots->busy[slot]))
+		if (state_of(word) == TRACKED && (busy_too || !(slots->marks[slot] & SLOT_BUSY)))
 			store(slots, slot, lb_slot_settled(lb_slot_current(word)));
+	}
+}
+
+static void end_foreign(struct slots *slots, bool busy_too)
+{
+	uint32_t slot;
+
+	for (slot = 0; slots->foreign && slot < slots->size; slot++) {
+		if (!is_foreign(slots, slot) || !is_clear(slots->words[slot]) ||
+		    (!busy_too && slots->marks[slot] & SLOT_BUSY))
+			continue;
+		slots->marks[slot] &= ~SLOT_FOREIGN;
+		slots->foreign--;
 	}
 }
 
 void slots_settle_tracked(struct slots *slots)
 {
 	settle(slots, true);
+	end_foreign(slots, true);
 	slots->unswept = 0;
 }
 
@@ -254,7 +351,7 @@ void slots_reset(struct slots *slots)
 static void mark_busy(struct slots *slots, uint32_t slot, uint16_t member)
 {
 	if (lb_slot_current(slots->words[slot]) != member)
-		slots->busy[slot] = true;
+		slots->marks[slot] |= SLOT_BUSY;
 }
 
 /* Of a flow by 5-tuple it is one of two slots: the other is only looked at for longer. */
@@ -266,8 +363,12 @@ void slots_seen(struct slots *slots, uint32_t tag, uint16_t member)
 
 void slots_sweep_end(struct slots *slots)
 {
+	uint32_t slot;
+
 	settle(slots, false);
-	memset(slots->busy, false, slots->size);
+	end_foreign(slots, false);
+	for (slot = 0; slot < slots->size; slot++)
+		slots->marks[slot] &= ~SLOT_BUSY;
 	if (slots->unswept)
 		slots->unswept--;
 }

@@ -38,13 +38,20 @@
 
 #define SLOTS_NEVER UINT32_MAX
 
+/* This pass of the sweep must leave the slot as it is. */
+#define SLOT_BUSY 1
+/* A member of another pool, which its VIPs have left, may be in the slot or have flows of it on
+ * record. Ends with a whole pass that finds it SETTLED, and nothing on record elsewhere. */
+#define SLOT_FOREIGN 2
+
 struct slots {
 	uint32_t *words; /* `size` of them, mmapped; not owned */
 	uint32_t size;
 	uint32_t *deadlines;      /* seconds, of MOVING slots */
-	uint8_t *busy;            /* TRACKED slots that this pass of the sweep must leave TRACKED */
+	uint8_t *marks;           /* by slot: SLOT_BUSY, SLOT_FOREIGN */
 	uint32_t next_deadline;   /* not later than the earliest; SLOTS_NEVER: no slot is MOVING */
 	uint32_t moving, tracked; /* how many are */
+	uint32_t foreign;         /* how many are SLOT_FOREIGN */
 	bool changed;             /* see slots_take_changed */
 	/* Passes of the sweep to wait for until every flow recorded in a transition that has ended
 	 * is counted. */
@@ -71,12 +78,26 @@ void slots_track(struct slots *slots, const uint16_t *owners);
 void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *gone, uint32_t now,
 		  uint32_t transition);
 
+/* `to` becomes what `from` is, which may be itself: for VIPs that go to another pool. Members are
+ * those of same[], by number; LB_NONE: the pool has none at this address, so it stays. `recorded`:
+ * flows may be on record. The slots have the owners that they had; slots_change has to follow. */
+void slots_take_over(struct slots *to, const struct slots *from, const uint16_t *same,
+		     bool recorded);
+/* Every slot of slots_take_over, as an earlier lbd has left it. */
+void slots_all_foreign(struct slots *slots);
+/* Whether packets may go by `to` from now on, which has the same owners: each slot leads what is on
+ * no record to the same member, and follows the records that `from` does. */
+bool slots_may_join(const struct slots *from, const struct slots *to);
+
 /* Has an owner changed since the last call? */
 bool slots_take_changed(struct slots *slots);
 /* Of these members (as `gone`), no unrecorded flow has to be kept: the MOVING slots that they had
  * before are TRACKED at once, or when `until` has come, if not before. */
 void slots_release(struct slots *slots, const uint64_t *members);
 void slots_hasten(struct slots *slots, const uint64_t *members, uint32_t until);
+
+/* When the last of the transitions under way ends; 0: none is. */
+uint32_t slots_last_deadline(const struct slots *slots);
 
 /* Ends the transitions whose deadline has come: MOVING -> TRACKED. */
 void slots_expire(struct slots *slots, uint32_t now);

@@ -497,6 +497,84 @@ static void a_tag_within_a_slot_tells_that_slot(void **state)
 		}
 }
 
+/* Members of the pool that VIPs leave, by those of the next: only A has one there, at B. */
+static const uint16_t *only_a_is_b(void)
+{
+	static uint16_t same[LB_NONE + 1];
+
+	memset(same, 0xff, sizeof(same));
+	same[A] = B;
+	return same;
+}
+
+static void slots_that_are_taken_over_keep_state_and_deadline(void **state)
+{
+	static const uint16_t before[SIZE] = {A, A, A, A, A, C}, after[SIZE] = {A, C, A, C, A, C};
+	static const uint32_t expected[SIZE] = {SETTLED(B),   MOVING(C, B), SETTLED(B),
+						MOVING(C, B), SETTLED(B),   SETTLED(C)};
+	uint32_t copied[SIZE];
+	struct slots copy;
+
+	(void)state;
+	memset(copied, 0xff, sizeof(copied));
+	assert_int_equal(slots_init(&copy, copied, SIZE), 0);
+	slots_settle(&slots, before);
+	slots_change(&slots, after, NOBODY, 100, 10);
+	slots_take_over(&copy, &slots, only_a_is_b(), false);
+	assert_memory_equal(copied, expected, sizeof(expected));
+	assert_int_equal(copy.moving, 2);
+	assert_int_equal(copy.next_deadline, slots.next_deadline);
+	assert_int_equal(slots_last_deadline(&copy), 111);
+	assert_int_equal(copy.foreign, 3); /* C is no member there, and two are MOVING */
+	slots_clear(&copy);
+}
+
+static void slots_are_foreign_until_a_whole_pass_finds_nothing_elsewhere(void **state)
+{
+	static const uint16_t before[SIZE] = {A, A, A, A, A, A}, after[SIZE] = {B, B, B, B, B, B};
+
+	(void)state;
+	slots_settle(&slots, before);
+	slots_take_over(&slots, &slots, only_a_is_b(), true);
+	slots_change(&slots, after, NOBODY, 100, 10);
+	assert_int_equal(slots.moving, 0);
+	assert_int_equal(slots.foreign, SIZE);
+	slots_sweep_end(&slots); /* of the pass under way */
+	assert_int_equal(slots.foreign, SIZE);
+	slots_seen(&slots, lb_hash_tag_within(2, SIZE, 0), A);
+	slots_sweep_end(&slots);
+	assert_in_range(slots.foreign, 1, 2);
+	slots_sweep_end(&slots);
+	assert_int_equal(slots.foreign, 0);
+}
+
+static void slots_are_joined_where_no_packet_notices(void **state)
+{
+	static const struct {
+		uint32_t from, to;
+		bool may;
+	} rows[] = {
+		{SETTLED(A), SETTLED(A), true},       {SETTLED(A), TRACKED(A), true},
+		{SETTLED(A), MOVING(B, A), true},     {SETTLED(A), MOVING(A, B), false},
+		{SETTLED(A), SETTLED(B), false},      {TRACKED(A), TRACKED(A), true},
+		{TRACKED(A), SETTLED(A), false},      {MOVING(B, A), MOVING(B, A), true},
+		{MOVING(B, A), MOVING(B, C), false},  {MOVING(B, A), TRACKED(A), false},
+		{SETTLED(NONE), SETTLED(NONE), true}, {TRACKED(A), MOVING(B, A), true},
+	};
+	uint32_t one = 0, other = 0, early = 5, late = 6;
+	struct slots from = {.words = &one, .size = 1, .deadlines = &early};
+	struct slots to = {.words = &other, .size = 1, .deadlines = &late};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		one = rows[i].from;
+		other = rows[i].to;
+		assert_int_equal(slots_may_join(&from, &to), rows[i].may);
+	}
+	one = other = MOVING(B, A);
+	assert_false(slots_may_join(&to, &from)); /* a shorter transition */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -519,6 +597,9 @@ int main(void)
 		test_of_slots(without_a_flow_on_record_tracked_slots_settle_at_once),
 		test_of_slots(a_reset_forgets_everything),
 		test_of_slots(counts_hold_through_random_changes),
+		test_of_slots(slots_that_are_taken_over_keep_state_and_deadline),
+		test_of_slots(slots_are_foreign_until_a_whole_pass_finds_nothing_elsewhere),
+		cmocka_unit_test(slots_are_joined_where_no_packet_notices),
 		cmocka_unit_test(a_tag_by_5_tuple_tells_the_slot_or_its_neighbour),
 		cmocka_unit_test(a_tag_within_a_slot_tells_that_slot),
 	};
