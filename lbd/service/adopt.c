@@ -23,16 +23,19 @@ struct found_backend {
 struct found_pool {
 	struct found_backend *backends; /* by address once all are found */
 	size_t count, room;
-	size_t vips;      /* that lead to it */
+	size_t vips; /* that lead to it */
+	size_t left; /* that have left it, and may have flows there */
+	size_t own;  /* of its VIPs: those that have a pool of their own in the document */
+	uint32_t table_size;
 	bool claimed;     /* its number is */
 	const char *name; /* of the pool of the document that it was; NULL: of none */
-	bool described;   /* it stands in the document */
 };
 
 struct found_vip {
 	struct lb_endpoint endpoint;
 	struct lb_vip_value value;
 	uint32_t pool;
+	uint32_t left[TABLE_LEFT]; /* as in struct live_table */
 };
 
 struct found {
@@ -217,44 +220,85 @@ static uint32_t pool_of_slots(const struct service *service, const struct lb_vip
 	return LB_POOL_NUMBERS_MAX;
 }
 
-/* An lbd that ended while the VIP went from one pool to another had done one of the two. */
-static uint32_t pool_of(const struct service *service, const struct lb_vip_value *value)
+/* Pools that it has left; one of them may be that which it was to go to. */
+static void find_left(const struct service *service, struct found_vip *vip)
 {
 	const uint32_t numbers = place_pool_numbers(service->config);
-	uint32_t pool = pool_of_slots(service, value);
+	int n = 0;
 
-	if (pool >= numbers && value->number < place_numbers(service->config))
-		pool = lb_pool_at(service->plane.vip_pools[value->number], 0);
-	return pool < numbers ? pool : numbers;
+	vip->left[0] = vip->left[1] = LIVE_NO_POOL;
+	if (vip->value.number >= place_numbers(service->config))
+		return;
+	for (int i = 0; i <= TABLE_LEFT; i++) {
+		const uint32_t pool = lb_pool_at(service->plane.vip_pools[vip->value.number], i);
+
+		if (pool < numbers && pool != vip->pool && n < TABLE_LEFT &&
+		    !(n && vip->left[0] == pool))
+			vip->left[n++] = pool;
+	}
 }
 
-/* Of each pool that a VIP leads to. */
-static void make_pools(struct found *found)
+static void make_pool(struct found *found, uint32_t number, uint32_t table_size)
+{
+	if (number >= place_pool_numbers(found->service->config) || found->pools[number])
+		return;
+	found->pools[number] = calloc(1, sizeof(struct found_pool));
+	if (found->pools[number])
+		found->pools[number]->table_size = table_size;
+	else
+		found->no_memory = true;
+}
+
+/* Slots without owners do not say whose they are. If lbd ended while the VIP went to a pool whose table
+ * has another size, they are of the one before. */
+static uint32_t pool_by_number(const struct found *found, const struct lb_vip_value *value)
 {
 	const struct service *service = found->service;
 	const uint32_t numbers = place_pool_numbers(service->config);
 
-	for (size_t i = 0; i < found->count; i++) {
-		struct found_vip *vip = &found->vips[i];
+	for (int i = 0; i <= TABLE_LEFT && value->number < place_numbers(service->config); i++) {
+		const uint32_t pool = lb_pool_at(service->plane.vip_pools[value->number], i);
 
-		vip->pool = pool_of(service, &vip->value);
-		if (vip->pool == numbers || found->pools[vip->pool])
-			continue;
-		found->pools[vip->pool] = calloc(1, sizeof(struct found_pool));
-		found->no_memory |= !found->pools[vip->pool];
+		if (pool < numbers &&
+		    (!found->pools[pool] || found->pools[pool]->table_size == value->slots_size))
+			return pool;
 	}
+	return numbers;
 }
 
-/* The pool that a VIP leads to; false: it cannot be. */
-static bool claim_pool(const struct found *found, const struct found_vip *vip)
+/* Of each pool that a VIP leads to, or has left. The size of tables of the latter is a guess. */
+static void make_pools(struct found *found)
+{
+	const uint32_t numbers = place_pool_numbers(found->service->config);
+	struct found_vip *vip;
+
+	for (size_t i = 0; i < found->count; i++) {
+		vip = &found->vips[i];
+		vip->pool = pool_of_slots(found->service, &vip->value);
+		make_pool(found, vip->pool, vip->value.slots_size);
+	}
+	for (size_t i = 0; i < found->count; i++) {
+		vip = &found->vips[i];
+		if (vip->pool >= numbers)
+			vip->pool = pool_by_number(found, &vip->value);
+		make_pool(found, vip->pool, vip->value.slots_size);
+		find_left(found->service, vip);
+	}
+	for (size_t i = 0; i < found->count; i++)
+		for (int n = 0; n < TABLE_LEFT; n++)
+			make_pool(found, found->vips[i].left[n], found->vips[i].value.slots_size);
+}
+
+/* A pool that a VIP leads to, or has left; false: it cannot be. */
+static bool claim_pool(const struct found *found, uint32_t number)
 {
 	struct found_pool *pool;
 
-	if (vip->pool >= place_pool_numbers(found->service->config))
+	if (number >= place_pool_numbers(found->service->config))
 		return false;
-	pool = found->pools[vip->pool];
+	pool = found->pools[number];
 	if (!pool->claimed)
-		pool->claimed = numbers_claim(found->service->pool_numbers, vip->pool);
+		pool->claimed = numbers_claim(found->service->pool_numbers, number);
 	return pool->claimed;
 }
 
@@ -266,12 +310,27 @@ static bool claim_vip(const struct found *found, const struct found_vip *vip,
 
 	if (!numbers_claim(service->vip_numbers, vip->value.number))
 		return false;
-	if (claim_pool(found, vip) &&
+	if (claim_pool(found, vip->pool) &&
 	    (shares(vip, last) ||
 	     ranges_claim(service->slot_ranges, vip->value.slots_start, vip->value.slots_size)))
 		return true;
 	numbers_give_back(service->vip_numbers, vip->value.number);
 	return false;
+}
+
+static void claim_left(struct found *found, struct found_vip *vip)
+{
+	int n = 0;
+
+	for (int i = 0; i < TABLE_LEFT; i++) {
+		const uint32_t number = vip->left[i];
+
+		vip->left[i] = LIVE_NO_POOL;
+		if (!claim_pool(found, number))
+			continue;
+		found->pools[number]->left++;
+		vip->left[n++] = number;
+	}
 }
 
 /* Those that only VIPs led to which were ended. */
@@ -280,7 +339,7 @@ static void leave_pools(struct found *found)
 	const uint32_t numbers = place_pool_numbers(found->service->config);
 
 	for (uint32_t i = 0; i < numbers; i++) {
-		if (!found->pools[i] || found->pools[i]->vips)
+		if (!found->pools[i] || found->pools[i]->vips || found->pools[i]->left)
 			continue;
 		if (found->pools[i]->claimed)
 			numbers_give_back(found->service->pool_numbers, i);
@@ -308,8 +367,10 @@ static void claim(struct found *found)
 	}
 	found->count = kept;
 	qsort(found->vips, kept, sizeof(*found->vips), compare_endpoints);
-	for (i = 0; i < kept; i++)
+	for (i = 0; i < kept; i++) {
 		found->pools[found->vips[i].pool]->vips++;
+		claim_left(found, &found->vips[i]);
+	}
 	leave_pools(found);
 }
 
@@ -361,51 +422,119 @@ static int compare_likeness(const void *a, const void *b)
 	return compare_pairings(a, b);
 }
 
-/* One for each VIP that leads to a named pool; those that are alike become one. */
-static size_t list_pairings(const struct found *found, const struct lb_service *kept,
-			    struct pairing *out)
-{
-	size_t n = 0, count = 0;
+struct pairings {
+	struct pairing *at;
+	size_t count, room;
+};
 
+static bool add_pairing(struct pairings *pairings, struct pairing pairing)
+{
+	struct pairing *more = grown(pairings->at, pairings->count, &pairings->room, sizeof(*more));
+
+	if (!more)
+		return false;
+	pairings->at = more;
+	more[pairings->count++] = pairing;
+	return true;
+}
+
+static void merge_alike(struct pairings *pairings)
+{
+	size_t count = 0;
+
+	if (pairings->count)
+		qsort(pairings->at, pairings->count, sizeof(*pairings->at), compare_pairings);
+	for (size_t i = 0; i < pairings->count; i++)
+		if (count && !compare_pairings(&pairings->at[count - 1], &pairings->at[i]))
+			pairings->at[count - 1].vips++;
+		else
+			pairings->at[count++] = pairings->at[i];
+	pairings->count = count;
+}
+
+/* One for each VIP that leads to a named pool; those that are alike become one. */
+static bool pair_by_vips(const struct found *found, const struct lb_service *kept,
+			 struct pairings *out)
+{
 	for (size_t i = 0; i < found->count; i++) {
 		const struct lb_vip *vip = lb_service_find_endpoint(kept, &found->vips[i].endpoint);
 
+		if (vip && !vip->pool->named)
+			found->pools[found->vips[i].pool]->own++;
 		if (vip && vip->pool->named &&
-		    vip->pool->table_size == found->vips[i].value.slots_size)
-			out[n++] = (struct pairing){found->vips[i].pool, vip->pool, 1, 0};
+		    vip->pool->table_size == found->vips[i].value.slots_size &&
+		    !add_pairing(out, (struct pairing){found->vips[i].pool, vip->pool, 1, 0}))
+			return false;
 	}
-	if (n)
-		qsort(out, n, sizeof(*out), compare_pairings);
-	for (size_t i = 0; i < n; i++)
-		if (count && !compare_pairings(&out[count - 1], &out[i]))
-			out[count - 1].vips++;
-		else
-			out[count++] = out[i];
+	merge_alike(out);
+	for (size_t i = 0; i < out->count; i++)
+		out->at[i].likeness =
+			likeness(found->pools[out->at[i].found], out->at[i].pool, out->at[i].vips);
+	return true;
+}
+
+/* The pool that it was may be one that no VIP leads to any more. */
+static bool pair_by_backends(const struct found *found, uint32_t number,
+			     const struct lb_service *kept, struct pairings *out)
+{
+	for (size_t i = 0; i < kept->pool_count; i++) {
+		const struct lb_pool *pool = &kept->pools[i];
+
+		if (pool->table_size == found->pools[number]->table_size &&
+		    common_addresses(found->pools[number], pool) &&
+		    !add_pairing(out, (struct pairing){number, pool, 0,
+						       likeness(found->pools[number], pool, 0)}))
+			return false;
+	}
+	return true;
+}
+
+static bool is_just(const struct pairings *pairings, size_t count, uint32_t number)
+{
 	for (size_t i = 0; i < count; i++)
-		out[i].likeness = likeness(found->pools[out[i].found], out[i].pool, out[i].vips);
-	return count;
+		if (pairings->at[i].found == number && pairings->at[i].likeness >> 32 == 1000)
+			return true;
+	return false;
+}
+
+static bool list_pairings(const struct found *found, const struct lb_service *kept,
+			  struct pairings *out)
+{
+	const uint32_t numbers = place_pool_numbers(found->service->config);
+	size_t by_vips;
+
+	if (!pair_by_vips(found, kept, out))
+		return false;
+	by_vips = out->count;
+	for (uint32_t i = 0; i < numbers; i++)
+		if (found->pools[i] &&
+		    (found->pools[i]->left || found->pools[i]->vips > found->pools[i]->own) &&
+		    !is_just(out, by_vips, i) && !pair_by_backends(found, i, kept, out))
+			return false;
+	return true;
 }
 
 /* Each pool of the document is at most one that was found. */
 static int name_pools(struct found *found, const struct lb_service *kept)
 {
-	struct pairing *pairings = calloc(found->count + 1, sizeof(*pairings));
+	struct pairings pairings = {0};
 	bool *taken = calloc(kept->pool_count + 1, sizeof(*taken));
-	size_t count = pairings && taken ? list_pairings(found, kept, pairings) : 0;
+	bool done = taken && list_pairings(found, kept, &pairings);
 
-	if (count)
-		qsort(pairings, count, sizeof(*pairings), compare_likeness);
-	for (size_t i = 0; i < count; i++) {
-		struct found_pool *pool = found->pools[pairings[i].found];
+	if (done && pairings.count)
+		qsort(pairings.at, pairings.count, sizeof(*pairings.at), compare_likeness);
+	for (size_t i = 0; done && i < pairings.count; i++) {
+		const struct pairing *pairing = &pairings.at[i];
+		struct found_pool *pool = found->pools[pairing->found];
 
-		if (pool->name || taken[pairings[i].pool - kept->pools])
+		if (pool->name || taken[pairing->pool - kept->pools])
 			continue;
-		taken[pairings[i].pool - kept->pools] = true;
-		pool->name = pairings[i].pool->name;
+		taken[pairing->pool - kept->pools] = true;
+		pool->name = pairing->pool->name;
 	}
 	free(taken);
-	free(pairings);
-	return pairings && taken ? 0 : -ENOMEM;
+	free(pairings.at);
+	return done ? 0 : -ENOMEM;
 }
 
 /* --- the document --- */
@@ -428,7 +557,7 @@ static int describe_pool(const struct found_pool *found, uint32_t table_size, st
 /* Several VIPs lead to it, or it is the one of that name. */
 static bool is_named(const struct found_pool *pool)
 {
-	return pool->name || pool->vips > 1;
+	return pool->name || pool->vips > 1 || pool->left;
 }
 
 static int compare_names(const void *a, const void *b)
@@ -437,26 +566,33 @@ static int compare_names(const void *a, const void *b)
 }
 
 /* One without a name gets one that no document can have. */
+static void name_pool(const struct found *found, uint32_t number, char name[LB_NAME_TEXT])
+{
+	if (found->pools[number]->name)
+		strcpy(name, found->pools[number]->name);
+	else
+		snprintf(name, LB_NAME_TEXT, "?%u", number);
+}
+
 static int describe_named(const struct found *found, struct lb_service *document)
 {
-	document->pools = calloc(found->count + 1, sizeof(*document->pools));
+	const uint32_t numbers = place_pool_numbers(found->service->config);
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < numbers; i++)
+		count += found->pools[i] && is_named(found->pools[i]);
+	document->pools = calloc(count + 1, sizeof(*document->pools));
 	if (!document->pools)
 		return -ENOMEM;
-	for (size_t i = 0; i < found->count; i++) {
-		const struct found_vip *vip = &found->vips[i];
-		struct found_pool *from = found->pools[vip->pool];
+	for (uint32_t i = 0; i < numbers; i++) {
 		struct lb_pool *pool = &document->pools[document->pool_count];
 
-		if (!is_named(from) || from->described)
+		if (!found->pools[i] || !is_named(found->pools[i]))
 			continue;
-		from->described = true;
 		pool->named = true;
-		if (from->name)
-			strcpy(pool->name, from->name);
-		else
-			snprintf(pool->name, sizeof(pool->name), "?%u", vip->pool);
+		name_pool(found, i, pool->name);
 		document->pool_count++;
-		if (describe_pool(from, vip->value.slots_size, pool))
+		if (describe_pool(found->pools[i], found->pools[i]->table_size, pool))
 			return -ENOMEM;
 	}
 	if (document->pool_count)
@@ -469,14 +605,12 @@ static int describe_vip(const struct found *found, const struct found_vip *from,
 			const struct lb_service *document, struct lb_vip *vip)
 {
 	const struct found_pool *pool = found->pools[from->pool];
-	char made_up[LB_NAME_TEXT];
 
 	vip->endpoint = from->endpoint;
 	strcpy(vip->name, "?"); /* so that it differs from whatever comes next */
 	entry_describe(from->value.flags, vip);
 	if (is_named(pool)) {
-		snprintf(made_up, sizeof(made_up), "?%u", from->pool);
-		strcpy(vip->pool_name, pool->name ? pool->name : made_up);
+		name_pool(found, from->pool, vip->pool_name);
 		vip->pool = lb_service_find_pool(document, vip->pool_name);
 		return 0;
 	}
@@ -530,45 +664,139 @@ static int adopt_members(struct service *service, const struct found_pool *found
 }
 
 /* The slots of a VIP, and of others of its class and pool. */
-static int adopt_table(struct service *service, const struct found_vip *vip,
-		       const struct lb_service *kept, struct live_pool *live)
+static struct live_table *adopt_table(struct service *service, const struct found_vip *vip,
+				      const struct lb_service *kept)
 {
-	const enum pool_class class = class_of(&vip->endpoint);
 	struct live_table *table = calloc(1, sizeof(*table));
 	uint32_t *words = service->plane.slots + vip->value.slots_start;
 
 	if (!table || slots_init(&table->slots, words, vip->value.slots_size)) {
 		free(table);
-		return -ENOMEM;
+		return NULL;
 	}
 	table->start = vip->value.slots_start;
-	table->class = class;
+	table->class = class_of(&vip->endpoint);
+	memcpy(table->left, vip->left, sizeof(table->left));
+	memcpy(table->left_next, vip->left, sizeof(table->left));
 	slots_adopt(&table->slots, clock_now_s(service), transition_of(kept, &vip->endpoint));
-	live->tables[class] = table;
-	live->swept->at[live->swept->count++] = &table->slots;
-	return 0;
+	if (live_has_left(table))
+		slots_all_foreign(&table->slots);
+	return table;
+}
+
+static struct live_table *find_table(const struct live_pool *live, const struct found_vip *vip)
+{
+	for (size_t n = 0; n < live_tables(live); n++) {
+		struct live_table *table = live_table(live, n);
+
+		if (table && table->start == vip->value.slots_start)
+			return table;
+	}
+	return NULL;
+}
+
+/* What VIPs have that have left no other pool is what all come to have. */
+static void place_table(struct live_pool *live, struct live_table *table)
+{
+	struct live_table **shared = &live->tables[table->class], *arrival = table;
+
+	if (*shared && live_has_left(*shared) && !live_has_left(table)) {
+		arrival = *shared;
+		*shared = table;
+	}
+	if (*shared)
+		live->arrivals[live->arrival_count++] = arrival;
+	else
+		*shared = table;
 }
 
 /* A VIP, whose pool may have been made for another one. */
-static int adopt_vip(struct service *service, const struct found_vip *found,
-		     const struct lb_service *kept, size_t i)
+static int adopt_vip(const struct found *found, size_t i, const struct lb_service *kept)
 {
-	struct live_vip *vip = &service->live[i];
+	struct service *service = found->service;
+	const struct found_vip *vip = &found->vips[i];
 	struct live_pool *live = &service->live_pools[service->pools.of_vip[i]];
-	const enum pool_class class = class_of(&found->endpoint);
+	struct live_table *table;
 
-	if (!live->swept)
-		live->swept = sweep_tables_new(POOL_CLASSES);
-	if (!live->swept)
+	if (!live->arrivals)
+		live->arrivals = calloc(found->pools[vip->pool]->vips + 1, sizeof(table));
+	if (!live->arrivals)
 		return -ENOMEM;
-	live->number = found->pool;
-	if (!live->tables[class] && adopt_table(service, found, kept, live))
-		return -ENOMEM;
-	*vip = (struct live_vip){.number = found->value.number,
-				 .pool = service->pools.of_vip[i],
-				 .table = live->tables[class]};
-	live_set_pools(service, vip, lb_pools(found->pool, found->pool, found->pool));
+	live->number = vip->pool;
+	table = find_table(live, vip);
+	if (!table) {
+		table = adopt_table(service, vip, kept);
+		if (!table)
+			return -ENOMEM;
+		place_table(live, table);
+	}
+	service->live[i] = (struct live_vip){
+		.number = vip->value.number, .pool = service->pools.of_vip[i], .table = table};
+	live_set_pools(service, &service->live[i], live_pools_word(vip->pool, vip->left));
 	return 0;
+}
+
+/* Pools that VIPs have left, and that none leads to. */
+static void number_left(const struct found *found)
+{
+	struct service *service = found->service;
+	const uint32_t numbers = place_pool_numbers(service->config);
+	char name[LB_NAME_TEXT];
+
+	for (uint32_t i = 0; i < numbers; i++) {
+		if (!found->pools[i] || found->pools[i]->vips)
+			continue;
+		name_pool(found, i, name);
+		for (size_t j = 0; j < service->pools.count; j++)
+			if (!service->pools.refs[j].own &&
+			    !strcmp(service->pools.refs[j].pool->name, name))
+				service->live_pools[j].number = i;
+	}
+}
+
+/* The change to the document from the disk, which follows, makes them again, and whole. */
+static int adopt_swept(struct live_pool *live)
+{
+	live->swept = sweep_tables_new(live_tables(live));
+	if (!live->swept)
+		return -ENOMEM;
+	for (size_t n = 0; n < live_tables(live); n++)
+		if (live_table(live, n))
+			live->swept->at[live->swept->count++] = &live_table(live, n)->slots;
+	return 0;
+}
+
+/* Which VIPs have left which pools of the document; to be freed. */
+static struct pool_left *list_left(const struct found *found, const struct lb_service *document,
+				   size_t *count)
+{
+	struct pool_left *left = calloc(TABLE_LEFT * found->count + 1, sizeof(*left));
+	char name[LB_NAME_TEXT];
+
+	*count = 0;
+	for (size_t i = 0; left && i < found->count; i++)
+		for (int n = 0; n < TABLE_LEFT && found->vips[i].left[n] != LIVE_NO_POOL; n++) {
+			name_pool(found, found->vips[i].left[n], name);
+			left[(*count)++] =
+				(struct pool_left){i, lb_service_find_pool(document, name)};
+		}
+	return left;
+}
+
+static int find_pools(const struct found *found)
+{
+	struct service *service = found->service;
+	size_t count;
+	struct pool_left *left = list_left(found, service->document, &count);
+	int error;
+
+	pools_clear(&service->pools);
+	error = left ? pools_of(service->document, left, count, &service->pools) : -ENOMEM;
+	free(left);
+	if (error)
+		return error;
+	service->live_pools = calloc(service->pools.count + 1, sizeof(*service->live_pools));
+	return service->live_pools ? 0 : -ENOMEM;
 }
 
 static int make_document(struct found *found, const struct lb_service *kept)
@@ -587,11 +815,7 @@ static int make_document(struct found *found, const struct lb_service *kept)
 		if (describe_vip(found, &found->vips[i], document, &document->vips[i]))
 			return -ENOMEM;
 	}
-	pools_clear(&service->pools);
-	if (pools_of(document, &service->pools))
-		return -ENOMEM;
-	service->live_pools = calloc(service->pools.count + 1, sizeof(*service->live_pools));
-	return service->live_pools ? 0 : -ENOMEM;
+	return find_pools(found);
 }
 
 static int adopt_found(struct found *found, const struct lb_service *kept, struct lb_err *err)
@@ -602,11 +826,14 @@ static int adopt_found(struct found *found, const struct lb_service *kept, struc
 	if (make_document(found, kept))
 		return lb_err_no_memory(err);
 	for (size_t i = 0; i < found->count; i++)
-		if (adopt_vip(service, &found->vips[i], kept, i))
+		if (adopt_vip(found, i, kept))
 			return lb_err_no_memory(err);
+	number_left(found);
 	for (size_t i = 0; !error && i < service->pools.count; i++) {
 		struct live_pool *live = &service->live_pools[i];
 
+		if (adopt_swept(live))
+			return lb_err_no_memory(err);
 		error = adopt_members(service, found->pools[live->number], live, err);
 	}
 	if (!error)

@@ -34,7 +34,7 @@ static int count_needs(const struct lb_service *document, uint64_t *backends, ui
 {
 	struct pools pools;
 
-	if (pools_of(document, &pools))
+	if (pools_of(document, NULL, 0, &pools))
 		return -ENOMEM;
 	*backends = *slots = 0;
 	for (size_t i = 0; i < pools.count; i++) {
@@ -101,9 +101,8 @@ static void undo_pools(struct change *change)
 		struct pool_step *step = &change->pool_steps[i];
 
 		if (step->published)
-			prepare_tables_not_in(change->service, &step->next,
-					      change_pool_before(change, step),
-					      publish_withdraw_table);
+			prepare_each_table(change->service, &step->next, prepare_is_fresh,
+					   publish_withdraw_table);
 		if (step->prepared)
 			prepare_undo_pool(change, step);
 		worker_yield();
@@ -139,14 +138,20 @@ static int build(struct change *change, uint64_t *digest, struct lb_err *err)
 	return error;
 }
 
+/* The document is what it was, or was in force before. */
+static bool is_given(enum apply_mode mode)
+{
+	return mode == APPLY_RESTORE || mode == APPLY_SETTLE;
+}
+
 static int assess_all(struct change *change, enum apply_mode mode,
 		      const struct apply_options *options, struct lb_err *err)
 {
 	int error = change_each_pool(change, assess_pool, err);
 
-	if (!error && mode != APPLY_RESTORE)
+	if (!error && !is_given(mode))
 		error = assess_vips(change, err);
-	if (!error && mode != APPLY_RESTORE)
+	if (!error && !is_given(mode))
 		error = outcome_check(change, options, err);
 	return error;
 }
@@ -196,6 +201,8 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 	int error = change_each_pool(change, prepare_pool, err);
 
 	if (!error)
+		error = move_swept(change, err);
+	if (!error)
 		error = change_each_step(change, prepare_step, err);
 	worker_leave();
 	if (!error)
@@ -233,6 +240,10 @@ static int plan(struct change *change, struct lb_err *err)
 	error = apply_check(change->service, change->document, &change->backend_count, err);
 	if (!error)
 		error = change_make_steps(change, err);
+	if (!error)
+		error = move_plan(change, err);
+	if (!error)
+		change->backend_count = pools_backends(&change->pools);
 	worker_enter();
 	return error;
 }
@@ -242,8 +253,11 @@ int apply(struct service *service, struct lb_service *next, enum apply_mode mode
 	  struct lb_err *err)
 {
 	static uint64_t gone[(LB_NONE + 1) / 64]; /* all clear between changes */
-	struct change change = {
-		.service = service, .document = next, .revert = revert, .gone = gone};
+	struct change change = {.service = service,
+				.document = next,
+				.revert = revert,
+				.gone = gone,
+				.settles = mode == APPLY_SETTLE};
 	int error;
 
 	*reply = NULL;
@@ -251,6 +265,8 @@ int apply(struct service *service, struct lb_service *next, enum apply_mode mode
 		worker_pause();
 	service->changing = true;
 	error = entry_repair(service, err);
+	if (change.settles)
+		move_look(service);
 	if (!error)
 		error = plan(&change, err);
 	if (!error && mode != APPLY_DRY)

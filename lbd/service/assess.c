@@ -37,10 +37,10 @@ static uint32_t moved_of(const struct live_pool *before, const struct live_pool 
 {
 	uint32_t most = 0, moved;
 
-	for (int class = 0; class < POOL_CLASSES; class ++) {
-		const struct live_table *table = before->tables[class];
+	for (size_t n = 0; n < live_tables(before); n++) {
+		const struct live_table *table = live_table(before, n);
 
-		if (!table || table != next->tables[class])
+		if (!table || !table->kept || table->taken)
 			continue;
 		moved = plan_moved(table->slots.words, table_owners(next->table),
 				   table->slots.size);
@@ -57,7 +57,7 @@ int assess_pool(struct change *change, struct pool_step *step, struct lb_err *er
 	const struct live_pool *before = change_pool_before(change, step);
 	const struct live_pool *next = &step->next;
 
-	if (!before)
+	if (!before || plan->what == PLAN_FOLLOWS)
 		return 0;
 	step->moved = moved_of(before, next);
 	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
@@ -65,6 +65,30 @@ int assess_pool(struct change *change, struct pool_step *step, struct lb_err *er
 	step->at_risk = risk_of_change(service, plan, before, next);
 	step->datagrams = datagrams_to_leaving(step, before);
 	return step->at_risk ? 0 : lb_err_no_memory(err);
+}
+
+/* Flows of a VIP that went to another pool may be in those that it has left, too. */
+static json_t *risk_of_all(struct service *service, const struct risk_handover *handover,
+			   uint32_t *moved)
+{
+	json_t *all = risk_of_handover(service, handover, moved), *more;
+	struct risk_handover left = *handover;
+	uint32_t more_moved;
+	size_t place;
+
+	for (int i = 0; all && i < TABLE_LEFT; i++) {
+		if (!live_find_pool(service, handover->from_table->left[i], &place))
+			continue;
+		left.from_live = &service->live_pools[place];
+		more = risk_of_handover(service, &left, &more_moved);
+		if (!more || json_array_extend(all, more)) {
+			json_decref(all);
+			all = NULL;
+		}
+		json_decref(more);
+		*moved += more_moved;
+	}
+	return all;
 }
 
 /* Its packets go to nobody, or back to the VIP for every port. */
@@ -83,7 +107,7 @@ static int assess_removed(struct change *change, struct step *step)
 			     : "its VIP is removed",
 	};
 
-	step->at_risk = risk_of_handover(change->service, &handover, &step->moved);
+	step->at_risk = risk_of_all(change->service, &handover, &step->moved);
 	if (!to)
 		step->ideal = step->moved;
 	return step->at_risk ? 0 : -ENOMEM;
@@ -93,10 +117,12 @@ static int assess_removed(struct change *change, struct step *step)
  * of them came to. By place of the table. */
 static int assess_removal(struct change *change, const struct step **firsts, struct step *step)
 {
-	const struct step **first = &firsts[change_before(change, step)->pool * POOL_CLASSES +
-					    pools_class(step->plan.before)];
+	const struct live_vip *before = change_before(change, step);
+	const enum pool_class class = before->table->class;
+	const struct step **first = &firsts[before->pool * POOL_CLASSES + class];
 
-	if (plan_beside(change->document, &step->plan.before->endpoint))
+	if (plan_beside(change->document, &step->plan.before->endpoint) ||
+	    before->table != change->service->live_pools[before->pool].tables[class])
 		return assess_removed(change, step);
 	if (!*first) {
 		*first = step;
@@ -130,7 +156,7 @@ static int assess_added(struct change *change, struct step *step)
 	}
 	handover.from_live = live_pool_of(service, from);
 	handover.from_table = live_of(service, from)->table;
-	step->at_risk = risk_of_handover(service, &handover, &moved);
+	step->at_risk = risk_of_all(service, &handover, &moved);
 	step->moved = (uint64_t)moved * vip->pool->table_size / from->pool->table_size;
 	return step->at_risk ? 0 : -ENOMEM;
 }
@@ -141,6 +167,34 @@ static const struct live_table *table_before(const struct change *change, const 
 	const struct live_pool *before = change_pool_before(change, change_pool_step(change, vip));
 
 	return before ? before->tables[pools_class(vip)] : NULL;
+}
+
+/* The VIP goes on before its flows in the last but one have ended. */
+static int assess_dropped(struct change *change, struct step *step)
+{
+	struct service *service = change->service;
+	const struct risk_handover handover = {
+		.from = step->plan.before,
+		.from_live = &service->live_pools[service->pool_at[step->dropped]],
+		.from_table = step->move->from,
+		.to = step->plan.after,
+		.to_live = change_pool_after(change, step->plan.after),
+		.reason = "its VIP has left two other pools since, and goes to one more",
+	};
+	uint32_t moved;
+
+	step->at_risk = risk_of_handover(service, &handover, &moved);
+	return step->at_risk ? 0 : -ENOMEM;
+}
+
+/* Its slots go along, and its flows stay where they are. */
+static int assess_move(struct change *change, struct step *step)
+{
+	move_assess(change, step);
+	if (step->dropped != LIVE_NO_POOL)
+		return assess_dropped(change, step);
+	step->at_risk = json_array();
+	return step->at_risk ? 0 : -ENOMEM;
 }
 
 /* It may go to another pool. */
@@ -160,8 +214,31 @@ static int assess_changed(struct change *change, struct step *step)
 
 	if (handover.from_live->number == after->number)
 		return 0;
-	step->at_risk = risk_of_handover(change->service, &handover, &step->moved);
+	if (step->move && step->left[0] == handover.from_live->number)
+		return assess_move(change, step);
+	step->at_risk = risk_of_all(change->service, &handover, &step->moved);
 	return step->at_risk ? 0 : -ENOMEM;
+}
+
+/* A pool that VIPs have left not long ago, and that goes now. */
+static int assess_left(struct change *change)
+{
+	static const struct live_pool nothing;
+
+	for (size_t i = 0; i < change->pool_step_count; i++) {
+		struct pool_step *step = &change->pool_steps[i];
+		const struct pool_ref *before = step->plan.before;
+
+		if (step->plan.what != PLAN_REMOVED ||
+		    lb_service_find_pool(change->document, before->pool->name) ||
+		    !(before->left[POOL_STREAMS] || before->left[POOL_DATAGRAMS]))
+			continue;
+		step->at_risk = risk_of_change(change->service, &step->plan,
+					       change_pool_before(change, step), &nothing);
+		if (!step->at_risk)
+			return -ENOMEM;
+	}
+	return 0;
 }
 
 static int assess_step(struct change *change, const struct step **firsts, struct step *step)
@@ -174,6 +251,7 @@ static int assess_step(struct change *change, const struct step **firsts, struct
 	case PLAN_CHANGED:
 		return assess_changed(change, step);
 	case PLAN_UNCHANGED:
+	case PLAN_FOLLOWS:
 		break;
 	}
 	return 0;
@@ -182,8 +260,8 @@ static int assess_step(struct change *change, const struct step **firsts, struct
 int assess_vips(struct change *change, struct lb_err *err)
 {
 	const struct step **firsts =
-		calloc(live_table_places(change->service) + 1, sizeof(*firsts));
-	int error = firsts ? 0 : -ENOMEM;
+		calloc(change->service->pools.count * POOL_CLASSES + 1, sizeof(*firsts));
+	int error = firsts ? assess_left(change) : -ENOMEM;
 
 	for (size_t i = 0; !error && i < change->step_count; i++) {
 		error = assess_step(change, firsts, &change->steps[i]);

@@ -5,19 +5,24 @@
 #include <errno.h>
 #include <stdlib.h>
 
-static int make_pool_steps(struct change *change)
+int change_make_pool_steps(struct change *change, const struct pool_left *left, size_t left_count)
 {
+	const struct pools *before = &change->service->pools;
 	struct plan_pool *plan;
 	size_t i;
 
-	if (pools_of(change->document, &change->pools) ||
-	    plan_pools(&change->service->pools, &change->pools, &plan, &change->pool_step_count))
+	if (pools_of(change->document, left, left_count, &change->pools) ||
+	    plan_pools(before, &change->pools, &plan, &change->pool_step_count))
 		return -ENOMEM;
 	change->pool_steps = calloc(change->pool_step_count + 1, sizeof(*change->pool_steps));
-	for (i = 0; change->pool_steps && i < change->pool_step_count; i++)
+	change->step_of = calloc(before->count + 1, sizeof(*change->step_of));
+	for (i = 0; change->pool_steps && change->step_of && i < change->pool_step_count; i++) {
 		change->pool_steps[i].plan = plan[i];
+		if (plan[i].before)
+			change->step_of[plan[i].before_index] = i;
+	}
 	free(plan);
-	return change->pool_steps ? 0 : -ENOMEM;
+	return change->pool_steps && change->step_of ? 0 : -ENOMEM;
 }
 
 int change_make_steps(struct change *change, struct lb_err *err)
@@ -25,14 +30,19 @@ int change_make_steps(struct change *change, struct lb_err *err)
 	struct plan_step *plan;
 	size_t i;
 
-	if (make_pool_steps(change) ||
-	    plan_diff(change->service->document, change->document, &plan, &change->step_count))
+	if (plan_diff(change->service->document, change->document, &plan, &change->step_count))
 		return lb_err_no_memory(err);
 	change->steps = calloc(change->step_count + 1, sizeof(*change->steps));
 	for (i = 0; change->steps && i < change->step_count; i++)
 		change->steps[i].plan = plan[i];
 	free(plan);
 	return change->steps ? 0 : lb_err_no_memory(err);
+}
+
+void change_touch(struct pool_step *step)
+{
+	if (step->plan.what == PLAN_UNCHANGED)
+		step->plan.what = PLAN_FOLLOWS;
 }
 
 void change_free_steps(struct change *change)
@@ -49,7 +59,14 @@ void change_free_steps(struct change *change)
 		json_decref(change->pool_steps[i].serving);
 	}
 	free(change->pool_steps);
+	free(change->step_of);
+	free(change->moves);
 	pools_clear(&change->pools);
+}
+
+static bool differs(enum plan_what what)
+{
+	return what != PLAN_UNCHANGED && what != PLAN_FOLLOWS;
 }
 
 bool change_differs(const struct change *change)
@@ -57,10 +74,10 @@ bool change_differs(const struct change *change)
 	size_t i;
 
 	for (i = 0; i < change->step_count; i++)
-		if (change->steps[i].plan.what != PLAN_UNCHANGED)
+		if (differs(change->steps[i].plan.what))
 			return true;
 	for (i = 0; i < change->pool_step_count; i++)
-		if (change->pool_steps[i].plan.what != PLAN_UNCHANGED)
+		if (differs(change->pool_steps[i].plan.what))
 			return true;
 	return !plan_same_named(change->service->document, change->document);
 }

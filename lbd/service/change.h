@@ -23,9 +23,22 @@ struct pool_step {
 struct step {
 	struct plan_step plan;
 	struct live_vip next; /* what it becomes, unless removed or unchanged */
+	const struct change_move
+		*move; /* it goes to another pool, and its slots go along; else NULL */
+	/* Pools that it has left, by number (struct live_table), and one more which it forgets. */
+	uint32_t left[TABLE_LEFT], dropped;
+	bool joins; /* VIPs that are in its pool for longer: it has their slots from now on */
 	bool prepared, published;
 	uint32_t moved, ideal; /* slots of which it takes the flows along, or ends them */
 	json_t *at_risk;       /* these flows; may be NULL */
+};
+
+/* VIPs that go together from the slots of one pool to another pool. */
+struct change_move {
+	struct live_table *from, *to; /* the same where no other VIP needs it */
+	size_t from_pool;             /* place among those in force */
+	struct pool_step *to_pool;
+	uint32_t left[TABLE_LEFT];
 };
 
 struct change {
@@ -34,11 +47,15 @@ struct change {
 	struct pools pools;           /* of that */
 	struct pool_step *pool_steps; /* the first are of pools.refs, in that order */
 	size_t pool_step_count;
+	size_t *step_of; /* by place of a pool in force: its step */
+	struct change_move *moves;
+	size_t move_count;
+	bool settles; /* nothing differs: it ends what moves have left */
 	struct step *steps;
 	size_t step_count;
 	const struct state_revert *revert; /* goes to disk with it; NULL: nothing */
 	uint32_t backend_count;
-	uint64_t *gone; /* bit n: member n leaves the pool of the step under way */
+	uint64_t *gone; /* bit n: member n leaves its pool */
 };
 
 /* What the VIP of a step is now; what the pool of a step is, NULL when it is new. */
@@ -55,10 +72,14 @@ static inline struct live_pool *change_pool_before(const struct change *change,
 }
 
 /* --- change.c --- */
-/* Also where only some of them are made, change_free_steps has to follow. */
+/* Also where only some of them are made, change_free_steps has to follow. Those of VIPs, then those of
+ * pools: 0 or -ENOMEM. */
 int change_make_steps(struct change *change, struct lb_err *err);
+int change_make_pool_steps(struct change *change, const struct pool_left *left, size_t left_count);
 void change_free_steps(struct change *change);
 bool change_differs(const struct change *change);
+/* Its slots are touched, whether the documents differ or not. */
+void change_touch(struct pool_step *step);
 /* For each VIP that is added or changed. */
 int change_each_step(struct change *change,
 		     int (*carry_out)(struct change *change, struct step *step, struct lb_err *err),
@@ -102,10 +123,27 @@ int prepare_digest(struct change *change, struct step *step, struct lb_err *err)
 /* Also for a step that was prepared by half. */
 void prepare_undo_pool(struct change *change, struct pool_step *step);
 void prepare_undo(struct change *change, struct step *step);
-/* The tables that `a` has and `b`, which may be NULL, has not. */
-void prepare_tables_not_in(struct service *service, const struct live_pool *a,
-			   const struct live_pool *b,
-			   void (*each)(struct service *service, struct live_table *table));
+bool prepare_is_fresh(const struct live_table *table);
+/* The tables of a pool that `which` says yes to; NULL: all. */
+void prepare_each_table(struct service *service, const struct live_pool *live,
+			bool (*which)(const struct live_table *table),
+			void (*each)(struct service *service, struct live_table *table));
+
+/* --- move.c --- */
+/* Before a change that settles, in a turn: which moves are over? */
+void move_look(struct service *service);
+/* Once the steps of VIPs are made: those of pools, and who goes along with whom. */
+int move_plan(struct change *change, struct lb_err *err);
+/* The tables that the pool keeps, and those that VIPs bring along. */
+int move_tables(struct change *change, const struct pool_step *step, struct live_pool *next,
+		struct lb_err *err);
+/* Once all pools have their tables. */
+int move_swept(struct change *change, struct lb_err *err);
+/* How many slots move. */
+void move_assess(const struct change *change, struct step *step);
+void move_lead(struct change *change);
+/* What VIPs have left, when entries are what they will be. */
+void move_end(struct change *change, const struct live_vip *vips);
 
 /* --- assess.c: once all tables are made --- */
 int assess_pool(struct change *change, struct pool_step *step, struct lb_err *err);
@@ -141,7 +179,7 @@ struct change_live {
 void commit_change(struct change *change, struct change_live live, uint64_t digest);
 
 /* --- apply.c --- */
-enum apply_mode { APPLY, APPLY_DRY, APPLY_RESTORE };
+enum apply_mode { APPLY, APPLY_DRY, APPLY_RESTORE, APPLY_SETTLE };
 int apply(struct service *service, struct lb_service *next, enum apply_mode mode,
 	  const struct apply_options *options, const struct state_revert *revert, json_t **reply,
 	  struct lb_err *err);

@@ -35,12 +35,66 @@ uint32_t clock_now_units(const struct service *service)
 	return now_ns(service) >> LB_FLOW_TIME_SHIFT;
 }
 
+/* Calls `each` for all tables of all pools. */
+static void each_table(struct service *service,
+		       void (*each)(struct service *service, const struct live_pool *live,
+				    struct live_table *table))
+{
+	for (size_t i = 0; i < service->pools.count; i++) {
+		const struct live_pool *live = &service->live_pools[i];
+
+		for (size_t n = 0; n < live_tables(live); n++) {
+			if (live_table(live, n))
+				each(service, live, live_table(live, n));
+			worker_yield();
+		}
+	}
+}
+
 static bool any_unsettled(const struct service *service, bool moving_only)
 {
-	for (size_t i = 0; i < live_table_places(service); i++) {
-		const struct live_table *table = live_table_at(service, i);
+	for (size_t i = 0; i < service->pools.count; i++) {
+		const struct live_pool *live = &service->live_pools[i];
 
-		if (table && (table->slots.moving || (!moving_only && table->slots.tracked)))
+		for (size_t n = 0; n < live_tables(live); n++) {
+			const struct live_table *table = live_table(live, n);
+
+			if (table &&
+			    (table->slots.moving || (!moving_only && table->slots.tracked)))
+				return true;
+		}
+	}
+	return false;
+}
+
+/* VIPs that went to another pool have nothing left in the one before it, or slots that are just what
+ * that pool's are. */
+static bool is_settled(const struct live_pool *live, const struct live_table *table)
+{
+	if (live_has_left(table) && table->slots.foreign)
+		return false;
+	return live_has_left(table) ||
+	       (table != live->tables[table->class] &&
+		slots_may_join(&table->slots, &live->tables[table->class]->slots));
+}
+
+static void end_pass_of(struct service *service, const struct live_pool *live,
+			struct live_table *table)
+{
+	slots_sweep_end(&table->slots);
+	if (!chore_pending(&service->settle) && is_settled(live, table))
+		chore_set(&service->settle, 0);
+}
+
+static bool any_on_the_way(const struct service *service)
+{
+	for (size_t i = 0; i < service->pools.count; i++) {
+		const struct live_pool *live = &service->live_pools[i];
+
+		for (int class = 0; class < POOL_CLASSES; class ++)
+			if (live->tables[class] && live_has_left(live->tables[class]))
+				return true;
+		if (live->arrival_count)
 			return true;
 	}
 	return false;
@@ -50,21 +104,15 @@ static bool any_unsettled(const struct service *service, bool moving_only)
 static void end_pass(struct service *service)
 {
 	uint16_t number;
-	size_t i;
 
-	for (i = 0; i < live_table_places(service); i++) {
-		struct live_table *table = live_table_at(service, i);
-
-		if (table)
-			slots_sweep_end(&table->slots);
-		worker_yield();
-	}
+	each_table(service, end_pass_of);
 	while (sweep_take_free(service->sweep, &number)) {
 		members_free_number(service->members, number);
 		worker_yield();
 	}
 	service->flows_possible = service->moved_in_pass || sweep_total(service->sweep) ||
-				  sweep_gone(service->sweep) || any_unsettled(service, false);
+				  sweep_gone(service->sweep) || any_unsettled(service, false) ||
+				  any_on_the_way(service);
 	service->moved_in_pass = any_unsettled(service, true);
 	tell_drained(service, false);
 }
@@ -92,6 +140,13 @@ static bool any_had_packets(const struct service *service, const struct live_poo
 	return false;
 }
 
+/* Slots that VIPs brought along have flows of theirs. */
+static void release(struct live_table *table, const uint64_t *all)
+{
+	if (table && !table->slots.foreign)
+		slots_release(&table->slots, all);
+}
+
 /* A pool that came into force here without backends, a moment ago, and that no packet has found
  * since has no flows on any node: what its backends give away, as each but one does when a VIP is
  * set up, needs no transition. That no packet was here says nothing of an older one: this may be a
@@ -101,8 +156,8 @@ static void release_set_up(const struct service *service, struct live_pool *live
 	uint64_t all[MEMBER_WORDS];
 	bool changed = false;
 
-	for (size_t i = 0; i < live->swept->count; i++)
-		changed |= slots_take_changed(live->swept->at[i]);
+	for (size_t n = 0; n < live_tables(live); n++)
+		changed |= live_table(live, n) && slots_take_changed(&live_table(live, n)->slots);
 	if (!changed || !live_moving(live) || !live->empty_at_s ||
 	    clock_now_s(service) - live->empty_at_s > SET_UP_S)
 		return;
@@ -110,24 +165,33 @@ static void release_set_up(const struct service *service, struct live_pool *live
 		true; /* what a change made MOVING after the look at the packets would end, too */
 	memset(all, 0xff, sizeof(all));
 	if (!any_had_packets(service, live))
-		for (size_t i = 0; i < live->swept->count; i++)
-			slots_release(live->swept->at[i], all);
+		for (int class = 0; class < POOL_CLASSES; class ++)
+			release(live->tables[class], all);
 	live->led = false;
-}
-
-static bool any_takes_new(const struct live_pool *live)
-{
-	size_t i;
-
-	for (i = 0; i < live->backend_count; i++)
-		if (live->backends[i].weight)
-			return true;
-	return false;
 }
 
 static bool is_unable(const struct live_pool *live, const struct health_standing *standing)
 {
 	return standing->arriving || (standing->is == STANDING_ILL && !live->use.all);
+}
+
+static bool is_owned(const struct slots *slots)
+{
+	for (uint32_t slot = 0; slot < slots->size; slot++)
+		if (lb_slot_current(slots->words[slot]) != LB_NONE)
+			return true;
+	return false;
+}
+
+/* The table may be that of VIPs which have left the pool of these members. */
+static void hasten(struct slots *slots, const uint64_t *unable, const uint64_t *leaving,
+		   uint32_t until)
+{
+	if (((const struct live_table *)slots)->class != POOL_DATAGRAMS || !slots->moving)
+		return;
+	if (is_owned(slots))
+		slots_release(slots, unable);
+	slots_hasten(slots, leaving, until);
 }
 
 /* A datagram does not say whether it begins a flow, so a transition sends new flows, too, to the
@@ -137,23 +201,21 @@ static bool is_unable(const struct live_pool *live, const struct health_standing
 void clock_hasten_datagrams(const struct service *service, const struct lb_pool *pool,
 			    const struct live_pool *live)
 {
-	const uint32_t learn_s = pools_learn_s(pool, POOL_DATAGRAMS);
-	struct live_table *table = live->tables[POOL_DATAGRAMS];
+	const uint32_t until = clock_now_s(service) + pools_learn_s(pool, POOL_DATAGRAMS) + 1;
 	uint64_t leaving[MEMBER_WORDS] = {0}, unable[MEMBER_WORDS] = {0};
-	const bool others = any_takes_new(live);
 	size_t i;
 
-	if (!table || !table->slots.moving)
+	if (!live_moving(live))
 		return;
 	for (i = 0; i < live->backend_count; i++) {
 		if (live->backends[i].weight)
 			continue;
 		mark(leaving, live->backends[i].number);
-		if (others && is_unable(live, &live->standings[i]))
+		if (is_unable(live, &live->standings[i]))
 			mark(unable, live->backends[i].number);
 	}
-	slots_release(&table->slots, unable);
-	slots_hasten(&table->slots, leaving, clock_now_s(service) + learn_s + 1);
+	for (i = 0; i < live->swept->count; i++)
+		hasten(live->swept->at[i], unable, leaving, until);
 }
 
 /* Some time after the last change: no packet is on its way by the words of before. */
@@ -182,21 +244,20 @@ static void repair(struct service *service)
 	service->repairing = false;
 }
 
+static void expire(struct service *service, const struct live_pool *live, struct live_table *table)
+{
+	(void)live;
+	slots_expire(&table->slots, clock_now_s(service));
+}
+
 static void tick(void *user)
 {
 	struct service *service = user;
 	uint32_t slice = service->plane.bucket_count / TICKS_A_PASS;
-	size_t i;
 
 	live_hold(service);
 	repair(service);
-	for (i = 0; i < live_table_places(service); i++) {
-		struct live_table *table = live_table_at(service, i);
-
-		if (table)
-			slots_expire(&table->slots, clock_now_s(service));
-		worker_yield();
-	}
+	each_table(service, expire);
 	if (slice < BUCKETS_A_TICK)
 		slice = BUCKETS_A_TICK;
 	if (sweep_step(service->sweep, slice, clock_now_units(service)))

@@ -41,66 +41,75 @@ static void take_lead(struct live_pool *live)
 	live->led = true;
 }
 
-static void lead_changed(struct change *change, struct pool_step *step)
+/* What the pool becomes, by what is known of its backends now. */
+static void begin_pool(struct change *change, struct pool_step *step)
 {
 	struct live_pool *before = change_pool_before(change, step), *next = &step->next;
 
-	take_lead(before);
-	freshen(change, step);
-	change_members_not_in(change, before, next, member_mark);
-	lead_packets(change->service, step->plan.after, next, change->gone);
-	change_members_not_in(change, before, next, member_unmark);
-}
-
-static void lead_pool(struct change *change, struct pool_step *step)
-{
-	switch (step->plan.what) {
-	case PLAN_UNCHANGED:
-		break;
-	case PLAN_CHANGED:
-		lead_changed(change, step);
-		break;
-	case PLAN_REMOVED:
-		take_lead(change_pool_before(change, step));
-		break;
-	case PLAN_ADDED:
-		step->next.empty_at_s = step->next.backend_count ? 0 : clock_now_s(change->service);
-		break;
+	if (step->plan.what == PLAN_UNCHANGED)
+		return;
+	if (before)
+		take_lead(before);
+	if (!step->plan.after) {
+		change_members_not_in(change, before, NULL, member_mark);
+	} else if (before) {
+		freshen(change, step);
+		change_members_not_in(change, before, next, member_mark);
+	} else {
+		next->empty_at_s = next->backend_count ? 0 : clock_now_s(change->service);
 	}
 }
 
-/* A VIP that goes to the slots of another pool: records of both are good until it is there. */
-static void lead_vip(struct change *change, struct step *step)
+static bool brings_slots(const struct live_pool *next)
 {
-	struct service *service = change->service;
-	const struct live_vip *before = change_before(change, step);
-	const uint32_t from = service->live_pools[before->pool].number;
-	const uint32_t to = change_pool_after(change, step->plan.after)->number;
+	for (size_t n = 0; n < live_tables(next); n++)
+		if (live_table(next, n) && live_table(next, n)->taken)
+			return true;
+	return false;
+}
 
-	if (from != to)
-		live_set_pools(service, &step->next, lb_pools(to, from, from));
-	entry_update(service, step->plan.before, before, step->plan.after, &step->next);
-	if (from != to)
-		live_set_pools(service, &step->next, lb_pools(to, to, to));
+/* The slots of a pool that is new are complete, but for those that VIPs bring along. */
+static void lead_pool(struct change *change, struct pool_step *step)
+{
+	if (step->plan.what != PLAN_UNCHANGED && step->plan.after &&
+	    (step->plan.before || brings_slots(&step->next)))
+		lead_packets(change->service, step->plan.after, &step->next, change->gone);
+}
+
+/* Slots that others have led away from its members since, too. */
+static void end_pool(struct change *change, struct pool_step *step)
+{
+	if (step->plan.what == PLAN_UNCHANGED)
+		return;
+	if (step->plan.after)
+		clock_hasten_datagrams(change->service, step->plan.after->pool, &step->next);
+	if (step->plan.before)
+		change_members_not_in(change, change_pool_before(change, step),
+				      step->plan.after ? &step->next : NULL, member_unmark);
 }
 
 static void lead_step(struct change *change, struct step *step)
 {
 	const struct plan_step *plan = &step->plan;
 
-	if (plan->what == PLAN_CHANGED)
-		lead_vip(change, step);
+	if (plan->what == PLAN_CHANGED || plan->what == PLAN_FOLLOWS)
+		entry_update(change->service, plan->before, change_before(change, step),
+			     plan->after, &step->next);
 	else if (plan->what == PLAN_REMOVED)
 		entry_withdraw(change->service, plan->before, change->document);
 }
 
-/* Nothing leads to the tables that only the pool of before has had. */
+static bool is_over(const struct live_table *table)
+{
+	return !table->kept;
+}
+
+/* Nothing leads to the tables that only what was before has had. */
 static void withdraw_tables(struct change *change, struct pool_step *step)
 {
 	if (step->plan.before && step->plan.what != PLAN_UNCHANGED)
-		prepare_tables_not_in(change->service, change_pool_before(change, step),
-				      step->plan.after ? &step->next : NULL,
-				      publish_withdraw_table);
+		prepare_each_table(change->service, change_pool_before(change, step), is_over,
+				   publish_withdraw_table);
 }
 
 /* What each VIP and each pool of the next document becomes; the rest goes. */
@@ -131,7 +140,7 @@ static void fill_live(struct change *change, struct change_live live)
 static void end_before(struct change *change, struct live_pool *before, struct live_pool *live)
 {
 	change_members_not_in(change, before, live, change_end_member);
-	prepare_tables_not_in(change->service, before, live, place_leave_table);
+	prepare_each_table(change->service, before, is_over, place_leave_table);
 	if (!live)
 		place_leave_pool(change->service, before);
 	live_clear(before);
@@ -181,14 +190,16 @@ static void commit_fragments(struct change *change, const struct live_vip *live)
 }
 
 /* What the program must take a confirmed word for alive by: it does not know whose it is. */
-static uint32_t longest_idle(const struct lb_service *document)
+static uint32_t longest_idle(const struct pools *pools)
 {
-	uint32_t longest = 0;
-	size_t i;
+	uint32_t longest = 0, idle_s;
 
-	for (i = 0; i < document->vip_count; i++)
-		if (lb_vip_flow_idle_s(&document->vips[i]) > longest)
-			longest = lb_vip_flow_idle_s(&document->vips[i]);
+	for (size_t i = 0; i < pools->count; i++)
+		for (int class = 0; class < POOL_CLASSES; class ++) {
+			idle_s = pools_flow_idle_s(pools->refs[i].pool, class);
+			if (pools_has(&pools->refs[i], class) && idle_s > longest)
+				longest = idle_s;
+		}
 	return sweep_units(longest);
 }
 
@@ -198,7 +209,7 @@ static void merge_step(struct change *change, struct pool_step *step)
 	const struct live_pool *before = change_pool_before(change, step);
 	struct live_pool *next = &step->next;
 
-	if (step->plan.what != PLAN_CHANGED)
+	if (step->plan.what != PLAN_CHANGED && step->plan.what != PLAN_FOLLOWS)
 		return;
 	next->round_ends_ms = before->round_ends_ms;
 	if (next->ways_by_ms < before->ways_by_ms)
@@ -232,7 +243,7 @@ static struct retired swap(struct change *change, struct change_live live, uint6
 		service->document, service->pools, {service->live, service->live_pools}};
 	service->live = live.vips;
 	service->live_pools = live.pools;
-	service->plane.tuning->flow_idle = longest_idle(change->document);
+	service->plane.tuning->flow_idle = longest_idle(&change->pools);
 	service->backend_count = change->backend_count;
 	service->document = change->document;
 	service->pools = change->pools;
@@ -251,22 +262,28 @@ static void end_vips(struct change *change, const struct live_vip *before)
 			place_leave(change->service, &before[change->steps[i].plan.before_index]);
 }
 
+static void each_pool_step(struct change *change,
+			   void (*each)(struct change *change, struct pool_step *step))
+{
+	for (size_t i = 0; i < change->pool_step_count; i++) {
+		each(change, &change->pool_steps[i]);
+		worker_yield();
+	}
+}
+
 static void lead_all(struct change *change)
 {
 	size_t i;
 
-	for (i = 0; i < change->pool_step_count; i++) {
-		lead_pool(change, &change->pool_steps[i]);
-		worker_yield();
-	}
+	each_pool_step(change, begin_pool);
+	move_lead(change);
+	each_pool_step(change, lead_pool);
+	each_pool_step(change, end_pool);
 	for (i = 0; i < change->step_count; i++) {
 		lead_step(change, &change->steps[i]);
 		worker_yield();
 	}
-	for (i = 0; i < change->pool_step_count; i++) {
-		withdraw_tables(change, &change->pool_steps[i]);
-		worker_yield();
-	}
+	each_pool_step(change, withdraw_tables);
 }
 
 /* Cannot fail any more. */
@@ -278,6 +295,7 @@ void commit_change(struct change *change, struct change_live live, uint64_t dige
 
 	lead_all(change);
 	fill_live(change, live);
+	move_end(change, live.vips);
 	commit_fragments(change, live.vips);
 	before = swap(change, live, digest);
 	end_vips(change, before.live.vips);

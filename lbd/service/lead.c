@@ -8,7 +8,7 @@ static uint32_t longest(const struct pool_ref *ref,
 	uint32_t most = 0;
 
 	for (int class = 0; class < POOL_CLASSES; class ++)
-		if (ref->vips[class] && of_class(ref->pool, class) > most)
+		if (pools_has(ref, class) && of_class(ref->pool, class) > most)
 			most = of_class(ref->pool, class);
 	return most;
 }
@@ -39,17 +39,21 @@ void lead_members(struct service *service, const struct pool_ref *ref, const str
 void lead_packets(struct service *service, const struct pool_ref *ref, const struct live_pool *live,
 		  const uint64_t *gone)
 {
-	int class;
+	size_t n;
 
 	lead_members(service, ref, live);
-	for (class = 0; class < POOL_CLASSES; class ++)
-		if (live->tables[class])
-			slots_change(&live->tables[class]->slots, table_owners(live->table), gone,
-				     clock_now_s(service), pools_transition_s(ref->pool, class));
+	for (n = 0; n < live_tables(live); n++) {
+		struct live_table *table = live_table(live, n);
+
+		if (table)
+			slots_change(&table->slots, table_owners(live->table), gone,
+				     clock_now_s(service),
+				     pools_transition_s(ref->pool, table->class));
+	}
 	if (live_moving(live))
 		clock_start(service);
 	clock_hasten_datagrams(service, ref->pool, live);
-	for (class = 0; class < POOL_CLASSES && !service->flows_possible; class ++)
-		if (live->tables[class])
-			slots_settle_tracked(&live->tables[class]->slots);
+	for (n = 0; n < live_tables(live) && !service->flows_possible; n++)
+		if (live_table(live, n))
+			slots_settle_tracked(&live_table(live, n)->slots);
 }

@@ -35,14 +35,26 @@ void live_set_pools(struct service *service, const struct live_vip *live, uint64
 	__atomic_store_n(&service->plane.vip_pools[live->number], pools, __ATOMIC_RELEASE);
 }
 
-size_t live_table_places(const struct service *service)
+size_t live_tables(const struct live_pool *live)
 {
-	return service->pools.count * POOL_CLASSES;
+	return POOL_CLASSES + live->arrival_count;
 }
 
-struct live_table *live_table_at(const struct service *service, size_t place)
+struct live_table *live_table(const struct live_pool *live, size_t place)
 {
-	return service->live_pools[place / POOL_CLASSES].tables[place % POOL_CLASSES];
+	return place < POOL_CLASSES ? live->tables[place] : live->arrivals[place - POOL_CLASSES];
+}
+
+uint64_t live_pools_word(uint32_t pool, const uint32_t left[TABLE_LEFT])
+{
+	const uint32_t before = left[0] == LIVE_NO_POOL ? pool : left[0];
+
+	return lb_pools(pool, before, left[1] == LIVE_NO_POOL ? before : left[1]);
+}
+
+bool live_has_left(const struct live_table *table)
+{
+	return table->left[0] != LIVE_NO_POOL;
 }
 
 uint32_t live_moving(const struct live_pool *live)
@@ -116,6 +128,7 @@ bool live_had_packets(const struct service *service, uint16_t number)
 void live_clear(struct live_pool *live)
 {
 	table_free(live->table);
+	free(live->arrivals);
 	free(live->swept);
 	free(live->backends);
 	free(live->standings);
@@ -127,6 +140,14 @@ void live_index(struct service *service)
 
 	for (i = 0; i < service->pools.count; i++)
 		service->pool_at[service->live_pools[i].number] = i;
+}
+
+bool live_find_pool(const struct service *service, uint32_t number, size_t *place)
+{
+	if (number == LIVE_NO_POOL)
+		return false;
+	*place = service->pool_at[number];
+	return *place < service->pools.count && service->live_pools[*place].number == number;
 }
 
 const struct lb_vip *service_vip_numbered(const struct service *service, uint32_t number)

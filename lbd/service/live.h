@@ -21,19 +21,36 @@
 #include "../table/table.h"
 #include "../health/tunnels.h"
 
-/* The slots of those VIPs of a pool that are of one class. It stays where it is: the sweep, and VIPs
- * point to it. */
+#define LIVE_NO_POOL UINT32_MAX
+#define TABLE_LEFT 2 /* lb_pools has room for so many beside the pool of now */
+
+/* The slots of those VIPs of a pool that are of one class, or of some that came from another pool
+ * together (move.c). It stays where it is: the sweep, and VIPs point to it. */
 struct live_table {
-	struct slots slots;
-	uint32_t start; /* of its slots, among all */
+	struct slots slots; /* the first: what points to it finds the rest */
+	uint32_t start;     /* of its slots, among all */
 	enum pool_class class;
+	/* Numbers of pools that its VIPs have left, and may have flows in; the last one first, then
+	 * LIVE_NO_POOL. By the change under way: what it will be. */
+	uint32_t left[TABLE_LEFT], left_next[TABLE_LEFT];
+	/* By the change under way: VIPs that stay with it; whether the change has made it, takes it to
+	 * another pool or fills it from there, and keeps it. */
+	uint32_t users;
+	bool fresh, taken, kept;
+	/* By APPLY_SETTLE: nothing of those pools is left; its VIPs come to have the pool's own slots. */
+	bool clear, joins;
 };
 
 /* A pool in the data plane. Its backends stand in the order of the document's (by address). */
 struct live_pool {
 	uint32_t number;
 	struct live_table *tables[POOL_CLASSES]; /* NULL: no VIP is of that class */
-	struct sweep_tables *swept;    /* what words of its members are of; stays where it is */
+	struct live_table **arrivals; /* of VIPs that came from other pools not long ago */
+	size_t arrival_count;
+	/* What words of its members are of: all these, and those of VIPs that have left it. Stays where
+	 * it is. */
+	struct sweep_tables *swept;
+	size_t swept_count;            /* room for so many */
 	struct table *table;           /* who owns which slot of each of its tables */
 	struct table_member *backends; /* weights are those that count now (standing_weigh) */
 	size_t backend_count;
@@ -109,6 +126,7 @@ struct service {
 	struct chore release; /* pending for a moment after owners have changed */
 	struct chore tick;    /* pending while the flow table may hold a word */
 	struct chore drains;  /* pending after a change */
+	struct chore settle;  /* pending when VIPs have nothing left in pools that they have left */
 	bool flows_possible;  /* false: no slot is unsettled and no word is left */
 	bool moved_in_pass; /* a slot was MOVING at some time since this pass of the sweep began */
 
@@ -163,6 +181,10 @@ uint32_t clock_now_units(const struct service *service); /* of flow words */
 void live_index(struct service *service);
 /* live.c: the pools that flows of a VIP may be on record in (lb_pools). */
 void live_set_pools(struct service *service, const struct live_vip *live, uint64_t pools);
+/* live.c: its own one, and those that VIPs of one table have left. */
+uint64_t live_pools_word(uint32_t pool, const uint32_t left[TABLE_LEFT]);
+/* live.c: where the pool of this number is among those in force; false: it is not. */
+bool live_find_pool(const struct service *service, uint32_t number, size_t *place);
 /* live.c: what a VIP of the document in force became. */
 const struct live_vip *live_of(const struct service *service, const struct lb_vip *vip);
 const struct live_pool *live_pool_of(const struct service *service, const struct lb_vip *vip);
@@ -174,9 +196,11 @@ int apply_now(struct service *service, struct lb_service *next, const struct app
 /* apply.c: what the document itself may not ask for; how many backends it has. */
 int apply_check(const struct service *service, const struct lb_service *document,
 		uint32_t *backend_count, struct lb_err *err);
-/* live.c: the tables of all pools in force, by place; NULL: there is none at this one. */
-size_t live_table_places(const struct service *service);
-struct live_table *live_table_at(const struct service *service, size_t place);
+/* live.c: the tables of a pool, by place: those of each class, then arrivals; NULL: there is none. */
+size_t live_tables(const struct live_pool *live);
+struct live_table *live_table(const struct live_pool *live, size_t place);
+/* live.c: whether VIPs of the table have flows in pools that they have left. */
+bool live_has_left(const struct live_table *table);
 
 /* lead.c: the flags of the members of a pool, and how the sweep takes their words. */
 void lead_members(struct service *service, const struct pool_ref *ref,

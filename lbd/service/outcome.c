@@ -14,6 +14,12 @@ struct account {
 	json_t *at_risk, *datagrams, *waiting, *serving;
 };
 
+/* To who asked for the change. */
+static enum plan_what what_of(enum plan_what what)
+{
+	return what == PLAN_FOLLOWS ? PLAN_UNCHANGED : what;
+}
+
 static void add_pool(struct account *account, const struct pool_step *step)
 {
 	account->moved += step->moved;
@@ -32,7 +38,7 @@ static struct account account_of_vip(const struct change *change, const struct s
 	struct account account = {
 		.vip = vip,
 		.pool = vip->pool,
-		.what = step->plan.what,
+		.what = what_of(step->plan.what),
 		.moved = step->moved,
 		.ideal = step->ideal,
 		.at_risk = step->at_risk,
@@ -46,7 +52,7 @@ static struct account account_of_vip(const struct change *change, const struct s
 static struct account account_of_pool(const struct pool_step *step)
 {
 	const struct pool_ref *ref = step->plan.after ? step->plan.after : step->plan.before;
-	struct account account = {.pool = ref->pool, .what = step->plan.what};
+	struct account account = {.pool = ref->pool, .what = what_of(step->plan.what)};
 
 	if (ref->own)
 		account.what = PLAN_UNCHANGED;

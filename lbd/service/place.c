@@ -78,6 +78,9 @@ int place_take_table(struct change *change, enum pool_class class, uint32_t size
 	if (!table)
 		return lb_err_no_memory(err);
 	table->class = class;
+	table->fresh = true;
+	for (int i = 0; i < TABLE_LEFT; i++)
+		table->left[i] = table->left_next[i] = LIVE_NO_POOL;
 	if (!ranges_take(service->slot_ranges, size, &table->start)) {
 		free(table);
 		return no_room(change, size, err);

@@ -78,7 +78,7 @@ static bool same_pool(const struct pool_ref *a, const struct pool_ref *b)
 static bool same_users(const struct pool_ref *a, const struct pool_ref *b)
 {
 	for (int class = 0; class < POOL_CLASSES; class ++)
-		if (!a->vips[class] != !b->vips[class])
+		if (!a->vips[class] != !b->vips[class] || !a->left[class] != !b->left[class])
 			return false;
 	return a->family == b->family && !lb_endpoint_compare(&a->vip->endpoint, &b->vip->endpoint);
 }
@@ -128,6 +128,19 @@ uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size
 	return moved;
 }
 
+uint32_t plan_moved_to(const uint32_t *words, const uint16_t *same, const uint16_t *owners,
+		       uint32_t size)
+{
+	uint32_t moved = 0, i;
+
+	for (i = 0; i < size; i++) {
+		const uint16_t before = lb_slot_current(words[i]);
+
+		moved += before != LB_NONE && same[before] != owners[i];
+	}
+	return moved;
+}
+
 static uint64_t total_weight(const struct table_member *members, size_t count)
 {
 	uint64_t sum = 0;
@@ -149,9 +162,8 @@ static uint32_t weight_of(const struct table_member *members, size_t count, size
 		       : 0;
 }
 
-/* For each member of `to` the number in `from` of the one with its address, or LB_NONE. */
-static void pair(const struct table_member *from, size_t from_count, const struct table_member *to,
-		 size_t to_count, uint16_t *same)
+void plan_pair(const struct table_member *from, size_t from_count, const struct table_member *to,
+	       size_t to_count, uint16_t *same)
 {
 	size_t i, at = 0;
 
@@ -178,7 +190,7 @@ void plan_keep(const uint32_t *words, const struct table_member *from, size_t fr
 	uint16_t same[LB_NONE + 1];
 	uint32_t i;
 
-	pair(from, from_count, to, to_count, same);
+	plan_pair(from, from_count, to, to_count, same);
 	for (i = 0; i < size; i++) {
 		uint16_t owner = same[owners[i]];
 

@@ -10,7 +10,8 @@
 #include "../table/table.h"
 #include "pools.h"
 
-enum plan_what { PLAN_UNCHANGED, PLAN_CHANGED, PLAN_ADDED, PLAN_REMOVED };
+/* PLAN_FOLLOWS: nothing that the documents say of it, but another change touches its slots. */
+enum plan_what { PLAN_UNCHANGED, PLAN_CHANGED, PLAN_ADDED, PLAN_REMOVED, PLAN_FOLLOWS };
 
 /* One VIP in two documents. before is NULL when it is added, after when it is removed. */
 struct plan_step {
@@ -42,6 +43,15 @@ int plan_pools(const struct pools *before, const struct pools *after, struct pla
 
 /* Slots that have an owner in `words` (slot words, bpf/abi.h) and another one in `owners`. */
 uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size);
+
+/* The same for words of another pool: same[] is by number of its members. */
+uint32_t plan_moved_to(const uint32_t *words, const uint16_t *same, const uint16_t *owners,
+		       uint32_t size);
+
+/* For each member of `to`, by number, the number in `from` of the one with its address, or LB_NONE; both
+ * are sorted by address. same[] has LB_NONE + 1 entries. */
+void plan_pair(const struct table_member *from, size_t from_count, const struct table_member *to,
+	       size_t to_count, uint16_t *same);
 
 /* Packets of a VIP, with the slot words `words` and the members `from`, go by the table `owners`
  * over the members `to` of another VIP from now on; both have `size` slots. A slot keeps its flows

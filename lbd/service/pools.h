@@ -14,23 +14,35 @@ enum pool_class { POOL_STREAMS, POOL_DATAGRAMS, POOL_CLASSES };
 
 struct pool_ref {
 	const struct lb_pool *pool;
-	const struct lb_vip *vip; /* the lowest that leads to it: address, then port */
+	const struct lb_vip *vip; /* the lowest that leads to it, or else that has left it */
 	uint32_t vips[POOL_CLASSES];
-	uint8_t family; /* of the addresses of these: 4, 6; 0: both, or none */
-	bool own;       /* of that VIP alone, and without a name */
+	uint32_t left[POOL_CLASSES]; /* VIPs that went to another pool, and have flows here still */
+	uint8_t family;              /* of the addresses of these: 4, 6; 0: both, or none */
+	bool own;                    /* of that VIP alone, and without a name */
 };
 
-/* Those that VIPs lead to: first pools that have a name, by name, then those of one VIP, in the order
- * of these. */
+/* A VIP of a document, by its place, and a pool of it that has a name. */
+struct pool_left {
+	size_t vip;
+	const struct lb_pool *pool;
+};
+
+/* Those that VIPs lead to, or have left: first pools that have a name, by name, then those of one VIP, in
+ * the order of these. */
 struct pools {
 	struct pool_ref *refs;
 	size_t count;
 	uint32_t *of_vip; /* by VIP of the document: its place in refs */
 };
 
-/* 0, or -ENOMEM with nothing to clear. The document must outlive it. */
-int pools_of(const struct lb_service *document, struct pools *out);
+/* `left`: which VIPs have left which pools. 0, or -ENOMEM with nothing to clear. The document must
+ * outlive it. */
+int pools_of(const struct lb_service *document, const struct pool_left *left, size_t left_count,
+	     struct pools *out);
 void pools_clear(struct pools *pools);
+uint32_t pools_backends(const struct pools *pools);
+/* Whether a VIP of the class leads to it, or has left it. */
+bool pools_has(const struct pool_ref *ref, enum pool_class class);
 
 enum pool_class pools_class(const struct lb_vip *vip);
 /* For how long a slot of this class is MOVING, and what a flow on record may be silent. */

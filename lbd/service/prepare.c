@@ -52,36 +52,38 @@ static int prepare_owners(struct service *service, const struct plan_pool *plan,
 }
 
 /* The slots of each class of VIPs, those that were there before or new ones. */
-static int prepare_tables(struct change *change, const struct plan_pool *plan,
-			  const struct live_pool *before, struct live_pool *next,
-			  struct lb_err *err)
+static int prepare_tables(struct change *change, const struct pool_step *step,
+			  struct live_pool *next, struct lb_err *err)
 {
-	int error = 0;
+	const struct pool_ref *after = step->plan.after;
+	int error = move_tables(change, step, next, err);
 
-	next->swept = sweep_tables_new(POOL_CLASSES);
-	if (!next->swept)
-		return lb_err_no_memory(err);
 	for (int class = 0; !error && class < POOL_CLASSES; class ++) {
-		if (!plan->after->vips[class])
+		if (!after->vips[class] || next->tables[class])
 			continue;
-		if (before && before->tables[class])
-			next->tables[class] = before->tables[class];
-		else
-			error = place_take_table(change, class, plan->after->pool->table_size,
-						 &next->tables[class], err);
+		error = place_take_table(change, class, after->pool->table_size,
+					 &next->tables[class], err);
 		if (!error)
-			next->swept->at[next->swept->count++] = &next->tables[class]->slots;
+			next->tables[class]->kept = true;
 	}
 	return error;
 }
 
-void prepare_tables_not_in(struct service *service, const struct live_pool *a,
-			   const struct live_pool *b,
-			   void (*each)(struct service *service, struct live_table *table))
+bool prepare_is_fresh(const struct live_table *table)
 {
-	for (int class = 0; class < POOL_CLASSES; class ++)
-		if (a->tables[class] && !(b && b->tables[class]))
-			each(service, a->tables[class]);
+	return table->fresh;
+}
+
+void prepare_each_table(struct service *service, const struct live_pool *live,
+			bool (*which)(const struct live_table *table),
+			void (*each)(struct service *service, struct live_table *table))
+{
+	for (size_t n = 0; n < live_tables(live); n++) {
+		struct live_table *table = live_table(live, n);
+
+		if (table && (!which || which(table)))
+			each(service, table);
+	}
 }
 
 static int check_size(const struct plan_pool *plan, struct lb_err *err)
@@ -116,7 +118,7 @@ int prepare_pool(struct change *change, struct pool_step *step, struct lb_err *e
 	if (error)
 		return error;
 	step->prepared = true;
-	error = prepare_tables(change, plan, before, next, err);
+	error = prepare_tables(change, step, next, err);
 	if (!error)
 		error = prepare_backends(service, plan->after->pool, before, next, err);
 	if (!error && checks_weigh(plan->after->pool, before, next))
@@ -142,7 +144,7 @@ void prepare_undo_pool(struct change *change, struct pool_step *step)
 
 	change_members_not_in(change, next, before,
 			      step->published ? change_end_member : change_drop_member);
-	prepare_tables_not_in(service, next, before, place_leave_table);
+	prepare_each_table(service, next, prepare_is_fresh, place_leave_table);
 	live_clear(next);
 	if (!before)
 		place_leave_pool(service, next);
@@ -166,6 +168,20 @@ static int check_hash(const struct plan_step *plan, struct lb_err *err)
 				"VIP and add it again if that is acceptable");
 }
 
+/* Its own ones, while it stays where it is, or when it takes them along. */
+static struct live_table *table_of(const struct change *change, const struct step *step)
+{
+	const struct plan_step *plan = &step->plan;
+	const struct pool_step *pool = change_pool_step(change, plan->after);
+
+	if (step->move)
+		return step->move->to;
+	if (plan->before && !step->joins && pool->plan.before &&
+	    change_before(change, step)->pool == pool->plan.before_index)
+		return change_before(change, step)->table;
+	return change_pool_after(change, plan->after)->tables[pools_class(plan->after)];
+}
+
 int prepare_step(struct change *change, struct step *step, struct lb_err *err)
 {
 	const struct plan_step *plan = &step->plan;
@@ -181,7 +197,7 @@ int prepare_step(struct change *change, struct step *step, struct lb_err *err)
 	if (error)
 		return error;
 	step->prepared = true;
-	next->table = change_pool_after(change, plan->after)->tables[pools_class(plan->after)];
+	next->table = table_of(change, step);
 	return 0;
 }
 

@@ -69,11 +69,12 @@ int publish_pool(struct change *change, struct pool_step *step, struct lb_err *e
 	if (!before)
 		lead_members(change->service, step->plan.after, next);
 	for (int class = 0; class < POOL_CLASSES; class ++) {
-		if (!next->tables[class] || (before && before->tables[class]))
+		struct live_table *table = next->tables[class];
+
+		if (!table || !table->fresh || table->taken)
 			continue;
 		step->published = true;
-		begin(change->service, &next->tables[class]->slots, table_owners(next->table),
-		      !before);
+		begin(change->service, &table->slots, table_owners(next->table), !before);
 	}
 	return 0;
 }

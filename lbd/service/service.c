@@ -45,6 +45,23 @@ static int apply_quietly(struct service *service, struct lb_service *next, struc
 	return error;
 }
 
+/* What moves have left behind ends, by a change to what is in force. What fails is tried again when the
+ * sweep has ended its next pass. */
+static void on_settle(void *user)
+{
+	struct service *service = user;
+	struct lb_err err = {0};
+	struct lb_service *same;
+	json_t *change = NULL;
+
+	worker_leave();
+	same = lb_service_copy(service->document);
+	worker_enter();
+	if (same)
+		apply(service, same, APPLY_SETTLE, NULL, NULL, &change, &err);
+	json_decref(change);
+}
+
 /* A VIP whose table has another size in `kept`, or that hashes by another policy there, cannot
  * become that one: it is dropped first. */
 static int drop_others(struct service *service, const struct lb_service *kept, struct lb_err *err)
@@ -157,6 +174,9 @@ int service_open(const struct service_options *options, struct service **out, st
 		error = clock_open(service, err);
 	if (!error)
 		error = tell_open(service, err);
+	if (!error && chore_open(&service->settle, &service->timers, &service->changes, "settle",
+				 on_settle, service))
+		error = lb_err_no_memory(err);
 	if (!error)
 		error = keep_open(service, err);
 	if (!error)
@@ -179,7 +199,7 @@ int service_open(const struct service_options *options, struct service **out, st
 
 static void close_pool(struct service *service, struct live_pool *live)
 {
-	prepare_tables_not_in(service, live, NULL, place_leave_table);
+	prepare_each_table(service, live, NULL, place_leave_table);
 	live_clear(live);
 }
 
@@ -196,6 +216,7 @@ void service_close(struct service *service)
 	confirm_close(service);
 	clock_close(service);
 	chore_close(&service->drains);
+	chore_close(&service->settle);
 	for (i = 0; service->live_pools && i < service->pools.count; i++)
 		close_pool(service, &service->live_pools[i]);
 	pools_clear(&service->pools);

@@ -902,6 +902,8 @@ static void check_entry(const struct fake_entry *entry)
 		owner = lb_service_fragments_owner(document, &entry->endpoint);
 		assert_non_null(owner);
 		assert_int_equal(entry->value.number, service->live[owner - document->vips].number);
+		assert_int_equal(entry->value.slots_start,
+				 service->live[owner - document->vips].table->start);
 	} else {
 		assert_non_null(lb_service_find_endpoint(document, &entry->endpoint));
 	}
@@ -1025,12 +1027,13 @@ static void check_sums(void)
 	uint32_t slots = 0, backends = 0, idle = 0;
 
 	for (size_t i = 0; i < service->pools.count; i++) {
-		slots += place_slots(&service->pools.refs[i]);
+		const struct live_pool *live = &service->live_pools[i];
+
+		for (size_t n = 0; n < live_tables(live); n++)
+			slots += live_table(live, n) ? live_table(live, n)->slots.size : 0;
 		backends += service->pools.refs[i].pool->backend_count;
-	}
-	for (size_t i = 0; i < service->document->vip_count; i++) {
-		if (service->document->vips[i].pool->flow_idle_s > idle)
-			idle = service->document->vips[i].pool->flow_idle_s;
+		if (service->pools.refs[i].pool->flow_idle_s > idle)
+			idle = service->pools.refs[i].pool->flow_idle_s;
 	}
 	assert_int_equal(numbers_used(service->vip_numbers), service->document->vip_count);
 	assert_int_equal(numbers_used(service->pool_numbers), service->pools.count);
@@ -1040,15 +1043,14 @@ static void check_sums(void)
 	assert_memory_equal(&service->census, &nobody, sizeof(nobody));
 }
 
-static uint32_t addresses_of(const struct lb_service *document)
+static uint32_t addresses_of(const struct pools *pools)
 {
 	struct lb_addr seen[WATCHED_MAX];
 	uint32_t count = 0, k;
 
-	for (size_t i = 0; i < document->vip_count; i++)
-		for (size_t j = 0; j < document->vips[i].pool->backend_count; j++) {
-			const struct lb_addr *address =
-				&document->vips[i].pool->backends[j].address;
+	for (size_t i = 0; i < pools->count; i++)
+		for (size_t j = 0; j < pools->refs[i].pool->backend_count; j++) {
+			const struct lb_addr *address = &pools->refs[i].pool->backends[j].address;
 
 			for (k = 0; k < count && !lb_addr_equal(&seen[k], address); k++)
 				;
@@ -1084,15 +1086,15 @@ void fake_check(bool saved)
 		for (size_t j = 0; j < live->backend_count; j++)
 			check_member(pool, live, j);
 		check_weights(pool, live);
-		for (int class = 0; class < POOL_CLASSES; class ++)
-			if (live->tables[class])
-				check_table(pool, live, live->tables[class], known);
+		for (size_t n = 0; n < live_tables(live); n++)
+			if (live_table(live, n))
+				check_table(pool, live, live_table(live, n), known);
 		checked += check_watches(pool, live);
 		used += live->backend_count;
 	}
 	check_rest(known, used);
 	check_sums();
-	assert_int_equal(fake.watched, addresses_of(service->document));
+	assert_int_equal(fake.watched, addresses_of(&service->pools));
 	assert_int_equal(fake_watches(), checked);
 	if (saved)
 		check_disk();
