@@ -46,7 +46,7 @@ static void flow_count(enum lb_flow_count what);
 #define VIPS 8
 #define SOURCES 16  /* clients of a VIP by source; a power of two */
 #define BACKENDS 9  /* at most, in a VIP */
-#define NUMBERS 112 /* of members: few, so that they are soon used again */
+#define NUMBERS 144 /* of members: few, so that they are soon used again */
 #define ROOM 16384u /* buckets: a pass of the sweep takes 16 ticks */
 #define BUCKETS 2048u
 #define FEW_BUCKETS 128u /* for fewer words than there are flows */
@@ -58,10 +58,12 @@ static void flow_count(enum lb_flow_count what);
 #define ENDED 256
 #define EVENTS 262144
 
-/* The first of the VIPs that have the backends of this pool. */
+/* The first of the VIPs that go to and fro between two pools. Of these pools the backends stand with this
+ * VIP, and with the next one. */
 #define POOLED 5
+#define POOLS 2
 #define POOL                                                                                       \
-	"{'name': 'shared', 'spill_hold_s': 0, 'table_size': 509, 'transition_s': 25, "            \
+	"{'name': '%s', 'spill_hold_s': 0, 'table_size': 509, 'transition_s': 25, "                \
 	"'flow_idle_s': 40, "                                                                      \
 	"'datagram_transition_s': 12, 'datagram_flow_idle_s': 20, 'health': {'type': 'tcp', "      \
 	"'port': 80}, "                                                                            \
@@ -79,7 +81,6 @@ struct backend {
 struct vip {
 	/* for good */
 	const char *text; /* this VIP; of its backends, if they are its own, %s */
-	struct vip *host; /* whose backends it has: its own, or those of a pool */
 	struct lb_endpoint endpoint;
 	bool use_all; /* when_all_unhealthy */
 	uint32_t spill_percent, spill_hold_s;
@@ -88,6 +89,8 @@ struct vip {
 	bool by_source; /* its slots are chosen by the client's address */
 	/* while it is there */
 	bool there;
+	struct vip *host;  /* whose backends it has: its own, or those of a pool */
+	uint64_t moved_ns; /* when it went to another pool */
 	const struct live_vip *live;
 	const struct live_pool *pool;
 	uint32_t *words;
@@ -145,6 +148,7 @@ static struct {
 	/* what is configured */
 	struct vip vips[VIPS];
 	uint32_t next_identity;
+	const struct live_vip *seen; /* where VIPs were in the plane when last looked at */
 	/* the model */
 	struct model_flow pool[FLOWS_MAX], *live[FLOWS_MAX];
 	uint32_t live_count;
@@ -154,7 +158,8 @@ static struct {
 	struct event events[EVENTS];
 	uint64_t event_count, step, packets, unsettled, changes, ends[2], handshakes;
 	uint64_t refused, restarts, spills;
-	uint64_t forged, alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT], exempt_count;
+	uint64_t moves, forged, alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT],
+		exempt_count;
 } run;
 
 #define FAILURES (1u << LB_FLOW_REFUSED | 1u << LB_FLOW_OVER_BUDGET | 1u << LB_FLOW_RACED)
@@ -165,6 +170,7 @@ static struct {
 
 static void end_flow(struct model_flow *flow);
 static void send_due(struct model_flow *flow);
+static void look(void);
 
 /* --- chance --- */
 
@@ -462,6 +468,7 @@ static void check_freed(void)
 		run.used[number] = fake.left.members[number].flags;
 		if (!was_used || run.used[number])
 			continue;
+		run.identities[number] = 0;
 		for (i = 0; i < fake.config.slots; i++)
 			if (lb_slot_current(fake.left.slots[i]) == number ||
 			    lb_slot_previous(fake.left.slots[i]) == number)
@@ -518,7 +525,10 @@ static void pass_time(uint64_t ns)
 		if (fake_due_ns() <= (int64_t)due_ns) {
 			fake.now_ns = fake_due_ns();
 			fake_run();
-			check_freed();
+			if (fake.service->live == run.seen)
+				check_freed();
+			else /* VIPs that went to another pool have its slots now */
+				look();
 			note_groups();
 		} else if (flow) {
 			fake.now_ns = due_ns;
@@ -645,11 +655,10 @@ static void note_groups(void)
 	}
 }
 
-static struct lb_addr address_of(const struct vip *vip, const struct backend *backend)
+static struct lb_addr address_of(const struct vip *host, const struct backend *backend)
 {
-	return (struct lb_addr){
-		.family = 4,
-		.bytes = {10, 0, vip->host - run.vips, backend - vip->host->backends + 1}};
+	return (struct lb_addr){.family = 4,
+				.bytes = {10, 0, host - run.vips, backend - host->backends + 1}};
 }
 
 #define TEXT 16384
@@ -675,6 +684,13 @@ static const char *backends_text(const struct vip *host, char out[TEXT])
 	return out;
 }
 
+static const char *const pool_names[POOLS] = {"one", "other"};
+
+static bool is_pooled(const struct vip *vip)
+{
+	return vip >= &run.vips[POOLED];
+}
+
 /* Any VIP that has its backends. */
 static struct vip *user_of(const struct vip *host)
 {
@@ -689,11 +705,13 @@ static struct vip *user_of(const struct vip *host)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static struct lb_service *document_now(void)
 {
-	static char text[4 * TEXT], backends[TEXT];
+	static char text[4 * TEXT], backends[POOLS][TEXT];
 	size_t used;
 
-	backends_text(&run.vips[POOLED], backends);
-	used = snprintf(text, sizeof(text), "{'pools': [" POOL "], 'vips': [", backends);
+	for (int i = 0; i < POOLS; i++)
+		backends_text(&run.vips[POOLED + i], backends[i]);
+	used = snprintf(text, sizeof(text), "{'pools': [" POOL "," POOL "], 'vips': [",
+			pool_names[0], backends[0], pool_names[1], backends[1]);
 	for (int v = 0; v < VIPS; v++) {
 		const struct vip *vip = &run.vips[v];
 
@@ -702,7 +720,8 @@ static struct lb_service *document_now(void)
 		used += snprintf(text + used, sizeof(text) - used,
 				 text[used - 1] == '[' ? "" : ",");
 		used += snprintf(text + used, sizeof(text) - used, vip->text,
-				 backends_text(vip->host, backends));
+				 is_pooled(vip) ? pool_names[vip->host - &run.vips[POOLED]]
+						: backends_text(vip->host, backends[0]));
 	}
 	snprintf(text + used, sizeof(text) - used, "]}");
 	return fake_document(text);
@@ -714,6 +733,7 @@ static void look(void)
 {
 	const struct lb_service *document = service_document(fake.service);
 
+	run.seen = fake.service->live;
 	for (int v = 0; v < VIPS; v++) {
 		struct vip *vip = &run.vips[v];
 		const struct lb_vip *found = lb_service_find_endpoint(document, &vip->endpoint);
@@ -778,7 +798,7 @@ static void check_health(struct vip *vip)
 	int i;
 
 	for (i = 0; i < BACKENDS; i++) {
-		const struct lb_addr address = address_of(vip, &vip->host->backends[i]);
+		const struct lb_addr address = address_of(vip->host, &vip->host->backends[i]);
 
 		if (vip->host->backends[i].identity)
 			fake_health(&address, vip->host->backends[i].unhealthy ? HEALTH_UNHEALTHY
@@ -804,12 +824,24 @@ static void configure(const struct vip *vip, struct backend *backend, bool joins
 	};
 }
 
+/* Whether lbd has the backends, for VIPs that lead to them or have left them. */
+static bool is_live(const struct vip *host)
+{
+	if (!is_pooled(host))
+		return user_of(host);
+	for (size_t i = 0; i < fake.service->pools.count; i++)
+		if (!strcmp(fake.service->pools.refs[i].pool->name,
+			    pool_names[host - &run.vips[POOLED]]))
+			return true;
+	return false;
+}
+
 /* Some are set up bit by bit. */
 static void add_vip(struct vip *vip)
 {
 	int i, count = one_in(4) ? 0 : 2 + random_below(5);
 
-	if (!user_of(vip->host)) {
+	if (!user_of(vip->host) && !is_live(vip->host)) {
 		memset(vip->host->backends, 0, sizeof(vip->host->backends));
 		for (i = 0; i < count; i++)
 			configure(vip, &vip->host->backends[i], false);
@@ -834,10 +866,20 @@ static void break_flows(const struct vip *vip, uint32_t identity)
 	}
 }
 
+/* Records of a VIP that is removed live on. A client that uses its port again once the VIP is there
+ * anew, in another pool, would be at their mercy when it goes to the pool that they are of. */
+static void forget_tuples(const struct vip *vip)
+{
+	for (int i = 0; is_pooled(vip) && i < ENDED; i++)
+		if (run.ended[i].vip == vip)
+			run.ended[i].vip = NULL;
+}
+
 static void remove_vip(struct vip *vip)
 {
 	run.ends[1]++;
 	break_flows(vip, 0);
+	forget_tuples(vip);
 	vip->there = false;
 	if (!apply(vip, "VIP removed", true))
 		vip->there = true;
@@ -953,8 +995,9 @@ static void restart(void)
 		struct vip *vip = &run.vips[v];
 
 		tell("restart", vip, 0, 0, LB_NONE);
+		vip->moved_ns = fake.now_ns;
 		for (int i = 0; i < BACKENDS; i++) {
-			struct backend *backend = &vip->host->backends[i];
+			struct backend *backend = &(is_pooled(vip) ? vip : vip->host)->backends[i];
 			const uint32_t flags = fake.left.members[backend->number].flags;
 
 			backend->left_ns = 0; /* transitions begin anew */
@@ -967,6 +1010,35 @@ static void restart(void)
 		check_health(&run.vips[v]);
 }
 
+/* To the other pool, and nobody has to be forced. */
+static void move(struct vip *vip)
+{
+	struct vip *from = vip->host,
+		   *to = &run.vips[from == &run.vips[POOLED] ? POOLED + 1 : POOLED];
+	const uint64_t moved_ns = vip->moved_ns;
+	struct backend before[BACKENDS];
+
+	memcpy(before, to->backends, sizeof(before));
+	for (int i = 0; i < BACKENDS && !is_live(to); i++)
+		if (to->backends[i].identity) { /* which are checked for the first time */
+			to->backends[i].is = vip->use_all ? STANDING_FIT : STANDING_WAITING;
+			to->backends[i].unhealthy = false;
+		}
+	vip->host = to;
+	vip->moved_ns = fake.now_ns;
+	run.moves++;
+	if (apply(vip, "moved", false)) {
+		for (int i = 0; i < BACKENDS; i++)
+			if (from->backends[i].is == STANDING_ILL)
+				let_flows_go(from->backends[i].identity);
+		check_health(vip);
+		return;
+	}
+	vip->host = from;
+	vip->moved_ns = moved_ns;
+	memcpy(to->backends, before, sizeof(before));
+}
+
 static void change_vip(struct vip *vip)
 {
 	struct backend *backend = &vip->host->backends[random_below(BACKENDS)];
@@ -976,6 +1048,8 @@ static void change_vip(struct vip *vip)
 	} else if (!vip->there) {
 		if (one_in(4))
 			add_vip(vip);
+	} else if (is_pooled(vip) && one_in(8)) {
+		move(vip);
 	} else if (one_in(60)) {
 		remove_vip(vip);
 		if (!vip->there && one_in(2))
@@ -1076,21 +1150,47 @@ static void send_due(struct model_flow *flow)
 	send_packet(flow);
 }
 
-static const struct backend *find_backend(const struct vip *vip, uint32_t identity)
+static const struct backend *find_in(const struct vip *host, uint32_t identity)
 {
-	int i;
-
-	for (i = 0; i < BACKENDS; i++)
-		if (vip->host->backends[i].identity == identity)
-			return &vip->host->backends[i];
+	for (int i = 0; i < BACKENDS; i++)
+		if (host->backends[i].identity == identity)
+			return &host->backends[i];
 	return NULL;
 }
 
+/* It may be one of the pool that the VIP has left. */
+static const struct backend *find_backend(const struct vip *vip, uint32_t identity,
+					  const struct vip **host)
+{
+	const struct backend *found = find_in(vip->host, identity);
+
+	*host = vip->host;
+	for (int i = 0; !found && is_pooled(vip) && i < POOLS; i++) {
+		*host = &run.vips[POOLED + i];
+		found = find_in(*host, identity);
+	}
+	return found;
+}
+
+/* Of a pool that VIPs have only left, lbd is believed. */
 static bool takes_new(const struct vip *vip, uint32_t identity)
 {
-	const struct backend *backend = find_backend(vip, identity);
+	const struct vip *host, *user;
+	const struct backend *backend = find_backend(vip, identity, &host);
 
-	return backend && share_of(vip, backend);
+	if (!backend)
+		return false;
+	user = host == vip->host ? vip : user_of(host);
+	return user ? share_of(user, backend) > 0
+		    : fake.left.members[backend->number].flags & LB_MEMBER_NEW;
+}
+
+/* New flows reach the pool that a VIP has left only as flows of it are being recorded. */
+static bool is_left_behind(const struct vip *vip, const struct vip *host)
+{
+	return host != vip->host &&
+	       (uint64_t)fake.now_ns >
+		       vip->moved_ns + (vip->transition_s + 1) * SECOND + 2 * TICK_NS;
 }
 
 /* A new UDP flow reaches a backend that takes none only while the flows of that are being recorded,
@@ -1098,10 +1198,15 @@ static bool takes_new(const struct vip *vip, uint32_t identity)
 static void check_first_datagram(const struct model_flow *flow)
 {
 	const struct vip *vip = flow->vip;
-	const struct backend *backend = find_backend(vip, flow->backend);
+	const struct vip *host;
+	const struct backend *backend = find_backend(vip, flow->backend, &host);
 	int64_t learnt_ns;
 
-	if (!flow->backend || share_of(vip, backend) || run.counted & 1u << LB_FLOW_HIT)
+	if (!flow->backend || run.counted & 1u << LB_FLOW_HIT)
+		return;
+	if (is_left_behind(vip, host))
+		break_promise(flow, "a new UDP flow went to a pool that its VIP has left", 0);
+	if (host != vip->host || share_of(vip, backend))
 		return;
 	if (is_left(vip, backend))
 		break_promise(flow, "a new UDP flow went to an unhealthy backend", 0);
@@ -1140,6 +1245,9 @@ static void send_syn(struct model_flow *flow)
 	flow->held = held && !takes_new(flow->vip, flow->backend);
 	if (flow->backend && !takes_new(flow->vip, flow->backend) && !held)
 		break_promise(flow, "a new connection went to a backend that takes none", 0);
+	if (flow->backend && !find_in(flow->vip->host, flow->backend) &&
+	    !(run.counted & (FAILURES | 1u << LB_FLOW_HIT)))
+		break_promise(flow, "a new connection went to a pool that its VIP has left", 0);
 	note_outcome(flow, true);
 	run.handshakes++;
 	if (!flow->backend)
@@ -1237,6 +1345,8 @@ static void some_syn_is_forged(void)
 	forged = packet(flow->vip, flow->hash, true);
 	if (forged != flow->backend)
 		break_promise(flow, "a forged SYN of it went elsewhere", forged);
+	if (run.counted & 1u << LB_FLOW_HIT) /* the record has the time of this one */
+		flow->shown_units = time_units();
 	run.forged++;
 }
 
@@ -1260,7 +1370,7 @@ static void flood(uint32_t count, bool syn)
 
 #define VIP(address, more)                                                                         \
 	"{'address': '" address "', 'health': {'type': 'tcp'}, 'backends': [%s], " more "}"
-#define USER(address) "{'address': '" address "', 'pool': 'shared'}"
+#define USER(address) "{'address': '" address "', 'pool': '%s'}"
 
 /* The VIP is the only one there. */
 static void take_settings(struct vip *vip, const struct lb_service *document)
@@ -1302,7 +1412,7 @@ static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 	run.floods = floods;
 	run.seed[0] = random_next();
 	run.seed[1] = random_next();
-	fake_open(VIPS, NUMBERS / 2, 4096, bucket_count);
+	fake_open(VIPS, NUMBERS / 2, 8192, bucket_count);
 	/* The time of flow words wraps after some 300 s. */
 	fake.now_ns = ((1ull << 15) << LB_FLOW_TIME_SHIFT) - 300 * SECOND + random_below(SECOND);
 	memcpy(fake.config.seed, run.seed, sizeof(run.seed));
@@ -1310,7 +1420,7 @@ static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 	for (i = 0; i < FLOWS_MAX; i++)
 		run.live[i] = &run.pool[i];
 	for (i = 0; i < VIPS; i++)
-		run.vips[i].host = &run.vips[i < POOLED ? i : POOLED];
+		run.vips[i].host = &run.vips[i < POOLED ? i : POOLED + i % POOLS];
 	for (i = 0; i < VIPS; i++) {
 		struct vip *vip = &run.vips[i];
 
@@ -1429,6 +1539,11 @@ static void whole_pass(void)
 		;
 }
 
+static bool have_common_members(const struct vip *a, const struct vip *b)
+{
+	return a->host == b->host || (is_pooled(a) && is_pooled(b));
+}
+
 /* What a live flow's place on record must be: TRACKED is every slot with a flow that is elsewhere,
  * and no other. */
 static void check_slots(void)
@@ -1445,8 +1560,11 @@ static void check_slots(void)
 			struct model_flow *flow = run.live[i];
 			uint32_t word = *slot_of(flow->vip, flow->hash);
 
-			if (flow->vip->host == vip->host &&
-			    identity_of(lb_slot_current(word)) != flow->backend)
+			if (!have_common_members(flow->vip, vip))
+				continue;
+			if (is_pooled(vip)) /* a word is looked at in the slots of both pools */
+				word = vip->words[slot_number(vip, flow->hash)];
+			if (identity_of(lb_slot_current(word)) != flow->backend)
 				elsewhere[slot_number(vip, flow->hash)] |=
 					(flow->vip->words == vip->words ? 3 : 1) *
 					(!flow->failed && !flow->let_go);
@@ -1533,11 +1651,12 @@ static void print_run(void)
 {
 	printf("seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64 " packets (%" PRIu64
 	       " unsettled), %" PRIu64 " changes (%" PRIu64 " removals drained, %" PRIu64
-	       " forced, %" PRIu64 " refused), %" PRIu64 " spills, %" PRIu64 " restarts, %" PRIu64
-	       " established; exempt %" PRIu64 " (refused %" PRIu64 ", over budget %" PRIu64
-	       ", evicted %" PRIu64 "), let go %" PRIu64 ", SYNs forged %" PRIu64 "\n",
+	       " forced, %" PRIu64 " refused), %" PRIu64 " moves, %" PRIu64 " spills, %" PRIu64
+	       " restarts, %" PRIu64 " established; exempt %" PRIu64 " (refused %" PRIu64
+	       ", over budget %" PRIu64 ", evicted %" PRIu64 "), let go %" PRIu64
+	       ", SYNs forged %" PRIu64 "\n",
 	       run.start_seed, run.step, run.packets, run.unsettled, run.changes, run.ends[0],
-	       run.ends[1], run.refused, run.spills, run.restarts, run.established,
+	       run.ends[1], run.refused, run.moves, run.spills, run.restarts, run.established,
 	       run.exempt_count, run.exempt[LB_FLOW_REFUSED], run.exempt[LB_FLOW_OVER_BUDGET],
 	       run.exempt[LB_FLOW_EVICTED], run.let_go, run.forged);
 	fflush(stdout);
