@@ -200,6 +200,25 @@ static void print_spill(FILE *out, const json_t *spill)
 		view_integer(spill, "percent"), units_period(view_integer(spill, "hold_s"), hold));
 }
 
+/* Whose flows have not all ended yet. */
+static void print_leaves(FILE *out, const json_t *leaves)
+{
+	const long long seconds = view_integer(leaves, "seconds");
+	char left[UNITS_TEXT];
+	const json_t *pool;
+	size_t i;
+
+	if (!leaves)
+		return;
+	fprintf(out, "  moving from");
+	json_array_foreach (json_object_get(leaves, "pools"), i, pool)
+		fprintf(out, "%s %s", i ? " and" : "", json_string_value(pool));
+	if (seconds)
+		fprintf(out, ", %s left\n", units_duration(seconds, left));
+	else
+		fprintf(out, ", flows are still on record\n");
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
@@ -212,6 +231,7 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 		view_text(result, "digest"));
 	if (json_object_get(result, "pool"))
 		fprintf(out, "  pool        %s\n", view_text(result, "pool"));
+	print_leaves(out, json_object_get(result, "leaves"));
 	print_slots(out, json_object_get(result, "slots"));
 	fprintf(out, "  transition  %s, flow idle %s\n",
 		units_period(view_integer(result, "transition_s"), transition),
@@ -282,6 +302,8 @@ void view_pool(FILE *out, const struct invocation *invocation, const json_t *res
 	fprintf(out, "  VIPs        %lld\n", view_integer(result, "vip_count"));
 	json_array_foreach (json_object_get(result, "vips"), i, vip)
 		fprintf(out, "    %s\n", json_string_value(vip));
+	json_array_foreach (json_object_get(result, "left_by"), i, vip)
+		fprintf(out, "    %s, which leaves\n", json_string_value(vip));
 	fprintf(out, "  backends    %zu", json_array_size(json_object_get(result, "backends")));
 	view_unhealthy(out, result);
 	fputc('\n', out);

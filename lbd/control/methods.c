@@ -298,6 +298,8 @@ static int pool_show(struct methods_context *context, const json_t *params, json
 		*result = with_digest(context,
 				      with_users(service, pool, true,
 						 service_pool_state(context->service, pool)));
+	if (!ret)
+		json_object_set_new(*result, "left_by", service_pool_left(context->service, pool));
 	return ret;
 }
 

@@ -266,6 +266,35 @@ static json_t *slots_json(const struct slots *slots)
 			 (int)slots->moving, "tracked", (int)slots->tracked);
 }
 
+/* Pools that the VIP has left, while it may have flows there. */
+static json_t *leaves_json(const struct service *service, const struct live_table *table)
+{
+	const uint32_t now = clock_now_s(service), last = slots_last_deadline(&table->slots);
+	json_t *names = json_array();
+	size_t place;
+
+	for (int i = 0; i < TABLE_LEFT; i++)
+		if (live_find_pool(service, table->left[i], &place))
+			json_array_append_new(names,
+					      json_string(service->pools.refs[place].pool->name));
+	return json_pack("{s:o,s:i}", "pools", names, "seconds",
+			 last > now ? (int)(last - now) : 0);
+}
+
+json_t *service_pool_left(struct service *service, const struct lb_pool *pool)
+{
+	const struct lb_service *document = service->document;
+	json_t *names = json_array();
+	size_t place;
+
+	for (size_t i = 0; i < document->vip_count; i++)
+		for (int n = 0; n < TABLE_LEFT; n++)
+			if (live_find_pool(service, service->live[i].table->left[n], &place) &&
+			    service->pools.refs[place].pool == pool)
+				json_array_append_new(names, json_string(document->vips[i].name));
+	return names;
+}
+
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_pool *live = live_pool_of(service, vip);
@@ -275,6 +304,9 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 	json_object_set_new(object, "slots", slots_json(&live_of(service, vip)->table->slots));
 	if (spill)
 		json_object_set_new(object, "spill", spill);
+	if (live_has_left(live_of(service, vip)->table))
+		json_object_set_new(object, "leaves",
+				    leaves_json(service, live_of(service, vip)->table));
 	json_object_set_new(object, "digest", digest_json(service, vip->pool, live));
 	set_counter(object, &sum);
 	json_object_set_new(object, "backends", service_backend_states(service, vip));

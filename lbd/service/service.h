@@ -106,6 +106,8 @@ json_t *service_pool_state(struct service *service, const struct lb_pool *pool);
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip);
 /* Whether a member is of a group that gets no new flows, as those before it suffice. */
 bool service_in_reserve(const struct service *service, uint16_t number);
+/* POOL-STATE.left_by */
+json_t *service_pool_left(struct service *service, const struct lb_pool *pool);
 json_t *service_vip_stats(struct service *service,
 			  const struct lb_vip *vip); /* an entry of stats.vips */
 json_t *service_limits(struct service *service);     /* status.limits */
