@@ -273,61 +273,86 @@ static void tell_next_hops(const struct metrics_source *from, const struct metri
 	json_decref(unroutable);
 }
 
-/* --- VIPs --- */
+/* --- VIPs and pools --- */
 
-static void tell_checks(const struct lb_vip *vip, const struct check_counts *checks,
+static void tell_vip(struct service *service, const struct lb_vip *vip,
+		     const struct metric_writer *to)
+{
+	char address[LB_ENDPOINT_TEXT];
+	const struct metric_label name = {"vip", vip->name};
+	const struct metric_label info[] = {
+		{"address", lb_endpoint_format(&vip->endpoint, address)},
+		{"protocol", lb_protocol_name(vip->endpoint.protocol)},
+		{"pool", vip->pool->name},
+		{"hash", lb_hash_name(vip->hash)},
+	};
+	struct lb_counter traffic;
+
+	labels(to, &name, 1);
+	to->value(to->user, METRIC_VIP, info, sizeof(info) / sizeof(*info), 1);
+	if (!service_vip_traffic(service, vip, &traffic))
+		return;
+	value(to, METRIC_VIP_PACKETS, (double)traffic.packets);
+	value(to, METRIC_VIP_BYTES, (double)traffic.bytes);
+}
+
+static void tell_vips(struct service *service, const struct metric_writer *to)
+{
+	const struct lb_service *document = service_document(service);
+
+	for (size_t i = 0; i < document->vip_count; i++) {
+		tell_vip(service, &document->vips[i], to);
+		worker_yield();
+	}
+}
+
+static void tell_checks(const struct lb_pool *pool, const struct check_counts *checks,
 			const struct metric_writer *to)
 {
 	const struct metric_histogram took = {check_times_us, checks->took, CHECK_TIME_COUNT,
 					      checks->took_us};
 
-	if (vip->pool->health.kind == LB_HEALTH_NONE)
+	if (pool->health.kind == LB_HEALTH_NONE)
 		return;
-	labelled(to, METRIC_VIP_CHECKS, "result", "success", (double)checks->successes);
-	labelled(to, METRIC_VIP_CHECKS, "result", "failure", (double)checks->failures);
-	labelled(to, METRIC_VIP_CHECKS, "result", "not_made", (double)checks->not_made);
-	labelled(to, METRIC_VIP_CHANGES, "to", "healthy", (double)checks->healthy);
-	labelled(to, METRIC_VIP_CHANGES, "to", "unhealthy", (double)checks->unhealthy);
-	to->histogram(to->user, METRIC_VIP_CHECK_TIME, &took);
+	labelled(to, METRIC_POOL_CHECKS, "result", "success", (double)checks->successes);
+	labelled(to, METRIC_POOL_CHECKS, "result", "failure", (double)checks->failures);
+	labelled(to, METRIC_POOL_CHECKS, "result", "not_made", (double)checks->not_made);
+	labelled(to, METRIC_POOL_CHANGES, "to", "healthy", (double)checks->healthy);
+	labelled(to, METRIC_POOL_CHANGES, "to", "unhealthy", (double)checks->unhealthy);
+	to->histogram(to->user, METRIC_POOL_CHECK_TIME, &took);
 }
 
-static void tell_vip(const struct lb_vip *vip, const struct vip_facts *facts,
-		     const struct metric_writer *to)
+static void tell_pool(const struct lb_pool *pool, const struct pool_facts *facts,
+		      const struct metric_writer *to)
 {
-	char address[LB_ENDPOINT_TEXT], digest[17];
-	const struct metric_label name = {"vip", vip->name};
+	const struct metric_label name = {"pool", pool->name};
 	const struct metric_label info[] = {
-		{"address", lb_endpoint_format(&vip->endpoint, address)},
-		{"protocol", lb_protocol_name(vip->endpoint.protocol)},
-		{"table", lb_table_kind_name(vip->pool->table)},
-		{"hash", lb_hash_name(vip->hash)},
-		{"encap", vip->pool->encap == LB_ENCAP_GUE ? "gue" : "ipip"},
+		{"table", lb_table_kind_name(pool->table)},
+		{"encap", pool->encap == LB_ENCAP_GUE ? "gue" : "ipip"},
 	};
 	size_t serving = 0;
+	char digest[17];
 
 	for (size_t i = 0; i < facts->backend_count; i++)
 		serving += facts->backends[i].share > 0;
 	snprintf(digest, sizeof(digest), "%016" PRIx64, facts->digest);
 	labels(to, &name, 1);
-	to->value(to->user, METRIC_VIP, info, sizeof(info) / sizeof(*info), 1);
-	if (facts->counted) {
-		value(to, METRIC_VIP_PACKETS, (double)facts->traffic.packets);
-		value(to, METRIC_VIP_BYTES, (double)facts->traffic.bytes);
-	}
-	labelled(to, METRIC_VIP_TABLE, "digest", digest, 1);
-	value(to, METRIC_VIP_BACKENDS, (double)facts->backend_count);
-	value(to, METRIC_VIP_SERVING, (double)serving);
-	labelled(to, METRIC_VIP_SLOTS, "state", "settled", facts->settled);
-	labelled(to, METRIC_VIP_SLOTS, "state", "moving", facts->moving);
-	labelled(to, METRIC_VIP_SLOTS, "state", "tracked", facts->tracked);
-	tell_checks(vip, &facts->checks, to);
+	to->value(to->user, METRIC_POOL, info, sizeof(info) / sizeof(*info), 1);
+	labelled(to, METRIC_POOL_TABLE, "digest", digest, 1);
+	value(to, METRIC_POOL_BACKENDS, (double)facts->backend_count);
+	value(to, METRIC_POOL_SERVING, (double)serving);
+	value(to, METRIC_POOL_PRIORITY, facts->last);
+	labelled(to, METRIC_POOL_SLOTS, "state", "settled", facts->settled);
+	labelled(to, METRIC_POOL_SLOTS, "state", "moving", facts->moving);
+	labelled(to, METRIC_POOL_SLOTS, "state", "tracked", facts->tracked);
+	tell_checks(pool, &facts->checks, to);
 }
 
-static void tell_backend(const struct lb_vip *vip, const struct backend_facts *facts,
+static void tell_backend(const struct lb_pool *pool, const struct backend_facts *facts,
 			 const struct metric_writer *to)
 {
 	char address[LB_ADDR_TEXT];
-	const struct metric_label names[] = {{"vip", vip->name},
+	const struct metric_label names[] = {{"pool", pool->name},
 					     {"backend", lb_addr_format(facts->address, address)}};
 
 	labels(to, names, 2);
@@ -341,25 +366,24 @@ static void tell_backend(const struct lb_vip *vip, const struct backend_facts *f
 		value(to, METRIC_HEALTHY, facts->health == HEALTH_HEALTHY);
 	value(to, METRIC_DRAINING, facts->drain);
 	value(to, METRIC_WAITING, facts->waiting);
+	value(to, METRIC_RESERVE, facts->reserve);
 	value(to, METRIC_REACHABLE, facts->reachable);
 }
 
-static void tell_vips(struct service *service, const struct metric_writer *to)
+static void tell_pools(struct service *service, const struct metric_writer *to)
 {
-	const struct lb_service *document = service_document(service);
+	for (size_t i = 0; i < service_pool_count(service); i++) {
+		const struct lb_pool *pool = service_pool_at(service, i);
+		struct pool_facts facts;
 
-	for (size_t i = 0; i < document->vip_count; i++) {
-		const struct lb_vip *vip = &document->vips[i];
-		struct vip_facts facts;
-
-		if (service_vip_facts(service, vip, &facts))
+		if (service_pool_facts(service, i, &facts))
 			continue;
-		tell_vip(vip, &facts, to);
+		tell_pool(pool, &facts, to);
 		for (size_t j = 0; j < facts.backend_count; j++) {
-			tell_backend(vip, &facts.backends[j], to);
+			tell_backend(pool, &facts.backends[j], to);
 			worker_yield();
 		}
-		vip_facts_clear(&facts);
+		pool_facts_clear(&facts);
 	}
 }
 
@@ -379,6 +403,7 @@ void metrics_collect(const struct metrics_source *source, const struct metric_wr
 	tell_interface_counters(source, writer);
 	tell_next_hops(source, writer);
 	tell_vips(service, writer);
+	tell_pools(service, writer);
 	service_let_go(service);
 	labels(writer, NULL, 0);
 	value(writer, METRIC_SCRAPE_TIME, (double)(lb_clock_ns(CLOCK_MONOTONIC) - began) / 1e9);

@@ -2,7 +2,7 @@
 /* Which figures does lbd tell of itself, and what are they now? One list of families; who writes them
  * (exposition.h) is given each value with its labels.
  *
- * Values of a family do not come in a row, since each VIP and backend is looked at once, for all families.
+ * Values of a family do not come in a row, since each VIP, pool and backend is looked at once, for all families.
  */
 #ifndef LB_MONITOR_METRICS_H
 #define LB_MONITOR_METRICS_H
@@ -70,24 +70,27 @@ enum metric_type {
 	  "Members whose packets go by a next hop.")                                               \
 	X(UNROUTABLE, GAUGE, "unroutable_backends", "{backend}",                                   \
 	  "Backends to which there is no route.")                                                  \
-	X(VIP, INFO, "vip_info", "",                                                               \
-	  "Address and protocol of a VIP, and how its flows are balanced.")                        \
-	X(VIP_TABLE, INFO, "vip_table_info", "",                                                   \
-	  "Digest of a VIP's table: equal on two nodes exactly when their tables are.")            \
+	X(VIP, INFO, "vip_info", "", "Address and protocol of a VIP, and its pool.")               \
 	X(VIP_PACKETS, PLANE_COUNTER, "vip_packets_total", "{packet}",                             \
 	  "Clients' packets to a VIP, unless lbd.json has vip_counters false.")                    \
 	X(VIP_BYTES, PLANE_COUNTER, "vip_bytes_total", "By",                                       \
 	  "Bytes of these packets, without Ethernet and outer headers.")                           \
-	X(VIP_BACKENDS, GAUGE, "vip_backends", "{backend}", "Backends of a VIP.")                  \
-	X(VIP_SERVING, GAUGE, "vip_serving_backends", "{backend}",                                 \
-	  "Backends of a VIP that take new flows.")                                                \
-	X(VIP_SLOTS, GAUGE, "vip_slots", "{slot}",                                                 \
-	  "Slots of a VIP by state: settled, moving, tracked.")                                    \
-	X(VIP_CHECKS, COUNTER, "vip_health_checks_total", "{check}",                               \
+	X(POOL, INFO, "pool_info", "",                                                             \
+	  "How flows of a pool are balanced; a VIP's own pool has the name of the VIP.")           \
+	X(POOL_TABLE, INFO, "pool_table_info", "",                                                 \
+	  "Digest of a pool's table: equal on two nodes exactly when their tables are.")           \
+	X(POOL_BACKENDS, GAUGE, "pool_backends", "{backend}", "Backends of a pool.")               \
+	X(POOL_SERVING, GAUGE, "pool_serving_backends", "{backend}",                               \
+	  "Backends of a pool that take new flows.")                                               \
+	X(POOL_PRIORITY, GAUGE, "pool_priority", "",                                               \
+	  "The last priority of which backends are used; above 0 while a pool spills.")            \
+	X(POOL_SLOTS, GAUGE, "pool_slots", "{slot}",                                               \
+	  "Slots of a pool by state: settled, moving, tracked.")                                   \
+	X(POOL_CHECKS, COUNTER, "pool_health_checks_total", "{check}",                             \
 	  "Health checks by result: success, failure, or not_made for a fault of the balancer.")   \
-	X(VIP_CHANGES, COUNTER, "vip_health_transitions_total", "{transition}",                    \
-	  "How often a backend of the VIP has become healthy or unhealthy.")                       \
-	X(VIP_CHECK_TIME, HISTOGRAM, "vip_health_check_duration_seconds", "s",                     \
+	X(POOL_CHANGES, COUNTER, "pool_health_transitions_total", "{transition}",                  \
+	  "How often a backend of the pool has become healthy or unhealthy.")                      \
+	X(POOL_CHECK_TIME, HISTOGRAM, "pool_health_check_duration_seconds", "s",                   \
 	  "How long health checks took, successes and failures.")                                  \
 	X(PACKETS, PLANE_COUNTER, "backend_packets_total", "{packet}",                             \
 	  "Clients' packets to a backend, since it was added.")                                    \
@@ -95,8 +98,8 @@ enum metric_type {
 	  "Bytes of these packets, without Ethernet and outer headers.")                           \
 	X(WEIGHT, GAUGE, "backend_weight", "", "Weight of a backend in the service document.")     \
 	X(SHARE, GAUGE, "backend_serving_weight", "",                                              \
-	  "Weight that counts for new flows now; 0 while a backend drains, waits or is "           \
-	  "unhealthy.")                                                                            \
+	  "Weight that counts for new flows now; 0 while a backend drains, waits, is in reserve "  \
+	  "or unhealthy.")                                                                         \
 	X(SLOTS, GAUGE, "backend_slots", "{slot}", "Slots that a backend owns.")                   \
 	X(RECORDED, GAUGE, "backend_recorded_flows", "{flow}", "Flows on record as a backend's.")  \
 	X(HEALTHY, GAUGE, "backend_healthy", "",                                                   \
@@ -105,6 +108,8 @@ enum metric_type {
 	X(WAITING, GAUGE, "backend_waiting", "",                                                   \
 	  "1 while a backend waits for its next hop or its first check before it takes new "       \
 	  "flows.")                                                                                \
+	X(RESERVE, GAUGE, "backend_reserve", "",                                                   \
+	  "1 while the priorities before a backend's suffice, so that it takes no new flows.")     \
 	X(REACHABLE, GAUGE, "backend_reachable", "",                                               \
 	  "1 while the next hop of a backend is resolved.")                                        \
 	X(REQUESTS, COUNTER, "http_requests_total", "{request}",                                   \

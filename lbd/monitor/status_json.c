@@ -22,11 +22,12 @@ static json_t *call(struct methods_context *methods, const char *method)
 	return result ? result : json_null();
 }
 
-static struct lb_counter traffic_of(const struct vip_facts *facts)
+/* Of its backends. */
+static struct lb_counter traffic_of(const struct pool_facts *facts)
 {
-	struct lb_counter sum = facts->traffic;
+	struct lb_counter sum = {0};
 
-	for (size_t i = 0; !facts->counted && i < facts->backend_count; i++) {
+	for (size_t i = 0; i < facts->backend_count; i++) {
 		sum.packets += facts->backends[i].traffic.packets;
 		sum.bytes += facts->backends[i].traffic.bytes;
 	}
@@ -57,13 +58,14 @@ static json_t *describe_vip(struct service *service, const struct lb_vip *vip, s
 {
 	char address[LB_ENDPOINT_TEXT];
 	struct lb_counter traffic;
-	struct vip_facts facts;
+	struct pool_facts facts;
 	size_t serving = 0;
 	json_t *object;
 
-	if (service_vip_facts(service, vip, &facts))
+	if (service_pool_facts(service, service_pool_place(service, vip), &facts))
 		return NULL;
-	traffic = traffic_of(&facts);
+	if (!service_vip_traffic(service, vip, &traffic))
+		traffic = traffic_of(&facts);
 	for (size_t i = 0; i < facts.backend_count; i++)
 		serving += facts.backends[i].share > 0;
 	object = json_pack("{s:s, s:s, s:I, s:I, s:{s:i, s:i, s:i}, s:I, s:I}", "name", vip->name,
@@ -76,7 +78,7 @@ static json_t *describe_vip(struct service *service, const struct lb_vip *vip, s
 		json_object_set_new(object, "pool", json_string(vip->pool->name));
 	if (backends_follow(service_document(service), vip, told))
 		json_object_set_new(object, "backends", service_backend_states(service, vip));
-	vip_facts_clear(&facts);
+	pool_facts_clear(&facts);
 	return object;
 }
 

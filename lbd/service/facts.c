@@ -23,11 +23,25 @@ void service_facts(struct service *service, struct service_facts *out)
 	service->plane.flow_counts(service->plane.datapath, out->flow_counts);
 }
 
-/* --- one VIP --- */
+/* --- pools --- */
 
-/* By the table, which slots follow; in one turn. */
-static int count_slots(const struct slots *slots, const struct live_pool *live,
-		       struct vip_facts *out)
+size_t service_pool_count(const struct service *service)
+{
+	return service->pools.count;
+}
+
+const struct lb_pool *service_pool_at(const struct service *service, size_t place)
+{
+	return service->pools.refs[place].pool;
+}
+
+size_t service_pool_place(const struct service *service, const struct lb_vip *vip)
+{
+	return live_of(service, vip)->pool;
+}
+
+/* By the table, which the slots of every class follow; in one turn. */
+static int count_slots(const struct live_pool *live, struct pool_facts *out)
 {
 	size_t from = 0;
 
@@ -35,70 +49,83 @@ static int count_slots(const struct slots *slots, const struct live_pool *live,
 		return -ENOMEM;
 	for (size_t i = 0; i < out->backend_count; i++)
 		out->backends[i].slots =
-			table_owned(live->table, &from, &live->backends[i].address);
-	out->moving = slots->moving;
-	out->tracked = slots->tracked;
-	out->settled = slots->size - slots->moving - slots->tracked;
+			table_owned(live->table, &from, &live->backends[i].address) *
+			(uint32_t)live->swept->count;
+	for (size_t i = 0; i < live->swept->count; i++) {
+		const struct slots *slots = live->swept->at[i];
+
+		out->moving += slots->moving;
+		out->tracked += slots->tracked;
+		out->settled += slots->size - slots->moving - slots->tracked;
+	}
 	return 0;
 }
 
-static enum health_status health_of(const struct service *service, const struct lb_vip *vip,
+static enum health_status health_of(const struct service *service, const struct lb_pool *pool,
 				    uint16_t number)
 {
 	const struct health_watch *watch = service->checks[number].watch;
 
-	return vip->pool->health.kind == LB_HEALTH_NONE || !watch ? HEALTH_UNKNOWN
-								  : health_status(watch);
+	return pool->health.kind == LB_HEALTH_NONE || !watch ? HEALTH_UNKNOWN
+							     : health_status(watch);
 }
 
-static void look_at_backend(const struct service *service, const struct lb_vip *vip, size_t i,
-			    struct backend_facts *out)
+static void look_at_backend(const struct service *service, const struct lb_pool *pool,
+			    const struct live_pool *live, size_t i, struct backend_facts *out)
 {
-	const struct live_pool *live = live_pool_of(service, vip);
-	const struct table_member *backend = &live->backends[i];
+	const struct lb_backend *backend = &pool->backends[i];
+	const struct table_member *member = &live->backends[i];
 	const uint32_t slots = out->slots;
 
 	*out = (struct backend_facts){
-		.address = &vip->pool->backends[i].address,
-		.weight = vip->pool->backends[i].weight,
-		.share = backend->weight,
-		.drain = vip->pool->backends[i].drain,
-		.waiting = standing_waits(live->standings[i],
-					  standing_share(&vip->pool->backends[i], live->use),
-					  backend->weight),
-		.reachable = members_reachable(service->members, backend->number),
-		.health = health_of(service, vip, backend->number),
+		.address = &backend->address,
+		.weight = backend->weight,
+		.share = member->weight,
+		.drain = backend->drain,
+		.waiting = standing_waits(live->standings[i], standing_share(backend, live->use),
+					  member->weight),
+		.reserve = backend->priority > live->use.last,
+		.reachable = members_reachable(service->members, member->number),
+		.health = health_of(service, pool, member->number),
 		.slots = slots,
-		.recorded_flows = sweep_flows(service->sweep, backend->number),
+		.recorded_flows = sweep_flows(service->sweep, member->number),
 	};
-	service->plane.counters(service->plane.datapath, backend->number, &out->traffic);
+	service->plane.counters(service->plane.datapath, member->number, &out->traffic);
 }
 
-int service_vip_facts(struct service *service, const struct lb_vip *vip, struct vip_facts *out)
+int service_pool_facts(struct service *service, size_t place, struct pool_facts *out)
 {
-	const struct live_pool *live = live_pool_of(service, vip);
+	const struct lb_pool *pool = service_pool_at(service, place);
+	const struct live_pool *live = &service->live_pools[place];
 
-	*out = (struct vip_facts){
+	*out = (struct pool_facts){
 		.backends = calloc(live->backend_count + 1, sizeof(*out->backends)),
 		.backend_count = live->backend_count,
+		.last = live->use.last,
 		.checks = service->check_counts[live->number],
 	};
-	if (!out->backends || count_slots(&live_of(service, vip)->table->slots, live, out)) {
-		vip_facts_clear(out);
+	if (!out->backends || count_slots(live, out)) {
+		pool_facts_clear(out);
 		return -ENOMEM;
 	}
-	out->counted = service->plane.vip_counters &&
-		       !service->plane.vip_counters(service->plane.datapath,
-						    live_of(service, vip)->number, &out->traffic);
 	for (size_t i = 0; i < out->backend_count; i++) {
-		look_at_backend(service, vip, i, &out->backends[i]);
+		look_at_backend(service, pool, live, i, &out->backends[i]);
 		worker_yield();
 	}
 	return 0;
 }
 
-void vip_facts_clear(struct vip_facts *facts)
+void pool_facts_clear(struct pool_facts *facts)
 {
 	free(facts->backends);
-	*facts = (struct vip_facts){0};
+	*facts = (struct pool_facts){0};
+}
+
+/* --- one VIP --- */
+
+bool service_vip_traffic(struct service *service, const struct lb_vip *vip, struct lb_counter *out)
+{
+	return service->plane.vip_counters &&
+	       !service->plane.vip_counters(service->plane.datapath, live_of(service, vip)->number,
+					    out);
 }

@@ -10,7 +10,7 @@
 /* How long checks took, by upper bounds (check_times_us); what takes longer is in one bucket more. */
 #define CHECK_TIME_COUNT 13
 
-/* Of the health checks of a VIP, since it came into force or lbd started. */
+/* Of the health checks of a pool, since it came into force or lbd started. */
 struct check_counts {
 	uint64_t successes, failures, not_made;
 	uint64_t healthy, unhealthy; /* how often a backend has become so */
@@ -24,17 +24,17 @@ struct backend_facts {
 	const struct lb_addr *address; /* the document's */
 	uint32_t weight;               /* in the document */
 	uint32_t share;                /* the weight that counts for new flows now */
-	bool drain, waiting, reachable;
+	bool drain, waiting, reserve, reachable;
 	enum health_status
-		health; /* of a VIP with a check; unknown too before its watch is there */
+		health; /* of a pool with a check; unknown too before its watch is there */
 	uint32_t slots, recorded_flows;
 	struct lb_counter traffic;
 };
 
-struct vip_facts {
+/* Of a pool, named or a VIP's own. It has a table for each class of VIPs: slots are those of all. */
+struct pool_facts {
 	uint32_t settled, moving, tracked;
-	bool counted; /* lbd.json has packets counted by VIP */
-	struct lb_counter traffic;
+	uint32_t last;              /* the last group of backends that is used */
 	struct check_counts checks; /* all 0 without a check */
 	uint64_t digest;            /* of its table */
 	struct backend_facts *backends;
@@ -50,8 +50,14 @@ struct service_facts {
 };
 
 void service_facts(struct service *service, struct service_facts *out);
-/* Of a VIP of the document, which must be held; yields. 0, or -ENOMEM with nothing to clear. */
-int service_vip_facts(struct service *service, const struct lb_vip *vip, struct vip_facts *out);
-void vip_facts_clear(struct vip_facts *facts);
+/* Pools that VIPs lead to, by place; and the place of a VIP's. The document must be held. */
+size_t service_pool_count(const struct service *service);
+const struct lb_pool *service_pool_at(const struct service *service, size_t place);
+size_t service_pool_place(const struct service *service, const struct lb_vip *vip);
+/* Yields. 0, or -ENOMEM with nothing to clear. */
+int service_pool_facts(struct service *service, size_t place, struct pool_facts *out);
+void pool_facts_clear(struct pool_facts *facts);
+/* Packets to a VIP; false: lbd.json does not have them counted. */
+bool service_vip_traffic(struct service *service, const struct lb_vip *vip, struct lb_counter *out);
 
 #endif

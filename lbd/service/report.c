@@ -184,6 +184,13 @@ static json_t *spill_json(const struct lb_pool *pool, const struct live_pool *li
 			 "reserve", (json_int_t)reserve);
 }
 
+json_t *service_pool_backends(struct service *service, size_t place)
+{
+	const struct live_pool *live = &service->live_pools[place];
+
+	return backend_states(service, service->pools.refs[place].pool, live, live->swept->at[0]);
+}
+
 static const struct live_pool *live_named(const struct service *service, const struct lb_pool *pool)
 {
 	for (size_t i = 0; i < service->pools.count && !service->pools.refs[i].own; i++)

@@ -37,7 +37,7 @@ def chosen(lines, name, wanted):
 def compare(lines, stats):
     of = {}
     for name, labels, value in read(lines):
-        of[name, labels.get("vip") or labels.get("verdict"), labels.get("backend")] = value
+        of[name, labels.get("pool") or labels.get("verdict"), labels.get("backend")] = value
     wrong = []
     for vip in stats["vips"]:
         for backend in vip["backends"]:

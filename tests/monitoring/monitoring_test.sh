@@ -66,7 +66,7 @@ start() {
 
 # Another balancer, as far as Prometheus can see: another table of the VIP, or the same.
 other_says() {
-	lab_in balancer curl -s http://127.0.0.1:9110/metrics | grep '^lbd_vip_table_info{vip="web"' |
+	lab_in balancer curl -s http://127.0.0.1:9110/metrics | grep '^lbd_pool_table_info{pool="web"' |
 		sed "s/digest=\"[0-9a-f]*\"/digest=\"$1\"/" >"$LAB_DIR/other/metrics"
 }
 

@@ -107,7 +107,7 @@ turns_above_20_ms() {
 }
 
 digest_is_lbctls() {
-	[ "$(fetch /metrics | python3 tests/lib/metrics_tool.py label lbd_vip_table_info digest vip=web)" = \
+	[ "$(fetch /metrics | python3 tests/lib/metrics_tool.py label lbd_pool_table_info digest pool=web)" = \
 		"$(lbctl --json vip show web | jq -r .digest)" ] &&
 		[ "$(fetch /metrics | python3 tests/lib/metrics_tool.py label lbd_document_info digest)" = \
 			"$(lbctl --json status | jq -r .document_digest)" ]
@@ -137,16 +137,16 @@ check "packets are told apart by protocol, each once" wait_for 5 split_is_whole
 check "three of them are ICMP" test "$(lbctl --json stats | jq '.protocols[] | select(.name == "icmp").packets')" = 3
 check "there are rates of protocols" protocol_rates
 check "the VIP's protocol is told" is 1 lbd_vip_info vip=web protocol=tcp
-check "slots of the VIP are counted by state" is 65537 lbd_vip_slots vip=web
-check "and by backend" is 65537 lbd_backend_slots vip=web
-check "two backends serve" is 2 lbd_vip_serving_backends
+check "slots of the VIP are counted by state" is 65537 lbd_pool_slots pool=web
+check "and by backend" is 65537 lbd_backend_slots pool=web
+check "two backends serve" is 2 lbd_pool_serving_backends
 check "the next hops are resolved" wait_for 5 is 3 lbd_next_hop_resolved
 check "the interface has the program" is 1 lbd_interface_attached interface=l0 mode=native
 check "its packets are counted both ways" interface_counts
-check "failed checks are counted" test "$(value lbd_vip_health_checks_total result=failure)" -ge 3
-check "and how long checks took" test "$(value lbd_vip_health_check_duration_seconds_count)" -ge 6
+check "failed checks are counted" test "$(value lbd_pool_health_checks_total result=failure)" -ge 3
+check "and how long checks took" test "$(value lbd_pool_health_check_duration_seconds_count)" -ge 6
 check "digests are those of lbctl" digest_is_lbctls
-check "packets of the VIP are those of its backends" test "$(value lbd_vip_packets_total vip=web)" = "$(value lbd_backend_packets_total vip=web)"
+check "packets of the VIP are those of its backends" test "$(value lbd_vip_packets_total vip=web)" = "$(value lbd_backend_packets_total pool=web)"
 lbctl backend drain web "${LAB_BACKEND4[2]}" >/dev/null
 check "a backend that drains is told of" is 1 lbd_backend_draining "backend=${LAB_BACKEND4[2]}"
 check "changes are counted" is 5 lbd_events_total event=change

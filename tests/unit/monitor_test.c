@@ -155,17 +155,17 @@ static void write_some(const struct metric_writer *to)
 
 	to->labels(to->user, NULL, 0);
 	to->value(to->user, METRIC_SAVE_FAILED, NULL, 0, 0);
-	to->value(to->user, METRIC_VIP_CHANGES, to_healthy, 1, 1);
+	to->value(to->user, METRIC_POOL_CHANGES, to_healthy, 1, 1);
 	to->labels(to->user, vip, 1);
-	to->value(to->user, METRIC_VIP_CHANGES, to_healthy, 1, 4503599627370497);
+	to->value(to->user, METRIC_POOL_CHANGES, to_healthy, 1, 4503599627370497);
 	to->value(to->user, METRIC_VIP, NULL, 0, 1);
-	to->histogram(to->user, METRIC_VIP_CHECK_TIME, &took);
+	to->histogram(to->user, METRIC_POOL_CHECK_TIME, &took);
 	to->labels(to->user, NULL, 0);
 	to->value(to->user, METRIC_CPU, NULL, 0, 0.25);
 }
 
 #define LABEL "vip=\"a\\\"b\\\\c\\nd?\xc3\xa4\""
-#define TIME "lbd_vip_health_check_duration_seconds"
+#define TIME "lbd_pool_health_check_duration_seconds"
 
 static void assert_written(bool openmetrics, const char *expected)
 {
@@ -195,21 +195,22 @@ static void assert_written(bool openmetrics, const char *expected)
 	     "_bucket{" LABEL ",le=\"+Inf\"} 9\n" TIME "_sum{" LABEL "} 1.5\n" TIME                \
 	     "_count{" LABEL "} 9\n"
 #define SAMPLES_OF_CHANGES                                                                         \
-	"lbd_vip_health_transitions_total{to=\"healthy\"} 1\n"                                     \
-	"lbd_vip_health_transitions_total{" LABEL ",to=\"healthy\"} 4503599627370497\n"
+	"lbd_pool_health_transitions_total{to=\"healthy\"} 1\n"                                    \
+	"lbd_pool_health_transitions_total{" LABEL ",to=\"healthy\"} 4503599627370497\n"
 
 static void metrics_are_written_as_prometheus_reads_them(void **state)
 {
 	(void)state;
-	assert_written(false, "# TYPE lbd_cpu_seconds_total counter\nlbd_cpu_seconds_total 0.25\n"
-			      "# TYPE lbd_save_failed gauge\nlbd_save_failed 0\n"
-			      "# TYPE lbd_vip_info gauge\nlbd_vip_info{" LABEL "} 1\n"
-			      "# TYPE lbd_vip_health_transitions_total counter\n" SAMPLES_OF_CHANGES
-			      "# TYPE " TIME " histogram\n" SAMPLES_OF_TIME);
+	assert_written(false,
+		       "# TYPE lbd_cpu_seconds_total counter\nlbd_cpu_seconds_total 0.25\n"
+		       "# TYPE lbd_save_failed gauge\nlbd_save_failed 0\n"
+		       "# TYPE lbd_vip_info gauge\nlbd_vip_info{" LABEL "} 1\n"
+		       "# TYPE lbd_pool_health_transitions_total counter\n" SAMPLES_OF_CHANGES
+		       "# TYPE " TIME " histogram\n" SAMPLES_OF_TIME);
 	assert_written(true, "# TYPE lbd_cpu_seconds counter\nlbd_cpu_seconds_total 0.25\n"
 			     "# TYPE lbd_save_failed gauge\nlbd_save_failed 0\n"
 			     "# TYPE lbd_vip info\nlbd_vip_info{" LABEL "} 1\n"
-			     "# TYPE lbd_vip_health_transitions counter\n" SAMPLES_OF_CHANGES
+			     "# TYPE lbd_pool_health_transitions counter\n" SAMPLES_OF_CHANGES
 			     "# TYPE " TIME " histogram\n" SAMPLES_OF_TIME "# EOF\n");
 }
 

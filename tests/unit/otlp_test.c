@@ -86,9 +86,9 @@ static void write_some(const struct metric_writer *to)
 	to->value(to->user, METRIC_CPU, NULL, 0, 0.25);
 	to->value(to->user, METRIC_VERDICTS, tx, 2, 9007199254740991);
 	to->labels(to->user, vip, 1);
-	to->value(to->user, METRIC_VIP_BACKENDS, NULL, 0, 3);
-	to->value(to->user, METRIC_VIP_CHANGES, tx, 1, 1);
-	to->histogram(to->user, METRIC_VIP_CHECK_TIME, &took);
+	to->value(to->user, METRIC_POOL_BACKENDS, NULL, 0, 3);
+	to->value(to->user, METRIC_POOL_CHANGES, tx, 1, 1);
+	to->histogram(to->user, METRIC_POOL_CHECK_TIME, &took);
 }
 
 #define ATTRIBUTE(key, value) "{\"key\":\"" key "\",\"value\":{\"stringValue\":\"" value "\"}}"
@@ -138,15 +138,15 @@ static void metrics_are_written_as_otlp_has_them(void **state)
 			"action",
 			"forward") "],\"startTimeUnixNano\":\"1500000000000000000\"," TIME
 				   ",\"asInt\":\"9007199254740991\"}]}},"
-				   "{\"name\":\"lbd_vip_backends\",\"unit\":\"{backend}\","
+				   "{\"name\":\"lbd_pool_backends\",\"unit\":\"{backend}\","
 				   "\"gauge\":{"
 				   "\"dataPoints\":[{\"attributes\":[" VIP "]," TIME
 				   ",\"asInt\":\"3\"}]}},"
-				   "{\"name\":\"lbd_vip_health_transitions_total\",\"unit\":\"{"
+				   "{\"name\":\"lbd_pool_health_transitions_total\",\"unit\":\"{"
 				   "transition}\"," SUM "{\"attributes\":[" VIP "," ATTRIBUTE(
 					   "verdict",
 					   "tx") "]," START ",\"asInt\":\"1\"}]}},"
-						 "{\"name\":\"lbd_vip_health_check_duration_"
+						 "{\"name\":\"lbd_pool_health_check_duration_"
 						 "seconds\",\"unit\":\"s\","
 						 "\"histogram\":{\"aggregationTemporality\":2,"
 						 "\"dataPoints\":[{\"attributes\":[" VIP "]," START

@@ -1464,18 +1464,17 @@ static void datagrams_of_a_draining_backend_stay_when_all_are_unhealthy(void **s
 
 /* --- facts --- */
 
-static struct vip_facts facts_of(size_t vip)
+static struct pool_facts facts_of(size_t place)
 {
-	struct vip_facts facts;
+	struct pool_facts facts;
 
-	assert_int_equal(
-		service_vip_facts(fake.service, &fake.service->document->vips[vip], &facts), 0);
+	assert_int_equal(service_pool_facts(fake.service, place, &facts), 0);
 	return facts;
 }
 
 static void facts_say_what_checks_have_found(void **state)
 {
-	struct vip_facts facts;
+	struct pool_facts facts;
 
 	(void)state;
 	start();
@@ -1497,7 +1496,7 @@ static void facts_say_what_checks_have_found(void **state)
 	assert_int_equal(facts.backends[1].slots, 251);
 	assert_int_equal(facts.settled + facts.moving + facts.tracked, 251);
 	assert_true(facts.moving);
-	vip_facts_clear(&facts);
+	pool_facts_clear(&facts);
 	fake_close();
 }
 
@@ -1507,12 +1506,12 @@ static void counts_of_checks_begin_anew_with_each_vip(void **state)
 	(void)state;
 	start();
 	for (int i = 0; i < 20; i++) {
-		struct vip_facts facts;
+		struct pool_facts facts;
 
 		apply(CHECKED(""));
 		facts = facts_of(0);
 		assert_int_equal(facts.checks.successes, 0);
-		vip_facts_clear(&facts);
+		pool_facts_clear(&facts);
 		result(NULL, HEALTH_HEALTHY);
 		apply(documents[0]);
 	}
