@@ -43,17 +43,22 @@ size_t service_pool_place(const struct service *service, const struct lb_vip *vi
 /* By the table, which the slots of every class follow; in one turn. */
 static int count_slots(const struct live_pool *live, struct pool_facts *out)
 {
+	uint32_t tables = 0;
 	size_t from = 0;
 
+	for (size_t i = 0; i < live_tables(live); i++)
+		tables += live_table(live, i) != NULL;
 	if (table_look(live->table, &out->digest))
 		return -ENOMEM;
 	for (size_t i = 0; i < out->backend_count; i++)
 		out->backends[i].slots =
-			table_owned(live->table, &from, &live->backends[i].address) *
-			(uint32_t)live->swept->count;
-	for (size_t i = 0; i < live->swept->count; i++) {
-		const struct slots *slots = live->swept->at[i];
+			table_owned(live->table, &from, &live->backends[i].address) * tables;
+	for (size_t i = 0; i < live_tables(live); i++) {
+		const struct live_table *table = live_table(live, i);
+		const struct slots *slots = table ? &table->slots : NULL;
 
+		if (!slots)
+			continue;
 		out->moving += slots->moving;
 		out->tracked += slots->tracked;
 		out->settled += slots->size - slots->moving - slots->tracked;

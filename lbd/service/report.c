@@ -184,11 +184,14 @@ static json_t *spill_json(const struct lb_pool *pool, const struct live_pool *li
 			 "reserve", (json_int_t)reserve);
 }
 
-json_t *service_pool_backends(struct service *service, size_t place)
+/* All its tables have the same owners. */
+static const struct slots *any_slots(const struct live_pool *live)
 {
-	const struct live_pool *live = &service->live_pools[place];
+	size_t i = 0;
 
-	return backend_states(service, service->pools.refs[place].pool, live, live->swept->at[0]);
+	while (!live_table(live, i))
+		i++;
+	return &live_table(live, i)->slots;
 }
 
 static const struct live_pool *live_named(const struct service *service, const struct lb_pool *pool)
@@ -208,7 +211,7 @@ json_t *service_pool_state(struct service *service, const struct lb_pool *pool)
 	if (!object || !live)
 		return object;
 	json_object_set_new(object, "backends",
-			    backend_states(service, pool, live, live->swept->at[0]));
+			    backend_states(service, pool, live, any_slots(live)));
 	spill = spill_json(pool, live);
 	if (spill)
 		json_object_set_new(object, "spill", spill);

@@ -103,8 +103,6 @@ uint32_t service_pool_number(const struct service *service, const struct lb_pool
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /* VIP-STATE */
 /* POOL-STATE, without its VIPs. Of a named pool; one that no VIP uses has no more than settings. */
 json_t *service_pool_state(struct service *service, const struct lb_pool *pool);
-/* Of the pool at this place (service_pool_at). */
-json_t *service_pool_backends(struct service *service, size_t place);
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip);
 /* Whether a member is of a group that gets no new flows, as those before it suffice. */
 bool service_in_reserve(const struct service *service, uint16_t number);
