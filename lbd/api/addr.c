@@ -123,9 +123,10 @@ const char *lb_addr_unusable(const struct lb_addr *address)
 /* The pieces of an endpoint's text; port and protocol are NULL where it ends before them. */
 struct endpoint_text {
 	char host[LB_ENDPOINT_TEXT];
-	char port[LB_ENDPOINT_TEXT];
+	char length[LB_ENDPOINT_TEXT]; /* of the prefix; "": one address */
+	char port[LB_ENDPOINT_TEXT], last_port[LB_ENDPOINT_TEXT];
 	const char *protocol;
-	bool bracketed, has_port;
+	bool bracketed, has_length, has_port, has_range;
 };
 
 const char *lb_protocol_name(uint8_t protocol)
@@ -151,15 +152,26 @@ static const char *take_until(const char *text, const char *stop, char *out, siz
 	return text + length;
 }
 
-static void endpoint_split(const char *text, struct endpoint_text *out)
+/* A length begins with a digit, a protocol does not. */
+static const char *take_length(const char *text, const char *stop, struct endpoint_text *out)
 {
-	const char *end = strchr(text, '/');
-	const char *colon = strchr(text, ':');
+	if (text[0] != '/' || !text[1] || !strchr("0123456789", text[1]))
+		return text;
+	out->has_length = true;
+	return take_until(text + 1, stop, out->length, sizeof(out->length));
+}
 
-	memset(out, 0, sizeof(*out));
+static const char *take_host(const char *text, struct endpoint_text *out)
+{
+	const char *end = strchr(text, '/'), *colon = strchr(text, ':');
+	char *slash;
+
 	out->bracketed = text[0] == '[';
 	if (out->bracketed) {
 		text = take_until(text + 1, "]", out->host, sizeof(out->host));
+		slash = strchr(out->host, '/');
+		if (*text && slash && *take_length(slash, "", out) == '\0' && out->has_length)
+			*slash = '\0';
 		text += *text == ']';
 	} else if (colon && strchr(colon + 1, ':') && (!end || strchr(colon + 1, ':') < end)) {
 		text = take_until(text, "/", out->host,
@@ -167,9 +179,24 @@ static void endpoint_split(const char *text, struct endpoint_text *out)
 	} else {
 		text = take_until(text, ":/", out->host, sizeof(out->host));
 	}
+	return out->has_length ? text : take_length(text, ":/", out);
+}
+
+static void endpoint_split(const char *text, struct endpoint_text *out)
+{
+	char *dash;
+
+	memset(out, 0, sizeof(*out));
+	text = take_host(text, out);
 	if (*text == ':') {
 		out->has_port = true;
 		text = take_until(text + 1, "/", out->port, sizeof(out->port));
+	}
+	dash = out->port[0] ? strchr(out->port + 1, '-') : NULL;
+	if (dash) {
+		out->has_range = true;
+		strcpy(out->last_port, dash + 1);
+		*dash = '\0';
 	}
 	if (*text == '/')
 		out->protocol = text + 1;
@@ -217,19 +244,55 @@ static int endpoint_incomplete(const char *text, const struct lb_endpoint *known
 			   lb_endpoint_format(&example, shown));
 }
 
+static int endpoint_prefix(const struct endpoint_text *parts, struct lb_endpoint *out,
+			   struct lb_err *err)
+{
+	char text[2 * LB_ENDPOINT_TEXT + 2];
+	struct lb_prefix prefix;
+
+	snprintf(text, sizeof(text), "%s/%s", parts->host, parts->length);
+	if (lb_prefix_parse(text, &prefix, err))
+		return -EINVAL;
+	out->address = prefix.address;
+	out->host_bits = (prefix.address.family == 4 ? 32 : 128) - prefix.length;
+	return 0;
+}
+
 static int endpoint_address(const char *text, const struct endpoint_text *parts,
 			    struct lb_endpoint *out, struct lb_err *err)
 {
-	if (!parts->bracketed && strchr(parts->host, ':')) {
+	if (!parts->bracketed && !parts->has_length && strchr(parts->host, ':')) {
 		lb_err_set(err, LB_ERR_PARAMS, "",
 			   "an IPv6 address stands in brackets before its port: \"%s\"", text);
 		return lb_err_hint(err, "write it as [2001:db8::10]:443/tcp, for example");
 	}
-	if (lb_addr_parse(parts->host, &out->address, err))
+	if (parts->has_length ? endpoint_prefix(parts, out, err)
+			      : lb_addr_parse(parts->host, &out->address, err))
 		return -EINVAL;
 	if (parts->bracketed && out->address.family == 4)
 		return lb_err_set(err, LB_ERR_PARAMS, "",
 				  "brackets are for IPv6 addresses only: \"%s\"", text);
+	return 0;
+}
+
+/* A range of one port is that port. */
+static int endpoint_port(const struct endpoint_text *parts, struct lb_endpoint *out,
+			 struct lb_err *err)
+{
+	if (port_parse(parts->port, &out->port, err) ||
+	    (parts->has_range && port_parse(parts->last_port, &out->last_port, err)))
+		return -EINVAL;
+	if (parts->has_range && !out->port) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "a range of ports cannot begin with 0");
+		return lb_err_hint(err, "port 0 alone stands for every port");
+	}
+	if (parts->has_range && out->last_port < out->port) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "the range of ports %s-%s ends before it begins",
+			   parts->port, parts->last_port);
+		return lb_err_hint(err, "did you mean %s-%s?", parts->last_port, parts->port);
+	}
+	if (out->last_port == out->port)
+		out->last_port = 0;
 	return 0;
 }
 
@@ -243,7 +306,7 @@ int lb_endpoint_parse(const char *text, struct lb_endpoint *out, struct lb_err *
 		return -EINVAL;
 	if (!parts.has_port)
 		return endpoint_incomplete(text, &endpoint, "port", err);
-	if (port_parse(parts.port, &endpoint.port, err))
+	if (endpoint_port(&parts, &endpoint, err))
 		return -EINVAL;
 	if (!parts.protocol)
 		return endpoint_incomplete(text, &endpoint, "protocol", err);
@@ -253,28 +316,87 @@ int lb_endpoint_parse(const char *text, struct lb_endpoint *out, struct lb_err *
 	return 0;
 }
 
+int lb_endpoint_parse_one(const char *text, struct lb_endpoint *out, struct lb_err *err)
+{
+	struct lb_endpoint endpoint;
+
+	if (lb_endpoint_parse(text, &endpoint, err))
+		return -EINVAL;
+	if (lb_endpoint_is_wide(&endpoint))
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "one address and one port are wanted, not \"%s\"", text);
+	*out = endpoint;
+	return 0;
+}
+
+static char *ports_format(const struct lb_endpoint *endpoint, char *out, size_t size)
+{
+	if (endpoint->last_port)
+		snprintf(out, size, "%u-%u", endpoint->port, endpoint->last_port);
+	else
+		snprintf(out, size, "%u", endpoint->port);
+	return out;
+}
+
 char *lb_endpoint_format(const struct lb_endpoint *endpoint, char *out)
 {
 	const char *protocol = lb_protocol_name(endpoint->protocol);
-	bool bracketed = endpoint->address.family == 6;
-	char address[LB_ADDR_TEXT], number[4];
+	const bool bracketed = endpoint->address.family == 6 && !endpoint->host_bits;
+	const struct lb_prefix prefix = lb_endpoint_prefix(endpoint);
+	char address[LB_PREFIX_TEXT], ports[12], number[4];
 
 	snprintf(number, sizeof(number), "%u", endpoint->protocol);
-	snprintf(out, LB_ENDPOINT_TEXT, "%s%s%s:%u/%s", bracketed ? "[" : "",
-		 lb_addr_format(&endpoint->address, address), bracketed ? "]" : "", endpoint->port,
+	snprintf(out, LB_ENDPOINT_TEXT, "%s%s%s:%s/%s", bracketed ? "[" : "",
+		 endpoint->host_bits ? lb_prefix_format(&prefix, address)
+				     : lb_addr_format(&endpoint->address, address),
+		 bracketed ? "]" : "", ports_format(endpoint, ports, sizeof(ports)),
 		 protocol ? protocol : number);
 	return out;
 }
 
+/* One address comes before the prefixes that begin with it, every port before all others. */
 int lb_endpoint_compare(const struct lb_endpoint *a, const struct lb_endpoint *b)
 {
 	int order = lb_addr_compare(&a->address, &b->address);
 
 	if (order)
 		return order;
+	if (a->host_bits != b->host_bits)
+		return a->host_bits < b->host_bits ? -1 : 1;
 	if (a->port != b->port)
 		return a->port < b->port ? -1 : 1;
+	if (a->last_port != b->last_port)
+		return a->last_port < b->last_port ? -1 : 1;
 	return (int)a->protocol - (int)b->protocol;
+}
+
+bool lb_endpoint_is_wide(const struct lb_endpoint *endpoint)
+{
+	return endpoint->host_bits || endpoint->last_port;
+}
+
+struct lb_prefix lb_endpoint_prefix(const struct lb_endpoint *endpoint)
+{
+	const unsigned int bits = endpoint->address.family == 4 ? 32 : 128;
+
+	return (struct lb_prefix){.address = endpoint->address,
+				  .length = (uint8_t)(bits - endpoint->host_bits)};
+}
+
+void lb_endpoint_ports(const struct lb_endpoint *endpoint, uint16_t *first, uint16_t *last)
+{
+	*first = endpoint->port;
+	*last = endpoint->last_port ? endpoint->last_port
+				    : (endpoint->port ? endpoint->port : UINT16_MAX);
+}
+
+struct lb_addr lb_endpoint_host(const struct lb_endpoint *endpoint)
+{
+	struct lb_addr host = endpoint->address;
+
+	if (endpoint->host_bits)
+		host.bytes[host.family == 4 ? 3 : 15] |= 1;
+	return host;
 }
 
 /* --- prefixes: ADDRESS/LENGTH --- */
@@ -295,8 +417,7 @@ static int length_parse(const char *text, unsigned int most, uint8_t *out, struc
 			  "length of the prefix must be 0 to %u, not \"%s\"", most, text);
 }
 
-/* Clears the bits after the first `length`. */
-static void mask_host_bits(struct lb_addr *address, unsigned int length)
+void lb_addr_mask(struct lb_addr *address, unsigned int length)
 {
 	for (unsigned int i = 0; i < sizeof(address->bytes); i++) {
 		unsigned int fixed = length > i * 8 ? length - i * 8 : 0;
@@ -304,6 +425,38 @@ static void mask_host_bits(struct lb_addr *address, unsigned int length)
 		if (fixed < 8)
 			address->bytes[i] &= (uint8_t)(0xff00u >> fixed);
 	}
+}
+
+bool lb_prefix_covers(const struct lb_prefix *outer, const struct lb_prefix *inner)
+{
+	struct lb_addr masked = inner->address;
+
+	if (outer->length > inner->length)
+		return false;
+	lb_addr_mask(&masked, outer->length);
+	return lb_addr_equal(&outer->address, &masked);
+}
+
+/* Of the prefixes that are no longer than this, those of one kind begin, or end, with it; but for
+ * IPv4's link-local one. */
+const char *lb_prefix_unusable(const struct lb_prefix *prefix)
+{
+	const unsigned int bits = prefix->address.family == 4 ? 32 : 128;
+	const struct lb_prefix link_local = {{4, {169, 254}}, 16};
+	struct lb_addr last = prefix->address;
+	const char *reason = lb_addr_unusable(&prefix->address);
+
+	if (reason || prefix->length == bits)
+		return reason;
+	if (bits == 32 && prefix->length < bits - LB_VIP_HOST_BITS4_MAX)
+		return "is shorter than /8";
+	if (bits == 128 && prefix->length < bits - LB_VIP_HOST_BITS6_MAX)
+		return "is shorter than /16";
+	if (lb_prefix_covers(prefix, &link_local))
+		return "holds link-local addresses";
+	for (unsigned int i = prefix->length; i < bits; i++)
+		last.bytes[i / 8] |= 0x80u >> i % 8;
+	return lb_addr_unusable(&last) ? "holds addresses that no host can have" : NULL;
 }
 
 int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err)
@@ -320,7 +473,7 @@ int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err)
 	if (*slash && length_parse(slash + 1, most, &prefix.length, err))
 		return -EINVAL;
 	masked = prefix;
-	mask_host_bits(&masked.address, masked.length);
+	lb_addr_mask(&masked.address, masked.length);
 	if (!lb_addr_equal(&masked.address, &prefix.address)) {
 		lb_err_set(err, LB_ERR_PARAMS, "", "bits beyond the length are set in \"%s\"",
 			   text);

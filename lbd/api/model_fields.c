@@ -77,7 +77,7 @@ static int endpoint_read(const struct schema_field *field, const json_t *value, 
 	struct lb_endpoint *endpoint = out;
 
 	(void)field;
-	if (lb_endpoint_parse(json_string_value(value), endpoint, err))
+	if (lb_endpoint_parse_one(json_string_value(value), endpoint, err))
 		return -EINVAL;
 	return usable(&endpoint->address, "VIP", err);
 }

@@ -48,7 +48,7 @@ static int parse_source(const char *text, struct explain_packet *to, struct lb_e
 	if (!lb_addr_parse(text, &to->source, err))
 		return 0;
 	snprintf(endpoint, sizeof(endpoint), "%s/tcp", text);
-	if (lb_endpoint_parse(endpoint, &parsed, NULL))
+	if (lb_endpoint_parse_one(endpoint, &parsed, NULL))
 		return lb_err_set(err, LB_ERR_PARAMS, "",
 				  "\"%s\" is neither an address nor an address with a port", text);
 	to->source = parsed.address;
@@ -70,9 +70,14 @@ static int parse_destination(const struct lb_service *document, const char *text
 		if (!ret)
 			endpoint = vip->endpoint;
 	}
-	if (!ret && endpoint.protocol && !endpoint.port) {
-		lb_err_set(err, LB_ERR_PARAMS, "", "\"%s\" has every port", text);
-		ret = lb_err_hint(err, "name the port: ADDRESS:PORT/PROTO");
+	if (!ret && endpoint.protocol && (!endpoint.port || lb_endpoint_is_wide(&endpoint))) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "\"%s\" has %s", text,
+			   endpoint.host_bits ? "many addresses"
+			   : endpoint.port    ? "many ports"
+					      : "every port");
+		ret = lb_err_hint(err, endpoint.host_bits
+					       ? "name address and port: ADDRESS:PORT/PROTO"
+					       : "name the port: ADDRESS:PORT/PROTO");
 	}
 	to->destination = endpoint.address;
 	to->destination_port = endpoint.port;

@@ -177,7 +177,7 @@ static int listen_read(const struct schema_field *field, const json_t *value, vo
 		return 0;
 	if (strlen(text) + sizeof("/tcp") <= sizeof(endpoint)) {
 		sprintf(endpoint, "%s/tcp", text);
-		if (!lb_endpoint_parse(endpoint, &parsed, NULL) && parsed.port) {
+		if (!lb_endpoint_parse_one(endpoint, &parsed, NULL) && parsed.port) {
 			listen->address = parsed.address;
 			listen->port = parsed.port;
 			return 0;

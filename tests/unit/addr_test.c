@@ -141,8 +141,11 @@ static void order_is_total_by_family_then_bytes(void **state)
 static void endpoints_order_by_address_port_protocol(void **state)
 {
 	static const char *const sorted[] = {
-		"9.0.0.1:80/tcp",  "10.0.0.1:0/tcp",   "10.0.0.1:0/udp",      "10.0.0.1:80/tcp",
-		"10.0.0.1:80/udp", "10.0.0.1:443/tcp", "[2001:db8::1]:1/tcp",
+		"9.0.0.1:80/tcp",      "10.0.0.1:0/tcp",     "10.0.0.1:0/udp",
+		"10.0.0.1:80/tcp",     "10.0.0.1:80/udp",    "10.0.0.1:80-90/tcp",
+		"10.0.0.1:80-100/tcp", "10.0.0.1:443/tcp",   "10.1.0.0:80/tcp",
+		"10.1.0.0/24:0/tcp",   "10.1.0.0/24:80/tcp", "10.1.0.0/16:0/tcp",
+		"[2001:db8::1]:1/tcp",
 	};
 
 	(void)state;
@@ -220,14 +223,30 @@ static void endpoints_are_read_and_written(void **state)
 		const char *in, *out;
 		uint8_t family, protocol;
 		uint16_t port;
+		uint8_t host_bits;
+		uint16_t last_port;
 	} rows[] = {
-		{"192.0.2.1:443/tcp", "192.0.2.1:443/tcp", 4, IPPROTO_TCP, 443},
-		{"192.0.2.1:3868/sctp", "192.0.2.1:3868/sctp", 4, IPPROTO_SCTP, 3868},
-		{"192.0.2.1:0/udp", "192.0.2.1:0/udp", 4, IPPROTO_UDP, 0},
-		{"192.0.2.1:65535/udp", "192.0.2.1:65535/udp", 4, IPPROTO_UDP, 65535},
-		{"[2001:DB8:0::1]:53/udp", "[2001:db8::1]:53/udp", 6, IPPROTO_UDP, 53},
+		{"192.0.2.1:443/tcp", "192.0.2.1:443/tcp", 4, IPPROTO_TCP, 443, 0, 0},
+		{"192.0.2.1:3868/sctp", "192.0.2.1:3868/sctp", 4, IPPROTO_SCTP, 3868, 0, 0},
+		{"192.0.2.1:0/udp", "192.0.2.1:0/udp", 4, IPPROTO_UDP, 0, 0, 0},
+		{"192.0.2.1:65535/udp", "192.0.2.1:65535/udp", 4, IPPROTO_UDP, 65535, 0, 0},
+		{"[2001:DB8:0::1]:53/udp", "[2001:db8::1]:53/udp", 6, IPPROTO_UDP, 53, 0, 0},
 		{"[2001:db8:1111:2222:3333:4444:5555:6666]:65535/tcp",
-		 "[2001:db8:1111:2222:3333:4444:5555:6666]:65535/tcp", 6, IPPROTO_TCP, 65535},
+		 "[2001:db8:1111:2222:3333:4444:5555:6666]:65535/tcp", 6, IPPROTO_TCP, 65535, 0, 0},
+		{"192.0.2.0/24:443/tcp", "192.0.2.0/24:443/tcp", 4, IPPROTO_TCP, 443, 8, 0},
+		{"192.0.2.1/32:443/tcp", "192.0.2.1:443/tcp", 4, IPPROTO_TCP, 443, 0, 0},
+		{"2001:DB8::/48:0/tcp", "2001:db8::/48:0/tcp", 6, IPPROTO_TCP, 0, 80, 0},
+		{"[2001:db8::]/48:0/tcp", "2001:db8::/48:0/tcp", 6, IPPROTO_TCP, 0, 80, 0},
+		{"[2001:db8::/48]:53/udp", "2001:db8::/48:53/udp", 6, IPPROTO_UDP, 53, 80, 0},
+		{"2001:db8::1/128:53/udp", "[2001:db8::1]:53/udp", 6, IPPROTO_UDP, 53, 0, 0},
+		{"192.0.2.1:10000-20000/udp", "192.0.2.1:10000-20000/udp", 4, IPPROTO_UDP, 10000, 0,
+		 20000},
+		{"192.0.2.1:1-65535/udp", "192.0.2.1:1-65535/udp", 4, IPPROTO_UDP, 1, 0, 65535},
+		{"192.0.2.1:80-80/tcp", "192.0.2.1:80/tcp", 4, IPPROTO_TCP, 80, 0, 0},
+		{"[2001:db8::1]:1-2/sctp", "[2001:db8::1]:1-2/sctp", 6, IPPROTO_SCTP, 1, 0, 2},
+		{"2001:db8:1111:2222:3333:4444:5555:6666/127:10000-65535/sctp",
+		 "2001:db8:1111:2222:3333:4444:5555:6666/127:10000-65535/sctp", 6, IPPROTO_SCTP,
+		 10000, 1, 65535},
 	};
 
 	(void)state;
@@ -239,7 +258,110 @@ static void endpoints_are_read_and_written(void **state)
 		assert_int_equal(endpoint.address.family, rows[i].family);
 		assert_int_equal(endpoint.port, rows[i].port);
 		assert_int_equal(endpoint.protocol, rows[i].protocol);
+		assert_int_equal(endpoint.host_bits, rows[i].host_bits);
+		assert_int_equal(endpoint.last_port, rows[i].last_port);
 		assert_string_equal(lb_endpoint_format(&endpoint, text), rows[i].out);
+		assert_int_equal(lb_endpoint_parse_one(rows[i].in, &endpoint, NULL),
+				 lb_endpoint_is_wide(&endpoint) ? -EINVAL : 0);
+	}
+}
+
+/* Of an endpoint: its first and last port, and an address that a host can have. */
+static void endpoints_tell_what_they_hold(void **state)
+{
+	static const struct {
+		const char *text, *host;
+		uint16_t first, last;
+		bool wide;
+	} rows[] = {
+		{"192.0.2.0:443/tcp", "192.0.2.0", 443, 443, false},
+		{"192.0.2.0:0/tcp", "192.0.2.0", 0, 65535, false},
+		{"192.0.2.0/24:443/tcp", "192.0.2.1", 443, 443, true},
+		{"192.0.2.0:443-445/tcp", "192.0.2.0", 443, 445, true},
+		{"2001:db8::/127:0/tcp", "2001:db8::1", 0, 65535, true},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lb_endpoint endpoint;
+		char text[LB_ADDR_TEXT];
+		struct lb_addr host;
+		uint16_t first, last;
+
+		assert_int_equal(lb_endpoint_parse(rows[i].text, &endpoint, NULL), 0);
+		lb_endpoint_ports(&endpoint, &first, &last);
+		host = lb_endpoint_host(&endpoint);
+		assert_int_equal(first, rows[i].first);
+		assert_int_equal(last, rows[i].last);
+		assert_int_equal(lb_endpoint_is_wide(&endpoint), rows[i].wide);
+		assert_string_equal(lb_addr_format(&host, text), rows[i].host);
+	}
+}
+
+static void prefixes_cover_what_lies_within(void **state)
+{
+	static const struct {
+		const char *outer, *inner;
+		bool covers;
+	} rows[] = {
+		{"192.0.2.0/24", "192.0.2.0/24", true},
+		{"192.0.2.0/24", "192.0.2.128/25", true},
+		{"192.0.2.0/24", "192.0.2.255/32", true},
+		{"192.0.2.0/24", "192.0.3.0/32", false},
+		{"192.0.2.0/24", "192.0.0.0/16", false},
+		{"192.0.2.128/25", "192.0.2.0/24", false},
+		{"2001:db8::/33", "2001:db8:7fff::/48", true},
+		{"2001:db8::/33", "2001:db8:8000::/48", false},
+		{"0.0.0.0/0", "::/0", false},
+		{"::/0", "10.0.0.0/8", false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lb_prefix outer, inner;
+
+		assert_int_equal(lb_prefix_parse(rows[i].outer, &outer, NULL), 0);
+		assert_int_equal(lb_prefix_parse(rows[i].inner, &inner, NULL), 0);
+		assert_int_equal(lb_prefix_covers(&outer, &inner), rows[i].covers);
+	}
+}
+
+static void unusable_prefixes_say_why(void **state)
+{
+	static const struct {
+		const char *text, *reason;
+	} rows[] = {
+		{"10.0.0.0/8", NULL},
+		{"192.0.2.0/24", NULL},
+		{"192.0.2.0/31", NULL},
+		{"12.0.0.0/7", "is shorter than /8"},
+		{"0.0.0.0/0", "is the unspecified address"},
+		{"127.0.0.0/8", "is a loopback address"},
+		{"224.0.0.0/8", "is a multicast address"},
+		{"169.0.0.0/8", "holds link-local addresses"},
+		{"169.254.0.0/16", "is a link-local address"},
+		{"169.252.0.0/15", NULL},
+		{"255.0.0.0/8", "holds addresses that no host can have"},
+		{"240.0.0.0/8", NULL},
+		{"2001:db8::/32", NULL},
+		{"2001::/16", NULL},
+		{"2000::/15", "is shorter than /16"},
+		{"::/16", "is the unspecified address"},
+		{"fe80::/16", "is a link-local address"},
+		{"::fffe:0:0/95", "holds addresses that no host can have"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lb_prefix prefix;
+		const char *reason;
+
+		assert_int_equal(lb_prefix_parse(rows[i].text, &prefix, NULL), 0);
+		reason = lb_prefix_unusable(&prefix);
+		if (!reason || !rows[i].reason)
+			assert_true(reason == rows[i].reason);
+		else
+			assert_string_equal(reason, rows[i].reason);
 	}
 }
 
@@ -282,6 +404,22 @@ static void bad_endpoints_are_refused_with_a_hint(void **state)
 		 "brackets are for IPv6 addresses only: \"[192.0.2.1]:80/tcp\"", ""},
 		{"[2001:db8::1:80/tcp", NOT_ADDRESS("2001:db8::1:80/tcp"),
 		 "write one address, without \"/\""},
+		{"192.0.2.0/24", "port is missing in \"192.0.2.0/24\"",
+		 "write it as 192.0.2.0/24:443/tcp" EVERY_PORT},
+		{"2001:db8::/48/tcp", "port is missing in \"2001:db8::/48/tcp\"",
+		 "write it as 2001:db8::/48:443/tcp" EVERY_PORT},
+		{"192.0.2.1/24:443/tcp", "bits beyond the length are set in \"192.0.2.1/24\"",
+		 "did you mean 192.0.2.0/24?"},
+		{"192.0.2.0/33:443/tcp", "length of the prefix must be 0 to 32, not \"33\"", ""},
+		{"[192.0.2.0/24]:443/tcp",
+		 "brackets are for IPv6 addresses only: \"[192.0.2.0/24]:443/tcp\"", ""},
+		{"192.0.2.1:20-10/tcp", "the range of ports 20-10 ends before it begins",
+		 "did you mean 10-20?"},
+		{"192.0.2.1:0-10/tcp", "a range of ports cannot begin with 0",
+		 "port 0 alone stands for every port"},
+		{"192.0.2.1:10-/tcp", "port must be a number, 0 to 65535, not \"\"", ""},
+		{"192.0.2.1:10-20-30/tcp", "port must be a number, 0 to 65535, not \"20-30\"", ""},
+		{"192.0.2.1:10-65536/tcp", "port must be 0 to 65535, not 65536", ""},
 		{"[2001:db8::1]80/tcp", "port is missing in \"[2001:db8::1]80/tcp\"",
 		 "write it as [2001:db8::1]:443/tcp" EVERY_PORT},
 		{"tcp://192.0.2.1:80", NOT_ADDRESS("tcp"),
@@ -390,7 +528,9 @@ static void very_long_texts_are_refused(void **state)
 /* Whatever is accepted is written canonically and read back the same. */
 static void random_texts_are_refused_or_survive_a_round_trip(void **state)
 {
-	static const char letters[] = "0123456789abf:.[]/%tcpud ";
+	static const char letters[] = "0123456789abf:.[]/%tcpud -";
+	static const char *const seeds[] = {"[2001:db8::17:8]:443/tcp", "192.0.2.117:443/udp",
+					    "192.0.2.0/24:443-990/udp", "2001:db8::/48:1/tcp"};
 	char in[80], out[LB_ENDPOINT_TEXT];
 
 	(void)state;
@@ -399,7 +539,7 @@ static void random_texts_are_refused_or_survive_a_round_trip(void **state)
 		struct lb_endpoint endpoint, again;
 		size_t start;
 
-		strcpy(in, rand() % 2 ? "[2001:db8::17:8]:443/tcp" : "192.0.2.117:443/udp");
+		strcpy(in, seeds[(size_t)rand() % ARRAY_SIZE(seeds)]);
 		for (int changes = rand() % 3; changes >= 0; changes--) {
 			start = (size_t)rand() % strlen(in);
 			in[start] = letters[(size_t)rand() % (sizeof(letters) - 1)];
@@ -441,6 +581,9 @@ int main(void)
 		cmocka_unit_test(endpoints_order_by_address_port_protocol),
 		cmocka_unit_test(unusable_addresses_say_why_and_their_neighbours_are_usable),
 		cmocka_unit_test(endpoints_are_read_and_written),
+		cmocka_unit_test(endpoints_tell_what_they_hold),
+		cmocka_unit_test(prefixes_cover_what_lies_within),
+		cmocka_unit_test(unusable_prefixes_say_why),
 		cmocka_unit_test(bad_endpoints_are_refused_with_a_hint),
 		cmocka_unit_test(prefixes_are_read_and_written),
 		cmocka_unit_test(bad_prefixes_are_refused_with_a_hint),
