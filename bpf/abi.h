@@ -29,8 +29,9 @@
  *   5  the records of fragments hold the protocol; map "scratch"
  *   6  members have their pool's number in place of a VIP's; map "vip_pools"; places in the VIP
  *      index have 17 bits of VIP number, and its lines overflow into the next; map "vip_counters"
+ *   7  maps "wide_vips", "wide", "parts4" and "parts6"
  */
-#define LB_ABI_VERSION 6
+#define LB_ABI_VERSION 7
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 131072
@@ -44,6 +45,8 @@
 #define LB_TABLE_SIZE_DEFAULT 65537u
 #define LB_EGRESS_MAX 256     /* interfaces in the device map */
 #define LB_FRAGMENTS_MAX 8192 /* datagrams whose later fragments may follow */
+#define LB_WIDE_MAX 4096      /* VIPs that are prefixes, or have a range of ports */
+#define LB_WIDE_DEPTH 64      /* of these, of one protocol, that an address may belong to */
 
 #define LB_NONE 0xffffu /* no member */
 
@@ -148,6 +151,74 @@ static inline __u32 lb_place_size(__u64 place)
 {
 	return place & 0xfffff;
 }
+
+/* --- VIPs that are prefixes, or have a range of ports: "wide" ones ---
+ * Of all VIPs that a packet fits the one with the longest prefix has it, of these the one with the
+ * fewest ports. lbd works that out beforehand: for each prefix that a wide VIP has, and each protocol,
+ * it lists which of the ports are whose, those of shorter prefixes included. So the longest prefix that
+ * "parts4" or "parts6" (LPM tries) has for an address gives the whole answer, and a list is replaced as
+ * one. A VIP's place is in the mmapped array "wide", by VIP number, and changes by one store.
+ *
+ * Every wide VIP also stands in the hash map "wide_vips", which lbd alone reads: to know them again. An
+ * address-only entry of a prefix has protocol 0 in all of these, and no place.
+ */
+struct lb_wide_key {
+	__u8 address[16]; /* the first; IPv4 in the first four */
+	__u16 first_port; /* host order; the last is 0 where there is one port, or every port */
+	__u16 last_port;
+	__u8 protocol;
+	__u8 family;    /* 4 or 6 */
+	__u8 host_bits; /* of the address, how many of the last may be anything */
+	__u8 pad;
+};
+
+struct lb_wide {
+	__u64 place; /* lb_place; 0: nobody's */
+	__u32 flags; /* LB_VIP_* */
+	__u32 pad;
+};
+
+/* Bits of the service that count, and of the address; both in wire order. */
+#define LB_PARTS_SERVICE_BITS 32
+struct lb_parts4_key {
+	__u32 length;
+	__u8 protocol;
+	__u8 pad[3];
+	__be32 address;
+};
+
+struct lb_parts6_key {
+	__u32 length;
+	__u8 protocol;
+	__u8 pad[3];
+	__u8 address[16];
+};
+
+#define LB_PART_VIP (1u << 31)     /* there is one; its number is in the low bits */
+#define LB_PART_ADDRESS (1u << 30) /* it is of this very address: comes before one with port 0 */
+
+struct lb_part {
+	__u16 first, last; /* ports, host order */
+	__u32 vip;         /* LB_PART_*, and its number */
+};
+
+/* So many VIPs share the ports out among fewer parts than twice as many. A power of two. */
+#define LB_PARTS_MAX (2 * LB_WIDE_DEPTH)
+
+struct lb_parts {
+	struct lb_part
+		part[LB_PARTS_MAX]; /* by ports, none twice; those behind the last repeat it */
+};
+
+/* --- global variable "other_vips" of __u64: VIPs that a packet may be for which is for none of just its
+ * address and port. How many entries are
+ *
+ *   prefixes:16 | ranges of ports of one address:16 | in the VIP index with port 0:32
+ */
+#define LB_OTHER_PORT0 1ull
+#define LB_OTHER_RANGE (1ull << 32)
+#define LB_OTHER_PREFIX (1ull << 48)
+_Static_assert(4 * LB_WIDE_MAX <= 0xffff, "twice as many in a change, and their addresses");
 
 /* --- pools of VIPs: mmapped array "vip_pools" of u64, by VIP number ---
  * Many VIPs may have the members of one pool, and the slots. A VIP that goes from one pool to
@@ -372,6 +443,11 @@ LB_ASSERT_SIZE(lb_vip6_key, 20);
 LB_ASSERT_SIZE(lb_vip_value, 16);
 LB_ASSERT_SIZE(lb_index4_line, 64);
 LB_ASSERT_SIZE(lb_index6_line, 128);
+LB_ASSERT_SIZE(lb_wide_key, 24);
+LB_ASSERT_SIZE(lb_wide, 16);
+LB_ASSERT_SIZE(lb_parts4_key, 12);
+LB_ASSERT_SIZE(lb_parts6_key, 24);
+LB_ASSERT_SIZE(lb_parts, 1024);
 LB_ASSERT_SIZE(lb_slot_line, 64);
 LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);

@@ -8,8 +8,7 @@
 #include "abi.h"
 
 const volatile struct lb_program_config config = {};
-/* VIPs with port 0; set by the lbd that has loaded this program. */
-volatile __u32 any_port_vips = 0;
+volatile __u64 other_vips = 0; /* LB_OTHER_*; set by the lbd that has loaded this program */
 volatile __u64 flow_clock = 0; /* see flow_time in backend.h */
 
 struct {
@@ -41,6 +40,38 @@ struct {
 	__type(key, __u32);
 	__type(value, struct lb_index6_line);
 } index6 SEC(".maps");
+
+/* Not read by the program. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct lb_wide_key);
+	__type(value, struct lb_vip_value);
+} wide_vips SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_wide);
+} wide SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_parts4_key);
+	__type(value, struct lb_parts);
+} parts4 SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 1);
+	__type(key, struct lb_parts6_key);
+	__type(value, struct lb_parts);
+} parts6 SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

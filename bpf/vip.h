@@ -52,12 +52,6 @@ static __always_inline struct lb_vip_value *vip_look_up(const struct packet *pac
 	return vip_in_map6(packet->destination[0], packet->destination[1], service);
 }
 
-/* Has the destination any VIP? */
-static __always_inline int vip_has_address(const struct packet *packet)
-{
-	return vip_look_up(packet, 0, 0) != NULL;
-}
-
 static __always_inline void vip_take(const struct lb_vip_value *value, struct vip *vip)
 {
 	vip->place = lb_place(value->number, value->slots_start, value->slots_size);
@@ -228,12 +222,132 @@ static __always_inline int vip_in_index(const struct packet *packet, __be16 port
 	return vip->place != 0;
 }
 
+/* --- wide VIPs (abi.h) --- */
+
+static __always_inline int any_prefix(void)
+{
+	return other_vips >= LB_OTHER_PREFIX;
+}
+
+static __always_inline int any_range(void)
+{
+	return (other_vips / LB_OTHER_RANGE & 0xffff) != 0;
+}
+
+static __always_inline int any_wide(void)
+{
+	return other_vips >= LB_OTHER_RANGE;
+}
+
+static __always_inline int any_port0(void)
+{
+	return (__u32)other_vips != 0;
+}
+
+/* The last part that begins no later than the port: one step a bit of its number, without a branch, or the
+ * verifier would walk every way to every part. */
+static __always_inline __u32 parts_find(const struct lb_parts *parts, __u16 port)
+{
+	__u64 at = 0, not_later;
+	__u32 step;
+
+	if (!parts)
+		return 0;
+	for (step = LB_PARTS_MAX / 2; step; step /= 2) {
+		not_later = (__u64)parts->part[at + step].first - port - 1;
+		BOUNDS_BARRIER(not_later);
+		not_later >>= 63;
+		BOUNDS_BARRIER(not_later);
+		at += not_later * step;
+	}
+	if (port < parts->part[at].first || port > parts->part[at].last)
+		return 0;
+	return parts->part[at].vip;
+}
+
+/* Who has the port at the longest prefix: LB_PART_*, or 0. `service`: protocol:8 | port:16, in host order; 0
+ * for the address alone. Global functions, for the plain way's stack and registers. */
+__noinline __u32 vip_part4(__be32 address, __u32 service)
+{
+	struct lb_parts4_key key = {.length = LB_PARTS_SERVICE_BITS + 32};
+
+	key.protocol = service >> 16;
+	key.address = address;
+	return parts_find(bpf_map_lookup_elem(&parts4, &key), service);
+}
+
+__noinline __u32 vip_part6(__u64 address, __u64 address_low, __u32 service)
+{
+	struct lb_parts6_key key = {.length = LB_PARTS_SERVICE_BITS + 128};
+
+	key.protocol = service >> 16;
+	__builtin_memcpy(key.address, &address, 8);
+	__builtin_memcpy(key.address + 8, &address_low, 8);
+	return parts_find(bpf_map_lookup_elem(&parts6, &key), service);
+}
+
+static __always_inline __u32 vip_part(const struct packet *packet, __be16 port, __u8 protocol)
+{
+	const __u32 service = (__u32)protocol << 16 | bpf_ntohs(port);
+
+	if (packet->family == 4)
+		return vip_part4(packet->destination[0], service);
+	return vip_part6(packet->destination[0], packet->destination[1], service);
+}
+
+static __always_inline int vip_of_part(__u32 part, struct vip *vip)
+{
+	const __u32 number = part & (LB_VIP_NUMBERS_MAX - 1);
+	volatile struct lb_wide *at = bpf_map_lookup_elem(&wide, &number);
+
+	if (!at)
+		return 0;
+	vip_at((__u64)at->flags << INDEX_FLAGS_SHIFT, at->place, vip);
+	return vip->place != 0;
+}
+
 /* --- the stage --- */
+
+/* Has the destination any VIP? */
+static __always_inline int vip_has_address(const struct packet *packet)
+{
+	return vip_look_up(packet, 0, 0) != NULL ||
+	       (unlikely(any_prefix()) && vip_part(packet, 0, 0));
+}
+
+/* None is of just this address and port. A range of the address comes before all its ports, and these before
+ * prefixes. The part is asked for again after that: to remember it would be too much stack (544 of 512 bytes,
+ * clang 14). */
+static __always_inline int vip_of_many(const struct packet *packet, struct vip *vip)
+{
+	__u32 part;
+
+	if (any_port0()) {
+		part = any_range() ? vip_part(packet, packet_dport(packet), packet->protocol) : 0;
+		if (part & LB_PART_ADDRESS)
+			return vip_of_part(part, vip);
+		if (vip_in_index(packet, 0, vip))
+			return 1;
+	}
+	if (!any_wide())
+		return 0;
+	part = vip_part(packet, packet_dport(packet), packet->protocol);
+	return part ? vip_of_part(part, vip) : 0;
+}
 
 static __always_inline int vip_by_port(const struct packet *packet, struct vip *vip)
 {
 	return vip_in_index(packet, packet_dport(packet), vip) ||
-	       (unlikely(any_port_vips) && vip_in_index(packet, 0, vip));
+	       (unlikely(other_vips) && vip_of_many(packet, vip));
+}
+
+/* Fragments without ports are also for a wide VIP that has no need of them. */
+static __always_inline int vip_of_fragments(const struct packet *packet, struct vip *vip)
+{
+	const __u32 part = vip_part(packet, 0, packet->protocol);
+
+	return part && vip_of_part(part, vip) &&
+	       vip->flags & (LB_VIP_FRAGMENTS_3TUPLE | LB_VIP_FRAGMENTS_DROP);
 }
 
 /* The ports are not known, and the address decides; but a later fragment may be of a VIP that has
@@ -244,12 +358,14 @@ static __always_inline int vip_by_address(const struct packet *packet, struct vi
 
 	if (packet->fragment)
 		value = vip_look_up(packet, 0, packet->protocol);
-	if (!value || !(value->flags & (LB_VIP_FRAGMENTS_3TUPLE | LB_VIP_FRAGMENTS_DROP)))
-		value = vip_look_up(packet, 0, 0);
-	if (!value)
-		return 0;
-	vip_take(value, vip);
-	return 1;
+	if (value && value->flags & (LB_VIP_FRAGMENTS_3TUPLE | LB_VIP_FRAGMENTS_DROP)) {
+		vip_take(value, vip);
+		return 1;
+	}
+	if (packet->fragment && !value && unlikely(any_prefix()) && vip_of_fragments(packet, vip))
+		return 1;
+	*vip = (struct vip){};
+	return vip_has_address(packet);
 }
 
 /* For no VIP. Its address may still be a VIP's, as is that of every ICMP error that gets here. The

@@ -15,6 +15,7 @@
 
 #include "../host/log.h"
 #include "trace.h"
+#include "wide.h"
 
 /* --- loading --- */
 
@@ -91,7 +92,8 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	    map_array(skeleton->maps.flows, &datapath->flows, err) ||
 	    map_array(skeleton->maps.tuning, &datapath->tuning, err) ||
 	    map_array(skeleton->maps.index4, &datapath->index4, err) ||
-	    map_array(skeleton->maps.index6, &datapath->index6, err))
+	    map_array(skeleton->maps.index6, &datapath->index6, err) ||
+	    map_array(skeleton->maps.wide, &datapath->wide, err))
 		return -EINVAL;
 	if (!datapath->adopted)
 		memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
@@ -100,12 +102,17 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 
 static int open_index(struct datapath *datapath, struct lb_err *err)
 {
+	int error;
+
 	datapath->index = vip_index_new(datapath->index4.start, datapath->index6.start,
 					bpf_map__max_entries(datapath->skeleton->maps.index4));
-	if (!datapath->index)
+	datapath->wide_table = wide_table_new();
+	if (!datapath->index || !datapath->wide_table)
 		return lb_err_no_memory(err);
-	vip_adopt(datapath);
-	return 0;
+	error = vip_adopt(datapath);
+	return error ? lb_err_set(err, LB_ERR_SYSTEM, "", "cannot take over VIPs: %s",
+				  strerror(-error))
+		     : 0;
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **out, struct lb_err *err)
@@ -161,7 +168,9 @@ void datapath_close(struct datapath *datapath)
 	unmap(&datapath->tuning);
 	unmap(&datapath->index4);
 	unmap(&datapath->index6);
+	unmap(&datapath->wide);
 	vip_index_free(datapath->index);
+	wide_table_free(datapath->wide_table);
 	lb_bpf__destroy(datapath->skeleton);
 	if (datapath->lock_fd >= 0)
 		close(datapath->lock_fd);

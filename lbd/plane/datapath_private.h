@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do datapath.c, pin.c, vip.c, explain.c, trace.c and attach.c share? Private to them. */
+/* What do datapath.c, pin.c, vip.c, vip_wide.c, explain.c, trace.c and attach.c share? Private to
+ * them. */
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
 
@@ -23,8 +24,9 @@ struct attachment {
 
 struct datapath {
 	struct lb_bpf *skeleton;
-	struct mapping slots, vip_pools, members, nexthops, flows, tuning, index4, index6;
+	struct mapping slots, vip_pools, members, nexthops, flows, tuning, index4, index6, wide;
 	struct vip_index *index;
+	struct wide_table *wide_table;
 	struct attachment *attachments;
 	char *pin_dir; /* NULL: nothing is pinned */
 	int lock_fd;   /* of pin_dir, locked; -1: none */
@@ -55,8 +57,18 @@ void pin_link_path(const char *pin_dir, uint32_t ifindex, char out[PIN_PATH_MAX]
 
 /* --- vip.c --- */
 
-/* Fills the index from the VIP maps, which may hold an earlier lbd's. */
-void vip_adopt(struct datapath *datapath);
+/* Fills the index from the VIP maps, which may hold an earlier lbd's. 0 or -errno. */
+int vip_adopt(struct datapath *datapath);
+
+/* --- vip_wide.c: of VIPs that are prefixes, or have a range of ports; 0 or -errno --- */
+
+int vip_wide_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		 const struct lb_vip_value *value);
+int vip_wide_del(struct datapath *datapath, const struct lb_endpoint *endpoint);
+void vip_wide_each(const struct datapath *datapath,
+		   void (*each)(void *, const struct lb_endpoint *, const struct lb_vip_value *),
+		   void *user);
+int vip_wide_adopt(struct datapath *datapath);
 
 /* --- instance.c --- */
 
@@ -71,7 +83,7 @@ int instance_share_maps(struct bpf_object *to, const struct bpf_object *from,
 
 /* --- trace.c --- */
 
-/* The number of VIPs with port 0 has changed. */
+/* "other_vips" has changed. */
 void trace_follow(struct datapath *datapath);
 
 /* --- attach.c --- */

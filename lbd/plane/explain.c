@@ -27,9 +27,9 @@ struct explain {
 
 bool explain_shares(const char *map)
 {
-	static const char *const shared[] = {"vips4",  "vips6",    "index4",   "index6",
-					     "slots",  "members",  "nexthops", "egress",
-					     "tuning", "vip_pools"};
+	static const char *const shared[] = {
+		"vips4",  "vips6",  "index4",    "index6", "slots",  "members", "nexthops",
+		"egress", "tuning", "vip_pools", "wide",   "parts4", "parts6",  "wide_vips"};
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
 		if (!strcmp(map, shared[i]))
@@ -167,8 +167,8 @@ static int prepare(const struct datapath *datapath)
 	struct lb_bpf *to = explain->balancer;
 	int error;
 
-	to->bss->any_port_vips = from->bss->any_port_vips;
-	explain->stages->bss->any_port_vips = from->bss->any_port_vips;
+	to->bss->other_vips = from->bss->other_vips;
+	explain->stages->bss->other_vips = from->bss->other_vips;
 	clear_fragments(explain);
 	error = clear_counts(datapath, to->maps.verdicts, LB_VERDICT_COUNT);
 	if (!error)

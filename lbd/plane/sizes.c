@@ -27,6 +27,13 @@ static uint32_t index_lines(const struct datapath_options *options)
 	return lines > LB_INDEX_REACH ? lines : LB_INDEX_REACH;
 }
 
+/* Each may have a prefix of its own, hence an address-only entry beside it; and a change adds before it
+ * removes. */
+static uint32_t wide_entries(const struct datapath_options *options)
+{
+	return 4 * (options->vips < LB_WIDE_MAX ? options->vips : LB_WIDE_MAX);
+}
+
 void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 {
 	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
@@ -35,6 +42,11 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	 * for its fragments; and a change adds before it removes. */
 	bpf_map__set_max_entries(skeleton->maps.vips4, options->vips * 6);
 	bpf_map__set_max_entries(skeleton->maps.vips6, options->vips * 6);
+	bpf_map__set_max_entries(skeleton->maps.wide_vips, wide_entries(options));
+	bpf_map__set_max_entries(skeleton->maps.wide, numbers_for_vips(options->vips));
+	/* Kernels before 6.13 replace nothing in a trie that is full. */
+	bpf_map__set_max_entries(skeleton->maps.parts4, wide_entries(options) + 1);
+	bpf_map__set_max_entries(skeleton->maps.parts6, wide_entries(options) + 1);
 	bpf_map__set_max_entries(skeleton->maps.slots,
 				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
 	bpf_map__set_max_entries(skeleton->maps.vip_pools, numbers_for_vips(options->vips));

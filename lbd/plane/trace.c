@@ -22,8 +22,7 @@ struct trace {
 void trace_follow(struct datapath *datapath)
 {
 	if (datapath->trace)
-		datapath->trace->program->bss->any_port_vips =
-			datapath->skeleton->bss->any_port_vips;
+		datapath->trace->program->bss->other_vips = datapath->skeleton->bss->other_vips;
 }
 
 /* --- one packet --- */

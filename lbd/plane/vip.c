@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* VIP entries: in the hash maps, which hold them all, and in the index, where the program looks
  * first for those that packets with ports are for. The maps are changed first when something is
- * added, the index when it is taken away: so the index never says more than the maps. */
+ * added, the index when it is taken away: so the index never says more than the maps. Prefixes and ranges of
+ * ports: vip_wide.c. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
@@ -55,7 +56,7 @@ static void count_any_port(struct datapath *datapath, const struct lb_endpoint *
 {
 	if (endpoint->port)
 		return;
-	datapath->skeleton->bss->any_port_vips += change;
+	datapath->skeleton->bss->other_vips += change * (int64_t)LB_OTHER_PORT0;
 	trace_follow(datapath);
 }
 
@@ -72,8 +73,8 @@ static void index_del(struct datapath *datapath, const struct lb_endpoint *endpo
 	count_any_port(datapath, endpoint, -1);
 }
 
-int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
-		     const struct lb_vip_value *value, struct lb_err *err)
+static int set(struct datapath *datapath, const struct lb_endpoint *endpoint,
+	       const struct lb_vip_value *value)
 {
 	const struct vip_entry entry = vip_entry(datapath, endpoint);
 	const bool indexed = is_indexed(endpoint, value);
@@ -86,7 +87,7 @@ int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoi
 		index_del(datapath, endpoint);
 	error = bpf_map_update_elem(entry.fd, &entry.key, value, BPF_ANY);
 	if (error)
-		return vip_error("set", error, err);
+		return error;
 	if (indexed && was_indexed) {
 		vip_index_place(datapath->index, endpoint, value);
 		vip_index_flags(datapath->index, endpoint, value->flags);
@@ -95,8 +96,16 @@ int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoi
 	return 0;
 }
 
-int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint,
-		     struct lb_err *err)
+int datapath_vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		     const struct lb_vip_value *value, struct lb_err *err)
+{
+	int error = lb_endpoint_is_wide(endpoint) ? vip_wide_set(datapath, endpoint, value)
+						  : set(datapath, endpoint, value);
+
+	return error ? vip_error("set", error, err) : 0;
+}
+
+static int del(struct datapath *datapath, const struct lb_endpoint *endpoint)
 {
 	const struct vip_entry entry = vip_entry(datapath, endpoint);
 	struct lb_vip_value before;
@@ -105,7 +114,16 @@ int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoi
 	if (!bpf_map_lookup_elem(entry.fd, &entry.key, &before) && is_indexed(endpoint, &before))
 		index_del(datapath, endpoint);
 	error = bpf_map_delete_elem(entry.fd, &entry.key);
-	return error && error != -ENOENT ? vip_error("delete", error, err) : 0;
+	return error == -ENOENT ? 0 : error;
+}
+
+int datapath_vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint,
+		     struct lb_err *err)
+{
+	int error = lb_endpoint_is_wide(endpoint) ? vip_wide_del(datapath, endpoint)
+						  : del(datapath, endpoint);
+
+	return error ? vip_error("delete", error, err) : 0;
 }
 
 static void each_vip4(const struct datapath *datapath,
@@ -161,10 +179,13 @@ void datapath_each_vip(struct datapath *datapath,
 {
 	each_vip4(datapath, each, user);
 	each_vip6(datapath, each, user);
+	vip_wide_each(datapath, each, user);
 }
 
-void vip_adopt(struct datapath *datapath)
+int vip_adopt(struct datapath *datapath)
 {
-	datapath_each_vip(datapath, adopt, datapath);
+	each_vip4(datapath, adopt, datapath);
+	each_vip6(datapath, adopt, datapath);
 	vip_index_adopted(datapath->index);
+	return vip_wide_adopt(datapath);
 }

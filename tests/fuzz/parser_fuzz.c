@@ -101,7 +101,7 @@ static void fill_index(void)
 	}
 	line4.way[0].key |= LB_INDEX_MORE;
 	line6.way[0].key |= LB_INDEX_MORE;
-	any_port_vips = 1;
+	other_vips = LB_OTHER_PORT0;
 }
 
 static void *look_up_vip(int last, __be16 port, uint8_t protocol)
@@ -302,7 +302,7 @@ static void one_frame(const uint8_t *bytes, uint32_t length, uint32_t beyond)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	if (!any_port_vips)
+	if (!other_vips)
 		fill_index();
 	record_count = 0;
 	shim_now_ns = 1ull << 40;
