@@ -75,7 +75,11 @@ static struct command table[] = {
 		.options = {CHANGE_OPTIONS},
 		.summary = "add a VIP",
 		.detail = "PROTO is tcp, udp or sctp; port 0 is every port; an IPv6 address stands "
-			  "in brackets. The table size and the hash cannot be changed later. "
+			  "in brackets. A VIP can be a prefix (192.0.2.0/24:443/tcp, "
+			  "2001:db8::/48:0/udp) and have a range of ports "
+			  "(192.0.2.10:5000-5999/udp): of all VIPs that a packet fits the one "
+			  "with the longest prefix gets it, and of these the one with the fewest "
+			  "ports. The table size and the hash cannot be changed later. "
 			  "With --encap gue packets travel in UDP, port 6080 (GUE variant 1); "
 			  "--hash source keeps a client at one backend; with --fragments track "
 			  "later fragments follow their first one, with 3-tuple all go by "
@@ -143,7 +147,8 @@ static struct command table[] = {
 		.options = {CHANGE_OPTIONS},
 		.summary = "remove a VIP and its backends",
 		.detail = "Refused while its backends have flows, unless --force is given. When a "
-			  "VIP for every port of the same address stays, it gets the packets.",
+			  "less specific VIP stays (every port of the same address, a range, a "
+			  "prefix), it gets the packets.",
 		.examples = {"lbctl vip del web", "lbctl vip del web --force"},
 		.method = "vip.del",
 		.params = params_vip_reference,

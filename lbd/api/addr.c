@@ -390,6 +390,15 @@ void lb_endpoint_ports(const struct lb_endpoint *endpoint, uint16_t *first, uint
 				    : (endpoint->port ? endpoint->port : UINT16_MAX);
 }
 
+struct lb_endpoint lb_endpoint_checked(const struct lb_endpoint *endpoint)
+{
+	struct lb_endpoint one = *endpoint;
+
+	one.address = lb_endpoint_host(endpoint);
+	one.host_bits = 0;
+	return one;
+}
+
 struct lb_addr lb_endpoint_host(const struct lb_endpoint *endpoint)
 {
 	struct lb_addr host = endpoint->address;

@@ -62,6 +62,8 @@ void lb_endpoint_ports(const struct lb_endpoint *endpoint, uint16_t *first, uint
 /* One of its addresses that a host can have: of a prefix the second, since the first may mean the
  * network, or any of its routers. */
 struct lb_addr lb_endpoint_host(const struct lb_endpoint *endpoint);
+/* The same at that address alone. */
+struct lb_endpoint lb_endpoint_checked(const struct lb_endpoint *endpoint);
 /* Clears the bits after the first `length`. */
 void lb_addr_mask(struct lb_addr *address, unsigned int length);
 /* Whether all addresses of `inner` are addresses of `outer`. */

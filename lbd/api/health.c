@@ -383,7 +383,9 @@ const struct schema lb_health_schema = {"check", health_fields, sizeof(struct lb
 
 uint16_t lb_health_port(const struct lb_health *health, const struct lb_endpoint *vip)
 {
-	return health->port ? health->port : vip->port;
+	if (health->port)
+		return health->port;
+	return vip->last_port ? 0 : vip->port;
 }
 
 int lb_health_fits(const struct lb_health *health, const struct lb_endpoint *vip,
@@ -393,5 +395,6 @@ int lb_health_fits(const struct lb_health *health, const struct lb_endpoint *vip
 	    lb_health_port(health, vip))
 		return 0;
 	lb_err_set(err, LB_ERR_PARAMS, "port", "port is missing");
-	return lb_err_hint(err, "the VIP is for every port: say which one is to be checked");
+	return lb_err_hint(err,
+			   "the VIP is for more than one port: say which one is to be checked");
 }

@@ -145,26 +145,23 @@ int lb_service_get(const struct lb_service *service, const char *reference, stru
 	return -EINVAL;
 }
 
-static bool is_vip_address(const struct lb_service *service, const struct lb_addr *address)
-{
-	size_t at = lb_service_first(service, address);
-
-	return at < service->vip_count &&
-	       lb_addr_equal(&service->vips[at].endpoint.address, address);
-}
-
-static int check_backends(const struct lb_service *service, const struct lb_pool *pool,
-			  struct lb_err *err)
+static int check_backends(const struct lb_service *service, const struct lb_wide_kinds *kinds,
+			  const struct lb_pool *pool, struct lb_err *err)
 {
 	char text[LB_ADDR_TEXT];
 
 	for (size_t i = 0; i < pool->backend_count; i++) {
 		const struct lb_addr *address = &pool->backends[i].address;
+		const struct lb_vip *vip = lb_service_holder(service, kinds, address);
 
-		if (!is_vip_address(service, address))
+		if (!vip)
 			continue;
-		lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has the address of a VIP",
-			   lb_addr_format(address, text));
+		if (vip->endpoint.host_bits)
+			lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has an address of VIP %s",
+				   lb_addr_format(address, text), vip->name);
+		else
+			lb_err_set(err, LB_ERR_PARAMS, "", "backend %s has the address of a VIP",
+				   lb_addr_format(address, text));
 		lb_err_prefix(err, "backends[%zu]", i);
 		return lb_err_hint(err, "packets for it would come back to the balancer");
 	}
@@ -173,14 +170,16 @@ static int check_backends(const struct lb_service *service, const struct lb_pool
 
 int lb_service_check_backends(const struct lb_service *service, struct lb_err *err)
 {
+	const struct lb_wide_kinds kinds = lb_service_wide_kinds(service);
+
 	for (size_t i = 0; i < service->pool_count; i++)
-		if (check_backends(service, &service->pools[i], err)) {
+		if (check_backends(service, &kinds, &service->pools[i], err)) {
 			lb_err_prefix(err, "pools[%zu]", i);
 			return -EINVAL;
 		}
 	for (size_t i = 0; i < service->vip_count; i++)
 		if (!service->vips[i].pool->named &&
-		    check_backends(service, service->vips[i].pool, err)) {
+		    check_backends(service, &kinds, service->vips[i].pool, err)) {
 			lb_err_prefix(err, "vips[%zu]", i);
 			return -EINVAL;
 		}
@@ -325,9 +324,10 @@ static int check_port(const struct lb_vip *vip, const struct lb_vip *first, stru
 	const struct lb_health *health = &vip->pool->health;
 
 	if (lb_health_fits(health, &vip->endpoint, NULL))
-		lb_err_set(err, LB_ERR_PARAMS, "pool",
-			   "the check of pool \"%s\" has no port, and VIP \"%s\" is for every port",
-			   vip->pool->name, vip->name);
+		lb_err_set(
+			err, LB_ERR_PARAMS, "pool",
+			"the check of pool \"%s\" has no port, and VIP \"%s\" is for more than one",
+			vip->pool->name, vip->name);
 	else if (health->kind != LB_HEALTH_NONE && health->kind != LB_HEALTH_EXEC &&
 		 lb_health_port(health, &vip->endpoint) != lb_health_port(health, &first->endpoint))
 		lb_err_set(err, LB_ERR_PARAMS, "pool",

@@ -152,8 +152,8 @@ struct lb_vip *lb_service_find_endpoint(const struct lb_service *service,
 /* As above, but with an LB_ERR_NOT_FOUND error ("no VIP \"wbe\"", hint: did you mean "web"?). */
 int lb_service_get(const struct lb_service *service, const char *reference, struct lb_vip **out,
 		   struct lb_err *err);
-/* Where the first VIP of the address stands, or would stand. */
-size_t lb_service_first(const struct lb_service *service, const struct lb_addr *address);
+/* Where the first VIP of just the endpoint's addresses stands, or would stand. */
+size_t lb_service_first(const struct lb_service *service, const struct lb_endpoint *endpoint);
 struct lb_backend *lb_pool_find_backend(const struct lb_pool *pool, const struct lb_addr *address);
 
 /* --- pools that VIPs share --- */
@@ -181,6 +181,26 @@ int lb_service_del_pool(struct lb_service *service, const char *name, struct lb_
 /* LB_ERR_PARAMS and the path of a backend that has the address of a VIP: packets for it would come
  * back to the balancer. */
 int lb_service_check_backends(const struct lb_service *service, struct lb_err *err);
+
+/* --- VIPs that are prefixes, or have a range of ports --- */
+struct lb_wide_kinds {
+	size_t count;           /* how many there are */
+	bool host_bits[2][129]; /* IPv4, IPv6: some have so many */
+};
+
+struct lb_wide_kinds lb_service_wide_kinds(const struct lb_service *service);
+/* Calls `each` for the ones that have all addresses, the protocol and some of the ports of the endpoint; the
+ * longest prefix first. */
+void lb_service_each_wide(const struct lb_service *service, const struct lb_wide_kinds *kinds,
+			  const struct lb_endpoint *endpoint,
+			  void (*each)(void *user, const struct lb_vip *vip), void *user);
+/* A VIP that the address belongs to, or NULL. */
+const struct lb_vip *lb_service_holder(const struct lb_service *service,
+				       const struct lb_wide_kinds *kinds,
+				       const struct lb_addr *address);
+/* LB_ERR_LIMIT, LB_ERR_EXISTS or LB_ERR_PARAMS, and the path: there are too many of them, or for one address,
+ * ranges overlap without one being within the other, or a prefix with ports has fragments by 3-tuple. */
+int lb_service_check_wide(const struct lb_service *service, struct lb_err *err);
 
 /* --- fragments without ports: at most one VIP of an address and a protocol can have them --- */
 /* LB_ERR_EXISTS and the path of a VIP whose claim to them another one disputes. */

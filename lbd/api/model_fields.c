@@ -43,7 +43,11 @@ static const struct schema_kind address_kind = {"address", LB_JSON_STRING, addre
 
 #define IPV4 "[0-9]{1,3}(\\.[0-9]{1,3}){3}"
 #define IPV6 "[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*"
-#define ENDPOINT "^(" IPV4 "|\\[" IPV6 "\\]):[0-9]{1,5}/(tcp|udp|sctp)$"
+#define LENGTH "/[0-9]{1,3}"
+#define PORTS ":[0-9]{1,5}(-[0-9]{1,5})?"
+#define ENDPOINT                                                                                   \
+	"^(" IPV4 "(" LENGTH ")?|\\[" IPV6 "(" LENGTH ")?\\](" LENGTH ")?|" IPV6 LENGTH ")" PORTS  \
+	"/(tcp|udp|sctp)$"
 #define BACKEND(member) SCHEMA_AT(struct lb_backend, member)
 
 static const struct schema_field backend_fields[] = {
@@ -75,11 +79,21 @@ static int endpoint_read(const struct schema_field *field, const json_t *value, 
 			 struct lb_err *err)
 {
 	struct lb_endpoint *endpoint = out;
+	struct lb_prefix prefix;
+	const char *reason;
+	char text[LB_PREFIX_TEXT];
 
 	(void)field;
-	if (lb_endpoint_parse_one(json_string_value(value), endpoint, err))
+	if (lb_endpoint_parse(json_string_value(value), endpoint, err))
 		return -EINVAL;
-	return usable(&endpoint->address, "VIP", err);
+	if (!endpoint->host_bits)
+		return usable(&endpoint->address, "VIP", err);
+	prefix = lb_endpoint_prefix(endpoint);
+	reason = lb_prefix_unusable(&prefix);
+	if (!reason)
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s %s", lb_prefix_format(&prefix, text), reason);
+	return lb_err_hint(err, "the addresses of a VIP must be routable unicast addresses");
 }
 
 static json_t *endpoint_write(const struct schema_field *field, const void *value)
@@ -359,7 +373,9 @@ static const struct schema_field vip_fields[] = {
 	 .otherwise = "its address", .placeholder = "NAME",
 	 .pattern = "^[A-Za-z][A-Za-z0-9._-]{0,62}$|" ENDPOINT},
 	{"address", &endpoint_kind, VIP(endpoint), .required = true, .change = SCHEMA_FIXED,
-	 .bare = true, .help = "where clients connect, as 192.0.2.10:443/tcp; port 0 is every port",
+	 .bare = true,
+	 .help = "where clients connect: 192.0.2.10:443/tcp, a prefix 192.0.2.0/24:443/tcp, "
+		 "a range of ports 192.0.2.10:5000-5999/udp; port 0 is every port",
 	 .pattern = ENDPOINT},
 	{"pool", &schema_string, VIP(pool_name), .min = 1, .max = LB_NAME_MAX, .optional = true,
 	 .otherwise = "one of its own", .placeholder = "POOL",

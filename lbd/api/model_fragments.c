@@ -2,14 +2,21 @@
 /* Which VIP of an address and a protocol gets IP fragments without ports? */
 #include "model.h"
 
-size_t lb_service_first(const struct lb_service *service, const struct lb_addr *address)
+static int compare_addresses(const struct lb_endpoint *a, const struct lb_endpoint *b)
+{
+	int order = lb_addr_compare(&a->address, &b->address);
+
+	return order ? order : (int)a->host_bits - (int)b->host_bits;
+}
+
+size_t lb_service_first(const struct lb_service *service, const struct lb_endpoint *endpoint)
 {
 	size_t low = 0, high = service->vip_count;
 
 	while (low < high) {
 		size_t middle = low + (high - low) / 2;
 
-		if (lb_addr_compare(&service->vips[middle].endpoint.address, address) < 0)
+		if (compare_addresses(&service->vips[middle].endpoint, endpoint) < 0)
 			low = middle + 1;
 		else
 			high = middle;
@@ -23,10 +30,10 @@ const struct lb_vip *lb_service_fragments_owner(const struct lb_service *service
 {
 	size_t i;
 
-	for (i = lb_service_first(service, &endpoint->address); i < service->vip_count; i++) {
+	for (i = lb_service_first(service, endpoint); i < service->vip_count; i++) {
 		const struct lb_vip *vip = &service->vips[i];
 
-		if (!lb_addr_equal(&vip->endpoint.address, &endpoint->address))
+		if (compare_addresses(&vip->endpoint, endpoint))
 			return NULL;
 		if (vip->endpoint.protocol == endpoint->protocol &&
 		    (!vip->endpoint.port || vip->fragments == LB_FRAGMENTS_3TUPLE))
@@ -42,7 +49,7 @@ int lb_service_check_fragments(const struct lb_service *service, struct lb_err *
 	for (i = 0; i < service->vip_count; i++) {
 		const struct lb_vip *vip = &service->vips[i], *owner;
 
-		if (vip->fragments != LB_FRAGMENTS_3TUPLE)
+		if (vip->fragments != LB_FRAGMENTS_3TUPLE || vip->endpoint.host_bits)
 			continue;
 		owner = lb_service_fragments_owner(service, &vip->endpoint);
 		if (owner == vip)

@@ -39,11 +39,11 @@ static int find_vip(const struct lb_service *service, const char *reference,
 static int check_address(const struct lb_service *service, const struct lb_vip *vip,
 			 const struct lb_addr *address, struct lb_err *err)
 {
-	const size_t at = lb_service_first(service, address);
+	const struct lb_wide_kinds kinds = lb_service_wide_kinds(service);
 	char text[LB_ADDR_TEXT];
 
-	if (at == service->vip_count || lb_addr_equal(&vip->endpoint.address, address) ||
-	    !lb_addr_equal(&service->vips[at].endpoint.address, address))
+	if (lb_addr_equal(&vip->endpoint.address, address) ||
+	    !lb_service_holder(service, &kinds, address))
 		return 0;
 	return lb_err_set(err, LB_ERR_PARAMS, "address", "%s is the address of a VIP",
 			  lb_addr_format(address, text));

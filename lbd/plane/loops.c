@@ -71,31 +71,39 @@ bool loops_by_route(int status, uint8_t type)
 	return !status && type == RTN_UNICAST;
 }
 
-static void look_at_address(struct netlink *netlink, const struct lb_addr *address,
+/* One address of a prefix speaks for all. */
+static void look_at_address(struct netlink *netlink, const struct lb_endpoint *endpoint,
 			    struct loops_family *out)
 {
+	const struct lb_addr address = lb_endpoint_host(endpoint);
 	struct netlink_route route;
-	int status = netlink_route_get(netlink, address, 0, &route);
+	int status = netlink_route_get(netlink, &address, 0, &route);
 
 	if (loops_by_route(status, route.type) && !out->count++)
-		out->first = *address;
+		out->first = lb_endpoint_prefix(endpoint);
+}
+
+static bool same_addresses(const struct lb_endpoint *a, const struct lb_endpoint *b)
+{
+	return a->host_bits == b->host_bits && lb_addr_equal(&a->address, &b->address);
 }
 
 /* VIPs are sorted by address, so that those of one address follow each other. */
 static void look_at_addresses(struct netlink *netlink, const struct lb_service *service,
 			      struct loops_facts *out)
 {
-	const struct lb_addr *before = NULL;
+	const struct lb_endpoint *before = NULL;
 	size_t asked = 0;
 
 	for (size_t i = 0; i < service->vip_count && asked < LOOPS_ASKED_MAX; i++) {
-		const struct lb_addr *address = &service->vips[i].endpoint.address;
-		struct loops_family *family = address->family == 4 ? &out->ipv4 : &out->ipv6;
+		const struct lb_endpoint *endpoint = &service->vips[i].endpoint;
+		struct loops_family *family =
+			endpoint->address.family == 4 ? &out->ipv4 : &out->ipv6;
 
-		if (!family->forwards[0] || (before && lb_addr_compare(before, address) == 0))
+		if (!family->forwards[0] || (before && same_addresses(before, endpoint)))
 			continue;
-		look_at_address(netlink, address, family);
-		before = address;
+		look_at_address(netlink, endpoint, family);
+		before = endpoint;
 		asked++;
 	}
 }
@@ -120,27 +128,28 @@ void loops_look(const struct config *config, const struct lb_service *service,
 /* --- in words --- */
 
 static json_t *describe(const struct loops_family *family, const char *name, const char *ip,
-			const char *off, unsigned int bits)
+			const char *off)
 {
-	char address[LB_ADDR_TEXT], more[48] = "";
+	char address[LB_ADDR_TEXT], more[48] = "", route[LB_PREFIX_TEXT];
 
-	lb_addr_format(&family->first, address);
+	lb_addr_format(&family->first.address, address);
+	lb_prefix_format(&family->first, route);
 	if (family->count > 1)
 		snprintf(more, sizeof(more), " (and %zu more VIP addresses)", family->count - 1);
 	return json_sprintf(
 		"%s forwarding is on at %s, and the VIP address %s%s is neither local nor "
 		"blackholed: a packet to it on a port without a VIP goes back to the router and "
-		"loops until its TTL ends; run \"%s route add blackhole %s/%u\", or \"%s address "
-		"add %s/%u dev lo\", or switch forwarding off: \"sysctl -w %s=0\"",
-		name, family->forwards, address, more, ip, address, bits, ip, address, bits, off);
+		"loops until its TTL ends; run \"%s route add blackhole %s\", or \"%s address "
+		"add %s dev lo\", or switch forwarding off: \"sysctl -w %s=0\"",
+		name, family->forwards, address, more, ip, route, ip, route, off);
 }
 
 void loops_judge(const struct loops_facts *facts, json_t *warnings)
 {
 	if (facts->ipv4.count)
-		json_array_append_new(
-			warnings, describe(&facts->ipv4, "IPv4", "ip", "net.ipv4.ip_forward", 32));
+		json_array_append_new(warnings,
+				      describe(&facts->ipv4, "IPv4", "ip", "net.ipv4.ip_forward"));
 	if (facts->ipv6.count)
 		json_array_append_new(warnings, describe(&facts->ipv6, "IPv6", "ip -6",
-							 "net.ipv6.conf.all.forwarding", 128));
+							 "net.ipv6.conf.all.forwarding"));
 }

@@ -22,7 +22,7 @@
 /* Of one family. */
 struct loops_family {
 	char forwards[IF_NAMESIZE]; /* a link where forwarding is on, "" for none */
-	struct lb_addr first;       /* of the addresses that loop */
+	struct lb_prefix first;     /* of the addresses that loop */
 	size_t count;
 };
 

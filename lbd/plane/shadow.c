@@ -151,9 +151,11 @@ bool shadow_takes(const struct lb_endpoint *vip, bool on_lo, const struct shadow
 {
 	static const uint8_t unspecified[16];
 	const struct lb_addr *bound = &socket->bound.address;
+	uint16_t first, last;
 
-	if (socket->bound.protocol != vip->protocol ||
-	    (vip->port && socket->bound.port != vip->port))
+	lb_endpoint_ports(vip, &first, &last);
+	if (socket->bound.protocol != vip->protocol || socket->bound.port < first ||
+	    socket->bound.port > last)
 		return false;
 	if (memcmp(bound->bytes, unspecified, sizeof(unspecified)) != 0)
 		return lb_addr_equal(bound, &vip->address);
@@ -177,23 +179,48 @@ static bool is_local(const struct shadow *shadow, const struct lb_addr *address,
 	return true;
 }
 
-json_t *shadow_warning(const struct shadow *shadow, const struct lb_vip *vip)
+/* Of one address of the VIP. */
+static json_t *warning_at(const struct shadow *shadow, const struct lb_vip *vip,
+			  const struct lb_addr *at)
 {
 	const char *protocol = vip->endpoint.protocol == IPPROTO_TCP ? "TCP" : "UDP";
+	struct lb_endpoint one = vip->endpoint;
 	char address[LB_ADDR_TEXT];
 	bool on_lo;
 
-	if (!shadow || !is_local(shadow, &vip->endpoint.address, &on_lo))
+	one.address = *at;
+	one.host_bits = 0;
+	if (!is_local(shadow, at, &on_lo))
 		return NULL;
 	for (size_t i = 0; i < shadow->socket_count; i++)
-		if (shadow_takes(&vip->endpoint, on_lo, &shadow->sockets[i]))
+		if (shadow_takes(&one, on_lo, &shadow->sockets[i]))
 			return json_sprintf(
 				"VIP %s has an address of this machine, %s, and a program here "
 				"listens on its %s port %u: what arrives for that goes to the "
 				"backends, not to the program",
-				vip->name, lb_addr_format(&vip->endpoint.address, address),
-				protocol, shadow->sockets[i].bound.port);
+				vip->name, lb_addr_format(at, address), protocol,
+				shadow->sockets[i].bound.port);
 	return NULL;
+}
+
+json_t *shadow_warning(const struct shadow *shadow, const struct lb_vip *vip)
+{
+	const struct lb_prefix prefix = lb_endpoint_prefix(&vip->endpoint);
+	json_t *warning = NULL;
+
+	if (!shadow)
+		return NULL;
+	if (!vip->endpoint.host_bits)
+		return warning_at(shadow, vip, &vip->endpoint.address);
+	for (size_t i = 0; !warning && i < shadow->local_count; i++) {
+		const struct lb_prefix local = {
+			.address = shadow->locals[i].address,
+			.length = shadow->locals[i].address.family == 4 ? 32 : 128};
+
+		if (lb_prefix_covers(&prefix, &local))
+			warning = warning_at(shadow, vip, &local.address);
+	}
+	return warning;
 }
 
 void shadow_warnings(const struct shadow *shadow, const struct lb_service *service,

@@ -75,6 +75,8 @@ int apply_check(const struct service *service, const struct lb_service *document
 		error = lb_service_check_backends(document, err);
 	if (!error)
 		error = lb_service_check_health(document, err);
+	if (!error)
+		error = lb_service_check_wide(document, err);
 	return error ? error : lb_service_check_fragments(document, err);
 }
 

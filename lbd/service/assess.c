@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "beside.h"
 #include "risk.h"
 
 /* Backends that the change gives no new flows any more, in vain for a while at UDP VIPs. */
@@ -91,19 +92,36 @@ static json_t *risk_of_all(struct service *service, const struct risk_handover *
 	return all;
 }
 
-/* Its packets go to nobody, or back to the VIP for every port. */
-static int assess_removed(struct change *change, struct step *step)
+/* What the assessment of all VIPs has in common. */
+struct assessment {
+	struct change *change;
+	struct lb_wide_kinds before, after; /* of the two documents */
+	/* Of VIPs of one table that go, and leave their packets to nobody, the same is at risk: what the
+	 * first of them came to. By place of the table. */
+	const struct step **firsts;
+};
+
+/* The less specific VIP that has the packets afterwards; NULL: nobody, or several, and then all of them
+ * are taken for lost. */
+static const struct lb_vip *heir_of(const struct assessment *assessment, const struct lb_vip *vip)
+{
+	struct beside beside;
+
+	beside_find(assessment->change->document, &assessment->after, &vip->endpoint, &beside);
+	return beside.count == 1 && beside.whole ? beside.vips[0] : NULL;
+}
+
+static int assess_removed(struct change *change, struct step *step, const struct lb_vip *to)
 {
 	const struct lb_vip *vip = step->plan.before;
-	const struct lb_vip *to = plan_beside(change->document, &vip->endpoint);
 	const struct risk_handover handover = {
 		.from = vip,
 		.from_live = live_pool_of(change->service, vip),
 		.from_table = change_before(change, step)->table,
 		.to = to,
 		.to_live = to ? change_pool_after(change, to) : NULL,
-		.reason = to ? "its VIP is removed, and the one for every port leads its flows to "
-			       "other backends"
+		.reason = to ? "its VIP is removed, and the one that is less specific leads its "
+			       "flows to other backends"
 			     : "its VIP is removed",
 	};
 
@@ -113,20 +131,19 @@ static int assess_removed(struct change *change, struct step *step)
 	return step->at_risk ? 0 : -ENOMEM;
 }
 
-/* Of VIPs of one table that go, and leave their packets to nobody, the same is at risk: what the first
- * of them came to. By place of the table. */
-static int assess_removal(struct change *change, const struct step **firsts, struct step *step)
+static int assess_removal(const struct assessment *assessment, struct step *step)
 {
+	struct change *change = assessment->change;
 	const struct live_vip *before = change_before(change, step);
 	const enum pool_class class = before->table->class;
-	const struct step **first = &firsts[before->pool * POOL_CLASSES + class];
+	const struct lb_vip *to = heir_of(assessment, step->plan.before);
+	const struct step **first = &assessment->firsts[before->pool * POOL_CLASSES + class];
 
-	if (plan_beside(change->document, &step->plan.before->endpoint) ||
-	    before->table != change->service->live_pools[before->pool].tables[class])
-		return assess_removed(change, step);
+	if (to || before->table != change->service->live_pools[before->pool].tables[class])
+		return assess_removed(change, step, to);
 	if (!*first) {
 		*first = step;
-		return assess_removed(change, step);
+		return assess_removed(change, step, NULL);
 	}
 	step->at_risk = json_incref((*first)->at_risk);
 	step->moved = (*first)->moved;
@@ -134,31 +151,52 @@ static int assess_removal(struct change *change, const struct step **firsts, str
 	return 0;
 }
 
-/* It may get packets that were the VIP's for every port. When that goes, its own step says it. */
-static int assess_added(struct change *change, struct step *step)
+/* The packets that were `from`'s. When that goes, its own step says it. */
+static int assess_taken(struct change *change, struct step *step, const struct lb_vip *from)
 {
 	struct service *service = change->service;
 	const struct lb_vip *vip = step->plan.after;
-	const struct lb_vip *from = plan_beside(service->document, &vip->endpoint);
-	struct risk_handover handover = {
+	const struct risk_handover handover = {
 		.from = from,
+		.from_live = live_pool_of(service, from),
+		.from_table = live_of(service, from)->table,
 		.to = vip,
 		.to_live = change_pool_after(change, vip),
-		.reason = "the new VIP takes the flows to its port over, and leads them to other "
-			  "backends",
+		.reason = "the new VIP takes its flows over, and leads them to other backends",
 		.name_from = true,
 	};
+	json_t *at_risk;
 	uint32_t moved;
+	int error;
 
-	if (!from || !plan_beside(change->document, &vip->endpoint)) {
-		step->at_risk = json_array();
-		return step->at_risk ? 0 : -ENOMEM;
+	if (!lb_service_find_endpoint(change->document, &from->endpoint))
+		return 0;
+	at_risk = risk_of_all(service, &handover, &moved);
+	error = json_array_extend(step->at_risk, at_risk) ? -ENOMEM : 0;
+	json_decref(at_risk);
+	moved = (uint64_t)moved * vip->pool->table_size / from->pool->table_size;
+	if (moved > step->moved)
+		step->moved = moved;
+	return error;
+}
+
+/* It may get packets that were those of less specific VIPs. */
+static int assess_added(const struct assessment *assessment, struct step *step)
+{
+	struct change *change = assessment->change;
+	struct beside beside;
+	int error = 0;
+
+	step->at_risk = json_array();
+	if (!step->at_risk)
+		return -ENOMEM;
+	beside_find(change->service->document, &assessment->before, &step->plan.after->endpoint,
+		    &beside);
+	for (size_t i = 0; !error && i < beside.count; i++) {
+		error = assess_taken(change, step, beside.vips[i]);
+		worker_yield();
 	}
-	handover.from_live = live_pool_of(service, from);
-	handover.from_table = live_of(service, from)->table;
-	step->at_risk = risk_of_all(service, &handover, &moved);
-	step->moved = (uint64_t)moved * vip->pool->table_size / from->pool->table_size;
-	return step->at_risk ? 0 : -ENOMEM;
+	return error;
 }
 
 /* The slots that the VIP will have, where other VIPs have them already. */
@@ -241,15 +279,15 @@ static int assess_left(struct change *change)
 	return 0;
 }
 
-static int assess_step(struct change *change, const struct step **firsts, struct step *step)
+static int assess_step(const struct assessment *assessment, struct step *step)
 {
 	switch (step->plan.what) {
 	case PLAN_REMOVED:
-		return assess_removal(change, firsts, step);
+		return assess_removal(assessment, step);
 	case PLAN_ADDED:
-		return assess_added(change, step);
+		return assess_added(assessment, step);
 	case PLAN_CHANGED:
-		return assess_changed(change, step);
+		return assess_changed(assessment->change, step);
 	case PLAN_UNCHANGED:
 	case PLAN_FOLLOWS:
 		break;
@@ -259,14 +297,19 @@ static int assess_step(struct change *change, const struct step **firsts, struct
 
 int assess_vips(struct change *change, struct lb_err *err)
 {
-	const struct step **firsts =
-		calloc(change->service->pools.count * POOL_CLASSES + 1, sizeof(*firsts));
-	int error = firsts ? assess_left(change) : -ENOMEM;
+	const struct assessment assessment = {
+		.change = change,
+		.before = lb_service_wide_kinds(change->service->document),
+		.after = lb_service_wide_kinds(change->document),
+		.firsts = calloc(change->service->pools.count * POOL_CLASSES + 1,
+				 sizeof(*assessment.firsts)),
+	};
+	int error = assessment.firsts ? assess_left(change) : -ENOMEM;
 
 	for (size_t i = 0; !error && i < change->step_count; i++) {
-		error = assess_step(change, firsts, &change->steps[i]);
+		error = assess_step(&assessment, &change->steps[i]);
 		worker_yield();
 	}
-	free(firsts);
+	free(assessment.firsts);
 	return error ? lb_err_no_memory(err) : 0;
 }

@@ -148,9 +148,11 @@ static bool is_held(struct service *service, const struct lb_pool *pool, uint16_
 
 static int tunnel_ready(const struct service *service, const struct pool_ref *ref, uint16_t number)
 {
+	const struct lb_endpoint vip = lb_endpoint_checked(&ref->vip->endpoint);
+
 	if (ref->pool->health.source != LB_HEALTH_TUNNEL)
 		return 0;
-	return tunnels_check(service->tunnels, number, &ref->vip->endpoint.address);
+	return tunnels_check(service->tunnels, number, &vip.address);
 }
 
 /* What fails here is tried again: the change is made already. */
@@ -165,7 +167,7 @@ static void add_watch(struct service *service, const struct pool_ref *ref, struc
 {
 	struct health_check *check = &service->checks[backend->number];
 	const struct health_target target = {
-		.vip = ref->vip->endpoint,
+		.vip = lb_endpoint_checked(&ref->vip->endpoint),
 		.backend = backend->address,
 		.check = &ref->pool->health,
 		.mark = LB_TUNNEL_MARK | backend->number,

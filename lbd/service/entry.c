@@ -44,16 +44,18 @@ static struct lb_vip_value value_of(const struct lb_vip *vip, const struct live_
 
 static struct lb_endpoint address_only(const struct lb_endpoint *endpoint)
 {
-	return (struct lb_endpoint){.address = endpoint->address};
+	return (struct lb_endpoint){.address = endpoint->address, .host_bits = endpoint->host_bits};
 }
 
-/* Whether some VIP has the address: they are sorted by it. */
-static bool address_in_use(const struct lb_service *document, const struct lb_addr *address)
+/* Whether some VIP has just these addresses: they are sorted by them. */
+static bool address_in_use(const struct lb_service *document, const struct lb_endpoint *endpoint)
 {
-	size_t at = lb_service_first(document, address);
+	const size_t at = lb_service_first(document, endpoint);
+	const struct lb_endpoint *found =
+		at < document->vip_count ? &document->vips[at].endpoint : NULL;
 
-	return at < document->vip_count &&
-	       lb_addr_equal(&document->vips[at].endpoint.address, address);
+	return found && found->host_bits == endpoint->host_bits &&
+	       lb_addr_equal(&found->address, &endpoint->address);
 }
 
 /* Neither fails as long as the kernel keeps its word: all room is reserved. */
@@ -88,7 +90,7 @@ void entry_withdraw(struct service *service, const struct lb_vip *vip,
 	const struct lb_endpoint address = address_only(&vip->endpoint);
 
 	take_away(service, &vip->endpoint);
-	if (!address_in_use(remaining, &vip->endpoint.address))
+	if (!address_in_use(remaining, &vip->endpoint))
 		take_away(service, &address);
 }
 
@@ -112,6 +114,8 @@ void entry_fragments(struct service *service, const struct lb_service *document,
 				       .protocol = endpoint->protocol};
 	struct lb_vip_value value;
 
+	if (endpoint->host_bits)
+		return;
 	if (!owner) {
 		take_away(service, &at);
 	} else if (owner->endpoint.port) {
@@ -135,7 +139,7 @@ static bool is_explained(const struct lb_service *document, const struct lb_endp
 	const struct lb_vip *owner;
 
 	if (flags & LB_VIP_ADDRESS_ONLY)
-		return address_in_use(document, &endpoint->address);
+		return address_in_use(document, endpoint);
 	if (!(flags & LB_VIP_FRAGMENTS_ONLY))
 		return lb_service_find_endpoint(document, endpoint);
 	owner = lb_service_fragments_owner(document, endpoint);

@@ -18,7 +18,7 @@ void entry_update(struct service *service, const struct lb_vip *before,
 		  const struct live_vip *live);
 /* Makes the entry of fragments without ports for this address and protocol what `document` says;
  * live[i] is document->vips[i]. Not needed for, and not to the harm of, a VIP for every port: its
- * own entry serves. */
+ * own entry serves; nor for a prefix, which has them with port 0 only. */
 void entry_fragments(struct service *service, const struct lb_service *document,
 		     const struct live_vip *live, const struct lb_endpoint *endpoint);
 

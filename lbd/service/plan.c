@@ -200,23 +200,6 @@ void plan_keep(const uint32_t *words, const struct table_member *from, size_t fr
 	}
 }
 
-static int compare_endpoint(const void *endpoint, const void *vip)
-{
-	return lb_endpoint_compare(endpoint, &((const struct lb_vip *)vip)->endpoint);
-}
-
-const struct lb_vip *plan_beside(const struct lb_service *service,
-				 const struct lb_endpoint *endpoint)
-{
-	struct lb_endpoint every = *endpoint;
-
-	every.port = 0;
-	if (!endpoint->port || !service->vip_count)
-		return NULL;
-	return bsearch(&every, service->vips, service->vip_count, sizeof(*service->vips),
-		       compare_endpoint);
-}
-
 uint32_t plan_ideal(const struct table_member *before, size_t before_count,
 		    const struct table_member *after, size_t after_count, uint32_t size)
 {

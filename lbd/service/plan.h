@@ -62,11 +62,6 @@ void plan_keep(const uint32_t *words, const struct table_member *from, size_t fr
 	       const uint16_t *owners, const uint32_t *to_words, const struct table_member *to,
 	       size_t to_count, uint32_t size, uint32_t *owned);
 
-/* The VIP that gets the packets for `endpoint` while there is no VIP of just that: the one for
- * every port of its address and protocol. NULL: none. */
-const struct lb_vip *plan_beside(const struct lb_service *service,
-				 const struct lb_endpoint *endpoint);
-
 /* The least that must move of a table of `size` slots: what each member's share by weight shrinks
  * by, summed. Both lists are sorted by address. */
 uint32_t plan_ideal(const struct table_member *before, size_t before_count,

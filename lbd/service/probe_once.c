@@ -64,7 +64,7 @@ static int take_check(struct once *once, const struct lb_vip *vip, struct lb_err
 	if (once->checked) {
 		if (schema_copy(&lb_health_schema, &vip->pool->health, check))
 			return lb_err_no_memory(err);
-	} else if (vip->endpoint.protocol == IPPROTO_TCP && vip->endpoint.port) {
+	} else if (vip->endpoint.protocol == IPPROTO_TCP && lb_health_port(check, &vip->endpoint)) {
 		*check = (struct lb_health){.kind = LB_HEALTH_TCP,
 					    .interval_ms = LB_HEALTH_INTERVAL_MS,
 					    .timeout_ms = LB_HEALTH_TIMEOUT_MS,
@@ -357,7 +357,7 @@ int service_probe(struct service *service, const struct lb_vip *vip, const struc
 {
 	struct once once = {
 		.service = service,
-		.vip = vip->endpoint,
+		.vip = lb_endpoint_checked(&vip->endpoint),
 		.probing.backend = *backend,
 		.in_pool = lb_pool_find_backend(vip->pool, backend),
 		.gue = vip->pool->encap == LB_ENCAP_GUE,

@@ -893,11 +893,12 @@ static void check_entry(const struct fake_entry *entry)
 	const struct lb_vip *owner = NULL;
 
 	if (entry->value.flags & LB_VIP_ADDRESS_ONLY) {
-		const size_t at = lb_service_first(document, &entry->endpoint.address);
+		const size_t at = lb_service_first(document, &entry->endpoint);
 
 		assert_true(at < document->vip_count);
 		assert_true(lb_addr_equal(&document->vips[at].endpoint.address,
 					  &entry->endpoint.address));
+		assert_int_equal(document->vips[at].endpoint.host_bits, entry->endpoint.host_bits);
 	} else if (entry->value.flags & LB_VIP_FRAGMENTS_ONLY) {
 		owner = lb_service_fragments_owner(document, &entry->endpoint);
 		assert_non_null(owner);

@@ -44,8 +44,8 @@ static void each_family_is_warned_of_with_its_commands(void **state)
 	json_auto_t *warnings = json_array();
 
 	(void)state;
-	lb_addr_parse("192.0.2.10", &facts.ipv4.first, NULL);
-	lb_addr_parse("2001:db8:10::10", &facts.ipv6.first, NULL);
+	lb_prefix_parse("192.0.2.10", &facts.ipv4.first, NULL);
+	lb_prefix_parse("2001:db8:10::/64", &facts.ipv6.first, NULL);
 	loops_judge(&facts, warnings);
 	assert_int_equal(json_array_size(warnings), 2);
 	assert_string_equal(
@@ -56,8 +56,8 @@ static void each_family_is_warned_of_with_its_commands(void **state)
 		"blackhole 192.0.2.10/32\", or \"ip address add 192.0.2.10/32 dev lo\", or switch "
 		"forwarding off: \"sysctl -w net.ipv4.ip_forward=0\"");
 	assert_non_null(strstr(json_string_value(json_array_get(warnings, 1)),
-			       "run \"ip -6 route add blackhole 2001:db8:10::10/128\", or \"ip -6 "
-			       "address add 2001:db8:10::10/128 dev lo\""));
+			       "run \"ip -6 route add blackhole 2001:db8:10::/64\", or \"ip -6 "
+			       "address add 2001:db8:10::/64 dev lo\""));
 }
 
 int main(void)

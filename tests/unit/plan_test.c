@@ -159,24 +159,6 @@ static void a_slot_keeps_its_flows_where_both_tables_lead_to_one_address(void **
 	assert_int_equal(owned[7], 2); /* the one that moves and the one that is tracked */
 }
 
-static void packets_of_no_other_vip_are_for_the_one_of_every_port(void **state)
-{
-	struct lb_service *all = service(
-		DOCUMENT("{\"address\":\"192.0.2.1:0/tcp\"},{\"address\":\"192.0.2.1:80/tcp\"},"
-			 "{\"address\":\"192.0.2.1:80/udp\"},{\"address\":\"192.0.2.2:80/tcp\"}"));
-	const struct lb_vip *every = lb_service_find(all, "192.0.2.1:0/tcp");
-
-	(void)state;
-	assert_non_null(every);
-	for (size_t i = 0; i < all->vip_count; i++) {
-		const struct lb_vip *vip = &all->vips[i];
-		const struct lb_vip *beside = plan_beside(all, &vip->endpoint);
-
-		assert_ptr_equal(beside, strcmp(vip->name, "192.0.2.1:80/tcp") ? NULL : every);
-	}
-	lb_service_free(all);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -186,7 +168,6 @@ int main(void)
 		cmocka_unit_test(ideal_is_what_shares_shrink_by),
 		cmocka_unit_test(slots_without_an_owner_do_not_move),
 		cmocka_unit_test(a_slot_keeps_its_flows_where_both_tables_lead_to_one_address),
-		cmocka_unit_test(packets_of_no_other_vip_are_for_the_one_of_every_port),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
