@@ -12,6 +12,7 @@
 #include "help.h"
 #include "offline.h"
 #include "params.h"
+#include "replay.h"
 #include "stats.h"
 #include "trace.h"
 #include "view.h"
@@ -457,6 +458,32 @@ static struct command table[] = {
 		.method = "explain",
 		.view = view_explain,
 		.run = explain_run,
+	},
+	{
+		.object = "replay",
+		.arguments = {{.name = "FILE"}},
+		.options =
+			{
+				{.name = "document",
+				 .value = "FILE",
+				 .summary = "say as well what this service document would lead to "
+					    "another backend"},
+				{.name = "iface",
+				 .value = "INTERFACE",
+				 .summary = "they come in by this one (the first of lbd.json)"},
+			},
+		.summary = "say what would become of the packets of a capture file",
+		.detail =
+			"Each packet goes through the balancer's own program, as explain has it, "
+			"as if it came now: nothing is sent, counted or recorded. FILE is pcap or "
+			"pcapng, of Ethernet or IP; - is standard input. The other document is "
+			"compared with the one in force by weights alone: established flows stay "
+			"for a transition, and health is not looked at.",
+		.examples = {"lbctl replay yesterday.pcap",
+			     "lbctl replay yesterday.pcap --document new.json"},
+		.method = "replay",
+		.view = view_replay,
+		.run = replay_run,
 	},
 	{
 		.object = "trace",

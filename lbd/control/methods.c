@@ -15,6 +15,7 @@
 #include "methods_explain.h"
 #include "methods_interfaces.h"
 #include "methods_probe.h"
+#include "methods_replay.h"
 #include "methods_trace.h"
 #include "preflight_again.h"
 #include "verdict_text.h"
@@ -594,6 +595,7 @@ static const struct method {
 	{"stats", stats, READS},
 	{"backend.probe", methods_probe, PROBES},
 	{"explain", methods_explain, ASKS},
+	{"replay", methods_replay, ASKS},
 	{"trace", methods_trace, FOLLOWS},
 	{"config.export", config_export, READS},
 	{"config.diff", config_diff, READS},

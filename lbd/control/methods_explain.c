@@ -437,3 +437,18 @@ int methods_explain(struct methods_context *context, const json_t *params, json_
 	free(explained);
 	return ret;
 }
+
+int methods_explain_frame(const struct methods_context *context, const char *hex,
+			  const json_t *interface, struct explained *out, struct lb_err *err)
+{
+	struct question question = {0};
+	int ret = take_interface(context, interface, &question, err);
+
+	if (!ret)
+		ret = parse_frame(hex, &question, err);
+	if (!ret)
+		ret = datapath_explain(context->datapath, question.frame, question.length,
+				       question.ifindex, out, err);
+	free(question.frame);
+	return ret;
+}

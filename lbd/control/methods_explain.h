@@ -3,8 +3,12 @@
 #ifndef LB_METHODS_EXPLAIN_H
 #define LB_METHODS_EXPLAIN_H
 
+#include "../plane/explain.h"
 #include "methods.h"
 
+/* What becomes of this frame, in hex. `interface`: that it comes in by; NULL: the first. */
+int methods_explain_frame(const struct methods_context *context, const char *hex,
+			  const json_t *interface, struct explained *out, struct lb_err *err);
 int methods_explain(struct methods_context *context, const json_t *params, json_t **result,
 		    struct lb_err *err);
 

@@ -248,6 +248,19 @@ REPLIES = {
     "config.revert": changes(change("changed", 656, 1.0, 1.0)),
     "watch": {"watching": True},
     "trace": {"tracing": True, "seconds": 60},
+    "replay": {"frames": [
+        {"verdict": {"name": "redirect", "action": "forward", "meaning": "to a backend"}, "vip": "web", "backend": "10.0.0.2",
+         "packet": {"source": "198.51.100.7", "source_port": 40001, "destination": "192.0.2.10", "destination_port": 443,
+                    "protocol": "tcp"}, "before": {"vip": "web", "backend": "10.0.0.2"},
+         "after": {"vip": "web", "backend": "10.0.0.3"}},
+        {"verdict": {"name": "drop_no_backend", "action": "drop", "meaning": "nobody"}, "vip": "dns",
+         "packet": {"source": "198.51.100.7", "source_port": 40001, "destination": "192.0.2.10", "destination_port": 53,
+                    "protocol": "udp"}, "before": {"vip": "dns", "backend": None},
+         "after": {"vip": None, "backend": None}},
+        {"verdict": {"name": "redirect", "action": "forward", "meaning": "to a backend"}, "vip": "web", "backend": "10.0.0.2",
+         "packet": {"source": "198.51.100.7", "source_port": 40001, "destination": "192.0.2.10", "destination_port": 443,
+                    "protocol": "tcp"}, "before": {"vip": "web", "backend": "10.0.0.2"},
+         "after": {"vip": "web", "backend": "10.0.0.2"}}]},
 }
 
 SYN = {"source": "198.51.100.7", "destination": "192.0.2.10", "length": 60, "protocol": "tcp", "source_port": 40001,

@@ -256,6 +256,16 @@ cut_off() {
 for format in pcap pcapng; do
 	check "a file of $format that is cut off is said to be" cut_off "$format" 7
 done
+python3 "$HERE/../lib/capture_tool.py" pcap '<' 1 "${MAC}0800$IP4" "${MAC}0800$IP4:1500" "${MAC}0800$IP4" 0102 >replayed.pcap
+echo '{"vips": []}' >replayed.json
+golden replay "replay adds up what becomes of the packets of a file, and what another document would lead elsewhere" <<'END'
+replay replayed.pcap
+replay replayed.pcap --document replayed.json --iface eth0
+--json replay replayed.pcap --document replayed.json
+replay nosuch.pcap
+replay replayed.pcap --document nosuch.json
+replay
+END
 SERVER=traced
 golden trace "trace prints a line for each packet as it comes, and at the end how many; it sends what is asked for" <<'END'
 trace
@@ -424,7 +434,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 35 commands" 35 "$(wc -l <commands)"
+check_equal "the help knows of 36 commands" 36 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -652,7 +662,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip pool backend iface stats top doctor explain trace config watch version help completion"
+completes "lbctl " "status vip pool backend iface stats top doctor explain replay trace config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

@@ -129,6 +129,47 @@ of_file() {
 same_as_described() {
 	diff <(lbctl explain --hex "$SYN") <(lbctl explain "$LAB_CLIENT4:40001" web)
 }
+# SYNs of a client from 40 ports, in a capture file.
+syns() {
+	python3 - "$@" <<'END'
+import socket, struct, sys
+out, client, vip = sys.stdout.buffer, *map(socket.inet_aton, sys.argv[1:])
+out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101))
+for port in range(40400, 40440):
+    packet = struct.pack(">BBHHHBBH4s4sHHIIBBHHH", 0x45, 0, 40, 0, 0, 64, 6, 0, client, vip, port, 80, 0, 0, 0x50, 2, 0, 0, 0)
+    out.write(struct.pack("<IIII", 0, 0, 40, 40) + packet)
+END
+}
+# owners FIELD: how many of these each backend has, by that field of their explanations
+owners() {
+	for port in {40400..40439}; do
+		explained "$LAB_CLIENT4:$port" web "$1"
+	done | sort | uniq -c | awk '{print $2, $1}'
+}
+# Replayed packets go where explain says, and are counted nowhere.
+replays() {
+	local before
+	before=$(counters)
+	syns "$LAB_CLIENT4" "$LAB_VIP4" >"$LAB_DIR/syns.pcap" && lbctl replay "$LAB_DIR/syns.pcap" || return
+	lbctl --json replay "$LAB_DIR/syns.pcap" >"$LAB_DIR/replayed"
+	diff <(echo "$before") <(counters) &&
+		diff <(owners .backend.address) <(jq -r '.vips[0].backends[] | "\(.address) \(.packets)"' "$LAB_DIR/replayed" | sort) &&
+		jq -e '.flows == 40 and .packets == 40 and .vips[0].name == "web" and .verdicts[0].name == "redirect"' "$LAB_DIR/replayed"
+}
+# Under another document they go where they do once it is applied.
+replays_document() {
+	lbctl config export | jq --arg a "${LAB_BACKEND4[3]}" 'del(.digest) | .vips |= map(.backends |= map(
+		if .address == $a then .weight = 4 else . end))' >"$LAB_DIR/new.json" || return
+	lbctl replay "$LAB_DIR/syns.pcap" --document "$LAB_DIR/new.json"
+	lbctl --json replay "$LAB_DIR/syns.pcap" --document "$LAB_DIR/new.json" >"$LAB_DIR/replayed"
+	lbctl config apply "$LAB_DIR/new.json" >/dev/null || return
+	owners .slot.owner >"$LAB_DIR/owners"
+	cat "$LAB_DIR/owners"
+	jq -r '(.vips[0].backends | map({(.address): .packets}) | add) as $now |
+		reduce .moves[] as $m ($now; .[$m.from.backend] -= $m.packets | .[$m.to.backend] += $m.packets) |
+		to_entries[] | select(.value > 0) | "\(.key) \(.value)"' "$LAB_DIR/replayed" | sort | diff "$LAB_DIR/owners" - &&
+		jq -e '.moves | length > 0' "$LAB_DIR/replayed"
+}
 short_turn() {
 	lbctl --json status | jq -e '.longest_turn | .what != "explain" or .cpu_us < 20000'
 }
@@ -178,6 +219,8 @@ check "the interface that it comes in by can be named" says '^verdict +redirect:
 check "a frame in hex is explained like the packet that it is" same_as_described
 check "frames of a capture file are, whichever byte order it has" of_file '<'
 check "whichever byte order it has" of_file '>'
+check "packets of a file are replayed as explain has them" replays
+check "and under another document as that has them once it is applied" replays_document
 check "lbd refuses what it cannot explain: two families" refuses "different address families" "$LAB_CLIENT6" web
 check "a length below the headers" refuses "length must be 40" "$LAB_CLIENT4" web --len 39
 check "an interface without the program" refuses 'nothing that comes in by "nosuch"' "$LAB_CLIENT4" web --iface nosuch

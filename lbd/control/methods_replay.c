@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What would become of many recorded packets, and where would another document send them?
+ *
+ * The first is said by the balancer's own program (methods_explain.c). The second is worked out for
+ * both documents alike, from their weights: which VIP, which slot, whose it is. */
+#include "methods_replay.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../bpf/hash.h"
+#include "../host/worker.h"
+#include "../table/table.h"
+#include "methods_explain.h"
+#include "packet_json.h"
+#include "verdict_text.h"
+
+#define FRAMES_MAX 1024
+
+/* --- who has a flow by a document --- */
+
+/* A document with the tables that were needed so far. */
+struct book {
+	const struct lb_service *document;
+	const uint64_t *seed;
+	uint16_t *
+		*owners; /* by VIP; NULL: not needed yet. Numbers are places among the backends. */
+};
+
+static int book_open(struct book *book, const struct lb_service *document, const uint64_t *seed,
+		     struct lb_err *err)
+{
+	*book = (struct book){.document = document, .seed = seed};
+	book->owners = calloc(document->vip_count + 1, sizeof(*book->owners));
+	return book->owners ? 0 : lb_err_no_memory(err);
+}
+
+static void book_close(struct book *book)
+{
+	for (size_t i = 0; book->owners && i < book->document->vip_count; i++)
+		free(book->owners[i]);
+	free(book->owners);
+}
+
+/* The group that serves while nothing fails: the first that has a share at all. */
+static uint32_t first_group(const struct lb_pool *pool)
+{
+	uint32_t first = UINT32_MAX;
+
+	for (size_t i = 0; i < pool->backend_count; i++)
+		if (lb_backend_share(&pool->backends[i]) && pool->backends[i].priority < first)
+			first = pool->backends[i].priority;
+	return first;
+}
+
+static uint16_t *build_owners(const struct lb_pool *pool, const uint64_t *seed)
+{
+	struct table_member *members = calloc(pool->backend_count + 1, sizeof(*members));
+	uint16_t *owners = calloc(pool->table_size, sizeof(*owners));
+	const uint32_t group = first_group(pool);
+	int error = members && owners ? 0 : -1;
+
+	for (size_t i = 0; !error && i < pool->backend_count; i++)
+		members[i] = (struct table_member){
+			.address = pool->backends[i].address,
+			.weight = pool->backends[i].priority == group
+					  ? lb_backend_share(&pool->backends[i])
+					  : 0,
+			.number = i,
+		};
+	if (!error)
+		error = table_build(pool->table, members, pool->backend_count, pool->table_size,
+				    seed, owners);
+	free(members);
+	if (!error)
+		return owners;
+	free(owners);
+	return NULL;
+}
+
+static uint16_t owner_of(struct book *book, const struct lb_vip *vip, uint64_t hash)
+{
+	uint16_t **owners = &book->owners[vip - book->document->vips];
+
+	if (!*owners) {
+		worker_leave();
+		*owners = build_owners(vip->pool, book->seed);
+		worker_enter();
+	}
+	return *owners ? (*owners)[lb_hash_slot(hash, vip->pool->table_size)] : LB_NONE;
+}
+
+static const struct lb_vip *vip_of(const struct lb_service *document, const struct packet *packet)
+{
+	struct lb_endpoint endpoint = {.protocol = packet->protocol};
+	const struct lb_vip *vip = NULL;
+	uint16_t ports[2];
+
+	if (!packet->has_ports || !lb_protocol_name(packet->protocol))
+		return NULL;
+	memcpy(ports, &packet->ports, sizeof(ports));
+	endpoint.address.family = packet->family;
+	memcpy(endpoint.address.bytes, packet->destination, packet->family == 4 ? 4 : 16);
+	endpoint.port = ntohs(ports[1]);
+	vip = lb_service_find_endpoint(document, &endpoint);
+	endpoint.port = 0;
+	return vip ? vip : lb_service_find_endpoint(document, &endpoint);
+}
+
+static uint64_t hash_of(const struct book *book, const struct lb_vip *vip,
+			const struct packet *packet)
+{
+	const struct lb_hash_flow flow = {
+		.source = {packet->source[0], packet->source[1]},
+		.destination = {packet->destination[0], packet->destination[1]},
+		.ports = packet->ports,
+		.protocol = packet->protocol,
+		.family = packet->family,
+	};
+	const uint32_t flags = vip->hash == LB_HASH_SOURCE        ? LB_VIP_HASH_SOURCE
+			       : vip->hash == LB_HASH_SOURCE_PORT ? LB_VIP_HASH_SOURCE_PORT
+								  : 0;
+
+	return lb_hash_flow((const __u64 *)book->seed, &flow, flags);
+}
+
+/* {"vip", "backend"}: null where there is none. */
+static json_t *owner_json(struct book *book, const struct packet *packet)
+{
+	const struct lb_vip *vip = vip_of(book->document, packet);
+	const uint16_t owner = vip ? owner_of(book, vip, hash_of(book, vip, packet)) : LB_NONE;
+	char address[LB_ADDR_TEXT];
+
+	return json_pack("{s:s?, s:s?}", "vip", vip ? vip->name : NULL, "backend",
+			 owner == LB_NONE
+				 ? NULL
+				 : lb_addr_format(&vip->pool->backends[owner].address, address));
+}
+
+/* --- what becomes of it now --- */
+
+static json_t *frame_json(const struct methods_context *context, const struct explained *explained)
+{
+	const struct lb_explained *way = &explained->way;
+	const struct lb_vip *vip = way->stage < LB_EXPLAINED_VIP
+					   ? NULL
+					   : service_vip_numbered(context->service, way->vip);
+
+	return json_pack("{s:o, s:o*, s:s*, s:o*}", "verdict", verdict_json(explained->verdict),
+			 "packet", packet_json(&way->packet), "vip", vip ? vip->name : NULL,
+			 "backend",
+			 way->stage < LB_EXPLAINED_MEMBER ? NULL : member_json(&explained->member));
+}
+
+/* --- the method --- */
+
+struct replay {
+	struct methods_context *context;
+	const json_t *frames, *interface, *document;
+	struct lb_service *next; /* NULL: only what becomes of them now is asked for */
+	struct book before, after;
+};
+
+static int replay_one(struct replay *replay, size_t i, json_t *to, struct explained *explained,
+		      struct lb_err *err)
+{
+	const char *hex = json_string_value(json_array_get(replay->frames, i));
+	json_t *frame;
+	int ret =
+		hex ? methods_explain_frame(replay->context, hex, replay->interface, explained, err)
+		    : lb_err_set(err, LB_ERR_PARAMS, "frame", "a frame is a string");
+
+	if (ret)
+		return ret;
+	frame = frame_json(replay->context, explained);
+	if (replay->next) {
+		json_object_set_new(frame, "before",
+				    owner_json(&replay->before, &explained->way.packet));
+		json_object_set_new(frame, "after",
+				    owner_json(&replay->after, &explained->way.packet));
+	}
+	json_array_append_new(to, frame);
+	worker_yield();
+	return 0;
+}
+
+static int replay_all(struct replay *replay, json_t *to, struct lb_err *err)
+{
+	struct explained *explained = malloc(sizeof(*explained));
+	int ret = explained ? 0 : lb_err_no_memory(err);
+
+	for (size_t i = 0; !ret && i < json_array_size(replay->frames); i++) {
+		ret = replay_one(replay, i, to, explained, err);
+		if (ret)
+			lb_err_prefix(err, "frames[%zu]", i);
+	}
+	free(explained);
+	return ret;
+}
+
+static int open_books(struct replay *replay, struct lb_err *err)
+{
+	const uint64_t *seed = replay->context->config->seed;
+	int ret;
+
+	if (!replay->document)
+		return 0;
+	ret = lb_service_from_json(replay->document, &replay->next, err);
+	if (ret) {
+		lb_err_prefix(err, "document");
+		return ret;
+	}
+	ret = book_open(&replay->before, service_document(replay->context->service), seed, err);
+	return ret ? ret : book_open(&replay->after, replay->next, seed, err);
+}
+
+static int read_params(const json_t *params, struct replay *out, struct lb_err *err)
+{
+	const struct lb_json_field fields[] = {
+		{"frames", LB_JSON_ARRAY, true, &out->frames},
+		{"interface", LB_JSON_STRING, false, &out->interface},
+		{"document", LB_JSON_OBJECT, false, &out->document},
+		{0},
+	};
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret && json_array_size(out->frames) > FRAMES_MAX)
+		ret = lb_err_set(err, LB_ERR_PARAMS, "frames", "%d frames at most in a request",
+				 FRAMES_MAX);
+	return ret;
+}
+
+int methods_replay(struct methods_context *context, const json_t *params, json_t **result,
+		   struct lb_err *err)
+{
+	struct replay replay = {.context = context};
+	json_t *frames = json_array();
+	int ret = read_params(params, &replay, err);
+
+	if (!ret)
+		ret = open_books(&replay, err);
+	if (!ret)
+		ret = replay_all(&replay, frames, err);
+	if (!ret)
+		*result = json_pack("{s:O}", "frames", frames);
+	json_decref(frames);
+	book_close(&replay.before);
+	book_close(&replay.after);
+	lb_service_free(replay.next);
+	return ret;
+}
