@@ -207,6 +207,23 @@ static int judge_capabilities(const struct config *config, const struct prefligh
 	return -EPERM;
 }
 
+/* What refuses it although lbd has the capabilities; other faults show where they matter. */
+static int judge_bpf(const struct config *config, const struct preflight_facts *facts,
+		     json_t *warnings, struct lb_err *err)
+{
+	(void)config;
+	(void)warnings;
+	if (facts->bpf_fault != EPERM && facts->bpf_fault != ENOSYS)
+		return 0;
+	lb_err_set(err, LB_ERR_SYSTEM, "", "the bpf system call is refused: %s",
+		   strerror(facts->bpf_fault));
+	lb_err_hint(err,
+		    "lbd has the capabilities, so something else forbids it: in a container most "
+		    "likely its seccomp profile (--security-opt seccomp=unconfined), else "
+		    "kernel.lockdown or a security module");
+	return -facts->bpf_fault;
+}
+
 static int judge_kernel(const struct config *config, const struct preflight_facts *facts,
 			json_t *warnings, struct lb_err *err)
 {
@@ -308,7 +325,7 @@ static int judge_doubt(const struct config *config, const struct preflight_facts
 /* What stops lbd in the order in which an operator would look for it. */
 static int (*const judgements[])(const struct config *, const struct preflight_facts *, json_t *,
 				 struct lb_err *) = {
-	judge_capabilities, judge_kernel,    judge_interfaces,
+	judge_capabilities, judge_bpf,       judge_kernel, judge_interfaces,
 	judge_pin_dir,      judge_state_dir, judge_doubt,
 };
 

@@ -28,6 +28,7 @@ struct preflight_link {
 struct preflight_facts {
 	uint64_t capabilities; /* effective, 1 << CAP_* */
 	bool root;             /* user 0, which need not mean much in a container */
+	int bpf_fault;         /* 0: a map could be made; else errno */
 	int jit;               /* bpf_jit_enable; -1: unknown */
 	bool btf;
 	unsigned int kernel_major, kernel_minor;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What does this machine look like: capabilities, kernel, links, folders? */
+#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -47,6 +48,17 @@ static int jit_setting(void)
 	if (file)
 		fclose(file);
 	return setting;
+}
+
+static int try_bpf(void)
+{
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "lbd_try", sizeof(__u32), sizeof(__u32), 1,
+				NULL);
+
+	if (fd < 0)
+		return -fd;
+	close(fd);
+	return 0;
 }
 
 static void kernel_version(struct preflight_facts *out)
@@ -180,6 +192,7 @@ static void look(const struct config *config, bool make, struct preflight_facts 
 	*out = (struct preflight_facts){
 		.capabilities = effective_capabilities(),
 		.root = !geteuid(),
+		.bpf_fault = try_bpf(),
 		.jit = jit_setting(),
 		.cpus = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN),
 		.btf = !access("/sys/kernel/btf/vmlinux", R_OK),

@@ -474,6 +474,20 @@ static void missing_capabilities_are_named(void **state)
 	assert_non_null(strstr(err.hint, "as root"));
 }
 
+static void refused_bpf_call_stops_the_start(void **state)
+{
+	struct preflight_facts facts = good_facts;
+	struct lb_err err;
+
+	(void)state;
+	facts.bpf_fault = EPERM;
+	assert_null(judge(&facts, "eth0", &err));
+	assert_string_equal(err.message, "the bpf system call is refused: Operation not permitted");
+	assert_non_null(strstr(err.hint, "seccomp"));
+	facts.bpf_fault = ENOMEM;
+	assert_string_equal(judge(&facts, "eth0", &err), "");
+}
+
 /* The warnings about two interfaces, neither of which stops a start. */
 static json_t *judge_two(const char *first, const char *second)
 {
@@ -731,6 +745,7 @@ int main(void)
 		cmocka_unit_test(file_that_cannot_be_read_is_named),
 		cmocka_unit_test(good_machine_has_no_warnings),
 		cmocka_unit_test(missing_capabilities_are_named),
+		cmocka_unit_test(refused_bpf_call_stops_the_start),
 		cmocka_unit_test(missing_interface_is_a_warning_with_the_one_that_was_meant),
 		cmocka_unit_test(that_no_interface_is_there_is_a_warning),
 		cmocka_unit_test(other_xdp_program_is_refused_with_its_number),
