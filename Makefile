@@ -211,13 +211,14 @@ test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
 test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
+test-image: PKGS = $(BUILD_PKGS) $(LAB_PKGS) podman buildah runc debootstrap libcap2-bin
 test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS) chromium npm
 random test-explain: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-monitoring test test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
+demo demo-drain demo-monitoring test test-image test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -270,6 +271,10 @@ run-test-debian12: RELEASE := bookworm
 run-test-debian13: RELEASE := trixie
 run-test-debian12 run-test-debian13:
 	@tests/debian/debian.sh $(RELEASE) $(DEBIAN_CACHE) $(foreach word,$(DEBIAN_RUN),'$(word)')
+
+# The image on this machine, in a lab: capabilities, read-only root, restart. RELEASE=bookworm: over that Debian.
+run-test-image: all $(BPF_OBJ) $(TOOLS)
+	@O=$(O) tests/image/image_test.sh
 
 # The engine of health checks alone, against real servers and through the tunnel, with its times taken
 # at their word: sensitive to a busy machine. `make test` allows them twice as much.
@@ -359,6 +364,16 @@ run-deb: all
 	$(call say,DEB,$(DEB))
 	$(Q)lbd/package/deb.sh $(O)/deb $(DEB)
 
+# A container image, by the Dockerfile; DEBIAN is the base of both its stages.
+IMAGE := lbd:$(VERSION)
+IMAGE_TOOL := $(firstword $(notdir $(wildcard $(addprefix /usr/bin/,podman buildah docker))) podman)
+DEBIAN := docker.io/library/debian:trixie-slim
+image:
+	$(call say,IMAGE,$(IMAGE))
+	$(Q)$(IMAGE_TOOL) build $(if $(filter podman buildah,$(notdir $(IMAGE_TOOL))),--format docker) --build-arg DEBIAN=$(DEBIAN) \
+		--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || stat -c %Y lbd/api/version.h) \
+		-f lbd/package/Dockerfile -t $(IMAGE) .
+
 # The sources, and the BPF programs of this build: those that "make test" has loaded, if it was run before.
 dist: $(PROGRAMS) $(addprefix $(O)/bpf/,explain.skel.h lb.skel.h trace.skel.h tunnel.skel.h)
 	$(call say,DIST,$(O)/lbd-$(VERSION).tar.xz)
@@ -383,6 +398,8 @@ help:
 		'sudo make test-boot  the package on a booted Debian 12 and 13, under systemd, in VMs; 10 minutes' \
 		'sudo make test-compilers  the same packet tests, with programs made by clang 14 to 19, Debian 13'"'"'s too' \
 		'sudo make test-debian13  build, unit and packet tests of a clean clone on a bare Debian 13; test-debian12' \
+		'make image         a container image, with podman, buildah or docker' \
+		'sudo make test-image  the image in a lab: three capabilities, a read-only root, and traffic' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make test-attacks  how many connections break under floods, forged SYNs, fail-over; 7 minutes' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
@@ -401,7 +418,7 @@ help:
 
 .PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-build test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
-	test-health test-attacks fuzz deb install \
+	test-health test-attacks test-image run-test-image image fuzz deb install \
 	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-test run-test-kernels \
 	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
