@@ -212,13 +212,14 @@ test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 test-image: PKGS = $(BUILD_PKGS) $(LAB_PKGS) podman buildah runc debootstrap libcap2-bin
+test-kubernetes: PKGS = $(BUILD_PKGS) jq python3 python3-jsonschema $(if $(shell command -v npm),,npm)
 test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS) chromium npm
 random test-explain: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-monitoring test test-image test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
+demo demo-drain demo-monitoring test test-image test-kubernetes test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -275,6 +276,10 @@ run-test-debian12 run-test-debian13:
 # The image on this machine, in a lab: capabilities, read-only root, restart. RELEASE=bookworm: over that Debian.
 run-test-image: all $(BPF_OBJ) $(TOOLS)
 	@O=$(O) tests/image/image_test.sh
+
+# The manifests of examples/07-kubernetes, by schemas from npm; there is no cluster.
+run-test-kubernetes: all
+	@O=$(O) tests/kubernetes/kubernetes_test.sh
 
 # The engine of health checks alone, against real servers and through the tunnel, with its times taken
 # at their word: sensitive to a busy machine. `make test` allows them twice as much.
@@ -400,6 +405,7 @@ help:
 		'sudo make test-debian13  build, unit and packet tests of a clean clone on a bare Debian 13; test-debian12' \
 		'make image         a container image, with podman, buildah or docker' \
 		'sudo make test-image  the image in a lab: three capabilities, a read-only root, and traffic' \
+		'sudo make test-kubernetes  the manifests of examples/07-kubernetes, by published schemas' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make test-attacks  how many connections break under floods, forged SYNs, fail-over; 7 minutes' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
@@ -418,7 +424,7 @@ help:
 
 .PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-build test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
-	test-health test-attacks test-image run-test-image image fuzz deb install \
+	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes image fuzz deb install \
 	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-test run-test-kernels \
 	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
