@@ -96,13 +96,14 @@ lab_sysctl() {
 	done' - "${@:2}"
 }
 
-# lab_node NODE [NAME=VALUE…]. Settings come before any interface is made, since those copy conf/default.
+# lab_node NODE [NAME=VALUE…]. Settings come before any interface is made, since those copy conf/default. A new namespace has the
+# machine's, and that may forward.
 lab_node() {
 	local node=$1
 	shift
 	LAB_NODES+=("$node") # first, so that an interrupt in between leaves nothing
 	ip netns add "$LAB_ID-$node" || return
-	lab_sysctl "$node" ipv4/conf/{all,default}/rp_filter=0 ipv6/conf/{all,default}/accept_dad=0 \
+	lab_sysctl "$node" ipv4/ip_forward=0 ipv6/conf/all/forwarding=0 ipv4/conf/{all,default}/rp_filter=0 ipv6/conf/{all,default}/accept_dad=0 \
 		ipv6/conf/{all,default}/accept_ra=0 ipv6/conf/{all,default}/keep_addr_on_down=1 \
 		ipv4/conf/default/arp_notify=1 ipv6/conf/default/ndisc_notify=1 "$@"
 }
