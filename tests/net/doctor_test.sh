@@ -81,6 +81,13 @@ filtered() {
 unfiltered() { lab_end "$DEVICE" && decapsulated; }
 routed() { lab_ip router route "$1" 192.0.2.0/24 via "$LAB_BALANCER4"; }
 strict() { lab_sysctl balancer "ipv4/conf/l0/rp_filter=$1"; }
+PINGS=
+pings() {
+	restarted '{"xdp_mode": "native", "answer_rate": 1}' || return
+	lab_background client ping -q -i 0.01 "$LAB_VIP4" >/dev/null
+	PINGS=$LAB_PID
+}
+ends_pings() { lab_end "$PINGS" && as_it_was; }
 as_it_was() { restarted '{"xdp_mode": "native"}'; }
 
 # What is broken | how | what doctor says | what fixes it | how it is repaired
@@ -98,6 +105,7 @@ a VIP that is not routed here|routed del|^vip: no packet comes to VIP web, and a
 rp_filter that drops what lbd is to hear|strict 1|^warning: rp_filter is strict at l0|sysctl -w net.ipv4.conf.l0.rp_filter=2|strict 0
 no backend that takes new flows|all_drain|^warning: no backend of VIP web takes new flows|draining|none_drains
 generic mode|restarted {"xdp_mode":"generic"}|^interface: l0 runs XDP in generic mode|"xdp_mode": "native"|as_it_was
+packets that are dropped by no fault of theirs|pings|^traffic: [0-9]+ packets a second are drop_limited|raise answer_rate in lbd.json|ends_pings
 an interface of lbd.json that is not there|restarted {"interfaces":["l0","l9"]}|^interface: interface l9 of lbd.json is missing|ip link|as_it_was
 END
 }
