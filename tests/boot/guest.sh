@@ -61,7 +61,7 @@ config() {
 	mkdir -p "$CHECKS"
 	cp /bin/true "$CHECKS/fine"
 	jq -n --arg checks "$CHECKS" '{interfaces: ["lb0", "bond0"], exec_checks: {folder: $checks, user: "nobody"},
-		http: {listen: "127.0.0.1:9110"},
+		http: {listen: "127.0.0.1:9110"}, otlp: {endpoint: "http://127.0.0.1:9110", interval_s: 20},
 		limits: {vips: 64, members: 64, slots: 16384, flows: 4096}}' >"$CONFIG"
 }
 
@@ -170,6 +170,16 @@ metrics() {
 		grep '^lbd_interface_attached{interface="lb0",mode="[a-z]*"} 1$' <&3
 }
 
+# To lbd itself, which takes no metrics: so all of the way is gone, and the answer is known.
+PUSHED="metrics are not pushed to http://127.0.0.1:9110/v1/metrics: status 405"
+pushed() {
+	lbctl --json status | jq -e '.otlp.error == "status 405: 405 Method Not Allowed" and .otlp.refused > 0' || ! lbctl
+}
+doctor_finds() {
+	lbctl doctor >/run/doctor
+	[ $? = 4 ] && grep '^otlp: metrics do not get to http://127.0.0.1:9110/v1/metrics' /run/doctor || ! cat /run/doctor
+}
+
 test_start() {
 	local file
 	config
@@ -179,6 +189,9 @@ test_start() {
 	check "it notifies: its status is told" test -n "$(property StatusText)"
 	check "VIPs and backends can be added" vips
 	check "metrics can be read" metrics
+	check "metrics are pushed by curl in the unit's sandbox" wait_for "$PATIENCE" pushed
+	check "the journal says what the collector answers" said "$PUSHED" 1
+	check "lbctl doctor finds it" doctor_finds
 	check "the program is on the interface" grep -q xdp <(ip link show lb0)
 	check "its data plane is pinned" test -e /sys/fs/bpf/lbd/slots
 	check "with no more privileges than needed, by systemd's rating" \

@@ -15,7 +15,7 @@ recipe=$(sha256sum "$0" | cut -c 1-16)
 
 # Systemd, a kernel, what lbd depends on, and what the tests in the VM call.
 packages=(systemd-sysv udev dbus kmod linux-image-cloud-amd64 initramfs-tools zstd init-system-helpers iproute2 ethtool
-	procps passwd jq bird2 libbpf1 libelf1 zlib1g libjansson4 libmnl0 libcap-ng0
+	procps passwd jq curl bird2 libbpf1 libelf1 zlib1g libjansson4 libmnl0 libcap-ng0
 	libevent-core-2.1-7)
 
 # Nobody waits for these in a VM that lives for some minutes.
