@@ -266,6 +266,32 @@ under_flood() {
 	echo "      flow table: $(flood_counts)"
 }
 
+# --- another pool ---
+
+move_and_follow() {
+	lbctl vip set web --pool "$1" && lbctl vip set held --pool "$1" && new_connections_follow
+}
+
+killed_and_started() {
+	kill -KILL "$LAB_LBD" && wait_for 5 lab_ended "$LAB_LBD" || return
+	LAB_LBD=
+	lab_start_lbd '{"xdp_mode": "native"}' && vip_holds '.leaves.pools == ["one"]'
+}
+
+# Both VIPs go to a pool that has none of the connections' backends, and back.
+there_and_back() {
+	local weights=("${WEIGHT[@]:1}")
+	WEIGHT=([1]=0 0 0 0 10) CHANGES=$((CHANGES + 1))
+	check "$WHERE: both VIPs go to another pool: new connections follow" move_and_follow two
+	step "$WHERE: lbd is killed and started again" killed_and_started
+	CHANGES=$((CHANGES + 1))
+	check "$WHERE: new connections go on to follow" new_connections_follow
+	transition_ends
+	WEIGHT=(0 "${weights[@]}") CHANGES=$((CHANGES + 1))
+	check "$WHERE: both VIPs go back: new connections follow" move_and_follow one
+	transition_ends
+}
+
 # --- what remains ---
 
 # While connections are away from their slots' owners, their slots stay as they are.
@@ -294,11 +320,14 @@ slots_settle() {
 # --- the lab ---
 
 service_document() {
-	jq -n --arg address "$LAB_VIP4:0/tcp" --argjson transition "$TRANSITION_S" \
-		--argjson idle "$FLOW_IDLE_S" --args '{vips: [{name: "web", $address,
-		transition_s: $transition, flow_idle_s: $idle,
-		backends: ($ARGS.positional | map({address: ., weight: 10}))}]}' \
-		"${LAB_BACKEND4[@]:1:4}"
+	jq -n --arg address "$LAB_VIP4" --argjson port "$HOLD_PORT" \
+		--argjson transition "$TRANSITION_S" --argjson idle "$FLOW_IDLE_S" --args '
+		def pool($name; $backends): {$name, transition_s: $transition, flow_idle_s: $idle,
+			backends: ($backends | map({address: ., weight: 10}))};
+		{pools: [pool("one"; $ARGS.positional[:4]), pool("two"; $ARGS.positional[4:])],
+		 vips: [{name: "web", address: "\($address):80/tcp", pool: "one"},
+			{name: "held", address: "\($address):\($port)/tcp", pool: "one"}]}' \
+		"${LAB_BACKEND4[@]:1:5}"
 }
 
 listens() {
@@ -331,6 +360,8 @@ start() {
 step "four backends, 1,500 connections" start || finish
 WHERE="quiet"
 phase twenty_changes
+WHERE="another pool"
+phase there_and_back
 WHERE="SYN flood"
 under_flood syn
 WHERE="ACK flood"
