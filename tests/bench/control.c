@@ -846,7 +846,7 @@ static void run_pools(struct bench *bench)
 	static const struct shape shapes[] = {
 		{1000, TABLE_SIZE, 20, false, 1},    {10000, TABLE_SIZE, 20, false, 1},
 		{100000, TABLE_SIZE, 100, false, 1}, {4096, 251, 15, false, 4096},
-		{1, 1048573, 65534, false, 1},
+		{1, 65537, 65534, false, 1},
 	};
 
 	for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++) {
