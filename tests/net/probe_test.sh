@@ -158,7 +158,9 @@ check "small packets arrive, full ones do not: that is said" says 'fix: small pa
 step "the link is wide again" narrow "$LAB_MTU"
 check "all is well" probed 0 web "${LAB_BACKEND4[2]}" "$GOOD"
 
-check "the address of a VIP is refused" refuses "$LAB_VIP4 is the address of a VIP" web "$LAB_VIP4"
+check "the address of another VIP is refused" refuses "$LAB_VIP6 is the address of a VIP" web "$LAB_VIP6"
+check "the VIP's own address stands for it: a connection as clients make it" says \
+	"^VIP $LAB_VIP4:80/tcp, as clients ask it: tcp check succeeds" web "$LAB_VIP4"
 check "UDP without a check is refused" refuses "only a TCP port can be asked" bare "${LAB_BACKEND4[2]}"
 check "an unknown VIP is refused" refuses 'no VIP "wbe"' wbe "${LAB_BACKEND4[2]}"
 check "the read-only socket refuses it" refused_read_only
