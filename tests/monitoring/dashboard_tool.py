@@ -27,7 +27,7 @@ def ask(path, **params):
 
 
 def plain(query):
-    return query.replace("$__rate_interval", "10s").replace("$instance", ".*").replace("$vip", ".*")
+    return query.replace("$__rate_interval", "10s").replace("$instance", ".*").replace("$vip", ".*").replace("$pool", ".*")
 
 
 def values_of(query):
