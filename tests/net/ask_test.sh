@@ -115,7 +115,7 @@ check "a document without a backend is refused" refused "this breaks connections
 
 # --- VIPs that take packets from another ---
 check "a VIP for port 7 beside the one for every port is refused" \
-	refused 'the new VIP takes the flows to its port over' apply "$(exact 1021 '[:1]')"
+	refused 'the new VIP takes its flows over' apply "$(exact 1021 '[:1]')"
 check "by a request, too" refused "of VIP all" lbctl vip add "$LAB_VIP4:7/tcp" --table-size 1021
 check "--max-moved says how many slots" refused "this would move 6" \
 	apply "$(exact 1021 '[:1]')" --force --max-moved 50%
@@ -137,7 +137,7 @@ check "a VIP for port 7 again" apply "$(exact 1021 '')"
 check "has their packets again" wait_for 10 seven 200
 check "weights of the VIP for every port may change: those connections are not its own any more" \
 	lbctl backend set all "$(document | jq -r "$B1")" --weight 0
-check "now the way back is refused" refused 'the one for every port leads its flows to other backends' \
+check "now the way back is refused" refused 'the one that is less specific leads its flows to other backends' \
 	lbctl vip del seven
 check "no connection has moved" none_broke
 
