@@ -1011,7 +1011,7 @@ static void missing_group_is_an_error_only_where_it_was_asked_for(void **state)
 /* Effective only: put back afterwards. Who is not root has none to give up. */
 static void may_chown(bool may)
 {
-	capng_get_caps_process();
+	assert_int_equal(capng_get_caps_process(), 0);
 	if (!capng_have_capability(CAPNG_PERMITTED, CAP_CHOWN))
 		return;
 	capng_update(may ? CAPNG_ADD : CAPNG_DROP, CAPNG_EFFECTIVE, CAP_CHOWN);
