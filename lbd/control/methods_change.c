@@ -464,16 +464,44 @@ static void warn_of_added(const struct service *service, json_t *result)
 	shadow_free(shadow);
 }
 
+static bool ends_flows(const json_t *result)
+{
+	static const char *const lists[] = {"pools", "vips"};
+	const json_t *item;
+	size_t i;
+
+	for (size_t list = 0; list < 2; list++)
+		json_array_foreach (json_object_get(result, lists[list]), i, item)
+			if (json_array_size(json_object_get(item, "at_risk")))
+				return true;
+	return false;
+}
+
 /* Which backend it was about, and what of it was set, are in the parameters alone. */
+static json_t *change_event(const struct change_method *change, const struct change_params *params,
+			    const struct peer *peer, json_t *result)
+{
+	const json_t *backend = json_object_get(params->backend, "address");
+	json_t *ends = ends_flows(result) ? json_true() : NULL;
+	json_t *event = json_pack("{s:s, s:s, s:O*, s:O*, s:O, s:o*}", "event", "change", "method",
+				  change->name, "backend", backend ? backend : params->address,
+				  "set", params->set, "change", result, "ends_flows", ends);
+
+	return peer_sign(event, peer);
+}
+
+/* Of many VIPs it takes long, so outside of turns: the document in force changes on this thread alone. */
 static void tell(struct methods_context *context, const struct change_method *change,
 		 const struct change_params *params, json_t *result)
 {
-	const json_t *backend = json_object_get(params->backend, "address");
-	json_t *event = json_pack("{s:s, s:s, s:O*, s:O*, s:O}", "event", "change", "method",
-				  change->name, "backend", backend ? backend : params->address,
-				  "set", params->set, "change", result);
+	json_t *event;
 
-	events_emit_long(context->events, peer_sign(event, context->peer));
+	worker_leave();
+	warn_of_added(context->service, result);
+	warn_of_slots(context->service, params, result);
+	event = change_event(change, params, context->peer, result);
+	worker_enter();
+	events_emit_long(context->events, event);
 }
 
 static const struct change_method *find_change(const char *name)
@@ -551,12 +579,7 @@ int methods_change(struct methods_context *context, const char *method, const js
 		ret = carry_out_services(context, change, &given, &options, result, err);
 	else
 		ret = carry_out(context->service, change, &given, &options, result, err);
-	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed"))) {
-		worker_leave(); /* the document in force changes on this thread alone */
-		warn_of_added(context->service, *result);
-		warn_of_slots(context->service, &given, *result);
-		worker_enter();
+	if (!ret && !options.dry_run && json_is_true(json_object_get(*result, "changed")))
 		tell(context, change, &given, *result);
-	}
 	return ret;
 }

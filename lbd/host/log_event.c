@@ -15,25 +15,12 @@ static bool is(const json_t *event, const char *field, const char *value)
 	return text && !strcmp(text, value);
 }
 
-/* A change that ends flows. */
-static bool is_risky(const json_t *event)
-{
-	static const char *const lists[] = {"pools", "vips"};
-	const json_t *change = json_object_get(event, "change"), *item;
-	size_t i;
-
-	for (size_t list = 0; list < 2; list++)
-		json_array_foreach (json_object_get(change, lists[list]), i, item)
-			if (json_array_size(json_object_get(item, "at_risk")))
-				return true;
-	return false;
-}
-
 /* --- each kind of event, and whether it is worse than information --- */
 
 static enum log_level of_change(const json_t *event)
 {
-	return is_risky(event) ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+	return json_is_true(json_object_get(event, "ends_flows")) ? LOG_LEVEL_WARNING
+								  : LOG_LEVEL_INFO;
 }
 
 static enum log_level of_health(const json_t *event)

@@ -377,11 +377,12 @@ int checks_allowed(const struct service *service, const struct lb_service *next,
 		return -EINVAL;
 	}
 	for (size_t i = 0; i < next->vip_count; i++) {
-		const struct lb_vip *vip = &next->vips[i];
-		const struct lb_vip *now =
-			lb_service_find_endpoint(service->document, &vip->endpoint);
+		const struct lb_vip *vip = &next->vips[i], *now;
 
-		if (vip->pool->named || !allows(service, now ? now->pool : NULL, vip->pool, err))
+		if (vip->pool->named)
+			continue;
+		now = lb_service_find_endpoint(service->document, &vip->endpoint);
+		if (!allows(service, now ? now->pool : NULL, vip->pool, err))
 			continue;
 		lb_err_prefix(err, "vips[%zu].health.command[0]", i);
 		return -EINVAL;

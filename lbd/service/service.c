@@ -13,7 +13,12 @@
 int service_apply(struct service *service, struct lb_service *next,
 		  const struct apply_options *options, json_t **change, struct lb_err *err)
 {
-	if (checks_allowed(service, next, err)) {
+	bool allowed;
+
+	worker_leave(); /* it looks at documents only */
+	allowed = !checks_allowed(service, next, err);
+	worker_enter();
+	if (!allowed) {
 		lb_service_free(next);
 		return -EINVAL;
 	}

@@ -84,7 +84,7 @@ static const struct {
 	 "moved"},
 	{"{'event':'change','method':'backend.del','backend':'10.0.0.2','change':{'vips':["
 	 "{'name':'web','what':'changed'," MOVED
-	 ",'at_risk':[{'backend':'10.0.0.2','recorded_flows':12}]}]}}",
+	 ",'at_risk':[{'backend':'10.0.0.2','recorded_flows':12}]}]},'ends_flows':true}",
 	 LOG_LEVEL_WARNING,
 	 "backend.del 10.0.0.2: vip web: moved 16.7 % of slots (ideal 16.7 %), at risk: backend "
 	 "10.0.0.2 (flows on record: 12)"},
@@ -96,7 +96,7 @@ static const struct {
 	 "16.7 %); vip a: added; vip b: removed; and 2 more VIPs"},
 	{"{'event':'change','method':'backend.del','backend':'10.0.0.2','change':{'pools':["
 	 "{'name':'p','what':'changed'," MOVED
-	 ",'at_risk':[{'backend':'10.0.0.2','recorded_flows':12}]}],'vips':[" WEB "]}}",
+	 ",'at_risk':[{'backend':'10.0.0.2','recorded_flows':12}]}],'vips':[" WEB "]},'ends_flows':true}",
 	 LOG_LEVEL_WARNING,
 	 "backend.del 10.0.0.2: pool p: moved 16.7 % of slots (ideal 16.7 %), at risk: backend "
 	 "10.0.0.2 (flows on record: 12); vip web: moved 16.7 % of slots (ideal 16.7 %)"},
