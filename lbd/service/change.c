@@ -76,9 +76,6 @@ bool change_differs(const struct change *change)
 	for (i = 0; i < change->step_count; i++)
 		if (differs(change->steps[i].plan.what))
 			return true;
-	for (i = 0; i < change->pool_step_count; i++)
-		if (differs(change->pool_steps[i].plan.what))
-			return true;
 	return !plan_same_named(change->service->document, change->document);
 }
 

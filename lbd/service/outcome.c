@@ -49,15 +49,34 @@ static struct account account_of_vip(const struct change *change, const struct s
 	return account;
 }
 
-static struct account account_of_pool(const struct pool_step *step)
+/* A pool in its document, whatever VIPs come to it or leave it. */
+static enum plan_what what_of_pool(const struct change *change, const struct pool_step *step)
+{
+	const struct pool_ref *before = step->plan.before, *after = step->plan.after;
+	const char *name = (after ? after : before)->pool->name;
+	const struct lb_pool *old, *new;
+
+	if (what_of(step->plan.what) == PLAN_UNCHANGED)
+		return PLAN_UNCHANGED;
+	old = before ? before->pool : lb_service_find_pool(change->service->document, name);
+	new = after ? after->pool : lb_service_find_pool(change->document, name);
+	if (!old || !new)
+		return old ? PLAN_REMOVED : PLAN_ADDED;
+	return schema_equal(&lb_pool_schema, old, new) && !step->moved &&
+			       !json_array_size(step->at_risk)
+		       ? PLAN_UNCHANGED
+		       : PLAN_CHANGED;
+}
+
+static struct account account_of_pool(const struct change *change, const struct pool_step *step)
 {
 	const struct pool_ref *ref = step->plan.after ? step->plan.after : step->plan.before;
-	struct account account = {.pool = ref->pool, .what = what_of(step->plan.what)};
+	struct account account = {.pool = ref->pool, .what = PLAN_UNCHANGED};
 
 	if (ref->own)
-		account.what = PLAN_UNCHANGED;
-	else
-		add_pool(&account, step);
+		return account;
+	account.what = what_of_pool(change, step);
+	add_pool(&account, step);
 	return account;
 }
 
@@ -69,7 +88,7 @@ static size_t account_count(const struct change *change)
 static struct account account_at(const struct change *change, size_t i)
 {
 	return i < change->pool_step_count
-		       ? account_of_pool(&change->pool_steps[i])
+		       ? account_of_pool(change, &change->pool_steps[i])
 		       : account_of_vip(change, &change->steps[i - change->pool_step_count]);
 }
 

@@ -73,10 +73,12 @@ static int look_begin(struct look *look, const struct slots *slots)
 	look->tallies = calloc(live->backend_count + 1, sizeof(*look->tallies));
 	if (!look->tallies)
 		return -ENOMEM;
-	slots_count(slots, &service->census);
-	for (i = 0; i < live->backend_count; i++)
+	if (slots)
+		slots_count(slots, &service->census);
+	for (i = 0; slots && i < live->backend_count; i++)
 		look->tallies[i].owned = service->census.owned[live->backends[i].number];
-	slots_uncount(slots, &service->census);
+	if (slots)
+		slots_uncount(slots, &service->census);
 	live_count(live, &service->census);
 	for (i = 0; i < live->backend_count; i++)
 		look->tallies[i].leaving = service->census.leaving[live->backends[i].number];
@@ -141,7 +143,7 @@ static json_t *backend_state(const struct look *look, size_t i)
 	return object;
 }
 
-/* Slots: those of which shares are told. NULL without memory. */
+/* Slots: those of which shares are told; NULL: there are none. NULL without memory. */
 static json_t *backend_states(struct service *service, const struct lb_pool *pool,
 			      const struct live_pool *live, const struct slots *slots)
 {
@@ -184,14 +186,13 @@ static json_t *spill_json(const struct lb_pool *pool, const struct live_pool *li
 			 "reserve", (json_int_t)reserve);
 }
 
-/* All its tables have the same owners. */
+/* All its tables have the same owners. NULL: every VIP has left it. */
 static const struct slots *any_slots(const struct live_pool *live)
 {
-	size_t i = 0;
-
-	while (!live_table(live, i))
-		i++;
-	return &live_table(live, i)->slots;
+	for (size_t i = 0; i < live_tables(live); i++)
+		if (live_table(live, i))
+			return &live_table(live, i)->slots;
+	return NULL;
 }
 
 static const struct live_pool *live_named(const struct service *service, const struct lb_pool *pool)

@@ -91,6 +91,16 @@ check_equal "and both are told of" "2 1" "$(lb --json pool list | jq -r '[.pools
 check "a pool that is added is told of when few more of its size have room" eval \
 	'lb pool add big --table-size 16381 | grep -F "warning: limits.slots has room for 1 more table of 16381 slots, or " && lb pool del big'
 check "and not when plenty have" eval '! lb pool add small --table-size 251 | grep warning && lb pool del small'
+check "the only VIP of a pool moves on" eval 'lb pool add l1 --table-size 251 && lb pool add l2 --table-size 251 &&
+	lb backend add l1 10.0.0.4 && lb backend add l2 10.0.0.5 && lb vip add 192.0.2.3:80/tcp --name mover --pool l1'
+check_equal "the reply names the VIP alone, no pool that is as it was" "1 0" \
+	"$(lb --json vip set mover --pool l2 | jq -r '"\(.vips | length) \(.pools // [] | length)"')"
+check_equal "the pool that it has left is shown, without a slot" "10.0.0.4 0" \
+	"$(lb --json pool show l1 | jq -r '.backends[0] | "\(.address) \(.share.slots)"')"
+check "its backends are listed" eval '[ "$(backends l1)" = l1:10.0.0.4 ] && lb backend list >"$DIR/out"'
+check_equal "what is exported and applied changes nothing" "false" \
+	"$(lb config export >"$DIR/exported" && lb --json config apply "$DIR/exported" | jq .changed)"
+check "it goes, and the pools" eval 'lb vip del mover --force && lb pool del l1 && lb pool del l2'
 check "VIPs go" eval 'lb vip del web --force && lb vip del dns --force && lb vip del own --force'
 check "then pools may" eval 'lb pool del p && lb pool del p2'
 check "and the kept file is one for an lbd that knows no pools" format_is 2
