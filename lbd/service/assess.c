@@ -151,6 +151,12 @@ static int assess_removal(const struct assessment *assessment, struct step *step
 	return 0;
 }
 
+/* Slots of one table as the same share of another. */
+static uint32_t as_share(uint32_t slots, const struct lb_pool *from, const struct lb_pool *to)
+{
+	return (uint64_t)slots * to->table_size / from->table_size;
+}
+
 /* The packets that were `from`'s. When that goes, its own step says it. */
 static int assess_taken(struct change *change, struct step *step, const struct lb_vip *from)
 {
@@ -174,7 +180,7 @@ static int assess_taken(struct change *change, struct step *step, const struct l
 	at_risk = risk_of_all(service, &handover, &moved);
 	error = json_array_extend(step->at_risk, at_risk) ? -ENOMEM : 0;
 	json_decref(at_risk);
-	moved = (uint64_t)moved * vip->pool->table_size / from->pool->table_size;
+	moved = as_share(moved, from->pool, vip->pool);
 	if (moved > step->moved)
 		step->moved = moved;
 	return error;
@@ -255,6 +261,8 @@ static int assess_changed(struct change *change, struct step *step)
 	if (step->move && step->left[0] == handover.from_live->number)
 		return assess_move(change, step);
 	step->at_risk = risk_of_all(change->service, &handover, &step->moved);
+	step->moved = as_share(step->moved, plan->before->pool, plan->after->pool);
+	step->ideal = step->moved;
 	return step->at_risk ? 0 : -ENOMEM;
 }
 

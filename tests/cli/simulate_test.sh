@@ -118,6 +118,17 @@ refuses() { # MESSAGE WORDS…
 	[ "$status" = 1 ] && grep -qF -- "$1" said
 }
 check "what breaks connections wants --force" refuses "--force" backend del web 10.0.0.12
+# Each slot of one table is each of another, however many those are. Only a VIP that has had packets has flows.
+whole() {
+	[ "$(on_trial --json vip set mover --pool small --dry-run | jq '.vips[0].moved | .slots, .percent' | paste -sd' ')" = "251 100" ]
+}
+all_move() {
+	on_trial pool add large --table-size 1021 && on_trial pool add small --table-size 251 &&
+		on_trial backend add large 10.0.0.11 && on_trial backend add small 10.0.0.12 &&
+		on_trial vip add 192.0.2.20:80/tcp --name mover --pool large && wait_for 10 whole &&
+		on_trial vip del mover --force && on_trial pool del large && on_trial pool del small
+}
+check "a move to a smaller table moves each slot, once" all_move
 check "a probe is refused" refuses "this lbd simulates, and sends nothing" backend probe web 10.0.0.11
 check "a packet that only the program can judge is refused" refuses "in a simulation only TCP, UDP and SCTP" \
 	explain 198.51.100.7 192.0.2.10
