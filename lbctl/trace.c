@@ -53,7 +53,7 @@ static int add_seconds(const struct invocation *invocation, json_t *params, stru
 	long long seconds = 0;
 	int ret = params_duration(invocation, "for", &seconds, err);
 
-	if (!ret && seconds)
+	if (!ret && invocation_option(invocation, "for"))
 		json_object_set_new(params, "seconds", json_integer(seconds));
 	return ret;
 }
