@@ -390,6 +390,39 @@ void lb_endpoint_ports(const struct lb_endpoint *endpoint, uint16_t *first, uint
 				    : (endpoint->port ? endpoint->port : UINT16_MAX);
 }
 
+struct lb_endpoint lb_endpoint_every_port(const struct lb_endpoint *endpoint)
+{
+	struct lb_endpoint every = *endpoint;
+
+	every.port = every.last_port = 0;
+	return every;
+}
+
+bool lb_endpoint_covers(const struct lb_endpoint *outer, const struct lb_endpoint *inner)
+{
+	const struct lb_prefix around = lb_endpoint_prefix(outer),
+			       within = lb_endpoint_prefix(inner);
+	uint16_t first_outer, last_outer, first, last;
+
+	lb_endpoint_ports(outer, &first_outer, &last_outer);
+	lb_endpoint_ports(inner, &first, &last);
+	return outer->protocol == inner->protocol && first_outer <= first && last <= last_outer &&
+	       lb_prefix_covers(&around, &within);
+}
+
+static unsigned int width(const struct lb_endpoint *endpoint)
+{
+	uint16_t first, last;
+
+	lb_endpoint_ports(endpoint, &first, &last);
+	return last - first;
+}
+
+bool lb_endpoint_is_narrower(const struct lb_endpoint *a, const struct lb_endpoint *b)
+{
+	return a->host_bits != b->host_bits ? a->host_bits < b->host_bits : width(a) < width(b);
+}
+
 struct lb_endpoint lb_endpoint_checked(const struct lb_endpoint *endpoint)
 {
 	struct lb_endpoint one = *endpoint;

@@ -59,6 +59,12 @@ bool lb_endpoint_is_wide(const struct lb_endpoint *endpoint);
 struct lb_prefix lb_endpoint_prefix(const struct lb_endpoint *endpoint);
 /* The ports of an endpoint, the first and the last. */
 void lb_endpoint_ports(const struct lb_endpoint *endpoint, uint16_t *first, uint16_t *last);
+/* The same addresses with every port. */
+struct lb_endpoint lb_endpoint_every_port(const struct lb_endpoint *endpoint);
+/* Whether the packets of `inner` are packets of `outer`, too. */
+bool lb_endpoint_covers(const struct lb_endpoint *outer, const struct lb_endpoint *inner);
+/* Which of two that have a packet gets it: the longer prefix, then fewer ports. */
+bool lb_endpoint_is_narrower(const struct lb_endpoint *a, const struct lb_endpoint *b);
 /* One of its addresses that a host can have: of a prefix the second, since the first may mean the
  * network, or any of its routers. */
 struct lb_addr lb_endpoint_host(const struct lb_endpoint *endpoint);

@@ -139,10 +139,9 @@ static void count_one(void *user, const struct lb_vip *vip)
 static int check_depth(const struct lb_service *service, const struct lb_wide_kinds *kinds,
 		       const struct lb_vip *vip, struct lb_err *err)
 {
-	struct lb_endpoint every = vip->endpoint;
+	const struct lb_endpoint every = lb_endpoint_every_port(&vip->endpoint);
 	size_t count = 0;
 
-	every.port = every.last_port = 0;
 	lb_service_each_wide(service, kinds, &every, count_one, &count);
 	if (count <= LB_WIDE_DEPTH)
 		return 0;

@@ -215,14 +215,6 @@ static void share_out(const struct cover *cover, struct lb_parts *out)
 
 /* --- prefixes --- */
 
-static struct lb_endpoint without_ports(const struct lb_endpoint *endpoint)
-{
-	struct lb_endpoint prefix = *endpoint;
-
-	prefix.port = prefix.last_port = 0;
-	return prefix;
-}
-
 static int tell(const struct wide_table *table, const struct lb_endpoint *prefix,
 		int (*each)(void *user, const struct lb_endpoint *prefix,
 			    const struct lb_parts *parts),
@@ -248,7 +240,7 @@ static int tell_from(const struct wide_table *table, size_t i, const struct lb_e
 
 	for (; !ret && i < table->count; i++) {
 		const struct lb_endpoint *endpoint = &table->items[i].endpoint;
-		const struct lb_endpoint prefix = without_ports(endpoint);
+		const struct lb_endpoint prefix = lb_endpoint_every_port(endpoint);
 		const struct lb_prefix inner = lb_endpoint_prefix(endpoint);
 
 		if (within &&
@@ -265,7 +257,7 @@ int wide_table_each(const struct wide_table *table, const struct lb_endpoint *en
 				const struct lb_parts *parts),
 		    void *user)
 {
-	const struct lb_endpoint own = without_ports(endpoint);
+	const struct lb_endpoint own = lb_endpoint_every_port(endpoint);
 	const size_t at = first_of(table, &own, compare_prefixes);
 	int ret = 0;
 

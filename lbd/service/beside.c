@@ -9,27 +9,15 @@ struct candidates {
 	size_t count;
 };
 
-static unsigned int width(const struct lb_endpoint *endpoint)
-{
-	uint16_t first, last;
-
-	lb_endpoint_ports(endpoint, &first, &last);
-	return last - first;
-}
-
-static bool is_before(const struct lb_endpoint *a, const struct lb_endpoint *b)
-{
-	return a->host_bits != b->host_bits ? a->host_bits < b->host_bits : width(a) < width(b);
-}
-
 static void add(void *user, const struct lb_vip *vip)
 {
 	struct candidates *candidates = user;
 	size_t at = candidates->count;
 
-	if (!is_before(candidates->of, &vip->endpoint) || at == BESIDE_MAX)
+	if (!lb_endpoint_is_narrower(candidates->of, &vip->endpoint) || at == BESIDE_MAX)
 		return;
-	for (; at && is_before(&vip->endpoint, &candidates->vips[at - 1]->endpoint); at--)
+	for (; at && lb_endpoint_is_narrower(&vip->endpoint, &candidates->vips[at - 1]->endpoint);
+	     at--)
 		candidates->vips[at] = candidates->vips[at - 1];
 	candidates->vips[at] = vip;
 	candidates->count++;
@@ -38,9 +26,8 @@ static void add(void *user, const struct lb_vip *vip)
 static const struct lb_vip *every_port(const struct lb_service *service,
 				       const struct lb_endpoint *endpoint)
 {
-	struct lb_endpoint every = *endpoint;
+	const struct lb_endpoint every = lb_endpoint_every_port(endpoint);
 
-	every.port = every.last_port = 0;
 	return lb_service_find_endpoint(service, &every);
 }
 
