@@ -94,13 +94,16 @@ const struct simulated_entry *simulated_vip(const struct datapath *datapath, siz
 const struct simulated_entry *simulated_find(const struct datapath *datapath,
 					     const struct lb_endpoint *endpoint)
 {
-	struct lb_endpoint any = *endpoint;
-	const struct simulated_entry *entry = find(datapath, endpoint);
+	const struct simulated_entry *best = NULL;
 
-	any.port = 0;
-	if (!entry)
-		entry = find(datapath, &any);
-	return entry && is_own(entry) ? entry : NULL;
+	for (size_t i = 0; i < datapath->entry_count; i++) {
+		const struct simulated_entry *entry = &datapath->entries[i];
+
+		if (is_own(entry) && lb_endpoint_covers(&entry->endpoint, endpoint) &&
+		    (!best || lb_endpoint_is_narrower(&entry->endpoint, &best->endpoint)))
+			best = entry;
+	}
+	return best;
 }
 
 /* --- counters --- */

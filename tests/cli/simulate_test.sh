@@ -129,6 +129,16 @@ all_move() {
 		on_trial vip del mover --force && on_trial pool del large && on_trial pool del small
 }
 check "a move to a smaller table moves each slot, once" all_move
+wide_are_found() {
+	local port
+	on_trial vip add 192.0.2.0/24:443/tcp --name net && on_trial vip add 192.0.2.10:5000-5999/tcp --name range || return
+	for port in 192.0.2.10:443=web 192.0.2.11:443=net 192.0.2.10:5999=range 192.0.2.10:6000=; do
+		check_equal "$port" "${port#*=}" \
+			"$(on_trial --json explain 198.51.100.7:40001 "${port%=*}/tcp" 2>/dev/null | jq -r '.vip.name // empty')" || return
+	done
+	on_trial vip del net && on_trial vip del range
+}
+check "a packet is for the most specific VIP, prefixes and ranges too" wide_are_found
 check "a probe is refused" refuses "this lbd simulates, and sends nothing" backend probe web 10.0.0.11
 check "a packet that only the program can judge is refused" refuses "in a simulation only TCP, UDP and SCTP" \
 	explain 198.51.100.7 192.0.2.10
