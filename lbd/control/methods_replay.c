@@ -11,6 +11,8 @@
 
 #include "../../bpf/hash.h"
 #include "../host/worker.h"
+#include "../service/beside.h"
+#include "../service/entry.h"
 #include "../table/table.h"
 #include "methods_explain.h"
 #include "packet_json.h"
@@ -23,22 +25,30 @@
 /* A document with the tables that were needed so far. */
 struct book {
 	const struct lb_service *document;
+	struct lb_wide_kinds kinds;
 	const uint64_t *seed;
-	uint16_t *
-		*owners; /* by VIP; NULL: not needed yet. Numbers are places among the backends. */
+	/* Of named pools, then of VIPs with a pool of their own; NULL: not needed yet. Numbers are
+	 * places among the backends. */
+	uint16_t **owners;
 };
+
+static size_t table_count(const struct book *book)
+{
+	return book->document->pool_count + book->document->vip_count;
+}
 
 static int book_open(struct book *book, const struct lb_service *document, const uint64_t *seed,
 		     struct lb_err *err)
 {
 	*book = (struct book){.document = document, .seed = seed};
-	book->owners = calloc(document->vip_count + 1, sizeof(*book->owners));
+	book->kinds = lb_service_wide_kinds(document);
+	book->owners = calloc(table_count(book) + 1, sizeof(*book->owners));
 	return book->owners ? 0 : lb_err_no_memory(err);
 }
 
 static void book_close(struct book *book)
 {
-	for (size_t i = 0; book->owners && i < book->document->vip_count; i++)
+	for (size_t i = 0; book->owners && i < table_count(book); i++)
 		free(book->owners[i]);
 	free(book->owners);
 }
@@ -81,7 +91,11 @@ static uint16_t *build_owners(const struct lb_pool *pool, const uint64_t *seed)
 
 static uint16_t owner_of(struct book *book, const struct lb_vip *vip, uint64_t hash)
 {
-	uint16_t **owners = &book->owners[vip - book->document->vips];
+	const struct lb_service *document = book->document;
+	const size_t place = vip->pool->named
+				     ? (size_t)(vip->pool - document->pools)
+				     : (size_t)(vip - document->vips) + document->pool_count;
+	uint16_t **owners = &book->owners[place];
 
 	if (!*owners) {
 		worker_leave();
@@ -91,10 +105,11 @@ static uint16_t owner_of(struct book *book, const struct lb_vip *vip, uint64_t h
 	return *owners ? (*owners)[lb_hash_slot(hash, vip->pool->table_size)] : LB_NONE;
 }
 
-static const struct lb_vip *vip_of(const struct lb_service *document, const struct packet *packet)
+static const struct lb_vip *vip_of(const struct book *book, const struct packet *packet)
 {
 	struct lb_endpoint endpoint = {.protocol = packet->protocol};
-	const struct lb_vip *vip = NULL;
+	const struct lb_vip *vip;
+	struct beside beside;
 	uint16_t ports[2];
 
 	if (!packet->has_ports || !lb_protocol_name(packet->protocol))
@@ -103,9 +118,11 @@ static const struct lb_vip *vip_of(const struct lb_service *document, const stru
 	endpoint.address.family = packet->family;
 	memcpy(endpoint.address.bytes, packet->destination, packet->family == 4 ? 4 : 16);
 	endpoint.port = ntohs(ports[1]);
-	vip = lb_service_find_endpoint(document, &endpoint);
-	endpoint.port = 0;
-	return vip ? vip : lb_service_find_endpoint(document, &endpoint);
+	vip = lb_service_find_endpoint(book->document, &endpoint);
+	if (vip)
+		return vip;
+	beside_find(book->document, &book->kinds, &endpoint, &beside);
+	return beside.count ? beside.vips[0] : NULL;
 }
 
 static uint64_t hash_of(const struct book *book, const struct lb_vip *vip,
@@ -118,17 +135,14 @@ static uint64_t hash_of(const struct book *book, const struct lb_vip *vip,
 		.protocol = packet->protocol,
 		.family = packet->family,
 	};
-	const uint32_t flags = vip->hash == LB_HASH_SOURCE        ? LB_VIP_HASH_SOURCE
-			       : vip->hash == LB_HASH_SOURCE_PORT ? LB_VIP_HASH_SOURCE_PORT
-								  : 0;
 
-	return lb_hash_flow((const __u64 *)book->seed, &flow, flags);
+	return lb_hash_flow((const __u64 *)book->seed, &flow, entry_hash_flags(vip));
 }
 
 /* {"vip", "backend"}: null where there is none. */
 static json_t *owner_json(struct book *book, const struct packet *packet)
 {
-	const struct lb_vip *vip = vip_of(book->document, packet);
+	const struct lb_vip *vip = vip_of(book, packet);
 	const uint16_t owner = vip ? owner_of(book, vip, hash_of(book, vip, packet)) : LB_NONE;
 	char address[LB_ADDR_TEXT];
 

@@ -17,9 +17,14 @@ static const uint32_t fragments_flags[] = {
 	[LB_FRAGMENTS_DROP] = LB_VIP_FRAGMENTS_DROP,
 };
 
+uint32_t entry_hash_flags(const struct lb_vip *vip)
+{
+	return hash_flags[vip->hash];
+}
+
 static uint32_t flags_of(const struct lb_vip *vip)
 {
-	return hash_flags[vip->hash] | fragments_flags[vip->fragments];
+	return entry_hash_flags(vip) | fragments_flags[vip->fragments];
 }
 
 void entry_describe(uint32_t flags, struct lb_vip *vip)

@@ -22,6 +22,8 @@ void entry_update(struct service *service, const struct lb_vip *before,
 void entry_fragments(struct service *service, const struct lb_service *document,
 		     const struct live_vip *live, const struct lb_endpoint *endpoint);
 
+/* By what its packets are hashed, as an entry says it. */
+uint32_t entry_hash_flags(const struct lb_vip *vip);
 /* What an entry says of how packets travel, into the VIP; its encapsulation stands elsewhere. */
 void entry_describe(uint32_t flags, struct lb_vip *vip);
 /* Takes away what an earlier lbd left half done, and the document in force does not explain. */

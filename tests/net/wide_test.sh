@@ -50,6 +50,23 @@ add() {
 		lb vip add 2001:db8::/48:0/udp --name net6
 }
 
+# A SYN from 198.51.100.7 to 192.0.2.11:443, in a capture file without link-layer headers.
+syn() {
+	python3 - <<'END'
+import socket, struct, sys
+client, vip = map(socket.inet_aton, ("198.51.100.7", "192.0.2.11"))
+packet = struct.pack(">BBHHHBBH4s4sHHIIBBHHH", 0x45, 0, 40, 0, 0, 64, 6, 0, client, vip, 40001, 443, 0, 0, 0x50, 2, 0, 0, 0)
+sys.stdout.buffer.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101) + struct.pack("<IIII", 0, 0, 40, 40) + packet)
+END
+}
+# What a document without the prefix would move goes to the next shorter one.
+replays_document() {
+	syn >"$DIR/syn.pcap" && lb config export | jq 'del(.digest) | .vips |= map(select(.name != "net"))' >"$DIR/without.json" &&
+		lb --json replay "$DIR/syn.pcap" --document "$DIR/without.json" >"$DIR/replayed"
+	cat "$DIR/replayed"
+	jq -e '[.moves[] | [.from.vip, .to.vip]] == [["net", "wide"]]' "$DIR/replayed"
+}
+
 # shown VIP ADDRESS
 shown() {
 	[ "$(lb --json vip show "$1" | jq -r .address)" = "$2" ]
@@ -77,6 +94,7 @@ check "fragments of a prefix with ports cannot go by 3-tuple" refused 'a prefix 
 	vip add 198.51.100.0/24:53/udp --fragments 3-tuple
 check "bits beyond the prefix are refused" refused 'did you mean 192.0.2.0/24?' vip add 192.0.2.1/24:80/tcp
 check "explain wants one address" refused 'has many addresses' explain 198.51.100.7 net
+check "a replay finds them in a proposed document" replays_document
 step "lbd is killed and starts again" restart
 check "what it takes over is found" all_are_found
 check "a range goes" lb vip del range
