@@ -25,7 +25,7 @@ finish_files() {
 	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root"/usr/{bin,sbin}/* "$root"/usr/lib/lbd/lbd-simulate
 	gzip -9n "$root"/usr/share/man/man*/*
 	install -d -m 755 "$doc"
-	install -m 644 README.md docs/deploy.md docs/design.md docs/protocol.md docs/benchmark.md docs/benchmark-*.svg "$doc"
+	install -m 644 README.md CHANGELOG.md docs/deploy.md docs/design.md docs/protocol.md docs/benchmark.md docs/benchmark-*.svg "$doc"
 	sed -e 's/^$/./; s/^/ /' LICENSE >"$root/license"
 	sed -e "/^@LICENSE@/{r $root/license" -e 'd}' lbd/package/copyright >"$doc/copyright"
 	rm "$root/license"

@@ -45,7 +45,7 @@ package() {
 other_abi() {
 	local tree=$work/tree
 	mkdir "$tree"
-	cp -r Makefile LICENSE README.md bpf docs lbctl lbd tests "$tree" &&
+	cp -r Makefile LICENSE README.md CHANGELOG.md bpf docs lbctl lbd tests "$tree" &&
 		sed -i "s/^#define LB_ABI_VERSION .*/#define LB_ABI_VERSION $OTHER_ABI/" "$tree/bpf/abi.h" &&
 		package abi "$tree" "$(<"$work/job/lbd.version")+abi"
 }

@@ -73,6 +73,16 @@ long_lines() {
 	LC_ALL=C.UTF-8 grep -nE '^.{101,}$' docs/*.md | grep -vE '^[^:]*:[0-9]*:(\||    )'
 }
 
+# As pages, manifests and manual pages name it: images, a reply, titles.
+named_versions() {
+	{
+		grep -ohE 'lbd:[0-9]+(\.[0-9]+){2}' "${PAGES[@]}" examples/*/*.yaml | cut -d: -f2
+		sed -nE 's/.*"version":"([0-9.]+)".*/\1/p' docs/protocol.md
+		sed -nE 's/^\.TH .* "(lbd|lbctl) ([0-9.]+)".*/\2/p' docs/man/*
+		sed -nE '0,/^## /s/^## ([0-9.]+).*/\1/p' CHANGELOG.md
+	} | sort -u
+}
+
 check "the README has 120 lines at most" test "$(wc -l <README.md)" -le 120
 check_equal "every link between the pages leads somewhere" "" "$(dead_links)"
 check_equal "the files that the pages name exist" "" "$(missing_files "${PAGES[@]}" docs/man/*)"
@@ -80,4 +90,6 @@ check_equal "so do other paths in backquotes" "" "$(missing_paths)"
 check_equal "so do those that comments name" "" "$(missing_files <(comments))"
 check_equal "the make targets that the pages name exist" "" "$(missing_targets)"
 check_equal "the pages have lines of 100 columns at most" "" "$(long_lines)"
+check_equal "the version that is named everywhere is this one" \
+	"$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)" "$(named_versions)"
 finish

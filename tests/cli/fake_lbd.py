@@ -69,7 +69,7 @@ DNS = {"name": "[2001:db8::10]:53/udp", "address": "[2001:db8::10]:53/udp", "tab
        "slots": {"settled": 1021, "moving": 0, "tracked": 0}, "backends": [], "digest": "fedcba9876543210", "packets": 1, "bytes": 64}
 
 STATUS = {
-    "version": "0.1.0", "abi": 1, "kernel": "6.1.0", "pid": 4321, "uptime_s": 273906,
+    "version": "0.2.0", "abi": 1, "kernel": "6.1.0", "pid": 4321, "uptime_s": 273906,
     "interfaces": [
         {"name": "eth0", "ifindex": 2, "xdp_mode": "native"},
         {"name": "wlan0", "ifindex": 3, "xdp_mode": "generic", "reason": "the driver has no XDP"}],
@@ -208,7 +208,7 @@ REPLIES = {
     "pool.del": {"changed": True, "pools": [{"name": "web", "what": "removed"}], "vips": []},
     "pool.list": {"pools": [dict(POOL, vip_count=2), dict(POOL, name="spare", vip_count=0, encap="gue", backends=[])]},
     "pool.show": dict(POOL, vip_count=2, vips=["a", "[2001:db8::10]:53/udp"]),
-    "version": {"version": "0.1.0", "abi": 1, "kernel": "6.1.0"},
+    "version": {"version": "0.2.0", "abi": 1, "kernel": "6.1.0"},
     "status": STATUS,
     "iface.list": INTERFACES,
     "vip.add": changes(change("added")),

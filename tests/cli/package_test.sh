@@ -50,6 +50,7 @@ check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./e
 -rw-r--r-- ./usr/lib/systemd/system/lbd.service
 -rwxr-xr-x ./usr/sbin/lbd
 -rw-r--r-- ./usr/share/bash-completion/completions/lbctl
+-rw-r--r-- ./usr/share/doc/lbd/CHANGELOG.md
 -rw-r--r-- ./usr/share/doc/lbd/README.md
 -rw-r--r-- ./usr/share/doc/lbd/benchmark-flows.svg
 -rw-r--r-- ./usr/share/doc/lbd/benchmark-live.svg
