@@ -12,19 +12,8 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-LBD=$(realpath "${LBD:-build/lbd/lbd}")
-LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
+own_lbd config "documents, confirmations and events of a running lbd"
 TOOL=$PWD/tests/cli/config_tool.py
-ID=lbconfig$$
-PINS=/sys/fs/bpf/$ID
-
-if [ "$(id -u)" != 0 ]; then
-	skip "documents, confirmations and events of a running lbd" "root"
-	finish
-fi
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
-chmod 755 "$DIR"
 STATE=$DIR/state
 KEPT=$STATE/service.json
 

@@ -11,13 +11,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-LBD=$(realpath "${LBD:-build/lbd/lbd}")
-LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
-ID=lbdown$$
-PINS=/sys/fs/bpf/$ID
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
-chmod 755 "$DIR"
+own_lbd down
 
 # --- documents ---
 

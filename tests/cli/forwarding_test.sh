@@ -12,18 +12,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-LBD=$(realpath "${LBD:-build/lbd/lbd}")
-LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
-ID=lbforward$$
-PINS=/sys/fs/bpf/$ID
-
-if [ "$(id -u)" != 0 ]; then
-	skip "how packets of a VIP travel, in a running lbd" "root"
-	finish
-fi
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
-
+own_lbd forward "how packets of a VIP travel, in a running lbd"
 # --- the lbd ---
 
 # restart SIGNAL PROMISE. Not through check, which runs in a subshell: LBD_PID would be lost.

@@ -13,22 +13,12 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-LBD=$(realpath "${LBD:-build/lbd/lbd}")
-LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
-ID=lbhostile$$
-PINS=/sys/fs/bpf/$ID
+own_lbd hostile "a writer beside hostile readers"
 WAIT_MS=2000 # of a writer at most; a reply takes a millisecond or so when the machine is idle
 GROWTH_KB=98304
 SECONDS_EACH=2
 # What AddressSanitizer keeps of freed memory is not lbd's.
 export ASAN_OPTIONS=quarantine_size_mb=1:${ASAN_OPTIONS:-}
-if [ "$(id -u)" != 0 ]; then
-	skip "a writer beside hostile readers" "root"
-	finish
-fi
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
-chmod 755 "$DIR"
 cp tests/cli/hostile_clients.py "$DIR" # where any user may read it
 CLIENTS=$DIR/hostile_clients.py
 

@@ -11,19 +11,8 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-LBD=$(realpath "${LBD:-build/lbd/lbd}")
-LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
-ID=lblog$$
+own_lbd log "the log of a running lbd"
 PEER=$ID-peer
-PINS=/sys/fs/bpf/$ID
-
-if [ "$(id -u)" != 0 ]; then
-	skip "the log of a running lbd" "root"
-	finish
-fi
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
-chmod 755 "$DIR"
 
 # The backend 10.0.0.2 is in a namespace of its own.
 make_backend() {

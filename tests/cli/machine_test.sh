@@ -12,18 +12,8 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-LBD=$(realpath "${LBD:-build/lbd/lbd}")
-LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
-ID=lbmachine$$
+own_lbd machine "lbd and the machine around it"
 PEER=$ID-peer
-PINS=/sys/fs/bpf/$ID
-
-if [ "$(id -u)" != 0 ]; then
-	skip "lbd and the machine around it" "root"
-	finish
-fi
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
 
 # --- the lbd: 10.0.0.2 and 10.0.0.3 answer, 10.0.0.4 and so on do not ---
 

@@ -3,7 +3,7 @@
 # Do VIPs of a running lbd share a pool, follow it, and move to another one? In a network namespace of its own.
 #
 # LBD and LBCTL name the binaries. Needs root.
-# shellcheck disable=SC2317 # functions are called by name, through check
+# shellcheck disable=SC2317,SC2016 # functions are called by name, through check; some scripts are for eval
 set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
@@ -11,18 +11,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-LBD=$(realpath "${LBD:-build/lbd/lbd}")
-LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
-ID=lbpool$$
-PINS=/sys/fs/bpf/$ID
-
-if [ "$(id -u)" != 0 ]; then
-	skip "pools of a running lbd" "root"
-	finish
-fi
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
-chmod 755 "$DIR"
+own_lbd pool "pools of a running lbd"
 STATE=$DIR/state
 KEPT=$STATE/service.json
 

@@ -12,17 +12,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-LBD=$(realpath "${LBD:-build/lbd/lbd}")
-LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
-ID=lbreload$$
-
-if [ "$(id -u)" != 0 ]; then
-	skip "a services file" "root"
-	finish
-fi
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
-chmod 755 "$DIR"
+own_lbd reload "a services file"
 FILE=$DIR/services.json
 
 # services PORT…: a document with one VIP for each port
@@ -33,7 +23,7 @@ services() {
 
 set_up() {
 	make_node "$DIR/state" 256k || return
-	jq -n --arg dir "$DIR" --arg pins "/sys/fs/bpf/$ID" --arg file "$FILE" '{interfaces: ["e0"],
+	jq -n --arg dir "$DIR" --arg pins "$PINS" --arg file "$FILE" '{interfaces: ["e0"],
 		state_dir: ($dir + "/state"), pin_dir: $pins, services: $file,
 		control: {path: ($dir + "/lbd.sock"), group: "daemon"},
 		limits: {vips: 64, members: 64, slots: 32768, flows: 64}}' >"$DIR/lbd.json"

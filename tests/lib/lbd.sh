@@ -1,7 +1,24 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
 # An lbd of a test's own, in the network namespace $ID: its configuration is $DIR/lbd.json, with the socket $DIR/lbd.sock.
-# To be sourced by a test, after check.sh, that sets LBD, LBCTL, ID and DIR.
+# To be sourced by a test, after check.sh, which then calls own_lbd.
+
+# own_lbd NAME [WHAT]: LBD and LBCTL, unless the environment names them, those of the build O; ID and PINS, which are no
+# other run's; the folder DIR, which goes at exit. A test that needs root names what is skipped without.
+own_lbd() {
+	LBD=$(realpath "${LBD:-${O:-build}/lbd/lbd}")
+	LBCTL=$(realpath "${LBCTL:-${O:-build}/lbctl/lbctl}")
+	ID=lb$1$$
+	# shellcheck disable=SC2034 # of the test
+	PINS=/sys/fs/bpf/$ID
+	if [ "$#" = 2 ] && [ "$(id -u)" != 0 ]; then
+		skip "$2" "root"
+		finish
+	fi
+	DIR=$(mktemp -d)
+	at_exit rm -rf "$DIR"
+	chmod 755 "$DIR"
+}
 
 # make_node STATE SIZE: the namespace, with an interface e0 for lbd and an address on it, a BPF file system, and a small
 # file system for its state. All of it goes at exit.

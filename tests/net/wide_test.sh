@@ -10,12 +10,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lbd.sh
 . tests/lib/lbd.sh
 
-O=$(realpath "${O:-build}")
-LBD=$O/lbd/lbd
-LBCTL=$O/lbctl/lbctl
-ID=lbwide$$
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
+own_lbd wide
 
 ends() {
 	stop_lbd TERM
@@ -77,7 +72,7 @@ restart() {
 	start_lbd
 }
 
-jq -n --arg dir "$DIR" --arg pins "/sys/fs/bpf/$ID" '{interfaces: ["e0"], state_dir: "\($dir)/state", pin_dir: $pins,
+jq -n --arg dir "$DIR" --arg pins "$PINS" '{interfaces: ["e0"], state_dir: "\($dir)/state", pin_dir: $pins,
 	control: {path: "\($dir)/lbd.sock"}}' >"$DIR/lbd.json"
 step "a node is made" make_node "$DIR/state" 8m || finish
 at_exit ends

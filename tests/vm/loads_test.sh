@@ -14,15 +14,11 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/lbd.sh
 
 O=$(realpath "${O:-build}")
-LBD=$O/lbd/lbd
-LBCTL=$O/lbctl/lbctl
-ID=lbloads$$
-DIR=$(mktemp -d)
-at_exit rm -rf "$DIR"
+own_lbd loads
 
 # config NAME SETTINGS
 config() {
-	jq -n --arg dir "$DIR" --arg pins "/sys/fs/bpf/$ID" --argjson settings "$2" '{interfaces: ["e0"],
+	jq -n --arg dir "$DIR" --arg pins "$PINS" --argjson settings "$2" '{interfaces: ["e0"],
 		state_dir: "\($dir)/state", pin_dir: $pins, control: {path: "\($dir)/lbd.sock"}} + $settings' >"$DIR/$1.json"
 }
 
