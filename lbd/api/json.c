@@ -153,3 +153,17 @@ int lb_json_integer(const json_t *value, const char *path, int64_t min, int64_t 
 	*out = number;
 	return 0;
 }
+
+json_t *lb_json_index(const json_t *list, const char *field)
+{
+	json_auto_t *index = json_object();
+	json_t *object;
+	size_t i;
+
+	json_array_foreach (list, i, object) {
+		if (json_object_set(index, json_string_value(json_object_get(object, field)),
+				    object))
+			return NULL;
+	}
+	return json_incref(index);
+}

@@ -28,5 +28,8 @@ int lb_json_fields(const json_t *object, const struct lb_json_field *fields, str
 /* An integer in [min, max]; path is the field's name. */
 int lb_json_integer(const json_t *value, const char *path, int64_t min, int64_t max, int64_t *out,
 		    struct lb_err *err);
+/* The objects of a list by one of their fields, a string: lists may be long. A new reference; NULL
+ * when memory runs out, or an object has no such field. */
+json_t *lb_json_index(const json_t *list, const char *field);
 
 #endif

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../api/json.h"
+
 /* --- from two documents --- */
 
 /* What is written down so far; `left`: how many more there may be. */
@@ -112,40 +114,32 @@ json_t *journal_difference(const struct lb_service *before, const struct lb_serv
 
 /* --- to a document --- */
 
-static json_t *index_by(const json_t *list, const char *key)
-{
-	json_t *index = json_object(), *item;
-	size_t i;
-
-	json_array_foreach (list, i, item)
-		json_object_set(index, json_string_value(json_object_get(item, key)), item);
-	return index;
-}
-
-static void change_items(json_t *index, const json_t *changes)
+static int change_items(json_t *index, const json_t *changes)
 {
 	const char *key;
 	json_t *item;
+	int error = 0;
 
 	json_object_foreach ((json_t *)changes, key, item) {
 		if (json_is_null(item))
 			json_object_del(index, key);
 		else
-			json_object_set(index, key, item);
+			error |= json_object_set(index, key, item);
 	}
+	return error;
 }
 
 /* Replaces the list of the document by one after all changes; its order says nothing. */
 static int replay_list(json_t *document, const char *list, const char *key, const json_t *changes)
 {
-	json_auto_t *index = index_by(json_object_get(document, list), key);
+	json_auto_t *index = lb_json_index(json_object_get(document, list), key);
 	json_t *items = json_array(), *change, *item;
 	const char *name;
 	size_t i;
-	int error = 0;
+	int error = !index;
 
 	json_array_foreach (changes, i, change)
-		change_items(index, json_object_get(change, list));
+		error |= change_items(index, json_object_get(change, list));
 	json_object_foreach (index, name, item)
 		error |= json_array_append(items, item);
 	return json_object_set_new(document, list, items) || error ? -ENOMEM : 0;

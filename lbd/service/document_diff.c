@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../api/json.h"
+
 #define FIELD_TEXT 160
 
 static bool add_difference(json_t *differences, const char *field, const json_t *from,
@@ -30,17 +32,6 @@ static bool is_addressed_list(const json_t *value)
 {
 	return json_is_array(value) &&
 	       (json_array_size(value) == 0 || address_of(json_array_get(value, 0)));
-}
-
-/* The objects of a list by a field: lists may be long. A new reference. */
-static json_t *index_by(const json_t *list, const char *key)
-{
-	json_t *index = json_object(), *object;
-	size_t i;
-
-	json_array_foreach (list, i, object)
-		json_object_set(index, json_string_value(json_object_get(object, key)), object);
-	return index;
 }
 
 static bool compare_values(json_t *differences, const char *field, const json_t *from,
@@ -72,7 +63,7 @@ static bool compare_objects(json_t *differences, const char *prefix, const json_
 static bool compare_lists(json_t *differences, const char *prefix, const json_t *from,
 			  const json_t *to)
 {
-	json_auto_t *before = index_by(from, "address"), *after = index_by(to, "address");
+	json_auto_t *before = lb_json_index(from, "address"), *after = lb_json_index(to, "address");
 	char field[FIELD_TEXT];
 	const json_t *other;
 	bool done = before && after;
@@ -153,7 +144,7 @@ static bool compare_items(json_t *out, const struct kind *kind, const json_t *be
 {
 	const json_t *from = json_object_get(before_document, kind->list);
 	const json_t *to = json_object_get(after_document, kind->list);
-	json_auto_t *before = index_by(from, kind->key), *after = index_by(to, kind->key);
+	json_auto_t *before = lb_json_index(from, kind->key), *after = lb_json_index(to, kind->key);
 	bool done = before && after;
 	json_t *item;
 	size_t i;

@@ -15,6 +15,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "../../lbd/host/journal.h"
 #include "../../lbd/host/state.h"
 
 static struct state_kept kept_on_disk;
@@ -653,6 +654,38 @@ static void a_failed_append_leaves_what_was_there(void **state)
 	free_large();
 }
 
+/* --- memory --- */
+
+static long json_allocations_left;
+
+static void *failing_malloc(size_t size)
+{
+	return json_allocations_left-- == 0 ? NULL : malloc(size);
+}
+
+/* Whichever allocation fails, the document is whole or refused. */
+static void a_replay_without_memory_loses_no_object(void **state)
+{
+	json_auto_t *changes = json_pack("[{s:{s:{s:s},s:{s:s},s:n}}]", "vips", "a", "address", "a",
+					 "b", "address", "b", "d");
+	long failing;
+	int ret = -1;
+
+	(void)state;
+	for (failing = 0; ret; failing++) {
+		json_auto_t *document =
+			json_pack("{s:[{s:s},{s:s}]}", "vips", "address", "c", "address", "d");
+
+		json_allocations_left = failing;
+		json_set_alloc_funcs(failing_malloc, free);
+		ret = journal_replay(document, changes);
+		json_set_alloc_funcs(malloc, free);
+		if (!ret)
+			assert_int_equal(json_array_size(json_object_get(document, "vips")), 3);
+	}
+	assert_true(failing > 3);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, remove_dir)
@@ -673,6 +706,7 @@ int main(void)
 		TEST(no_flipped_bit_of_the_journal_makes_another_document),
 		TEST(a_journal_that_is_missing_or_of_another_document_is_refused),
 		TEST(a_failed_append_leaves_what_was_there),
+		TEST(a_replay_without_memory_loses_no_object),
 		TEST(a_new_seed_is_kept),
 		TEST(a_damaged_seed_is_refused),
 	};
