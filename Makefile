@@ -172,8 +172,8 @@ docs: man $(O)/docs/fields
 
 # --- checks of the source itself ---
 
-direction: $(API_OBJ) $(LBD_OBJ)
-	@tests/lib/direction.sh $(O) $(ROOMS)
+direction: $(API_OBJ) $(LBD_OBJ) $(SIMULATE_OBJ)
+	@tests/lib/direction.sh $(O) $(ROOMS) simulate
 
 # Other versions format otherwise. Debian 13 has none so old.
 CLANG_FORMAT := clang-format-14
