@@ -25,10 +25,16 @@
 		.summary = "refuse if the service document has another digest by now",             \
 		.manner = true                                                                     \
 	}
+#define LOCAL_OPTION                                                                               \
+	{                                                                                          \
+		.name = "local",                                                                   \
+		.summary = "even if this node follows a tier, which is left as it is",             \
+		.manner = true                                                                     \
+	}
 #define CHANGE_OPTIONS                                                                             \
 	{.name = "dry-run", .summary = "say what it would do, and do nothing", .manner = true},    \
 		{.name = "force", .summary = "even if established flows end", .manner = true},     \
-		IF_DIGEST_OPTION,                                                                  \
+		IF_DIGEST_OPTION, LOCAL_OPTION,                                                    \
 	{                                                                                          \
 		.name = "max-moved", .value = "P%",                                                \
 		.summary = "refuse to move more of a VIP's slots (100%)", .manner = true           \

@@ -38,6 +38,8 @@ int params_add_manner(const struct invocation *invocation, json_t *params, struc
 		json_object_set_new(params, "dry_run", json_true());
 	if (invocation_option(invocation, "force"))
 		json_object_set_new(params, "force", json_true());
+	if (invocation_option(invocation, "local"))
+		json_object_set_new(params, "local", json_true());
 	if (if_digest)
 		json_object_set_new(params, "if_digest", json_string(if_digest));
 	if (!max_moved)

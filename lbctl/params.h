@@ -24,7 +24,7 @@ int params_apply(const struct invocation *invocation, json_t **params, struct lb
 int params_read_file(const char *file, json_t **document, struct lb_err *err);
 int params_document(const struct invocation *invocation, json_t **params, struct lb_err *err);
 
-/* Adds to params what every change can be told (--dry-run, --force, --max-moved), where it was. */
+/* Adds to params what every change can be told (--dry-run, --force, --local, --max-moved), where it was. */
 int params_add_manner(const struct invocation *invocation, json_t *params, struct lb_err *err);
 
 /* --name DURATION in seconds; *seconds stays as it is where it was not given. */

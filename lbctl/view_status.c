@@ -214,6 +214,22 @@ static void print_warnings(FILE *out, const json_t *warnings)
 			json_is_string(warning) ? json_string_value(warning) : "?");
 }
 
+/* The document in force, and of which revision of the tier it is. */
+static void print_document(FILE *out, const json_t *result)
+{
+	const json_t *tier = json_object_get(result, "tier");
+
+	if (!json_object_get(result, "document_digest"))
+		return;
+	fprintf(out, "document    digest %s", view_text(result, "document_digest"));
+	if (tier)
+		fprintf(out, ", revision %lld of the tier%s", view_integer(tier, "revision"),
+			json_is_true(json_object_get(tier, "edited"))
+				? ", changed on this node since"
+				: "");
+	fputc('\n', out);
+}
+
 void view_status(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	const json_t *seed = json_object_get(result, "hash_seed");
@@ -228,8 +244,7 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 	print_flow_table(out, json_object_get(result, "flow_table"),
 			 invocation_option(invocation, "all"));
 	fprintf(out, "map memory  %s\n", units_bytes(view_integer(result, "memory_bytes"), memory));
-	if (json_object_get(result, "document_digest"))
-		fprintf(out, "document    digest %s\n", view_text(result, "document_digest"));
+	print_document(out, result);
 	fprintf(out, "hash seed   %s, digest %s\n",
 		json_is_true(json_object_get(seed, "configured")) ? "configured"
 								  : "of this node only",

@@ -106,6 +106,10 @@ struct lb_service {
 	size_t pool_count;
 	struct lb_vip *vips; /* sorted by endpoint; owned */
 	size_t vip_count;
+	/* Of the documents that were published for a tier, which it is; 0: of none. And whether
+	 * this node has changed something since. Neither is part of what the document says. */
+	uint32_t revision;
+	bool edited;
 };
 
 /* --- the fields there are, for schema_read and the like --- */

@@ -484,6 +484,10 @@ static const struct schema_field service_fields[] = {
 	/* Whoever applies the document looks at it. */
 	{"digest", &schema_ignored, 0, 0, .optional = true,
 	 .help = "of the document that it was made from"},
+	{"revision", &schema_integer, SCHEMA_AT(struct lb_service, revision), .optional = true,
+	 .max = UINT32_MAX, .help = "its number among those that were published for the tier"},
+	{"edited", &schema_boolean, SCHEMA_AT(struct lb_service, edited), .optional = true,
+	 .help = "whether this node has changed something since"},
 	{0},
 };
 

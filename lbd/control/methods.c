@@ -534,6 +534,17 @@ static json_t *list_warnings(const struct methods_context *context)
 	return warnings;
 }
 
+/* NULL: the document was not published for a tier. */
+static json_t *describe_tier(const struct service *service)
+{
+	const struct lb_service *document = service_document(service);
+
+	if (!document->revision)
+		return NULL;
+	return json_pack("{s:I, s:b}", "revision", (json_int_t)document->revision, "edited",
+			 document->edited);
+}
+
 static int status(struct methods_context *context, const json_t *params, json_t **result,
 		  struct lb_err *err)
 {
@@ -544,7 +555,7 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		return ret;
 	*result = json_pack(
 		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o*, "
-		"s:o*, s:o*, s:o}",
+		"s:o*, s:o*, s:o*, s:o}",
 		"version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(), "pid",
 		(int)getpid(), "uptime_s", uptime_s(context), "interfaces",
 		interfaces_describe(context, false), "limits", service_limits(service),
@@ -552,9 +563,10 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		(json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
 		service_next_hops(service), "unroutable", service_unroutable(service), "health",
 		service_health(service), "hash_seed", describe_seed(context->config), "unconfirmed",
-		service_unconfirmed(service), "longest_turn", describe_longest_turn(context),
-		"otlp", context->describe_push ? context->describe_push(context->pusher) : NULL,
-		"warnings", list_warnings(context));
+		service_unconfirmed(service), "tier", describe_tier(service), "longest_turn",
+		describe_longest_turn(context), "otlp",
+		context->describe_push ? context->describe_push(context->pusher) : NULL, "warnings",
+		list_warnings(context));
 	with_digest(context, *result);
 	return 0;
 }

@@ -15,7 +15,7 @@
 /* What requests say; NULL: it was left out, or is no parameter of the method. */
 struct change_params {
 	const json_t *vip, *pool, *address, *backend, *set, *document;
-	const json_t *dry_run, *force, *max_moved_percent, *if_digest, *confirm_s;
+	const json_t *dry_run, *force, *max_moved_percent, *if_digest, *local, *confirm_s;
 };
 
 /* Edits *next, a copy of the document in force, or replaces it. */
@@ -289,6 +289,7 @@ static int read_params(const struct change_method *change, const json_t *request
 		{{"force", LB_JSON_BOOLEAN, false, &out->force}, 0},
 		{{"max_moved_percent", LB_JSON_ANY, false, &out->max_moved_percent}, 0},
 		{{"if_digest", LB_JSON_STRING, false, &out->if_digest}, 0},
+		{{"local", LB_JSON_BOOLEAN, false, &out->local}, 0},
 	};
 	struct lb_json_field fields[sizeof(all) / sizeof(*all) + 1] = {0};
 	size_t count = 0;
@@ -369,6 +370,47 @@ static int check_document_digest(const struct service *service, const json_t *do
 				"or take \"digest\" out of it to undo what others have changed");
 }
 
+/* --- of a node that follows a tier --- */
+
+static int refuse_local(const struct lb_service *now, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_REFUSED, "",
+		   "this node follows a tier, and has its revision %u in force", now->revision);
+	return lb_err_hint(err, "publish it for all nodes; --local changes this node "
+				"alone, until the next revision");
+}
+
+/* Whether the request brings a revision of the tier, and not just an edit of this node. */
+static bool is_revision(const struct service *service, const struct lb_service *now,
+			const struct lb_service *next)
+{
+	uint64_t digest;
+
+	if (next->revision != now->revision)
+		return next->revision > now->revision;
+	return !document_digest(next, &digest) && digest == service_digest_value(service);
+}
+
+/* The document in force has a number where it was published for the tier. So this holds over a
+ * restart, and where nobody follows the tier at the moment. */
+static int check_revision(const struct service *service, const struct change_method *change,
+			  const struct change_params *params, struct lb_service *next,
+			  struct lb_err *err)
+{
+	const struct lb_service *now = service_document(service);
+	bool whole = change->edit == config_document;
+
+	if (whole && (!now->revision || is_revision(service, now, next))) {
+		next->edited = now->edited && next->revision == now->revision;
+		return 0;
+	}
+	if (now->revision && !json_is_true(params->local) && !json_is_true(params->dry_run) &&
+	    !change->always_dry)
+		return refuse_local(now, err);
+	next->edited = next->revision && next->revision == now->revision;
+	return 0;
+}
+
 /* --- changes --- */
 
 static void blame(const char *param, struct lb_err *err)
@@ -394,6 +436,8 @@ static int make_next(struct service *service, const struct change_method *change
 	ret = change->edit(next, params, err);
 	if (!ret)
 		ret = check_document_digest(service, params->document, *next, err);
+	if (!ret)
+		ret = check_revision(service, change, params, *next, err);
 	if (ret)
 		lb_service_free(*next);
 	return ret;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What has changed since a whole document was written? A file beside it, of one line a change:
  *
- *   1b2c3d4e:{"pools": {NAME: POOL or null}, "vips": {ADDRESS: VIP or null}}
+ *   1b2c3d4e:{"pools": {NAME: POOL or null}, "vips": {ADDRESS: VIP or null}, "revision": N, "edited": BOOL}
  *
  * The first eight digits are the CRC-32 of the rest of the line, begun with that of the line before; the
  * first line's is begun with the checksum of the document, so that lines are good for no other

@@ -90,6 +90,15 @@ static void compare_vips(struct difference *out, const struct lb_service *before
 	}
 }
 
+static void note_revision(json_t *out, const struct lb_service *before,
+			  const struct lb_service *after)
+{
+	if (before->revision != after->revision)
+		json_object_set_new(out, "revision", json_integer(after->revision));
+	if (before->edited != after->edited)
+		json_object_set_new(out, "edited", json_boolean(after->edited));
+}
+
 json_t *journal_difference(const struct lb_service *before, const struct lb_service *after,
 			   size_t most)
 {
@@ -106,6 +115,7 @@ json_t *journal_difference(const struct lb_service *before, const struct lb_serv
 		json_object_set(out, "vips", difference.vips);
 	json_decref(difference.pools);
 	json_decref(difference.vips);
+	note_revision(out, before, after);
 	if (!difference.failed && json_object_size(out))
 		return out;
 	json_decref(out);
@@ -145,12 +155,29 @@ static int replay_list(json_t *document, const char *list, const char *key, cons
 	return json_object_set_new(document, list, items) || error ? -ENOMEM : 0;
 }
 
+static int replay_revision(json_t *document, const json_t *changes)
+{
+	static const char *const fields[] = {"revision", "edited"};
+	json_t *change, *value;
+	int error = 0;
+	size_t i;
+
+	json_array_foreach (changes, i, change)
+		for (size_t field = 0; field < 2; field++) {
+			value = json_object_get(change, fields[field]);
+			if (value)
+				error |= json_object_set(document, fields[field], value);
+		}
+	return error ? -ENOMEM : 0;
+}
+
 int journal_replay(json_t *document, const json_t *changes)
 {
-	int error = 0;
+	int error = replay_revision(document, changes);
 
 	if (!json_array_size(changes))
 		return 0;
-	error = replay_list(document, "pools", "name", changes);
+	if (!error)
+		error = replay_list(document, "pools", "name", changes);
 	return error ? error : replay_list(document, "vips", "address", changes);
 }

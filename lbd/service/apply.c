@@ -195,6 +195,15 @@ static int save_change(const struct change *change, struct lb_err *err)
 	return keep_save(change->service, &save, err);
 }
 
+/* Of which nothing but the disk is told. */
+static bool revision_differs(const struct change *change)
+{
+	const struct lb_service *before = change->service->document;
+
+	return change->document->revision != before->revision ||
+	       change->document->edited != before->edited;
+}
+
 static int apply_steps(struct change *change, enum apply_mode mode,
 		       const struct apply_options *options, json_t **reply, struct lb_err *err)
 {
@@ -220,7 +229,7 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 		error = change_each_pool(change, publish_pool, err);
 	if (!error && mode != APPLY_DRY)
 		error = change_each_step(change, publish_step, err);
-	if (!error && mode == APPLY && change_differs(change))
+	if (!error && mode == APPLY && (change_differs(change) || revision_differs(change)))
 		error = save_change(change, err);
 	if (!error && mode != APPLY_DRY) {
 		commit_change(change, live, digest);

@@ -184,6 +184,50 @@ test_lost_update() {
 	check_equal "the next lbd has the same digest" "$before" "$(digest)"
 }
 
+# --- a node of a tier ---
+
+# with_revision N [FILTER]: the document in force, as one of the tier
+with_revision() {
+	lb config export | jq "del(.digest, .edited) | .revision = $1 | ${2:-.}" >"$DIR/tier.json"
+}
+
+# tier_is REVISION EDITED
+tier_is() {
+	status_is ".tier == {revision: $1, edited: $2}" &&
+		[ "$(jq "[.document.revision, .document.edited // false] == [$1, $2]" "$KEPT")" = true ]
+}
+
+test_tier() {
+	local before
+	before=$(in_force)
+	with_revision 7
+	check "a document of a tier is applied, if only for its revision" exits 0 lb config apply "$DIR/tier.json"
+	check "which is in status and on disk" tier_is 7 false
+	check "and in words" grep -qE '^document .*, revision 7 of the tier$' <(lb status)
+	check "and not part of the digest" test "$(digest)" = "$(jq -r .digest <(lb config export))"
+	check "a change of this node alone is refused" exits 1 lb backend set web 10.0.0.2 --weight 3
+	check "with what to do" grep -qF "publish it for all nodes; --local changes this node" "$DIR/out"
+	check "so is another document without a revision" exits 1 lb config apply "$DIR/two.json"
+	check "and an older one" exits 1 lb config apply <(jq '.revision = 6' "$DIR/tier.json")
+	check "and another one of the same revision" exits 1 lb config apply <(jq '.vips[0].backends[0].weight = 9' "$DIR/tier.json")
+	check "the same once more is fine" exits 0 lb config apply "$DIR/tier.json"
+	check "so is a dry run of a change" exits 0 lb backend set web 10.0.0.2 --weight 3 --dry-run
+	check "nothing has changed" tier_is 7 false
+	check "--local changes this node" exits 0 lb backend set web 10.0.0.2 --weight 3 --local
+	check "which is said" tier_is 7 true
+	check "in words too" grep -qE '^document .*, revision 7 of the tier, changed on this node since$' <(lb status)
+	stop_lbd KILL
+	comes_back "an lbd that was killed comes back"
+	check "with its revision, and the change" tier_is 7 true
+	check "and still refuses others" exits 1 lb vip del web
+	check "the next revision is applied" exits 0 lb config apply <(jq '.revision = 8' "$DIR/tier.json")
+	check "and takes the change back" in_force_is "$(jq -S '.revision = 8' <<<"$before")"
+	check "so it is as the others" tier_is 8 false
+	check "--local and no revision leaves the tier" exits 0 lb config apply <(jq 'del(.revision)' "$DIR/tier.json") --local
+	check "for good" status_is '.tier == null'
+	check "with nothing else changed" in_force_is "$before"
+}
+
 # --- confirming ---
 
 test_confirm() {
@@ -527,6 +571,7 @@ check "lbd starts" test $? = 0 || finish
 test_apply_and_diff
 test_idempotence
 test_lost_update
+test_tier
 test_confirm
 test_revert
 test_revert_across_restarts

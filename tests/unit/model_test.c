@@ -257,9 +257,9 @@ static const struct bad_row bad_documents[] = {
 	 EMPTY},
 	{"{\"vip\":[]}", PARAMS, "vip", "unknown field \"vip\"", "did you mean \"vips\"?"},
 	{"{\"vips\":[],\"version\":1}", PARAMS, "version", "unknown field \"version\"",
-	 "the fields are: pools, vips, digest"},
+	 "the fields are: pools, vips, digest, revision, edited"},
 	{"{\"vips\":[],\"a\\u001bb\":1}", PARAMS, "a?b", "unknown field \"a?b\"",
-	 "the fields are: pools, vips, digest"},
+	 "the fields are: pools, vips, digest, revision, edited"},
 	/* VIPs */
 	{"{\"vips\":[7]}", PARAMS, "vips[0]", "must be an object, not an integer", ""},
 	{"{\"vips\":[null]}", PARAMS, "vips[0]", "must be an object, not null", ""},

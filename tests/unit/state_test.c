@@ -503,6 +503,35 @@ static void a_change_of_a_large_document_is_a_line_beside_it(void **state)
 	free_large();
 }
 
+static void a_line_has_the_revision_of_the_tier(void **state)
+{
+	struct state_revert revert;
+	struct lb_service *back, *next;
+
+	(void)state;
+	write_large();
+	next = lb_service_copy(large[3]);
+	next->revision = 7;
+	next->edited = true;
+	change(large[3], next);
+	assert_int_equal(format_on_disk(), 4);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &revert, NULL), 0);
+	assert_int_equal(back->revision, 7);
+	assert_true(back->edited);
+	lb_service_free(next);
+	next = lb_service_copy(back);
+	next->revision = 0;
+	next->edited = false;
+	change(back, next);
+	lb_service_free(back);
+	assert_int_equal(state_load_service(dir, &kept_on_disk, &back, &revert, NULL), 0);
+	assert_int_equal(back->revision, 0);
+	assert_false(back->edited);
+	lb_service_free(back);
+	lb_service_free(next);
+	free_large();
+}
+
 static void a_long_journal_becomes_a_whole_document(void **state)
 {
 	struct state_save whole = {0};
@@ -700,6 +729,7 @@ int main(void)
 		TEST(a_file_without_checksum_is_read_as_format_1),
 		TEST(a_folder_that_cannot_be_written_is_an_error),
 		TEST(a_change_of_a_large_document_is_a_line_beside_it),
+		TEST(a_line_has_the_revision_of_the_tier),
 		TEST(a_long_journal_becomes_a_whole_document),
 		TEST(an_lbd_that_ends_leaves_no_journal),
 		TEST(what_was_not_written_whole_is_not_there),
