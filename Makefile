@@ -13,11 +13,12 @@ BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpf
 LIBS := libbpf jansson libmnl libevent_core libcap-ng
 CPPFLAGS += -D_GNU_SOURCE -I$(O)
 CFLAGS += -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
-CFLAGS += -ffile-prefix-map=$(CURDIR)=. # a build does not tell where it was made
+# A build does not tell where it was made.
+CFLAGS += -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(O)/=build/
 LDLIBS = $(shell pkg-config --libs $(LIBS)) -lelf -lz
 # Where an attacker's packet or document meets a bug, it ends lbd and does no more. (Sanitizers find more.)
 CFLAGS += -fPIE -fstack-protector-strong -fstack-clash-protection $(if $(SAN),,-D_FORTIFY_SOURCE=2)
-LDFLAGS += -pie -Wl,-z,relro,-z,now
+LDFLAGS += -pie -Wl,-z,relro,-z,now,--build-id
 ifdef SAN
 O := build/san
 CFLAGS += -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
@@ -128,6 +129,9 @@ $(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS) $
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 
+# Of what a package has, what the linker took: for its bill of materials.
+$(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl: LDFLAGS += -Wl,-Map=$@.map
+
 # Preloaded into lbd; without sanitizers, whose own calls it would see.
 $(FAULT): $(O)/%.so: %.c
 	$(call say,LINK,$@)
@@ -188,10 +192,10 @@ BPF_PKGS := clang llvm bpftool
 BUILD_PKGS := $(if $(filter prebuilt,$(BPF)),,$(BPF_PKGS)) gcc libc6-dev linux-libc-dev make pkg-config libbpf-dev libelf-dev \
 	zlib1g-dev libjansson-dev libevent-dev libmnl-dev libcap-ng-dev
 FUZZ_PKGS := $(BPF_PKGS) libclang-rt-dev
-DEB_PKGS := dpkg-dev
+DEB_PKGS := dpkg-dev jq
 LAB_PKGS := $(BPF_PKGS) iproute2 ethtool iputils-ping curl jq procps util-linux
 TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-jsonschema python3-scapy shellcheck \
-	groff-base git xz-utils prometheus openssl tcpdump
+	groff-base git xz-utils prometheus openssl tcpdump gdb
 HEALTH_PKGS := nginx-light dnsmasq-base
 BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables python3 jq
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
@@ -212,6 +216,7 @@ test-debian12 test-debian13: PKGS = git debootstrap util-linux
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 test-image: PKGS = $(BUILD_PKGS) $(LAB_PKGS) podman buildah runc debootstrap libcap2-bin
+test-release: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) git xz-utils faketime util-linux $(if $(shell command -v npm),,npm)
 test-kubernetes: PKGS = $(BUILD_PKGS) jq python3 python3-jsonschema $(if $(shell command -v npm),,npm)
 # npm of Debian cannot be beside a Node.js from elsewhere, which has its own.
 test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS) chromium $(if $(shell command -v npm),,npm)
@@ -220,7 +225,7 @@ program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-monitoring test test-image test-kubernetes test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
+demo demo-drain demo-monitoring test test-image test-kubernetes test-release test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -281,6 +286,10 @@ run-test-image: all $(BPF_OBJ) $(TOOLS)
 # The manifests of examples/07-kubernetes, by schemas from npm; there is no cluster.
 run-test-kubernetes: all
 	@O=$(O) tests/kubernetes/kubernetes_test.sh
+
+# Packages made by others, elsewhere and later are the same; their bill of materials is valid.
+run-test-release: all
+	@O=$(O) tests/release/release_test.sh
 
 # The engine of health checks alone, against real servers and through the tunnel, with its times taken
 # at their word: sensitive to a busy machine. `make test` allows them twice as much.
@@ -363,13 +372,14 @@ install: all
 	$(Q)test -e $(DESTDIR)/etc/lbd/lbd.json || install -m 640 lbd/package/lbd.json $(DESTDIR)/etc/lbd
 
 VERSION := $(shell sed -n 's/^.define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)
-DEB = $(O)/lbd_$(VERSION)_$(shell dpkg --print-architecture).deb
+# Where packages go, in place of those that are there.
+DEBS := $(O)
 
 run-deb: all
-	$(Q)rm -rf $(O)/deb
+	$(Q)rm -rf $(O)/deb $(DEBS)/lbd{,-dbgsym}_*.deb $(DEBS)/lbd_*.cdx.json
 	+$(Q)$(MAKE) --no-print-directory install DESTDIR=$(abspath $(O)/deb) PREFIX=/usr
-	$(call say,DEB,$(DEB))
-	$(Q)lbd/package/deb.sh $(O)/deb $(DEB)
+	$(call say,DEB,$(DEBS))
+	$(Q)lbd/package/deb.sh $(O)/deb $(O) $(DEBS)
 
 # A container image, by the Dockerfile; DEBIAN is the base of both its stages.
 IMAGE := lbd:$(VERSION)
@@ -408,6 +418,7 @@ help:
 		'make image         a container image, with podman, buildah or docker' \
 		'sudo make test-image  the image in a lab: three capabilities, a read-only root, and traffic' \
 		'sudo make test-kubernetes  the manifests of examples/07-kubernetes, by published schemas' \
+		'sudo make test-release  packages made elsewhere, later and by others are the same; the bill of materials' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make test-attacks  how many connections break under floods, forged SYNs, fail-over; 7 minutes' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
@@ -426,7 +437,7 @@ help:
 
 .PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-build test test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
-	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes image fuzz deb install \
+	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release image fuzz deb install \
 	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-test run-test-kernels \
 	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns

@@ -1,16 +1,20 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# How do installed files become a Debian package?
+# How do installed files become Debian packages?
 #
-#   deb.sh ROOT OUT.deb     ROOT: what `make install DESTDIR=ROOT PREFIX=/usr` made; it is changed
+#   deb.sh ROOT BUILD OUT     ROOT: what `make install DESTDIR=ROOT PREFIX=/usr` made of BUILD; it is changed
 #
-# The same sources and the same tools give the same package, byte for byte: nothing in it tells when, where or by
-# whom it was made. MAINTAINER="NAME <ADDRESS>" names who answers for it; DEB_VERSION overrides the version.
+# Into the folder OUT come lbd_VERSION_ARCHITECTURE.deb, lbd-dbgsym_VERSION_ARCHITECTURE.deb with the debug symbols, where
+# gdb finds them, and the bill of materials that the first has, lbd_VERSION_ARCHITECTURE.cdx.json.
+#
+# The same sources and the same tools give the same packages, byte for byte: nothing in them tells when, where or by
+# whom they were made. MAINTAINER="NAME <ADDRESS>" names who answers for them; DEB_VERSION overrides the version.
 set -eu
 shopt -s inherit_errexit
 
 root=$(realpath "$1")
-out=$(realpath "$2")
+build=$(realpath "$2")
+out=$(realpath "$3")
 cd "$(dirname "$0")/../.."
 version=${DEB_VERSION:-$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)}
 # A name under .invalid belongs to nobody, by RFC 2606.
@@ -19,10 +23,28 @@ architecture=$(dpkg --print-architecture)
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y lbd/api/version.h)}"
 export SOURCE_DATE_EPOCH LC_ALL=C
 umask 022
+programs=(usr/bin/lbctl usr/sbin/lbd usr/lib/lbd/lbd-simulate)
+symbols=$root.dbgsym
+ids=() # by which debuggers know what belongs together
+
+# Debug symbols go into a file of their own, named after the build id.
+split_symbols() {
+	local program id file
+	for program in "${programs[@]}"; do
+		id=$(readelf --notes "$root/$program" | sed -n 's/.*Build ID: //p')
+		file=$symbols/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug
+		ids+=("$id")
+		install -d -m 755 "${file%/*}"
+		objcopy --only-keep-debug --compress-debug-sections "$root/$program" "$file"
+		chmod 644 "$file"
+		strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root/$program"
+		objcopy --add-gnu-debuglink="$file" "$root/$program"
+	done
+}
 
 finish_files() {
 	local doc=$root/usr/share/doc/lbd
-	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root"/usr/{bin,sbin}/* "$root"/usr/lib/lbd/lbd-simulate
+	split_symbols
 	gzip -9n "$root"/usr/share/man/man*/*
 	install -d -m 755 "$doc"
 	install -m 644 README.md CHANGELOG.md docs/deploy.md docs/design.md docs/protocol.md docs/benchmark.md docs/benchmark-*.svg "$doc"
@@ -32,6 +54,8 @@ finish_files() {
 	sed "s/@VERSION@/$version/; s/@MAINTAINER@/$maintainer/; s/@DATE@/$(date -uRd "@$SOURCE_DATE_EPOCH")/" \
 		lbd/package/changelog | gzip -9n >"$doc/changelog.gz"
 	install -D -m 644 lbd/package/lintian-overrides "$root/usr/share/lintian/overrides/lbd"
+	lbd/package/sbom.sh "$root" "$build" "$architecture" "$version" "$maintainer" >"$doc/lbd.cdx.json"
+	install -m 644 "$doc/lbd.cdx.json" "$out/lbd_${version}_$architecture.cdx.json"
 }
 
 # dpkg-shlibdeps wants to stand in a source package.
@@ -44,20 +68,48 @@ depends() {
 	rm -r "$source"
 }
 
+# kib FOLDER
+kib() {
+	find "$1" -type f -printf '%s\n' | awk '{ n += int(($1 + 1023) / 1024) } END { print n }'
+}
+
+# control_file FOLDER FILE [SED]: with what is known only now
+control_file() {
+	sed "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@SIZE@/$size/; s/@MAINTAINER@/$maintainer/; ${3:-}" \
+		"lbd/package/$2" >"$1/DEBIAN/control"
+	(cd "$1" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$1/DEBIAN/md5sums"
+}
+
 control_files() {
 	local size needs
-	size=$(find "$root" -type f -printf '%s\n' | awk '{ n += int(($1 + 1023) / 1024) } END { print n }')
+	size=$(kib "$root")
 	install -d -m 755 "$root/DEBIAN" # by which dpkg-shlibdeps knows a package
 	needs=$(depends)
 	[ -n "$needs" ]
-	sed "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@SIZE@/$size/; s/@DEPENDS@/$needs/
-		s/@MAINTAINER@/$maintainer/" \
-		lbd/package/control >"$root/DEBIAN/control"
+	control_file "$root" control "s/@DEPENDS@/$needs/"
 	echo /etc/lbd/lbd.json >"$root/DEBIAN/conffiles"
-	(cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
 	install -m 755 lbd/package/postinst lbd/package/prerm lbd/package/postrm "$root/DEBIAN/"
 }
 
+# Of the same name, form and place as those that Debian's own tools make.
+symbol_files() {
+	local size
+	install -d -m 755 "$symbols/DEBIAN" "$symbols/usr/share/doc"
+	ln -s lbd "$symbols/usr/share/doc/lbd-dbgsym"
+	size=$(kib "$symbols")
+	control_file "$symbols" control-dbgsym "s/@IDS@/${ids[*]}/"
+}
+
+# package FOLDER NAME: dpkg-deb takes the times of files that are older than SOURCE_DATE_EPOCH
+package() {
+	find "$1" -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
+	dpkg-deb --root-owner-group -Zxz --threads-max=1 --build "$1" "$out/$2_${version}_$architecture.deb" >/dev/null
+}
+
+rm -rf "$symbols"
+mkdir -p "$out"
 finish_files
 control_files
-dpkg-deb --root-owner-group -Zxz --build "$root" "$out" >/dev/null
+symbol_files
+package "$root" lbd
+package "$symbols" lbd-dbgsym

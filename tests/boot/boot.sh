@@ -38,7 +38,7 @@ stop_vms() {
 
 # package NAME FOLDER [VERSION]: build/NAME.deb of the sources in FOLDER
 package() {
-	DEB_VERSION=${3:-} make -s -C "$2" O="$work/build-$1" DEB="$work/job/$1.deb" run-deb &&
+	DEB_VERSION=${3:-} make -s -C "$2" O="$work/build-$1" run-deb && mv "$work/build-$1"/lbd_*.deb "$work/job/$1.deb" &&
 		dpkg-deb -f "$work/job/$1.deb" Version >"$work/job/$1.version"
 }
 

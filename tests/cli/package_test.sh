@@ -38,9 +38,7 @@ BUILD=${O#"$PWD"/} # as in the dependency files
 # --- the package ---
 
 check "make deb makes a package" make -s O="$BUILD" deb || finish
-cp "$DEB" "$DIR/first.deb"
-make -s O="$BUILD" deb >"$DIR/log" 2>&1
-check "made twice, it is the same byte for byte" cmp "$DIR/first.deb" "$DEB"
+SYMBOLS=$O/lbd-dbgsym_${DEB##*/lbd_}
 
 check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./etc/lbd/lbd.json
 -rwxr-xr-x ./usr/bin/lbctl
@@ -60,6 +58,7 @@ check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./e
 -rw-r--r-- ./usr/share/doc/lbd/copyright
 -rw-r--r-- ./usr/share/doc/lbd/deploy.md
 -rw-r--r-- ./usr/share/doc/lbd/design.md
+-rw-r--r-- ./usr/share/doc/lbd/lbd.cdx.json
 -rw-r--r-- ./usr/share/doc/lbd/protocol.md
 -rw-r--r-- ./usr/share/lintian/overrides/lbd
 -rw-r--r-- ./usr/share/man/man5/lbd.json.5.gz
@@ -75,13 +74,13 @@ check_equal "it needs these libraries and passwd" \
 		sort -u | xargs)"
 
 if command -v lintian >/dev/null; then
-	check_equal "lintian finds nothing wrong with it" "" "$(lintian --allow-root "$DEB" 2>&1)"
+	check_equal "lintian finds nothing wrong with it" "" "$(lintian --allow-root "$DEB" "$SYMBOLS" 2>&1)"
 else
 	skip "lintian finds nothing wrong with it" "lintian"
 fi
-MAINTAINER="Some Body <some@body.invalid>" DEB_VERSION=0.0.9 make -s O="$BUILD" DEB="$DIR/other.deb" run-deb >"$DIR/log"
+MAINTAINER="Some Body <some@body.invalid>" DEB_VERSION=0.0.9 make -s O="$BUILD" DEBS="$DIR/other" run-deb >"$DIR/log"
 check_equal "its version and its maintainer can be given" "0.0.9 Some Body <some@body.invalid>" \
-	"$(dpkg-deb -f "$DIR/other.deb" Version Maintainer | sed 's/^[^:]*: //' | xargs)"
+	"$(dpkg-deb -f "$DIR"/other/lbd_*.deb Version Maintainer | sed 's/^[^:]*: //' | xargs)"
 
 # --- what the compiler and the linker were asked for ---
 
@@ -104,6 +103,41 @@ for program in bin/lbctl sbin/lbd; do
 	check "$program has PIE, RELRO, BIND_NOW, stack protector and FORTIFY_SOURCE" \
 		hardened "$DIR/files/usr/$program"
 done
+
+# --- debug symbols, bill of materials ---
+
+# symbols PROGRAM: a debugger that is told of the folder finds them by the build id
+symbols() {
+	gdb --batch --nx -iex "set debug-file-directory $DIR/symbols/usr/lib/debug" -ex 'info line main' \
+		"$DIR/files/usr/$1" | tee /dev/stderr | grep -q '^Line [0-9]* of "lb'
+}
+# libraries PROGRAM: what the loader loads is in the bill of materials, with the version that is installed
+libraries() {
+	local path owner versions=0
+	while read -r path; do
+		owner=$(dpkg-query -S "$path" 2>/dev/null || dpkg-query -S "/usr$path") || return
+		dpkg-query -W -f "\${Package} \${Version}\n" "${owner%%: *}" |
+			grep -Fx -f <(jq -r '.components[] | .name + " " + .version' "$BOM") || return
+		versions=$((versions + 1))
+	done < <(ldd "$DIR/files/usr/$1" | grep -oE '/[^ ]+')
+	[ "$versions" -gt 2 ]
+}
+hashes() {
+	(cd "$DIR/files" && jq -r '.metadata.component.components[] | select(.name | startswith("usr/")) |
+		.hashes[0].content + "  " + .name' "$BOM" | sha256sum --check --strict)
+}
+
+dpkg-deb -x "$SYMBOLS" "$DIR/symbols"
+BOM=$DIR/files/usr/share/doc/lbd/lbd.cdx.json
+for program in bin/lbctl sbin/lbd lib/lbd/lbd-simulate; do
+	check "gdb finds the symbols of $program" symbols $program
+	check "the libraries of $program are in the bill of materials" libraries $program
+done
+check "so are the hashes of what is installed" hashes
+check_equal "the programs in lbd, too" "$(cd "$O" && sha256sum bpf/{explain,lb,trace,tunnel}.bpf.o | sort)" \
+	"$(jq -r '.metadata.component.components[] | select(.name | startswith("bpf/")) | .hashes[0].content + "  " + .name' "$BOM" | sort)"
+check "what is linked statically is named" jq -e '[.components[].properties[] | select(.name == "lbd:static").value] |
+	index("Scrt1.o") and index("crtbeginS.o")' "$BOM"
 
 # --- a machine to install it on ---
 
