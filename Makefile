@@ -157,7 +157,7 @@ $(REPLAY): %_replay: %_fuzz.o $(O)/tests/fuzz/replay.o $(O)/lib/liblbd.a $(O)/li
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 
 # The program's own headers read packets where they lie, which need not be aligned.
-$(O)/tests/fuzz/parser_fuzz.o: CFLAGS += -fno-sanitize=alignment
+$(O)/tests/fuzz/parser_fuzz.o $(O)/lbd/simulate/explain.o: CFLAGS += -fno-sanitize=alignment -fno-strict-aliasing
 $(O)/fuzz/tests/fuzz/parser_fuzz.o: FUZZ_CFLAGS += -fno-sanitize=alignment
 
 -include $(shell find $(O) -name '*.d' 2>/dev/null)

@@ -7,7 +7,12 @@
 #include <bpf/bpf_helpers.h>
 #include "abi.h"
 
-const volatile struct lb_program_config config = {};
+/* Read-only data, which lbd sets before it loads; where the program runs in lbd's own memory, memory. */
+#ifndef LB_RODATA
+#define LB_RODATA const volatile
+#endif
+
+LB_RODATA struct lb_program_config config = {};
 volatile __u64 other_vips = 0; /* LB_OTHER_*; set by the lbd that has loaded this program */
 volatile __u64 flow_clock = 0; /* see flow_time in backend.h */
 

@@ -9,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../bpf/flow_word.h"
-#include "../api/clock.h"
 #include "datapath_private.h"
 
 #include "bpf/explain.skel.h"
@@ -247,33 +245,15 @@ static struct lb_flow_bucket read_bucket(const struct run *run)
 	return copy;
 }
 
-static uint64_t find_record(const struct explained *explained, const struct lb_flow_bucket *bucket)
-{
-	for (int i = 0; i < LB_FLOW_WAYS; i++)
-		if (bucket->word[i] && flow_word_tag(bucket->word[i]) == explained->way.tag)
-			return bucket->word[i];
-	return 0;
-}
-
-static bool asks_records(const struct lb_explained *way)
-{
-	return way->stage >= LB_EXPLAINED_SLOT &&
-	       (!lb_slot_is_settled(way->slot_word) || lb_slot_current(way->slot_word) == LB_NONE);
-}
-
-static void note_records(const struct run *run, const struct lb_flow_bucket *before)
+static void note_way(const struct run *run, const struct lb_flow_bucket *before)
 {
 	struct lb_flow_bucket after = *before;
-	struct explained *out = run->out;
 	const uint32_t zero = 0;
 
-	out->record = out->record_after = 0;
-	if (!asks_records(&out->way))
-		return;
 	bpf_map_lookup_elem(bpf_map__fd(run->datapath->explain->balancer->maps.flows), &zero,
 			    &after);
-	out->record = find_record(out, before);
-	out->record_after = find_record(out, &after);
+	explained_note(run->out, run->datapath->members.start, run->datapath->nexthops.start,
+		       before, &after);
 }
 
 static void note_counts(const struct run *run)
@@ -288,19 +268,6 @@ static void note_counts(const struct run *run)
 			out->verdict = i;
 	for (i = 0; i < LB_FLOW_COUNT_COUNT; i++)
 		out->flow_counts[i] = read_count(run->datapath, balancer->maps.flow_counts, i);
-	out->time = lb_clock_ns(CLOCK_MONOTONIC_COARSE) >> LB_FLOW_TIME_SHIFT & LB_FLOW_TIME_MASK;
-}
-
-static void note_way(const struct run *run)
-{
-	const struct lb_member *members = run->datapath->members.start;
-	const struct lb_nexthop *nexthops = run->datapath->nexthops.start;
-	struct explained *out = run->out;
-
-	if (out->way.stage >= LB_EXPLAINED_MEMBER)
-		out->member = members[out->way.member];
-	if (out->way.stage >= LB_EXPLAINED_NEXTHOP)
-		out->nexthop = nexthops[out->way.nexthop];
 }
 
 /* First what the frame is, then what there is on record of it, then its way by that. Counts are of
@@ -331,9 +298,8 @@ static int run_all(const struct run *run)
 				    bpf_program__fd(run->datapath->explain->balancer->progs.lb));
 	if (error)
 		return error;
-	note_records(run, &bucket);
 	note_counts(run);
-	note_way(run);
+	note_way(run, &bucket);
 	return 0;
 }
 

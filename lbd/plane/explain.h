@@ -40,4 +40,9 @@ struct explained {
 int datapath_explain(struct datapath *datapath, const void *frame, size_t length, uint32_t ifindex,
 		     struct explained *out, struct lb_err *err);
 
+/* Fills in what out->way leads to: records of the bucket before the run and after it, member, next hop, time. */
+void explained_note(struct explained *out, const struct lb_member *members,
+		    const struct lb_nexthop *nexthops, const struct lb_flow_bucket *before,
+		    const struct lb_flow_bucket *after);
+
 #endif

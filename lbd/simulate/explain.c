@@ -1,213 +1,209 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What would become of a frame? By the program's own headers for the hash and the slot words, without
- * the program: of plain TCP, UDP and SCTP packets, none of which has a record here. */
+/* What would become of a frame? The program's own sources say so, compiled for this machine, over the plane in
+ * memory. */
 #include "../plane/explain.h"
 
-#include <arpa/inet.h>
-#include <linux/if_ether.h>
-#include <netinet/in.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include "../../bpf/hash.h"
+#include "../api/clock.h"
 #include "simulate.h"
+#include "xdp_shim.h"
 
-#define IPV4_BYTES 20
-#define IPV6_BYTES 40
-#define GUE_BYTES 8
+#define LB_RODATA static
+#define send program_send /* the C library has one */
+#include "../../bpf/explain.bpf.c"
+#include "../../bpf/balance.h"
 
-/* --- the packet --- */
+#define INTERFACE 1 /* by which every next hop is reached (ways.c) */
 
-static uint16_t get16(const uint8_t *at)
+/* --- maps --- */
+
+/* What the program writes: for each run by itself. */
+static struct {
+	struct lb_flow_bucket bucket;
+	uint64_t verdicts[LB_VERDICT_COUNT], flow_counts[LB_FLOW_COUNT_COUNT];
+	struct lb_counter counter, vip_counter;
+	struct lb_budget budget;
+	struct lb_limit_state limits[LB_LIMIT_COUNT];
+	struct lb_scratch scratch;
+	struct lb_explained explained;
+} own;
+
+/* Every line is empty, and says that entries may stand elsewhere: so the hash maps are asked. */
+static struct lb_index4_line line4 = {.way[0].key = LB_INDEX_MORE};
+static struct lb_index6_line line6 = {.way[0].key = LB_INDEX_MORE};
+static struct lb_wide wide_now;
+
+/* `bytes` of an element; 0: every index leads to the one there is. Numbers are in bounds, being lbd's own. */
+static void *look_up_array(const void *map, uint32_t index)
 {
-	return (uint16_t)(at[0] << 8 | at[1]);
+	const struct plane plane = datapath_plane(simulated_datapath());
+	const struct {
+		const void *map;
+		void *start;
+		size_t bytes;
+	} arrays[] = {
+		{&index4, &line4, 0},
+		{&index6, &line6, 0},
+		{&slots, plane.slots, sizeof(struct lb_slot_line)},
+		{&vip_pools, plane.vip_pools, sizeof(*plane.vip_pools)},
+		{&members, plane.members, sizeof(*plane.members)},
+		{&nexthops, plane.nexthops, sizeof(*plane.nexthops)},
+		{&tuning, plane.tuning, 0},
+		{&counters, &own.counter, 0},
+		{&vip_counters, &own.vip_counter, 0},
+		{&verdicts, own.verdicts, sizeof(*own.verdicts)},
+		{&flows, &own.bucket, 0},
+		{&flow_counts, own.flow_counts, sizeof(*own.flow_counts)},
+		{&budget, &own.budget, 0},
+		{&limits, own.limits, sizeof(*own.limits)},
+		{&scratch, &own.scratch, 0},
+		{&explained, &own.explained, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(arrays) / sizeof(*arrays); i++)
+		if (arrays[i].map == map)
+			return (uint8_t *)arrays[i].start + index * arrays[i].bytes;
+	return NULL;
 }
 
-static bool read_ip(const uint8_t *ip, size_t length, struct packet *out)
+static void *look_up_wide(uint32_t number)
 {
-	if (length >= IPV4_BYTES && ip[0] == 0x45 && !(get16(ip + 6) & 0x3fff)) {
-		out->family = 4;
-		out->protocol = ip[9];
-		out->length = get16(ip + 2);
-		out->l4 = ETH_HLEN + IPV4_BYTES;
-		memcpy(out->source, ip + 12, 4);
-		memcpy(out->destination, ip + 16, 4);
-		return true;
-	}
-	if (length < IPV6_BYTES || ip[0] >> 4 != 6)
-		return false;
-	out->family = 6;
-	out->protocol = ip[6];
-	out->length = get16(ip + 4) + IPV6_BYTES;
-	out->l4 = ETH_HLEN + IPV6_BYTES;
-	memcpy(out->source, ip + 8, 16);
-	memcpy(out->destination, ip + 24, 16);
-	return true;
+	const struct simulated_entry *entry = simulated_wide(simulated_datapath(), number);
+
+	if (!entry)
+		return NULL;
+	wide_now = (struct lb_wide){
+		.place = lb_place(entry->value.number, entry->value.slots_start,
+				  entry->value.slots_size),
+		.flags = entry->value.flags & LB_VIP_INDEXED,
+	};
+	return &wide_now;
 }
 
-static bool read_packet(const uint8_t *frame, size_t length, struct packet *out)
+static void *look_up_vip(uint8_t family, const void *address, __be16 port, uint8_t protocol)
 {
-	const uint16_t type = get16(frame + 12);
-	const uint8_t *l4;
-
-	*out = (struct packet){.l3 = ETH_HLEN, .fault = LB_NEXT};
-	if ((type != ETH_P_IP && type != ETH_P_IPV6) ||
-	    !read_ip(frame + ETH_HLEN, length - ETH_HLEN, out))
-		return false;
-	l4 = frame + out->l4;
-	if ((out->protocol != IPPROTO_TCP && out->protocol != IPPROTO_UDP &&
-	     out->protocol != IPPROTO_SCTP) ||
-	    length < out->l4 + (out->protocol == IPPROTO_UDP ? 8u : 14u))
-		return false;
-	out->has_ports = 1;
-	memcpy(&out->ports, l4, sizeof(out->ports));
-	if (out->protocol == IPPROTO_TCP)
-		out->tcp_flags = l4[13];
-	else if (out->protocol == IPPROTO_SCTP && l4[12] == 1)
-		out->tcp_flags = TCP_SYN;
-	return true;
-}
-
-static const struct lb_vip_value *find_vip(const struct datapath *datapath,
-					   const struct packet *packet)
-{
-	struct lb_endpoint endpoint = {.address.family = packet->family,
-				       .protocol = packet->protocol,
-				       .port = ntohs(packet_dport(packet))};
+	struct lb_endpoint endpoint = {
+		.address.family = family, .port = bpf_ntohs(port), .protocol = protocol};
 	const struct simulated_entry *entry;
 
-	memcpy(endpoint.address.bytes, packet->destination, packet->family == 4 ? 4 : 16);
-	entry = simulated_find(datapath, &endpoint);
-	return entry ? &entry->value : NULL;
+	memcpy(endpoint.address.bytes, address, family == 4 ? 4 : 16);
+	entry = simulated_entry(simulated_datapath(), &endpoint);
+	return entry ? (void *)&entry->value : NULL;
 }
 
-/* --- its way --- */
-
-static uint64_t hash_of(const struct packet *packet, uint32_t flags)
+static void *look_up_parts(uint8_t family, const void *address, uint8_t protocol)
 {
-	const struct lb_hash_flow flow = {
-		.source = {packet->source[0], packet->source[1]},
-		.destination = {packet->destination[0], packet->destination[1]},
-		.ports = packet->ports,
-		.protocol = packet->protocol,
-		.family = packet->family,
+	struct lb_endpoint endpoint = {.address.family = family, .protocol = protocol};
+
+	memcpy(endpoint.address.bytes, address, family == 4 ? 4 : 16);
+	return (void *)simulated_parts(simulated_datapath(), &endpoint);
+}
+
+/* No fragment is on record. */
+static void *shim_look_up(const void *map, const void *key)
+{
+	const struct lb_vip4_key *vip4 = key;
+	const struct lb_vip6_key *vip6 = key;
+	const struct lb_parts4_key *part4 = key;
+	const struct lb_parts6_key *part6 = key;
+
+	if (map == &vips4)
+		return look_up_vip(4, &vip4->address, vip4->port, vip4->protocol);
+	if (map == &vips6)
+		return look_up_vip(6, vip6->address, vip6->port, vip6->protocol);
+	if (map == &parts4)
+		return look_up_parts(4, &part4->address, part4->protocol);
+	if (map == &parts6)
+		return look_up_parts(6, part6->address, part6->protocol);
+	if (map == &fragments)
+		return NULL;
+	return map == &wide ? look_up_wide(*(const uint32_t *)key)
+			    : look_up_array(map, *(const uint32_t *)key);
+}
+
+static long shim_update(const void *map, const void *key, const void *value)
+{
+	(void)map;
+	(void)key;
+	(void)value;
+	return 0;
+}
+
+/* --- a run --- */
+
+/* As after a second without a packet. */
+static void prepare(void)
+{
+	shim_now_ns = lb_clock_ns(CLOCK_MONOTONIC_COARSE);
+	memset(&own, 0, sizeof(own));
+	for (int i = 0; i < LB_LIMIT_COUNT; i++)
+		own.limits[i] = (struct lb_limit_state){shim_now_ns, LIMIT_BURST_NS};
+	other_vips = simulated_other_vips(simulated_datapath());
+}
+
+static void configure(void)
+{
+	const struct config *from = simulated_config();
+
+	config = (struct lb_program_config){
+		.seed = {from->seed[0], from->seed[1]},
+		.flow_buckets = 1,
+		.answer_rate = from->answer_rate,
+		.index_lines = LB_INDEX_REACH,
 	};
-	const uint64_t *seed = simulated_config()->seed;
-	const volatile __u64 key[2] = {seed[0], seed[1]};
-
-	return lb_hash_flow(key, &flow, flags);
 }
 
-static void choose_slot(const struct plane *plane, const struct lb_vip_value *vip,
-			struct lb_explained *way)
+static struct xdp_md take_frame(uint8_t *room, const void *frame, size_t length, uint32_t ifindex)
 {
-	way->vip = vip->number;
-	way->slots_start = vip->slots_start;
-	way->slots_size = vip->slots_size;
-	way->vip_flags = vip->flags;
-	way->hash = hash_of(&way->packet, vip->flags);
-	way->slot = lb_hash_slot(way->hash, vip->slots_size);
-	way->slot_word = plane->slots[vip->slots_start + way->slot];
-	way->stage = LB_EXPLAINED_SLOT;
+	uint8_t *at = room + SHIM_HEADROOM;
+
+	memcpy(at, frame, length);
+	return (struct xdp_md){
+		.data = (uintptr_t)at,
+		.data_end = (uintptr_t)at + length,
+		.frame = at,
+		.length = length,
+		.ingress_ifindex = ifindex ? ifindex : INTERFACE,
+		.headroom = SHIM_HEADROOM,
+	};
 }
 
-/* Without a record: who opens a flow goes to the new owner, others to the one before. */
-static uint16_t choose_member(const struct lb_explained *way)
+static void note(const struct xdp_md *ctx, struct explained *out)
 {
-	const uint16_t previous = lb_slot_previous(way->slot_word);
-	const bool opens = (way->packet.tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+	static const struct lb_flow_bucket before; /* no flow is on record */
+	const struct plane plane = datapath_plane(simulated_datapath());
 
-	if (previous == LB_NONE || opens)
-		return lb_slot_current(way->slot_word);
-	return previous;
+	for (uint32_t i = 0; i < LB_VERDICT_COUNT; i++)
+		if (own.verdicts[i])
+			out->verdict = i;
+	memcpy(out->flow_counts, own.flow_counts, sizeof(out->flow_counts));
+	explained_note(out, plane.members, plane.nexthops, &before, &own.bucket);
+	out->length = ctx->length;
+	memcpy(out->frame, ctx->frame, ctx->length);
 }
 
-/* --- what leaves --- */
-
-static uint32_t outer_bytes(uint32_t flags)
-{
-	return (flags & LB_MEMBER_OUTER6 ? IPV6_BYTES : IPV4_BYTES) +
-	       (flags & LB_MEMBER_GUE ? GUE_BYTES : 0);
-}
-
-static void put16(uint8_t *at, uint32_t value)
-{
-	at[0] = (uint8_t)(value >> 8);
-	at[1] = (uint8_t)value;
-}
-
-/* Ethernet and IP as the program writes them, but for checksums, ports and what the hash fills in. */
-static void wrap(const uint8_t *frame, size_t length, struct explained *out)
-{
-	const struct lb_member *member = &out->member;
-	const uint32_t outer = outer_bytes(member->flags);
-	uint8_t *ip = out->frame + ETH_HLEN;
-	const uint8_t inner = out->way.packet.family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	const uint8_t protocol = member->flags & LB_MEMBER_GUE ? IPPROTO_UDP : inner;
-
-	memset(out->frame, 0, ETH_HLEN + outer);
-	memcpy(out->frame, out->nexthop.dst_mac, 6);
-	memcpy(out->frame + 6, out->nexthop.src_mac, 6);
-	memcpy(ip + outer, frame + ETH_HLEN, length - ETH_HLEN);
-	if (member->flags & LB_MEMBER_OUTER6) {
-		put16(out->frame + 12, ETH_P_IPV6);
-		ip[0] = 0x60;
-		put16(ip + 4, out->way.packet.length + outer - IPV6_BYTES);
-		ip[6] = protocol;
-		ip[7] = 64;
-		memcpy(ip + 8, member->saddr, 16);
-		memcpy(ip + 24, member->daddr, 16);
-	} else {
-		put16(out->frame + 12, ETH_P_IP);
-		ip[0] = 0x45;
-		put16(ip + 2, out->way.packet.length + outer);
-		ip[6] = 0x40;
-		ip[8] = 64;
-		ip[9] = protocol;
-		memcpy(ip + 12, member->saddr, 4);
-		memcpy(ip + 16, member->daddr, 4);
-	}
-	out->length = length + outer;
-}
-
-static uint32_t go_on(const struct plane *plane, const uint8_t *frame, size_t length,
-		      struct explained *out)
-{
-	const uint16_t number = choose_member(&out->way);
-
-	if (number == LB_NONE)
-		return LB_DROP_NO_BACKEND;
-	out->way.member = number;
-	out->member = plane->members[number];
-	out->way.nexthop = out->member.path[0];
-	out->nexthop = plane->nexthops[out->way.nexthop];
-	out->way.stage = LB_EXPLAINED_NEXTHOP;
-	if (out->way.packet.length + outer_bytes(out->member.flags) > out->nexthop.mtu)
-		return LB_TX_TOO_BIG;
-	wrap(frame, length, out);
-	return LB_TX;
-}
-
+/* First what each stage finds, then what becomes of the frame. */
 int datapath_explain(struct datapath *datapath, const void *frame, size_t length, uint32_t ifindex,
 		     struct explained *out, struct lb_err *err)
 {
-	const struct plane plane = datapath_plane(datapath);
-	const struct lb_vip_value *vip;
+	uint8_t *room = malloc(SHIM_HEADROOM + length);
+	struct xdp_md ctx;
 
-	(void)ifindex;
+	if (!room)
+		return lb_err_no_memory(err);
 	memset(out, 0, sizeof(*out) - sizeof(out->frame));
-	if (!read_packet(frame, length, &out->way.packet))
-		return lb_err_set(err, LB_ERR_REFUSED, "",
-				  "in a simulation only TCP, UDP and SCTP packets are explained, "
-				  "without options, fragments and VLAN tags");
-	out->way.stage = LB_EXPLAINED_READ;
-	out->length = length;
-	memcpy(out->frame, frame, length);
-	vip = find_vip(datapath, &out->way.packet);
-	if (!vip) {
-		out->verdict = LB_PASS_NOT_VIP;
-		return 0;
-	}
-	choose_slot(&plane, vip, &out->way);
-	out->verdict = go_on(&plane, frame, length, out);
+	(void)datapath; /* simulated_datapath() */
+	configure();
+	prepare();
+	ctx = take_frame(room, frame, length, ifindex);
+	explain(&ctx); /* may answer an echo request in its place */
+	out->way = own.explained;
+	prepare();
+	ctx = take_frame(room, frame, length, ifindex);
+	balance_packet(&ctx);
+	note(&ctx, out);
+	free(room);
 	return 0;
 }

@@ -9,11 +9,13 @@
 #include "../plane/datapath.h"
 #include "../plane/numbers.h"
 #include "../plane/trace.h"
+#include "../plane/wide.h"
 
 struct datapath {
 	struct plane plane;
 	struct simulated_entry *entries;
 	size_t entry_count, entry_room;
+	struct wide_table *wide;
 	struct lb_counter *counters, *vip_counters;
 	uint64_t verdicts[LB_VERDICT_COUNT];
 	uint64_t bytes;
@@ -55,6 +57,9 @@ static int vip_set(struct datapath *datapath, const struct lb_endpoint *endpoint
 	if (!entry)
 		entry = &datapath->entries[datapath->entry_count++];
 	*entry = (struct simulated_entry){.endpoint = *endpoint, .value = *value};
+	if (lb_endpoint_is_wide(endpoint) &&
+	    wide_table_set(datapath->wide, endpoint, value->number))
+		return lb_err_no_memory(err);
 	return 0;
 }
 
@@ -64,6 +69,8 @@ static int vip_del(struct datapath *datapath, const struct lb_endpoint *endpoint
 	struct simulated_entry *entry = find(datapath, endpoint);
 
 	(void)err;
+	if (lb_endpoint_is_wide(endpoint))
+		wide_table_del(datapath->wide, endpoint);
 	if (entry)
 		*entry = datapath->entries[--datapath->entry_count];
 	return 0;
@@ -91,19 +98,85 @@ const struct simulated_entry *simulated_vip(const struct datapath *datapath, siz
 	return NULL;
 }
 
-const struct simulated_entry *simulated_find(const struct datapath *datapath,
-					     const struct lb_endpoint *endpoint)
+const struct simulated_entry *simulated_entry(const struct datapath *datapath,
+					      const struct lb_endpoint *endpoint)
 {
-	const struct simulated_entry *best = NULL;
+	return find(datapath, endpoint);
+}
 
+/* --- wide VIPs --- */
+
+uint64_t simulated_other_vips(const struct datapath *datapath)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < datapath->entry_count; i++) {
+		const struct lb_endpoint *endpoint = &datapath->entries[i].endpoint;
+
+		if (endpoint->host_bits)
+			sum += LB_OTHER_PREFIX;
+		else if (lb_endpoint_is_wide(endpoint))
+			sum += LB_OTHER_RANGE;
+		else if (!endpoint->port && is_own(&datapath->entries[i]))
+			sum += LB_OTHER_PORT0;
+	}
+	return sum;
+}
+
+const struct simulated_entry *simulated_wide(const struct datapath *datapath, uint32_t number)
+{
 	for (size_t i = 0; i < datapath->entry_count; i++) {
 		const struct simulated_entry *entry = &datapath->entries[i];
 
-		if (is_own(entry) && lb_endpoint_covers(&entry->endpoint, endpoint) &&
-		    (!best || lb_endpoint_is_narrower(&entry->endpoint, &best->endpoint)))
-			best = entry;
+		if (entry->value.number == number && entry->endpoint.protocol &&
+		    lb_endpoint_is_wide(&entry->endpoint))
+			return entry;
+	}
+	return NULL;
+}
+
+static bool is_longer(const struct lb_endpoint *prefix, const struct lb_endpoint *than)
+{
+	return !than || prefix->host_bits < than->host_bits;
+}
+
+static const struct lb_endpoint *longest_prefix(const struct datapath *datapath,
+						const struct lb_endpoint *endpoint)
+{
+	const struct lb_prefix inner = lb_endpoint_prefix(endpoint);
+	const struct lb_endpoint *best = NULL;
+
+	for (size_t i = 0; i < datapath->entry_count; i++) {
+		const struct lb_endpoint *other = &datapath->entries[i].endpoint;
+		const struct lb_prefix outer = lb_endpoint_prefix(other);
+
+		if (other->protocol == endpoint->protocol && lb_endpoint_is_wide(other) &&
+		    is_longer(other, best) && lb_prefix_covers(&outer, &inner))
+			best = other;
 	}
 	return best;
+}
+
+static int take_parts(void *user, const struct lb_endpoint *prefix, const struct lb_parts *parts)
+{
+	struct lb_parts *to = user;
+
+	(void)prefix;
+	if (!parts)
+		return 0;
+	*to = *parts;
+	return 1;
+}
+
+const struct lb_parts *simulated_parts(const struct datapath *datapath,
+				       const struct lb_endpoint *endpoint)
+{
+	static struct lb_parts parts;
+	const struct lb_endpoint *prefix = longest_prefix(datapath, endpoint);
+
+	if (!prefix || !wide_table_each(datapath->wide, prefix, take_parts, &parts))
+		return NULL;
+	return &parts;
 }
 
 /* --- counters --- */
@@ -201,8 +274,10 @@ static bool make_tables(struct datapath *datapath, const struct datapath_options
 	plane->flows = take(datapath, plane->bucket_count, sizeof(*plane->flows), 0);
 	datapath->counters = take(datapath, options->members, sizeof(*datapath->counters), 0);
 	datapath->vip_counters = take(datapath, vips, sizeof(*datapath->vip_counters), 0);
+	datapath->wide = wide_table_new();
 	return plane->slots && plane->vip_pools && plane->members && plane->nexthops &&
-	       plane->tuning && plane->flows && datapath->counters && datapath->vip_counters;
+	       plane->tuning && plane->flows && datapath->counters && datapath->vip_counters &&
+	       datapath->wide;
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **out, struct lb_err *err)
@@ -240,6 +315,7 @@ void datapath_close(struct datapath *datapath)
 	free(datapath->plane.flows);
 	free(datapath->counters);
 	free(datapath->vip_counters);
+	wide_table_free(datapath->wide);
 	free(datapath->entries);
 	free(datapath);
 }

@@ -26,9 +26,16 @@ struct simulated_entry {
 	struct lb_vip_value value;
 };
 const struct simulated_entry *simulated_vip(const struct datapath *datapath, size_t place);
-/* The VIP that a packet is for, or NULL. */
-const struct simulated_entry *simulated_find(const struct datapath *datapath,
-					     const struct lb_endpoint *endpoint);
+/* The entry of just this endpoint, or NULL. */
+const struct simulated_entry *simulated_entry(const struct datapath *datapath,
+					      const struct lb_endpoint *endpoint);
+/* What the map "other_vips" would count. */
+uint64_t simulated_other_vips(const struct datapath *datapath);
+/* Of wide VIPs (bpf/abi.h): one by its number; and the parts of the longest prefix that the endpoint, an
+ * address with a protocol, is of. NULL: there is none. */
+const struct simulated_entry *simulated_wide(const struct datapath *datapath, uint32_t number);
+const struct lb_parts *simulated_parts(const struct datapath *datapath,
+				       const struct lb_endpoint *endpoint);
 /* One packet of so many bytes for the VIP, with this hash, has come. */
 void simulated_count(struct datapath *datapath, const struct lb_vip_value *vip, uint64_t hash,
 		     uint32_t bytes);

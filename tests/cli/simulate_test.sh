@@ -118,6 +118,10 @@ refuses() { # MESSAGE WORDS…
 	[ "$status" = 1 ] && grep -qF -- "$1" said
 }
 check "what breaks connections wants --force" refuses "--force" backend del web 10.0.0.12
+says() { # PATTERN WORDS…
+	on_trial "${@:2}" 2>/dev/null | tee said
+	grep -qE -- "$1" said
+}
 # Each slot of one table is each of another, however many those are. Only a VIP that has had packets has flows.
 whole() {
 	[ "$(on_trial --json vip set mover --pool small --dry-run | jq '.vips[0].moved | .slots, .percent' | paste -sd' ')" = "251 100" ]
@@ -140,8 +144,7 @@ wide_are_found() {
 }
 check "a packet is for the most specific VIP, prefixes and ranges too" wide_are_found
 check "a probe is refused" refuses "this lbd simulates, and sends nothing" backend probe web 10.0.0.11
-check "a packet that only the program can judge is refused" refuses "in a simulation only TCP, UDP and SCTP" \
-	explain 198.51.100.7 192.0.2.10
+check "an echo request to a VIP is answered" says '^verdict  tx_echo' explain 198.51.100.7 192.0.2.10
 stop
 ended() { ! kill -0 "$PID"; }
 check "it ends, and leaves nothing" wait_for 5 ended

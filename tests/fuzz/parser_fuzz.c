@@ -7,7 +7,7 @@
  * frame. `packet_test --corpus FOLDER` writes one of each row.
  */
 #include <arpa/inet.h>
-#include "xdp_shim.h"
+#include "../../lbd/simulate/xdp_shim.h"
 
 #include "../../bpf/maps.h"
 #include "../../bpf/packet.h"
@@ -291,7 +291,7 @@ static void one_frame(const uint8_t *bytes, uint32_t length, uint32_t beyond)
 	FUZZ_CHECK(frame && buffer);
 	memcpy(frame, bytes, length);
 	memcpy(buffer, bytes, first);
-	ctx = (struct xdp_md){(uintptr_t)buffer, (uintptr_t)buffer + first, frame, length};
+	ctx = (struct xdp_md){(uintptr_t)buffer, (uintptr_t)buffer + first, frame, length, 0, 0};
 	check_plain(&ctx);
 	verdict = stages(&ctx, &packet, &vip);
 	check(&ctx, verdict, &packet, &vip);
