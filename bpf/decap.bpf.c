@@ -18,25 +18,16 @@
  * forwards inner packets to other hosts.
  *
  * Whatever is not a tunnel packet, or not a sound one, goes to the stack untouched. So do outer
- * fragments, outer headers with options or extensions, GUE of variant 0 or with a UDP checksum: lbd
- * never sends those. And so, uncounted, does a frame whose headers are not in its first buffer: a
- * card that hands over such frames (mlx5 with a striding receive queue at a jumbo MTU) needs
- * "ethtool --set-priv-flags DEV rx_striding_rq off" for this program.
+ * fragments, outer headers with options or extensions, GUE with a UDP checksum: lbd never sends
+ * those. So does GUE of variant 0, but for packets with a list of backends (second.h) that come from
+ * second_sources and are for this one. And so, uncounted, does a frame whose headers are not in its
+ * first buffer: a card that hands over such frames (mlx5 with a striding receive queue at a jumbo
+ * MTU) needs "ethtool --set-priv-flags DEV rx_striding_rq off" for this program.
  */
-#include <stdbool.h>
-#include <linux/bpf.h>
-#include <linux/if_ether.h>
-#include <linux/in.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
-#include <linux/udp.h>
-#include <bpf/bpf_endian.h>
-#include <bpf/bpf_helpers.h>
-#include "bounds.h"
+#define SECOND_CONTEXT struct xdp_md
+#define SECOND_LOAD bpf_xdp_load_bytes
 
-#define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
-#define GUE_PORT 6080      /* LB_GUE_PORT of abi.h */
-#define OUTER_MASK 63      /* covers the longest outer header: IPv6 and UDP, 48 bytes */
+#include "second.h"
 
 /* Packets, one count each; read with `bpftool map dump name decap_stats`. */
 struct decap_stats {
@@ -82,107 +73,6 @@ struct {
 	__type(value, struct decap_source);
 } decap_destinations SEC(".maps");
 
-enum outcome {
-	NOT_A_TUNNEL,
-	DECAPSULATED,
-	MALFORMED,
-	OTHER_SOURCE,
-	OTHER_DESTINATION,
-	ECN_DROPPED,
-	SOUND
-};
-
-/* What the outer header said. */
-struct outer {
-	__u32 header;  /* bytes to take off; 0: not a tunnel packet */
-	__u32 payload; /* bytes behind it */
-	__be32 source[4];
-	__be32 destination[4];
-	__u8 family;   /* 4 or 6 */
-	__u8 protocol; /* IPPROTO_IPIP or IPPROTO_IPV6; IPPROTO_UDP while GUE is not looked at */
-	__u8 ecn;
-	bool gue;
-};
-
-/* GUE variant 1 (draft-ietf-intarea-gue-09 section 6): the first nibble after the UDP header is the
- * version of an IP packet that begins there. */
-static __always_inline bool is_gue(struct udphdr *udp, void *end)
-{
-	__u8 *inner = (void *)(udp + 1);
-
-	return (void *)(inner + 1) <= end && udp->dest == bpf_htons(GUE_PORT) && !udp->check &&
-	       (*inner >> 4 == 4 || *inner >> 4 == 6);
-}
-
-/* `next`: what follows the outer IP header. */
-static __always_inline bool is_tunnel(__u8 protocol, void *next, void *end)
-{
-	if (protocol == IPPROTO_UDP)
-		return is_gue(next, end);
-	return protocol == IPPROTO_IPIP || protocol == IPPROTO_IPV6;
-}
-
-static __always_inline enum outcome parse_outer4(void *at, void *end, __u32 length,
-						 struct outer *out)
-{
-	struct iphdr *ip = at;
-	__u32 total;
-
-	if ((void *)(ip + 1) > end || ip->ihl != 5 || !is_tunnel(ip->protocol, ip + 1, end) ||
-	    ip->frag_off & bpf_htons(IP_FRAGMENT))
-		return NOT_A_TUNNEL;
-	total = bpf_ntohs(ip->tot_len);
-	if (ip->version != 4 || total < sizeof(*ip) || total > length)
-		return MALFORMED;
-	out->family = 4;
-	out->header = sizeof(*ip);
-	out->payload = total - sizeof(*ip);
-	out->source[3] = ip->saddr;
-	out->destination[3] = ip->daddr;
-	out->protocol = ip->protocol;
-	out->ecn = ip->tos & 3;
-	return SOUND;
-}
-
-static __always_inline enum outcome parse_outer6(void *at, void *end, __u32 length,
-						 struct outer *out)
-{
-	struct ipv6hdr *ip = at;
-	__u32 payload;
-
-	if ((void *)(ip + 1) > end || !is_tunnel(ip->nexthdr, ip + 1, end))
-		return NOT_A_TUNNEL;
-	payload = bpf_ntohs(ip->payload_len);
-	if (ip->version != 6 || sizeof(*ip) + payload > length)
-		return MALFORMED;
-	out->family = 6;
-	out->header = sizeof(*ip);
-	out->payload = payload;
-	__builtin_memcpy(out->source, &ip->saddr, sizeof(out->source));
-	__builtin_memcpy(out->destination, &ip->daddr, sizeof(out->destination));
-	out->protocol = ip->nexthdr;
-	out->ecn = ip->flow_lbl[0] >> 4 & 3;
-	return SOUND;
-}
-
-static __always_inline enum outcome parse_gue(void *at, void *end, struct outer *out)
-{
-	struct udphdr *udp = at;
-	__u8 *inner = (void *)(udp + 1);
-	__u32 length;
-
-	if ((void *)(inner + 1) > end)
-		return NOT_A_TUNNEL;
-	length = bpf_ntohs(udp->len);
-	if (length < sizeof(*udp) || length > out->payload)
-		return MALFORMED;
-	out->header += sizeof(*udp);
-	out->payload = length - sizeof(*udp);
-	out->protocol = *inner >> 4 == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	out->gue = true;
-	return SOUND;
-}
-
 static __always_inline bool is_among(const __be32 address[4], const struct decap_source *those)
 {
 	__be32 differ = 0;
@@ -200,26 +90,6 @@ static __always_inline bool source_is_believed(const struct outer *outer)
 	return sources && is_among(outer->source, sources);
 }
 
-/* An address of this host, or one that no route leads to, is not forwarded (NOT_FWDED). */
-static __always_inline bool is_forwarded(struct xdp_md *ctx, const struct outer *outer)
-{
-	struct bpf_fib_lookup fib = {.ifindex = ctx->ingress_ifindex};
-	long result;
-
-	if (outer->family == 4) {
-		fib.family = 2; /* AF_INET */
-		fib.ipv4_src = outer->source[3];
-		fib.ipv4_dst = outer->destination[3];
-	} else {
-		fib.family = 10; /* AF_INET6 */
-		__builtin_memcpy(fib.ipv6_src, outer->source, sizeof(fib.ipv6_src));
-		__builtin_memcpy(fib.ipv6_dst, outer->destination, sizeof(fib.ipv6_dst));
-	}
-	result = bpf_fib_lookup(ctx, &fib, sizeof(fib), 0);
-	return result >= 0 && result != BPF_FIB_LKUP_RET_NOT_FWDED &&
-	       result != BPF_FIB_LKUP_RET_FWD_DISABLED;
-}
-
 static __always_inline bool destination_is_own(struct xdp_md *ctx, const struct outer *outer)
 {
 	__u32 key = outer->family == 6;
@@ -227,7 +97,7 @@ static __always_inline bool destination_is_own(struct xdp_md *ctx, const struct 
 
 	if (own && (own->mask[0] | own->mask[1] | own->mask[2] | own->mask[3]))
 		return is_among(outer->destination, own);
-	return !is_forwarded(ctx, outer);
+	return !is_forwarded(ctx, ctx->ingress_ifindex, outer);
 }
 
 /* RFC 6040 section 4.2: what the inner ECN field becomes; -1: drop the packet. */
@@ -308,36 +178,46 @@ static __always_inline enum outcome strip(struct xdp_md *ctx, const struct outer
 	return DECAPSULATED;
 }
 
-static __always_inline enum outcome parse_outer(struct xdp_md *ctx, void *end, struct outer *outer)
+static __always_inline enum outcome parse(struct xdp_md *ctx, void *end, struct outer *outer)
 {
 	struct ethhdr *eth = (void *)(long)ctx->data;
 	__u32 length = bpf_xdp_get_buff_len(ctx) - sizeof(*eth);
-	enum outcome outcome = NOT_A_TUNNEL;
 
 	if ((void *)(eth + 1) > end || eth->h_dest[0] & 1) /* every host gets a frame to a group */
 		return NOT_A_TUNNEL;
-	if (eth->h_proto == bpf_htons(ETH_P_IP))
-		outcome = parse_outer4(eth + 1, end, length, outer);
-	else if (eth->h_proto == bpf_htons(ETH_P_IPV6))
-		outcome = parse_outer6(eth + 1, end, length, outer);
-	if (outcome != SOUND || outer->protocol != IPPROTO_UDP)
-		return outcome;
-	return parse_gue(bounds_at(eth + 1, outer->header, OUTER_MASK), end, outer);
+	return parse_outer(eth + 1, end, eth->h_proto, length, outer);
+}
+
+/* What is to be passed on, and what is not believed, is left to TC, and to be counted there. */
+static __always_inline bool list_is_accepted(struct xdp_md *ctx, const struct outer *outer)
+{
+	enum second result = second_choose(ctx, outer);
+
+	if (result == SECOND_PASSED_ON || result == SECOND_MALFORMED)
+		return false;
+	second_count(result);
+	return true;
 }
 
 static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer *outer)
 {
-	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end, *inner;
-	enum outcome outcome = parse_outer(ctx, end, outer);
+	void *end = (void *)(long)ctx->data_end;
+	enum outcome outcome = parse(ctx, end, outer);
+	void *inner;
 
 	if (outcome != SOUND)
 		return outcome;
-	if (!source_is_believed(outer))
+	if (outer->list && !second_is_believed(outer))
+		return NOT_A_TUNNEL;
+	if (!outer->list && !source_is_believed(outer))
 		return OTHER_SOURCE;
 	if (!destination_is_own(ctx, outer))
 		return OTHER_DESTINATION;
+	if (outer->list && !list_is_accepted(ctx, outer))
+		return NOT_A_TUNNEL;
 
-	inner = bounds_at(data + sizeof(struct ethhdr), outer->header, OUTER_MASK);
+	inner = bounds_at((void *)(long)ctx->data + ETH_HLEN, outer->header, OUTER_MASK);
+	end = (void *)(long)ctx->data_end;
 	if (outer->protocol == IPPROTO_IPIP)
 		outcome = ready_inner4(inner, end, outer);
 	else

@@ -14,7 +14,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 printf '%-22s %14s %13s %12s\n' program verified_insns xlated_bytes jited_bytes
-"$build/tests/vm/program_tool" "$build"/bpf/{decap,tunnel}.bpf.o > "$work/sizes"
+"$build/tests/vm/program_tool" "$build"/bpf/{decap,second,tunnel}.bpf.o > "$work/sizes"
 while read -r name verified xlated jited; do
 	printf '%-22s %14s %13s %12s\n' "$name" "$verified" "$xlated" "$jited"
 done < "$work/sizes"

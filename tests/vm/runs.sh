@@ -41,6 +41,6 @@ load_programs() {
 }
 
 loads() {
-	load_programs "$1" "$2" "$1"/bpf/{decap,tunnel}.bpf.o && "$1/tests/vm/program_tool" "$1"/tests/*/*.bpf.o &&
+	load_programs "$1" "$2" "$1"/bpf/{decap,second,tunnel}.bpf.o && "$1/tests/vm/program_tool" "$1"/tests/*/*.bpf.o &&
 		O=$1 timeout 600 tests/vm/loads_test.sh
 }
