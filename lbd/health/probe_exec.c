@@ -4,47 +4,27 @@
  * Which commands there are, and as whom they run, is said by exec_rights.h. One that cannot be run
  * is a fault of this node, not of the backend.
  *
- * A command is a session and a process group, led by the process that is started. Its end is seen
- * through a pidfd; then the whole group is killed before the leader is reaped, since so long no
- * other group can have its number. A command whose probe is cancelled (its time is over) is killed,
- * and stays a job until it has ended.
+ * A command whose probe is cancelled (its time is over) is killed, and stays a job until it has
+ * ended.
  */
 #include <errno.h>
 #include <event2/event.h>
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/pidfd.h>
 #include <sys/queue.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "../host/exec_rights.h"
-#include "../host/spawn.h"
+#include "../host/child.h"
 #include "probe.h"
-
-#define DYING_MS 100 /* how long the end of a killed command is waited for at the very end */
-
-enum { OUTPUT, ERRORS, STREAMS };
-
-/* What a command writes to one of its streams: the first line is kept. */
-struct stream {
-	int fd;
-	struct event *event;
-	size_t length;
-	char line[HEALTH_ERROR_TEXT];
-};
 
 struct job {
 	LIST_ENTRY(job) jobs;
 	struct health_exec *exec;
 	struct health_probe *probe; /* NULL: cancelled */
-	pid_t pid;
-	int pidfd;
-	struct event *event;
-	struct stream streams[STREAMS];
+	struct child child;
+	char output[HEALTH_ERROR_TEXT], errors[HEALTH_ERROR_TEXT];
 };
 
 struct health_exec {
@@ -56,90 +36,12 @@ struct health_exec {
 	void *user;
 };
 
-/* --- output --- */
+/* --- the end of one --- */
 
-/* Reads what there is, keeps what fits; 0 when the stream has ended. */
-static ssize_t stream_read(struct stream *stream)
+static const char *first_line(char *text)
 {
-	char piece[4096];
-	ssize_t length = read(stream->fd, piece, sizeof(piece));
-	size_t room = sizeof(stream->line) - 1 - stream->length;
-
-	if (length > 0) {
-		size_t kept = (size_t)length < room ? (size_t)length : room;
-
-		memcpy(stream->line + stream->length, piece, kept);
-		stream->length += kept;
-	}
-	return length;
-}
-
-static void on_output(evutil_socket_t fd, short events, void *user)
-{
-	struct stream *stream = user;
-
-	(void)fd;
-	(void)events;
-	if (stream_read(stream) == 0)
-		event_del(stream->event);
-}
-
-static int stream_open(struct event_base *base, struct stream *stream, int *write_fd)
-{
-	int ends[2];
-
-	if (pipe2(ends, O_CLOEXEC))
-		return -errno;
-	stream->fd = ends[0];
-	*write_fd = ends[1];
-	fcntl(stream->fd, F_SETFL, O_NONBLOCK); /* our end alone: the command's blocks as usual */
-	stream->event = event_new(base, stream->fd, EV_READ | EV_PERSIST, on_output, stream);
-	if (!stream->event || event_add(stream->event, NULL))
-		return -ENOMEM;
-	return 0;
-}
-
-static void stream_close(struct stream *stream)
-{
-	if (stream->event)
-		event_free(stream->event);
-	if (stream->fd >= 0)
-		close(stream->fd);
-}
-
-/* The first line of a stream, or "". */
-static const char *first_line(struct stream *stream)
-{
-	stream->line[stream->length] = '\0';
-	stream->line[strcspn(stream->line, "\r\n")] = '\0';
-	return stream->line;
-}
-
-/* --- jobs --- */
-
-static void job_free(struct job *job)
-{
-	for (int i = 0; i < STREAMS; i++)
-		stream_close(&job->streams[i]);
-	if (job->event)
-		event_free(job->event);
-	if (job->pidfd >= 0)
-		close(job->pidfd);
-	free(job);
-}
-
-static struct job *job_new(struct health_probe *probe)
-{
-	struct job *job = calloc(1, sizeof(*job));
-
-	if (!job)
-		return NULL;
-	job->exec = probe->exec;
-	job->probe = probe;
-	job->pidfd = -1;
-	for (int i = 0; i < STREAMS; i++)
-		job->streams[i].fd = -1;
-	return job;
+	text[strcspn(text, "\r\n")] = '\0';
+	return text;
 }
 
 static void report(struct job *job, int status, int error)
@@ -152,13 +54,9 @@ static void report(struct job *job, int status, int error)
 				      strerror(error));
 		return;
 	}
-	for (int i = 0; i < STREAMS; i++)
-		while (stream_read(&job->streams[i]) > 0 &&
-		       job->streams[i].length + 1 < sizeof(job->streams[i].line))
-			;
-	said = first_line(&job->streams[ERRORS]);
+	said = first_line(job->errors);
 	if (!said[0])
-		said = first_line(&job->streams[OUTPUT]);
+		said = first_line(job->output);
 	if (WIFSIGNALED(status))
 		health_probe_fail(probe, "killed by signal %d (%s)%s%s", WTERMSIG(status),
 				  strsignal(WTERMSIG(status)), said[0] ? ": " : "", said);
@@ -169,24 +67,18 @@ static void report(struct job *job, int status, int error)
 		health_probe_succeed(probe);
 }
 
-static void on_ended(evutil_socket_t fd, short events, void *user)
+static void on_ended(void *user, int status, int error)
 {
 	struct job *job = user;
 	struct health_exec *exec = job->exec;
-	int status = 0, error;
 
-	(void)fd;
-	(void)events;
-	kill(-job->pid, SIGKILL);
-	/* It has ended, so this does not block. */
-	error = waitpid(job->pid, &status, 0) < 0 ? errno : 0;
 	LIST_REMOVE(job, jobs);
 	exec->running--;
 	if (job->probe) {
 		job->probe->extra = NULL;
 		report(job, status, error);
 	}
-	job_free(job);
+	free(job);
 	exec->freed(exec->user);
 }
 
@@ -215,10 +107,27 @@ static void environment_fill(const struct health_probe *probe, struct environmen
 	out->list[VARIABLES] = NULL;
 }
 
-/* 0 or a positive error number. */
-static int run(const struct health_probe *probe, const char *path, const int write_fds[STREAMS],
-	       pid_t *pid)
+static struct job *job_new(struct health_probe *probe)
 {
+	struct job *job = calloc(1, sizeof(*job));
+
+	if (!job)
+		return NULL;
+	job->exec = probe->exec;
+	job->probe = probe;
+	job->child = (struct child){
+		.output = {.text = job->output, .room = sizeof(job->output)},
+		.errors = {.text = job->errors, .room = sizeof(job->errors)},
+		.ended = on_ended,
+		.user = job,
+	};
+	return job;
+}
+
+/* 0 or -errno. */
+static int run(struct job *job, const char *path)
+{
+	const struct health_probe *probe = job->probe;
 	const struct exec_rights *rights = probe->exec->rights;
 	struct environment environment;
 	const struct spawn program = {
@@ -226,8 +135,6 @@ static int run(const struct health_probe *probe, const char *path, const int wri
 		.arguments = probe->check->command,
 		.environment = environment.list,
 		.input = -1,
-		.output = write_fds[OUTPUT],
-		.errors = write_fds[ERRORS],
 		.more = -1,
 		.uid = rights->uid,
 		.gid = rights->gid,
@@ -235,40 +142,7 @@ static int run(const struct health_probe *probe, const char *path, const int wri
 	};
 
 	environment_fill(probe, &environment);
-	return spawn(&program, pid);
-}
-
-/* Follows a process that runs already; what fails here ends it. 0 or -errno. */
-static int job_follow(struct job *job)
-{
-	int error = -ENOMEM;
-
-	job->pidfd = pidfd_open(job->pid, 0);
-	if (job->pidfd < 0)
-		error = -errno;
-	else
-		job->event = event_new(job->exec->base, job->pidfd, EV_READ, on_ended, job);
-	if (job->event && event_add(job->event, NULL) == 0)
-		return 0;
-	kill(-job->pid, SIGKILL);
-	waitpid(job->pid, NULL, 0);
-	return error;
-}
-
-/* 0 or -errno. */
-static int job_start(struct job *job, const char *path)
-{
-	int write_fds[STREAMS] = {-1, -1};
-	int error = 0;
-
-	for (int i = 0; i < STREAMS && !error; i++)
-		error = stream_open(job->exec->base, &job->streams[i], &write_fds[i]);
-	if (!error)
-		error = -run(job->probe, path, write_fds, &job->pid);
-	for (int i = 0; i < STREAMS; i++)
-		if (write_fds[i] >= 0)
-			close(write_fds[i]);
-	return error ? error : job_follow(job);
+	return child_start(&job->child, probe->exec->base, &program);
 }
 
 static void start(struct health_probe *probe)
@@ -285,10 +159,9 @@ static void start(struct health_probe *probe)
 		return;
 	}
 	job = job_new(probe);
-	error = job ? job_start(job, path) : -ENOMEM;
+	error = job ? run(job, path) : -ENOMEM;
 	if (error) {
-		if (job)
-			job_free(job);
+		free(job);
 		health_probe_not_made(probe, "cannot run %s as user %s: %s", path, rights->user,
 				      strerror(-error));
 		return;
@@ -306,7 +179,7 @@ static void cancel(struct health_probe *probe)
 	if (!job)
 		return;
 	job->probe = NULL;
-	kill(-job->pid, SIGKILL);
+	child_kill(&job->child);
 }
 
 const struct health_probe_kind health_probe_exec = {
@@ -345,13 +218,9 @@ void health_exec_free(struct health_exec *exec)
 	if (!exec)
 		return;
 	while ((job = LIST_FIRST(&exec->jobs))) {
-		struct pollfd ended = {.fd = job->pidfd, .events = POLLIN};
-
-		kill(-job->pid, SIGKILL);
-		poll(&ended, 1, DYING_MS); /* one that will not die is left to init */
-		waitpid(job->pid, NULL, WNOHANG);
+		child_stop(&job->child);
 		LIST_REMOVE(job, jobs);
-		job_free(job);
+		free(job);
 	}
 	free(exec);
 }
