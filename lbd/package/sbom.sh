@@ -11,6 +11,7 @@ shopt -s inherit_errexit
 
 root=$(realpath "$1")
 build=$(realpath "$2")
+cd "$(dirname "$0")/../.."
 architecture=$3
 version=$4
 author=$5
@@ -72,7 +73,7 @@ static_parts() {
 	sed -nE 's/^LOAD (.*\.o)$/\1/p; /^Archive member/,/^Discarded|^Memory Config/s/^([^ (]*\.a)\(.*/\1/p' "$2" |
 		sort -u | while read -r path; do
 		path=$(realpath "$path")
-		[[ $path != "$build"/* ]] || continue
+		[[ $path != "$build"/* && $path != "$PWD"/* ]] || continue
 		package=$(owner_of "$path")
 		printf '%s\tstatic\t%s\t%s\n' "$1" "$package" "${path##*/}"
 	done
