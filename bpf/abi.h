@@ -30,8 +30,9 @@
  *   6  members have their pool's number in place of a VIP's; map "vip_pools"; places in the VIP
  *      index have 17 bits of VIP number, and its lines overflow into the next; map "vip_counters"
  *   7  maps "wide_vips", "wide", "parts4" and "parts6"
+ *   8  "vip_counters" is mapped, with a row for each CPU; map "vip_waiting"
  */
-#define LB_ABI_VERSION 7
+#define LB_ABI_VERSION 8
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 131072
@@ -331,11 +332,24 @@ struct lb_nexthop {
 	__u16 pad[3];
 } __attribute__((aligned(8))); /* or the MAC words would be read in halves */
 
-/* --- counters: per-CPU array "counters", indexed by member, and "vip_counters", by VIP number, which
- * has one element where config.vip_counters is 0 --- */
+/* --- counters: per-CPU array "counters", indexed by member --- */
 struct lb_counter {
 	__u64 packets;
 	__u64 bytes; /* of the clients' IP packets, without Ethernet and outer headers */
+};
+
+/* --- counters by VIP: mmapped array "vip_counters", a row of config.vip_row VIP numbers for each CPU,
+ * which alone writes to it; one element where that is 0. No per-CPU array: the pointer that the kernel
+ * has to each of its elements would be one more cache miss.
+ *
+ * Where config.vip_waiting is not 0, packets wait in the mmapped array "vip_waiting", indexed by CPU,
+ * before they are added (bpf/count.h). What a VIP has is both together. --- */
+#define LB_VIP_WAITING 31
+
+struct lb_vip_waiting {
+	__u32 count;                 /* how many wait */
+	__u32 emptied;               /* how often, twice; odd while it is */
+	__u64 entry[LB_VIP_WAITING]; /* VIP number:32 | bytes:32; 0: none. lbd may make it 0 */
 };
 
 /* --- flow table: mmapped array "flows" of buckets, one cache line each ---
@@ -433,8 +447,8 @@ struct lb_program_config {
 	__u32 flow_budget;  /* evictions by packets other than SYNs, per CPU and time unit */
 	__u32 answer_rate;  /* echo replies, and "too big" messages, a second and CPU; 0: none */
 	__u32 index_lines;  /* of each VIP index */
-	__u32 vip_counters; /* whether packets are counted by VIP, too */
-	__u32 pad;
+	__u32 vip_row;      /* VIP numbers, where packets are counted by VIP, too; else 0 */
+	__u32 vip_waiting;  /* whether they wait to be counted */
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
@@ -453,6 +467,7 @@ LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);
 _Static_assert(__builtin_offsetof(struct lb_member, saddr) % 8 == 0, "stored in halves");
 LB_ASSERT_SIZE(lb_counter, 16);
+LB_ASSERT_SIZE(lb_vip_waiting, 256);
 LB_ASSERT_SIZE(lb_flow_bucket, 64);
 LB_ASSERT_SIZE(lb_stamp, 16);
 LB_ASSERT_SIZE(lb_budget, 8);

@@ -13,26 +13,9 @@
 #include "rare.h"
 #include "vip.h"
 #include "backend.h"
+#include "count.h"
 #include "encap.h"
 #include "trace.h"
-
-static __always_inline void count_in(void *counters_of, __u32 number, const struct packet *packet)
-{
-	struct lb_counter *counter = bpf_map_lookup_elem(counters_of, &number);
-
-	if (counter) {
-		counter->packets++;
-		counter->bytes += packet->length;
-	}
-}
-
-static __always_inline void count(const struct packet *packet, const struct vip *vip,
-				  const struct choice *choice)
-{
-	count_in(&counters, choice->number, packet);
-	if (config.vip_counters)
-		count_in(&vip_counters, lb_place_number(vip->place), packet);
-}
 
 static __always_inline int send(struct xdp_md *ctx, const struct packet *packet,
 				const struct vip *vip, const struct choice *choice)

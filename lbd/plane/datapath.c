@@ -93,7 +93,9 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	    map_array(skeleton->maps.tuning, &datapath->tuning, err) ||
 	    map_array(skeleton->maps.index4, &datapath->index4, err) ||
 	    map_array(skeleton->maps.index6, &datapath->index6, err) ||
-	    map_array(skeleton->maps.wide, &datapath->wide, err))
+	    map_array(skeleton->maps.wide, &datapath->wide, err) ||
+	    map_array(skeleton->maps.vip_counters, &datapath->vip_counters, err) ||
+	    map_array(skeleton->maps.vip_waiting, &datapath->vip_waiting, err))
 		return -EINVAL;
 	if (!datapath->adopted)
 		memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
@@ -169,6 +171,8 @@ void datapath_close(struct datapath *datapath)
 	unmap(&datapath->index4);
 	unmap(&datapath->index6);
 	unmap(&datapath->wide);
+	unmap(&datapath->vip_counters);
+	unmap(&datapath->vip_waiting);
 	vip_index_free(datapath->index);
 	wide_table_free(datapath->wide_table);
 	lb_bpf__destroy(datapath->skeleton);
@@ -236,7 +240,7 @@ struct plane datapath_plane(struct datapath *datapath)
 		.flow_counts = datapath_flow_counts,
 	};
 
-	if (datapath->skeleton->rodata->config.vip_counters) {
+	if (datapath->skeleton->rodata->config.vip_row) {
 		plane.vip_counters = datapath_vip_counters;
 		plane.vip_counters_reset = datapath_vip_counters_reset;
 	}
@@ -254,11 +258,11 @@ int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use
 	return bpf_map_delete_elem(fd, &ifindex);
 }
 
-static int read_counter(struct datapath *datapath, const struct bpf_map *map, uint32_t key,
-			struct lb_counter *out)
+int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
 {
 	const struct lb_counter *counters = datapath->percpu;
-	int error = bpf_map_lookup_elem(bpf_map__fd(map), &key, datapath->percpu);
+	int error = bpf_map_lookup_elem(bpf_map__fd(datapath->skeleton->maps.counters), &member,
+					datapath->percpu);
 	int i;
 
 	*out = (struct lb_counter){0};
@@ -271,30 +275,11 @@ static int read_counter(struct datapath *datapath, const struct bpf_map *map, ui
 	return 0;
 }
 
-static int reset_counter(struct datapath *datapath, const struct bpf_map *map, uint32_t key)
-{
-	memset(datapath->percpu, 0, datapath->cpus * sizeof(struct lb_counter));
-	return bpf_map_update_elem(bpf_map__fd(map), &key, datapath->percpu, BPF_ANY);
-}
-
-int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
-{
-	return read_counter(datapath, datapath->skeleton->maps.counters, member, out);
-}
-
 int datapath_counters_reset(struct datapath *datapath, uint32_t member)
 {
-	return reset_counter(datapath, datapath->skeleton->maps.counters, member);
-}
-
-int datapath_vip_counters(struct datapath *datapath, uint32_t number, struct lb_counter *out)
-{
-	return read_counter(datapath, datapath->skeleton->maps.vip_counters, number, out);
-}
-
-int datapath_vip_counters_reset(struct datapath *datapath, uint32_t number)
-{
-	return reset_counter(datapath, datapath->skeleton->maps.vip_counters, number);
+	memset(datapath->percpu, 0, datapath->cpus * sizeof(struct lb_counter));
+	return bpf_map_update_elem(bpf_map__fd(datapath->skeleton->maps.counters), &member,
+				   datapath->percpu, BPF_ANY);
 }
 
 /* Sums of a per-CPU array of __u64. */

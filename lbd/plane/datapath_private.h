@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do datapath.c, pin.c, vip.c, vip_wide.c, explain.c, trace.c and attach.c share? Private to
- * them. */
+/* What do datapath.c, pin.c, vip.c, vip_wide.c, vip_counts.c, explain.c, trace.c and attach.c share?
+ * Private to them. */
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
 
@@ -24,7 +24,8 @@ struct attachment {
 
 struct datapath {
 	struct lb_bpf *skeleton;
-	struct mapping slots, vip_pools, members, nexthops, flows, tuning, index4, index6, wide;
+	struct mapping slots, vip_pools, members, nexthops, flows, tuning, index4, index6, wide,
+		vip_counters, vip_waiting;
 	struct vip_index *index;
 	struct wide_table *wide_table;
 	struct attachment *attachments;

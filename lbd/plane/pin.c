@@ -181,7 +181,9 @@ static int check_stamp(int fd, const struct datapath_options *options, struct lb
 /* What a change of lbd.json makes again, since no packet's way depends on what is in it. */
 static bool is_made_again(const struct datapath *datapath, const struct bpf_map *map, uint32_t size)
 {
-	return map == datapath->skeleton->maps.vip_counters && size != bpf_map__max_entries(map);
+	return (map == datapath->skeleton->maps.vip_counters ||
+		map == datapath->skeleton->maps.vip_waiting) &&
+	       size != bpf_map__max_entries(map);
 }
 
 /* Has the skeleton use a pinned map, when it is just what the skeleton would make. */
@@ -430,9 +432,8 @@ static int write_stamp(struct datapath *datapath, const uint64_t seed[2], struct
 }
 
 /* Where a start is cut off in between, the next one makes it. */
-static int pin_again(struct datapath *datapath, struct lb_err *err)
+static int pin_again(struct datapath *datapath, struct bpf_map *map, struct lb_err *err)
 {
-	struct bpf_map *map = datapath->skeleton->maps.vip_counters;
 	struct bpf_map_info info = {0};
 	__u32 size = sizeof(info);
 	char path[PIN_PATH_MAX];
@@ -461,8 +462,11 @@ int pin_make(struct datapath *datapath, const uint64_t seed[2], struct lb_err *e
 	if (!datapath->adopted)
 		unpin_maps(datapath);
 	note_seed(datapath, seed);
-	if (datapath->adopted)
-		return pin_again(datapath, err);
+	if (datapath->adopted) {
+		error = pin_again(datapath, datapath->skeleton->maps.vip_counters, err);
+		return error ? error
+			     : pin_again(datapath, datapath->skeleton->maps.vip_waiting, err);
+	}
 	for_each_pin(map, datapath)
 	{
 		if (map != datapath->skeleton->maps.abi)

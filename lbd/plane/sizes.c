@@ -34,6 +34,23 @@ static uint32_t wide_entries(const struct datapath_options *options)
 	return 4 * (options->vips < LB_WIDE_MAX ? options->vips : LB_WIDE_MAX);
 }
 
+/* So many VIP numbers' counters are in a core's own cache, or nearly: 512 KiB. There it takes longer to
+ * let packets wait than to count them. */
+#define VIP_ROW_NEAR 32768
+
+static void size_vip_counters(struct lb_bpf *skeleton, const struct datapath_options *options)
+{
+	const uint32_t row = options->vip_counters ? numbers_for_vips(options->vips) : 0;
+	const uint32_t cpus = libbpf_num_possible_cpus() > 1 ? libbpf_num_possible_cpus() : 1;
+	const bool waiting = row > VIP_ROW_NEAR;
+
+	bpf_map__set_max_entries(skeleton->maps.vip_counters, row ? row * cpus : 1);
+	/* Never as many as where none wait, or pin.c would keep what waited for other counters. */
+	bpf_map__set_max_entries(skeleton->maps.vip_waiting, waiting ? cpus + 1 : 1);
+	skeleton->rodata->config.vip_row = row;
+	skeleton->rodata->config.vip_waiting = waiting;
+}
+
 void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 {
 	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
@@ -52,8 +69,7 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	bpf_map__set_max_entries(skeleton->maps.vip_pools, numbers_for_vips(options->vips));
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
 	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
-	bpf_map__set_max_entries(skeleton->maps.vip_counters,
-				 options->vip_counters ? numbers_for_vips(options->vips) : 1);
+	size_vip_counters(skeleton, options);
 	bpf_map__set_max_entries(skeleton->maps.flows, buckets);
 	bpf_map__set_max_entries(skeleton->maps.index4, index_lines(options));
 	bpf_map__set_max_entries(skeleton->maps.index6, index_lines(options));
@@ -62,6 +78,5 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	skeleton->rodata->config.seed[1] = options->seed[1];
 	skeleton->rodata->config.flow_buckets = buckets;
 	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
-	skeleton->rodata->config.vip_counters = options->vip_counters;
 	skeleton->rodata->config.answer_rate = options->answer_rate;
 }

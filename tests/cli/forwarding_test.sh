@@ -213,8 +213,11 @@ other_hash() {
 	start_lbd
 }
 
+# There is a row of them for each CPU.
 counted_vips() {
-	bpftool -j map show pinned "$PINS/vip_counters" | jq .max_entries
+	local cpus
+	cpus=$(($(sed 's/.*-//' /sys/devices/system/cpu/possible) + 1))
+	bpftool -j map show pinned "$PINS/vip_counters" | jq "[.max_entries / $cpus, 1] | max"
 }
 
 # vip_counters VALUE

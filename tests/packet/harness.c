@@ -129,7 +129,7 @@ static const struct {
 };
 
 static struct datapath *datapath;
-static uint32_t answer_rate;
+static uint32_t answer_rate, vips_limit = VIP_COUNT;
 static struct lb_endpoint endpoints[VIP_COUNT];
 static struct lb_vip_value values[VIP_COUNT];
 static const uint8_t hop_mac[6] = {0x06, 0xb0, 0xb1, 0xb2, 0xb3, 0}; /* the last byte: which hop */
@@ -275,7 +275,7 @@ static void set_member(uint32_t number)
 int harness_open(void)
 {
 	struct datapath_options options = {
-		.vips = VIP_COUNT,
+		.vips = vips_limit,
 		.members = MEMBER_COUNT,
 		.flows = FLOWS,
 		.vip_counters = true,
@@ -311,6 +311,13 @@ void harness_pin(void)
 	CPU_SET(sched_getcpu(), &cpus);
 	if (sched_setaffinity(0, sizeof(cpus), &cpus))
 		fail("sched_setaffinity", strerror(errno));
+}
+
+int harness_open_many(uint32_t limit)
+{
+	vips_limit = limit;
+	harness_pin();
+	return harness_open();
 }
 
 int harness_open_answering(uint32_t rate)

@@ -94,6 +94,8 @@ void harness_pin(void);
 /* As harness_open, with so many answers of each kind a second and CPU, and pinned; without, there
  * are none. */
 int harness_open_answering(uint32_t rate);
+/* As harness_open, with limits.vips so high, and pinned. */
+int harness_open_many(uint32_t limit);
 void harness_close(void);
 struct datapath;
 struct datapath *harness_datapath(void);

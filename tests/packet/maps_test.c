@@ -15,12 +15,13 @@
  * mapped. */
 static bool loads_read_only(const char *name)
 {
-	const struct datapath_options options = {.vips = 1,
-						 .members = 1,
-						 .slots = 1,
-						 .flows = 8,
-						 .answer_rate = 1,
-						 .vip_counters = true};
+	const struct datapath_options options = {
+		.vips = LB_VIPS_MAX, /* so many that packets wait to be counted */
+		.members = 1,
+		.slots = 1,
+		.flows = 8,
+		.answer_rate = 1,
+		.vip_counters = true};
 	struct lb_bpf *program = lb_bpf__open();
 	struct bpf_map *map = bpf_object__find_map_by_name(program->obj, name);
 	int error;
