@@ -13,6 +13,7 @@
 #include <linux/neighbour.h>
 #include <linux/rtnetlink.h>
 #include "netlink_message.h"
+#include "netlink_request.h"
 #include "nexthop_netlink.h"
 
 #define EVENTS_RCVBUF (4 << 20)
@@ -23,13 +24,11 @@
 #define OUR_PROTOCOL 76
 
 struct netlink {
-	struct mnl_socket *requests, *notices;
+	struct netlink_requests requests;
+	struct mnl_socket *notices;
 	struct event *readable;
 	struct netlink_events events;
 	bool lost; /* messages were lost, and this is still to be told */
-	uint32_t sequence;
-	char reason[96];
-	char answer[NETLINK_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 	char notice[NETLINK_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -174,69 +173,6 @@ static bool neighbour_parse(const struct nlmsghdr *message, struct netlink_neigh
 	return out->address.family != 0;
 }
 
-/* --- answers --- */
-
-/* The words of the kernel's extended acknowledgement; without the request's copy, as
- * NETLINK_CAP_ACK asks. */
-static void reason_keep(struct netlink *netlink, const struct nlmsghdr *message)
-{
-	const struct nlattr *table[NLMSGERR_ATTR_MSG + 1] = {NULL};
-	const struct nlattr *words;
-
-	if (!(message->nlmsg_flags & NLM_F_ACK_TLVS) || !(message->nlmsg_flags & NLM_F_CAPPED))
-		return;
-	attributes_parse(message, sizeof(struct nlmsgerr), table, NLMSGERR_ATTR_MSG);
-	words = table[NLMSGERR_ATTR_MSG];
-	if (words && mnl_attr_validate(words, MNL_TYPE_NUL_STRING) >= 0)
-		strncpy(netlink->reason, mnl_attr_get_str(words), sizeof(netlink->reason) - 1);
-}
-
-/* True when this message ends the answer; *status is then the outcome. */
-static bool answer_ends(struct netlink *netlink, const struct nlmsghdr *message, int *status)
-{
-	if (message->nlmsg_flags & NLM_F_DUMP_INTR)
-		*status = -EINTR;
-	if (message->nlmsg_type == NLMSG_DONE)
-		return true;
-	if (message->nlmsg_type != NLMSG_ERROR)
-		return false;
-	if (mnl_nlmsg_get_payload_len(message) < sizeof(struct nlmsgerr)) {
-		*status = -EBADMSG;
-		return true;
-	}
-	*status = ((const struct nlmsgerr *)mnl_nlmsg_get_payload(message))->error;
-	reason_keep(netlink, message);
-	return true;
-}
-
-/* Sends a request and hands each message of its answer to `each`. 0, or the kernel's -errno. */
-static int transact(struct netlink *netlink, struct nlmsghdr *request,
-		    void (*each)(const struct nlmsghdr *message, void *data), void *data)
-{
-	const struct nlmsghdr *message;
-	int length, status = 0;
-
-	request->nlmsg_flags |= NLM_F_REQUEST | NLM_F_ACK;
-	request->nlmsg_seq = ++netlink->sequence;
-	netlink->reason[0] = 0;
-	if (mnl_socket_sendto(netlink->requests, request, request->nlmsg_len) < 0)
-		return -errno;
-	for (;;) {
-		length = (int)netlink_receive(netlink->requests, netlink->answer);
-		if (length < 0)
-			return length;
-		message = (const struct nlmsghdr *)netlink->answer;
-		for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length)) {
-			if (message->nlmsg_seq != netlink->sequence)
-				continue;
-			if (answer_ends(netlink, message, &status))
-				return status;
-			if (each)
-				each(message, data);
-		}
-	}
-}
-
 /* --- requests --- */
 
 static struct nlmsghdr *route_request(char *buffer, const struct lb_addr *destination,
@@ -263,7 +199,7 @@ int netlink_route_get(struct netlink *netlink, const struct lb_addr *destination
 	if (ifindex)
 		mnl_attr_put_u32(request, RTA_OIF, ifindex);
 	memset(out, 0, sizeof(*out));
-	return transact(netlink, request, route_parse, out);
+	return netlink_request(&netlink->requests, request, route_parse, out);
 }
 
 /* The route as it stands in the table, not what one packet would make of it. */
@@ -274,7 +210,7 @@ int netlink_route_paths(struct netlink *netlink, const struct lb_addr *destinati
 	struct nlmsghdr *request = route_request(buffer, destination, RTM_F_FIB_MATCH);
 
 	out->count = 0;
-	return transact(netlink, request, paths_parse, out);
+	return netlink_request(&netlink->requests, request, paths_parse, out);
 }
 
 struct neighbour_list {
@@ -302,7 +238,7 @@ int netlink_neighbours(struct netlink *netlink,
 	request->nlmsg_type = RTM_GETNEIGH;
 	request->nlmsg_flags = NLM_F_DUMP;
 	mnl_nlmsg_put_extra_header(request, sizeof(struct ndmsg));
-	return transact(netlink, request, neighbour_listed, &list);
+	return netlink_request(&netlink->requests, request, neighbour_listed, &list);
 }
 
 static struct nlmsghdr *neighbour_request(char *buffer, uint16_t type, uint32_t ifindex,
@@ -335,7 +271,7 @@ int netlink_neighbour_get(struct netlink *netlink, uint32_t ifindex, const struc
 		neighbour_request(buffer, RTM_GETNEIGH, ifindex, address, &header);
 
 	memset(out, 0, sizeof(*out));
-	return transact(netlink, request, neighbour_answer, out);
+	return netlink_request(&netlink->requests, request, neighbour_answer, out);
 }
 
 int netlink_neighbour_ask(struct netlink *netlink, uint32_t ifindex, const struct lb_addr *address,
@@ -354,7 +290,7 @@ int netlink_neighbour_ask(struct netlink *netlink, uint32_t ifindex, const struc
 		mnl_attr_put_u8(request, NDA_PROTOCOL, OUR_PROTOCOL);
 		mnl_attr_put_u32(request, NDA_FLAGS_EXT, NTF_EXT_MANAGED);
 	}
-	return transact(netlink, request, NULL, NULL);
+	return netlink_request(&netlink->requests, request, NULL, NULL);
 }
 
 int netlink_neighbour_release(struct netlink *netlink, const struct netlink_neighbour *neighbour)
@@ -373,12 +309,12 @@ int netlink_neighbour_release(struct netlink *netlink, const struct netlink_neig
 		header->ndm_state = NUD_STALE;
 		mnl_attr_put(request, NDA_LLADDR, sizeof(neighbour->mac), neighbour->mac);
 	}
-	return transact(netlink, request, NULL, NULL);
+	return netlink_request(&netlink->requests, request, NULL, NULL);
 }
 
 const char *netlink_reason(const struct netlink *netlink)
 {
-	return netlink->reason;
+	return netlink->requests.reason;
 }
 
 /* --- notifications --- */
@@ -441,33 +377,13 @@ static void notices_read(evutil_socket_t fd, short what, void *arg)
 
 /* --- opening --- */
 
-static int socket_open(struct mnl_socket **out)
-{
-	*out = mnl_socket_open2(NETLINK_ROUTE, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (!*out || mnl_socket_bind(*out, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	return 0;
-}
-
-static int requests_open(struct netlink *netlink)
-{
-	static const int options[] = {NETLINK_EXT_ACK, NETLINK_CAP_ACK, NETLINK_GET_STRICT_CHK};
-	int on = 1, status = socket_open(&netlink->requests);
-	size_t i;
-
-	for (i = 0; !status && i < sizeof(options) / sizeof(options[0]); i++)
-		if (mnl_socket_setsockopt(netlink->requests, options[i], &on, sizeof(on)) < 0)
-			status = -errno;
-	return status;
-}
-
 static int notices_open(struct netlink *netlink)
 {
 	static const int groups[] = {
 		RTNLGRP_NEIGH,       RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE, RTNLGRP_IPV4_IFADDR,
 		RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_RULE,  RTNLGRP_IPV6_RULE,  RTNLGRP_NEXTHOP,
 	};
-	int group, size = EVENTS_RCVBUF, status = socket_open(&netlink->notices);
+	int group, size = EVENTS_RCVBUF, status = netlink_socket_open(&netlink->notices);
 	size_t i;
 
 	if (status)
@@ -504,7 +420,7 @@ int netlink_open(struct event_base *base, const struct netlink_events *events, s
 	int status = netlink ? 0 : -ENOMEM;
 
 	if (netlink)
-		status = requests_open(netlink);
+		status = netlink_requests_open(&netlink->requests);
 	if (!status && base) {
 		netlink->events = *events;
 		status = notices_open(netlink);
@@ -528,7 +444,6 @@ void netlink_close(struct netlink *netlink)
 		event_free(netlink->readable);
 	if (netlink->notices)
 		mnl_socket_close(netlink->notices);
-	if (netlink->requests)
-		mnl_socket_close(netlink->requests);
+	netlink_requests_close(&netlink->requests);
 	free(netlink);
 }

@@ -1,11 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Routes and neighbours as the kernel tells them over rtnetlink. Private to nexthop.c; keeps
- * no state of its own but the sockets.
- *
- * Requests are answered at once: the kernel handles a netlink request, and queues its answer,
- * before send() returns. So each call here is one round trip of some microseconds that never waits;
- * callers bound how many they make in a row.
- */
+ * no state of its own but the sockets. Each call is one request (netlink_request.h). */
 #ifndef LB_NEXTHOP_NETLINK_H
 #define LB_NEXTHOP_NETLINK_H
 
