@@ -469,6 +469,13 @@ void lb_addr_mask(struct lb_addr *address, unsigned int length)
 	}
 }
 
+int lb_prefix_compare(const struct lb_prefix *a, const struct lb_prefix *b)
+{
+	const int order = lb_addr_compare(&a->address, &b->address);
+
+	return order ? order : a->length - b->length;
+}
+
 bool lb_prefix_covers(const struct lb_prefix *outer, const struct lb_prefix *inner)
 {
 	struct lb_addr masked = inner->address;

@@ -72,6 +72,8 @@ struct lb_addr lb_endpoint_host(const struct lb_endpoint *endpoint);
 struct lb_endpoint lb_endpoint_checked(const struct lb_endpoint *endpoint);
 /* Clears the bits after the first `length`. */
 void lb_addr_mask(struct lb_addr *address, unsigned int length);
+int lb_prefix_compare(const struct lb_prefix *a,
+		      const struct lb_prefix *b); /* total order: address, length */
 /* Whether all addresses of `inner` are addresses of `outer`. */
 bool lb_prefix_covers(const struct lb_prefix *outer, const struct lb_prefix *inner);
 
