@@ -303,7 +303,7 @@ static void print_keys(const struct schema *schema, const char *group)
 			continue;
 		}
 		printf("%s%s%s (%s; ", group, *group ? "." : "", field->name, type_name(field));
-		if (field->kind->json == LB_JSON_INTEGER)
+		if (field->kind->json == LB_JSON_INTEGER && !field->required)
 			printf("%" PRId64 ")\n", field->number);
 		else if (field->words || field->text)
 			printf("\"%s\")\n", field->words ? field->words[0] : field->text);

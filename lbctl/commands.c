@@ -10,6 +10,7 @@
 #include "explain.h"
 #include "fields.h"
 #include "help.h"
+#include "node.h"
 #include "offline.h"
 #include "params.h"
 #include "replay.h"
@@ -357,6 +358,46 @@ static struct command table[] = {
 		.method = "iface.list",
 		.view = view_ifaces,
 		.judge = view_ifaces_judge,
+	},
+	{
+		.object = "node",
+		.verb = "show",
+		.summary = "show which VIPs the network learns from this node",
+		.detail =
+			"One route for each address or prefix of VIPs, in the kernel's table that "
+			"lbd.json names and BIRD or FRR import: announced, or why not.",
+		.examples = {"lbctl node show"},
+		.method = "node.show",
+		.view = view_node,
+	},
+	{
+		.object = "node",
+		.verb = "drain",
+		.options =
+			{
+				{.name = "wait",
+				 .value = "DURATION",
+				 .summary = "until no packet is forwarded, but no longer than this",
+				 .manner = true},
+			},
+		.summary = "take this node out of the network: withdraw all its routes",
+		.detail =
+			"It stays so, over restarts of lbd and of the machine, until node undrain. "
+			"Packets that still come are forwarded as before. --wait says when none "
+			"has been for two seconds and exits 0, or exits 4 when the time is up. "
+			"With --json the reply is what node show says at the end.",
+		.examples = {"lbctl node drain --wait 1m"},
+		.method = "node.drain",
+		.view = view_node,
+		.run = node_drain_run,
+	},
+	{
+		.object = "node",
+		.verb = "undrain",
+		.summary = "take this node back into the network",
+		.examples = {"lbctl node undrain"},
+		.method = "node.undrain",
+		.view = view_node,
 	},
 	{
 		.object = "stats",

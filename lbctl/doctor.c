@@ -376,6 +376,23 @@ static void look_at_otlp(const json_t *otlp, struct exam *exam)
 		    : json_sprintf("curl -v -H 'Content-Type: application/json' -d '{}' %s", url));
 }
 
+/* --- the node in the network --- */
+
+static void look_at_node(const json_t *node, struct exam *exam)
+{
+	const json_t *others = json_object_get(node, "others");
+
+	if (others)
+		add(exam->findings, "node",
+		    json_sprintf("table %lld has routes that are not lbd's, the first to %s with "
+				 "protocol %lld: what announces the table's routes may announce "
+				 "them, too",
+				 view_integer(node, "table"), view_text(others, "route"),
+				 view_integer(others, "protocol")),
+		    json_sprintf("ip route show table %lld; ip -6 route show table %lld",
+				 view_integer(node, "table"), view_integer(node, "table")));
+}
+
 /* Problems that lbd has words for, with what to do. */
 static void look_at_status(const json_t *status, struct exam *exam)
 {
@@ -386,6 +403,7 @@ static void look_at_status(const json_t *status, struct exam *exam)
 		add(exam->findings, "warning", json_incref((json_t *)warning), NULL);
 	look_at_ways(status, exam);
 	look_at_otlp(json_object_get(status, "otlp"), exam);
+	look_at_node(json_object_get(status, "node"), exam);
 	look_at_records(status, exam);
 	if (exam->other)
 		look_at_other(status, exam);

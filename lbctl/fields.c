@@ -174,7 +174,7 @@ static const char *otherwise(const struct schema_field *field)
 	if (field->words)
 		return field->words[0];
 	if (field->kind == &schema_boolean)
-		return "no";
+		return field->number ? "yes" : "no";
 	return field->number ? keep("%s", syntax_of(field)->write(field->number, text))
 			     : field->text;
 }

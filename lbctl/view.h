@@ -34,6 +34,9 @@ enum exit_code view_diff_judge(const json_t *result); /* EXIT_DIFFERS: it does *
 void view_ifaces(FILE *out, const struct invocation *invocation, const json_t *result);
 enum exit_code
 view_ifaces_judge(const json_t *result); /* EXIT_DIFFERS: one is not in working order */
+void view_node(FILE *out, const struct invocation *invocation, const json_t *result);
+/* How many routes of a NODE, or status.node, are there: one line. */
+void view_node_line(FILE *out, const json_t *node);
 void view_confirmed(FILE *out, const struct invocation *invocation, const json_t *result);
 /* "198.51.100.7:40001 to 192.0.2.10:443, tcp SYN, 60 bytes" */
 void view_packet(FILE *out, const json_t *packet);

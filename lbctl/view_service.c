@@ -219,6 +219,27 @@ static void print_leaves(FILE *out, const json_t *leaves)
 		fprintf(out, ", flows are still on record\n");
 }
 
+/* Nothing where it is announced whatever becomes of its backends. */
+static void print_announce(FILE *out, const json_t *vip)
+{
+	const long long least = view_integer(vip, "announce_healthy");
+	const long long share = view_integer(vip, "announce_share_percent");
+	char backends[UNITS_TEXT];
+
+	if (json_is_false(json_object_get(vip, "announce"))) {
+		fprintf(out, "  announce    no\n");
+		return;
+	}
+	if (!least && !share)
+		return;
+	fprintf(out, "  announce    while ");
+	if (least)
+		fprintf(out, "%s%s", units_count(least, "backend", backends), share ? " and " : "");
+	if (share)
+		fprintf(out, "%lld %% of them", share);
+	fprintf(out, " %s healthy\n", least == 1 && !share ? "is" : "are");
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
@@ -238,6 +259,7 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 		units_period(view_integer(result, "flow_idle_s"), idle));
 	if (print_shown(out, result, false, "  packets     ", ", "))
 		fputc('\n', out);
+	print_announce(out, result);
 	view_vip_health(out, result);
 	print_spill(out, json_object_get(result, "spill"));
 	fprintf(out, "  traffic     %s, %s\n",

@@ -251,6 +251,10 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 		view_text(seed, "digest"));
 	print_longest_turn(out, json_object_get(result, "longest_turn"));
 	print_otlp(out, json_object_get(result, "otlp"));
+	if (json_object_get(result, "node")) {
+		fprintf(out, "node        ");
+		view_node_line(out, json_object_get(result, "node"));
+	}
 	print_health(out, json_object_get(result, "health"));
 	print_next_hops(out, json_object_get(result, "next_hops"));
 	print_unroutable(out, json_object_get(result, "unroutable"));

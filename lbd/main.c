@@ -26,6 +26,7 @@
 #include "control/tracer.h"
 #include "route/links.h"
 #include "route/nexthop.h"
+#include "control/node.h"
 #include "host/notify.h"
 #include "route/pmtu.h"
 #include "plane/preflight.h"
@@ -62,6 +63,7 @@ struct daemon {
 	struct interfaces *interfaces;
 	struct monitor *monitor;
 	struct tracer *tracer;
+	struct node *node;
 	struct methods_context methods;
 	struct turns *turns;
 	struct worker *changes, *reads, *facts, *probes, *upkeep, *scrapes;
@@ -326,6 +328,25 @@ static int start_status_line(struct daemon *daemon, struct lb_err *err)
 	return status_line_open(&options, &daemon->status_line, err);
 }
 
+/* Last, when packets that come find every VIP: then others may send them. */
+static int start_node(struct daemon *daemon, struct lb_err *err)
+{
+	const struct node_options options = {
+		.config = &daemon->config,
+		.base = daemon->base,
+		.datapath = daemon->datapath,
+		.attachments = interfaces_attachments(daemon->interfaces),
+		.links = daemon->links,
+		.service = daemon->service,
+		.events = daemon->events,
+	};
+	int error = node_open(&options, &daemon->node, err);
+
+	if (!error)
+		node_work(daemon->node, daemon->upkeep);
+	return error;
+}
+
 static int drop_privileges(const struct daemon *daemon, struct lb_err *err)
 {
 	const struct config *config = &daemon->config;
@@ -392,6 +413,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		error = start_status_line(daemon, err);
 	if (!error)
 		error = tracer_new(daemon->base, &daemon->tracer, err);
+	if (!error)
+		error = start_node(daemon, err);
 	if (error)
 		return error;
 	daemon->methods = (struct methods_context){
@@ -403,6 +426,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.attachments = interfaces_attachments(daemon->interfaces),
 		.preflight = &daemon->preflight,
 		.tracer = daemon->tracer,
+		.node = daemon->node,
 		.warnings = daemon->warnings,
 		.services = &daemon->services,
 		.started = lb_now_ms() / 1000,
@@ -440,6 +464,7 @@ static void stop(struct daemon *daemon)
 	worker_close(daemon->probes);
 	worker_close(daemon->upkeep);
 	worker_close(daemon->scrapes);
+	node_close(daemon->node);
 	interfaces_close(daemon->interfaces);
 	pmtu_close(daemon->pmtu);
 	service_end(daemon->service);
@@ -485,6 +510,17 @@ static void announce(const struct daemon *daemon)
 	notify_ready(daemon->notify);
 }
 
+/* A node that is not looked after leaves the network, though its data plane may go on. Where the
+ * refusal is that another lbd runs, its routes stay. */
+static void withdraw(const struct config *config)
+{
+	const int error = simulation_is_on() ? 0 : datapath_withdraw(config->pin_dir);
+
+	if (error)
+		log_line(LOG_LEVEL_ERROR, "the routes that announce VIPs cannot be withdrawn: %s",
+			 strerror(-error));
+}
+
 static int run(struct daemon *daemon)
 {
 	struct lb_err err = {0};
@@ -506,6 +542,8 @@ static int run(struct daemon *daemon)
 							      "goes on forwarding");
 	}
 	stop(daemon);
+	if (status != EXIT_SUCCESS)
+		withdraw(&daemon->config);
 	return status;
 }
 

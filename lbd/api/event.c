@@ -233,6 +233,27 @@ static void add_interface(struct text *text, const json_t *event)
 	add_why(text, event, "reason");
 }
 
+static void add_announce(struct text *text, const json_t *event)
+{
+	const json_int_t more = integer_of(event, "count") - 1;
+
+	if (is(event, "state", "failed")) {
+		add(text, "VIPs may not be announced as they should be");
+	} else {
+		add(text, "route to %s", string_of(event, "route"));
+		if (more > 0)
+			add(text, " and %lld more", (long long)more);
+		add(text, " %s", string_of(event, "state"));
+	}
+	add_why(text, event, "reason");
+}
+
+static void add_node(struct text *text, const json_t *event)
+{
+	add(text, "the node is %s", string_of(event, "state"));
+	add_who(text, event);
+}
+
 static const struct {
 	const char *event;
 	void (*add)(struct text *text, const json_t *event);
@@ -241,6 +262,7 @@ static const struct {
 	{"vip_health", add_vip_health}, {"route", add_route},   {"interface", add_interface},
 	{"next_hop", add_next_hop},     {"drain", add_backend}, {"health", add_backend},
 	{"serve", add_backend},         {"fault", add_fault},   {"spill", add_spill},
+	{"announce", add_announce},     {"node", add_node},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

@@ -95,6 +95,10 @@ struct lb_vip {
 	struct lb_endpoint endpoint;
 	enum lb_hash hash;
 	enum lb_fragments fragments;
+	/* Whether nodes that announce VIPs announce its addresses, and only while so many of its
+	 * backends are healthy; 0, and 0: whatever their health is. */
+	bool announce;
+	uint32_t announce_healthy, announce_share_percent;
 	char pool_name[LB_NAME_TEXT]; /* "": it has a pool of its own */
 	/* Its own, which it owns, or that of the service. Never NULL; read alone, a VIP that names
 	 * a pool has an empty one until it is added to a service. */

@@ -574,6 +574,8 @@ static bool is_set(const struct schema_field *field, const void *value)
 		return ((const struct schema_items *)value)->count;
 	if (field->kind == &schema_integer)
 		return *(const uint32_t *)value != field->number;
+	if (field->kind == &schema_boolean)
+		return *(const bool *)value != (bool)field->number;
 	while (i < field->size && !bytes[i])
 		i++;
 	return i < field->size;

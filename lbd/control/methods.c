@@ -14,9 +14,11 @@
 #include "methods_change.h"
 #include "methods_explain.h"
 #include "methods_interfaces.h"
+#include "methods_node.h"
 #include "methods_probe.h"
 #include "methods_replay.h"
 #include "methods_trace.h"
+#include "node.h"
 #include "preflight_again.h"
 #include "verdict_text.h"
 #include "../host/simulation.h"
@@ -531,6 +533,7 @@ static json_t *list_warnings(const struct methods_context *context)
 				      json_sprintf("the services file is not in force: %s",
 						   context->services->message));
 	service_health_warnings(context->service, warnings);
+	node_warnings(context->node, warnings);
 	return warnings;
 }
 
@@ -555,7 +558,7 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		return ret;
 	*result = json_pack(
 		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o*, "
-		"s:o*, s:o*, s:o*, s:o}",
+		"s:o*, s:o*, s:o*, s:o*, s:o}",
 		"version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(), "pid",
 		(int)getpid(), "uptime_s", uptime_s(context), "interfaces",
 		interfaces_describe(context, false), "limits", service_limits(service),
@@ -565,8 +568,8 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 		service_health(service), "hash_seed", describe_seed(context->config), "unconfirmed",
 		service_unconfirmed(service), "tier", describe_tier(service), "longest_turn",
 		describe_longest_turn(context), "otlp",
-		context->describe_push ? context->describe_push(context->pusher) : NULL, "warnings",
-		list_warnings(context));
+		context->describe_push ? context->describe_push(context->pusher) : NULL, "node",
+		node_status(context->node), "warnings", list_warnings(context));
 	with_digest(context, *result);
 	return 0;
 }
@@ -609,6 +612,9 @@ static const struct method {
 	{"explain", methods_explain, ASKS},
 	{"replay", methods_replay, ASKS},
 	{"trace", methods_trace, FOLLOWS},
+	{"node.show", methods_node_show, FACTS},
+	{"node.drain", methods_node_drain, CHANGES},
+	{"node.undrain", methods_node_undrain, CHANGES},
 	{"config.export", config_export, READS},
 	{"config.diff", config_diff, READS},
 	{"config.confirm", config_confirm, CHANGES},

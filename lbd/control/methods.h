@@ -15,6 +15,7 @@
 #include "../service/service.h"
 
 struct preflight_again;
+struct node;
 struct tracer;
 
 struct turns;
@@ -29,6 +30,7 @@ struct methods_context {
 	const struct datapath_attachment *attachments; /* one for each interface of config */
 	struct preflight_again *preflight;
 	struct tracer *tracer;
+	struct node *node;
 	const struct peer *peer; /* of the request that is carried out */
 	json_t *warnings;        /* array of strings: what start found beside that */
 	struct lb_err *

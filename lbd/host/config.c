@@ -2,6 +2,7 @@
 /* What lbd.json says: strict reading, defaults, and errors with the JSON path of the fault. */
 #include <errno.h>
 #include <inttypes.h>
+#include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -263,6 +264,20 @@ static int otlp_settle(void *object, const json_t *given, struct lb_err *err)
 	return lb_err_hint(err, "an answer that comes after the next values is of no use");
 }
 
+/* Routes of other protocols than these are not touched, and those tables are the machine's own. */
+static int announce_settle(void *object, const json_t *given, struct lb_err *err)
+{
+	const struct config *config = object;
+	const uint32_t table = config->announce.table;
+
+	(void)given;
+	if (table < RT_TABLE_DEFAULT || table > RT_TABLE_LOCAL)
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "table", "table %u is one that the machine forwards by",
+		   table);
+	return lb_err_hint(err, "choose a table that nothing else uses, such as 76");
+}
+
 int config_parse_seed(const char *text, uint64_t seed[2])
 {
 	if (strlen(text) != 32 || strspn(text, "0123456789abcdefABCDEF") != 32)
@@ -371,11 +386,21 @@ static const struct schema_field otlp_fields[] = {
 	{0},
 };
 
+static const struct schema_field announce_fields[] = {
+	{"table", &schema_integer, AT(announce.table), .min = 1, .max = UINT32_MAX,
+	 .required = true, .help = "the kernel's routing table that the routes stand in"},
+	{"protocol", &schema_integer, AT(announce.protocol), .number = 76, .min = 5, .max = 255,
+	 .help = "the protocol number that marks them as lbd's"},
+	{0},
+};
+
 static const struct schema control_schema = {"group", control_fields, 0, .settle = control_settle};
 static const struct schema encap_schema = {"group", encap_fields, 0, .settle = NULL};
 static const struct schema limits_schema = {"group", limits_fields, 0, .settle = NULL};
 static const struct schema http_schema = {"group", http_fields, 0, .settle = NULL};
 static const struct schema otlp_schema = {"group", otlp_fields, 0, .settle = otlp_settle};
+static const struct schema announce_schema = {"group", announce_fields, 0,
+					      .settle = announce_settle};
 static const struct schema exec_checks_schema = {"group", exec_checks_fields, 0,
 						 .settle = exec_checks_settle};
 
@@ -404,6 +429,8 @@ static const struct schema_field config_fields[] = {
 	 .help = "metrics and the status page; without it lbd does not listen"},
 	{"otlp", &schema_group, 0, 0, .schema = &otlp_schema,
 	 .help = "metrics for an OpenTelemetry collector; without it none are pushed"},
+	{"announce", &schema_group, 0, 0, .schema = &announce_schema,
+	 .help = "routes by which BIRD or FRR announce VIPs; without it there are none"},
 	{"hash_seed", &seed_kind, 0, 0, .optional = true,
 	 .help = "the key of the hash of flows, 32 hex digits, not all 0",
 	 .pattern = "^[0-9A-Fa-f]{32}$"},

@@ -15,6 +15,7 @@
  *    "exec_checks": {"folder": "/etc/lbd/checks", "user": "nobody"},
  *    "http": {"listen": "127.0.0.1:9110", "names": ["lb1.example"]},
  *    "otlp": {"endpoint": "https://collector:4318", "headers_file": "/etc/lbd/otlp.headers"},
+ *    "announce": {"table": 76},
  *    "services": "/etc/lbd/services.json",
  *    "hash_seed": "0123456789abcdef0123456789abcdef"}
  *
@@ -52,6 +53,11 @@ struct config_otlp {
 	uint32_t interval_s, timeout_s, queue_bytes;
 };
 
+/* The routes that a routing daemon announces VIPs by; table 0: none. */
+struct config_announce {
+	uint32_t table, protocol;
+};
+
 struct config {
 	char interfaces[LB_INTERFACES_MAX][IF_NAMESIZE];
 	size_t interface_count;
@@ -75,6 +81,7 @@ struct config {
 	struct config_listen http;                                /* metrics and the status page */
 	char http_names[LB_HTTP_NAMES_MAX][LB_HTTP_NAME_MAX + 1]; /* "": no more of them */
 	struct config_otlp otlp;
+	struct config_announce announce;
 	bool seed_configured;
 	uint64_t seed[2];
 };

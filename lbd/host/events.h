@@ -11,7 +11,7 @@
 #include "../api/addr.h"
 
 #define EVENTS_SINKS_MAX 3
-#define EVENTS_LISTENERS_MAX 3
+#define EVENTS_LISTENERS_MAX 4
 
 struct events;
 

@@ -62,6 +62,14 @@ static enum log_level warning(const json_t *event)
 	return LOG_LEVEL_WARNING;
 }
 
+/* That a VIP was removed is no reason to worry, but who reads cannot tell. */
+static enum log_level of_announce(const json_t *event)
+{
+	if (is(event, "state", "failed"))
+		return LOG_LEVEL_ERROR;
+	return is(event, "state", "withdrawn") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+}
+
 static enum log_level information(const json_t *event)
 {
 	(void)event;
@@ -90,6 +98,8 @@ static const struct kind {
 	{"serve", information},
 	{"fault", error},
 	{"spill", of_spill},
+	{"announce", of_announce},
+	{"node", warning},
 };
 
 static const struct kind *kind_of(const json_t *event)

@@ -113,6 +113,12 @@ void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int 
 /* A note beside the pins, for the next lbd: filters of tunnel checks stand at interfaces. */
 void datapath_tunnels_note(const struct datapath *datapath, bool stand);
 bool datapath_tunnels_noted(const struct datapath *datapath);
+/* A note beside the pins: routes that announce VIPs stand in this table of the kernel (0: in none).
+ * Those in another one, that the note has named until now, are removed. 0 or -errno. */
+int datapath_announce(const struct datapath *datapath, uint32_t table, uint8_t protocol);
+/* Without a datapath: removes the routes that the note at pin_dir names, unless an lbd runs. 0 or
+ * -errno. (datapath_detach does so, too.) */
+int datapath_withdraw(const char *pin_dir);
 /* What stands at interfaces now; for BPF_PROG_TEST_RUN. */
 int datapath_program_fd(const struct datapath *datapath);
 

@@ -22,6 +22,7 @@
 
 #include "../../bpf/hash.h"
 #include "../host/config.h"
+#include "../route/announce_routes.h"
 #include "datapath_private.h"
 
 #define PIN_STAMP "abi"
@@ -327,6 +328,7 @@ int datapath_check_pinned(const struct datapath_options *options, struct lb_err 
 
 #define PIN_TUNNELS "tunnels"
 #define PIN_SEED "hash_seed"
+#define PIN_ANNOUNCE "announce" /* "76 76": table and protocol of routes (announce_routes.h) */
 
 void datapath_tunnels_note(const struct datapath *datapath, bool stand)
 {
@@ -386,6 +388,56 @@ bool datapath_pinned_seed(const char *pin_dir, uint64_t seed[2])
 	if (fd >= 0)
 		close(fd);
 	return known;
+}
+
+/* --- routes by which VIPs are announced --- */
+
+/* What stands by the note goes, and so does the note. */
+static int withdraw_noted(const char *pin_dir)
+{
+	char path[PIN_PATH_MAX], text[32] = "";
+	unsigned int table, protocol;
+	int error;
+
+	pin_path(pin_dir, PIN_ANNOUNCE, path);
+	if (readlink(path, text, sizeof(text) - 1) < 0 ||
+	    sscanf(text, "%u %u", &table, &protocol) != 2)
+		return 0;
+	error = announce_routes_withdraw(table, (uint8_t)protocol);
+	if (!error)
+		unlink(path);
+	return error;
+}
+
+int datapath_announce(const struct datapath *datapath, uint32_t table, uint8_t protocol)
+{
+	char path[PIN_PATH_MAX], text[32], before[32] = "";
+	int error;
+
+	if (!datapath->pin_dir)
+		return 0;
+	pin_path(datapath->pin_dir, PIN_ANNOUNCE, path);
+	snprintf(text, sizeof(text), "%u %u", table, protocol);
+	if (readlink(path, before, sizeof(before) - 1) >= 0 && !strcmp(before, text))
+		return 0;
+	error = withdraw_noted(datapath->pin_dir);
+	if (!error && table && symlink(text, path))
+		error = -errno;
+	return error;
+}
+
+/* With the lock, so that those of an lbd that runs stay. */
+int datapath_withdraw(const char *pin_dir)
+{
+	int lock_fd = -1, error;
+	struct lb_err err;
+
+	if (access(pin_dir, F_OK))
+		return 0;
+	error = lock_dir(pin_dir, &lock_fd, &err) ? 0 : withdraw_noted(pin_dir);
+	if (lock_fd >= 0)
+		close(lock_fd);
+	return error;
 }
 
 /* --- pinning --- */
@@ -485,7 +537,7 @@ static bool is_pin(const struct lb_bpf *skeleton, const char *name)
 	char end;
 
 	return !strcmp(name, PIN_TUNNELS) || !strcmp(name, PIN_SEED) ||
-	       sscanf(name, PIN_LINK "%u%c", &ifindex, &end) == 1 ||
+	       !strcmp(name, PIN_ANNOUNCE) || sscanf(name, PIN_LINK "%u%c", &ifindex, &end) == 1 ||
 	       bpf_object__find_map_by_name(skeleton->obj, name);
 }
 
@@ -529,7 +581,7 @@ static int unlink_pins(const char *pin_dir, DIR *dir, struct lb_err *err)
 int datapath_detach(const char *pin_dir, struct lb_err *err)
 {
 	DIR *dir = opendir(pin_dir);
-	int lock_fd = -1, error;
+	int lock_fd = -1, error, left = 0;
 
 	if (!dir && errno == ENOENT)
 		return 0;
@@ -538,10 +590,16 @@ int datapath_detach(const char *pin_dir, struct lb_err *err)
 				  strerror(errno));
 	error = lock_dir(pin_dir, &lock_fd, err);
 	if (!error)
+		left = withdraw_noted(pin_dir); /* first, so that no more packets are sent here */
+	if (!error)
 		error = unlink_pins(pin_dir, dir, err);
 	if (!error && rmdir(pin_dir))
 		error = lb_err_set(err, LB_ERR_SYSTEM, "pin_dir", "cannot remove %s: %s", pin_dir,
 				   strerror(errno));
+	if (!error && left)
+		error = lb_err_set(err, LB_ERR_SYSTEM, "",
+				   "cannot withdraw the routes that announce VIPs: %s",
+				   strerror(-left));
 	if (lock_fd >= 0)
 		close(lock_fd);
 	closedir(dir);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../host/drained.h"
 #include "../host/state.h"
 #include "../plane/seed.h"
 
@@ -90,6 +91,20 @@ int state_read_service(const char *state_dir, struct lb_service **out, struct st
 		       struct lb_err *err)
 {
 	return load(state_dir, NULL, out, revert, err);
+}
+
+int64_t drained_since(const char *state_dir)
+{
+	(void)state_dir;
+	return 0;
+}
+
+int drained_set(const char *state_dir, int64_t since_ms, struct lb_err *err)
+{
+	(void)state_dir;
+	(void)since_ms;
+	(void)err;
+	return 0;
 }
 
 /* Without one in lbd.json the same at each start, so that the same flows go to the same backends. */

@@ -380,6 +380,20 @@ int datapath_detach(const char *pin_dir, struct lb_err *err)
 	return lb_err_set(err, LB_ERR_REFUSED, "", "this lbd simulates, and detaches nothing");
 }
 
+int datapath_announce(const struct datapath *datapath, uint32_t table, uint8_t protocol)
+{
+	(void)datapath;
+	(void)table;
+	(void)protocol;
+	return 0;
+}
+
+int datapath_withdraw(const char *pin_dir)
+{
+	(void)pin_dir;
+	return 0;
+}
+
 int64_t datapath_since(const struct datapath *datapath)
 {
 	return datapath->made_s;

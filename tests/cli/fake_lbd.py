@@ -94,7 +94,16 @@ INTERFACES = {"interfaces": [
     {"name": "eth3", "ifindex": 5, "xdp_mode": "none", "ingress": False, "link": "up", "mtu": 1500,
      "driver": "veth", "master": "br0", "next_hops": 1}]}
 
-ILL = dict(STATUS, next_hops=STATUS["next_hops"] + [
+NODE = {"table": 76, "protocol": 76, "drained": False, "announced": 2, "withdrawn": 1, "routes": [
+    {"route": "192.0.2.10/32", "state": "announced"}, {"route": "2001:db8::/48", "state": "announced"},
+    {"route": "192.0.2.11/32", "state": "withdrawn", "reason": "0 of 3 backends healthy, 1 needed"}],
+    "forwarded": 1000, "at_ms": 5000}
+DRAINED_NODE = dict(NODE, drained=True, drained_since="2026-01-31T12:00:00.000Z", obstacle="the node is drained",
+                    announced=0, withdrawn=2, routes=[
+                        {"route": "192.0.2.10/32", "state": "withdrawn", "reason": "the node is drained"},
+                        {"route": "2001:db8::/48", "state": "withdrawn", "reason": "the node is drained"}])
+ILL = dict(STATUS, node={"table": 76, "protocol": 76, "drained": False, "announced": 1, "withdrawn": 0, "ruled": True,
+    "others": {"count": 2, "route": "192.0.2.11/32", "protocol": 4}}, next_hops=STATUS["next_hops"] + [
     {"interface": "eth1", "gateway": "fe80::1", "source_mac": "02:00:00:00:00:01",
      "destination_mac": "00:00:00:00:00:00", "mtu": 9000, "egress": "eth9", "vlan": 100, "state": "unresolved",
      "reason": "neighbour does not answer", "backends": 1}],
@@ -211,6 +220,9 @@ REPLIES = {
     "version": {"version": "0.2.0", "abi": 1, "kernel": "6.1.0"},
     "status": STATUS,
     "iface.list": INTERFACES,
+    "node.show": NODE,
+    "node.drain": DRAINED_NODE,
+    "node.undrain": NODE,
     "vip.add": changes(change("added")),
     "vip.set": changes(change("changed", name="shop")),
     "vip.del": changes(change("removed")),
@@ -299,6 +311,8 @@ EVENTS = [
     {"event": "route", "backend": "10.0.0.2", "state": "unroutable", "reason": "network is unreachable"},
     {"event": "interface", "interface": "eth1", "state": "attached", "xdp_mode": "generic", "reason": "no native XDP"},
     {"event": "interface", "interface": "eth1", "state": "link_down"},
+    {"event": "announce", "state": "withdrawn", "route": "192.0.2.10/32", "count": 2, "reason": "the node is drained"},
+    {"event": "node", "state": "drained", "uid": 0, "user": "root"},
     {"event": "eclipse", "of": "the moon"}]
 
 EMPTY = {"vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,
@@ -350,6 +364,17 @@ def draining(behaviour):
         step = steps.pop(0) if len(steps) > 1 else steps[0]
         shown = [backend("10.0.0.2", 10, 0.0, 5000, 64000, *step)] if step else []
         return {"result": {"vips": [{"name": "web", "address": WEB["address"], "backends": shown}]}}
+    return make
+
+
+def draining_node(by, drained=DRAINED_NODE):
+    """A second passes, and `by` packets are forwarded, from each look to the next."""
+    asked = [0]
+
+    def make(request):
+        asked[0] += 1
+        node = DRAINED_NODE if request["method"] == "node.drain" else drained
+        return {"result": dict(node, forwarded=1000 + by * asked[0], at_ms=5000 + 1000 * asked[0])}
     return make
 
 
@@ -483,10 +508,16 @@ SEND = {
     "grows": lambda c, reply: c.sendall(reply),
     "ailing": lambda c, reply: c.sendall(reply),
     "sound": lambda c, reply: c.sendall(reply),
+    "quiet_node": lambda c, reply: c.sendall(reply),
+    "busy_node": lambda c, reply: c.sendall(reply),
+    "undrained_node": lambda c, reply: c.sendall(reply),
+    "plain_node": lambda c, reply: c.sendall(reply),
     **{behaviour: lambda c, reply: c.sendall(reply) for behaviour in DRAINS},
 }
 MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lambda request: {"result": EMPTY[request["method"]]}, "document": bad_document, "big": big,
         "moved_on": moved_on, "grows": growing(), "ailing": examined(AILING, ["drop_no_headroom"]),
+        "quiet_node": draining_node(0), "busy_node": draining_node(70), "undrained_node": draining_node(0, NODE),
+        "plain_node": lambda request: {"result": {"routes": [], "forwarded": 5, "at_ms": 1}},
         "sound": examined(SOUND, ["drop_bad_header"]),
         "checked": lambda request: {"result": CHECKS[request["method"]]},
         "grouped": lambda request: {"result": GROUPS[request["method"]]} if request["method"] in GROUPS

@@ -91,6 +91,26 @@ golden iface_list "iface list tells each interface's mode, link and use" <<'END'
 iface list
 iface list --json
 END
+golden node "node show tells each route and why; drain and undrain reply so" <<'END'
+node show
+--json node show
+node drain
+node undrain
+END
+SERVER=quiet_node golden node_quiet "node drain --wait ends when no packet has been forwarded for two seconds" <<'END'
+node drain --wait 1m
+--json node drain --wait 1m
+END
+SERVER=busy_node golden node_busy "node drain --wait exits 4 when packets still come" <<'END'
+node drain --wait 1s
+node drain --wait soon
+END
+SERVER=undrained_node golden node_undrained "node drain --wait ends when the node is undrained meanwhile" <<'END'
+node drain --wait 1m
+END
+SERVER=plain_node golden node_plain "a node that announces nothing says so" <<'END'
+node show
+END
 golden vip_list "vip list is a table, or the list as lbd sent it" <<'END'
 vip list
 --json vip list
@@ -434,7 +454,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 36 commands" 36 "$(wc -l <commands)"
+check_equal "the help knows of 39 commands" 39 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -662,7 +682,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip pool backend iface stats top doctor explain replay trace config watch version help completion"
+completes "lbctl " "status vip pool backend iface node stats top doctor explain replay trace config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

@@ -52,6 +52,7 @@ CONFIG_FAULTS = [
     {"limits": {"vips": 0}}, {"limits": {"members": 65535}}, {"limits": {"slots": 250}}, {"limits": {"flows": 7}},
     {"limits": {"flows": 1.5}}, {"answer_rate": -1}, {"answer_rate": 1000001}, {"exec_checks": {"folder": "/c"}},
     {"exec_checks": {"folder": "c", "user": "u"}}, {"exec_checks": {"folder": "/c", "user": ""}},
+    {"announce": {}}, {"announce": {"table": 0}}, {"announce": {"table": 76, "protocol": 256}},
     {"hash_seed": "0" * 31}, {"hash_seed": "g" * 32}, {"hash_sed": "0" * 32}]
 
 

@@ -65,6 +65,16 @@ static const struct {
 	{"{'event':'spill','pool':'p','state':'returned','priority':0,'in_service_percent':67}",
 	 LOG_LEVEL_INFO,
 	 "pool p returned to backends of priority 0: 67 % of the weight up to them is in service"},
+	{"{'event':'announce','state':'announced','route':'192.0.2.10/32','count':1}",
+	 LOG_LEVEL_INFO, "route to 192.0.2.10/32 announced"},
+	{"{'event':'announce','state':'withdrawn','route':'192.0.2.10/32','count':3,"
+	 "'reason':'the node is drained'}",
+	 LOG_LEVEL_WARNING, "route to 192.0.2.10/32 and 2 more withdrawn: the node is drained"},
+	{"{'event':'announce','state':'failed','reason':'table 76 cannot be read: x'}",
+	 LOG_LEVEL_ERROR,
+	 "VIPs may not be announced as they should be: table 76 cannot be read: x"},
+	{"{'event':'node','state':'drained','uid':0,'user':'root'}", LOG_LEVEL_WARNING,
+	 "the node is drained by root (uid 0)"},
 	{"{'event':'next_hop','interface':'e1','gateway':'fe80::1','state':'unresolved',"
 	 "'reason':'link is down'}",
 	 LOG_LEVEL_WARNING, "via fe80::1 on e1 unresolved: link is down"},
@@ -96,7 +106,8 @@ static const struct {
 	 "16.7 %); vip a: added; vip b: removed; and 2 more VIPs"},
 	{"{'event':'change','method':'backend.del','backend':'10.0.0.2','change':{'pools':["
 	 "{'name':'p','what':'changed'," MOVED
-	 ",'at_risk':[{'backend':'10.0.0.2','recorded_flows':12}]}],'vips':[" WEB "]},'ends_flows':true}",
+	 ",'at_risk':[{'backend':'10.0.0.2','recorded_flows':12}]}],'vips':[" WEB
+	 "]},'ends_flows':true}",
 	 LOG_LEVEL_WARNING,
 	 "backend.del 10.0.0.2: pool p: moved 16.7 % of slots (ideal 16.7 %), at risk: backend "
 	 "10.0.0.2 (flows on record: 12); vip web: moved 16.7 % of slots (ideal 16.7 %)"},

@@ -123,6 +123,7 @@ static void a_document_is_written_sorted_and_in_full(void **state)
 	struct lb_service *service = parse_service(
 		"{\"vips\":[{\"address\":\"192.0.2.2:1/udp\",\"name\":\"b\",\"table\":\"maglev\","
 		"\"encap\":\"gue\",\"hash\":\"source-port\",\"fragments\":\"drop\","
+		"\"announce\":false,\"announce_healthy\":2,\"announce_share_percent\":50,"
 		"\"flow_idle_s\":120,\"table_size\":251},{\"address\":\"192.0.2.1:1/"
 		"tcp\",\"backends\":["
 		"{\"address\":\"2001:db8::1\"},{\"address\":\"10.0.0.2\",\"weight\":0,\"drain\":"
@@ -142,7 +143,8 @@ static void a_document_is_written_sorted_and_in_full(void **state)
 			    "{\"name\":\"b\",\"address\":\"192.0.2.2:1/udp\",\"table\":\"maglev\","
 			    "\"table_size\":251,\"transition_s\":60,\"flow_idle_s\":120,"
 			    "\"encap\":\"gue\",\"hash\":\"source-port\",\"fragments\":\"drop\","
-			    "\"backends\":[]}]}");
+			    "\"announce\":false,\"announce_healthy\":2,"
+			    "\"announce_share_percent\":50,\"backends\":[]}]}");
 	free(text);
 	lb_service_free(service);
 }
@@ -269,7 +271,8 @@ static const struct bad_row bad_documents[] = {
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
 	 "the fields are: name, address, pool, table, table_size, transition_s, flow_idle_s, "
 	 "encap, "
-	 "hash, fragments, backends, health, on_unhealthy, when_all_unhealthy, spill_percent, "
+	 "hash, fragments, announce, announce_healthy, announce_share_percent, backends, health, "
+	 "on_unhealthy, when_all_unhealthy, spill_percent, "
 	 "spill_hold_s"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
 	 "unknown field \"adress\"", "did you mean \"address\"?"},
