@@ -195,7 +195,7 @@ FUZZ_PKGS := $(BPF_PKGS) libclang-rt-dev
 DEB_PKGS := dpkg-dev jq
 LAB_PKGS := $(BPF_PKGS) iproute2 ethtool iputils-ping curl jq procps util-linux
 TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-jsonschema python3-scapy shellcheck \
-	groff-base git xz-utils prometheus openssl tcpdump gdb
+	groff-base git xz-utils prometheus openssl tcpdump tshark gdb
 HEALTH_PKGS := nginx-light dnsmasq-base
 BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables python3 jq
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd

@@ -103,14 +103,19 @@ static __always_inline int is_within(const __u64 address[2], const volatile __u6
 	return !((address[0] ^ prefix[0]) & mask[0]) && !((address[1] ^ prefix[1]) & mask[1]);
 }
 
+static __always_inline int has_port(const struct packet *packet, __be16 port)
+{
+	return packet->has_ports && quote_has_ports(packet->protocol) &&
+	       ((__be16)packet->ports == port || packet_dport(packet) == port);
+}
+
 static __always_inline int matches_packet(const struct packet *packet)
 {
 	if (filter.family && packet->family != filter.family)
 		return 0;
 	if (filter.protocol && packet->protocol != filter.protocol)
 		return 0;
-	if (filter.port && (!packet->has_ports || ((__be16)packet->ports != filter.port &&
-						   packet_dport(packet) != filter.port)))
+	if (filter.port && !has_port(packet, filter.port))
 		return 0;
 	return is_within(packet->source, filter.source, filter.source_mask) &&
 	       is_within(packet->destination, filter.destination, filter.destination_mask);

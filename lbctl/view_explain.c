@@ -31,7 +31,11 @@ void view_packet(FILE *out, const json_t *packet)
 	print_end(out, packet, "source", "source_port");
 	fprintf(out, " to ");
 	print_end(out, packet, "destination", "destination_port");
-	fprintf(out, ", %s%s", view_text(packet, "protocol"),
+	fprintf(out, ", %s", view_text(packet, "protocol"));
+	if (json_object_get(packet, "icmp_type"))
+		fprintf(out, " type %lld code %lld", view_integer(packet, "icmp_type"),
+			view_integer(packet, "icmp_code"));
+	fprintf(out, "%s",
 		!json_is_true(json_object_get(packet, "opens")) ? ""
 		: is(packet, "protocol", "sctp")                ? " INIT"
 								: " SYN");

@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#include "../plane/members.h"
 #include "tracer.h"
 #include "verdict_text.h"
 
@@ -44,11 +45,30 @@ static int want_vip(const struct methods_context *context, const char *reference
 	return ret;
 }
 
-static int want_backend(const char *text, struct lb_trace_filter *filter, struct lb_err *err)
+/* A backend that was removed still gets packets for a while, and is a member. */
+static bool is_backend(const struct methods_context *context, const struct lb_addr *address)
+{
+	const struct lb_member *members = datapath_members(context->datapath);
+	const bool six = address->family == 6;
+
+	for (uint32_t i = 0; i < members_capacity(context->config); i++)
+		if (members[i].flags & LB_MEMBER_VALID &&
+		    !(members[i].flags & LB_MEMBER_OUTER6) != six &&
+		    !memcmp(members[i].daddr, address->bytes, sizeof(address->bytes)))
+			return true;
+	return false;
+}
+
+static int want_backend(const struct methods_context *context, const char *text,
+			struct lb_trace_filter *filter, struct lb_err *err)
 {
 	struct lb_addr address;
 	int ret = lb_addr_parse(text, &address, err);
 
+	if (!ret && !is_backend(context, &address)) {
+		lb_err_set(err, LB_ERR_NOT_FOUND, "", "no backend has the address %s", text);
+		ret = lb_err_hint(err, "see those there are: lbctl backend list");
+	}
 	if (ret)
 		return ret;
 	memcpy(filter->backend, address.bytes, sizeof(address.bytes));
@@ -189,8 +209,9 @@ static int take_outcome(const struct methods_context *context, const struct wish
 		ret = at_param(want_vip(context, json_string_value(wishes->vip), filter, err), err,
 			       "vip");
 	if (!ret && wishes->backend)
-		ret = at_param(want_backend(json_string_value(wishes->backend), filter, err), err,
-			       "backend");
+		ret = at_param(
+			want_backend(context, json_string_value(wishes->backend), filter, err), err,
+			"backend");
 	if (!ret && wishes->verdict)
 		ret = at_param(want_verdict(json_string_value(wishes->verdict), filter, err), err,
 			       "verdict");

@@ -33,11 +33,28 @@ static void set_protocol(json_t *object, uint8_t number)
 			    name ? json_string(name) : json_sprintf("protocol %u", number));
 }
 
+static bool is_icmp(const struct packet *packet)
+{
+	return packet->protocol == IPPROTO_ICMP || packet->protocol == IPPROTO_ICMPV6;
+}
+
+static void set_icmp(json_t *object, const struct packet *packet)
+{
+	uint8_t bytes[4];
+
+	memcpy(bytes, &packet->ports, sizeof(bytes));
+	json_object_set_new(object, "icmp_type", json_integer(bytes[0]));
+	json_object_set_new(object, "icmp_code", json_integer(bytes[1]));
+}
+
+/* What the transport header begins with. */
 static void set_ports(json_t *object, const struct packet *packet)
 {
 	uint16_t port[2];
 
-	if (!packet->has_ports)
+	if (packet->has_ports && is_icmp(packet))
+		set_icmp(object, packet);
+	if (!packet->has_ports || !lb_protocol_name(packet->protocol))
 		return;
 	memcpy(port, &packet->ports, sizeof(port));
 	json_object_set_new(object, "source_port", json_integer(ntohs(port[0])));

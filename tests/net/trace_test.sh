@@ -100,6 +100,27 @@ tcpdump_reads() {
 		[ "$(grep -cE "> (${LAB_BACKEND4[1]}|${LAB_BACKEND4[2]}): IP $LAB_CLIENT4.44001" "$LAB_DIR/dumped")" = 3 ]
 }
 
+# Interface, VIP's side or backend's, comment.
+tshark_reads() {
+	tshark -nr "$LAB_DIR/trace.pcapng" -T fields -e frame.interface_name -e ip.dst -e frame.comment 2>"$LAB_DIR/dumped.err" >"$LAB_DIR/dumped"
+	cat "$LAB_DIR/dumped" "$LAB_DIR/dumped.err"
+	[ "$(grep -cP "^l0\t$LAB_VIP4\tverdict redirect \(forward\), VIP web, backend " "$LAB_DIR/dumped")" = 3 ] &&
+		[ "$(grep -cP "^[a-z0-9]+\t(${LAB_BACKEND4[1]}|${LAB_BACKEND4[2]}),$LAB_VIP4\tverdict redirect \(forward\), VIP web, backend " "$LAB_DIR/dumped")" = 3 ]
+}
+# An echo request begins with the bytes 8 and 0, which would be port 2048.
+icmp_has_no_ports() {
+	begin ports --port 2048 --for 20s || return
+	lab_in client ping -c 2 -i 0.2 "$LAB_VIP4" >/dev/null
+	kill "$TRACE"
+	wait "$TRACE"
+	begin icmp --proto icmp --count 1 --for 20s || return
+	lab_in client ping -c 2 -i 0.2 "$LAB_VIP4" >/dev/null
+	wait "$TRACE"
+	cat "$LAB_DIR/ports" "$LAB_DIR/icmp"
+	jq -es 'all(.[]; .packet == null)' "$LAB_DIR/ports" && jq -es '.[0].packet | .icmp_type == 8 and .icmp_code == 0 and
+		(has("source_port") or has("destination_port") | not)' "$LAB_DIR/icmp"
+}
+
 refuses() {
 	local status
 	lbctl trace "${@:2}" >"$LAB_DIR/said" 2>&1
@@ -173,8 +194,11 @@ check "frames can be kept longer" says '(.frame.bytes | length) == 2 * .frame.le
 check "in words it is one line" in_words
 check "frames are written with verdict and backend, as they come in and go out" writes_pcapng
 check "tcpdump reads them" tcpdump_reads
+check "tshark reads them, and their comments" tshark_reads
+check "an ICMP message has a type, and no ports" icmp_has_no_ports
 check "what lbd does not know is refused: a verdict" refuses 'no verdict "lost"' --verdict lost
 check "a VIP" refuses 'no VIP "wbe"' --vip wbe
+check "an address that no backend has" refuses 'no backend has the address 10.0.9.9' --backend 10.0.9.9
 check "two families" refuses "different address families" --src 10.0.0.0/8 --dst 2001:db8::/32
 check "an interface" refuses 'no interface "nosuch"' --iface nosuch
 check "a snap length beyond the most" refuses "snap must be 14 to 2048" --snap 4096
