@@ -498,7 +498,8 @@ static struct command table[] = {
 			"nothing is sent, counted or recorded. SRC is ADDRESS or ADDRESS:PORT "
 			"(port 49152); DST is a VIP, ADDRESS:PORT/PROTO, or an address for an echo "
 			"request. Of a slot that is not SETTLED the flow table decides: see the "
-			"record. Not on the read-only socket.",
+			"record. What a capture file has not of a frame counts as 0. Exits 1 when "
+			"a frame cannot be explained. Not on the read-only socket.",
 		.examples = {"lbctl explain 198.51.100.7:40001 192.0.2.10:443/tcp",
 			     "lbctl explain 198.51.100.7:40001 web --ack --len 1500",
 			     "tcpdump -i eth0 -c 5 -w - | lbctl explain --pcap -"},
@@ -524,8 +525,9 @@ static struct command table[] = {
 			"Each packet goes through the balancer's own program, as explain has it, "
 			"as if it came now: nothing is sent, counted or recorded. FILE is pcap or "
 			"pcapng, of Ethernet or IP; - is standard input. The other document is "
-			"compared with the one in force by weights alone: established flows stay "
-			"for a transition, and health is not looked at.",
+			"compared with the one in force by weights and present health, new "
+			"backends taken to be healthy: established flows stay for a transition. "
+			"Exits 1 when the file is damaged; what is before that counts.",
 		.examples = {"lbctl replay yesterday.pcap",
 			     "lbctl replay yesterday.pcap --document new.json"},
 		.method = "replay",

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include "advice.h"
+#include "../lbd/api/rpc.h"
 #include "args.h"
 #include "client.h"
 #include "params.h"
@@ -17,6 +18,7 @@
 struct exam {
 	const struct invocation *invocation;
 	json_t *findings;
+	bool simulated;
 	int probes;        /* made so far, of backends and of VIPs */
 	json_t *idle;      /* VIPs, as stats says: what has come to them meanwhile */
 	long long refused; /* what the flow table had refused at the beginning */
@@ -399,8 +401,10 @@ static void look_at_status(const json_t *status, struct exam *exam)
 	const json_t *warning;
 	size_t i;
 
+	exam->simulated = json_is_true(json_object_get(status, "simulated"));
 	json_array_foreach (json_object_get(status, "warnings"), i, warning)
-		add(exam->findings, "warning", json_incref((json_t *)warning), NULL);
+		if (strcmp(json_string_value(warning), LB_SIMULATED_WARNING) != 0)
+			add(exam->findings, "warning", json_incref((json_t *)warning), NULL);
 	look_at_ways(status, exam);
 	look_at_otlp(json_object_get(status, "otlp"), exam);
 	look_at_node(json_object_get(status, "node"), exam);
@@ -441,6 +445,8 @@ enum exit_code doctor_run(const struct invocation *invocation, struct output *ou
 		status = look(&exam, &err);
 	json_decref(exam.idle);
 	json_decref(exam.other);
+	if (exam.simulated)
+		json_object_set_new(result, "simulated", json_true());
 	if (status)
 		return output_error(output, invocation, &err);
 	output_result(output, invocation, result);

@@ -96,24 +96,65 @@ static json_t *frame_params(const struct pcap *pcap)
 	return params;
 }
 
-static int explain_frames(const struct invocation *invocation, struct pcap *pcap, long count,
-			  json_t *frames, struct lb_err *err)
+/* Whether lbd answers, and to other frames may answer otherwise. */
+static bool is_about_frame(const struct lb_err *err)
 {
+	return err->code == LB_ERR_PARAMS || err->code == LB_ERR_SYSTEM;
+}
+
+/* What becomes of a frame, or why that is not said. */
+static int explain_frame(const struct invocation *invocation, const struct pcap *pcap,
+			 json_t **result, struct lb_err *err)
+{
+	json_auto_t *params = NULL;
+	struct lb_err refused = {0};
+	const char *why = pcap->fault;
+
+	if (!why) {
+		params = frame_params(pcap);
+		if (!ask(invocation, params, result, &refused))
+			return 0;
+		why = refused.message;
+	}
+	if (refused.code && !is_about_frame(&refused)) {
+		*err = refused;
+		return -EINVAL;
+	}
+	*result = json_pack("{s:s}", "error", why);
+	return *result ? 0 : lb_err_no_memory(err);
+}
+
+static void add_frame(json_t *all, const struct pcap *pcap, json_t *frame)
+{
+	json_object_set_new(frame, "number", json_integer(pcap->number));
+	if (pcap->kept < pcap->length)
+		json_object_set_new(frame, "cut_off",
+				    json_pack("{s:I, s:I}", "kept", (json_int_t)pcap->kept, "of",
+					      (json_int_t)pcap->length));
+	if (json_object_get(frame, "simulated"))
+		json_object_set_new(all, "simulated", json_true());
+	json_object_del(frame, "simulated");
+	json_array_append_new(json_object_get(all, "frames"), frame);
+}
+
+/* What there is before the file is damaged is explained. */
+static int explain_frames(const struct invocation *invocation, struct pcap *pcap, long count,
+			  json_t *all, struct lb_err *err)
+{
+	struct lb_err damage = {0};
 	int status = 1;
 
-	for (long i = 1; i <= count && status > 0; i++) {
-		json_auto_t *params = NULL;
+	for (long i = 0; i < count && status > 0; i++) {
 		json_t *result;
 
-		status = pcap_next(pcap, err);
-		if (status <= 0)
-			return status;
-		params = frame_params(pcap);
-		if (ask(invocation, params, &result, err))
+		status = pcap_next(pcap, &damage);
+		if (status > 0 && explain_frame(invocation, pcap, &result, err))
 			return -EINVAL;
-		json_object_set_new(result, "number", json_integer(i));
-		json_array_append_new(frames, result);
+		if (status > 0)
+			add_frame(all, pcap, result);
 	}
+	if (status < 0)
+		json_object_set_new(all, "damaged", json_string(damage.message));
 	return 0;
 }
 
@@ -129,8 +170,7 @@ static int explain_file(const struct invocation *invocation, json_t **result, st
 	pcap->file = NULL;
 	if (!read_number(invocation, "count", 1, &count, err) &&
 	    !pcap_open(pcap, invocation_option(invocation, "pcap"), err))
-		status = explain_frames(invocation, pcap, count, json_object_get(*result, "frames"),
-					err);
+		status = explain_frames(invocation, pcap, count, *result, err);
 	pcap_close(pcap);
 	free(pcap);
 	return status;
@@ -161,6 +201,18 @@ static int check_words(const struct invocation *invocation, struct lb_err *err)
 	return 0;
 }
 
+/* Something that was asked for is not explained. */
+static bool lacks(const json_t *result)
+{
+	const json_t *frame;
+	size_t i;
+
+	json_array_foreach (json_object_get(result, "frames"), i, frame)
+		if (json_object_get(frame, "error"))
+			return true;
+	return json_object_get(result, "damaged") != NULL;
+}
+
 enum exit_code explain_run(const struct invocation *invocation, struct output *output)
 {
 	json_auto_t *result = NULL;
@@ -174,5 +226,5 @@ enum exit_code explain_run(const struct invocation *invocation, struct output *o
 	if (status)
 		return output_error(output, invocation, &err);
 	output_result(output, invocation, result);
-	return EXIT_DONE;
+	return lacks(result) ? EXIT_REFUSED : EXIT_DONE;
 }

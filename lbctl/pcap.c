@@ -88,10 +88,16 @@ static int read_frame(struct pcap *pcap, uint16_t link, uint32_t kept, uint32_t 
 {
 	const uint32_t before = is_bare(link) ? ETHERNET : 0;
 
-	if (check_link(link, err))
-		return -EINVAL;
-	if (kept > length || length > PCAP_FRAME_MAX - before)
+	if (kept > length || kept > BLOCK_MAX)
 		return damaged(err);
+	pcap->fault = NULL;
+	pcap->kept = pcap->length = 0;
+	if (check_link(link, NULL))
+		pcap->fault = "it was captured neither on Ethernet nor as a bare IP packet";
+	else if (length > PCAP_FRAME_MAX - before)
+		pcap->fault = "it is longer than an IP packet can be";
+	if (pcap->fault)
+		return skip(pcap, kept) ? 1 : damaged(err);
 	memset(pcap->frame, 0, sizeof(pcap->frame));
 	if (!take(pcap, pcap->frame + before, kept))
 		return damaged(err);
@@ -260,7 +266,7 @@ int pcap_open(struct pcap *pcap, const char *name, struct lb_err *err)
 	return open_format(pcap, name, err);
 }
 
-int pcap_next(struct pcap *pcap, struct lb_err *err)
+static int next(struct pcap *pcap, struct lb_err *err)
 {
 	int status;
 
@@ -270,6 +276,14 @@ int pcap_next(struct pcap *pcap, struct lb_err *err)
 		status = next_block(pcap, err);
 	while (!status);
 	return status == -ENODATA ? 0 : status;
+}
+
+int pcap_next(struct pcap *pcap, struct lb_err *err)
+{
+	int status = next(pcap, err);
+
+	pcap->number += status > 0;
+	return status;
 }
 
 void pcap_close(struct pcap *pcap)

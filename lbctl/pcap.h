@@ -23,11 +23,14 @@ struct pcap {
 	uint8_t frame[PCAP_FRAME_MAX];
 	uint32_t length; /* as the frame was; what the file has not of it is 0 */
 	uint32_t kept;   /* what the file has of it */
+	/* Why there is nothing of it in `frame`; NULL: there is. */
+	const char *fault;
+	uint64_t number; /* of the frame, from 1 on */
 };
 
 /* 0 or -EINVAL. FILE - is standard input. */
 int pcap_open(struct pcap *pcap, const char *name, struct lb_err *err);
-/* 1: a frame; 0: there are no more; -EINVAL. */
+/* 1: a frame; 0: there are no more; -EINVAL: what follows the last one cannot be read. */
 int pcap_next(struct pcap *pcap, struct lb_err *err);
 void pcap_close(struct pcap *pcap);
 

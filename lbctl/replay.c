@@ -10,7 +10,7 @@
 #include "params.h"
 #include "pcap.h"
 
-#define BATCH_FRAMES 512
+#define BATCH_FRAMES 4096
 #define BATCH_BYTES (1u << 20)
 #define FRAME_MIN 14
 #define FLOWS_MAX 1000000 /* that are told apart */
@@ -23,7 +23,9 @@ struct replay {
 	json_t *vips, *verdicts, *moves; /* by name, by name, by both ends: what there is of them */
 	json_t *flows;                   /* those that were seen, by their text */
 	uint64_t bytes_of_batch;
-	long long frame_count, byte_count, short_count, cut_count;
+	long long frame_count, byte_count, short_count, cut_count, left_out;
+	bool simulated;
+	struct lb_err damage; /* no message: the file is whole */
 };
 
 /* --- adding up --- */
@@ -65,12 +67,13 @@ static long long number_of(const json_t *object, const char *field)
 	return json_integer_value(json_object_get(object, field));
 }
 
-/* Whether this is its first packet; beyond FLOWS_MAX flows that is not known. */
+/* Whether this is its first packet; beyond FLOWS_MAX flows that is not known. What has no ports, as ICMP messages,
+ * is of no flow. */
 static bool is_new_flow(struct replay *replay, const json_t *packet)
 {
 	char key[160];
 
-	if (!packet || json_object_size(replay->flows) >= FLOWS_MAX)
+	if (!json_object_get(packet, "source_port") || json_object_size(replay->flows) >= FLOWS_MAX)
 		return false;
 	snprintf(key, sizeof(key), "%s %lld %s %lld %s", text_of(packet, "source"),
 		 number_of(packet, "source_port"), text_of(packet, "destination"),
@@ -131,6 +134,7 @@ static int send_batch(struct replay *replay, struct lb_err *err)
 	if (client_call(invocation->socket, CLIENT_TIMEOUT_S, invocation->command->method,
 			replay->params, &result, err))
 		return -EINVAL;
+	replay->simulated = json_is_true(json_object_get(result, "simulated"));
 	json_array_foreach (json_object_get(result, "frames"), i, frame)
 		count_frame(replay, frame, json_integer_value(json_array_get(replay->lengths, i)));
 	json_array_clear(replay->frames);
@@ -161,6 +165,9 @@ static int take_frame(struct replay *replay, struct lb_err *err)
 	const struct pcap *pcap = &replay->pcap;
 
 	replay->frame_count++;
+	replay->left_out += pcap->fault != NULL;
+	if (pcap->fault)
+		return 0;
 	replay->byte_count += pcap->length;
 	replay->cut_count += pcap->kept < pcap->length;
 	if (pcap->length < FRAME_MIN) {
@@ -182,10 +189,10 @@ static int take_file(struct replay *replay, struct lb_err *err)
 
 	if (status)
 		return status;
-	while ((status = pcap_next(&replay->pcap, err)) > 0)
+	while (pcap_next(&replay->pcap, &replay->damage) > 0)
 		if (take_frame(replay, err))
 			return -EINVAL;
-	return status ? status : send_batch(replay, err);
+	return send_batch(replay, err);
 }
 
 /* --- the whole --- */
@@ -210,12 +217,15 @@ static json_t *list(const json_t *by_name, const char *field)
 static json_t *sum(const struct replay *replay)
 {
 	return json_pack(
-		"{s:I, s:I, s:I, s:b, s:I, s:I, s:o, s:o, s:o*}", "packets",
+		"{s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:s*, s:o*, s:o, s:o, s:o*}", "packets",
 		(json_int_t)replay->frame_count, "bytes", (json_int_t)replay->byte_count, "flows",
 		(json_int_t)json_object_size(replay->flows), "more_flows",
 		json_object_size(replay->flows) >= FLOWS_MAX, "cut_off",
-		(json_int_t)replay->cut_count, "too_short", (json_int_t)replay->short_count, "vips",
-		list(replay->vips, "name"), "verdicts", list(replay->verdicts, "name"), "moves",
+		(json_int_t)replay->cut_count, "too_short", (json_int_t)replay->short_count,
+		"left_out", (json_int_t)replay->left_out, "damaged",
+		*replay->damage.message ? replay->damage.message : NULL, "simulated",
+		replay->simulated ? json_true() : NULL, "vips", list(replay->vips, "name"),
+		"verdicts", list(replay->verdicts, "name"), "moves",
 		json_object_get(replay->params, "document") ? list(replay->moves, NULL) : NULL);
 }
 
@@ -280,5 +290,5 @@ enum exit_code replay_run(const struct invocation *invocation, struct output *ou
 	if (status)
 		return output_error(output, invocation, &err);
 	output_result(output, invocation, result);
-	return EXIT_DONE;
+	return json_object_get(result, "damaged") ? EXIT_REFUSED : EXIT_DONE;
 }

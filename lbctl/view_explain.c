@@ -179,6 +179,21 @@ static void print_way(FILE *out, const json_t *result)
 	columns_close(&columns, out, 0, "l");
 }
 
+static void print_frame(FILE *out, const json_t *frame, bool first)
+{
+	const json_t *cut_off = json_object_get(frame, "cut_off");
+
+	fprintf(out, "%sframe %lld", first ? "" : "\n", view_integer(frame, "number"));
+	if (cut_off)
+		fprintf(out, ", cut off: %lld bytes of %lld, the rest counts as 0",
+			view_integer(cut_off, "kept"), view_integer(cut_off, "of"));
+	fputc('\n', out);
+	if (json_object_get(frame, "error"))
+		fprintf(out, "not explained: %s\n", view_text(frame, "error"));
+	else
+		print_way(out, frame);
+}
+
 void view_explain(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	const json_t *frames = json_object_get(result, "frames"), *frame;
@@ -191,8 +206,9 @@ void view_explain(FILE *out, const struct invocation *invocation, const json_t *
 	}
 	if (!json_array_size(frames))
 		fprintf(out, "no frames\n");
-	json_array_foreach (frames, i, frame) {
-		fprintf(out, "%sframe %lld\n", i ? "\n" : "", view_integer(frame, "number"));
-		print_way(out, frame);
-	}
+	json_array_foreach (frames, i, frame)
+		print_frame(out, frame, i == 0);
+	if (json_object_get(result, "damaged"))
+		fprintf(out, "\n%s, after frame %zu\n", view_text(result, "damaged"),
+			json_array_size(frames));
 }

@@ -71,7 +71,7 @@ static void print_moves(FILE *out, const json_t *moves)
 		fprintf(out, "the document leads all of them to the same backends\n");
 		return;
 	}
-	fprintf(out, "the document leads to others, by weights alone\n");
+	fprintf(out, "the document leads to others, by weights and present health\n");
 	columns_open(&columns);
 	json_array_foreach (moves, i, move) {
 		print_end(columns.rows, json_object_get(move, "from"));
@@ -100,6 +100,12 @@ void view_replay(FILE *out, const struct invocation *invocation, const json_t *r
 	if (view_integer(result, "too_short"))
 		fprintf(out, "%s too short for an Ethernet header, and left out\n",
 			units_count(view_integer(result, "too_short"), "packet", packets));
+	if (view_integer(result, "left_out"))
+		fprintf(out, "%s of no Ethernet, or longer than any, and left out\n",
+			units_count(view_integer(result, "left_out"), "packet", packets));
+	if (json_object_get(result, "damaged"))
+		fprintf(out, "%s, after packet %lld\n", view_text(result, "damaged"),
+			view_integer(result, "packets"));
 	fprintf(out, "VIPs and backends\n");
 	print_vips(out, json_object_get(result, "vips"));
 	fprintf(out, "verdicts\n");

@@ -13,6 +13,11 @@
 /* Where control.read_only_path is by convention. */
 #define LB_SOCKET_READ_ONLY "/run/lbd/lbd-ro.sock"
 
+/* The first of status.warnings of a simulation, whose every result has "simulated". */
+#define LB_SIMULATED_WARNING                                                                       \
+	"this lbd simulates: no packet is balanced, no backend is checked, and what is counted "   \
+	"is made up"
+
 struct lb_request {
 	json_t *root;     /* owns the rest */
 	const json_t *id; /* string, number or null; NULL: a notification, which gets no reply */

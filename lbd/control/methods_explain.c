@@ -138,7 +138,7 @@ static int parse_frame(const char *hex, struct question *out, struct lb_err *err
 		if (*hex == ' ' || *hex == '\n' || *hex == '\t' || *hex == '\r' || *hex == ':')
 			continue;
 		if (digit(hex[0]) < 0 || digit(hex[1]) < 0)
-			return lb_err_set(err, LB_ERR_PARAMS, "frame",
+			return lb_err_set(err, LB_ERR_PARAMS, "",
 					  "a frame is pairs of hex digits; byte %zu is none",
 					  out->length + 1);
 		out->frame[out->length++] = digit(hex[0]) << 4 | digit(hex[1]);
@@ -146,7 +146,7 @@ static int parse_frame(const char *hex, struct question *out, struct lb_err *err
 	}
 	if (out->length >= EXPLAIN_FRAME_MIN && out->length <= EXPLAIN_FRAME_MAX)
 		return 0;
-	return lb_err_set(err, LB_ERR_PARAMS, "frame",
+	return lb_err_set(err, LB_ERR_PARAMS, "",
 			  "a frame has %d to %d bytes, with its Ethernet header; this one has %zu",
 			  EXPLAIN_FRAME_MIN, EXPLAIN_FRAME_MAX, out->length);
 }
@@ -188,7 +188,7 @@ static int read_question(const struct methods_context *context, const json_t *pa
 	if (ret)
 		return ret;
 	if (frame && !source && !destination && !opens && !length)
-		return parse_frame(json_string_value(frame), out, err);
+		return at_param(parse_frame(json_string_value(frame), out, err), err, "frame");
 	if (frame || !source || !destination)
 		return lb_err_set(err, LB_ERR_PARAMS, "",
 				  "either source and destination are needed, or a frame alone");
@@ -438,14 +438,22 @@ int methods_explain(struct methods_context *context, const json_t *params, json_
 	return ret;
 }
 
-int methods_explain_frame(const struct methods_context *context, const char *hex,
-			  const json_t *interface, struct explained *out, struct lb_err *err)
+int methods_explain_interface(const struct methods_context *context, const json_t *name,
+			      uint32_t *ifindex, struct lb_err *err)
 {
 	struct question question = {0};
-	int ret = take_interface(context, interface, &question, err);
+	int ret = take_interface(context, name, &question, err);
 
-	if (!ret)
-		ret = parse_frame(hex, &question, err);
+	*ifindex = question.ifindex;
+	return ret;
+}
+
+int methods_explain_frame(const struct methods_context *context, const char *hex, uint32_t ifindex,
+			  struct explained *out, struct lb_err *err)
+{
+	struct question question = {.ifindex = ifindex};
+	int ret = parse_frame(hex, &question, err);
+
 	if (!ret)
 		ret = datapath_explain(context->datapath, question.frame, question.length,
 				       question.ifindex, out, err);

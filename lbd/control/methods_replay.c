@@ -2,7 +2,7 @@
 /* What would become of many recorded packets, and where would another document send them?
  *
  * The first is said by the balancer's own program (methods_explain.c). The second is worked out for
- * both documents alike, from their weights: which VIP, which slot, whose it is. */
+ * both documents alike, from their weights and the health that is known: which VIP, which slot, whose it is. */
 #include "methods_replay.h"
 
 #include <arpa/inet.h>
@@ -18,13 +18,14 @@
 #include "packet_json.h"
 #include "verdict_text.h"
 
-#define FRAMES_MAX 1024
+#define FRAMES_MAX 4096
 
 /* --- who has a flow by a document --- */
 
 /* A document with the tables that were needed so far. */
 struct book {
 	const struct lb_service *document;
+	const struct service *service; /* which knows the health of backends */
 	struct lb_wide_kinds kinds;
 	const uint64_t *seed;
 	/* Of named pools, then of VIPs with a pool of their own; NULL: not needed yet. Numbers are
@@ -37,10 +38,11 @@ static size_t table_count(const struct book *book)
 	return book->document->pool_count + book->document->vip_count;
 }
 
-static int book_open(struct book *book, const struct lb_service *document, const uint64_t *seed,
-		     struct lb_err *err)
+static int book_open(struct book *book, const struct methods_context *context,
+		     const struct lb_service *document, struct lb_err *err)
 {
-	*book = (struct book){.document = document, .seed = seed};
+	*book = (struct book){
+		.document = document, .service = context->service, .seed = context->config->seed};
 	book->kinds = lb_service_wide_kinds(document);
 	book->owners = calloc(table_count(book) + 1, sizeof(*book->owners));
 	return book->owners ? 0 : lb_err_no_memory(err);
@@ -53,35 +55,48 @@ static void book_close(struct book *book)
 	free(book->owners);
 }
 
-/* The group that serves while nothing fails: the first that has a share at all. */
-static uint32_t first_group(const struct lb_pool *pool)
+/* The pool in force that this one of the book takes the place of: of its name, or of the VIP's. */
+static const struct lb_pool *pool_in_force(const struct book *book, const struct lb_vip *vip)
 {
-	uint32_t first = UINT32_MAX;
+	const struct lb_service *now = service_document(book->service);
+	const struct lb_vip *same;
 
-	for (size_t i = 0; i < pool->backend_count; i++)
-		if (lb_backend_share(&pool->backends[i]) && pool->backends[i].priority < first)
-			first = pool->backends[i].priority;
-	return first;
+	if (vip->pool->named)
+		return lb_service_find_pool(now, vip->pool->name);
+	same = lb_service_find_endpoint(now, &vip->endpoint);
+	return same ? same->pool : NULL;
 }
 
-static uint16_t *build_owners(const struct lb_pool *pool, const uint64_t *seed)
+static struct table_member *weigh_members(const struct book *book, const struct lb_vip *vip)
 {
+	const struct lb_pool *pool = vip->pool;
 	struct table_member *members = calloc(pool->backend_count + 1, sizeof(*members));
+	uint32_t *weights = calloc(pool->backend_count + 1, sizeof(*weights));
+
+	if (!members || !weights ||
+	    service_presume_weights(book->service, pool_in_force(book, vip), pool, weights)) {
+		free(members);
+		members = NULL;
+	}
+	for (size_t i = 0; members && i < pool->backend_count; i++)
+		members[i] = (struct table_member){
+			.address = pool->backends[i].address, .weight = weights[i], .number = i};
+	free(weights);
+	return members;
+}
+
+static uint16_t *build_owners(const struct book *book, const struct lb_vip *vip)
+{
+	const struct lb_pool *pool = vip->pool;
+	struct table_member *members = weigh_members(book, vip);
 	uint16_t *owners = calloc(pool->table_size, sizeof(*owners));
-	const uint32_t group = first_group(pool);
 	int error = members && owners ? 0 : -1;
 
-	for (size_t i = 0; !error && i < pool->backend_count; i++)
-		members[i] = (struct table_member){
-			.address = pool->backends[i].address,
-			.weight = pool->backends[i].priority == group
-					  ? lb_backend_share(&pool->backends[i])
-					  : 0,
-			.number = i,
-		};
+	worker_leave();
 	if (!error)
 		error = table_build(pool->table, members, pool->backend_count, pool->table_size,
-				    seed, owners);
+				    book->seed, owners);
+	worker_enter();
 	free(members);
 	if (!error)
 		return owners;
@@ -97,11 +112,8 @@ static uint16_t owner_of(struct book *book, const struct lb_vip *vip, uint64_t h
 				     : (size_t)(vip - document->vips) + document->pool_count;
 	uint16_t **owners = &book->owners[place];
 
-	if (!*owners) {
-		worker_leave();
-		*owners = build_owners(vip->pool, book->seed);
-		worker_enter();
-	}
+	if (!*owners)
+		*owners = build_owners(book, vip);
 	return *owners ? (*owners)[lb_hash_slot(hash, vip->pool->table_size)] : LB_NONE;
 }
 
@@ -172,6 +184,7 @@ static json_t *frame_json(const struct methods_context *context, const struct ex
 struct replay {
 	struct methods_context *context;
 	const json_t *frames, *interface, *document;
+	uint32_t ifindex;
 	struct lb_service *next; /* NULL: only what becomes of them now is asked for */
 	struct book before, after;
 };
@@ -181,9 +194,8 @@ static int replay_one(struct replay *replay, size_t i, json_t *to, struct explai
 {
 	const char *hex = json_string_value(json_array_get(replay->frames, i));
 	json_t *frame;
-	int ret =
-		hex ? methods_explain_frame(replay->context, hex, replay->interface, explained, err)
-		    : lb_err_set(err, LB_ERR_PARAMS, "frame", "a frame is a string");
+	int ret = hex ? methods_explain_frame(replay->context, hex, replay->ifindex, explained, err)
+		      : lb_err_set(err, LB_ERR_PARAMS, "", "a frame is a string");
 
 	if (ret)
 		return ret;
@@ -215,7 +227,6 @@ static int replay_all(struct replay *replay, json_t *to, struct lb_err *err)
 
 static int open_books(struct replay *replay, struct lb_err *err)
 {
-	const uint64_t *seed = replay->context->config->seed;
 	int ret;
 
 	if (!replay->document)
@@ -225,8 +236,9 @@ static int open_books(struct replay *replay, struct lb_err *err)
 		lb_err_prefix(err, "document");
 		return ret;
 	}
-	ret = book_open(&replay->before, service_document(replay->context->service), seed, err);
-	return ret ? ret : book_open(&replay->after, replay->next, seed, err);
+	ret = book_open(&replay->before, replay->context,
+			service_document(replay->context->service), err);
+	return ret ? ret : book_open(&replay->after, replay->context, replay->next, err);
 }
 
 static int read_params(const json_t *params, struct replay *out, struct lb_err *err)
@@ -252,6 +264,8 @@ int methods_replay(struct methods_context *context, const json_t *params, json_t
 	json_t *frames = json_array();
 	int ret = read_params(params, &replay, err);
 
+	if (!ret)
+		ret = methods_explain_interface(context, replay.interface, &replay.ifindex, err);
 	if (!ret)
 		ret = open_books(&replay, err);
 	if (!ret)

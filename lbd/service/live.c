@@ -2,6 +2,7 @@
 /* What are a VIP and a pool in the data plane? */
 #include "live.h"
 
+#include <errno.h>
 #include <stdlib.h>
 
 #include "document_digest.h"
@@ -169,6 +170,37 @@ uint32_t service_pool_number(const struct service *service, const struct lb_pool
 		if (service->pools.refs[i].pool == pool)
 			return service->live_pools[i].number;
 	return LB_NO_POOL;
+}
+
+static const struct live_pool *pool_live(const struct service *service, const struct lb_pool *pool)
+{
+	for (size_t i = 0; pool && i < service->pools.count; i++)
+		if (service->pools.refs[i].pool == pool)
+			return &service->live_pools[i];
+	return NULL;
+}
+
+int service_presume_weights(const struct service *service, const struct lb_pool *in_force,
+			    const struct lb_pool *pool, uint32_t *weights)
+{
+	const struct live_pool *live = pool_live(service, in_force);
+	struct health_standing *standings = calloc(pool->backend_count + 1, sizeof(*standings));
+	size_t from = 0;
+
+	if (!standings)
+		return -ENOMEM;
+	for (size_t i = 0; live && i < pool->backend_count; i++) {
+		const struct table_member *known =
+			live_find(live, &from, &pool->backends[i].address);
+
+		if (known)
+			standings[i] = live->standings[known - live->backends];
+		if (pool->health.kind == LB_HEALTH_NONE)
+			standings[i].is = STANDING_FIT;
+	}
+	standing_weigh(pool, standings, in_force == pool ? live->use.last : 0, weights);
+	free(standings);
+	return 0;
 }
 
 void service_hold(struct service *service)

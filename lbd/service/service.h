@@ -104,6 +104,11 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip); /*
 /* POOL-STATE, without its VIPs. Of a named pool; one that no VIP uses has no more than settings. */
 json_t *service_pool_state(struct service *service, const struct lb_pool *pool);
 json_t *service_backend_states(struct service *service, const struct lb_vip *vip);
+/* The weights that count for new flows in a pool of any document, into weights[pool->backend_count], by what is
+ * known of the backends that are in `in_force` by now, a pool of the document in force or NULL. Others are taken
+ * to be there and healthy. 0 or -ENOMEM. */
+int service_presume_weights(const struct service *service, const struct lb_pool *in_force,
+			    const struct lb_pool *pool, uint32_t *weights);
 /* Whether a member is of a group that gets no new flows, as those before it suffice. */
 bool service_in_reserve(const struct service *service, uint16_t number);
 /* POOL-STATE.left_by */

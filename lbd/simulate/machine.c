@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../api/rpc.h"
 #include "../control/preflight_again.h"
 #include "../host/exec_rights.h"
 #include "../host/privileges.h"
@@ -48,7 +49,7 @@ int preflight_check(const struct config *config, json_t *warnings, struct lb_err
 {
 	(void)config;
 	(void)err;
-	json_array_append_new(warnings, json_string(SIMULATED_WARNING));
+	json_array_append_new(warnings, json_string(LB_SIMULATED_WARNING));
 	return 0;
 }
 

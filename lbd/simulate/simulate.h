@@ -11,11 +11,6 @@
 struct event_base;
 
 #define SIMULATED_MTU 1600u
-#define SIMULATED_WARNING                                                                          \
-	"this lbd simulates: no packet is balanced, no backend is checked, and what is counted "   \
-	"is "                                                                                      \
-	"made up"
-
 /* simulation.c */
 const struct config *simulated_config(void);
 const struct simulation_options *simulated_options(void);

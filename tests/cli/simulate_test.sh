@@ -122,6 +122,11 @@ says() { # PATTERN WORDS…
 	on_trial "${@:2}" 2>/dev/null | tee said
 	grep -qE -- "$1" said
 }
+python3 -B - >syn.pcap <<'END'
+import struct, sys
+sys.stdout.buffer.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 101) + struct.pack("<IIII", 0, 0, 40, 40) + bytes.fromhex(
+    "450000280000400040060000c6336407c000020a9c4101bb00000000000000005002000000000000"))
+END
 # Each slot of one table is each of another, however many those are. Only a VIP that has had packets has flows.
 whole() {
 	[ "$(on_trial --json vip set mover --pool small --dry-run | jq '.vips[0].moved | .slots, .percent' | paste -sd' ')" = "251 100" ]
@@ -143,6 +148,10 @@ wide_are_found() {
 	on_trial vip del net && on_trial vip del range
 }
 check "a packet is for the most specific VIP, prefixes and ranges too" wide_are_found
+doctor_is_silent() { on_trial doctor 2>said && grep -qx 'lbctl: this lbd simulates: no packet is balanced' said; }
+check "doctor finds nothing wrong, and says that it simulates" doctor_is_silent
+check "a replay says so" tells replay syn.pcap
+check "an explanation of a file, too" tells explain --pcap syn.pcap
 check "a probe is refused" refuses "this lbd simulates, and sends nothing" backend probe web 10.0.0.11
 check "an echo request to a VIP is answered" says '^verdict  tx_echo' explain 198.51.100.7 192.0.2.10
 stop

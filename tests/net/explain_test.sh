@@ -123,8 +123,37 @@ END
 of_file() {
 	capture "$1" >"$LAB_DIR/file.pcap"
 	lbctl explain --pcap "$LAB_DIR/file.pcap"
-	[ "$(lbctl --json explain --pcap - <"$LAB_DIR/file.pcap" | jq -c '[.frames[] | [.number, .verdict.name, .packet.length]]')" = \
-		'[[1,"redirect",40],[2,"pass_not_ip",null]]' ]
+	[ "$(lbctl --json explain --pcap - <"$LAB_DIR/file.pcap" | jq -c '[.frames[] | [.number, .verdict.name, .packet.length, .cut_off]]')" = \
+		'[[1,"redirect",40,{"kept":54,"of":100}],[2,"pass_not_ip",null,null]]' ]
+}
+# A frame of which there are 10 bytes, and one that no IP packet is so long as, are named; those after them are explained.
+# Then the file ends within a frame.
+of_broken_file() {
+	local status
+	python3 - "$SYN" >"$LAB_DIR/broken.pcap" <<'END'
+import struct, sys
+syn = bytes.fromhex(sys.argv[1])
+out = sys.stdout.buffer
+out.write(struct.pack("<IHHiIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1))
+for frame, length in (syn[:10], 10), (bytes(100), 70000), (syn, 54), (syn[:20], 54):
+    out.write(struct.pack("<IIII", 0, 0, len(frame) if frame != syn[:20] else 54, length) + frame)
+END
+	lbctl explain --pcap "$LAB_DIR/broken.pcap" >"$LAB_DIR/said"
+	status=$?
+	cat "$LAB_DIR/said"
+	[ "$status" = 1 ] && grep -q '^not explained: a frame has 14 to 65557 bytes' "$LAB_DIR/said" &&
+		grep -q '^not explained: it is longer than' "$LAB_DIR/said" && grep -q '^verdict  *redirect' "$LAB_DIR/said" &&
+		grep -qx 'the capture file is damaged, or cut off, after frame 3' "$LAB_DIR/said" || return
+	lbctl --json replay "$LAB_DIR/broken.pcap" >"$LAB_DIR/said"
+	status=$?
+	cat "$LAB_DIR/said"
+	[ "$status" = 1 ] && jq -e '.packets == 3 and .too_short == 1 and .left_out == 1 and .flows == 1 and has("damaged")' "$LAB_DIR/said"
+}
+# An echo request, which is of no flow.
+of_no_flow() {
+	python3 tests/lib/capture_tool.py pcap '<' 1 \
+		"02000000000102000000000208004500001c00004000400100 00c6336402c000020a0800f7ff00000000" >"$LAB_DIR/echo.pcap" &&
+		lbctl --json replay "$LAB_DIR/echo.pcap" | jq -e '.flows == 0 and .packets == 1 and .verdicts[0].name == "tx_echo"'
 }
 same_as_described() {
 	diff <(lbctl explain --hex "$SYN") <(lbctl explain "$LAB_CLIENT4:40001" web)
@@ -218,6 +247,8 @@ check "the interface that it comes in by can be named" says '^verdict +redirect:
 check "a frame in hex is explained like the packet that it is" same_as_described
 check "frames of a capture file are, whichever byte order it has" of_file '<'
 check "whichever byte order it has" of_file '>'
+check "frames that cannot be explained are named, and others are explained" of_broken_file
+check "an echo request is no flow" of_no_flow
 check "packets of a file are replayed as explain has them" replays
 check "and under another document as that has them once it is applied" replays_document
 check "lbd refuses what it cannot explain: two families" refuses "different address families" "$LAB_CLIENT6" web
