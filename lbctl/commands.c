@@ -595,6 +595,28 @@ static struct command table[] = {
 		.run = trace_run,
 	},
 	{
+		.object = "simulate",
+		.verb = "fail",
+		.arguments = {{.name = "ADDRESS"}},
+		.summary = "have the checks of a backend fail, in a simulation",
+		.detail = "Only lbd --simulate takes it. The backend is unhealthy until it "
+			  "recovers, in each pool that checks it.",
+		.examples = {"lbctl --socket ./lbd-simulate.sock simulate fail 10.0.0.2"},
+		.method = "simulate.fail",
+		.params = params_address,
+		.view = view_simulate,
+	},
+	{
+		.object = "simulate",
+		.verb = "recover",
+		.arguments = {{.name = "ADDRESS"}},
+		.summary = "have the checks of a backend succeed again, in a simulation",
+		.examples = {"lbctl --socket ./lbd-simulate.sock simulate recover 10.0.0.2"},
+		.method = "simulate.recover",
+		.params = params_address,
+		.view = view_simulate,
+	},
+	{
 		.object = "config",
 		.verb = "check",
 		.arguments = {{.name = "FILE"}},

@@ -130,6 +130,11 @@ int params_backend_reference(const struct invocation *invocation, json_t **param
 		    params, err);
 }
 
+int params_address(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	return give(json_pack("{s:s}", "address", invocation->arguments[0]), params, err);
+}
+
 /* Reads to the end, but no more than a request can carry. The number of bytes, or -errno. */
 static ssize_t read_all(int fd, char *bytes, size_t size)
 {

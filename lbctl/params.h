@@ -16,6 +16,7 @@ int params_pool_add(const struct invocation *invocation, json_t **params, struct
 int params_pool_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_add(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_set(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int params_address(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int params_backend_reference(const struct invocation *invocation, json_t **params,
 			     struct lb_err *err);
 int params_reload(const struct invocation *invocation, json_t **params, struct lb_err *err);

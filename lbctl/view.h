@@ -44,6 +44,7 @@ void view_packet(FILE *out, const json_t *packet);
 void view_traced(FILE *out, const json_t *packet);
 /* What its last line says, in words. */
 void view_trace_end(FILE *out, const json_t *end);
+void view_simulate(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_replay(FILE *out, const struct invocation *invocation, const json_t *result);
 /* One line of `watch`; event: the params of the notification. */
 void view_event(FILE *out, const json_t *event);

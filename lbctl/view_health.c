@@ -94,3 +94,10 @@ void view_vip_health(FILE *out, const json_t *vip)
 	fprintf(out, "  unhealthy   established flows: %s; when all are: %s\n",
 		view_text(vip, "on_unhealthy"), view_text(vip, "when_all_unhealthy"));
 }
+
+void view_simulate(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	(void)invocation;
+	fprintf(out, "backend %s: its checks %s from now on\n", view_text(result, "address"),
+		json_is_true(json_object_get(result, "fails")) ? "fail" : "succeed");
+}

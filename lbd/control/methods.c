@@ -584,6 +584,43 @@ static int iface_list(struct methods_context *context, const json_t *params, jso
 	return ret;
 }
 
+/* --- simulation --- */
+
+static int simulate(const json_t *params, bool fails, json_t **result, struct lb_err *err)
+{
+	const json_t *text;
+	const struct lb_json_field fields[] = {
+		{"address", LB_JSON_STRING, true, &text},
+		{0},
+	};
+	struct lb_addr backend;
+	int ret = lb_json_fields(params, fields, err);
+
+	if (!ret && lb_addr_parse(json_string_value(text), &backend, err)) {
+		lb_err_prefix(err, "address");
+		ret = -EINVAL;
+	}
+	if (!ret)
+		ret = simulation_fail(&backend, fails, err);
+	if (!ret)
+		*result = json_pack("{s:O, s:b}", "address", text, "fails", fails);
+	return ret;
+}
+
+static int simulate_fail(struct methods_context *context, const json_t *params, json_t **result,
+			 struct lb_err *err)
+{
+	(void)context;
+	return simulate(params, true, result, err);
+}
+
+static int simulate_recover(struct methods_context *context, const json_t *params, json_t **result,
+			    struct lb_err *err)
+{
+	(void)context;
+	return simulate(params, false, result, err);
+}
+
 /* --- dispatch --- */
 
 static const struct method {
@@ -615,6 +652,8 @@ static const struct method {
 	{"node.show", methods_node_show, FACTS},
 	{"node.drain", methods_node_drain, CHANGES},
 	{"node.undrain", methods_node_undrain, CHANGES},
+	{"simulate.fail", simulate_fail, CHANGES},
+	{"simulate.recover", simulate_recover, CHANGES},
 	{"config.export", config_export, READS},
 	{"config.diff", config_diff, READS},
 	{"config.confirm", config_confirm, CHANGES},

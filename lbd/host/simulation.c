@@ -33,3 +33,11 @@ int simulation_begin(char **argv, const struct simulation_options *options, stru
 	}
 	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot run %s: %s", path, strerror(errno));
 }
+
+int simulation_fail(const struct lb_addr *backend, bool fails, struct lb_err *err)
+{
+	(void)backend;
+	(void)fails;
+	lb_err_set(err, LB_ERR_REFUSED, "", "this lbd balances, and does not simulate");
+	return lb_err_hint(err, "a simulation is begun by: lbd --simulate --config FILE");
+}

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include "../api/addr.h"
 #include "../api/err.h"
 #include "config.h"
 
@@ -23,5 +24,7 @@ bool simulation_is_on(void);
  * that fails. Where it is: makes the configuration one that needs no rights. */
 int simulation_begin(char **argv, const struct simulation_options *options, struct config *config,
 		     struct lb_err *err);
+/* Checks of a backend fail from now on, or succeed again. Refused where it is not on. */
+int simulation_fail(const struct lb_addr *backend, bool fails, struct lb_err *err);
 
 #endif

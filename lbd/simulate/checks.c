@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How do backends answer checks? None is asked: each is healthy a moment after it is there. */
+/* How do backends answer checks? None is asked: each is healthy a moment after it is there, until an operator has it
+ * fail. */
 #include <event2/event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
@@ -9,13 +11,25 @@
 #include "../health/health.h"
 #include "../health/tunnels.h"
 #include "../service/service.h"
+#include "simulate.h"
 
 struct health_watch {
 	LIST_ENTRY(health_watch) entry;
 	struct health *health;
 	void *owner;
+	struct lb_addr backend;
+	bool due; /* a result is to be told */
 	struct health_view view;
 };
+
+/* Backends that fail. */
+struct failing {
+	LIST_ENTRY(failing) entry;
+	struct lb_addr backend;
+};
+
+static LIST_HEAD(, failing) failing;
+static struct health *health_now;
 
 struct health {
 	struct health_options options;
@@ -23,14 +37,47 @@ struct health {
 	struct event *soon;
 };
 
-static struct health_watch *find_unchecked(const struct health *health)
+static struct failing *find_failing(const struct lb_addr *backend)
+{
+	struct failing *found;
+
+	LIST_FOREACH (found, &failing, entry)
+		if (lb_addr_equal(&found->backend, backend))
+			return found;
+	return NULL;
+}
+
+static struct health_watch *find_due(const struct health *health)
 {
 	struct health_watch *watch;
 
 	LIST_FOREACH (watch, &health->watches, entry)
-		if (watch->view.duration_us < 0)
+		if (watch->due)
 			return watch;
 	return NULL;
+}
+
+static struct health_time time_now(void)
+{
+	return (struct health_time){.monotonic_ms = lb_now_ms(),
+				    .wall_ms = lb_clock_ns(CLOCK_REALTIME) / 1000000};
+}
+
+static void take_result(struct health_watch *watch)
+{
+	const struct health_options *options = &watch->health->options;
+	const bool fails = find_failing(&watch->backend) != NULL;
+
+	watch->due = false;
+	watch->view.status = fails ? HEALTH_UNHEALTHY : HEALTH_HEALTHY;
+	watch->view.since = time_now();
+	watch->view.duration_us = 0;
+	if (fails) {
+		snprintf(watch->view.error, sizeof(watch->view.error), "simulated failure");
+		watch->view.error_since = watch->view.since;
+	}
+	options->ended(options->user, watch->owner, fails ? HEALTH_FAILURE : HEALTH_SUCCESS, 0);
+	options->changed(options->user, watch->owner, &watch->view);
 }
 
 /* Whoever is told may add and remove watches. */
@@ -41,16 +88,54 @@ static void on_soon(evutil_socket_t fd, short what, void *user)
 
 	(void)fd;
 	(void)what;
-	while ((watch = find_unchecked(health))) {
-		watch->view = (struct health_view){
-			.status = HEALTH_HEALTHY,
-			.since = {.monotonic_ms = lb_now_ms(),
-				  .wall_ms = lb_clock_ns(CLOCK_REALTIME) / 1000000},
-			.duration_us = 0,
-		};
-		health->options.ended(health->options.user, watch->owner, HEALTH_SUCCESS, 0);
-		health->options.changed(health->options.user, watch->owner, &watch->view);
+	while ((watch = find_due(health)))
+		take_result(watch);
+}
+
+static void tell_soon(struct health_watch *watch)
+{
+	static const struct timeval soon = {.tv_usec = 1000};
+
+	watch->due = true;
+	event_add(watch->health->soon, &soon);
+}
+
+static void set_failing(const struct lb_addr *backend, struct failing *known, bool fails)
+{
+	if (!known == !fails)
+		return;
+	if (!fails) {
+		LIST_REMOVE(known, entry);
+		free(known);
+		return;
 	}
+	known = calloc(1, sizeof(*known));
+	if (!known)
+		return;
+	known->backend = *backend;
+	LIST_INSERT_HEAD(&failing, known, entry);
+}
+
+int simulated_fail(const struct lb_addr *backend, bool fails, struct lb_err *err)
+{
+	struct failing *known = find_failing(backend);
+	struct health_watch *watch;
+	bool is_checked = false;
+	char text[LB_ADDR_TEXT];
+
+	LIST_FOREACH (watch, &health_now->watches, entry)
+		is_checked |= lb_addr_equal(&watch->backend, backend);
+	if (!is_checked && !known) {
+		lb_err_set(err, LB_ERR_NOT_FOUND, "address", "no backend with a health check is %s",
+			   lb_addr_format(backend, text));
+		return lb_err_hint(err, "lbctl backend list says which there are; a check is added "
+					"by: lbctl vip set VIP --health tcp");
+	}
+	set_failing(backend, known, fails);
+	LIST_FOREACH (watch, &health_now->watches, entry)
+		if (lb_addr_equal(&watch->backend, backend))
+			tell_soon(watch);
+	return 0;
 }
 
 struct health *health_new(struct event_base *base, const struct health_options *options)
@@ -63,7 +148,7 @@ struct health *health_new(struct event_base *base, const struct health_options *
 	LIST_INIT(&health->watches);
 	health->soon = evtimer_new(base, on_soon, health);
 	if (health->soon)
-		return health;
+		return health_now = health;
 	free(health);
 	return NULL;
 }
@@ -74,6 +159,8 @@ void health_free(struct health *health)
 		return;
 	while (!LIST_EMPTY(&health->watches))
 		health_remove(LIST_FIRST(&health->watches));
+	while (!LIST_EMPTY(&failing))
+		set_failing(NULL, LIST_FIRST(&failing), false);
 	event_free(health->soon);
 	free(health);
 }
@@ -81,16 +168,16 @@ void health_free(struct health *health)
 struct health_watch *health_add(struct health *health, const struct health_target *target,
 				void *owner)
 {
-	static const struct timeval soon = {.tv_usec = 1000};
 	struct health_watch *watch = calloc(1, sizeof(*watch));
 
 	if (!watch)
 		return NULL;
 	*watch = (struct health_watch){.health = health,
 				       .owner = owner,
+				       .backend = target->backend,
 				       .view = {.status = target->start, .duration_us = -1}};
 	LIST_INSERT_HEAD(&health->watches, watch, entry);
-	event_add(health->soon, &soon);
+	tell_soon(watch);
 	return watch;
 }
 

@@ -15,6 +15,9 @@ struct event_base;
 const struct config *simulated_config(void);
 const struct simulation_options *simulated_options(void);
 
+/* checks.c: */
+int simulated_fail(const struct lb_addr *backend, bool fails, struct lb_err *err);
+
 /* plane.c: an entry that is a VIP's own, by place; NULL: there is none more. */
 struct simulated_entry {
 	struct lb_endpoint endpoint;

@@ -48,3 +48,8 @@ int simulation_begin(char **argv, const struct simulation_options *options, stru
 	config->otlp.endpoint[0] = '\0'; /* what is made up is not pushed to a collector */
 	return set_socket(options->socket ? options->socket : SOCKET, config, err);
 }
+
+int simulation_fail(const struct lb_addr *backend, bool fails, struct lb_err *err)
+{
+	return simulated_fail(backend, fails, err);
+}

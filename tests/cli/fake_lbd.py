@@ -236,6 +236,8 @@ REPLIES = {
     "backend.undrain": changes(),
     "backend.list": {"pools": [], "vips": [{f: v[f] for f in ("name", "address", "backends")} for v in (WEB, DNS)]},
     "backend.probe": PROBE,
+    "simulate.fail": {"address": "10.0.0.2", "fails": True, "simulated": True},
+    "simulate.recover": {"address": "10.0.0.2", "fails": False, "simulated": True},
     "explain": EXPLANATION,
     "stats": {"vips": [counters(WEB), counters(DNS)], "protocols": PROTOCOLS, "verdicts": VERDICTS},
     "config.check": changes(change("changed", 656, 1.0, 1.0, datagrams=DATAGRAMS), change("added", name="dns",

@@ -320,6 +320,11 @@ explain 198.51.100.7 web --len long
 explain --pcap nosuch.pcap
 explain --pcap service.json
 END
+golden simulate "a backend of a simulation fails and recovers" <<'END'
+simulate fail 10.0.0.2
+--json simulate recover 10.0.0.2
+simulate fail
+END
 golden change "changes send what was given, and say what they did to flows" <<'END'
 vip add 192.0.2.10:443/tcp
 vip add 192.0.2.10:443/tcp --name web --table maglev --table-size 65537
@@ -454,7 +459,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 39 commands" 39 "$(wc -l <commands)"
+check_equal "the help knows of 41 commands" 41 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -682,7 +687,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip pool backend iface node stats top doctor explain replay trace config watch version help completion"
+completes "lbctl " "status vip pool backend iface node stats top doctor explain replay trace simulate config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

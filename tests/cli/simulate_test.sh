@@ -148,6 +148,33 @@ wide_are_found() {
 	on_trial vip del net && on_trial vip del range
 }
 check "a packet is for the most specific VIP, prefixes and ranges too" wide_are_found
+in_health() { [ "$(on_trial --json status 2>/dev/null | jq -c '[.health.healthy, .health.unhealthy]')" = "$1" ]; }
+# Without a transition's wait: who would get a new flow.
+owners() {
+	local port
+	for port in 400{01..20}; do on_trial --json explain "198.51.100.7:$port" "$1" 2>/dev/null | jq -r .slot.owner; done | sort -u | paste -sd' '
+}
+fails_and_recovers() {
+	on_trial backend undrain web 10.0.0.11 && on_trial simulate fail 10.0.0.12 && wait_for 5 in_health '[1,1]' || return
+	on_trial backend list web
+	on_trial backend list web | grep -q '10.0.0.12 .*unhealthy since .*: simulated failure' || return
+	check_equal "its slots are others'" 10.0.0.11 "$(owners web)" || return
+	# The document in force leads nobody elsewhere; one without the backend that is left leads all to the one that is dead.
+	on_trial config export 2>/dev/null | jq 'del(.digest)' >same.json
+	jq '.vips |= map(.backends |= map(select(.address != "10.0.0.11")))' same.json >less.json
+	on_trial --json replay syn.pcap --document same.json | tee said | jq -e '.moves == []' &&
+		on_trial --json replay syn.pcap --document less.json | tee said | jq -e '[.moves[] | .from.backend, .to.backend] == ["10.0.0.11", "10.0.0.12"]' &&
+		on_trial simulate recover 10.0.0.12 && wait_for 5 in_health '[2,0]' && check_equal "they come back" "10.0.0.11 10.0.0.12" "$(owners web)"
+}
+reserve_joins() {
+	on_trial vip add 192.0.2.30:80/tcp --name tiers --health tcp && on_trial backend add tiers 10.0.0.21 &&
+		on_trial backend add tiers 10.0.0.22 --priority 1 && wait_for 5 in_health '[4,0]' || return
+	check_equal "the first group serves" 10.0.0.21 "$(owners tiers)" && on_trial simulate fail 10.0.0.21 && wait_for 5 in_health '[3,1]' &&
+		check_equal "then the second" 10.0.0.22 "$(owners tiers)" && on_trial simulate recover 10.0.0.21 && on_trial vip del tiers --force
+}
+check "a backend that fails loses its slots until it recovers; a replay knows" fails_and_recovers
+check "the next group joins" reserve_joins
+check "an address that no backend has cannot fail" refuses "no backend with a health check is 10.9.9.9" simulate fail 10.9.9.9
 doctor_is_silent() { on_trial doctor 2>said && grep -qx 'lbctl: this lbd simulates: no packet is balanced' said; }
 check "doctor finds nothing wrong, and says that it simulates" doctor_is_silent
 check "a replay says so" tells replay syn.pcap

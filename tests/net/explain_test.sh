@@ -256,6 +256,14 @@ check "a length below the headers" refuses "length must be 40" "$LAB_CLIENT4" we
 check "an interface without the program" refuses 'nothing that comes in by "nosuch"' "$LAB_CLIENT4" web --iface nosuch
 check "hex that is none" refuses "byte 2 is none" --hex "02 0"
 check "a file that is no capture" refuses "no capture file" --pcap /etc/hostname
+refuses_simulation() {
+	local status
+	lbctl simulate fail "${LAB_BACKEND4[1]}" >"$LAB_DIR/said" 2>&1
+	status=$?
+	cat "$LAB_DIR/said"
+	[ "$status" = 1 ] && grep -q 'this lbd balances, and does not simulate' "$LAB_DIR/said"
+}
+check "a balancer takes no simulated failure" refuses_simulation
 check "the read-only socket does not explain" refused_read_only
 lbctl backend drain web "${LAB_BACKEND4[1]}" >/dev/null
 check "in a MOVING slot established connections stay, and new ones go to the new owner" moving
