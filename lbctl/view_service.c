@@ -204,8 +204,8 @@ static void print_spill(FILE *out, const json_t *spill)
 static void print_leaves(FILE *out, const json_t *leaves)
 {
 	const long long seconds = view_integer(leaves, "seconds");
-	char left[UNITS_TEXT];
-	const json_t *pool;
+	const json_t *size = json_object_get(leaves, "table_size"), *pool;
+	char left[UNITS_TEXT], slots[UNITS_TEXT];
 	size_t i;
 
 	if (!leaves)
@@ -213,6 +213,9 @@ static void print_leaves(FILE *out, const json_t *leaves)
 	fprintf(out, "  moving from");
 	json_array_foreach (json_object_get(leaves, "pools"), i, pool)
 		fprintf(out, "%s %s", i ? " and" : "", json_string_value(pool));
+	if (size)
+		fprintf(out, "%s a table of %s", i ? "," : "",
+			units_count(json_integer_value(size), "slot", slots));
 	if (seconds)
 		fprintf(out, ", %s left\n", units_duration(seconds, left));
 	else

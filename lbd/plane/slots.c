@@ -1,47 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What becomes of a slot when its owner changes, when time passes, and when the last stray flow has
  * ended? */
-#include "slots.h"
+#include "slots_private.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "../../bpf/hash.h"
-#include "../host/worker.h"
-
-#define SLOTS_A_TURN 32768
-
-enum slot_state { SETTLED, MOVING, TRACKED };
-
-/* In passes over all slots: others may change words and deadlines in between, one after the other. */
-static void pause_at(uint32_t slot)
-{
-	if (slot % SLOTS_A_TURN == SLOTS_A_TURN - 1)
-		worker_yield();
-}
-
-static enum slot_state state_of(uint32_t word)
-{
-	if (lb_slot_is_settled(word))
-		return SETTLED;
-	return lb_slot_previous(word) == LB_NONE ? TRACKED : MOVING;
-}
 
 static bool is_foreign(const struct slots *slots, uint32_t slot)
 {
 	return slots->marks[slot] & SLOT_FOREIGN;
-}
-
-/* A slot without owner has the state SETTLED, and follows records. */
-static bool is_clear(uint32_t word)
-{
-	return state_of(word) == SETTLED && lb_slot_current(word) != LB_NONE;
-}
-
-static uint32_t tracked_word(uint16_t owner)
-{
-	return lb_slot_word(owner, LB_NONE);
 }
 
 int slots_init(struct slots *slots, uint32_t *words, uint32_t size)
@@ -66,37 +36,12 @@ void slots_clear(struct slots *slots)
 	*slots = (struct slots){0};
 }
 
-static void count(struct slots *slots, uint32_t word, int by)
-{
-	switch (state_of(word)) {
-	case SETTLED:
-		break;
-	case MOVING:
-		slots->moving += by;
-		break;
-	case TRACKED:
-		slots->tracked += by;
-		break;
-	}
-}
-
-static void store(struct slots *slots, uint32_t slot, uint32_t word)
-{
-	if (state_of(slots->words[slot]) == MOVING)
-		slots->unswept = 2; /* the rest of this pass, and a whole one */
-	count(slots, slots->words[slot], -1);
-	count(slots, word, 1);
-	if (state_of(word) == TRACKED)
-		slots->marks[slot] |= SLOT_BUSY; /* until a whole pass has found it free */
-	__atomic_store_n(&slots->words[slot], word, __ATOMIC_RELEASE);
-}
-
 void slots_settle(struct slots *slots, const uint16_t *owners)
 {
 	uint32_t slot;
 
 	for (slot = 0; slot < slots->size; pause_at(slot++))
-		store(slots, slot, lb_slot_settled(owners[slot]));
+		slots_store(slots, slot, lb_slot_settled(owners[slot]));
 }
 
 void slots_track(struct slots *slots, const uint16_t *owners)
@@ -104,7 +49,7 @@ void slots_track(struct slots *slots, const uint16_t *owners)
 	uint32_t slot;
 
 	for (slot = 0; slot < slots->size; pause_at(slot++))
-		store(slots, slot, tracked_word(owners[slot]));
+		slots_store(slots, slot, tracked_word(owners[slot]));
 }
 
 void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition)
@@ -114,7 +59,7 @@ void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition)
 	for (slot = 0; slot < slots->size; slot++) {
 		uint32_t word = slots->words[slot];
 
-		count(slots, word, 1);
+		slots_count_state(slots, word, 1);
 		if (state_of(word) == TRACKED)
 			slots->marks[slot] |= SLOT_BUSY;
 		if (state_of(word) == MOVING)
@@ -146,33 +91,34 @@ uint32_t slot_next_word(uint32_t word, uint16_t owner, bool current_gone, bool p
 	return lb_slot_word(owner, current);
 }
 
-static bool has_bit(const uint64_t *members, uint16_t member)
+void slots_follow(struct slots *slots, struct slots_owners owners, const uint64_t *gone,
+		  uint32_t now, uint32_t transition)
 {
-	return member != LB_NONE && members[member / 64] >> member % 64 & 1;
+	uint32_t slot;
+
+	if (slots->resizes) {
+		resize_follow(slots, owners, gone, now, transition);
+		return;
+	}
+	for (slot = 0; slot < slots->size; pause_at(slot++)) {
+		uint32_t word = slots->words[slot];
+		uint32_t next = slot_next_word(word, slots_owner(slot, slots->size, owners),
+					       has_bit(gone, lb_slot_current(word)),
+					       has_bit(gone, lb_slot_previous(word)));
+
+		if (next == word)
+			continue;
+		if (state_of(next) == MOVING && state_of(word) != MOVING)
+			slots_begin(slots, slot, now, transition);
+		slots_store(slots, slot, next);
+		slots->changed = true;
+	}
 }
 
 void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *gone, uint32_t now,
 		  uint32_t transition)
 {
-	uint32_t slot;
-
-	for (slot = 0; slot < slots->size; pause_at(slot++)) {
-		uint32_t word = slots->words[slot];
-		uint32_t next =
-			slot_next_word(word, owners[slot], has_bit(gone, lb_slot_current(word)),
-				       has_bit(gone, lb_slot_previous(word)));
-
-		if (next == word)
-			continue;
-		if (state_of(next) == MOVING && state_of(word) != MOVING) {
-			/* The second under way counts as gone: no transition is short. */
-			slots->deadlines[slot] = now + transition + 1;
-			if (slots->deadlines[slot] < slots->next_deadline)
-				slots->next_deadline = slots->deadlines[slot];
-		}
-		store(slots, slot, next);
-		slots->changed = true;
-	}
+	slots_follow(slots, (struct slots_owners){owners, slots->size}, gone, now, transition);
 }
 
 static void set_foreign(struct slots *slots, uint32_t slot)
@@ -196,10 +142,12 @@ void slots_take_over(struct slots *to, const struct slots *from, const uint16_t 
 		const uint32_t word = from->words[slot];
 		const uint16_t owner = same_member(same, lb_slot_current(word));
 
-		to->deadlines[slot] = from->deadlines[slot];
+		to->deadlines[slot] = from->marks[slot] & SLOT_RECORDED ? 0 : from->deadlines[slot];
+		to->marks[slot] &= ~SLOT_RECORDED;
 		if (state_of(word) == MOVING && to->deadlines[slot] < to->next_deadline)
 			to->next_deadline = to->deadlines[slot];
-		store(to, slot, lb_slot_word(owner, same_member(same, lb_slot_previous(word))));
+		slots_store(to, slot,
+			    lb_slot_word(owner, same_member(same, lb_slot_previous(word))));
 		if (recorded || owner == lb_slot_current(word) || !is_clear(word))
 			set_foreign(to, slot);
 	}
@@ -210,12 +158,6 @@ void slots_all_foreign(struct slots *slots)
 {
 	for (uint32_t slot = 0; slot < slots->size; slot++)
 		set_foreign(slots, slot);
-}
-
-/* Where a packet goes that is on no record, and opens nothing. */
-static uint16_t home_of(uint32_t word)
-{
-	return state_of(word) == MOVING ? lb_slot_previous(word) : lb_slot_current(word);
 }
 
 static bool may_join(const struct slots *from, const struct slots *to, uint32_t slot)
@@ -231,6 +173,8 @@ static bool may_join(const struct slots *from, const struct slots *to, uint32_t 
 
 bool slots_may_join(const struct slots *from, const struct slots *to)
 {
+	if (from->size != to->size)
+		return resize_may_join(from, to);
 	for (uint32_t slot = 0; slot < from->size; slot++)
 		if (!may_join(from, to, slot))
 			return false;
@@ -250,15 +194,21 @@ static bool is_moving_from(uint32_t word, const uint64_t *members)
 	return state_of(word) == MOVING && has_bit(members, lb_slot_previous(word));
 }
 
+static void end_transition(struct slots *slots, uint32_t slot)
+{
+	if (slots->resizes)
+		resize_recorded(slots, slot);
+	else
+		slots_store(slots, slot, tracked_word(lb_slot_current(slots->words[slot])));
+}
+
 void slots_release(struct slots *slots, const uint64_t *members)
 {
 	uint32_t slot;
 
 	for (slot = 0; slots->moving && slot < slots->size; pause_at(slot++)) {
-		uint32_t word = slots->words[slot];
-
-		if (is_moving_from(word, members))
-			store(slots, slot, tracked_word(lb_slot_current(word)));
+		if (is_moving_from(slots->words[slot], members))
+			end_transition(slots, slot);
 	}
 }
 
@@ -288,7 +238,7 @@ void slots_expire(struct slots *slots, uint32_t now)
 		if (state_of(word) != MOVING)
 			continue;
 		if (slots->deadlines[slot] <= now)
-			store(slots, slot, tracked_word(lb_slot_current(word)));
+			end_transition(slots, slot);
 		else if (slots->deadlines[slot] < next_deadline)
 			next_deadline = slots->deadlines[slot];
 	}
@@ -301,7 +251,8 @@ uint32_t slots_last_deadline(const struct slots *slots)
 	uint32_t last = 0, slot;
 
 	for (slot = 0; slots->moving && slot < slots->size; slot++)
-		if (state_of(slots->words[slot]) == MOVING && slots->deadlines[slot] > last)
+		if (state_of(slots->words[slot]) == MOVING && slots->deadlines[slot] > last &&
+		    slots->deadlines[slot] != SLOTS_NEVER)
 			last = slots->deadlines[slot];
 	return last;
 }
@@ -314,7 +265,7 @@ static void settle(struct slots *slots, bool busy_too)
 		uint32_t word = slots->words[slot];
 
 		if (state_of(word) == TRACKED && (busy_too || !(slots->marks[slot] & SLOT_BUSY)))
-			store(slots, slot, lb_slot_settled(lb_slot_current(word)));
+			slots_store(slots, slot, lb_slot_settled(lb_slot_current(word)));
 	}
 }
 
@@ -343,7 +294,7 @@ void slots_reset(struct slots *slots)
 	uint32_t slot;
 
 	for (slot = 0; slot < slots->size; pause_at(slot++))
-		store(slots, slot, lb_slot_settled(LB_NONE));
+		slots_store(slots, slot, lb_slot_settled(LB_NONE));
 	slots->next_deadline = SLOTS_NEVER;
 	slots->unswept = 0;
 }
@@ -365,7 +316,8 @@ void slots_sweep_end(struct slots *slots)
 {
 	uint32_t slot;
 
-	settle(slots, false);
+	if (!slots->joined)
+		settle(slots, false);
 	end_foreign(slots, false);
 	for (slot = 0; slot < slots->size; slot++)
 		slots->marks[slot] &= ~SLOT_BUSY;

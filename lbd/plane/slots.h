@@ -43,16 +43,22 @@
 /* A member of another pool, which its VIPs have left, may be in the slot or have flows of it on
  * record. Ends with a whole pass that finds it SETTLED, and nothing on record elsewhere. */
 #define SLOT_FOREIGN 2
+/* Of a table that is given up for one of another size (slots.resizes): every flow of the slot is on
+ * record, as far as it has to keep its backend. */
+#define SLOT_RECORDED 4
 
 struct slots {
 	uint32_t *words; /* `size` of them, mmapped; not owned */
 	uint32_t size;
 	uint32_t *deadlines;      /* seconds, of MOVING slots */
-	uint8_t *marks;           /* by slot: SLOT_BUSY, SLOT_FOREIGN */
+	uint8_t *marks;           /* by slot: SLOT_BUSY, SLOT_FOREIGN, SLOT_RECORDED */
 	uint32_t next_deadline;   /* not later than the earliest; SLOTS_NEVER: no slot is MOVING */
 	uint32_t moving, tracked; /* how many are */
 	uint32_t foreign;         /* how many are SLOT_FOREIGN */
 	bool changed;             /* see slots_take_changed */
+	bool resizes;             /* its VIPs go to a table of another size (slots_resize.c) */
+	bool due;    /* of these: flows of a slot are all on record since slots_follow */
+	bool joined; /* VIPs come from a table of another size just now: no slot settles */
 	/* Passes of the sweep to wait for until every flow recorded in a transition that has ended
 	 * is counted. */
 	uint8_t unswept;
@@ -78,6 +84,17 @@ void slots_track(struct slots *slots, const uint16_t *owners);
 void slots_change(struct slots *slots, const uint16_t *owners, const uint64_t *gone, uint32_t now,
 		  uint32_t transition);
 
+/* Who has which slot, by a table that may have another size: then a slot has the owner that flows in
+ * the middle of it have there. */
+struct slots_owners {
+	const uint16_t *at;
+	uint32_t size;
+};
+void slots_follow(struct slots *slots, struct slots_owners owners, const uint64_t *gone,
+		  uint32_t now, uint32_t transition);
+/* Those of a slot. */
+uint16_t slots_owner(uint32_t slot, uint32_t size, struct slots_owners owners);
+
 /* `to` becomes what `from` is, which may be itself: for VIPs that go to another pool. Members are
  * those of same[], by number; LB_NONE: the pool has none at this address, so it stays. `recorded`:
  * flows may be on record. The slots have the owners that they had; slots_change has to follow. */
@@ -86,8 +103,12 @@ void slots_take_over(struct slots *to, const struct slots *from, const uint16_t 
 /* Every slot of slots_take_over, as an earlier lbd has left it. */
 void slots_all_foreign(struct slots *slots);
 /* Whether packets may go by `to` from now on, which has the same owners: each slot leads what is on
- * no record to the same member, and follows the records that `from` does. */
+ * no record to the same member, and follows the records that `from` does. Where `to` has another size
+ * slots_join has to come first. */
 bool slots_may_join(const struct slots *from, const struct slots *to);
+/* `to` follows what is on record in slots of `from`, and none of its slots settles before slots_joined. */
+void slots_join(struct slots *to, const struct slots *from);
+void slots_joined(struct slots *to);
 
 /* Has an owner changed since the last call? */
 bool slots_take_changed(struct slots *slots);

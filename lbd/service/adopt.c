@@ -256,14 +256,18 @@ static uint32_t pool_by_number(const struct found *found, const struct lb_vip_va
 	const struct service *service = found->service;
 	const uint32_t numbers = place_pool_numbers(service->config);
 
-	for (int i = 0; i <= TABLE_LEFT && value->number < place_numbers(service->config); i++) {
+	uint32_t any = numbers, fits = numbers;
+
+	for (int i = TABLE_LEFT; i >= 0 && value->number < place_numbers(service->config); i--) {
 		const uint32_t pool = lb_pool_at(service->plane.vip_pools[value->number], i);
 
-		if (pool < numbers &&
-		    (!found->pools[pool] || found->pools[pool]->table_size == value->slots_size))
-			return pool;
+		if (pool >= numbers)
+			continue;
+		any = pool;
+		if (!found->pools[pool] || found->pools[pool]->table_size == value->slots_size)
+			fits = pool;
 	}
-	return numbers;
+	return fits < numbers ? fits : any;
 }
 
 /* Of each pool that a VIP leads to, or has left. The size of tables of the latter is a guess. */
@@ -348,6 +352,25 @@ static void leave_pools(struct found *found)
 	}
 }
 
+/* Slots that no VIP leads to have no owners: a pool may have had some that its VIPs were to get. VIPs
+ * come from the last slots to the first. */
+static void clear_rest(const struct found *found)
+{
+	uint32_t *slots = found->service->plane.slots;
+	uint32_t end = found->service->config->slots;
+
+	for (size_t i = 0; i <= found->count; i++) {
+		const struct lb_vip_value *value =
+			i < found->count ? &found->vips[i].value : &(struct lb_vip_value){0};
+		const uint32_t after = value->slots_start + value->slots_size;
+
+		if (after < end)
+			memset(slots + after, 0xff, (end - after) * sizeof(*slots));
+		if (value->slots_start < end)
+			end = value->slots_start;
+	}
+}
+
 /* Takes what the entries name; one that names what cannot be, or what another has, is ended. */
 static void claim(struct found *found)
 {
@@ -366,6 +389,7 @@ static void claim(struct found *found)
 			service->plane.vip_del(service->plane.datapath, &vip->endpoint, NULL);
 	}
 	found->count = kept;
+	clear_rest(found);
 	qsort(found->vips, kept, sizeof(*found->vips), compare_endpoints);
 	for (i = 0; i < kept; i++) {
 		found->pools[found->vips[i].pool]->vips++;
@@ -387,13 +411,15 @@ static size_t common_addresses(const struct found_pool *found, const struct lb_p
 	return common;
 }
 
-/* How much the two are alike; of pools with the same backends that one which has more VIPs. */
+/* How much the two are alike; of pools with the same backends that one which has a table of the same
+ * size, or else more VIPs. */
 static uint64_t likeness(const struct found_pool *found, const struct lb_pool *pool, size_t vips)
 {
 	const uint64_t common = common_addresses(found, pool);
 	const uint64_t all = found->count + pool->backend_count - common;
+	const uint64_t same_size = found->table_size == pool->table_size;
 
-	return (all ? common * 1000 / all : 1000) << 32 | vips;
+	return (all ? common * 1000 / all : 1000) << 33 | same_size << 32 | vips;
 }
 
 /* A pool that was found, and one of the document that VIPs of it lead to. */
@@ -462,7 +488,6 @@ static bool pair_by_vips(const struct found *found, const struct lb_service *kep
 		if (vip && !vip->pool->named)
 			found->pools[found->vips[i].pool]->own++;
 		if (vip && vip->pool->named &&
-		    vip->pool->table_size == found->vips[i].value.slots_size &&
 		    !add_pairing(out, (struct pairing){found->vips[i].pool, vip->pool, 1, 0}))
 			return false;
 	}
@@ -480,8 +505,7 @@ static bool pair_by_backends(const struct found *found, uint32_t number,
 	for (size_t i = 0; i < kept->pool_count; i++) {
 		const struct lb_pool *pool = &kept->pools[i];
 
-		if (pool->table_size == found->pools[number]->table_size &&
-		    common_addresses(found->pools[number], pool) &&
+		if (common_addresses(found->pools[number], pool) &&
 		    !add_pairing(out, (struct pairing){number, pool, 0,
 						       likeness(found->pools[number], pool, 0)}))
 			return false;
@@ -492,7 +516,7 @@ static bool pair_by_backends(const struct found *found, uint32_t number,
 static bool is_just(const struct pairings *pairings, size_t count, uint32_t number)
 {
 	for (size_t i = 0; i < count; i++)
-		if (pairings->at[i].found == number && pairings->at[i].likeness >> 32 == 1000)
+		if (pairings->at[i].found == number && pairings->at[i].likeness >> 33 == 1000)
 			return true;
 	return false;
 }
@@ -531,6 +555,8 @@ static int name_pools(struct found *found, const struct lb_service *kept)
 			continue;
 		taken[pairing->pool - kept->pools] = true;
 		pool->name = pairing->pool->name;
+		pool->table_size =
+			pairing->pool->table_size; /* VIPs may have slots of another one */
 	}
 	free(taken);
 	free(pairings.at);
@@ -602,9 +628,11 @@ static int describe_named(const struct found *found, struct lb_service *document
 }
 
 static int describe_vip(const struct found *found, const struct found_vip *from,
-			const struct lb_service *document, struct lb_vip *vip)
+			const struct lb_service *document, const struct lb_vip *kept,
+			struct lb_vip *vip)
 {
 	const struct found_pool *pool = found->pools[from->pool];
+	const bool stays_own = kept && !kept->pool->named;
 
 	vip->endpoint = from->endpoint;
 	strcpy(vip->name, "?"); /* so that it differs from whatever comes next */
@@ -618,7 +646,8 @@ static int describe_vip(const struct found *found, const struct found_vip *from,
 	if (!vip->pool)
 		return -ENOMEM;
 	strcpy(vip->pool->name, vip->name);
-	return describe_pool(pool, from->value.slots_size, vip->pool);
+	return describe_pool(pool, stays_own ? kept->pool->table_size : from->value.slots_size,
+			     vip->pool);
 }
 
 static uint32_t transition_of(const struct lb_service *kept, const struct lb_endpoint *endpoint)
@@ -695,16 +724,17 @@ static struct live_table *find_table(const struct live_pool *live, const struct 
 	return NULL;
 }
 
-/* What VIPs have that have left no other pool is what all come to have. */
-static void place_table(struct live_pool *live, struct live_table *table)
+/* What VIPs have that have left no other pool is what all come to have, if it has the pool's size. */
+static void place_table(struct live_pool *live, uint32_t size, struct live_table *table)
 {
 	struct live_table **shared = &live->tables[table->class], *arrival = table;
+	const bool fits = table->slots.size == size;
 
-	if (*shared && live_has_left(*shared) && !live_has_left(table)) {
+	if (fits && *shared && live_has_left(*shared) && !live_has_left(table)) {
 		arrival = *shared;
 		*shared = table;
 	}
-	if (*shared)
+	if (*shared || !fits)
 		live->arrivals[live->arrival_count++] = arrival;
 	else
 		*shared = table;
@@ -728,7 +758,7 @@ static int adopt_vip(const struct found *found, size_t i, const struct lb_servic
 		table = adopt_table(service, vip, kept);
 		if (!table)
 			return -ENOMEM;
-		place_table(live, table);
+		place_table(live, service->document->vips[i].pool->table_size, table);
 	}
 	service->live[i] = (struct live_vip){
 		.number = vip->value.number, .pool = service->pools.of_vip[i], .table = table};
@@ -812,7 +842,9 @@ static int make_document(struct found *found, const struct lb_service *kept)
 	while (document->vip_count < found->count) {
 		const size_t i = document->vip_count++;
 
-		if (describe_vip(found, &found->vips[i], document, &document->vips[i]))
+		if (describe_vip(found, &found->vips[i], document,
+				 lb_service_find_endpoint(kept, &found->vips[i].endpoint),
+				 &document->vips[i]))
 			return -ENOMEM;
 	}
 	return find_pools(found);

@@ -231,6 +231,8 @@ static int apply_steps(struct change *change, enum apply_mode mode,
 		error = change_each_step(change, publish_step, err);
 	if (!error && mode == APPLY && (change_differs(change) || revision_differs(change)))
 		error = save_change(change, err);
+	if (!error && mode == APPLY_SETTLE)
+		error = move_check(change, err);
 	if (!error && mode != APPLY_DRY) {
 		commit_change(change, live, digest);
 		return 0;

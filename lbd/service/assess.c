@@ -33,8 +33,15 @@ static json_t *datagrams_to_leaving(const struct pool_step *step, const struct l
 	return NULL;
 }
 
+/* Slots of one table as the same share of another. */
+static uint32_t as_share(uint32_t slots, uint32_t from, uint32_t to)
+{
+	return (uint64_t)slots * to / from;
+}
+
 /* Of the tables that the pool has had, the one of which most moves. */
-static uint32_t moved_of(const struct live_pool *before, const struct live_pool *next)
+static uint32_t moved_of(const struct lb_pool *pool, const struct live_pool *before,
+			 const struct live_pool *next)
 {
 	uint32_t most = 0, moved;
 
@@ -43,8 +50,9 @@ static uint32_t moved_of(const struct live_pool *before, const struct live_pool 
 
 		if (!table || !table->kept || table->taken)
 			continue;
-		moved = plan_moved(table->slots.words, table_owners(next->table),
-				   table->slots.size);
+		moved = as_share(
+			plan_moved(table->slots.words, live_owners(pool, next), table->slots.size),
+			table->slots.size, pool->table_size);
 		if (moved > most)
 			most = moved;
 	}
@@ -60,7 +68,7 @@ int assess_pool(struct change *change, struct pool_step *step, struct lb_err *er
 
 	if (!before || plan->what == PLAN_FOLLOWS)
 		return 0;
-	step->moved = moved_of(before, next);
+	step->moved = moved_of(plan->after->pool, before, next);
 	step->ideal = plan_ideal(before->backends, before->backend_count, next->backends,
 				 next->backend_count, plan->after->pool->table_size);
 	step->at_risk = risk_of_change(service, plan, before, next);
@@ -126,6 +134,7 @@ static int assess_removed(struct change *change, struct step *step, const struct
 	};
 
 	step->at_risk = risk_of_all(change->service, &handover, &step->moved);
+	step->moved = as_share(step->moved, handover.from_table->slots.size, vip->pool->table_size);
 	if (!to)
 		step->ideal = step->moved;
 	return step->at_risk ? 0 : -ENOMEM;
@@ -151,12 +160,6 @@ static int assess_removal(const struct assessment *assessment, struct step *step
 	return 0;
 }
 
-/* Slots of one table as the same share of another. */
-static uint32_t as_share(uint32_t slots, const struct lb_pool *from, const struct lb_pool *to)
-{
-	return (uint64_t)slots * to->table_size / from->table_size;
-}
-
 /* The packets that were `from`'s. When that goes, its own step says it. */
 static int assess_taken(struct change *change, struct step *step, const struct lb_vip *from)
 {
@@ -180,7 +183,7 @@ static int assess_taken(struct change *change, struct step *step, const struct l
 	at_risk = risk_of_all(service, &handover, &moved);
 	error = json_array_extend(step->at_risk, at_risk) ? -ENOMEM : 0;
 	json_decref(at_risk);
-	moved = as_share(moved, from->pool, vip->pool);
+	moved = as_share(moved, handover.from_table->slots.size, vip->pool->table_size);
 	if (moved > step->moved)
 		step->moved = moved;
 	return error;
@@ -235,6 +238,8 @@ static int assess_dropped(struct change *change, struct step *step)
 static int assess_move(struct change *change, struct step *step)
 {
 	move_assess(change, step);
+	step->moved = as_share(step->moved, step->move->from->slots.size,
+			       step->plan.after->pool->table_size);
 	if (step->dropped != LIVE_NO_POOL)
 		return assess_dropped(change, step);
 	step->at_risk = json_array();
@@ -261,7 +266,8 @@ static int assess_changed(struct change *change, struct step *step)
 	if (step->move && step->left[0] == handover.from_live->number)
 		return assess_move(change, step);
 	step->at_risk = risk_of_all(change->service, &handover, &step->moved);
-	step->moved = as_share(step->moved, plan->before->pool, plan->after->pool);
+	step->moved = as_share(step->moved, handover.from_table->slots.size,
+			       plan->after->pool->table_size);
 	step->ideal = step->moved;
 	return step->at_risk ? 0 : -ENOMEM;
 }

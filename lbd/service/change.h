@@ -114,7 +114,6 @@ int place_take_table(struct change *change, enum pool_class class, uint32_t size
 void place_leave_table(struct service *service, struct live_table *table);
 
 /* --- prepare.c --- */
-bool prepare_same_for_good(const struct lb_vip *a, const struct lb_vip *b);
 int prepare_pool(struct change *change, struct pool_step *step, struct lb_err *err);
 int prepare_step(struct change *change, struct step *step, struct lb_err *err);
 /* What takes longest, of data that is the change's own. */
@@ -139,9 +138,13 @@ int move_tables(struct change *change, const struct pool_step *step, struct live
 		struct lb_err *err);
 /* Once all pools have their tables. */
 int move_swept(struct change *change, struct lb_err *err);
+/* Of a change that settles: slots may still be given up. */
+int move_check(const struct change *change, struct lb_err *err);
 /* How many slots move. */
 void move_assess(const struct change *change, struct step *step);
 void move_lead(struct change *change);
+/* Once slots are led: before VIPs have those of a table of another size. */
+void move_join(struct change *change);
 /* What VIPs have left, when entries are what they will be. */
 void move_end(struct change *change, const struct live_vip *vips);
 

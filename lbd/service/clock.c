@@ -73,9 +73,7 @@ static bool is_settled(const struct live_pool *live, const struct live_table *ta
 {
 	if (live_has_left(table) && table->slots.foreign)
 		return false;
-	return live_has_left(table) ||
-	       (table != live->tables[table->class] &&
-		slots_may_join(&table->slots, &live->tables[table->class]->slots));
+	return live_has_left(table) || live_may_join(live, table);
 }
 
 static void end_pass_of(struct service *service, const struct live_pool *live,
@@ -250,6 +248,20 @@ static void expire(struct service *service, const struct live_pool *live, struct
 	slots_expire(&table->slots, clock_now_s(service));
 }
 
+/* A change that leads the pool does it itself. */
+static void follow_due(struct service *service)
+{
+	for (size_t i = 0; i < service->pools.count; i++) {
+		struct live_pool *live = &service->live_pools[i];
+
+		if (live->led)
+			continue;
+		live->led = true;
+		live_follow_due(service->pools.refs[i].pool, live, clock_now_s(service));
+		live->led = false;
+	}
+}
+
 static void tick(void *user)
 {
 	struct service *service = user;
@@ -258,6 +270,7 @@ static void tick(void *user)
 	live_hold(service);
 	repair(service);
 	each_table(service, expire);
+	follow_due(service);
 	if (slice < BUCKETS_A_TICK)
 		slice = BUCKETS_A_TICK;
 	if (sweep_step(service->sweep, slice, clock_now_units(service)))

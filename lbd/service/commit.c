@@ -76,13 +76,20 @@ static void lead_pool(struct change *change, struct pool_step *step)
 		lead_packets(change->service, step->plan.after, &step->next, change->gone);
 }
 
+static void end_transitions(struct service *service, const struct lb_pool *pool,
+			    const struct live_pool *live)
+{
+	clock_hasten_datagrams(service, pool, live);
+	live_follow_due(pool, live, clock_now_s(service));
+}
+
 /* Slots that others have led away from its members since, too. */
 static void end_pool(struct change *change, struct pool_step *step)
 {
 	if (step->plan.what == PLAN_UNCHANGED)
 		return;
 	if (step->plan.after)
-		clock_hasten_datagrams(change->service, step->plan.after->pool, &step->next);
+		end_transitions(change->service, step->plan.after->pool, &step->next);
 	if (step->plan.before)
 		change_members_not_in(change, change_pool_before(change, step),
 				      step->plan.after ? &step->next : NULL, member_unmark);
@@ -279,6 +286,7 @@ static void lead_all(struct change *change)
 	move_lead(change);
 	each_pool_step(change, lead_pool);
 	each_pool_step(change, end_pool);
+	move_join(change);
 	for (i = 0; i < change->step_count; i++) {
 		lead_step(change, &change->steps[i]);
 		worker_yield();

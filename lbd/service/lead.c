@@ -46,13 +46,14 @@ void lead_packets(struct service *service, const struct pool_ref *ref, const str
 		struct live_table *table = live_table(live, n);
 
 		if (table)
-			slots_change(&table->slots, table_owners(live->table), gone,
+			slots_follow(&table->slots, live_owners(ref->pool, live), gone,
 				     clock_now_s(service),
 				     pools_transition_s(ref->pool, table->class));
 	}
 	if (live_moving(live))
 		clock_start(service);
 	clock_hasten_datagrams(service, ref->pool, live);
+	live_follow_due(ref->pool, live, clock_now_s(service));
 	for (n = 0; n < live_tables(live) && !service->flows_possible; n++)
 		if (live_table(live, n))
 			slots_settle_tracked(&live_table(live, n)->slots);

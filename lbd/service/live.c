@@ -58,6 +58,31 @@ bool live_has_left(const struct live_table *table)
 	return table->left[0] != LIVE_NO_POOL;
 }
 
+bool live_may_join(const struct live_pool *live, const struct live_table *table)
+{
+	const struct live_table *shared = live->tables[table->class];
+
+	return shared && table != shared && slots_may_join(&table->slots, &shared->slots);
+}
+
+struct slots_owners live_owners(const struct lb_pool *pool, const struct live_pool *live)
+{
+	return (struct slots_owners){table_owners(live->table), pool->table_size};
+}
+
+void live_follow_due(const struct lb_pool *pool, const struct live_pool *live, uint32_t now_s)
+{
+	static const uint64_t none_gone[(LB_NONE + 1) / 64];
+
+	for (size_t n = 0; n < live_tables(live); n++) {
+		struct live_table *table = live_table(live, n);
+
+		if (table && table->slots.due)
+			slots_follow(&table->slots, live_owners(pool, live), none_gone, now_s,
+				     pools_transition_s(pool, table->class));
+	}
+}
+
 uint32_t live_moving(const struct live_pool *live)
 {
 	uint32_t moving = 0;

@@ -201,6 +201,12 @@ size_t live_tables(const struct live_pool *live);
 struct live_table *live_table(const struct live_pool *live, size_t place);
 /* live.c: whether VIPs of the table have flows in pools that they have left. */
 bool live_has_left(const struct live_table *table);
+/* live.c: who has which slot of the pool's own tables. */
+struct slots_owners live_owners(const struct lb_pool *pool, const struct live_pool *live);
+/* live.c: tables that are given up for one of another size, once more of their flows are on record. */
+void live_follow_due(const struct lb_pool *pool, const struct live_pool *live, uint32_t now_s);
+/* live.c: whether its VIPs may have the pool's own slots instead; it has left no pool. */
+bool live_may_join(const struct live_pool *live, const struct live_table *table);
 
 /* lead.c: the flags of the members of a pool, and how the sweep takes their words. */
 void lead_members(struct service *service, const struct pool_ref *ref,

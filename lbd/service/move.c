@@ -5,7 +5,8 @@
  * one before it, so that it is MOVING like a slot of any other change. So VIPs that go together have
  * slots of their own until these have settled. They are those that the VIPs had, if no other VIP
  * needs them, else a copy. A pool that VIPs have left stays in the data plane until no flow of
- * theirs can be on record there. Then they have the slots of the new pool (APPLY_SETTLE).
+ * theirs can be on record there. Then they have the slots of the new pool (APPLY_SETTLE). Where its
+ * table has another size, their flows are put on record first (plane/slots_resize.c).
  */
 #include "change.h"
 
@@ -138,10 +139,20 @@ static void touch_all_together(struct change *change)
 	}
 }
 
+/* The slots have another size than those of the pool that they are in. */
+static bool differs(const struct live_table *table, const struct lb_vip *vip)
+{
+	return table->slots.size != vip->pool->table_size;
+}
+
+/* Tags of records depend on the size, but by 5-tuple (lb_hash_tag_within). */
 static bool may_go_along(const struct change *change, const struct step *step)
 {
-	return is_leaving(change, step) && step->plan.before->hash == step->plan.after->hash &&
-	       change_before(change, step)->table->slots.size == step->plan.after->pool->table_size;
+	const struct lb_vip *after = step->plan.after;
+
+	return is_leaving(change, step) && step->plan.before->hash == after->hash &&
+	       (after->hash == LB_HASH_5TUPLE ||
+		!differs(change_before(change, step)->table, after));
 }
 
 static struct change_move *find_move(struct change *change, const struct step *step)
@@ -167,18 +178,22 @@ static struct live_table *shared_table(const struct change *change, const struct
 	return change->service->live_pools[vip->pool].tables[vip->table->class];
 }
 
-/* The VIPs that stay where they are, or come to have what others have. */
+/* The VIPs that stay where they are, or come to have what others have, now or later. */
 static void count_users(struct change *change)
 {
 	for (size_t i = 0; i < change->step_count; i++) {
 		const struct step *step = &change->steps[i];
+		const struct live_vip *before;
+		struct live_table *shared;
 
 		if (!step->plan.before || !step->plan.after || is_leaving(change, step))
 			continue;
-		if (step->joins)
-			shared_table(change, change_before(change, step))->users++;
-		else
-			change_before(change, step)->table->users++;
+		before = change_before(change, step);
+		shared = shared_table(change, before);
+		if (!step->joins)
+			before->table->users++;
+		if (shared && (step->joins || differs(before->table, step->plan.after)))
+			shared->users++;
 	}
 }
 
@@ -223,11 +238,8 @@ static void plan_step(struct change *change, struct step *step)
  * what the pool's are by now. What happens to the one until the change is made happens to the other. */
 static void look_at(const struct live_pool *live, struct live_table *table)
 {
-	const struct live_table *shared = live->tables[table->class];
-
 	table->clear = live_has_left(table) && !table->slots.foreign;
-	table->joins = table != shared && (table->clear || !live_has_left(table)) &&
-		       slots_may_join(&table->slots, &shared->slots);
+	table->joins = (table->clear || !live_has_left(table)) && live_may_join(live, table);
 }
 
 void move_look(struct service *service)
@@ -239,6 +251,20 @@ void move_look(struct service *service)
 			if (live_table(live, n))
 				look_at(live, live_table(live, n));
 	}
+}
+
+int move_check(const struct change *change, struct lb_err *err)
+{
+	const struct service *service = change->service;
+
+	for (size_t i = 0; i < change->step_count; i++) {
+		const struct step *step = &change->steps[i];
+		const struct live_vip *before = step->joins ? change_before(change, step) : NULL;
+
+		if (before && !live_may_join(&service->live_pools[before->pool], before->table))
+			return lb_err_set(err, LB_ERR_SYSTEM, "", "slots have changed meanwhile");
+	}
+	return 0;
 }
 
 static int make_pool_steps(struct change *change)
@@ -293,10 +319,12 @@ static void keep_left(const struct change *change, struct live_table *table)
 			table->left_next[n++] = table->left[i];
 }
 
-static void add_table(struct live_pool *next, struct live_table *table)
+/* The pool's own slots are of its size. */
+static void add_table(const struct pool_step *step, struct live_pool *next,
+		      struct live_table *table)
 {
 	table->kept = true;
-	if (next->tables[table->class])
+	if (next->tables[table->class] || table->slots.size != step->plan.after->pool->table_size)
 		next->arrivals[next->arrival_count++] = table;
 	else
 		next->tables[table->class] = table;
@@ -314,19 +342,21 @@ static int add_move(struct change *change, struct change_move *move, struct live
 		return error;
 	move->to->taken = true;
 	memcpy(move->to->left_next, move->left, sizeof(move->left));
-	add_table(next, move->to);
+	add_table(move->to_pool, next, move->to);
 	return 0;
 }
 
-static void keep_tables(const struct change *change, const struct live_pool *before,
+static void keep_tables(const struct change *change, const struct pool_step *step,
 			struct live_pool *next)
 {
+	const struct live_pool *before = change_pool_before(change, step);
+
 	for (size_t n = 0; n < live_tables(before); n++) {
 		struct live_table *table = live_table(before, n);
 
 		if (!table || table->taken || !table->users)
 			continue;
-		add_table(next, table);
+		add_table(step, next, table);
 		keep_left(change, table);
 	}
 }
@@ -342,7 +372,7 @@ int move_tables(struct change *change, const struct pool_step *step, struct live
 	if (!next->arrivals)
 		return lb_err_no_memory(err);
 	if (before)
-		keep_tables(change, before, next);
+		keep_tables(change, step, next);
 	for (size_t i = 0; !error && i < change->move_count; i++)
 		if (change->moves[i].to_pool == step)
 			error = add_move(change, &change->moves[i], next, err);
@@ -426,10 +456,11 @@ void move_assess(const struct change *change, struct step *step)
 	uint16_t same[LB_NONE + 1];
 
 	pair(change, move, same);
-	step->moved = plan_moved_to(move->from->slots.words, same, table_owners(to->table),
-				    move->from->slots.size);
+	step->moved =
+		plan_moved_to(move->from->slots.words, same,
+			      live_owners(step->plan.after->pool, to), move->from->slots.size);
 	step->ideal = plan_ideal(from->backends, from->backend_count, to->backends,
-				 to->backend_count, move->from->slots.size);
+				 to->backend_count, step->plan.after->pool->table_size);
 }
 
 /* --- packets --- */
@@ -459,9 +490,27 @@ static void lead_move(struct change *change, const struct change_move *move)
 			change->service->flows_possible);
 }
 
+/* Slots of another size than those of their pool are given up once no flow is on record elsewhere. */
+static void begin_resizing(const struct change *change)
+{
+	for (size_t i = 0; i < change->pool_step_count; i++) {
+		const struct pool_step *step = &change->pool_steps[i];
+
+		for (size_t n = 0; becomes(step) && n < live_tables(&step->next); n++) {
+			struct live_table *table = live_table(&step->next, n);
+
+			if (table)
+				table->slots.resizes =
+					table->left_next[0] == LIVE_NO_POOL &&
+					table->slots.size != step->plan.after->pool->table_size;
+		}
+	}
+}
+
 /* Copies are made before their original is edited. */
 void move_lead(struct change *change)
 {
+	begin_resizing(change);
 	for (size_t i = 0; i < change->step_count; i++)
 		if (is_leaving(change, &change->steps[i]))
 			lead_pools(change, &change->steps[i]);
@@ -469,6 +518,19 @@ void move_lead(struct change *change)
 		for (size_t i = 0; i < change->move_count; i++)
 			if (in_place == (change->moves[i].to == change->moves[i].from))
 				lead_move(change, &change->moves[i]);
+}
+
+void move_join(struct change *change)
+{
+	for (size_t i = 0; i < change->step_count; i++) {
+		const struct step *step = &change->steps[i];
+		struct live_table *table = step->joins ? change_before(change, step)->table : NULL;
+
+		if (table && table->joins && table->slots.resizes)
+			slots_join(&step->next.table->slots, &table->slots);
+		if (table)
+			table->joins = false; /* once for all its VIPs */
+	}
 }
 
 /* Once its place is the new one. */
@@ -484,6 +546,7 @@ void move_end(struct change *change, const struct live_vip *vips)
 				continue;
 			memcpy(table->left, table->left_next, sizeof(table->left));
 			table->fresh = false;
+			slots_joined(&table->slots);
 			if (live_has_left(table))
 				clock_start(change->service);
 		}

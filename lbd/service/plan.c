@@ -116,19 +116,19 @@ int plan_pools(const struct pools *before, const struct pools *after, struct pla
 	return 0;
 }
 
-uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size)
+uint32_t plan_moved(const uint32_t *words, struct slots_owners owners, uint32_t size)
 {
 	uint32_t moved = 0, i;
 
 	for (i = 0; i < size; i++) {
 		uint16_t before = lb_slot_current(words[i]);
 
-		moved += before != owners[i] && before != LB_NONE;
+		moved += before != LB_NONE && before != slots_owner(i, size, owners);
 	}
 	return moved;
 }
 
-uint32_t plan_moved_to(const uint32_t *words, const uint16_t *same, const uint16_t *owners,
+uint32_t plan_moved_to(const uint32_t *words, const uint16_t *same, struct slots_owners owners,
 		       uint32_t size)
 {
 	uint32_t moved = 0, i;
@@ -136,7 +136,7 @@ uint32_t plan_moved_to(const uint32_t *words, const uint16_t *same, const uint16
 	for (i = 0; i < size; i++) {
 		const uint16_t before = lb_slot_current(words[i]);
 
-		moved += before != LB_NONE && same[before] != owners[i];
+		moved += before != LB_NONE && same[before] != slots_owner(i, size, owners);
 	}
 	return moved;
 }

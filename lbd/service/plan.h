@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "../api/model.h"
+#include "../plane/slots.h"
 #include "../table/table.h"
 #include "pools.h"
 
@@ -42,10 +43,10 @@ int plan_pools(const struct pools *before, const struct pools *after, struct pla
 	       size_t *count);
 
 /* Slots that have an owner in `words` (slot words, bpf/abi.h) and another one in `owners`. */
-uint32_t plan_moved(const uint32_t *words, const uint16_t *owners, uint32_t size);
+uint32_t plan_moved(const uint32_t *words, struct slots_owners owners, uint32_t size);
 
 /* The same for words of another pool: same[] is by number of its members. */
-uint32_t plan_moved_to(const uint32_t *words, const uint16_t *same, const uint16_t *owners,
+uint32_t plan_moved_to(const uint32_t *words, const uint16_t *same, struct slots_owners owners,
 		       uint32_t size);
 
 /* For each member of `to`, by number, the number in `from` of the one with its address, or LB_NONE; both

@@ -152,11 +152,6 @@ void prepare_undo_pool(struct change *change, struct pool_step *step)
 
 /* --- VIPs --- */
 
-bool prepare_same_for_good(const struct lb_vip *a, const struct lb_vip *b)
-{
-	return a->pool->table_size == b->pool->table_size && a->hash == b->hash;
-}
-
 static int check_hash(const struct plan_step *plan, struct lb_err *err)
 {
 	if (plan->before->hash == plan->after->hash)

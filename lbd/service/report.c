@@ -57,6 +57,7 @@ struct look {
 	const struct live_pool *live;
 	struct spill spill;
 	uint64_t weights; /* of all backends together */
+	uint32_t size;    /* of the one table */
 	struct tally {
 		uint32_t owned, leaving;
 	} * tallies;
@@ -69,6 +70,7 @@ static int look_begin(struct look *look, const struct slots *slots)
 	size_t i;
 
 	look->weights = total_weight(live);
+	look->size = slots ? slots->size : 0;
 	live_spill(look->pool, live, &look->spill);
 	look->tallies = calloc(live->backend_count + 1, sizeof(*look->tallies));
 	if (!look->tallies)
@@ -126,7 +128,7 @@ static json_t *backend_state(const struct look *look, size_t i)
 
 	json_object_set_new(share, "expected",
 			    percent_json(look->live->backends[i].weight, look->weights));
-	json_object_set_new(share, "slots", percent_json(tally->owned, look->pool->table_size));
+	json_object_set_new(share, "slots", percent_json(tally->owned, look->size));
 	json_object_set_new(object, "address", address_json(&backend->address));
 	json_object_set_new(object, "weight", json_integer(backend->weight));
 	json_object_set_new(object, "state",
@@ -277,9 +279,11 @@ static json_t *slots_json(const struct slots *slots)
 			 (int)slots->moving, "tracked", (int)slots->tracked);
 }
 
-/* Pools that the VIP has left, while it may have flows there. */
-static json_t *leaves_json(const struct service *service, const struct live_table *table)
+/* Pools that the VIP has left, while it may have flows there; and slots of another size than its pool's. */
+static json_t *leaves_json(const struct service *service, const struct lb_pool *pool,
+			   const struct live_table *table)
 {
+	const uint32_t size = table->slots.size;
 	const uint32_t now = clock_now_s(service), last = slots_last_deadline(&table->slots);
 	json_t *names = json_array();
 	size_t place;
@@ -288,8 +292,9 @@ static json_t *leaves_json(const struct service *service, const struct live_tabl
 		if (live_find_pool(service, table->left[i], &place))
 			json_array_append_new(names,
 					      json_string(service->pools.refs[place].pool->name));
-	return json_pack("{s:o,s:i}", "pools", names, "seconds",
-			 last > now ? (int)(last - now) : 0);
+	return json_pack("{s:o,s:i,s:o*}", "pools", names, "seconds",
+			 last > now ? (int)(last - now) : 0, "table_size",
+			 size == pool->table_size ? NULL : json_integer(size));
 }
 
 json_t *service_pool_left(struct service *service, const struct lb_pool *pool)
@@ -310,14 +315,14 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_pool *live = live_pool_of(service, vip);
 	const struct lb_counter sum = vip_counter(service, vip);
+	const struct live_table *table = live_of(service, vip)->table;
 	json_t *object = lb_vip_settings(vip), *spill = spill_json(vip->pool, live);
 
-	json_object_set_new(object, "slots", slots_json(&live_of(service, vip)->table->slots));
+	json_object_set_new(object, "slots", slots_json(&table->slots));
 	if (spill)
 		json_object_set_new(object, "spill", spill);
-	if (live_has_left(live_of(service, vip)->table))
-		json_object_set_new(object, "leaves",
-				    leaves_json(service, live_of(service, vip)->table));
+	if (live_has_left(table) || table->slots.resizes)
+		json_object_set_new(object, "leaves", leaves_json(service, vip->pool, table));
 	json_object_set_new(object, "digest", digest_json(service, vip->pool, live));
 	set_counter(object, &sum);
 	json_object_set_new(object, "backends", service_backend_states(service, vip));

@@ -67,8 +67,7 @@ static void on_settle(void *user)
 	json_decref(change);
 }
 
-/* A VIP whose table has another size in `kept`, or that hashes by another policy there, cannot
- * become that one: it is dropped first. */
+/* A VIP that hashes by another policy in `kept` cannot become that one: it is dropped first. */
 static int drop_others(struct service *service, const struct lb_service *kept, struct lb_err *err)
 {
 	struct lb_service *next = lb_service_copy(service->document);
@@ -82,7 +81,7 @@ static int drop_others(struct service *service, const struct lb_service *kept, s
 
 		/* Amid a change VIPs may dispute those that only one can have. */
 		next->vips[i].fragments = LB_FRAGMENTS_TRACK;
-		if (!vip || prepare_same_for_good(vip, &next->vips[i])) {
+		if (!vip || vip->hash == next->vips[i].hash) {
 			next->vips[n++] = next->vips[i];
 			continue;
 		}

@@ -236,7 +236,8 @@ static void change(struct figures *figures, const struct table_member *before, s
 	const size_t count = list_members(after);
 
 	update_table();
-	figures->moved += plan_moved(node.words, table_owners(node.table), SIZE);
+	figures->moved +=
+		plan_moved(node.words, (struct slots_owners){table_owners(node.table), SIZE}, SIZE);
 	figures->ideal += plan_ideal(before, before_count, after, count, SIZE);
 	slots_change(&node.slots, table_owners(node.table), none_gone, now_s, TRANSITION_S);
 	look_at_owners();

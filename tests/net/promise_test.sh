@@ -20,7 +20,7 @@ FLOW_IDLE_S=4
 HOLD_PORT=7
 FLOOD_RATE=${FLOOD_RATE:-500000}
 FLOOD_LEAST=100000 # a busy machine sends no more
-HELD=2000
+HELD=1500 # connections; later 2000
 HOLDERS=()    # processes of hold_tool, in the order they were started
 WEIGHT=()     # by backend, what new connections should follow
 CONFIGURED=() # by backend, its weight also while it drains
@@ -216,6 +216,7 @@ phase() {
 twenty_changes() {
 	change set 1 --weight 30
 	step "$WHERE: 500 connections are made while slots move" hold 500
+	HELD=2000
 	change set 1 --weight 10
 	change add 5 --weight 10
 	change drain 5
@@ -292,6 +293,17 @@ there_and_back() {
 	transition_ends
 }
 
+# The connections have begun while both VIPs came from a pool whose table has another size.
+to_another_size() {
+	check "$WHERE: both VIPs get the slots of their pool" \
+		wait_for $((2 * TRANSITION_S + FLOW_IDLE_S + 30)) has_slots_of_its_pool
+	transition_ends
+}
+
+has_slots_of_its_pool() {
+	vip_holds '(.slots | add) == .table_size and .leaves == null'
+}
+
 # --- what remains ---
 
 # While connections are away from their slots' owners, their slots stay as they are.
@@ -322,11 +334,12 @@ slots_settle() {
 service_document() {
 	jq -n --arg address "$LAB_VIP4" --argjson port "$HOLD_PORT" \
 		--argjson transition "$TRANSITION_S" --argjson idle "$FLOW_IDLE_S" --args '
-		def pool($name; $backends): {$name, transition_s: $transition, flow_idle_s: $idle,
-			backends: ($backends | map({address: ., weight: 10}))};
-		{pools: [pool("one"; $ARGS.positional[:4]), pool("two"; $ARGS.positional[4:])],
-		 vips: [{name: "web", address: "\($address):80/tcp", pool: "one"},
-			{name: "held", address: "\($address):\($port)/tcp", pool: "one"}]}' \
+		def pool($name; $size; $backends): {$name, table_size: $size, transition_s: $transition,
+			flow_idle_s: $idle, backends: ($backends | map({address: ., weight: 10}))};
+		{pools: [pool("one"; 65537; $ARGS.positional[:4]), pool("two"; 16381; $ARGS.positional[4:]),
+			 pool("small"; 4093; $ARGS.positional[:4])],
+		 vips: [{name: "web", address: "\($address):80/tcp", pool: "small"},
+			{name: "held", address: "\($address):\($port)/tcp", pool: "small"}]}' \
 		"${LAB_BACKEND4[@]:1:5}"
 }
 
@@ -354,10 +367,12 @@ start() {
 		lbctl config apply "$LAB_DIR/service.json" && lab_ready || return
 	WEIGHT=([1]=10 10 10 10 0)
 	CONFIGURED=([1]=10 10 10 10)
-	hold $((HELD - 500))
+	lbctl vip set web --pool one && lbctl vip set held --pool one && hold "$HELD"
 }
 
 step "four backends, 1,500 connections" start || finish
+WHERE="another size"
+phase to_another_size
 WHERE="quiet"
 phase twenty_changes
 WHERE="another pool"

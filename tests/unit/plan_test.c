@@ -131,8 +131,8 @@ static void slots_without_an_owner_do_not_move(void **state)
 	const uint16_t owners[] = {1, 1, 1, 1}, none[] = {LB_NONE, LB_NONE, LB_NONE, LB_NONE};
 
 	(void)state;
-	assert_int_equal(plan_moved(words, owners, 4), 2);
-	assert_int_equal(plan_moved(words, none, 4), 3);
+	assert_int_equal(plan_moved(words, (struct slots_owners){owners, 4}, 4), 2);
+	assert_int_equal(plan_moved(words, (struct slots_owners){none, 4}, 4), 3);
 }
 
 /* Members of the addresses 10.0.0.ADDRESS, by number. */

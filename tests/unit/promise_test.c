@@ -46,7 +46,7 @@ static void flow_count(enum lb_flow_count what);
 #define VIPS 8
 #define SOURCES 16  /* clients of a VIP by source; a power of two */
 #define BACKENDS 9  /* at most, in a VIP */
-#define NUMBERS 144 /* of members: few, so that they are soon used again */
+#define NUMBERS 162 /* of members: few, so that they are soon used again */
 #define ROOM 16384u /* buckets: a pass of the sweep takes 16 ticks */
 #define BUCKETS 2048u
 #define FEW_BUCKETS 128u /* for fewer words than there are flows */
@@ -58,12 +58,12 @@ static void flow_count(enum lb_flow_count what);
 #define ENDED 256
 #define EVENTS 262144
 
-/* The first of the VIPs that go to and fro between two pools. Of these pools the backends stand with this
- * VIP, and with the next one. */
+/* The first of the VIPs that go to and fro between pools. Of these pools the backends stand with this
+ * VIP, and with the next ones. */
 #define POOLED 5
-#define POOLS 2
+#define POOLS 3
 #define POOL                                                                                       \
-	"{'name': '%s', 'spill_hold_s': 0, 'table_size': 509, 'transition_s': 25, "                \
+	"{'name': '%s', 'spill_hold_s': 0, 'table_size': %u, 'transition_s': 25, "                 \
 	"'flow_idle_s': 40, "                                                                      \
 	"'datagram_transition_s': 12, 'datagram_flow_idle_s': 20, 'health': {'type': 'tcp', "      \
 	"'port': 80}, "                                                                            \
@@ -158,7 +158,7 @@ static struct {
 	struct event events[EVENTS];
 	uint64_t event_count, step, packets, unsettled, changes, ends[2], handshakes;
 	uint64_t refused, restarts, spills;
-	uint64_t moves, forged, alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT],
+	uint64_t moves, resized, forged, alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT],
 		exempt_count;
 } run;
 
@@ -684,7 +684,8 @@ static const char *backends_text(const struct vip *host, char out[TEXT])
 	return out;
 }
 
-static const char *const pool_names[POOLS] = {"one", "other"};
+static const char *const pool_names[POOLS] = {"one", "other", "same"};
+static const uint32_t pool_sizes[POOLS] = {509, 1021, 509};
 
 static bool is_pooled(const struct vip *vip)
 {
@@ -705,13 +706,14 @@ static struct vip *user_of(const struct vip *host)
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 static struct lb_service *document_now(void)
 {
-	static char text[4 * TEXT], backends[POOLS][TEXT];
-	size_t used;
+	static char text[4 * TEXT], backends[TEXT];
+	size_t used = snprintf(text, sizeof(text), "{'pools': [");
 
 	for (int i = 0; i < POOLS; i++)
-		backends_text(&run.vips[POOLED + i], backends[i]);
-	used = snprintf(text, sizeof(text), "{'pools': [" POOL "," POOL "], 'vips': [",
-			pool_names[0], backends[0], pool_names[1], backends[1]);
+		used += snprintf(text + used, sizeof(text) - used, i ? "," POOL : POOL,
+				 pool_names[i], pool_sizes[i],
+				 backends_text(&run.vips[POOLED + i], backends));
+	used += snprintf(text + used, sizeof(text) - used, "], 'vips': [");
 	for (int v = 0; v < VIPS; v++) {
 		const struct vip *vip = &run.vips[v];
 
@@ -721,7 +723,7 @@ static struct lb_service *document_now(void)
 				 text[used - 1] == '[' ? "" : ",");
 		used += snprintf(text + used, sizeof(text) - used, vip->text,
 				 is_pooled(vip) ? pool_names[vip->host - &run.vips[POOLED]]
-						: backends_text(vip->host, backends[0]));
+						: backends_text(vip->host, backends));
 	}
 	snprintf(text + used, sizeof(text) - used, "]}");
 	return fake_document(text);
@@ -745,6 +747,9 @@ static void look(void)
 		vip->live = &fake.service->live[found - document->vips];
 		vip->pool = live_pool_of(fake.service, found);
 		vip->words = fake.left.slots + vip->live->table->start;
+		run.resized += is_pooled(vip) && vip->size != vip->live->table->slots.size &&
+			       !live_has_left(vip->live->table);
+		vip->size = vip->live->table->slots.size;
 		for (int i = 0; i < BACKENDS; i++)
 			if (vip->host->backends[i].identity) {
 				const uint16_t number = vip->pool->backends[at++].number;
@@ -950,12 +955,23 @@ static void change_health(struct vip *vip, struct backend *backend)
 	check_health(vip);
 }
 
+static void add_backend(struct vip *vip, struct backend *backend)
+{
+	configure(vip, backend, vip->pool->backend_count);
+	if (apply(vip, "added", false))
+		check_health(vip);
+	else
+		*backend = (struct backend){0};
+}
+
 static void change_backend(struct vip *vip, struct backend *backend)
 {
 	const struct backend before = *backend;
 	const uint32_t what = random_below(13);
 
-	if (!what) {
+	if (!backend->identity) {
+		add_backend(vip, backend);
+	} else if (!what) {
 		run.ends[1]++;
 		remove_backend(vip, backend, "removed by force", true);
 	} else if (what < 4) {
@@ -973,15 +989,6 @@ static void change_backend(struct vip *vip, struct backend *backend)
 	} else {
 		change_health(vip, backend);
 	}
-}
-
-static void add_backend(struct vip *vip, struct backend *backend)
-{
-	configure(vip, backend, vip->pool->backend_count);
-	if (apply(vip, "added", false))
-		check_health(vip);
-	else
-		*backend = (struct backend){0};
 }
 
 /* lbd ends and starts again: what it knew of health is in the plane. */
@@ -1010,14 +1017,15 @@ static void restart(void)
 		check_health(&run.vips[v]);
 }
 
-/* To the other pool, and nobody has to be forced. */
+/* To another pool, and nobody has to be forced. */
 static void move(struct vip *vip)
 {
-	struct vip *from = vip->host,
-		   *to = &run.vips[from == &run.vips[POOLED] ? POOLED + 1 : POOLED];
+	struct vip *from = vip->host, *to = &run.vips[POOLED + random_below(POOLS)];
 	const uint64_t moved_ns = vip->moved_ns;
 	struct backend before[BACKENDS];
 
+	if (to == from)
+		return;
 	memcpy(before, to->backends, sizeof(before));
 	for (int i = 0; i < BACKENDS && !is_live(to); i++)
 		if (to->backends[i].identity) { /* which are checked for the first time */
@@ -1048,16 +1056,14 @@ static void change_vip(struct vip *vip)
 	} else if (!vip->there) {
 		if (one_in(4))
 			add_vip(vip);
-	} else if (is_pooled(vip) && one_in(8)) {
+	} else if (is_pooled(vip) && one_in(4)) {
 		move(vip);
 	} else if (one_in(60)) {
 		remove_vip(vip);
 		if (!vip->there && one_in(2))
 			add_vip(vip);
-	} else if (backend->identity) {
-		change_backend(vip, backend);
 	} else {
-		add_backend(vip, backend);
+		change_backend(vip, backend);
 	}
 }
 
@@ -1330,6 +1336,18 @@ static void some_flow_ends(void)
 	end_flow(flow);
 }
 
+/* A pool is left when nothing is on record elsewhere in it, of whichever VIP. */
+static void pooled_flows_end_that_are_elsewhere(void)
+{
+	for (uint32_t i = run.live_count; i--;) {
+		const struct model_flow *flow = i < run.live_count ? run.live[i] : NULL;
+
+		if (flow && is_pooled(flow->vip) && one_in(50) &&
+		    identity_of(lb_slot_current(*slot_of(flow->vip, flow->hash))) != flow->backend)
+			end_flow(run.live[i]);
+	}
+}
+
 /* Somebody forges a SYN of an established connection, or a late copy of its own arrives. Where an
  * old flow of a MOVING slot is on no record yet, that makes it a new one. */
 static void some_syn_is_forged(void)
@@ -1412,7 +1430,7 @@ static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 	run.floods = floods;
 	run.seed[0] = random_next();
 	run.seed[1] = random_next();
-	fake_open(VIPS, NUMBERS / 2, 8192, bucket_count);
+	fake_open(VIPS, NUMBERS / 2, 10000, bucket_count);
 	/* The time of flow words wraps after some 300 s. */
 	fake.now_ns = ((1ull << 15) << LB_FLOW_TIME_SHIFT) - 300 * SECOND + random_below(SECOND);
 	memcpy(fake.config.seed, run.seed, sizeof(run.seed));
@@ -1481,6 +1499,33 @@ static void long_silence(void)
 	fake.now_ns += wrap - fake.now_ns % wrap - 60 * SECOND;
 }
 
+/* A VIP moves, and little else happens until it has the slots of its new pool. */
+static void a_move_comes_to_its_end(void)
+{
+	struct vip *vip = &run.vips[POOLED + random_below(VIPS - POOLED)];
+	const int64_t end_ns = fake.now_ns + 300 * SECOND;
+
+	if (vip->there)
+		move(vip);
+	while (vip->there && fake.now_ns < end_ns &&
+	       (live_has_left(vip->live->table) || vip->live->table->slots.resizes)) {
+		some_flow_begins();
+		some_flow_sends();
+		if (live_has_left(vip->live->table))
+			pooled_flows_end_that_are_elsewhere();
+		if (one_in(4) && run.live_count > random_below(2 * FLOWS))
+			some_flow_ends();
+		if (one_in(3))
+			pass_time(random_below(2 * SECOND));
+		if (one_in(vip->live->table->slots.resizes ? 60 : 200))
+			change_backend(vip, &vip->host->backends[random_below(BACKENDS)]);
+		if (vip->there && vip->live->table->slots.resizes && one_in(1000))
+			move(vip);
+		if (one_in(1000))
+			restart();
+	}
+}
+
 /* Two thirds of the time changes come thick and fast, the rest is calm enough for slots to settle. */
 static void one_step(void)
 {
@@ -1495,6 +1540,8 @@ static void one_step(void)
 		remove_what_is_drained();
 	if (one_in(200000))
 		long_silence();
+	if (one_in(8000))
+		a_move_comes_to_its_end();
 	if (one_in(50))
 		some_syn_is_forged();
 	if (what < 55)
@@ -1651,14 +1698,15 @@ static void print_run(void)
 {
 	printf("seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64 " packets (%" PRIu64
 	       " unsettled), %" PRIu64 " changes (%" PRIu64 " removals drained, %" PRIu64
-	       " forced, %" PRIu64 " refused), %" PRIu64 " moves, %" PRIu64 " spills, %" PRIu64
-	       " restarts, %" PRIu64 " established; exempt %" PRIu64 " (refused %" PRIu64
-	       ", over budget %" PRIu64 ", evicted %" PRIu64 "), let go %" PRIu64
-	       ", SYNs forged %" PRIu64 "\n",
+	       " forced, %" PRIu64 " refused), %" PRIu64 " moves (%" PRIu64
+	       " to another size), %" PRIu64 " spills, %" PRIu64 " restarts, %" PRIu64
+	       " established; exempt %" PRIu64 " (refused %" PRIu64 ", over budget %" PRIu64
+	       ", evicted %" PRIu64 "), let go %" PRIu64 ", SYNs forged %" PRIu64 "\n",
 	       run.start_seed, run.step, run.packets, run.unsettled, run.changes, run.ends[0],
-	       run.ends[1], run.refused, run.moves, run.spills, run.restarts, run.established,
-	       run.exempt_count, run.exempt[LB_FLOW_REFUSED], run.exempt[LB_FLOW_OVER_BUDGET],
-	       run.exempt[LB_FLOW_EVICTED], run.let_go, run.forged);
+	       run.ends[1], run.refused, run.moves, run.resized, run.spills, run.restarts,
+	       run.established, run.exempt_count, run.exempt[LB_FLOW_REFUSED],
+	       run.exempt[LB_FLOW_OVER_BUDGET], run.exempt[LB_FLOW_EVICTED], run.let_go,
+	       run.forged);
 	fflush(stdout);
 }
 

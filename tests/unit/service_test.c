@@ -50,6 +50,10 @@ static const char *const documents[] = {
 	"," C "]}], 'vips': ["
 	"{'address': '192.0.2.1:80/tcp', 'pool': 'q', 'fragments': '3-tuple'}, {'address': "
 	"'[2001:db8::1]:443/tcp', 'pool': 'p'}, {'address': '192.0.2.1:53/udp', 'pool': 'q'}]}",
+	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" B "," C "]}, {'name': 'r', "
+	"'table_size': 509, 'backends': [" A "," B "]}], 'vips': [{'address': '192.0.2.1:80/tcp', "
+	"'pool': 'r'}, {'address': '[2001:db8::1]:443/tcp', 'pool': 'r'}, {'address': "
+	"'192.0.2.1:53/udp', 'pool': 'r'}]}",
 };
 
 #define EACH_PAIR(a, b)                                                                            \
@@ -322,6 +326,118 @@ static void a_vip_takes_its_flows_along_to_another_pool(void **state)
 		assert_tables("010");
 		fake_close();
 	}
+}
+
+#define SIZES(of, size, hash, web)                                                                 \
+	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A "," B "]}, {'name': 'q', "   \
+	"'table_size': " size ", 'backends': [" of                                                 \
+	"]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'hash': '" hash "', 'pool': '" web          \
+	"'}, {'address': '192.0.2.2:80/tcp', 'hash': '" hash "', 'pool': 'p'}]}"
+
+static const struct live_pool *live_of_q(void)
+{
+	return &fake.service->live_pools[fake.service->live[0].pool];
+}
+
+static uint32_t table_size(size_t vip)
+{
+	return fake.service->live[vip].table->slots.size;
+}
+
+/* `s` seconds at most, until its flows are nowhere but in the pool that it went to. */
+static void pass_until_left(uint32_t s)
+{
+	while (live_has_left(fake.service->live[0].table)) {
+		assert_int_not_equal(s--, 0);
+		fake_pass(SECOND);
+	}
+}
+
+/* No VIP has had the other pool, whose own slots are made with the move. They wait for the VIP until
+ * its flows are on record. */
+static void a_vip_goes_to_a_table_of_another_size_once_its_flows_are_on_record(void **state)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+	uint32_t start_of_own;
+
+	(void)state;
+	start();
+	apply(SIZES(A "," C, "509", "5-tuple", "p"));
+	all_had_packets();
+	assert_int_equal(fake_apply(SIZES(A "," C, "509", "5-tuple", "q"), &unasked, &err), 0);
+	assert_tables("01");
+	assert_int_not_equal(fake.service->live[0].table->slots.moving, 0);
+	start_of_own = live_of_q()->tables[POOL_STREAMS]->start;
+	pass_until_left(LB_TRANSITION_TCP_S + 5);
+	assert_int_equal(table_size(0), 251);
+	assert_int_not_equal(fake.service->live[0].table->slots.moving, 0);
+	assert_int_equal(live_of_q()->tables[POOL_STREAMS]->start, start_of_own);
+	restart();
+	assert_int_not_equal(fake.service->live[0].table->slots.moving, 0);
+	fake_pass((LB_TRANSITION_TCP_S - 10) * SECOND);
+	assert_int_equal(table_size(0), 251);
+	fake_pass(15 * SECOND);
+	assert_int_equal(table_size(0), 509);
+	assert_tables("01");
+	apply(documents[0]);
+	fake_pass(SECOND);
+	fake_check_empty();
+	fake_close();
+}
+
+static void a_vip_goes_to_a_table_of_another_size_at_once_where_it_has_one_backend(void **state)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+
+	(void)state;
+	start();
+	apply(SIZES(C, "1021", "5-tuple", "p"));
+	all_had_packets();
+	assert_int_equal(fake_apply(SIZES(C, "1021", "5-tuple", "q"), &unasked, &err), 0);
+	pass_until_left(LB_TRANSITION_TCP_S + 5);
+	fake_pass(SECOND);
+	assert_int_equal(table_size(0), 1021);
+	assert_int_equal(fake.service->live[0].table->slots.moving, 0);
+	fake_check(true);
+	fake_close();
+}
+
+static void a_vip_that_goes_on_before_it_has_the_slots_of_another_size_settles(void **state)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+
+	(void)state;
+	start();
+	apply(SIZES(A "," B "," C, "509", "5-tuple", "p"));
+	all_had_packets();
+	apply(SIZES(A "," B "," C, "509", "5-tuple", "q"));
+	pass_until_left(LB_TRANSITION_TCP_S + 5);
+	apply(SIZES(B "," C, "509", "5-tuple", "q")); /* all flows of some slots have ended */
+	assert_int_equal(fake_apply(SIZES(B "," C, "509", "5-tuple", "p"), &unasked, &err), 0);
+	pass_until_left(LB_TRANSITION_TCP_S + 5);
+	assert_tables("00");
+	fake_close();
+}
+
+/* Tags of records depend on the table's size where a hash is not of the flow alone. */
+static void flows_by_source_end_where_a_table_has_another_size(void **state)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+
+	(void)state;
+	start();
+	apply(SIZES(A "," B, "509", "source", "p"));
+	all_had_packets();
+	assert_int_not_equal(fake_apply(SIZES(A "," B, "509", "source", "q"), &unasked, &err), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	apply(SIZES(A "," B, "509", "source", "q"));
+	assert_int_equal(table_size(0), 509);
+	fake_check(true);
+	fake_close();
 }
 
 static void a_vip_has_the_slots_of_its_new_pool_at_once_where_they_are_the_same(void **state)
@@ -1530,6 +1646,13 @@ int main(void)
 		cmocka_unit_test(a_vip_takes_its_flows_along_to_another_pool),
 		cmocka_unit_test(
 			a_vip_has_the_slots_of_its_new_pool_at_once_where_they_are_the_same),
+		cmocka_unit_test(
+			a_vip_goes_to_a_table_of_another_size_once_its_flows_are_on_record),
+		cmocka_unit_test(
+			a_vip_goes_to_a_table_of_another_size_at_once_where_it_has_one_backend),
+		cmocka_unit_test(
+			a_vip_that_goes_on_before_it_has_the_slots_of_another_size_settles),
+		cmocka_unit_test(flows_by_source_end_where_a_table_has_another_size),
 		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
 		cmocka_unit_test(a_trial_changes_nothing),
 		cmocka_unit_test(each_call_of_a_change_fails),

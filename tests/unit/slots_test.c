@@ -497,6 +497,46 @@ static void a_tag_within_a_slot_tells_that_slot(void **state)
 		}
 }
 
+/* Each range of hashes that two slots have in common begins where one of them does. */
+static void each_slot_is_joined_with_those_that_its_hashes_have(void **state)
+{
+	static const uint32_t sizes[][2] = {{251, 509}, {509, 251}, {257, 263}, {251, 65521}};
+	static uint32_t here[65521], there[65521];
+	static bool met[65521];
+
+	(void)state;
+	for (int n = 0; n < 4; n++)
+		for (uint32_t slot = 0; slot < sizes[n][0]; slot += 1 + slot / 8) {
+			struct slots from = {.words = here, .size = sizes[n][0]};
+			struct slots to;
+
+			assert_int_equal(slots_init(&to, there, sizes[n][1]), 0);
+			memset(met, 0, sizeof(met));
+			for (uint32_t i = 0; i < sizes[n][0]; i++)
+				here[i] = i == slot ? TRACKED(A) : SETTLED(A);
+			for (uint32_t i = 0; i < sizes[n][1]; i++)
+				there[i] = SETTLED(B);
+			for (int by = 0; by < 2; by++)
+				for (uint64_t i = 0; i < sizes[n][by]; i++) {
+					const uint64_t hash =
+						((i << 32) + sizes[n][by] - 1) / sizes[n][by] << 32;
+
+					if (lb_hash_slot(hash, from.size) == slot)
+						met[lb_hash_slot(hash, to.size)] = true;
+				}
+			slots_join(&to, &from);
+			for (uint32_t i = 0; i < to.size; i++)
+				assert_int_equal(there[i], met[i] ? TRACKED(B) : SETTLED(B));
+			slots_sweep_end(&to);
+			slots_sweep_end(&to);
+			assert_int_not_equal(to.tracked, 0); /* until all VIPs have come */
+			slots_joined(&to);
+			slots_sweep_end(&to);
+			assert_int_equal(to.tracked, 0);
+			slots_clear(&to);
+		}
+}
+
 /* Members of the pool that VIPs leave, by those of the next: only A has one there, at B. */
 static const uint16_t *only_a_is_b(void)
 {
@@ -602,6 +642,7 @@ int main(void)
 		cmocka_unit_test(slots_are_joined_where_no_packet_notices),
 		cmocka_unit_test(a_tag_by_5_tuple_tells_the_slot_or_its_neighbour),
 		cmocka_unit_test(a_tag_within_a_slot_tells_that_slot),
+		cmocka_unit_test(each_slot_is_joined_with_those_that_its_hashes_have),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
