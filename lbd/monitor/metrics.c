@@ -13,6 +13,7 @@
 #include "../api/version.h"
 #include "../control/methods.h"
 #include "../control/methods_interfaces.h"
+#include "../control/node.h"
 #include "../host/simulation.h"
 #include "../host/worker.h"
 #include "../service/facts.h"
@@ -184,6 +185,17 @@ static void tell_service(const struct metrics_source *from, const struct metric_
 	value(to, METRIC_PLANE_BYTES, (double)datapath_memory_bytes(from->methods->datapath));
 	tell_limits(from->methods->config, &facts, to);
 	tell_flow_table(&facts, to);
+}
+
+static void tell_node(const struct metrics_source *from, const struct metric_writer *to)
+{
+	struct node_counts counts;
+
+	if (!node_counts(from->methods->node, &counts))
+		return;
+	value(to, METRIC_NODE_ANNOUNCED, (double)counts.announced);
+	value(to, METRIC_NODE_WITHDRAWN, (double)counts.withdrawn);
+	value(to, METRIC_NODE_DRAINED, counts.drained);
 }
 
 /* --- the way out --- */
@@ -399,6 +411,7 @@ void metrics_collect(const struct metrics_source *source, const struct metric_wr
 	tell_push(source, writer);
 	tell_verdicts(source, writer);
 	tell_service(source, writer);
+	tell_node(source, writer);
 	tell_interfaces(source, writer);
 	tell_interface_counters(source, writer);
 	tell_next_hops(source, writer);

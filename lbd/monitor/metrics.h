@@ -68,6 +68,11 @@ enum metric_type {
 	  "1 while frames can be sent to a next hop.")                                             \
 	X(HOP_BACKENDS, GAUGE, "next_hop_backends", "{backend}",                                   \
 	  "Members whose packets go by a next hop.")                                               \
+	X(NODE_ANNOUNCED, GAUGE, "node_announced", "{route}",                                      \
+	  "Routes of VIPs that the network learns from this node, where lbd.json has announce.")   \
+	X(NODE_WITHDRAWN, GAUGE, "node_withdrawn", "{route}",                                      \
+	  "Routes of VIPs that are not announced at present.")                                     \
+	X(NODE_DRAINED, GAUGE, "node_drained", "", "1 while this node is drained.")                \
 	X(UNROUTABLE, GAUGE, "unroutable_backends", "{backend}",                                   \
 	  "Backends to which there is no route.")                                                  \
 	X(VIP, INFO, "vip_info", "", "Address and protocol of a VIP, and its pool.")               \

@@ -15,7 +15,7 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/lab.sh
 
 TABLE=4242
-ANNOUNCE="{\"announce\": {\"table\": $TABLE, \"protocol\": 77}}"
+ANNOUNCE="{\"announce\": {\"table\": $TABLE, \"protocol\": 77}, \"http\": {\"listen\": \"127.0.0.1:9110\"}}"
 SERVER=
 
 if [ "$(id -u)" != 0 ]; then
@@ -193,7 +193,14 @@ rule_is_seen() {
 # --- out of the network ---
 
 drain_withdraws() {
-	lbctl node drain | grep -F 'the node is drained since' && has && lbctl status | grep -F 'lbctl node undrain'
+	metrics 4 0 0 && lbctl node drain | grep -F 'the node is drained since' && has && metrics 0 4 1 && lbctl status | grep -F 'lbctl node undrain'
+}
+
+# metrics ANNOUNCED WITHDRAWN DRAINED
+metrics() {
+	local told
+	told=$(lab_in balancer curl -s http://127.0.0.1:9110/metrics | sed -nE 's/^lbd_node_(announced|withdrawn|drained) //p' | paste -sd ' ')
+	[ "$told" = "$*" ] || { echo "metrics: $told"; return 1; }
 }
 
 drain_survives() {
@@ -271,7 +278,7 @@ step "a start removes routes that no VIP has" start_removes_what_is_left
 step "a route that somebody removes comes back" what_others_remove_comes_back
 step "routes of others stay, and are told of" routes_of_others_are_told
 step "a rule that leads packets to the table is told of" rule_is_told
-step "node drain withdraws all" drain_withdraws
+step "node drain withdraws all, and metrics say so" drain_withdraws
 step "it does so over a restart" drain_survives is_gone
 step "and over a kill" drain_survives is_killed
 step "undrain announces them again, for good" undrain_announces
