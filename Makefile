@@ -203,7 +203,10 @@ BOOT_PKGS := qemu-system-x86 debootstrap e2fsprogs util-linux
 
 # Each of these installs what is missing, then starts a make that sees it: this one has read the
 # Makefile, and with it asked gcc and pkg-config, when they may not have been there.
+BGP_PKGS := bird2 frr keepalived
 demo demo-drain: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
+demo-bgp: PKGS = $(BUILD_PKGS) $(LAB_PKGS) bird2
+test-bgp: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(BGP_PKGS)
 demo-monitoring: PKGS = $(BUILD_PKGS) $(LAB_PKGS) prometheus socat
 test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS) lintian
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
@@ -225,16 +228,16 @@ program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-monitoring test test-image test-kubernetes test-release test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
+demo demo-drain demo-bgp demo-monitoring test test-bgp test-image test-kubernetes test-release test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
 # V=1 shows the build.
-run-demo run-demo-drain:
+run-demo run-demo-drain run-demo-bgp:
 	+@$(if $(V),,tests/lib/quietly.sh $(O)/demo-build.log 'lbd, lbctl, the BPF programs and the lab into $(O)/') \
 		$(MAKE) --no-print-directory demo-build
-	@O=$(O) examples/$(if $(filter run-demo,$@),01-demo,02-drain)/run.sh
+	@O=$(O) examples/$(if $(filter run-demo,$@),01-demo,$(if $(filter run-demo-bgp,$@),03-bgp,02-drain))/run.sh
 .PHONY: demo-monitoring run-demo-monitoring test-monitoring run-test-monitoring
 run-demo-monitoring: demo-build
 	@O=$(O) examples/monitoring/demo.sh
@@ -304,6 +307,10 @@ run-test-attacks: tests
 # What changes of backends cost, in slots and in broken flows; needs no root.
 figures: $(O)/tests/bench/figures
 	@$<
+
+# BIRD, FRR and keepalived: the network sends packets to a balancer just while it serves.
+run-test-bgp: all $(BPF_OBJ) $(TOOLS)
+	@O=$(O) tests/bgp/bgp_test.sh $(BGP)
 
 # A real Prometheus reads lbd in a lab: alerts, dashboard. And a browser the status page.
 run-test-monitoring: all $(BPF_OBJ) $(TOOLS)
@@ -409,6 +416,8 @@ help:
 		'' \
 		'Then:' \
 		'sudo make demo-drain  a backend is taken out of service under 300 connections (examples/02-drain)' \
+		'sudo make demo-bgp  one of two balancers leaves the network under 300 connections (examples/03-bgp)' \
+		'sudo make test-bgp  BIRD, FRR and keepalived announce VIPs just while a balancer serves them; BGP=bird is one of them' \
 		'sudo make demo-monitoring  a lab with traffic and a Prometheus, until Ctrl-C (examples/monitoring)' \
 		'sudo make test-monitoring  every alert fires and clears, every panel of the dashboard has data; the status page in a browser' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
@@ -435,10 +444,10 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes and calls, links and names in the docs' \
 		'make clean         remove build/'
 
-.PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-build test test-kernels test-boot test-compilers \
+.PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-bgp demo-build test test-bgp test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
 	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release image fuzz deb install \
-	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-test run-test-kernels \
+	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-demo-bgp run-test run-test-bgp run-test-kernels \
 	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
 .SECONDARY:
