@@ -9,7 +9,7 @@
 #include <stdint.h>
 
 #define ANSWER_TEXT 256
-#define ANSWER_WAIT_MAX_MS 3600000 /* that a collector may ask for */
+#define ANSWER_WAIT_MAX_MS 300000 /* that a collector may ask for: longer it may not silence lbd */
 #define ANSWER_BACKOFF_MIN_MS 1000
 #define ANSWER_BACKOFF_MAX_MS 60000
 

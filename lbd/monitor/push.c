@@ -45,6 +45,7 @@ struct push {
 	unsigned int failures;      /* in a row */
 	int64_t again_ms, taken_ms; /* the next attempt, the last success; 0: none */
 	char error[ANSWER_TEXT];    /* of the last attempt; "": none */
+	bool in_part;               /* the error: a part of a message was taken */
 	struct push_counts counts;
 };
 
@@ -119,13 +120,18 @@ static void enqueue(void *user, struct otlp_message message)
 
 /* --- sending --- */
 
-/* Once when it begins to fail, and once when that is over. */
-static void tell(struct push *push, const char *error)
+/* Once when it begins to fail or to take a part, and once when that is over. */
+static void tell(struct push *push, const char *error, bool taken)
 {
-	if (*error && !*push->error)
+	const bool changes = !*push->error || push->in_part != taken;
+
+	if (*error && changes && taken)
+		log_line(LOG_LEVEL_WARNING, "%s takes a part of the metrics: %s", push->url, error);
+	else if (*error && changes)
 		log_line(LOG_LEVEL_WARNING, "metrics are not pushed to %s: %s", push->url, error);
 	else if (!*error && *push->error)
 		log_line(LOG_LEVEL_INFO, "metrics are pushed to %s again", push->url);
+	push->in_part = taken;
 	snprintf(push->error, sizeof(push->error), "%s", error);
 }
 
@@ -161,7 +167,7 @@ static void on_answer(void *user, const struct answer *answer)
 
 	push->sending = false;
 	answer_judge(answer, lb_clock_ns(CLOCK_REALTIME) / 1000000000, &judgement);
-	tell(push, judgement.error);
+	tell(push, judgement.error, judgement.outcome == ANSWER_TAKEN);
 	if (judgement.outcome == ANSWER_AGAIN)
 		try_again(push, judgement.wait_ms);
 	else
@@ -179,7 +185,7 @@ static void send_current(struct push *push)
 	if (!error)
 		return;
 	snprintf(text, sizeof(text), "cannot run " CURL ": %s", strerror(-error));
-	tell(push, text);
+	tell(push, text, false);
 	try_again(push, -1);
 }
 

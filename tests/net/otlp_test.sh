@@ -197,6 +197,7 @@ check "is told of" soon '.state == "refused" and .refused > 1'
 check "what it has refused is not sent again" never_again
 check "all is well after it, too" recovers
 step "one that takes a part" answers partial
+check "is said to do so" wait_for 10 grep -q "$PORT/v1/metrics takes a part of the metrics: too old" "$LAB_DIR/lbd.log"
 check "says how much it has rejected" soon '.rejected_points > 3 and .error == "too old"'
 step "one that sends garbage" answers garbage
 check "has failed" soon '.state == "failing" and (.error | startswith("curl: ("))'
