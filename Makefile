@@ -316,6 +316,7 @@ run-test-bgp: all $(BPF_OBJ) $(TOOLS)
 run-test-monitoring: all $(BPF_OBJ) $(TOOLS)
 	@O=$(O) tests/monitoring/monitoring_test.sh
 	@O=$(O) tests/monitoring/page_test.sh
+	@O=$(O) tests/monitoring/otlp_proto_test.sh
 
 # Random frames through the loaded program, as root; SEED=N repeats a run.
 FRAMES := 10000000

@@ -10,6 +10,8 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/check.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
+# shellcheck source=tests/monitoring/npm.sh
+. tests/monitoring/npm.sh
 # shellcheck source=examples/monitoring/lab.sh
 . examples/monitoring/lab.sh
 
@@ -23,14 +25,6 @@ start() {
 		lbctl vip add "$LAB_VIP4:1002/tcp" --pool common && lbctl backend add common "${LAB_BACKEND4[1]}" && lab_end "$B3_PID" && lbctl backend drain web "${LAB_BACKEND4[2]}" &&
 		wait_for 10 eval "lbctl --json vip show web | jq -e 'any(.backends[]; .health.state == \"unhealthy\")'" &&
 		mkdir "$LAB_DIR/pictures"
-}
-
-# Into the build; the lock file has its digest.
-install_axe() {
-	local folder=$O/tests/monitoring
-	mkdir -p "$folder" && cp tests/monitoring/package.json tests/monitoring/package-lock.json "$folder" &&
-		timeout 100 npm ci --prefix "$folder" --ignore-scripts --no-audit --no-fund >/dev/null 2>&1 &&
-		AXE=$folder/node_modules/axe-core/axe.min.js && [ -s "$AXE" ]
 }
 
 browse() {
@@ -72,7 +66,8 @@ check "status.json has the VIPs and backends of lbctl" same_as_status
 check "backends of a pool are told of once" pool_once
 check "the policy for browsers is strict" strict
 check "the page names nothing of another place" nothing_from_elsewhere
-install_axe || skip "the page by the rules of axe-core" "npm, and its registry"
+AXE=$NPM/node_modules/axe-core/axe.min.js
+[ -s "$AXE" ] || install_npm || skip "the page by the rules of axe-core" "npm, and its registry"
 if command -v chromium >/dev/null; then
 	check "a browser shows it on a desk, in the dark and on a phone" browse
 	[ $# = 0 ] || cp "$LAB_DIR/pictures/light.png" "$1"
