@@ -321,9 +321,10 @@ run-test-monitoring: all $(BPF_OBJ) $(TOOLS)
 # Random frames through the loaded program, as root; SEED=N repeats a run.
 FRAMES := 10000000
 SEED := 0
-run-random: $(O)/tests/packet/random_test $(O)/tests/packet/wide_test
+run-random: $(O)/tests/packet/random_test $(O)/tests/packet/wide_test $(O)/tests/packet/quic_test
 	@$< $(SEED) $(FRAMES)
 	@$(O)/tests/packet/wide_test $(SEED) $(FRAMES)
+	@$(O)/tests/packet/quic_test $(SEED) $(FRAMES)
 
 # Random frames that are explained, and then run: slots in every state, fragments, ICMP errors, records. As root.
 run-test-explain: EXPLAINED := 10000

@@ -30,7 +30,8 @@
  *   6  members have their pool's number in place of a VIP's; map "vip_pools"; places in the VIP
  *      index have 17 bits of VIP number, and its lines overflow into the next; map "vip_counters"
  *   7  maps "wide_vips", "wide", "parts4" and "parts6"
- *   8  "vip_counters" is mapped, with a row for each CPU; map "vip_waiting"
+ *   8  "vip_counters" is mapped, with a row for each CPU; maps "vip_waiting", "quic_vips", "quic_ids",
+ *      "quic_counters" and "quic_counts"
  */
 #define LB_ABI_VERSION 8
 
@@ -85,6 +86,10 @@ struct lb_vip6_key {
 /* What becomes of fragments; neither flag: later ones follow their first. */
 #define LB_VIP_FRAGMENTS_3TUPLE (1u << 2) /* all of them go by addresses and protocol */
 #define LB_VIP_FRAGMENTS_DROP (1u << 3)
+/* Its packets are looked at for QUIC connection ids that name a server. */
+#define LB_VIP_QUIC (1u << 4)
+/* What most VIPs have none of, so that one branch tells. */
+#define LB_VIP_UNUSUAL (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT | LB_VIP_QUIC)
 /* The flags above also stand in the VIP index, which has room for these bits. */
 #define LB_VIP_INDEXED 0x7fu
 /* Those below only in the maps, in entries that the index does not hold. */
@@ -245,6 +250,68 @@ static inline int lb_pools_have(__u64 pools, __u32 pool)
 	return lb_pool_at(pools, 0) == pool || lb_pool_at(pools, 1) == pool ||
 	       lb_pool_at(pools, 2) == pool;
 }
+
+/* --- QUIC connection ids that name a server (draft-ietf-quic-load-balancers-21) ---
+ * The first three bits of such an id are its configuration's rotation, the next five are the server's
+ * own; then comes the server id. lbd edits both arrays with stores. What of an id has been matched may
+ * have left its place by the time that `whose` is read: hence `whose` first.
+ */
+#define LB_QUIC_ROTATIONS 7 /* the eighth, 7, says that an id is not routable */
+#define LB_QUIC_SERVER_ID_MIN 2u
+#define LB_QUIC_SERVER_ID_MAX 15u
+#define LB_QUIC_NONCE_MIN 4u
+
+/* mmapped array "quic_vips", by VIP number. */
+struct lb_quic_vip {
+	__u32 lengths; /* of server ids: four bits for each rotation, 0: no configuration */
+	__u32 pad;
+};
+
+/* mmapped array "quic_ids" of lines, cache lines of two. An id for which its line has no room stands
+ * in one of the next; each line that it has passed counts that. */
+#define LB_QUIC_WAYS 2
+#define LB_QUIC_REACH 16u /* lines; there are no fewer */
+#define LB_QUIC_TAKEN (1ull << 63)
+
+struct lb_quic_id {
+	__u64 word[2]; /* as bytes: the server id, zeros, and in the last byte its length */
+	__u64 whose;   /* LB_QUIC_TAKEN, and pool:21 | member:16 */
+	__u64 passed;  /* in a line's first: of those that stand further on, how many belong here */
+};
+
+struct lb_quic_line {
+	struct lb_quic_id id[LB_QUIC_WAYS];
+};
+
+static inline __u64 lb_quic_whose(__u32 pool, __u32 member)
+{
+	return LB_QUIC_TAKEN | (__u64)pool << 16 | member;
+}
+
+/* The line where the id of a server of this pool belongs. */
+static inline __u32 lb_quic_line_of(const __u64 word[2], __u32 pool, __u32 lines)
+{
+	__u64 hash = (word[0] ^ pool) * 0x9e3779b97f4a7c15ull;
+
+	hash = (hash ^ hash >> 32 ^ word[1]) * 0xff51afd7ed558ccdull;
+	return (hash >> 32) * lines >> 32;
+}
+
+/* What the ids of packets were, per-CPU array "quic_counts" of __u64: X(enumerator, name, meaning).
+ * Per-CPU array "quic_counters" of __u64, by member: packets that its server id has led to it. */
+#define LB_QUIC_COUNT_LIST(X)                                                                      \
+	X(ROUTED, "routed", "packets that went to the server which their connection id names")     \
+	X(UNROUTABLE, "unroutable", "packets without a connection id that could name a server")    \
+	X(UNKNOWN_SERVER, "unknown_server",                                                        \
+	  "packets whose connection id names no backend, or one that keeps no flows")              \
+	X(QUOTED, "quoted", "ICMP errors, which do not hold the connection id of the server")
+
+enum lb_quic_count {
+#define LB_QUIC_COUNT_ENUM(id, name, meaning) LB_QUIC_##id,
+	LB_QUIC_COUNT_LIST(LB_QUIC_COUNT_ENUM)
+#undef LB_QUIC_COUNT_ENUM
+		LB_QUIC_COUNT_COUNT
+};
 
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
  * The kernel rounds array values up to 8 bytes, so the words stand in lines of 16; to lbd they are
@@ -449,6 +516,8 @@ struct lb_program_config {
 	__u32 index_lines;  /* of each VIP index */
 	__u32 vip_row;      /* VIP numbers, where packets are counted by VIP, too; else 0 */
 	__u32 vip_waiting;  /* whether they wait to be counted */
+	__u32 quic_lines;   /* of "quic_ids" */
+	__u32 pad;
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
@@ -462,6 +531,8 @@ LB_ASSERT_SIZE(lb_wide, 16);
 LB_ASSERT_SIZE(lb_parts4_key, 12);
 LB_ASSERT_SIZE(lb_parts6_key, 24);
 LB_ASSERT_SIZE(lb_parts, 1024);
+LB_ASSERT_SIZE(lb_quic_vip, 8);
+LB_ASSERT_SIZE(lb_quic_line, 64);
 LB_ASSERT_SIZE(lb_slot_line, 64);
 LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);
@@ -476,6 +547,6 @@ LB_ASSERT_SIZE(lb_fragment_key, 40);
 LB_ASSERT_SIZE(lb_fragment, 8);
 LB_ASSERT_SIZE(lb_limit_state, 16);
 LB_ASSERT_SIZE(lb_scratch, 664);
-LB_ASSERT_SIZE(lb_program_config, 40);
+LB_ASSERT_SIZE(lb_program_config, 48);
 
 #endif

@@ -14,6 +14,7 @@
 #include "vip.h"
 #include "backend.h"
 #include "count.h"
+#include "quic.h"
 #include "encap.h"
 #include "trace.h"
 
@@ -50,8 +51,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		if (verdict != LB_NEXT)
 			return verdict;
 	}
-	choice.hash = flow_hash(packet, vip.flags);
-	verdict = choose_member(packet, &vip, &choice);
+	verdict = choose(ctx, packet, &vip, &choice);
 	if (verdict != LB_NEXT)
 		return verdict;
 	if (note)

@@ -14,6 +14,7 @@
 #include "rare.h"
 #include "vip.h"
 #include "backend.h"
+#include "quic.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -81,8 +82,24 @@ static __always_inline void explain_slot(const struct packet *packet, const stru
 	to->stage = LB_EXPLAINED_SLOT;
 }
 
+/* Whether its connection id has a say. */
+static __noinline int explain_quic(struct xdp_md *ctx, struct lb_explained *to)
+{
+	struct quic_found found = {};
+
+	if (!to || !(to->vip_flags & LB_VIP_QUIC) || !quic_has_id(&to->packet))
+		return 0;
+	quic_find(ctx, quic_at(&to->packet), quic_length(&to->packet), to->vip, &found);
+	to->quic_looked = 1;
+	to->quic_rotation = found.rotation;
+	to->quic_count = found.count;
+	to->quic_word[0] = found.word[0];
+	to->quic_word[1] = found.word[1];
+	return found.member != LB_NONE;
+}
+
 /* From the packet that explain_packet has left. */
-static __noinline int explain_way(struct lb_explained *to)
+static __noinline int explain_way(struct xdp_md *ctx, struct lb_explained *to)
 {
 	struct choice choice = {};
 	struct packet packet;
@@ -93,9 +110,9 @@ static __noinline int explain_way(struct lb_explained *to)
 	packet = to->packet;
 	if (explain_vip(&packet, &vip, to))
 		return 0;
-	choice.hash = flow_hash(&packet, vip.flags);
-	explain_slot(&packet, &vip, choice.hash, to);
-	if (choose_member(&packet, &vip, &choice) != LB_NEXT)
+	if (!explain_quic(ctx, to))
+		explain_slot(&packet, &vip, flow_hash(&packet, vip.flags), to);
+	if (choose(ctx, &packet, &vip, &choice) != LB_NEXT)
 		return 0;
 	to->member = choice.number;
 	to->stage = LB_EXPLAINED_MEMBER;
@@ -116,7 +133,7 @@ int explain(struct xdp_md *ctx)
 		return XDP_ABORTED;
 	__builtin_memset(to, 0, sizeof(*to));
 	if (!explain_packet(ctx, to))
-		explain_way(to);
+		explain_way(ctx, to);
 	return XDP_PASS;
 }
 

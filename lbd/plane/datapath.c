@@ -95,7 +95,9 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	    map_array(skeleton->maps.index6, &datapath->index6, err) ||
 	    map_array(skeleton->maps.wide, &datapath->wide, err) ||
 	    map_array(skeleton->maps.vip_counters, &datapath->vip_counters, err) ||
-	    map_array(skeleton->maps.vip_waiting, &datapath->vip_waiting, err))
+	    map_array(skeleton->maps.vip_waiting, &datapath->vip_waiting, err) ||
+	    map_array(skeleton->maps.quic_vips, &datapath->quic_vips, err) ||
+	    map_array(skeleton->maps.quic_ids, &datapath->quic_ids, err))
 		return -EINVAL;
 	if (!datapath->adopted)
 		memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
@@ -173,6 +175,8 @@ void datapath_close(struct datapath *datapath)
 	unmap(&datapath->wide);
 	unmap(&datapath->vip_counters);
 	unmap(&datapath->vip_waiting);
+	unmap(&datapath->quic_vips);
+	unmap(&datapath->quic_ids);
 	vip_index_free(datapath->index);
 	wide_table_free(datapath->wide_table);
 	lb_bpf__destroy(datapath->skeleton);
@@ -231,12 +235,17 @@ struct plane datapath_plane(struct datapath *datapath)
 		.members = datapath_members(datapath),
 		.nexthops = datapath_nexthops(datapath),
 		.tuning = datapath_tuning(datapath),
+		.quic_vips = datapath->quic_vips.start,
+		.quic_ids = datapath->quic_ids.start,
+		.quic_lines = bpf_map__max_entries(datapath->skeleton->maps.quic_ids),
 		.vip_set = datapath_vip_set,
 		.vip_del = datapath_vip_del,
 		.each_vip = datapath_each_vip,
 		.egress_set = datapath_egress_set,
 		.counters = datapath_counters,
 		.counters_reset = datapath_counters_reset,
+		.quic_counter = datapath_quic_counter,
+		.quic_counts = datapath_quic_counts,
 		.flow_counts = datapath_flow_counts,
 	};
 
@@ -277,29 +286,47 @@ int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_coun
 
 int datapath_counters_reset(struct datapath *datapath, uint32_t member)
 {
+	const int counters = bpf_map__fd(datapath->skeleton->maps.counters);
+	const int routed = bpf_map__fd(datapath->skeleton->maps.quic_counters);
+	int error;
+
 	memset(datapath->percpu, 0, datapath->cpus * sizeof(struct lb_counter));
-	return bpf_map_update_elem(bpf_map__fd(datapath->skeleton->maps.counters), &member,
-				   datapath->percpu, BPF_ANY);
+	error = bpf_map_update_elem(counters, &member, datapath->percpu, BPF_ANY);
+	return error ? error : bpf_map_update_elem(routed, &member, datapath->percpu, BPF_ANY);
 }
 
-/* Sums of a per-CPU array of __u64. */
+/* One of a per-CPU array of __u64. */
+static int read_sum(struct datapath *datapath, const struct bpf_map *map, uint32_t key,
+		    uint64_t *out)
+{
+	const uint64_t *values = datapath->percpu;
+	int error = bpf_map_lookup_elem(bpf_map__fd(map), &key, datapath->percpu);
+	int i;
+
+	*out = 0;
+	for (i = 0; !error && i < datapath->cpus; i++)
+		*out += values[i];
+	return error;
+}
+
 static int read_sums(struct datapath *datapath, const struct bpf_map *map, uint32_t count,
 		     uint64_t *out)
 {
-	const uint64_t *values = datapath->percpu;
-	uint32_t key;
-	int i;
+	int error = 0;
 
-	for (key = 0; key < count; key++) {
-		int error = bpf_map_lookup_elem(bpf_map__fd(map), &key, datapath->percpu);
+	for (uint32_t key = 0; !error && key < count; key++)
+		error = read_sum(datapath, map, key, &out[key]);
+	return error;
+}
 
-		if (error)
-			return error;
-		out[key] = 0;
-		for (i = 0; i < datapath->cpus; i++)
-			out[key] += values[i];
-	}
-	return 0;
+int datapath_quic_counter(struct datapath *datapath, uint32_t member, uint64_t *out)
+{
+	return read_sum(datapath, datapath->skeleton->maps.quic_counters, member, out);
+}
+
+int datapath_quic_counts(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT])
+{
+	return read_sums(datapath, datapath->skeleton->maps.quic_counts, LB_QUIC_COUNT_COUNT, out);
 }
 
 int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT])

@@ -104,6 +104,8 @@ int datapath_counters_reset(struct datapath *datapath, uint32_t member);
 int datapath_vip_counters(struct datapath *datapath, uint32_t number, struct lb_counter *out);
 int datapath_vip_counters_reset(struct datapath *datapath, uint32_t number);
 int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT]);
+int datapath_quic_counter(struct datapath *datapath, uint32_t member, uint64_t *out);
+int datapath_quic_counts(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT]);
 int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 
 uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps */

@@ -25,9 +25,10 @@ struct explain {
 
 bool explain_shares(const char *map)
 {
-	static const char *const shared[] = {
-		"vips4",  "vips6",  "index4",    "index6", "slots",  "members", "nexthops",
-		"egress", "tuning", "vip_pools", "wide",   "parts4", "parts6",  "wide_vips"};
+	static const char *const shared[] = {"vips4",  "vips6",     "index4",    "index6",
+					     "slots",  "members",   "nexthops",  "egress",
+					     "tuning", "vip_pools", "wide",      "parts4",
+					     "parts6", "wide_vips", "quic_vips", "quic_ids"};
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
 		if (!strcmp(map, shared[i]))

@@ -23,6 +23,9 @@ struct plane {
 	struct lb_tuning *tuning;
 	struct lb_flow_bucket *flows; /* words change by compare-and-swap (bpf/flow_word.h) */
 	uint32_t bucket_count;
+	struct lb_quic_vip *quic_vips; /* by VIP number */
+	struct lb_quic_line *quic_ids; /* quic_ids.h */
+	uint32_t quic_lines;
 
 	/* VIP entries. protocol 0 and port 0 is the address-only entry. */
 	int (*vip_set)(struct datapath *datapath, const struct lb_endpoint *endpoint,
@@ -43,6 +46,9 @@ struct plane {
 	/* The same by VIP number. NULL: packets are counted by member alone. */
 	int (*vip_counters)(struct datapath *datapath, uint32_t number, struct lb_counter *out);
 	int (*vip_counters_reset)(struct datapath *datapath, uint32_t number);
+	/* Packets that its QUIC server id has led to a member; counters_reset is for these, too. */
+	int (*quic_counter)(struct datapath *datapath, uint32_t member, uint64_t *out);
+	int (*quic_counts)(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT]);
 	int (*flow_counts)(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 };
 

@@ -51,6 +51,12 @@ static void size_vip_counters(struct lb_bpf *skeleton, const struct datapath_opt
 	skeleton->rodata->config.vip_waiting = waiting;
 }
 
+/* Half of the places are taken at most: each member has one id. */
+static uint32_t quic_lines(const struct datapath_options *options)
+{
+	return options->members > LB_QUIC_REACH ? options->members : LB_QUIC_REACH;
+}
+
 void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 {
 	const uint32_t buckets = round_up_power_of_two(options->flows / LB_FLOW_WAYS);
@@ -70,10 +76,14 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
 	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
 	size_vip_counters(skeleton, options);
+	bpf_map__set_max_entries(skeleton->maps.quic_vips, numbers_for_vips(options->vips));
+	bpf_map__set_max_entries(skeleton->maps.quic_ids, quic_lines(options));
+	bpf_map__set_max_entries(skeleton->maps.quic_counters, options->members);
 	bpf_map__set_max_entries(skeleton->maps.flows, buckets);
 	bpf_map__set_max_entries(skeleton->maps.index4, index_lines(options));
 	bpf_map__set_max_entries(skeleton->maps.index6, index_lines(options));
 	skeleton->rodata->config.index_lines = index_lines(options);
+	skeleton->rodata->config.quic_lines = quic_lines(options);
 	skeleton->rodata->config.seed[0] = options->seed[0];
 	skeleton->rodata->config.seed[1] = options->seed[1];
 	skeleton->rodata->config.flow_buckets = buckets;

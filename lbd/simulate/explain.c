@@ -24,6 +24,7 @@ static struct {
 	struct lb_flow_bucket bucket;
 	uint64_t verdicts[LB_VERDICT_COUNT], flow_counts[LB_FLOW_COUNT_COUNT];
 	struct lb_counter counter, vip_counter;
+	uint64_t quic_counter, quic_counts[LB_QUIC_COUNT_COUNT];
 	struct lb_budget budget;
 	struct lb_limit_state limits[LB_LIMIT_COUNT];
 	struct lb_scratch scratch;
@@ -53,6 +54,10 @@ static void *look_up_array(const void *map, uint32_t index)
 		{&tuning, plane.tuning, 0},
 		{&counters, &own.counter, 0},
 		{&vip_counters, &own.vip_counter, 0},
+		{&quic_vips, plane.quic_vips, sizeof(*plane.quic_vips)},
+		{&quic_ids, plane.quic_ids, sizeof(*plane.quic_ids)},
+		{&quic_counters, &own.quic_counter, 0},
+		{&quic_counts, own.quic_counts, sizeof(*own.quic_counts)},
 		{&verdicts, own.verdicts, sizeof(*own.verdicts)},
 		{&flows, &own.bucket, 0},
 		{&flow_counts, own.flow_counts, sizeof(*own.flow_counts)},
@@ -152,6 +157,7 @@ static void configure(void)
 		.flow_buckets = 1,
 		.answer_rate = from->answer_rate,
 		.index_lines = LB_INDEX_REACH,
+		.quic_lines = datapath_plane(simulated_datapath()).quic_lines,
 	};
 }
 

@@ -220,6 +220,21 @@ static int flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COU
 	return 0;
 }
 
+static int quic_counter(struct datapath *datapath, uint32_t member, uint64_t *out)
+{
+	(void)datapath;
+	(void)member;
+	*out = 0;
+	return 0;
+}
+
+static int quic_counts(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT])
+{
+	(void)datapath;
+	memset(out, 0, LB_QUIC_COUNT_COUNT * sizeof(*out));
+	return 0;
+}
+
 static void count(struct lb_counter *counter, uint32_t bytes)
 {
 	counter->packets++;
@@ -272,12 +287,15 @@ static bool make_tables(struct datapath *datapath, const struct datapath_options
 	plane->nexthops = take(datapath, LB_NEXTHOPS_MAX, sizeof(*plane->nexthops), 0);
 	plane->tuning = take(datapath, 1, sizeof(*plane->tuning), 0);
 	plane->flows = take(datapath, plane->bucket_count, sizeof(*plane->flows), 0);
+	plane->quic_lines = options->members > LB_QUIC_REACH ? options->members : LB_QUIC_REACH;
+	plane->quic_vips = take(datapath, vips, sizeof(*plane->quic_vips), 0);
+	plane->quic_ids = take(datapath, plane->quic_lines, sizeof(*plane->quic_ids), 0);
 	datapath->counters = take(datapath, options->members, sizeof(*datapath->counters), 0);
 	datapath->vip_counters = take(datapath, vips, sizeof(*datapath->vip_counters), 0);
 	datapath->wide = wide_table_new();
 	return plane->slots && plane->vip_pools && plane->members && plane->nexthops &&
-	       plane->tuning && plane->flows && datapath->counters && datapath->vip_counters &&
-	       datapath->wide;
+	       plane->tuning && plane->flows && plane->quic_vips && plane->quic_ids &&
+	       datapath->counters && datapath->vip_counters && datapath->wide;
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **out, struct lb_err *err)
@@ -299,6 +317,8 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 	datapath->plane.vip_counters = options->vip_counters ? vip_counters : NULL;
 	datapath->plane.vip_counters_reset = options->vip_counters ? vip_counters_reset : NULL;
 	datapath->plane.flow_counts = flow_counts;
+	datapath->plane.quic_counter = quic_counter;
+	datapath->plane.quic_counts = quic_counts;
 	*out = datapath_now = datapath;
 	return 0;
 }
@@ -313,6 +333,8 @@ void datapath_close(struct datapath *datapath)
 	free(datapath->plane.nexthops);
 	free(datapath->plane.tuning);
 	free(datapath->plane.flows);
+	free(datapath->plane.quic_vips);
+	free(datapath->plane.quic_ids);
 	free(datapath->counters);
 	free(datapath->vip_counters);
 	wide_table_free(datapath->wide);

@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Which server does a QUIC packet's connection id name?
+ *
+ *   long header, bit 7 set   | first 1 | version 4 | length of the id 1 | id … |
+ *   short header             | first 1 | id … |
+ *   id                       | rotation:3 own:5 | server id 2 … 15 | nonce, 4 at least |
+ *
+ * Nothing is read that RFC 8999 does not promise of every version: neither the fixed bit nor types.
+ * Of coalesced packets the first one's id decides. An id that names no server leaves the packet to the
+ * slot of its addresses, and is counted. A long header without an id that could name a server is sent
+ * by clients that have not heard of one yet: it opens a flow.
+ */
+#ifndef LB_QUIC_H
+#define LB_QUIC_H
+
+#include "backend.h"
+#include "parse.h"
+
+#define QUIC_LONG 0x80
+#define QUIC_LONG_HEADER 6u /* bytes before the id */
+#define QUIC_SHORT_HEADER 1u
+#define QUIC_ID_READ 17u /* bytes of an id that are looked at: the first, and 16 */
+
+#define QUIC_ROTATION_SHIFT 5
+#define QUIC_LENGTH_SHIFT 56 /* in the second word of struct lb_quic_id */
+
+/* What is read of a packet. */
+struct quic_seen {
+	__u64 word[2]; /* of the id, behind its first byte */
+	__u32 room;    /* bytes of the id that there may be */
+	__u8 first;    /* of the packet */
+	__u8 id;       /* first of the id */
+	__u16 pad;
+};
+
+/* What became of an id. */
+struct quic_found {
+	__u64 word[2];  /* as in struct lb_quic_id */
+	__u32 rotation; /* LB_QUIC_ROTATIONS and above: there was no id */
+	__u32 count;    /* LB_QUIC_* */
+	__u32 member;   /* LB_NONE: none */
+	__u32 opens;    /* a flow */
+};
+
+/* --- reading --- */
+
+static __always_inline __u32 quic_header(__u8 first)
+{
+	return first & QUIC_LONG ? QUIC_LONG_HEADER : QUIC_SHORT_HEADER;
+}
+
+/* How much of the payload can be id. `id_length`: what a long header says. */
+static __always_inline __u32 quic_room(__u8 first, __u8 id_length, __u32 length)
+{
+	if (!(first & QUIC_LONG))
+		return length - QUIC_SHORT_HEADER;
+	return id_length > length - QUIC_LONG_HEADER ? 0 : id_length;
+}
+
+static __always_inline void quic_take(const __u8 *payload, const __u8 *id, __u32 length,
+				      struct quic_seen *seen)
+{
+	seen->first = payload[0];
+	seen->room = quic_room(seen->first, payload[QUIC_LONG_HEADER - 1], length);
+	seen->id = id[0];
+	__builtin_memcpy(seen->word, id + 1, sizeof(seen->word));
+}
+
+/* Short packets, and those that do not lie in the first buffer. */
+static __always_inline void quic_load(struct xdp_md *ctx, __u32 at, __u32 length,
+				      struct quic_seen *seen)
+{
+	__u64 head = 0, id[3] = {};
+	__u32 header, room;
+
+	/* The verifier wants to see that there is something to be read. */
+	room = length < QUIC_LONG_HEADER ? length : QUIC_LONG_HEADER;
+	if (!room || room > QUIC_LONG_HEADER || bpf_xdp_load_bytes(ctx, at, &head, room))
+		return;
+	seen->first = head;
+	header = quic_header(seen->first);
+	if (length <= header)
+		return;
+	seen->room = quic_room(seen->first, head >> 8 * (QUIC_LONG_HEADER - 1), length);
+	room = bounds_number(length - header, 0x1ffff);
+	if (room > QUIC_ID_READ)
+		room = QUIC_ID_READ;
+	if (!room || bpf_xdp_load_bytes(ctx, at + header, id, room)) {
+		seen->room = 0;
+		return;
+	}
+	seen->id = id[0];
+	seen->word[0] = id[0] >> 8 | id[1] << 56;
+	seen->word[1] = id[1] >> 8 | id[2] << 56;
+}
+
+/* `at`: where the payload begins, `length` bytes of it. */
+static __always_inline void quic_read(struct xdp_md *ctx, __u32 at, __u32 length,
+				      struct quic_seen *seen)
+{
+	const __u8 *payload = bounds_at((void *)(long)ctx->data, at, OFFSET_MASK);
+
+	if (at > OFFSET_MASK || length < QUIC_LONG_HEADER + QUIC_ID_READ ||
+	    payload + QUIC_LONG_HEADER + QUIC_ID_READ > (__u8 *)(long)ctx->data_end)
+		quic_load(ctx, at, length, seen);
+	else if (payload[0] & QUIC_LONG)
+		quic_take(payload, payload + QUIC_LONG_HEADER, length, seen);
+	else
+		quic_take(payload, payload + QUIC_SHORT_HEADER, length, seen);
+}
+
+/* --- looking up --- */
+
+/* The first `length` bytes (2 … 15), and that length. */
+static __always_inline void quic_words(const struct quic_seen *seen, __u32 length, __u64 word[2])
+{
+	const __u32 low = length * 8 & 63;
+
+	if (length < 8) {
+		word[0] = seen->word[0] & ((1ull << low) - 1);
+		word[1] = 0;
+	} else {
+		word[0] = seen->word[0];
+		word[1] = seen->word[1] & ((1ull << low) - 1);
+	}
+	word[1] |= (__u64)length << QUIC_LENGTH_SHIFT;
+}
+
+static __always_inline int quic_is(volatile struct lb_quic_id *id, __u32 pool, __u64 word,
+				   __u64 word_high, __u32 *member)
+{
+	const __u64 whose = id->whose;
+
+	if (id->word[0] != word || id->word[1] != word_high ||
+	    whose >> 16 != lb_quic_whose(pool, 0) >> 16)
+		return 0;
+	*member = whose & 0xffff;
+	return 1;
+}
+
+/* The member of the pool whose id it is, or LB_NONE. */
+__noinline __u32 quic_look_up(__u64 word, __u64 word_high, __u32 pool)
+{
+	const __u64 words[2] = {word, word_high};
+	__u32 number = lb_quic_line_of(words, pool, config.quic_lines), member, i;
+
+	for (i = 0; i < LB_QUIC_REACH; i++) {
+		volatile struct lb_quic_line *line = bpf_map_lookup_elem(&quic_ids, &number);
+
+		if (!line)
+			break;
+		if (quic_is(&line->id[0], pool, word, word_high, &member) ||
+		    quic_is(&line->id[1], pool, word, word_high, &member))
+			return member;
+		if (!line->id[0].passed)
+			break;
+		number = number + 1 < config.quic_lines ? number + 1 : 0;
+	}
+	return LB_NONE;
+}
+
+/* Among the servers of the VIP's pool, and of those that it has left a moment ago. */
+static __always_inline __u32 quic_member(const __u64 word[2], __u32 vip)
+{
+	volatile __u64 *known = bpf_map_lookup_elem(&vip_pools, &vip);
+	const __u64 pools = known ? *known : 0;
+	const __u32 now = lb_pool_at(pools, 0), before = lb_pool_at(pools, 1),
+		    earlier = lb_pool_at(pools, 2);
+	__u32 member = quic_look_up(word[0], word[1], now);
+
+	if (member == LB_NONE && unlikely(before != now))
+		member = quic_look_up(word[0], word[1], before);
+	if (member == LB_NONE && unlikely(earlier != before))
+		member = quic_look_up(word[0], word[1], earlier);
+	return member;
+}
+
+static __always_inline int quic_keeps(__u32 number)
+{
+	struct lb_member *member = bpf_map_lookup_elem(&members, &number);
+
+	return member && *(volatile __u32 *)&member->flags & LB_MEMBER_OLD;
+}
+
+/* Bytes that an id must have, at least. */
+static __always_inline __u32 quic_least(__u32 server_id)
+{
+	return 1 + server_id + LB_QUIC_NONCE_MIN;
+}
+
+static __always_inline void quic_find(struct xdp_md *ctx, __u32 at, __u32 length, __u32 vip,
+				      struct quic_found *found)
+{
+	volatile struct lb_quic_vip *of_vip = bpf_map_lookup_elem(&quic_vips, &vip);
+	struct quic_seen seen = {};
+	__u32 server_id;
+
+	found->member = LB_NONE;
+	found->count = LB_QUIC_UNROUTABLE;
+	found->rotation = LB_QUIC_ROTATIONS;
+	quic_read(ctx, at, length, &seen);
+	found->opens = seen.first & QUIC_LONG;
+	if (!of_vip || !seen.room)
+		return;
+	found->rotation = seen.id >> QUIC_ROTATION_SHIFT;
+	server_id = of_vip->lengths >> found->rotation * 4 & 15;
+	if (!server_id || seen.room < quic_least(server_id))
+		return;
+	quic_words(&seen, server_id, found->word);
+	found->opens = 0;
+	found->count = LB_QUIC_UNKNOWN_SERVER;
+	found->member = quic_member(found->word, vip);
+	if (found->member == LB_NONE)
+		return;
+	if (quic_keeps(found->member))
+		found->count = LB_QUIC_ROUTED;
+	else
+		found->member = LB_NONE;
+}
+
+/* --- the stage --- */
+
+static __always_inline void quic_count(__u32 what, __u32 member)
+{
+	__u64 *count = bpf_map_lookup_elem(&quic_counts, &what);
+
+	if (count)
+		++*count;
+	if (member == LB_NONE)
+		return;
+	count = bpf_map_lookup_elem(&quic_counters, &member);
+	if (count)
+		++*count;
+}
+
+#define QUIC_OPENS (1u << 16) /* beside LB_NONE: the packet opens a flow */
+
+/* The member that a packet goes to whatever its slot says, or LB_NONE. A global function: what calls
+ * it is verified without it. */
+__noinline __u32 quic_route(struct xdp_md *ctx, __u32 at, __u32 length, __u32 vip)
+{
+	struct quic_found found = {};
+
+	quic_find(ctx, at, length, vip, &found);
+	quic_count(found.count, found.member);
+	return found.member | (found.opens ? QUIC_OPENS : 0);
+}
+
+/* Where its payload begins, and how long it is. */
+static __always_inline __u32 quic_at(const struct packet *packet)
+{
+	return packet->l4 + sizeof(struct udphdr);
+}
+
+static __always_inline __u32 quic_length(const struct packet *packet)
+{
+	const __u32 end = packet->l3 + packet->length, at = quic_at(packet);
+
+	return end > at ? end - at : 0;
+}
+
+/* Fragments, and what ICMP errors quote, do not have the id, or not all of them do. */
+static __always_inline int quic_has_id(const struct packet *packet)
+{
+	return !packet->fragment && !packet->quoted;
+}
+
+/* The member that the packet's id names, or LB_NONE. */
+static __always_inline __u32 quic_choose(struct xdp_md *ctx, struct packet *packet,
+					 const struct vip *vip)
+{
+	__u32 routed;
+
+	if (!quic_has_id(packet)) {
+		if (packet->quoted)
+			quic_count(LB_QUIC_QUOTED, LB_NONE);
+		return LB_NONE;
+	}
+	routed = quic_route(ctx, quic_at(packet), quic_length(packet), lb_place_number(vip->place));
+	if (routed & QUIC_OPENS)
+		packet->tcp_flags = TCP_SYN;
+	return routed & 0xffff;
+}
+
+/* From the VIP to the member. Written so that what most VIPs have is told by one branch, which the hash
+ * needs anyway: clang leaves out the second where the first is not taken. */
+static __always_inline int choose(struct xdp_md *ctx, struct packet *packet, const struct vip *vip,
+				  struct choice *choice)
+{
+	choice->number = LB_NONE;
+	if (unlikely(vip->flags & LB_VIP_UNUSUAL)) {
+		choice->hash = flow_hash(packet, vip->flags);
+		if (vip->flags & LB_VIP_QUIC)
+			choice->number = quic_choose(ctx, packet, vip);
+		if (choice->number != LB_NONE)
+			return LB_NEXT;
+	} else {
+		choice->hash = flow_hash(packet, 0);
+	}
+	return choose_member(packet, vip, choice);
+}
+
+#endif
