@@ -20,6 +20,7 @@ static const struct {
 	{"service", &lb_service_schema}, {"pool", &lb_pool_schema},
 	{"vip", &lb_vip_schema},         {"backend", &lb_backend_schema},
 	{"health", &lb_health_schema},   {"lbd.json", &config_schema},
+	{"quic", &lb_quic_schema},
 };
 
 #define OBJECTS (sizeof(objects) / sizeof(*objects))

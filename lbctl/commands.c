@@ -13,6 +13,7 @@
 #include "node.h"
 #include "offline.h"
 #include "params.h"
+#include "quic.h"
 #include "replay.h"
 #include "stats.h"
 #include "trace.h"
@@ -345,6 +346,23 @@ static struct command table[] = {
 		.method = "backend.del",
 		.params = params_backend_reference,
 		.view = view_change,
+	},
+	{
+		.object = "quic",
+		.verb = "id",
+		.arguments = {{.name = "VIP"}, {.name = "BACKEND"}},
+		.summary = "show what a QUIC server must put into its connection ids",
+		.detail =
+			"The server id of the backend in hex and base64, and how connection ids "
+			"are "
+			"made of it. A server whose ids are made so keeps its connections wherever "
+			"their clients go.",
+		.examples = {"lbctl quic id web-quic 10.0.0.2",
+			     "lbctl --json quic id web-quic 10.0.0.2 | jq -r .base64"},
+		.method = "vip.show",
+		.params = params_vip_reference,
+		.view = view_quic,
+		.run = quic_run,
 	},
 	{
 		.object = "iface",

@@ -104,10 +104,16 @@ static bool is_in_state(const json_t *backend, const char *state)
 	return strcmp(view_text(backend, "state"), state) == 0;
 }
 
+static bool has_quic(const json_t *backend)
+{
+	return json_is_true(json_object_get(json_object_get(backend, "quic"), "connections"));
+}
+
 static bool same_remains(const json_t *a, const json_t *b)
 {
 	return view_integer(a, "recorded_flows") == view_integer(b, "recorded_flows") &&
-	       view_integer(a, "leaving_slots") == view_integer(b, "leaving_slots");
+	       view_integer(a, "leaving_slots") == view_integer(b, "leaving_slots") &&
+	       has_quic(a) == has_quic(b);
 }
 
 static void print_remaining(const struct wait *wait, FILE *out)
@@ -115,7 +121,7 @@ static void print_remaining(const struct wait *wait, FILE *out)
 	char transition[UNITS_TEXT];
 
 	if (view_integer(wait->backend, "leaving_slots") ||
-	    view_integer(wait->backend, "recorded_flows"))
+	    view_integer(wait->backend, "recorded_flows") || has_quic(wait->backend))
 		view_remaining(out, wait->backend);
 	else
 		fputs("its last flows are being counted", out);

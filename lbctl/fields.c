@@ -69,6 +69,72 @@ static json_t *words_value(const char *text)
 	return NULL;
 }
 
+/* --- a list of objects: NAME=VALUE,NAME=VALUE for each, separated by blanks --- */
+
+#define BLANKS " \t\n"
+
+static json_t *value_of(const struct schema_field *field, const char *text);
+
+/* A field may be called by the beginning of its name. */
+static const struct schema_field *field_called(const struct schema *schema, const char *name,
+					       size_t length)
+{
+	const struct schema_field *field = schema->fields;
+
+	while (field->name && strncmp(field->name, name, length) != 0)
+		field++;
+	return length && field->name ? field : NULL;
+}
+
+/* One NAME=VALUE into the object; false: it is none. */
+static bool add_member(const struct schema *schema, const char *text, size_t length, json_t *object)
+{
+	const size_t name = strcspn(text, "=");
+	const struct schema_field *field = name < length ? field_called(schema, text, name) : NULL;
+	char *copy = field ? strndup(text + name + 1, length - name - 1) : NULL;
+	json_t *value = copy ? value_of(field, copy) : NULL;
+
+	free(copy);
+	return value && !json_object_set_new(object, field->name, value);
+}
+
+static bool add_members(const struct schema *schema, const char *text, json_t *object)
+{
+	size_t length;
+
+	for (;; text += length + 1) {
+		length = strcspn(text, "," BLANKS);
+		if (!add_member(schema, text, length, object))
+			return false;
+		if (text[length] != ',')
+			return true;
+	}
+}
+
+/* "default" is one object without fields, "none" no object. */
+static json_t *list_value(const struct schema *schema, const char *text)
+{
+	json_t *array = json_array();
+	bool sound = true;
+
+	if (strcmp(text, "none") == 0)
+		return array;
+	if (strcmp(text, "default") == 0) {
+		json_array_append_new(array, json_object());
+		return array;
+	}
+	for (; sound && *(text += strspn(text, BLANKS)); text += strcspn(text, BLANKS)) {
+		json_t *object = json_object();
+
+		json_array_append_new(array, object);
+		sound = add_members(schema, text, object);
+	}
+	if (sound && json_array_size(array))
+		return array;
+	json_decref(array);
+	return NULL;
+}
+
 static json_t *text_value(const char *text)
 {
 	return json_string(text);
@@ -142,8 +208,12 @@ __attribute__((format(printf, 1, 2))) static char *keep(const char *format, ...)
 static const char *name_of(const struct schema_field *field, const char *family)
 {
 	const size_t unit = strlen(syntax_of(field)->suffix);
-	char *name = keep("%s%s%.*s", family ? family : "", family ? "-" : "",
-			  (int)(strlen(field->name) - unit), field->name);
+	char *name;
+
+	if (field->option)
+		return field->option;
+	name = keep("%s%s%.*s", family ? family : "", family ? "-" : "",
+		    (int)(strlen(field->name) - unit), field->name);
 
 	for (char *c = name; *c; c++)
 		if (*c == '_')
@@ -238,6 +308,13 @@ void fields_options(struct command *command)
 
 /* --- what the options said --- */
 
+static json_t *value_of(const struct schema_field *field, const char *text)
+{
+	if (field->kind == &schema_list)
+		return list_value(field->schema, text);
+	return syntax_of(field)->make(text);
+}
+
 /* A new reference in *out, or NULL where the option was not given. */
 static int make(const struct invocation *invocation, const struct option_spec *option, json_t **out,
 		struct lb_err *err)
@@ -245,11 +322,11 @@ static int make(const struct invocation *invocation, const struct option_spec *o
 	const char *text = invocation_option(invocation, option->name);
 	const struct syntax *syntax = syntax_of(option->field);
 
-	*out = text ? syntax->make(text) : NULL;
+	*out = text ? value_of(option->field, text) : NULL;
 	if (*out || !text)
 		return 0;
 	return lb_err_set(err, LB_ERR_USAGE, "", "--%s must be %s, not \"%s\"", option->name,
-			  syntax->must, text);
+			  option->field->kind == &schema_list ? option->value : syntax->must, text);
 }
 
 /* The fields of one family, NULL for those outside of all; *first: the option that said the first

@@ -68,6 +68,16 @@ static void print_slot(FILE *out, const json_t *slot)
 	fprintf(out, " (hash %s)", view_text(slot, "hash"));
 }
 
+static void print_quic(FILE *out, const json_t *quic)
+{
+	if (json_object_get(quic, "server_id"))
+		fprintf(out, "server id %s, config rotation %lld: ", view_text(quic, "server_id"),
+			view_integer(quic, "cr"));
+	else if (json_object_get(quic, "cr"))
+		fprintf(out, "config rotation %lld: ", view_integer(quic, "cr"));
+	fprintf(out, "%s (%s)", view_text(quic, "id"), view_text(quic, "meaning"));
+}
+
 static bool did(const json_t *record, const char *what)
 {
 	const json_t *one;
@@ -154,15 +164,11 @@ static void print_way(FILE *out, const json_t *result)
 		const char *field, *title;
 		void (*print)(FILE *out, const json_t *part);
 	} parts[] = {
-		{"packet", "packet", view_packet},
-		{"vip", "VIP", print_vip},
-		{"slot", "slot", print_slot},
-		{"record", "record", print_record},
-		{"backend", "backend", print_backend},
-		{"next_hop", "next hop", print_next_hop},
-		{"mtu", "size", print_mtu},
-		{"outer", "outer header", print_outer},
-		{"verdict", "verdict", print_verdict},
+		{"packet", "packet", view_packet},        {"vip", "VIP", print_vip},
+		{"quic", "QUIC id", print_quic},          {"slot", "slot", print_slot},
+		{"record", "record", print_record},       {"backend", "backend", print_backend},
+		{"next_hop", "next hop", print_next_hop}, {"mtu", "size", print_mtu},
+		{"outer", "outer header", print_outer},   {"verdict", "verdict", print_verdict},
 	};
 	struct columns columns;
 

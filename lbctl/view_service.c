@@ -40,6 +40,13 @@ static void print_ways(FILE *out, const json_t *next_hop)
 		fprintf(out, "; %lld more ways are not used", left_out);
 }
 
+/* Of a backend that drains. */
+static bool has_quic_connections(const json_t *backend)
+{
+	return strcmp(view_text(backend, "state"), "draining") == 0 &&
+	       json_is_true(json_object_get(json_object_get(backend, "quic"), "connections"));
+}
+
 void view_remaining(FILE *out, const json_t *backend)
 {
 	long long flows = view_integer(backend, "recorded_flows");
@@ -51,11 +58,14 @@ void view_remaining(FILE *out, const json_t *backend)
 	if (slots)
 		fprintf(out, "%s%s still in transition", flows ? ", " : "",
 			units_count(slots, "slot", text));
+	if (has_quic_connections(backend))
+		fprintf(out, "%sQUIC connections", flows || slots ? ", " : "");
 }
 
 static bool remains(const json_t *backend)
 {
-	return view_integer(backend, "recorded_flows") || view_integer(backend, "leaving_slots");
+	return has_quic_connections(backend) || view_integer(backend, "recorded_flows") ||
+	       view_integer(backend, "leaving_slots");
 }
 
 /* Only what is out of the ordinary. */
@@ -72,6 +82,16 @@ static void print_state(FILE *out, const json_t *backend)
 	fprintf(out, "; %s%s%s", ordinary ? "" : state, until ? " until " : "", until ? until : "");
 	fprintf(out, "%s", !ordinary && remains(backend) ? ": " : "");
 	view_remaining(out, backend);
+}
+
+/* Its server id in QUIC connection ids, and how many packets have followed it. */
+static void print_quic(FILE *out, const json_t *quic)
+{
+	char packets[UNITS_TEXT];
+
+	if (quic)
+		fprintf(out, "; QUIC id %s, %s", view_text(quic, "server_id"),
+			units_count(view_integer(quic, "packets"), "packet", packets));
 }
 
 static void print_weight(FILE *out, const json_t *backend)
@@ -109,6 +129,7 @@ static void print_backend(FILE *out, const json_t *backend)
 	else
 		print_next_hop(out, json_object_get(backend, "next_hop"));
 	print_state(out, backend);
+	print_quic(out, json_object_get(backend, "quic"));
 	view_backend_health(out, backend);
 	fputc('\n', out);
 }
@@ -243,6 +264,20 @@ static void print_announce(FILE *out, const json_t *vip)
 	fprintf(out, " %s healthy\n", least == 1 && !share ? "is" : "are");
 }
 
+/* The rotations of QUIC connection ids that name servers. */
+static void print_quic_configs(FILE *out, const json_t *configs)
+{
+	const json_t *config;
+	size_t i;
+
+	json_array_foreach (configs, i, config)
+		fprintf(out, "%srotation %lld, server ids of %lld bytes",
+			i ? "; " : "  quic        ", view_integer(config, "cr"),
+			view_integer(config, "sid_length"));
+	if (json_array_size(configs))
+		fputc('\n', out);
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
@@ -263,6 +298,7 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 	if (print_shown(out, result, false, "  packets     ", ", "))
 		fputc('\n', out);
 	print_announce(out, result);
+	print_quic_configs(out, json_object_get(result, "quic"));
 	view_vip_health(out, result);
 	print_spill(out, json_object_get(result, "spill"));
 	fprintf(out, "  traffic     %s, %s\n",

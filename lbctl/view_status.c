@@ -95,6 +95,26 @@ static void print_flow_table(FILE *out, const json_t *table, bool all)
 	columns_close(&columns, out, 2, "lr");
 }
 
+/* What the connection ids of QUIC packets were. */
+static void print_quic(FILE *out, const json_t *quic)
+{
+	char text[UNITS_TEXT];
+	struct columns columns;
+	const json_t *count;
+	size_t i;
+
+	if (!quic)
+		return;
+	fprintf(out, "QUIC        server ids in connection ids, at %s\n",
+		units_count(view_integer(quic, "vips"), "VIP", text));
+	columns_open(&columns);
+	json_array_foreach (json_object_get(quic, "counts"), i, count)
+		fprintf(columns.rows, "%s\t%s\t%s\n", view_text(count, "name"),
+			units_number(view_integer(count, "count"), text),
+			view_text(count, "meaning"));
+	columns_close(&columns, out, 2, "lr");
+}
+
 /* The interface of the route; of a VLAN device, also where frames leave and with which tag. */
 static void print_way_out(FILE *out, const json_t *hop)
 {
@@ -243,6 +263,7 @@ void view_status(FILE *out, const struct invocation *invocation, const json_t *r
 	print_limits(out, json_object_get(result, "limits"));
 	print_flow_table(out, json_object_get(result, "flow_table"),
 			 invocation_option(invocation, "all"));
+	print_quic(out, json_object_get(result, "quic"));
 	fprintf(out, "map memory  %s\n", units_bytes(view_integer(result, "memory_bytes"), memory));
 	print_document(out, result);
 	fprintf(out, "hash seed   %s, digest %s\n",

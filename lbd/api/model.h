@@ -32,6 +32,7 @@
 #include "addr.h"
 #include "err.h"
 #include "health.h"
+#include "quic.h"
 #include "schema.h"
 
 #define LB_NAME_MAX 63 /* characters of a name: letters, digits, '.', '_', '-'; first a letter */
@@ -59,7 +60,8 @@ struct lb_backend {
 	struct lb_addr address;
 	uint32_t weight;
 	uint32_t priority; /* its group; a later one is in reserve for those before it */
-	bool drain;        /* takes no new flows, whatever its weight, and keeps its old ones */
+	struct lb_quic_server_id quic_server_id; /* in QUIC connection ids of its own */
+	bool drain; /* takes no new flows, whatever its weight, and keeps its old ones */
 };
 
 /* What becomes of the established flows of a backend that has become unhealthy. */
@@ -99,6 +101,8 @@ struct lb_vip {
 	 * backends are healthy; 0, and 0: whatever their health is. */
 	bool announce;
 	uint32_t announce_healthy, announce_share_percent;
+	struct lb_quic_config *quic; /* sorted by rotation; owned; none: packets go by addresses */
+	size_t quic_count;
 	char pool_name[LB_NAME_TEXT]; /* "": it has a pool of its own */
 	/* Its own, which it owns, or that of the service. Never NULL; read alone, a VIP that names
 	 * a pool has an empty one until it is added to a service. */
@@ -209,6 +213,16 @@ const struct lb_vip *lb_service_holder(const struct lb_service *service,
 /* LB_ERR_LIMIT, LB_ERR_EXISTS or LB_ERR_PARAMS, and the path: there are too many of them, or for one address,
  * ranges overlap without one being within the other, or a prefix with ports has fragments by 3-tuple. */
 int lb_service_check_wide(const struct lb_service *service, struct lb_err *err);
+
+/* --- QUIC connection ids that name a server --- */
+/* LB_ERR_EXISTS or LB_ERR_PARAMS, and the path: two backends of a pool have one server id, or one has
+ * another length than a configuration of a VIP that leads there. */
+int lb_service_check_quic(const struct lb_service *service, struct lb_err *err);
+/* A server id for the backend, as long as the VIPs of its pool have them: the same wherever it is asked
+ * for, unless another backend has that. */
+struct lb_quic_server_id lb_service_quic_id(const struct lb_service *service,
+					    const struct lb_pool *pool,
+					    const struct lb_addr *address);
 
 /* --- fragments without ports: at most one VIP of an address and a protocol can have them --- */
 /* LB_ERR_EXISTS and the path of a VIP whose claim to them another one disputes. */

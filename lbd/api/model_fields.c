@@ -59,6 +59,10 @@ static const struct schema_field backend_fields[] = {
 	 .help = "relative to the other backends, 0 to 10000; 0 takes no new flows"},
 	{"priority", &schema_integer, BACKEND(priority), .max = LB_PRIORITIES - 1, .optional = true,
 	 .help = "its group, 0 to 15; a later group is in reserve for those before it"},
+	{"quic_server_id", &lb_quic_server_id_kind, BACKEND(quic_server_id), .optional = true,
+	 .option = "quic-id", .placeholder = "HEX|auto|none",
+	 .help = "its server id in connection ids of QUIC, 2 to 15 bytes in hex; auto makes one",
+	 .otherwise = "none", .pattern = "^([0-9A-Fa-f]{2}){2,15}$|^none$"},
 	{"drain", &schema_boolean, BACKEND(drain), .change = SCHEMA_FIXED, .bare = true,
 	 .help = "takes no new flows whatever its weight, and keeps its old ones"},
 	{0},
@@ -394,6 +398,10 @@ static const struct schema_field vip_fields[] = {
 	 .optional = true, .help = "withdraw it while fewer of its backends are healthy"},
 	{"announce_share_percent", &schema_integer, VIP(announce_share_percent), .max = 100,
 	 .optional = true, .help = "withdraw it while a smaller share of its backends is healthy"},
+	{"quic", &schema_list, LIST_AT(struct lb_vip, quic), .schema = &lb_quic_schema,
+	 .orders = lb_quic_orders, .optional = true, .otherwise = "none",
+	 .placeholder = "default|cr=N,sid=LENGTH|none",
+	 .help = "connection ids of QUIC name their server; blanks separate several rotations"},
 	BACKENDS_FIELD(OWN_LIST),
 	HEALTH_FIELDS(OWN, vip_is_checked),
 	SPILL_FIELDS(OWN),
@@ -421,6 +429,11 @@ static int vip_settle(void *object, const json_t *given, struct lb_err *err)
 
 	if (vip_name(vip, given, err))
 		return -EINVAL;
+	if (vip->quic_count && !datagrams) {
+		lb_err_set(err, LB_ERR_PARAMS, "quic", "a VIP with quic must be UDP");
+		return lb_err_hint(err, "add a VIP of this address and port for UDP, which may use "
+					"the same pool");
+	}
 	if (vip->pool_name[0])
 		return schema_given(given, "pool") ? either_or(vip, given, err) : 0;
 	strcpy(vip->pool->name, vip->name);
@@ -505,6 +518,7 @@ const struct schema lb_service_schema = {"service document", service_fields,
 			       offsetof(type, list) + offsetof(struct schema_items, count),        \
 		       "a list lies as the schema has it")
 IS_LIST(struct lb_pool, backends, backend_count);
+IS_LIST(struct lb_vip, quic, quic_count);
 IS_LIST(struct lb_service, pools, pool_count);
 IS_LIST(struct lb_service, vips, vip_count);
 

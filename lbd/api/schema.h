@@ -74,6 +74,7 @@ struct schema_field {
 	const char *help;        /* one line */
 	const char *otherwise;   /* the default, where it is no single value */
 	const char *placeholder; /* of a text or a list: NAME */
+	const char *option;      /* its name, where it is another */
 	bool bare;               /* no option */
 	bool shown; /* with those that say how packets travel; in lists unless it is the default */
 	const char *pattern; /* of a text, for JSON Schema: all that are right, if not only these */

@@ -557,13 +557,13 @@ static int status(struct methods_context *context, const json_t *params, json_t 
 	if (ret)
 		return ret;
 	*result = json_pack(
-		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:o*, "
+		"{s:s, s:i, s:s, s:i, s:I, s:o, s:o, s:o, s:o*, s:I, s:o, s:o, s:o, s:o, s:o*, "
 		"s:o*, s:o*, s:o*, s:o*, s:o}",
 		"version", LB_VERSION, "abi", LB_ABI_VERSION, "kernel", kernel_release(), "pid",
 		(int)getpid(), "uptime_s", uptime_s(context), "interfaces",
 		interfaces_describe(context, false), "limits", service_limits(service),
-		"flow_table", service_flow_table(service), "memory_bytes",
-		(json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
+		"flow_table", service_flow_table(service), "quic", service_quic(service),
+		"memory_bytes", (json_int_t)datapath_memory_bytes(context->datapath), "next_hops",
 		service_next_hops(service), "unroutable", service_unroutable(service), "health",
 		service_health(service), "hash_seed", describe_seed(context->config), "unconfirmed",
 		service_unconfirmed(service), "tier", describe_tier(service), "longest_turn",

@@ -130,16 +130,40 @@ static int pool_del(struct lb_service **next, const struct change_params *params
 
 /* --- backends --- */
 
+/* `fields` with a server id in the place of "auto": a new reference, or NULL without memory. */
+static json_t *with_quic_id(const struct lb_service *service, const struct lb_pool *pool,
+			    const struct lb_addr *address, const json_t *fields)
+{
+	const char *wanted = json_string_value(json_object_get(fields, "quic_server_id"));
+	struct lb_quic_server_id id;
+	char text[LB_QUIC_ID_TEXT];
+	json_t *copy = json_copy((json_t *)fields);
+
+	if (!copy || !wanted || strcmp(wanted, "auto") != 0)
+		return copy;
+	id = lb_service_quic_id(service, pool, address);
+	json_object_set_new(copy, "quic_server_id", json_string(lb_quic_id_format(&id, text)));
+	return copy;
+}
+
 static int backend_add(struct lb_service **next, const struct change_params *params,
 		       struct lb_err *err)
 {
+	const char *address = json_string_value(json_object_get(params->backend, "address"));
+	json_auto_t *fields = NULL;
 	struct lb_pool *pool;
 	struct lb_backend backend;
+	struct lb_addr at = {0};
 	int ret = find_users_pool(*next, params->vip, &pool, err);
 
 	if (ret)
 		return ret;
-	ret = schema_read(&lb_backend_schema, params->backend, &backend, err);
+	if (address)
+		lb_addr_parse(address, &at, NULL); /* or the fields are refused */
+	fields = with_quic_id(*next, pool, &at, params->backend);
+	if (!fields)
+		return lb_err_no_memory(err);
+	ret = schema_read(&lb_backend_schema, fields, &backend, err);
 	if (!ret)
 		ret = lb_pool_add_backend(pool, &backend, err);
 	return at_param(ret, err, "backend");
@@ -157,13 +181,17 @@ static int backend_param(struct lb_service *next, const struct change_params *pa
 static int backend_set(struct lb_service **next, const struct change_params *params,
 		       struct lb_err *err)
 {
+	json_auto_t *fields = NULL;
 	struct lb_pool *pool;
 	struct lb_backend *backend;
 	int ret = backend_param(*next, params, &pool, &backend, err);
 
 	if (ret)
 		return ret;
-	return at_param(schema_edit(&lb_backend_schema, params->set, backend, err), err, "set");
+	fields = with_quic_id(*next, pool, &backend->address, params->set);
+	if (!fields)
+		return lb_err_no_memory(err);
+	return at_param(schema_edit(&lb_backend_schema, fields, backend, err), err, "set");
 }
 
 static int backend_del(struct lb_service **next, const struct change_params *params,

@@ -244,13 +244,46 @@ static const char *slot_state(uint32_t word)
 	return lb_slot_previous(word) == LB_NONE ? "tracked" : "moving";
 }
 
+static bool is_routed(const struct lb_explained *way)
+{
+	return way->quic_looked && way->quic_count == LB_QUIC_ROUTED;
+}
+
+/* What its connection id says. */
+static json_t *quic_json(const struct answer *answer)
+{
+	static const struct {
+		const char *name, *meaning;
+	} counts[] = {
+#define QUIC_COUNT_TEXT(id, name, meaning) {name, meaning},
+		LB_QUIC_COUNT_LIST(QUIC_COUNT_TEXT)
+#undef QUIC_COUNT_TEXT
+	};
+	const struct lb_explained *way = &answer->explained->way;
+	struct lb_quic_server_id id = {.length = way->quic_word[1] >> 56};
+	char text[LB_QUIC_ID_TEXT];
+	json_t *object;
+
+	if (!way->quic_looked)
+		return NULL;
+	object = json_pack("{s:s, s:s}", "id", counts[way->quic_count].name, "meaning",
+			   counts[way->quic_count].meaning);
+	if (object && way->quic_rotation < LB_QUIC_ROTATIONS)
+		json_object_set_new(object, "cr", json_integer(way->quic_rotation));
+	if (!object || !id.length || id.length > sizeof(id.bytes))
+		return object;
+	memcpy(id.bytes, way->quic_word, id.length);
+	json_object_set_new(object, "server_id", json_string(lb_quic_id_format(&id, text)));
+	return object;
+}
+
 static json_t *slot_json(const struct answer *answer)
 {
 	const struct lb_explained *way = &answer->explained->way;
 	const char *state = slot_state(way->slot_word);
 	json_t *object;
 
-	if (way->stage < LB_EXPLAINED_SLOT)
+	if (way->stage < LB_EXPLAINED_SLOT || is_routed(way))
 		return NULL;
 	object = json_pack("{s:o, s:I, s:I, s:s, s:o}", "hash",
 			   json_sprintf("%016" PRIx64, (uint64_t)way->hash), "number",
@@ -298,7 +331,7 @@ static json_t *record_json(const struct answer *answer)
 	const struct explained *explained = answer->explained;
 	json_t *did;
 
-	if (explained->way.stage < LB_EXPLAINED_SLOT ||
+	if (explained->way.stage < LB_EXPLAINED_SLOT || is_routed(&explained->way) ||
 	    !strcmp(slot_state(explained->way.slot_word), "settled"))
 		return NULL;
 	did = json_array();
@@ -408,13 +441,13 @@ static json_t *answer_json(const struct answer *answer, uint32_t ifindex)
 {
 	const uint32_t verdict = answer->explained->verdict;
 
-	return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
+	return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
 			 "interface", ifindex ? interface_json(answer, ifindex) : NULL, "packet",
 			 packet_json(&answer->explained->way.packet), "vip", vip_json(answer),
-			 "slot", slot_json(answer), "record", record_json(answer), "backend",
-			 backend_json(answer), "next_hop", next_hop_json(answer), "mtu",
-			 mtu_json(answer), "outer", outer_json(answer), "verdict",
-			 verdict_json(verdict), "frame",
+			 "quic", quic_json(answer), "slot", slot_json(answer), "record",
+			 record_json(answer), "backend", backend_json(answer), "next_hop",
+			 next_hop_json(answer), "mtu", mtu_json(answer), "outer",
+			 outer_json(answer), "verdict", verdict_json(verdict), "frame",
 			 leaves(verdict) ? frame_json(answer) : NULL);
 }
 

@@ -152,6 +152,16 @@ static void tell_flow_table(const struct service_facts *facts, const struct metr
 	value(to, METRIC_FLOW_ROOM, (double)facts->room);
 }
 
+static void tell_quic(const struct service_facts *facts, const struct metric_writer *to)
+{
+#define QUIC_COUNT_NAME(id, name, meaning) name,
+	static const char *const names[] = {LB_QUIC_COUNT_LIST(QUIC_COUNT_NAME)};
+#undef QUIC_COUNT_NAME
+
+	for (int i = 0; i < LB_QUIC_COUNT_COUNT; i++)
+		labelled(to, METRIC_QUIC, "id", names[i], (double)facts->quic_counts[i]);
+}
+
 static void tell_limits(const struct config *config, const struct service_facts *facts,
 			const struct metric_writer *to)
 {
@@ -185,6 +195,7 @@ static void tell_service(const struct metrics_source *from, const struct metric_
 	value(to, METRIC_PLANE_BYTES, (double)datapath_memory_bytes(from->methods->datapath));
 	tell_limits(from->methods->config, &facts, to);
 	tell_flow_table(&facts, to);
+	tell_quic(&facts, to);
 }
 
 static void tell_node(const struct metrics_source *from, const struct metric_writer *to)
@@ -370,6 +381,8 @@ static void tell_backend(const struct lb_pool *pool, const struct backend_facts 
 	labels(to, names, 2);
 	value(to, METRIC_PACKETS, (double)facts->traffic.packets);
 	value(to, METRIC_BYTES, (double)facts->traffic.bytes);
+	if (facts->quic)
+		value(to, METRIC_QUIC_PACKETS, (double)facts->quic_packets);
 	value(to, METRIC_WEIGHT, facts->weight);
 	value(to, METRIC_SHARE, facts->share);
 	value(to, METRIC_SLOTS, facts->slots);

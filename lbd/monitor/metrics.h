@@ -49,6 +49,9 @@ enum metric_type {
 	  "Packets by their verdict, and the action that this is: pass, forward, answer or drop.") \
 	X(FLOW_EVENTS, PLANE_COUNTER, "flow_table_operations_total", "{operation}",                \
 	  "What the flow table did.")                                                              \
+	X(QUIC, PLANE_COUNTER, "quic_packets_total", "{packet}",                                   \
+	  "Packets to VIPs with quic, by what their connection id was: routed, unroutable, "       \
+	  "unknown_server; quoted: ICMP errors.")                                                  \
 	X(FLOWS, GAUGE, "flow_table_flows", "{flow}", "Flows on record, as last counted.")         \
 	X(FLOW_ROOM, GAUGE, "flow_table_capacity_flows", "{flow}",                                 \
 	  "Flows that the flow table has room for.")                                               \
@@ -101,6 +104,8 @@ enum metric_type {
 	  "Clients' packets to a backend, since it was added.")                                    \
 	X(BYTES, PLANE_COUNTER, "backend_bytes_total", "By",                                       \
 	  "Bytes of these packets, without Ethernet and outer headers.")                           \
+	X(QUIC_PACKETS, PLANE_COUNTER, "backend_quic_packets_total", "{packet}",                   \
+	  "Packets that have followed the QUIC server id of a backend.")                           \
 	X(WEIGHT, GAUGE, "backend_weight", "", "Weight of a backend in the service document.")     \
 	X(SHARE, GAUGE, "backend_serving_weight", "",                                              \
 	  "Weight that counts for new flows now; 0 while a backend drains, waits, is in reserve "  \

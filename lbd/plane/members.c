@@ -21,6 +21,7 @@ struct place {
 	uint8_t family;                  /* of its VIPs: 4 or 6; 0: both, or not known yet */
 	uint32_t arrived; /* bytes of an outer packet that has got through; see members_arrived */
 	int64_t arrived_until_ms;
+	struct lb_quic_server_id quic_id; /* in the data plane; length 0: none */
 };
 
 struct members {
@@ -29,6 +30,7 @@ struct members {
 	const struct plane *plane;
 	struct numbers *numbers;
 	struct place *places;
+	struct quic_ids quic_ids;
 	struct nexthops *nexthops;
 	struct events *events;
 	void (*reached)(void *user);
@@ -205,6 +207,7 @@ int members_open(const struct config *config, const struct plane *plane, struct 
 	members->plane = plane;
 	members->events = events;
 	members->entries = plane->members;
+	members->quic_ids = (struct quic_ids){plane->quic_ids, plane->quic_lines};
 	members->numbers = numbers_free_of(members->entries, members_capacity(config));
 	members->places = calloc(members_capacity(config), sizeof(*members->places));
 	if (!members->numbers || !members->places) {
@@ -336,6 +339,42 @@ void members_drop_left(struct members *members, uint16_t number)
 void members_adopted(struct members *members)
 {
 	nexthops_forget_left(members->nexthops);
+}
+
+/* An id of a member that is none any more, or of another pool by now, is nobody's. */
+static bool adopt_quic_id(void *user, uint32_t pool, const struct lb_quic_server_id *id,
+			  uint16_t number)
+{
+	struct members *members = user;
+
+	if (!id->length || number >= members_capacity(members->config) ||
+	    !members->places[number].destination || members->entries[number].pool != pool)
+		return false;
+	members->places[number].quic_id = *id;
+	return true;
+}
+
+void members_adopt_quic_ids(struct members *members)
+{
+	quic_ids_adopt(&members->quic_ids, adopt_quic_id, members);
+}
+
+/* --- QUIC server ids --- */
+
+void members_set_quic_id(struct members *members, uint16_t number,
+			 const struct lb_quic_server_id *id)
+{
+	const uint32_t pool = members->entries[number].pool;
+	struct place *place = &members->places[number];
+
+	if (!memcmp(id, &place->quic_id, sizeof(*id)) &&
+	    (!id->length || quic_ids_is(&members->quic_ids, pool, id, number)))
+		return;
+	if (place->quic_id.length)
+		quic_ids_del(&members->quic_ids, pool, &place->quic_id, number);
+	place->quic_id = *id;
+	if (id->length)
+		quic_ids_set(&members->quic_ids, pool, id, number);
 }
 
 /* --- path MTUs --- */
@@ -515,6 +554,7 @@ void members_retire(struct members *members, uint16_t number)
 
 	if (!destination) /* was only taken */
 		return;
+	members_set_quic_id(members, number, &(struct lb_quic_server_id){0});
 	LIST_REMOVE(&members->places[number], entry);
 	members->places[number] = (struct place){0};
 	/* The rest of the entry stays right for packets that have come as far as it. */

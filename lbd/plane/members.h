@@ -9,6 +9,7 @@
 #include "../api/err.h"
 #include "../host/config.h"
 #include "plane.h"
+#include "quic_ids.h"
 #include "../route/nexthop.h"
 #include "../route/pmtu_judge.h"
 
@@ -45,6 +46,8 @@ void members_each_left(struct members *members,
 		       void *user);
 void members_drop_left(struct members *members, uint16_t number);
 int members_adopt(struct members *members, uint16_t number, struct lb_err *err);
+/* When all are: each has the server ids that lead to it; others are taken out. */
+void members_adopt_quic_ids(struct members *members);
 /* After all that: next hops of an earlier lbd that nothing leads to any more are ended. */
 void members_adopted(struct members *members);
 
@@ -62,6 +65,10 @@ uint32_t members_flags(const struct members *members, uint16_t number); /* LB_ME
 void members_set_older(struct members *members, uint16_t number);
 /* The number of the pool that it belongs to. */
 uint32_t members_pool(const struct members *members, uint16_t number);
+/* Packets whose QUIC connection id has this server id go to the member, from now on; length 0: none do.
+ * Of several members of one pool the last has it. */
+void members_set_quic_id(struct members *members, uint16_t number,
+			 const struct lb_quic_server_id *id);
 /* Whether packets to it travel in GUE, and of which family (4, 6; 0: both) they are. At once: both ways
  * reach a backend that takes both. */
 void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family);

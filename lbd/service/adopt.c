@@ -636,7 +636,8 @@ static int describe_vip(const struct found *found, const struct found_vip *from,
 
 	vip->endpoint = from->endpoint;
 	strcpy(vip->name, "?"); /* so that it differs from whatever comes next */
-	entry_describe(from->value.flags, vip);
+	if (entry_describe(from->value.flags, vip))
+		return -ENOMEM;
 	if (is_named(pool)) {
 		name_pool(found, from->pool, vip->pool_name);
 		vip->pool = lb_service_find_pool(document, vip->pool_name);
@@ -868,9 +869,11 @@ static int adopt_found(struct found *found, const struct lb_service *kept, struc
 			return lb_err_no_memory(err);
 		error = adopt_members(service, found->pools[live->number], live, err);
 	}
-	if (!error)
-		live_index(service);
-	return error;
+	if (error)
+		return error;
+	members_adopt_quic_ids(service->members);
+	live_index(service);
+	return 0;
 }
 
 static void found_clear(struct found *found)

@@ -77,6 +77,8 @@ int apply_check(const struct service *service, const struct lb_service *document
 		error = lb_service_check_health(document, err);
 	if (!error)
 		error = lb_service_check_wide(document, err);
+	if (!error)
+		error = lb_service_check_quic(document, err);
 	return error ? error : lb_service_check_fragments(document, err);
 }
 
@@ -308,7 +310,10 @@ int apply_now(struct service *service, struct lb_service *next, const struct app
 {
 	int error = apply(service, next, APPLY, options, revert, change, err);
 
-	if (!error)
-		tell_drained_soon(service);
-	return error;
+	if (error)
+		return error;
+	tell_drained_soon(service);
+	if (quic_drains(service))
+		clock_start(service);
+	return 0;
 }

@@ -108,11 +108,11 @@ static void end_pass(struct service *service)
 		members_free_number(service->members, number);
 		worker_yield();
 	}
+	tell_drained(service, false);
 	service->flows_possible = service->moved_in_pass || sweep_total(service->sweep) ||
 				  sweep_gone(service->sweep) || any_unsettled(service, false) ||
-				  any_on_the_way(service);
+				  any_on_the_way(service) || service->quic_waits;
 	service->moved_in_pass = any_unsettled(service, true);
-	tell_drained(service, false);
 }
 
 static void schedule(struct service *service)

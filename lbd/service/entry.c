@@ -2,6 +2,7 @@
 /* By which entries does the program find a VIP? */
 #include "entry.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,17 +25,37 @@ uint32_t entry_hash_flags(const struct lb_vip *vip)
 
 static uint32_t flags_of(const struct lb_vip *vip)
 {
-	return entry_hash_flags(vip) | fragments_flags[vip->fragments];
+	return entry_hash_flags(vip) | fragments_flags[vip->fragments] |
+	       (vip->quic_count ? LB_VIP_QUIC : 0);
 }
 
-void entry_describe(uint32_t flags, struct lb_vip *vip)
+/* Before packets are looked at by it. */
+static void set_quic(const struct service *service, const struct lb_vip *vip,
+		     const struct live_vip *live)
 {
+	uint32_t lengths = 0;
+
+	for (size_t i = 0; i < vip->quic_count; i++)
+		lengths |= vip->quic[i].sid_length << vip->quic[i].cr * 4;
+	__atomic_store_n(&service->plane.quic_vips[live->number].lengths, lengths,
+			 __ATOMIC_RELEASE);
+}
+
+int entry_describe(uint32_t flags, struct lb_vip *vip)
+{
+	if (flags & LB_VIP_QUIC) {
+		vip->quic = calloc(1, sizeof(*vip->quic));
+		if (!vip->quic)
+			return -ENOMEM;
+		vip->quic_count = 1;
+	}
 	vip->hash = flags & LB_VIP_HASH_SOURCE        ? LB_HASH_SOURCE
 		    : flags & LB_VIP_HASH_SOURCE_PORT ? LB_HASH_SOURCE_PORT
 						      : LB_HASH_5TUPLE;
 	vip->fragments = flags & LB_VIP_FRAGMENTS_3TUPLE ? LB_FRAGMENTS_3TUPLE
 			 : flags & LB_VIP_FRAGMENTS_DROP ? LB_FRAGMENTS_DROP
 							 : LB_FRAGMENTS_TRACK;
+	return 0;
 }
 
 static struct lb_vip_value value_of(const struct lb_vip *vip, const struct live_vip *live)
@@ -86,6 +107,7 @@ int entry_publish(struct service *service, const struct lb_vip *vip, const struc
 	const struct lb_vip_value value = value_of(vip, live);
 	int error = plane->vip_set(plane->datapath, &address, &known, err);
 
+	set_quic(service, vip, live);
 	return error ? error : plane->vip_set(plane->datapath, &vip->endpoint, &value, err);
 }
 
@@ -105,6 +127,7 @@ void entry_update(struct service *service, const struct lb_vip *before,
 {
 	const struct lb_vip_value value = value_of(after, live);
 
+	set_quic(service, after, live);
 	if (flags_of(before) != value.flags || live_before->table != live->table)
 		set(service, &after->endpoint, &value);
 }

@@ -21,6 +21,7 @@ void service_facts(struct service *service, struct service_facts *out)
 		.revert_failed = service->revert_fault[0],
 	};
 	service->plane.flow_counts(service->plane.datapath, out->flow_counts);
+	service->plane.quic_counts(service->plane.datapath, out->quic_counts);
 }
 
 /* --- pools --- */
@@ -94,7 +95,10 @@ static void look_at_backend(const struct service *service, const struct lb_pool 
 		.health = health_of(service, pool, member->number),
 		.slots = slots,
 		.recorded_flows = sweep_flows(service->sweep, member->number),
+		.quic = backend->quic_server_id.length > 0,
 	};
+	if (out->quic)
+		out->quic_packets = quic_packets(service, member->number);
 	service->plane.counters(service->plane.datapath, member->number, &out->traffic);
 }
 

@@ -29,6 +29,8 @@ struct backend_facts {
 		health; /* of a pool with a check; unknown too before its watch is there */
 	uint32_t slots, recorded_flows;
 	struct lb_counter traffic;
+	bool quic;             /* it has a server id, */
+	uint64_t quic_packets; /* which so many packets have followed */
 };
 
 /* Of a pool, named or a VIP's own. It has a table for each class of VIPs: slots are those of all. */
@@ -45,6 +47,7 @@ struct service_facts {
 	uint32_t vips, members, slots; /* in use */
 	uint64_t recorded, room;       /* of the flow table */
 	uint64_t flow_counts[LB_FLOW_COUNT_COUNT];
+	uint64_t quic_counts[LB_QUIC_COUNT_COUNT];
 	uint64_t digest;
 	bool unconfirmed, save_failed, revert_failed;
 };

@@ -29,6 +29,8 @@ void lead_members(struct service *service, const struct pool_ref *ref, const str
 				  standing_keeps_old(pool, live->standings[i], live->use));
 		members_set_encap(service->members, backend->number, pool->encap == LB_ENCAP_GUE,
 				  ref->family);
+		members_set_quic_id(service->members, backend->number,
+				    &pool->backends[i].quic_server_id);
 		sweep_member_set(service->sweep, backend->number, live->swept, transition_s,
 				 flow_idle_s);
 	}

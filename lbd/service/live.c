@@ -135,10 +135,13 @@ void live_spill(const struct lb_pool *pool, const struct live_pool *live, struct
 		spill_add(out, &pool->backends[i], live->backends[i].weight);
 }
 
-bool live_is_drained(const struct lb_backend *backend, const struct live_pool *live,
-		     uint32_t leaving, uint32_t flows)
+bool live_is_drained(const struct service *service, const struct lb_pool *pool,
+		     const struct live_pool *live, size_t i, uint32_t leaving)
 {
-	return backend->drain && !leaving && !flows && !live_unswept(live);
+	const uint16_t number = live->backends[i].number;
+
+	return pool->backends[i].drain && !leaving && !sweep_flows(service->sweep, number) &&
+	       !live_unswept(live) && !quic_has_connections(service, pool, number);
 }
 
 bool live_had_packets(const struct service *service, uint16_t number)

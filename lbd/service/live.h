@@ -98,6 +98,12 @@ struct probing {
 	enum pmtu_refusal refusal; /* what the backend has sent */
 };
 
+/* What had followed a member's QUIC server id when it was last looked at, and since when that is all. */
+struct quic_rest {
+	uint64_t packets;
+	uint32_t since_s; /* by the monotonic clock */
+};
+
 struct service {
 	const struct config *config;
 	struct plane plane;
@@ -155,6 +161,9 @@ struct service {
 
 	struct slots_census census;      /* all 0 but while one pool is counted, in one turn */
 	struct slots_census risk_census; /* the same of a change, in several */
+
+	struct quic_rest *quic_rests; /* by member number */
+	bool quic_waits; /* a backend drains, and packets followed its id not long ago */
 
 	struct events *events;
 	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
@@ -237,11 +246,23 @@ void live_uncount(const struct live_pool *live, struct slots_census *census);
 /* live.c: what is in service of the groups that are used. */
 void live_spill(const struct lb_pool *pool, const struct live_pool *live, struct spill *out);
 /* live.c: whether a backend that drains has ended: its slots have left it for good (none of them
- * leads to it while it is MOVING), and no flow is on record as its own. */
-bool live_is_drained(const struct lb_backend *backend, const struct live_pool *live,
-		     uint32_t leaving, uint32_t flows);
+ * leads to it while it is MOVING), no flow is on record as its own, and it has no QUIC connections. */
+bool live_is_drained(const struct service *service, const struct lb_pool *pool,
+		     const struct live_pool *live, size_t i, uint32_t leaving);
 /* live.c: whether the member has had a packet since it is there, or may have had one. */
 bool live_had_packets(const struct service *service, uint16_t number);
+
+/* --- quic.c --- */
+int quic_open(struct service *service, struct lb_err *err);
+void quic_close(struct service *service);
+/* Whether a backend with a server id does: the clock must look when it has ended. */
+bool quic_drains(const struct service *service);
+/* Packets that have followed the member's server id since it is there. */
+uint64_t quic_packets(const struct service *service, uint16_t number);
+/* Notes them: for a member that drains, now and then. */
+void quic_look(struct service *service, uint16_t number);
+bool quic_has_connections(const struct service *service, const struct lb_pool *pool,
+			  uint16_t number);
 
 /* --- keep.c: the document to disk; status warns of what fails until a save succeeds --- */
 int keep_open(struct service *service, struct lb_err *err);

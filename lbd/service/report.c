@@ -41,14 +41,6 @@ static uint64_t total_weight(const struct live_pool *live)
 
 /* --- states --- */
 
-static const char *drain_state(const struct lb_backend *backend, const struct live_pool *live,
-			       uint32_t leaving, uint32_t flows)
-{
-	if (!backend->drain)
-		return "active";
-	return live_is_drained(backend, live, leaving, flows) ? "drained" : "draining";
-}
-
 /* Backends of a pool, as they are told of together. Slots of each are counted in one turn: how many
  * it owns of one table, and how many of all tables of the pool are leaving it. */
 struct look {
@@ -116,6 +108,30 @@ static void set_priority(const struct look *look, size_t i, json_t *object)
 					 spill_before(&look->spill, last + 1)));
 }
 
+static const char *drain_state(const struct look *look, size_t i)
+{
+	if (!look->pool->backends[i].drain)
+		return "active";
+	return live_is_drained(look->service, look->pool, look->live, i, look->tallies[i].leaving)
+		       ? "drained"
+		       : "draining";
+}
+
+static void set_quic(const struct look *look, size_t i, json_t *object)
+{
+	const struct lb_quic_server_id *id = &look->pool->backends[i].quic_server_id;
+	const uint16_t number = look->live->backends[i].number;
+	char text[LB_QUIC_ID_TEXT];
+
+	if (!id->length)
+		return;
+	json_object_set_new(object, "quic",
+			    json_pack("{s:s, s:I, s:b}", "server_id", lb_quic_id_format(id, text),
+				      "packets", (json_int_t)quic_packets(look->service, number),
+				      "connections",
+				      quic_has_connections(look->service, look->pool, number)));
+}
+
 static json_t *backend_state(const struct look *look, size_t i)
 {
 	struct service *service = look->service;
@@ -131,8 +147,7 @@ static json_t *backend_state(const struct look *look, size_t i)
 	json_object_set_new(share, "slots", percent_json(tally->owned, look->size));
 	json_object_set_new(object, "address", address_json(&backend->address));
 	json_object_set_new(object, "weight", json_integer(backend->weight));
-	json_object_set_new(object, "state",
-			    json_string(drain_state(backend, look->live, tally->leaving, flows)));
+	json_object_set_new(object, "state", json_string(drain_state(look, i)));
 	set_waiting(look, i, object);
 	set_priority(look, i, object);
 	json_object_set_new(object, "recorded_flows", json_integer(flows));
@@ -140,6 +155,7 @@ static json_t *backend_state(const struct look *look, size_t i)
 	json_object_set_new(object, "share", share);
 	service->plane.counters(service->plane.datapath, number, &counter);
 	set_counter(object, &counter);
+	set_quic(look, i, object);
 	json_object_set_new(object, "next_hop", members_next_hop(service->members, number));
 	json_object_set_new(object, "health", backend_health(service, look->pool, look->live, i));
 	return object;

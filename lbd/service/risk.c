@@ -14,11 +14,12 @@ struct loss {
 	uint32_t leaving;  /* MOVING slots whose flows that are not on record yet end */
 	uint32_t recorded; /* flows on record that end */
 	bool unswept;      /* there may be more of these */
+	bool quic;         /* connections that follow its server id end */
 };
 
 static bool is_loss(const struct loss *loss)
 {
-	return loss->owned || loss->leaving || loss->recorded || loss->unswept;
+	return loss->owned || loss->leaving || loss->recorded || loss->unswept || loss->quic;
 }
 
 static json_t *loss_json(const struct table_member *backend, const struct loss *loss,
@@ -40,6 +41,8 @@ static const char *why_removed(const struct loss *loss)
 		return "it is removed while it takes new flows; its flows are not counted";
 	if (loss->leaving || loss->unswept)
 		return "it is removed while its flows are still being recorded";
+	if (loss->quic && !loss->recorded)
+		return "it is removed while QUIC connections follow its server id";
 	return "it is removed, and its recorded flows end";
 }
 
@@ -76,6 +79,7 @@ static const struct table_member *find_reset(const struct plan_pool *plan,
 /* Slots are counted only when a backend is found that has flows to lose. */
 struct risk {
 	struct service *service;
+	const struct lb_pool *pool;
 	const struct live_pool *live;
 	const struct slots *slots; /* of it, those that are meant; NULL: all */
 	bool counted;
@@ -116,6 +120,7 @@ static int add_loss(struct risk *risk, const struct table_member *backend, const
 		return 0;
 	count(risk);
 	loss = whole_loss(risk->service, live_unswept(risk->live), backend->number);
+	loss.quic = quic_has_connections(risk->service, risk->pool, backend->number);
 	if (!is_loss(&loss))
 		return 0;
 	return json_array_append_new(
@@ -125,7 +130,7 @@ static int add_loss(struct risk *risk, const struct table_member *backend, const
 json_t *risk_of_change(struct service *service, const struct plan_pool *plan,
 		       const struct live_pool *before, const struct live_pool *next)
 {
-	struct risk risk = {.service = service, .live = before};
+	struct risk risk = {.service = service, .pool = plan->before->pool, .live = before};
 	int error = begin(&risk);
 	size_t i, from = 0;
 

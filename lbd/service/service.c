@@ -188,6 +188,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = weigh_open(service, err);
 	if (!error)
+		error = quic_open(service, err);
+	if (!error)
 		error = checks_open(service, options, err);
 	if (!error)
 		error = arrive_open(service, err);
@@ -214,6 +216,7 @@ void service_close(struct service *service)
 	if (!service)
 		return;
 	checks_close(service);
+	quic_close(service);
 	weigh_close(service);
 	arrive_close(service);
 	keep_close(service);

@@ -118,6 +118,7 @@ json_t *service_vip_stats(struct service *service,
 json_t *service_limits(struct service *service);     /* status.limits */
 /* A sentence where few more tables of the pool's size have room; NULL: plenty have. */
 json_t *service_slots_warning(const struct service *service, const struct lb_pool *pool);
+json_t *service_quic(struct service *service);       /* NULL: no VIP has ids that name servers */
 json_t *service_flow_table(struct service *service); /* status.flow_table */
 json_t *service_next_hops(struct service *service);  /* status.next_hops */
 json_t *service_unroutable(struct service *service); /* status.unroutable */

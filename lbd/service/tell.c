@@ -38,8 +38,11 @@ static void tell_pool(struct service *service, size_t i, const uint64_t *before,
 		uint16_t number = live->backends[j].number;
 		uint64_t bit = 1ull << number % 64;
 
-		if (!live_is_drained(&pool->backends[j], live, service->census.leaving[number],
-				     sweep_flows(service->sweep, number)))
+		if (pool->backends[j].drain) {
+			quic_look(service, number);
+			service->quic_waits |= quic_has_connections(service, pool, number);
+		}
+		if (!live_is_drained(service, pool, live, j, service->census.leaving[number]))
 			continue;
 		service->drained[number / 64] |= bit;
 		if (!quietly && !(before[number / 64] & bit))
@@ -56,6 +59,7 @@ void tell_drained(struct service *service, bool quietly)
 
 	memcpy(before, service->drained, sizeof(before));
 	memset(service->drained, 0, sizeof(service->drained));
+	service->quic_waits = false;
 	for (i = 0; i < service->pools.count; i++) {
 		if (any_drains(service->pools.refs[i].pool))
 			tell_pool(service, i, before, quietly);

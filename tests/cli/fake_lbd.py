@@ -327,6 +327,22 @@ GROUPS = {"vip.show": SPILLED, "pool.show": dict(POOL, vip_count=1, vips=["shop"
                            "vips": [{f: DNS[f] for f in ("name", "address", "backends")}]},
           "explain": dict(EXPLANATION, backend=dict(EXPLANATION["backend"], takes_new_flows=False, reserve=True))}
 
+QUIC = {"name": "web-quic", "address": "192.0.2.10:443/udp", "table": "rendezvous", "table_size": 65537,
+        "transition_s": 60, "flow_idle_s": 60, "encap": "ipip", "hash": "5-tuple", "fragments": "track",
+        "quic": [{"cr": 0, "sid_length": 8}, {"cr": 2, "sid_length": 8}],
+        "slots": {"settled": 65537, "moving": 0, "tracked": 0}, "digest": "0123456789abcdef", "packets": 9, "bytes": 900,
+        "backends": [dict(backend("10.0.0.2", 10, 50.0, 5, 500), quic={
+                        "server_id": "1122334455667788", "packets": 4, "connections": True}),
+                     dict(backend("10.0.0.3", 10, 0.0, 4, 400, "draining"), quic={
+                         "server_id": "1122334455667789", "packets": 1, "connections": True}),
+                     backend("10.0.0.4", 10, 50.0, 0, 0)]}
+QUICK = {"vip.show": QUIC, "backend.list": {"vips": [{f: QUIC[f] for f in ("name", "address", "backends")}]},
+         "status": dict(STATUS, quic={"vips": 1, "counts": [
+             {"name": "routed", "count": 5, "meaning": "packets that went to their server"},
+             {"name": "unroutable", "count": 12345, "meaning": "packets without an id"}]}),
+         "explain": dict({f: v for f, v in EXPLANATION.items() if f not in ("slot", "record")}, quic={
+             "id": "routed", "meaning": "packets that went to their server", "cr": 2, "server_id": "1122334455667788"})}
+
 CHECKS = {"vip.show": CHECKED, "vip.list": {"vips": [WEB, CHECKED]}, "status": UNHEALTHY,
           "backend.list": {"vips": [{f: CHECKED[f] for f in ("name", "address", "backends")}]}}
 
@@ -504,6 +520,7 @@ SEND = {
     "empty": lambda c, reply: c.sendall(reply),
     "checked": lambda c, reply: c.sendall(reply),
     "grouped": lambda c, reply: c.sendall(reply),
+    "quic": lambda c, reply: c.sendall(reply),
     "document": lambda c, reply: c.sendall(reply),
     "big": lambda c, reply: c.sendall(reply),
     "moved_on": lambda c, reply: c.sendall(reply),
@@ -522,6 +539,7 @@ MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lam
         "plain_node": lambda request: {"result": {"routes": [], "forwarded": 5, "at_ms": 1}},
         "sound": examined(SOUND, ["drop_bad_header"]),
         "checked": lambda request: {"result": CHECKS[request["method"]]},
+        "quic": lambda request: {"result": QUICK[request["method"]]} if request["method"] in QUICK else answer(request),
         "grouped": lambda request: {"result": GROUPS[request["method"]]} if request["method"] in GROUPS
         else answer(request)}
 

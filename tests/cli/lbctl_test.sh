@@ -137,6 +137,27 @@ backend list
 backend list web
 backend list web --json
 END
+SERVER=quic golden quic "QUIC server ids are shown, made known to servers, and options of them sent" <<'END'
+vip show web-quic
+backend list web-quic
+status
+explain 198.51.100.7 web-quic
+quic id web-quic 10.0.0.2
+--json quic id web-quic 10.0.0.2
+quic id web-quic 10.0.0.4
+quic id web-quic 10.0.0.9
+quic id web-quic nowhere
+vip add 192.0.2.10:443/udp --quic default
+vip add 192.0.2.10:443/udp --quic cr=3,sid=12
+vip add 192.0.2.10:443/udp --quic sid_length=4
+vip set web-quic --quic none
+vip set web-quic --quic cr=x
+vip set web-quic --quic rotation=3
+backend add web-quic 10.0.0.2 --quic-id auto
+backend set web-quic 10.0.0.2 --quic-id 0a0b
+END
+check "two rotations are separated by a blank" grep -qF '"quic": [{"cr": 0}, {"cr": 1, "sid_length": 8}]' <(
+	SERVER=quic record vip set web-quic --quic 'cr=0 cr=1,sid=8')
 SERVER=grouped golden priorities "groups of backends that are used or in reserve are shown, and options of them sent" <<'END'
 vip show shop
 pool show shop
@@ -459,7 +480,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 41 commands" 41 "$(wc -l <commands)"
+check_equal "the help knows of 42 commands" 42 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -687,7 +708,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip pool backend iface node stats top doctor explain replay trace simulate config watch version help completion"
+completes "lbctl " "status vip pool backend quic iface node stats top doctor explain replay trace simulate config watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

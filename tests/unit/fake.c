@@ -143,6 +143,7 @@ static int counters_reset(struct datapath *datapath, uint32_t member)
 	if (call_error(NULL))
 		return -EINVAL;
 	fake.counters[member] = (struct lb_counter){0};
+	fake.quic_counters[member] = 0;
 	return 0;
 }
 
@@ -163,6 +164,20 @@ static int vip_counters_reset(struct datapath *datapath, uint32_t number)
 		return -EINVAL;
 	fake.vip_counters[number] = (struct lb_counter){0};
 	return 0;
+}
+
+static int quic_counter(struct datapath *datapath, uint32_t member, uint64_t *out)
+{
+	(void)datapath;
+	*out = fake.quic_counters[member];
+	return call_error(NULL);
+}
+
+static int quic_counts(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT])
+{
+	(void)datapath;
+	memset(out, 0, LB_QUIC_COUNT_COUNT * sizeof(*out));
+	return call_error(NULL);
 }
 
 static int flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT])
@@ -647,8 +662,27 @@ static size_t members_bytes(void)
 	return members_capacity(&fake.config) * sizeof(struct lb_member);
 }
 
+static size_t quic_vips_bytes(void)
+{
+	return numbers_for_vips(fake.config.vips) * sizeof(struct lb_quic_vip);
+}
+
+static uint32_t quic_lines(void)
+{
+	const uint32_t lines = members_capacity(&fake.config);
+
+	return lines > LB_QUIC_REACH ? lines : LB_QUIC_REACH;
+}
+
+static size_t quic_ids_bytes(void)
+{
+	return quic_lines() * sizeof(struct lb_quic_line);
+}
+
 static void left_clear(struct fake_left *left)
 {
+	free(left->quic_vips);
+	free(left->quic_ids);
 	free(left->slots);
 	free(left->vip_pools);
 	free(left->members);
@@ -673,6 +707,8 @@ static void snapshot_take(void)
 	now->slots = copy_of(fake.left.slots, fake.config.slots * sizeof(uint32_t));
 	now->vip_pools = copy_of(fake.left.vip_pools, vip_pools_bytes());
 	now->members = copy_of(fake.left.members, members_bytes());
+	now->quic_vips = copy_of(fake.left.quic_vips, quic_vips_bytes());
+	now->quic_ids = copy_of(fake.left.quic_ids, quic_ids_bytes());
 	if (now->document)
 		now->document = lb_service_copy(now->document);
 	if (now->revert.document)
@@ -688,6 +724,12 @@ void fake_restore(void)
 	memcpy(fake.left.slots, then->slots, fake.config.slots * sizeof(uint32_t));
 	memcpy(fake.left.vip_pools, then->vip_pools, vip_pools_bytes());
 	memcpy(fake.left.members, then->members, members_bytes());
+	memcpy(fake.left.quic_vips, then->quic_vips, quic_vips_bytes());
+	memcpy(fake.left.quic_ids, then->quic_ids, quic_ids_bytes());
+	free(then->quic_vips);
+	free(then->quic_ids);
+	then->quic_vips = fake.left.quic_vips;
+	then->quic_ids = fake.left.quic_ids;
 	free(then->slots);
 	free(then->vip_pools);
 	free(then->members);
@@ -726,12 +768,20 @@ void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets
 	fake.left.vip_pools = malloc(vip_pools_bytes());
 	memset(fake.left.vip_pools, 0xff, vip_pools_bytes());
 	fake.left.members = calloc(1, members_bytes());
+	fake.left.quic_vips = calloc(1, quic_vips_bytes());
+	fake.left.quic_ids = calloc(1, quic_ids_bytes());
+	fake.quic_counters = calloc(members_capacity(&fake.config), sizeof(*fake.quic_counters));
 	fake.vip_counters = calloc(numbers_for_vips(vips), sizeof(*fake.vip_counters));
 	fake.counters = calloc(members_capacity(&fake.config), sizeof(*fake.counters));
 	fake.plane = (struct plane){
 		.slots = fake.left.slots,
 		.vip_pools = fake.left.vip_pools,
 		.members = fake.left.members,
+		.quic_vips = fake.left.quic_vips,
+		.quic_ids = fake.left.quic_ids,
+		.quic_lines = quic_lines(),
+		.quic_counter = quic_counter,
+		.quic_counts = quic_counts,
 		.nexthops = calloc(LB_NEXTHOPS_MAX, sizeof(struct lb_nexthop)),
 		.tuning = calloc(1, sizeof(struct lb_tuning)),
 		.flows = calloc(buckets, sizeof(struct lb_flow_bucket)),
@@ -761,6 +811,7 @@ void fake_close(void)
 	events_free(fake.events);
 	free(fake.counters);
 	free(fake.vip_counters);
+	free(fake.quic_counters);
 	free(fake.plane.nexthops);
 	free(fake.plane.tuning);
 	free(fake.plane.flows);
@@ -772,6 +823,8 @@ void fake_reset(void)
 	memset(fake.left.slots, 0xff, fake.config.slots * sizeof(uint32_t));
 	memset(fake.left.vip_pools, 0xff, vip_pools_bytes());
 	memset(fake.left.members, 0, members_bytes());
+	memset(fake.left.quic_vips, 0, quic_vips_bytes());
+	memset(fake.left.quic_ids, 0, quic_ids_bytes());
 	memset(fake.plane.flows, 0, fake.plane.bucket_count * sizeof(*fake.plane.flows));
 	for (uint32_t i = 0; i < members_capacity(&fake.config); i++)
 		fake.counters[i] = (struct lb_counter){0};
@@ -871,7 +924,7 @@ static void assert_same_document(const struct lb_service *a, const struct lb_ser
 static void check_own_entry(const struct lb_vip *vip, const struct live_vip *live)
 {
 	const struct fake_entry *entry = entry_find(&vip->endpoint);
-	struct lb_vip seen;
+	struct lb_vip seen = {0};
 
 	assert_non_null(entry);
 	assert_int_not_equal(fake.vip_counters[live->number].packets, OTHERS);
@@ -882,7 +935,9 @@ static void check_own_entry(const struct lb_vip *vip, const struct live_vip *liv
 	assert_int_equal(entry->value.slots_size, live->table->slots.size);
 	assert_true(entry->value.slots_size == vip->pool->table_size ||
 		    live_has_left(live->table) || live->table->slots.resizes);
-	entry_describe(entry->value.flags, &seen);
+	assert_int_equal(entry_describe(entry->value.flags, &seen), 0);
+	assert_int_equal(!!seen.quic_count, !!vip->quic_count);
+	free(seen.quic);
 	assert_int_equal(seen.hash, vip->hash);
 	assert_int_equal(seen.fragments, vip->fragments);
 }
@@ -948,6 +1003,29 @@ static void check_member(const struct lb_pool *pool, const struct live_pool *liv
 	assert_int_equal(entry->path[LB_MEMBER_PATHS - 1],
 			 nexthops_find(&nexthops_fake, &backend->address)->route.number);
 	assert_int_not_equal(fake.counters[backend->number].packets, OTHERS);
+}
+
+/* Its server id leads to the member. */
+static uint32_t check_quic_id(const struct lb_pool *pool, const struct live_pool *live, size_t i)
+{
+	const struct quic_ids ids = {fake.left.quic_ids, quic_lines()};
+	const struct lb_quic_server_id *id = &pool->backends[i].quic_server_id;
+
+	if (!id->length)
+		return 0;
+	assert_true(quic_ids_is(&ids, live->number, id, live->backends[i].number));
+	return 1;
+}
+
+/* And no other one does. */
+static void check_quic_ids(uint32_t expected)
+{
+	uint32_t taken = 0;
+
+	for (uint32_t i = 0; i < quic_lines(); i++)
+		for (int way = 0; way < LB_QUIC_WAYS; way++)
+			taken += (fake.left.quic_ids[i].id[way].whose & LB_QUIC_TAKEN) != 0;
+	assert_int_equal(taken, expected);
 }
 
 /* A pool whose other next hops, or first results, are still waited for is marked to be weighed. */
@@ -1095,6 +1173,7 @@ void fake_check(bool saved)
 	const struct service *service = fake.service;
 	bool *known = calloc(fake.config.slots, sizeof(*known));
 	size_t used = 0, checked = 0;
+	uint32_t ids = 0;
 
 	check_entries();
 	for (size_t i = 0; i < service->pools.count; i++) {
@@ -1104,6 +1183,8 @@ void fake_check(bool saved)
 		assert_int_equal(live->backend_count, pool->backend_count);
 		for (size_t j = 0; j < live->backend_count; j++)
 			check_member(pool, live, j);
+		for (size_t j = 0; j < live->backend_count; j++)
+			ids += check_quic_id(pool, live, j);
 		check_weights(pool, live);
 		for (size_t n = 0; n < live_tables(live); n++)
 			if (live_table(live, n))
@@ -1112,6 +1193,7 @@ void fake_check(bool saved)
 		used += live->backend_count;
 	}
 	check_rest(known, used);
+	check_quic_ids(ids);
 	check_sums();
 	assert_int_equal(fake.watched, addresses_of(&service->pools));
 	assert_int_equal(fake_watches(), checked);

@@ -33,6 +33,8 @@ struct fake_left {
 	uint32_t *slots;
 	uint64_t *vip_pools;
 	struct lb_member *members;
+	struct lb_quic_vip *quic_vips;
+	struct lb_quic_line *quic_ids;
 	struct lb_service *document; /* NULL: no file */
 	struct state_revert revert;
 };
@@ -44,6 +46,7 @@ struct fake {
 	struct fake_left left;
 	struct lb_counter *counters;     /* by member */
 	struct lb_counter *vip_counters; /* by VIP number */
+	uint64_t *quic_counters;         /* by member */
 	int64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, which began with this boot; and beyond it */
 	uint32_t watched;        /* destinations */
 	bool unresolved;         /* those watched from now on, until fake_resolve */

@@ -149,6 +149,75 @@ static void a_document_is_written_sorted_and_in_full(void **state)
 	lb_service_free(service);
 }
 
+static void assert_quic(const char *json, const char *path, const char *message)
+{
+	struct lb_service *service = parse_service(json);
+	struct lb_err err = {0};
+
+	assert_int_equal(lb_service_check_quic(service, &err), *path ? -EINVAL : 0);
+	assert_string_equal(err.path, path);
+	assert_string_equal(err.message, message);
+	assert_int_equal(err.hint[0] != 0, *path != 0);
+	lb_service_free(service);
+}
+
+#define QUIC_VIP(more) "{\"address\":\"192.0.2.1:443/udp\"," more "}"
+#define QUIC_BACKEND(last, id) "{\"address\":\"10.0.0." last "\",\"quic_server_id\":\"" id "\"}"
+
+static void quic_server_ids_fit_together(void **state)
+{
+	(void)state;
+	assert_quic(
+		"{\"vips\":[" QUIC_VIP("\"quic\":[{}],\"backends\":[" QUIC_BACKEND(
+			"1",
+			"0000000000000001") "," QUIC_BACKEND("2",
+							     "0000000000000002") ",{\"address\":"
+										 "\"10.0.0.3\"},{"
+										 "\"address\":\"10."
+										 "0.0.4\"}]") "]}",
+		"", "");
+	assert_quic(
+		"{\"vips\":[" QUIC_VIP("\"backends\":[" QUIC_BACKEND("1", "0001") "," QUIC_BACKEND(
+			"2", "0002") "," QUIC_BACKEND("3", "0001") "]") "]}",
+		"vips[0].backends[2].quic_server_id",
+		"backend 10.0.0.1 has server id 0001 already");
+	assert_quic("{\"pools\":[{\"name\":\"p\",\"backends\":[" QUIC_BACKEND(
+			    "1", "AABB") "," QUIC_BACKEND("2", "aabb") "]}],\"vips\":[]}",
+		    "pools[0].backends[1].quic_server_id",
+		    "backend 10.0.0.1 has server id aabb already");
+	assert_quic("{\"vips\":[" QUIC_VIP(
+			    "\"quic\":[{\"sid_length\":2},{\"cr\":3}],\"backends\":[" QUIC_BACKEND(
+				    "1", "0001") "]") "]}",
+		    "vips[0].quic[1].sid_length",
+		    "sid_length of VIP 192.0.2.1:443/udp is 8, and the server id of backend "
+		    "10.0.0.1 has 2 bytes");
+}
+
+/* All nodes make the same one, and none twice. */
+static void a_quic_server_id_is_made_of_the_address(void **state)
+{
+	struct lb_service *service =
+		parse_service("{\"vips\":[" QUIC_VIP("\"quic\":[{\"sid_length\":2}]") "]}");
+	struct lb_pool *pool = service->vips[0].pool;
+	struct lb_backend backend = {.address.family = 4, .weight = 1};
+	struct lb_quic_server_id first, again;
+	struct lb_err err;
+
+	(void)state;
+	for (int i = 0; i < 2000; i++) {
+		backend.address.bytes[2] = (uint8_t)(i >> 8);
+		backend.address.bytes[3] = (uint8_t)i;
+		backend.quic_server_id = lb_service_quic_id(service, pool, &backend.address);
+		assert_int_equal(backend.quic_server_id.length, 2);
+		assert_int_equal(lb_pool_add_backend(pool, &backend, &err), 0);
+	}
+	assert_int_equal(lb_service_check_quic(service, &err), 0);
+	first = pool->backends[0].quic_server_id;
+	again = lb_service_quic_id(service, pool, &pool->backends[0].address);
+	assert_memory_equal(&first, &again, sizeof(first));
+	lb_service_free(service);
+}
+
 /* "" for none, else the path of the fault. */
 static void assert_fragments(const char *vips, const char *path)
 {
@@ -234,6 +303,7 @@ struct bad_row {
 	const char *path, *message, *hint;
 };
 
+#define SERVER_ID "it must be 2 to 15 bytes in hex, two digits for each"
 #define VIP(fields) "{\"vips\":[{\"address\":\"192.0.2.1:443/tcp\"," fields "}]}"
 #define BACKEND(fields) VIP("\"backends\":[{\"address\":\"10.0.0.1\"},{" fields "}]")
 #define ADDRESS(text) "{\"vips\":[{\"address\":\"" text "\"}]}"
@@ -271,7 +341,8 @@ static const struct bad_row bad_documents[] = {
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
 	 "the fields are: name, address, pool, table, table_size, transition_s, flow_idle_s, "
 	 "encap, "
-	 "hash, fragments, announce, announce_healthy, announce_share_percent, backends, health, "
+	 "hash, fragments, announce, announce_healthy, announce_share_percent, quic, backends, "
+	 "health, "
 	 "on_unhealthy, when_all_unhealthy, spill_percent, "
 	 "spill_hold_s"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
@@ -388,7 +459,28 @@ static const struct bad_row bad_documents[] = {
 	{BACKEND("\"address\":\"10.0.0.2\",\"wieght\":1"), PARAMS, "vips[0].backends[1].wieght",
 	 "unknown field \"wieght\"", "did you mean \"weight\"?"},
 	{BACKEND("\"address\":\"10.0.0.2\",\"port\":1"), PARAMS, "vips[0].backends[1].port",
-	 "unknown field \"port\"", "the fields are: address, weight, priority, drain"},
+	 "unknown field \"port\"",
+	 "the fields are: address, weight, priority, quic_server_id, drain"},
+	{BACKEND("\"address\":\"10.0.0.2\",\"quic_server_id\":\"0g\""), PARAMS,
+	 "vips[0].backends[1].quic_server_id", "\"0g\" is no QUIC server id", SERVER_ID},
+	{BACKEND("\"address\":\"10.0.0.2\",\"quic_server_id\":\"01\""), PARAMS,
+	 "vips[0].backends[1].quic_server_id", "\"01\" is no QUIC server id", SERVER_ID},
+	{BACKEND("\"address\":\"10.0.0.2\",\"quic_server_id\":\"01020\""), PARAMS,
+	 "vips[0].backends[1].quic_server_id", "\"01020\" is no QUIC server id", SERVER_ID},
+	{BACKEND("\"address\":\"10.0.0.2\",\"quic_server_id\":"
+		 "\"0102030405060708090a0b0c0d0e0f10\""),
+	 PARAMS, "vips[0].backends[1].quic_server_id",
+	 "\"0102030405060708090a0b0c0d0e0f10\" is no QUIC server id", SERVER_ID},
+	{BACKEND("\"address\":\"10.0.0.2\",\"quic_server_id\":\"auto\""), PARAMS,
+	 "vips[0].backends[1].quic_server_id", "a document has the server id itself, not auto",
+	 "lbctl backend set VIP ADDRESS --quic-id auto makes one"},
+	{VIP("\"quic\":[{}]"), PARAMS, "vips[0].quic", "a VIP with quic must be UDP",
+	 "add a VIP of this address and port for UDP, which may use the same pool"},
+	{VIP("\"quic\":[{\"cr\":7}]"), PARAMS, "vips[0].quic[0].cr", "cr must be 0 to 6, not 7",
+	 ""},
+	{VIP("\"quic\":[{\"sid_length\":16}]"), PARAMS, "vips[0].quic[0].sid_length",
+	 "sid_length must be 2 to 15, not 16", ""},
+	{VIP("\"quic\":[{},{\"cr\":0}]"), EXISTS, "vips[0].quic[1].cr", "same cr as quic[0]", ""},
 	{BACKEND("\"address\":\"10.0.0.2:80\""), PARAMS, "vips[0].backends[1].address",
 	 "not an IPv4 or IPv6 address: \"10.0.0.2:80\"", "write the address alone, without a port"},
 	{BACKEND("\"address\":\"127.0.0.1\""), PARAMS, "vips[0].backends[1].address",
@@ -991,6 +1083,8 @@ int main(void)
 			fragments_without_ports_belong_to_the_vip_for_every_port_or_by_3_tuple),
 		cmocka_unit_test(a_vip_alone_shows_its_name_and_can_be_read_back),
 		cmocka_unit_test(every_fault_is_named_with_its_path),
+		cmocka_unit_test(quic_server_ids_fit_together),
+		cmocka_unit_test(a_quic_server_id_is_made_of_the_address),
 		cmocka_unit_test(no_document_at_all_is_an_error),
 		cmocka_unit_test(fields_that_are_absent_are_null_and_of_any_kind_when_asked),
 		cmocka_unit_test(an_object_without_fields_says_so),

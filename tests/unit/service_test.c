@@ -23,6 +23,9 @@ static const struct apply_options by_force = {.force = true, .max_moved_percent 
 #define A "{'address': '10.0.0.1', 'weight': 10}"
 #define B "{'address': '10.0.0.2', 'weight': 10}"
 #define C "{'address': '10.0.0.3', 'weight': 30}"
+/* With QUIC server ids, which documents give to one or the other. */
+#define ID(address, id)                                                                            \
+	"{'address': '" address "', 'weight': 10, 'quic_server_id': '00000000000000" id "'}"
 #define SPARE "{'address': '10.0.0.3', 'weight': 10, 'priority': 1}"
 #define A_DRAINS "{'address': '10.0.0.1', 'weight': 10, 'drain': true}"
 #define CHECK "'health': {'type': 'tcp'}"
@@ -37,19 +40,26 @@ static const char *const documents[] = {
 	"]}, {" SIX ", 'encap': 'gue', 'backends': [{'address': '2001:db8::a'}]}]}",
 	"{'vips': [{" WEB ", 'table': 'maglev', 'encap': 'gue', 'backends': [" A "," C "]}, {" EVERY
 	", 'backends': [" A "]}, {" DNS ", 'fragments': '3-tuple', " CHECK
-	", 'spill_percent': 60, 'backends': [" A "," B "," SPARE "]}]}",
+	", 'spill_percent': 60, 'quic': [{}], 'backends': [" ID("10.0.0.1", "01") "," ID(
+		"10.0.0.2", "02") "," SPARE "]}]}",
 	"{'vips': [{" WEB ", " TUNNEL ", 'backends': [" A ",{'address': '10.0.0.2', 'weight': 10, "
 	"'drain': true}]}, {" DNS ", 'backends': []}]}",
-	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A "," C "]}, {'name': 'spare', "
-	"'backends': [" A "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}, "
-	"{'address': '[2001:db8::1]:443/tcp', 'pool': 'p'}, {'address': '192.0.2.1:53/udp', "
-	"'pool': "
-	"'p'}]}",
-	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" B "," C "]}, {'name': 'q', "
-	"'table_size': 251, 'encap': 'gue', 'health': {'type': 'tcp', 'port': 80}, 'backends': [" A
-	"," C "]}], 'vips': ["
-	"{'address': '192.0.2.1:80/tcp', 'pool': 'q', 'fragments': '3-tuple'}, {'address': "
-	"'[2001:db8::1]:443/tcp', 'pool': 'p'}, {'address': '192.0.2.1:53/udp', 'pool': 'q'}]}",
+	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" ID("10.0.0.1", "02") "," ID(
+		"10.0.0.3", "01") "]}, {'name': 'spare', "
+				  "'backends': [" A
+				  "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}, "
+				  "{'address': '[2001:db8::1]:443/tcp', 'pool': 'p'}, {'address': "
+				  "'192.0.2.1:53/udp', "
+				  "'pool': "
+				  "'p', 'quic': [{'cr': 1}, {'cr': 3}]}]}",
+	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" ID("10.0.0.2", "02") "," ID(
+		"10.0.0.3", "03") "]}, {'name': 'q', "
+				  "'table_size': 251, 'encap': 'gue', 'health': {'type': 'tcp', "
+				  "'port': 80}, 'backends': [" A "," C "]}], 'vips': ["
+				  "{'address': '192.0.2.1:80/tcp', 'pool': 'q', 'fragments': "
+				  "'3-tuple'}, {'address': "
+				  "'[2001:db8::1]:443/tcp', 'pool': 'p'}, {'address': "
+				  "'192.0.2.1:53/udp', 'pool': 'q'}]}",
 	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" B "," C "]}, {'name': 'r', "
 	"'table_size': 509, 'backends': [" A "," B "]}], 'vips': [{'address': '192.0.2.1:80/tcp', "
 	"'pool': 'r'}, {'address': '[2001:db8::1]:443/tcp', 'pool': 'r'}, {'address': "
@@ -1459,6 +1469,61 @@ static void a_backend_goes_unasked_once_it_is_drained(void **state)
 	fake_close();
 }
 
+#define QUIC(backends)                                                                             \
+	"{'vips': [{" DNS ", 'flow_idle_s': 8, 'quic': [{}], 'backends': [" backends "]}]}"
+#define QUIC_B ID("10.0.0.2", "02")
+#define QUIC_B_DRAINS                                                                              \
+	"{'address': '10.0.0.2', 'weight': 10, 'drain': true, 'quic_server_id': "                  \
+	"'0000000000000002'}"
+
+/* Packets that follow a server id are on no record: the backend has connections until none has come for
+ * the flow idle time. */
+static void a_backend_is_drained_when_no_packet_follows_its_quic_id(void **state)
+{
+	const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err;
+	uint16_t number;
+
+	(void)state;
+	start();
+	apply(QUIC(ID("10.0.0.1", "01") "," QUIC_B));
+	number = fake.service->live_pools[0].backends[1].number;
+	fake.counters[number].packets = fake.quic_counters[number] = 5;
+	apply(QUIC(ID("10.0.0.1", "01") "," QUIC_B_DRAINS));
+	for (int i = 0; i < 5; i++) {
+		fake_pass(6 * SECOND);
+		fake.quic_counters[number]++;
+		assert_int_not_equal(fake_apply(QUIC(ID("10.0.0.1", "01")), &unasked, &err), 0);
+		assert_int_equal(err.code, LB_ERR_REFUSED);
+	}
+	fake_pass(12 * SECOND);
+	assert_int_equal(fake_apply(QUIC(ID("10.0.0.1", "01")), &unasked, &err), 0);
+	fake_check(true);
+	fake_pass(12 * SECOND);
+	assert_false(fake.service->flows_possible);
+	fake_close();
+}
+
+/* Also when ids change hands, and when another lbd takes over. */
+static void each_quic_id_leads_to_its_backend(void **state)
+{
+	(void)state;
+	start();
+	apply(QUIC(ID("10.0.0.1", "01") "," QUIC_B));
+	fake_check(true);
+	apply(QUIC(ID("10.0.0.1", "02") "," ID("10.0.0.2", "01")));
+	fake_check(true);
+	apply(QUIC(ID("10.0.0.2", "02") "," ID("10.0.0.3", "01")));
+	fake_check(true);
+	restart();
+	fake_check(true);
+	assert_int_equal(fake.left.quic_vips[fake.service->live[0].number].lengths, 8);
+	apply("{'vips': [{" DNS ", 'quic': [{'cr': 2, 'sid_length': 4}], 'backends': [" A "]}]}");
+	fake_check(true);
+	assert_int_equal(fake.left.quic_vips[fake.service->live[0].number].lengths, 4 << 8);
+	fake_close();
+}
+
 static json_t *vip_stats(void)
 {
 	return service_vip_stats(fake.service, &service_document(fake.service)->vips[0]);
@@ -1696,6 +1761,8 @@ int main(void)
 		cmocka_unit_test(the_number_of_a_member_comes_free_when_no_word_names_it),
 		cmocka_unit_test(the_number_of_a_member_whose_vip_was_taken_back_comes_free_late),
 		cmocka_unit_test(a_backend_goes_unasked_once_it_is_drained),
+		cmocka_unit_test(a_backend_is_drained_when_no_packet_follows_its_quic_id),
+		cmocka_unit_test(each_quic_id_leads_to_its_backend),
 		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
 		cmocka_unit_test(the_end_of_setting_up_and_a_change_wait_for_each_other),
 		cmocka_unit_test(datagrams_leave_who_takes_no_new_flows_before_the_transition_ends),
