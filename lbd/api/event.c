@@ -208,6 +208,16 @@ static void add_spill(struct text *text, const json_t *event)
 	add(text, more ? " before them is in service" : " up to them is in service");
 }
 
+static void add_move(struct text *text, const json_t *event)
+{
+	const bool began = is(event, "state", "began");
+
+	add(text, "vip %s %s pool %s", string_of(event, "vip"),
+	    began ? "begins to move to" : "has settled in", string_of(event, "pool"));
+	if (began)
+		add(text, " from %s", string_of(event, "from"));
+}
+
 static void add_route(struct text *text, const json_t *event)
 {
 	add(text, "backend %s %s", string_of(event, "backend"), string_of(event, "state"));
@@ -262,7 +272,7 @@ static const struct {
 	{"vip_health", add_vip_health}, {"route", add_route},   {"interface", add_interface},
 	{"next_hop", add_next_hop},     {"drain", add_backend}, {"health", add_backend},
 	{"serve", add_backend},         {"fault", add_fault},   {"spill", add_spill},
-	{"announce", add_announce},     {"node", add_node},
+	{"announce", add_announce},     {"node", add_node},     {"move", add_move},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

@@ -100,6 +100,7 @@ static const struct kind {
 	{"spill", of_spill},
 	{"announce", of_announce},
 	{"node", warning},
+	{"move", information},
 };
 
 static const struct kind *kind_of(const json_t *event)

@@ -27,7 +27,8 @@ struct step {
 		*move; /* it goes to another pool, and its slots go along; else NULL */
 	/* Pools that it has left, by number (struct live_table), and one more which it forgets. */
 	uint32_t left[TABLE_LEFT], dropped;
-	bool joins; /* VIPs that are in its pool for longer: it has their slots from now on */
+	bool was_moving; /* before the change (live_is_moving) */
+	bool joins;      /* VIPs that are in its pool for longer: it has their slots from now on */
 	bool prepared, published;
 	uint32_t moved, ideal; /* slots of which it takes the flows along, or ends them */
 	json_t *at_risk;       /* these flows; may be NULL */
@@ -147,6 +148,8 @@ void move_lead(struct change *change);
 void move_join(struct change *change);
 /* What VIPs have left, when entries are what they will be. */
 void move_end(struct change *change, const struct live_vip *vips);
+/* What is in force has moves that have begun, or are over. */
+void move_tell(const struct change *change);
 
 /* --- assess.c: once all tables are made --- */
 int assess_pool(struct change *change, struct pool_step *step, struct lb_err *err);

@@ -312,6 +312,7 @@ void commit_change(struct change *change, struct change_live live, uint64_t dige
 			    &service->live_pools[i]);
 		worker_yield();
 	}
+	move_tell(change);
 	change->pools = before.pools; /* the steps have pointed to it so far */
 	weigh_marked(service);
 	worker_leave();

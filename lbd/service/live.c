@@ -58,6 +58,11 @@ bool live_has_left(const struct live_table *table)
 	return table->left[0] != LIVE_NO_POOL;
 }
 
+bool live_is_moving(const struct live_table *table)
+{
+	return live_has_left(table) || table->slots.resizes;
+}
+
 bool live_may_join(const struct live_pool *live, const struct live_table *table)
 {
 	const struct live_table *shared = live->tables[table->class];

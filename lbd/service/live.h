@@ -210,6 +210,8 @@ size_t live_tables(const struct live_pool *live);
 struct live_table *live_table(const struct live_pool *live, size_t place);
 /* live.c: whether VIPs of the table have flows in pools that they have left. */
 bool live_has_left(const struct live_table *table);
+/* live.c: the same, or their slots are to be given up for the pool's own. */
+bool live_is_moving(const struct live_table *table);
 /* live.c: who has which slot of the pool's own tables. */
 struct slots_owners live_owners(const struct lb_pool *pool, const struct live_pool *live);
 /* live.c: tables that are given up for one of another size, once more of their flows are on record. */

@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../host/events.h"
+
 /* --- which pools a VIP has left --- */
 
 static bool stays(const struct pool_ref *ref, const struct lb_vip *after)
@@ -216,6 +218,7 @@ static void plan_step(struct change *change, struct step *step)
 
 	if (step->plan.what == PLAN_ADDED)
 		return;
+	step->was_moving = live_is_moving(before->table);
 	if (step->plan.what == PLAN_REMOVED) {
 		if (before->table != shared_table(change, before) || live_has_left(before->table))
 			touch(change, before->pool);
@@ -558,4 +561,26 @@ void move_end(struct change *change, const struct live_vip *vips)
 			live_set_pools(change->service, &vips[i],
 				       live_pools_word(step->next.number, vips[i].table->left));
 	}
+}
+
+static void tell_step(const struct change *change, const struct step *step)
+{
+	struct service *service = change->service;
+	const struct lb_vip *vip = step->plan.after;
+	const bool moves = live_is_moving(live_of(service, vip)->table);
+	const bool began = step->move && moves;
+
+	if (began || (step->was_moving && !moves))
+		events_emit(service->events,
+			    json_pack("{s:s, s:s, s:s, s:s, s:s*}", "event", "move", "vip",
+				      vip->name, "state", began ? "began" : "settled", "pool",
+				      vip->pool->name, "from",
+				      began ? step->plan.before->pool->name : NULL));
+}
+
+void move_tell(const struct change *change)
+{
+	for (size_t i = 0; i < change->step_count; i++)
+		if (change->steps[i].plan.before && change->steps[i].plan.after)
+			tell_step(change, &change->steps[i]);
 }

@@ -337,7 +337,7 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 	json_object_set_new(object, "slots", slots_json(&table->slots));
 	if (spill)
 		json_object_set_new(object, "spill", spill);
-	if (live_has_left(table) || table->slots.resizes)
+	if (live_is_moving(table))
 		json_object_set_new(object, "leaves", leaves_json(service, vip->pool, table));
 	json_object_set_new(object, "digest", digest_json(service, vip->pool, live));
 	set_counter(object, &sum);

@@ -310,6 +310,8 @@ EVENTS = [
     {"event": "vip_health", "vip": "web", "state": "recovered"},
     {"event": "spill", "pool": "web", "state": "spilled", "priority": 1, "in_service_percent": 33},
     {"event": "spill", "pool": "web", "state": "returned", "priority": 0, "in_service_percent": 67},
+    {"event": "move", "vip": "web", "state": "began", "pool": "b", "from": "a"},
+    {"event": "move", "vip": "web", "state": "settled", "pool": "b"},
     {"event": "route", "backend": "10.0.0.2", "state": "unroutable", "reason": "network is unreachable"},
     {"event": "interface", "interface": "eth1", "state": "attached", "xdp_mode": "generic", "reason": "no native XDP"},
     {"event": "interface", "interface": "eth1", "state": "link_down"},

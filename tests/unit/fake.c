@@ -749,6 +749,11 @@ static void on_event(void *user, const json_t *event)
 	(void)user;
 	fake.serve_events += !strcmp(name, "serve");
 	fake.spill_events += !strcmp(name, "spill");
+	if (!strcmp(name, "move")) {
+		name = json_string_value(json_object_get(event, "state"));
+		fake.moves_begun += !strcmp(name, "began");
+		fake.moves_settled += !strcmp(name, "settled");
+	}
 }
 
 void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets)

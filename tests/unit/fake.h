@@ -53,6 +53,7 @@ struct fake {
 	bool no_tunnel;          /* every check through it cannot be made */
 	struct events *events;
 	uint32_t serve_events, spill_events;
+	uint32_t moves_begun, moves_settled; /* events */
 
 	void (*amid)(void); /* called once, while the document is written */
 

@@ -65,6 +65,10 @@ static const struct {
 	{"{'event':'spill','pool':'p','state':'returned','priority':0,'in_service_percent':67}",
 	 LOG_LEVEL_INFO,
 	 "pool p returned to backends of priority 0: 67 % of the weight up to them is in service"},
+	{"{'event':'move','vip':'web','state':'began','pool':'q','from':'p'}", LOG_LEVEL_INFO,
+	 "vip web begins to move to pool q from p"},
+	{"{'event':'move','vip':'web','state':'settled','pool':'q'}", LOG_LEVEL_INFO,
+	 "vip web has settled in pool q"},
 	{"{'event':'announce','state':'announced','route':'192.0.2.10/32','count':1}",
 	 LOG_LEVEL_INFO, "route to 192.0.2.10/32 announced"},
 	{"{'event':'announce','state':'withdrawn','route':'192.0.2.10/32','count':3,"

@@ -332,8 +332,11 @@ static void a_vip_takes_its_flows_along_to_another_pool(void **state)
 		assert_int_not_equal(fake.service->live[0].table->slots.moving, 0);
 		restart();
 		assert_tables("012");
+		assert_int_equal(fake.moves_settled, 0);
 		fake_pass(1000 * SECOND);
 		assert_tables("010");
+		assert_int_equal(fake.moves_begun, 1);
+		assert_int_equal(fake.moves_settled, 1);
 		fake_close();
 	}
 }
@@ -363,6 +366,12 @@ static void pass_until_left(uint32_t s)
 	}
 }
 
+static void assert_moves(uint32_t begun, uint32_t settled)
+{
+	assert_int_equal(fake.moves_begun, begun);
+	assert_int_equal(fake.moves_settled, settled);
+}
+
 /* No VIP has had the other pool, whose own slots are made with the move. They wait for the VIP until
  * its flows are on record. */
 static void a_vip_goes_to_a_table_of_another_size_once_its_flows_are_on_record(void **state)
@@ -387,7 +396,9 @@ static void a_vip_goes_to_a_table_of_another_size_once_its_flows_are_on_record(v
 	assert_int_not_equal(fake.service->live[0].table->slots.moving, 0);
 	fake_pass((LB_TRANSITION_TCP_S - 10) * SECOND);
 	assert_int_equal(table_size(0), 251);
+	assert_moves(1, 0);
 	fake_pass(15 * SECOND);
+	assert_moves(1, 1);
 	assert_int_equal(table_size(0), 509);
 	assert_tables("01");
 	apply(documents[0]);
