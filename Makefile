@@ -220,6 +220,7 @@ test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 test-image: PKGS = $(BUILD_PKGS) $(LAB_PKGS) podman buildah runc debootstrap libcap2-bin
 test-release: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) git xz-utils faketime util-linux $(if $(shell command -v npm),,npm)
+test-upgrade: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(LAB_PKGS) $(DEB_PKGS) git
 test-kubernetes: PKGS = $(BUILD_PKGS) jq python3 python3-jsonschema $(if $(shell command -v npm),,npm)
 # npm of Debian cannot be beside a Node.js from elsewhere, which has its own.
 test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS) chromium $(if $(shell command -v npm),,npm)
@@ -228,7 +229,7 @@ program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-bgp demo-monitoring test test-bgp test-image test-kubernetes test-release test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
+demo demo-drain demo-bgp demo-monitoring test test-bgp test-image test-kubernetes test-release test-upgrade test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -293,6 +294,10 @@ run-test-kubernetes: all
 # Packages made by others, elsewhere and later are the same; their bill of materials is valid.
 run-test-release: all
 	@O=$(O) tests/release/release_test.sh
+
+# From the package of 0.1.0 to this one's and back, and between two of one ABI, in a lab with connections that live on.
+run-test-upgrade: all $(BPF_OBJ) $(TOOLS)
+	@O=$(O) tests/upgrade/upgrade_test.sh
 
 # The engine of health checks alone, against real servers and through the tunnel, with its times taken
 # at their word: sensitive to a busy machine. `make test` allows them twice as much.
@@ -430,6 +435,7 @@ help:
 		'sudo make test-image  the image in a lab: three capabilities, a read-only root, and traffic' \
 		'sudo make test-kubernetes  the manifests of examples/07-kubernetes, by published schemas' \
 		'sudo make test-release  packages made elsewhere, later and by others are the same; the bill of materials' \
+		'sudo make test-upgrade  from the package of 0.1.0 to this one and back, under live connections' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make test-attacks  how many connections break under floods, forged SYNs, fail-over; 7 minutes' \
 		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
@@ -448,7 +454,7 @@ help:
 
 .PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-bgp demo-build test test-bgp test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
-	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release image fuzz deb install \
+	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release test-upgrade run-test-upgrade image fuzz deb install \
 	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-demo-bgp run-test run-test-bgp run-test-kernels \
 	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns

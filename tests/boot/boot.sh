@@ -36,9 +36,9 @@ stop_vms() {
 	[ ${#vms[@]} = 0 ] || { kill "${vms[@]}" && wait "${vms[@]}"; }
 }
 
-# package NAME FOLDER [VERSION]: build/NAME.deb of the sources in FOLDER
+# package NAME FOLDER BUILD [VERSION]: NAME.deb of the sources in FOLDER
 package() {
-	DEB_VERSION=${3:-} make -s -C "$2" O="$work/build-$1" run-deb && mv "$work/build-$1"/lbd_*.deb "$work/job/$1.deb" &&
+	DEB_VERSION=${4:-} make -s -C "$2" O="$work/$3" run-deb && mv "$work/$3"/lbd_*.deb "$work/job/$1.deb" &&
 		dpkg-deb -f "$work/job/$1.deb" Version >"$work/job/$1.version"
 }
 
@@ -47,15 +47,14 @@ other_abi() {
 	mkdir "$tree"
 	cp -r Makefile LICENSE README.md CHANGELOG.md bpf docs lbctl lbd tests "$tree" &&
 		sed -i "s/^#define LB_ABI_VERSION .*/#define LB_ABI_VERSION $OTHER_ABI/" "$tree/bpf/abi.h" &&
-		package abi "$tree" "$(<"$work/job/lbd.version")+abi"
+		package abi "$tree" build-abi "$(<"$work/job/lbd.version")+abi"
 }
 
 packages() {
 	mkdir "$work/job"
 	# What is built already need not be built again for another version.
-	mkdir "$work/build-lbd" && cp -rp "$build"/{bpf,lbd,lbctl,lib,tests} "$work/build-lbd/" || return
-	package lbd . && cp -rp "$work/build-lbd" "$work/build-before" &&
-		package before . "$(<"$work/job/lbd.version")~before" && other_abi
+	mkdir "$work/build" && cp -rp "$build"/{bpf,lbd,lbctl,lib,tests} "$work/build/" || return
+	package lbd . build && package before . build "$(<"$work/job/lbd.version")~before" && other_abi
 }
 
 make_job() {

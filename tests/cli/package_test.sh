@@ -9,6 +9,8 @@
 
 cd "$(dirname "$0")/../.." || exit 1
 . tests/lib/check.sh
+# shellcheck source=tests/lib/machine.sh
+. tests/lib/machine.sh
 
 O=$(realpath "${O:-build}")
 if [ "$(basename "$O")" = san ]; then
@@ -141,29 +143,13 @@ check "what is linked statically is named" jq -e '[.components[].properties[] | 
 
 # --- a machine to install it on ---
 
-mkdir "$DIR"/{upper,work,machine}
-M=$DIR/machine
-if ! mount -t overlay overlay -o "lowerdir=/,upperdir=$DIR/upper,workdir=$DIR/work" "$M"; then
+if ! machine "$DIR"; then
 	skip "installing it" "an overlay file system"
 	finish
 fi
-# A /dev of its own, never the machine's: what is removed in there would be gone for everybody.
-mount -t proc proc "$M/proc"
-mount -t tmpfs tmpfs "$M/dev"
-mknod -m 666 "$M/dev/null" c 1 3
-mknod -m 666 "$M/dev/urandom" c 1 9
-ln -s /proc/self/fd "$M/dev/fd"
-chroot "$M" dpkg -P lbd >/dev/null 2>&1
-chroot "$M" groupdel lbd >/dev/null 2>&1
-rm -rf "$M/etc/lbd" "$M/var/lib/lbd" "$M/usr/sbin/policy-rc.d"
 cp "$DEB" "$M/lbd.deb"
 
-# Pins of its own.
-mkdir -p "$M/sys/fs/bpf"
-mount -t bpf bpf "$M/sys/fs/bpf"
-
 # As if systemd ran there: what would be asked of it is written down.
-mkdir -p "$M/run/systemd/system" "$M/usr/local/bin"
 for tool in systemctl deb-systemd-invoke; do
 	printf '#!/bin/sh\necho "%s $*" >>/asked\n' $tool >"$M/usr/local/bin/$tool"
 	chmod 755 "$M/usr/local/bin/$tool"
@@ -175,14 +161,13 @@ not() {
 
 # In a network of its own, too: its scripts may detach programs.
 on_it() {
-	unshare --net chroot "$M" env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+	unshare --net "${ON_MACHINE[@]}" "$@"
 }
 # In the network $ID, which lasts.
 ID=lbpackage$$
 # exec_in_net: in the place of this shell
 exec_in_net() {
-	exec nsenter --net="/run/netns/$ID" chroot "$M" \
-		env PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin "$@"
+	exec nsenter --net="/run/netns/$ID" "${ON_MACHINE[@]}" "$@"
 }
 in_net() {
 	(exec_in_net "$@")
