@@ -11,8 +11,23 @@
  * The order of stores: lbd writes what is led to before what leads to it, each with release order
  * (a next hop before a member's path, a member before a slot, a place before its index key). The
  * program follows these by addresses that depend on what it has loaded, which arm64 orders as x86
- * does. What a packet reads of one entry without such a dependency (a member's source beside its
- * path) may be of two moments; each of the two is right by itself.
+ * does. BPF has no loads with acquire order on the kernels that lbd supports, so whatever a packet
+ * reads without such a dependency may be of two moments on arm64, also where x86 would keep the
+ * order of its loads. These are all of them, and what becomes of the packet:
+ *
+ *   index, way 0      nothing leads to it: `place` and an IPv6 address may be those from before the
+ *                     key was written. Both are 0 or another VIP's by then: no VIP, once more. (The
+ *                     other ways are read by a number that was made of their keys.)
+ *   wide              `flags` may be those of the VIP that had the number before: one packet's hash
+ *   member            its source beside its path, or half of an IPv6 source: each was right
+ *   next hop          `valid` with its address, beside source, interface and MTU from before: of the
+ *                     same next hop, whose interface or link has changed; at worst one frame is lost
+ *   numbers           of members, VIPs and next hops that are gone are reused as late as possible:
+ *                     the program may hold one for a moment
+ *
+ * Records of flows are whole words. The program replaces them by compare-and-swap, which is a full
+ * barrier; lbd deletes them so, and needs no order: it frees a member's number only after a whole
+ * further pass over the table, which is seconds after the last slot has lost it.
  */
 #ifndef LB_ABI_H
 #define LB_ABI_H
