@@ -21,7 +21,7 @@ static void warn_of_vips(const struct preflight_again *again, json_t *warnings)
 
 	if (!again->service)
 		return;
-	worker_leave(); /* /proc/net/tcp takes 10 ms, since all connections are gone over */
+	worker_leave(); /* the kernel may go over all sockets */
 	shadow = shadow_look();
 	worker_enter();
 	loops_look(again->config, service_document(again->service), &facts);
