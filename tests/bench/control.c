@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How long do tables, documents, changes and starts take?
  *
- *   control [--json] [--large | --turns | --pools] LBD FOLDER INTERFACE PIN_DIR
+ *   control [--json] [--large | --turns | --pools | --limits] LBD FOLDER INTERFACE PIN_DIR
  *
  * With --pools: many VIPs that share pools, up to all limits.
+ *
+ * With --limits: 100,000 VIPs, 4,096 pools, 65,534 members. Each is applied, taken over after a kill
+ * without a slot word changed, and changed. Exits with 1 when one of that goes wrong.
  *
  * With --large: what requests cost at large configurations, once each, how long another client
  * waits for a reply meanwhile, and the longest turn of lbd's loop by its own account. --turns: the
@@ -856,6 +859,60 @@ static void run_pools(struct bench *bench)
 	}
 }
 
+/* --- limits --- */
+
+/* An lbd that starts takes over all that was in force: the document has nothing to change. */
+static void limits_restart(struct bench *bench, const char *name, const json_t *all)
+{
+	uint32_t *before = malloc(bench->slots_bytes);
+	double start;
+
+	if (!before)
+		die("no memory for slots");
+	memcpy(before, bench->slots, bench->slots_bytes);
+	end_lbd(bench, SIGKILL);
+	start = start_lbd(bench);
+	figure(bench, &start, 1, "%s: start after a kill", name);
+	if (memcmp(before, bench->slots, bench->slots_bytes))
+		die("%s: a start has changed slots", name);
+	call(bench, "config.apply", all, false);
+	free(before);
+}
+
+static void limits_one(struct bench *bench, const char *name, const struct shape *shape)
+{
+	json_t *all = document_of(shape, 10), *one = pool_weight(15), *none = nothing();
+	double took;
+
+	write_config(bench, shape);
+	start_lbd(bench);
+	map_slots(bench);
+	took = call(bench, "config.apply", all, true);
+	figure(bench, &took, 1, "%s: applied", name);
+	limits_restart(bench, name, all);
+	took = call(bench, "backend.set", one, true);
+	figure(bench, &took, 1, "%s: one weight changes", name);
+	took = call(bench, "config.apply", none, true);
+	figure(bench, &took, 1, "%s: all removed", name);
+	end_lbd(bench, SIGTERM);
+	munmap(bench->slots, bench->slots_bytes);
+	detach(bench); /* other limits want other maps */
+	json_decref(all);
+	json_decref(one);
+	json_decref(none);
+}
+
+static void run_limits(struct bench *bench)
+{
+	static const struct shape vips = {100000, TABLE_SIZE, BACKENDS, false, 1},
+				  pools = {4096, 251, 1, false, 4096},
+				  members = {1, LB_TABLE_SIZE_DEFAULT, LB_MEMBERS_MAX, false, 1};
+
+	limits_one(bench, "100,000 VIPs", &vips);
+	limits_one(bench, "4,096 pools", &pools);
+	limits_one(bench, "65,534 members", &members);
+}
+
 /* --- starts --- */
 
 static void starts(struct bench *bench)
@@ -920,17 +977,18 @@ static void run(struct bench *bench)
 int main(int argc, char **argv)
 {
 	struct bench bench = {.figures = json_array(), .reply = malloc(REPLY_MAX)};
-	bool large = false, turns = false, pools = false;
+	bool large = false, turns = false, pools = false, limits = false;
 
 	for (; argc > 1 && argv[1][0] == '-'; argc--, argv++) {
 		bench.json |= !strcmp(argv[1], "--json");
 		large |= !strcmp(argv[1], "--large");
 		turns |= !strcmp(argv[1], "--turns");
 		pools |= !strcmp(argv[1], "--pools");
+		limits |= !strcmp(argv[1], "--limits");
 	}
 	if (argc != 5 || !bench.reply) {
-		fprintf(stderr, "usage: control [--json] [--large | --turns | --pools] LBD FOLDER "
-				"INTERFACE PIN_DIR\n");
+		fprintf(stderr, "usage: control [--json] [--large | --turns | --pools | --limits] "
+				"LBD FOLDER INTERFACE PIN_DIR\n");
 		return 2;
 	}
 	bench.lbd = argv[1];
@@ -941,6 +999,8 @@ int main(int argc, char **argv)
 		printf("| what | least ms | median ms |\n|---|---|---|\n");
 	if (pools)
 		run_pools(&bench);
+	else if (limits)
+		run_limits(&bench);
 	else if (large || turns)
 		run_large(&bench, turns);
 	else

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Gives tests/bench/control.c an interface to start lbd on, in a network namespace of its own, and clears away after it.
 #
-#	control.sh [--json] [--large | --turns | --pools]
+#	control.sh [--json] [--large | --turns | --pools | --limits]
 #
 # Needs root and 500 MB of memory. From the environment: O, where the build is.
 set -u
