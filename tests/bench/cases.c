@@ -35,6 +35,10 @@ static const struct bench_case cases[] = {
 	{.name = "gue6-1m", .flows = MILLION, V6, .gue = true},
 	{.name = "hash-source-1m", .flows = MILLION, .by_source = true},
 	{.name = "any-port-1m", .flows = MILLION, .any_port = true},
+	{.name = "prefix4-1m", .flows = MILLION, .prefix = true},
+	{.name = "prefix6-1m", .flows = MILLION, V6, .prefix = true},
+	{.name = "port-range-1m", .flows = MILLION, .range = true},
+	{.name = "beside-prefix-1", .flows = 1, .beside = true},
 	{.name = "tagged-1m", .flows = MILLION, .tagged = true},
 	{.name = "icmp4-error-1m", .flows = MILLION, .icmp_error = true},
 	{.name = "icmp6-error-1m", .flows = MILLION, V6, .icmp_error = true},
@@ -202,5 +206,6 @@ bool case_has_floor(const struct bench_case *bench_case)
 bool case_has_rival(const struct bench_case *bench_case)
 {
 	return !bench_case->gue && !bench_case->tagged && !bench_case->icmp_error &&
-	       !bench_case->any_port && bench_case->pools == bench_case->vips;
+	       !bench_case->any_port && !bench_case->prefix && !bench_case->range &&
+	       !bench_case->beside && bench_case->pools == bench_case->vips;
 }

@@ -28,6 +28,9 @@ struct bench_case {
 	bool tagged;
 	bool by_source; /* the VIP's slots are chosen by the client's address alone */
 	bool any_port;  /* the VIP has port 0 */
+	bool prefix;    /* the VIP is a prefix, of 256 addresses */
+	bool range;     /* the VIP has a range of ports */
+	bool beside;    /* there is a VIP that is a prefix, but no packet is for it */
 	uint32_t vips;
 	uint32_t pools;   /* shared by the VIPs in turn; each has its own unless there are fewer */
 	uint32_t members; /* of each pool */

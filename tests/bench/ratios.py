@@ -134,6 +134,10 @@ def packet_targets(samples):
                p("lru-moving-1m"), 1, False, "x"),
         judged("TCP6 (IPv6 in IPv6) / TCP4, 1 flow", p("tcp6-1"), 1.2, True, "x"),
         judged("TCP6 (IPv6 in IPv6) / TCP4, 1,048,576 flows", p("tcp6-1m"), 1.2, True, "x"),
+        judged("tracing 1 packet of 1,000 / not tracing, 1 flow", p("trace-1"), 1.03, True, "x"),
+        judged("the same, 1,048,576 flows", p("trace-1m"), 1.03, True, "x"),
+        judged("one address beside a prefix / where there is none, 1 flow", p("beside-prefix-1"),
+               1.03, True, "x"),
         judged("not a VIP, net", max(map(median, strangers)) if all(strangers) else None, 12, True,
                "ns"),
     ]

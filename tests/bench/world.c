@@ -9,6 +9,7 @@
 #include "world.h"
 
 #define HOP 1
+#define BESIDE 256 /* number, and distance, of a prefix that no packet is for */
 #define TRANSITION_S 900
 #define FLOWS_DEFAULT 1048576u /* of the flow table, as lbd.json has it when it says nothing */
 /* So many words a flow that all are recorded: buckets of eight words, two in use on average. */
@@ -191,6 +192,8 @@ struct lb_endpoint world_endpoint(const struct bench_case *bench_case, uint32_t 
 		.address.family = bench_case->family,
 		.port = bench_case->any_port ? 0 : CASE_PORT,
 		.protocol = bench_case->protocol,
+		.host_bits = bench_case->prefix ? 8 : 0,
+		.last_port = bench_case->range ? CASE_PORT + 100 : 0,
 	};
 	const bool ipv4 = bench_case->family == 4;
 	uint8_t *bytes = endpoint.address.bytes, *last = bytes + (ipv4 ? 0 : 12);
@@ -206,7 +209,8 @@ struct lb_endpoint world_endpoint(const struct bench_case *bench_case, uint32_t 
 static int set_vip(struct datapath *datapath, const struct bench_case *bench_case, uint32_t vip)
 {
 	const struct lb_endpoint endpoint = world_endpoint(bench_case, vip);
-	const struct lb_endpoint address = {.address = endpoint.address};
+	const struct lb_endpoint address = {.address = endpoint.address,
+					    .host_bits = endpoint.host_bits};
 	const uint32_t pool = vip % bench_case->pools;
 	const struct lb_vip_value only = {.number = vip, .flags = LB_VIP_ADDRESS_ONLY};
 	const struct lb_vip_value value = {
@@ -224,6 +228,15 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 		return -1;
 	}
 	return 0;
+}
+
+/* The same for another prefix, with the slots of the first pool. */
+static int set_beside(struct datapath *datapath, const struct bench_case *bench_case)
+{
+	struct bench_case prefix = *bench_case;
+
+	prefix.prefix = true;
+	return set_vip(datapath, &prefix, BESIDE);
 }
 
 static int fill(struct datapath *datapath, const struct bench_case *bench_case,
@@ -246,6 +259,8 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 	for (i = 0; i < bench_case->vips; i++)
 		if (set_vip(datapath, bench_case, i))
 			return -1;
+	if (bench_case->beside && set_beside(datapath, bench_case))
+		return -1;
 	datapath_tuning(datapath)->flow_idle = TRANSITION_S;
 	return 0;
 }
@@ -257,7 +272,7 @@ struct datapath *world_open(const struct bench_case *bench_case, const struct pl
 	const bool recorded = bench_case->slots == ALL_MOVING || bench_case->slots == ALL_TRACKED;
 	const struct datapath_options options = {
 		.vip_counters = true,
-		.vips = bench_case->vips,
+		.vips = bench_case->beside ? 2 * BESIDE : bench_case->vips,
 		.members = bench_case->pools * bench_case->members,
 		.slots = bench_case->pools * bench_case->table,
 		.flows = recorded && bench_case->flows > FLOWS_DEFAULT / WORDS_A_FLOW
