@@ -30,11 +30,7 @@ static int check(const struct invocation *invocation, json_t **result, struct lb
 		status = lb_service_from_json(json_object_get(params, "document"), &service, err);
 	if (status)
 		return status;
-	status = lb_service_check_backends(service, err);
-	if (!status)
-		status = lb_service_check_health(service, err);
-	if (!status)
-		status = lb_service_check_fragments(service, err);
+	status = lb_service_check(service, err);
 	if (!status)
 		*result = describe(service);
 	lb_service_free(service);

@@ -232,6 +232,10 @@ int lb_service_check_fragments(const struct lb_service *service, struct lb_err *
 const struct lb_vip *lb_service_fragments_owner(const struct lb_service *service,
 						const struct lb_endpoint *endpoint);
 
+/* All of these checks, and how many pools there are: what is wrong with a document that can be read, whatever the
+ * limits of lbd.json. */
+int lb_service_check(const struct lb_service *service, struct lb_err *err);
+
 /* --- edits, each whole or not at all; pointers into the service are invalid afterwards --- */
 /* Takes over what *vip owns on success (and empties it). LB_ERR_EXISTS when name or endpoint is
  * taken. */

@@ -86,6 +86,25 @@ const char *lb_pool_field(const struct lb_pool *pool)
 	return pool->named ? "pool" : "vip";
 }
 
+int lb_service_check(const struct lb_service *service, struct lb_err *err)
+{
+	static int (*const checks[])(const struct lb_service *, struct lb_err *) = {
+		lb_service_check_backends, lb_service_check_health, lb_service_check_wide,
+		lb_service_check_quic, lb_service_check_fragments};
+
+	if (service->pool_count > LB_POOLS_MAX)
+		return lb_err_set(err, LB_ERR_LIMIT, "pools",
+				  "this would make %zu pools, the limit is %u", service->pool_count,
+				  LB_POOLS_MAX);
+	for (size_t i = 0; i < sizeof(checks) / sizeof(*checks); i++) {
+		const int error = checks[i](service, err);
+
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
 json_t *lb_vip_settings(const struct lb_vip *vip)
 {
 	struct lb_vip alone = *vip;

@@ -52,10 +52,6 @@ static int check_limits(const struct config *config, const struct lb_service *do
 
 	if (count_needs(document, &backends, &slots))
 		return lb_err_no_memory(err);
-	if (document->pool_count > LB_POOLS_MAX)
-		return lb_err_set(err, LB_ERR_LIMIT, "",
-				  "this would make %zu pools, the limit is %u",
-				  document->pool_count, LB_POOLS_MAX);
 	if (document->vip_count > config->vips)
 		return over_limit("vips", document->vip_count, config->vips, err);
 	if (backends > config->members)
@@ -71,15 +67,7 @@ int apply_check(const struct service *service, const struct lb_service *document
 {
 	int error = check_limits(service->config, document, backend_count, err);
 
-	if (!error)
-		error = lb_service_check_backends(document, err);
-	if (!error)
-		error = lb_service_check_health(document, err);
-	if (!error)
-		error = lb_service_check_wide(document, err);
-	if (!error)
-		error = lb_service_check_quic(document, err);
-	return error ? error : lb_service_check_fragments(document, err);
+	return error ? error : lb_service_check(document, err);
 }
 
 static void undo_vips(struct change *change)

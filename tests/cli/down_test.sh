@@ -55,6 +55,11 @@ only the document was checked: not the limits of lbd.json, and not what applying
 		'.vips[0].backends += [{"address": "192.0.2.10"}]'
 	wrong 'VIP 192.0.2.10:53/udp cannot have fragments by 3-tuple beside VIP 192.0.2.10:0/udp: without ports they could be for either (at vips[1].fragments)' \
 		'.vips[1].fragments = "3-tuple" | .vips += [{"address": "192.0.2.10:0/udp", "table_size": 251}]'
+	wrong 'the ports of VIP 192.0.2.10:700-990/udp and of VIP 192.0.2.10:600-800/udp overlap, and neither range is within the other (at vips[3].address)' \
+		'.vips += (["600-800", "700-990"] | map({address: "192.0.2.10:\(.)/udp", table_size: 251}))'
+	wrong 'the addresses of VIP 192.0.2.10:1000-1001/udp belong to 65 VIPs of one protocol that are prefixes or have a range of ports, the limit is 64 (at vips[2].address)' \
+		'.vips += [range(65) | {address: "192.0.2.10:1000-\(1001 + .)/udp", table_size: 251}]'
+	wrong 'this would make 4097 pools, the limit is 4096 (at pools)' '.pools = [range(4097) | {name: "p\(.)", table_size: 251}]'
 }
 
 # --- forwarding ---
@@ -75,7 +80,7 @@ set_up() {
 	cat >"$DIR/etc/lbd/lbd.json" <<-END
 		{"interfaces": ["e0"], "state_dir": "$DIR/state", "pin_dir": "$PINS",
 		 "control": {"path": "$DIR/lbd.sock", "group": "daemon"},
-		 "limits": {"vips": 16, "members": 64, "slots": 8192, "flows": 64}}
+		 "limits": {"vips": 100, "members": 64, "slots": 32768, "flows": 64}}
 	END
 	ln -s etc/lbd/lbd.json "$DIR/lbd.json"
 	at_exit "$LBD" --config "$DIR/lbd.json" --detach
