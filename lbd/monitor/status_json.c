@@ -22,63 +22,77 @@ static json_t *call(struct methods_context *methods, const char *method)
 	return result ? result : json_null();
 }
 
-/* Of its backends. */
-static struct lb_counter traffic_of(const struct pool_facts *facts)
-{
-	struct lb_counter sum = {0};
+/* Of a pool, for each VIP that leads to it. */
+struct pool_sum {
+	bool known;
+	bool told; /* its backends are there */
+	uint32_t settled, moving, tracked;
+	size_t serving, backend_count;
+	struct lb_counter traffic; /* of its backends */
+};
 
-	for (size_t i = 0; i < facts->backend_count; i++) {
-		sum.packets += facts->backends[i].traffic.packets;
-		sum.bytes += facts->backends[i].traffic.bytes;
+/* What is told so far: how many backends may follow, and what is known of pools, by place. */
+struct told {
+	size_t room;
+	struct pool_sum *pools;
+};
+
+/* Worked out for the first VIP of it. NULL without memory. */
+static struct pool_sum *sum_pool(struct service *service, const struct lb_vip *vip,
+				 struct told *told)
+{
+	const size_t place = service_pool_place(service, vip);
+	struct pool_sum *sum = &told->pools[place];
+	struct pool_facts facts;
+
+	if (sum->known)
+		return sum;
+	if (service_pool_facts(service, place, &facts))
+		return NULL;
+	*sum = (struct pool_sum){.known = true,
+				 .settled = facts.settled,
+				 .moving = facts.moving,
+				 .tracked = facts.tracked,
+				 .backend_count = facts.backend_count};
+	for (size_t i = 0; i < facts.backend_count; i++) {
+		sum->serving += facts.backends[i].share > 0;
+		sum->traffic.packets += facts.backends[i].traffic.packets;
+		sum->traffic.bytes += facts.backends[i].traffic.bytes;
 	}
+	pool_facts_clear(&facts);
 	return sum;
 }
 
-/* What is told so far: how many backends may follow, and whose pools' backends are there. */
-struct told {
-	size_t room;
-	bool *pools; /* by their place in the document */
-};
-
-/* Backends of a named pool are told of once, with the first VIP that uses it. */
-static bool backends_follow(const struct lb_service *document, const struct lb_vip *vip,
-			    struct told *told)
+/* Backends of a pool are told of once, with the first VIP that uses it. */
+static bool backends_follow(struct pool_sum *sum, struct told *told)
 {
-	bool *pool = vip->pool->named ? &told->pools[vip->pool - document->pools] : NULL;
-
-	if ((pool && *pool) || vip->pool->backend_count > told->room)
+	if (sum->told || sum->backend_count > told->room)
 		return false;
-	told->room -= vip->pool->backend_count;
-	if (pool)
-		*pool = true;
-	return true;
+	told->room -= sum->backend_count;
+	return sum->told = true;
 }
 
 static json_t *describe_vip(struct service *service, const struct lb_vip *vip, struct told *told)
 {
+	struct pool_sum *sum = sum_pool(service, vip, told);
 	char address[LB_ENDPOINT_TEXT];
 	struct lb_counter traffic;
-	struct pool_facts facts;
-	size_t serving = 0;
 	json_t *object;
 
-	if (service_pool_facts(service, service_pool_place(service, vip), &facts))
+	if (!sum)
 		return NULL;
 	if (!service_vip_traffic(service, vip, &traffic))
-		traffic = traffic_of(&facts);
-	for (size_t i = 0; i < facts.backend_count; i++)
-		serving += facts.backends[i].share > 0;
+		traffic = sum->traffic;
 	object = json_pack("{s:s, s:s, s:I, s:I, s:{s:i, s:i, s:i}, s:I, s:I}", "name", vip->name,
 			   "address", lb_endpoint_format(&vip->endpoint, address), "packets",
 			   (json_int_t)traffic.packets, "bytes", (json_int_t)traffic.bytes, "slots",
-			   "settled", (int)facts.settled, "moving", (int)facts.moving, "tracked",
-			   (int)facts.tracked, "serving", (json_int_t)serving, "backend_count",
-			   (json_int_t)facts.backend_count);
+			   "settled", (int)sum->settled, "moving", (int)sum->moving, "tracked",
+			   (int)sum->tracked, "serving", (json_int_t)sum->serving, "backend_count",
+			   (json_int_t)sum->backend_count);
 	if (vip->pool->named)
 		json_object_set_new(object, "pool", json_string(vip->pool->name));
-	if (backends_follow(service_document(service), vip, told))
+	if (backends_follow(sum, told))
 		json_object_set_new(object, "backends", service_backend_states(service, vip));
-	pool_facts_clear(&facts);
 	return object;
 }
 
@@ -90,7 +104,7 @@ static json_t *describe_vips(struct service *service)
 
 	service_hold(service);
 	document = service_document(service);
-	told.pools = calloc(document->pool_count + 1, sizeof(*told.pools));
+	told.pools = calloc(service_pool_count(service) + 1, sizeof(*told.pools));
 	for (size_t i = 0; told.pools && i < document->vip_count; i++) {
 		json_array_append_new(vips, describe_vip(service, &document->vips[i], &told));
 		worker_yield();
