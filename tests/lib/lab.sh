@@ -82,8 +82,10 @@ lab_reports() {
 	wait_for 10 handles_usr1 "$1"
 }
 
+# Until it becomes hold_tool it is a copy of this shell, which handles SIGUSR1 where it has a trap for its end.
 handles_usr1() {
 	local mask
+	[ ! "/proc/$1/exe" -ef "/proc/$$/exe" ] || return
 	mask=$(sed -n 's/^SigCgt:\t//p' "/proc/$1/status")
 	((0x$mask & 1 << 9))
 }
