@@ -32,6 +32,7 @@ API_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/api/*.c))
 ROOMS := api table route host plane health service control monitor
 LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(foreach room,$(filter-out api,$(ROOMS)),$(wildcard lbd/$(room)/*.c)))
 LBCTL_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/*.c))
+BACKEND_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard backend/*.c))
 PROGRAMS := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c tests/bench/*.bpf.c))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
@@ -58,7 +59,7 @@ endif
 
 # A release has the programs that were tested, compiled, and makes no others: BPF=source compiles them here.
 BPF := $(if $(wildcard prebuilt/bpf/lb.bpf.o),prebuilt,source)
-all: $(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
+all: $(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/backend/lbd-backend $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
 
 ifeq ($(BPF),prebuilt)
 $(PROGRAMS) $(PROGRAMS:.bpf.o=.skel.h): $(O)/%: prebuilt/%
@@ -85,6 +86,7 @@ $(O)/%.o: %.c
 
 # Who includes a skeleton; the dependency files know of it after the first build.
 $(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip vip_wide explain instance trace): | $(O)/bpf/lb.skel.h
+$(O)/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/second.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/trace.o: | $(O)/bpf/trace.skel.h
@@ -113,6 +115,7 @@ SIMULATE_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/simulate/*.c))
 $(O)/lbd/lbd-simulate: $(O)/lbd/main.o $(SIMULATE_OBJ) $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbd/lbd-simulate: LDFLAGS += -Wl,--as-needed
 $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
+$(O)/backend/lbd-backend: $(BACKEND_OBJ) $(O)/lib/libapi.a
 $(O)/lib/libpacket.a: $(PACKET_OBJ)
 $(PACKET): %: %.o $(O)/lib/libpacket.a
 $(O)/tests/bench/packets $(O)/tests/bench/live: $(BENCH_OBJ)
@@ -124,8 +127,9 @@ $(FAKED): $(O)/tests/unit/fake.o
 $(FAKED): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 $(UNIT) $(PACKET) $(TOOLS) $(BENCH): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: LDLIBS = -ljansson
+$(O)/backend/lbd-backend: LDLIBS = -lbpf -ljansson -lelf -lz
 $(UNIT) $(PACKET): LDLIBS += -lcmocka
-$(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
+$(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/backend/lbd-backend $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 
@@ -183,7 +187,7 @@ direction: $(API_OBJ) $(LBD_OBJ) $(SIMULATE_OBJ)
 CLANG_FORMAT := clang-format-14
 
 lint: direction
-	shellcheck -x $$(git ls-files '*.sh' .ci/run) lbd/package/{postinst,prerm,postrm}
+	shellcheck -x $$(git ls-files '*.sh' .ci/run) {lbd,backend}/package/{postinst,prerm,postrm}
 	$(CLANG_FORMAT) --dry-run --Werror $$(git ls-files '*.c' '*.h')
 	tests/cli/docs_test.sh
 
@@ -378,20 +382,33 @@ install: all
 	$(Q)install -m 755 $(O)/lbctl/lbctl $(DESTDIR)$(PREFIX)/bin
 	$(Q)install -m 644 $(O)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/lib/lbd
 	$(Q)install -m 644 docs/man/*.5 $(SHARE)/man/man5
-	$(Q)install -m 644 docs/man/*.8 $(SHARE)/man/man8
+	$(Q)install -m 644 docs/man/lbctl.8 docs/man/lbd.8 $(SHARE)/man/man8
 	$(Q)install -m 644 lbd/package/*.service $(UNITS)
 	$(Q)sed -i -E 's,/usr/(s?bin)/,$(PREFIX)/\1/,' $(UNITS)/lbd.service
 	$(Q)$(O)/lbctl/lbctl completion bash > $(BASH_COMPLETIONS)/lbctl
 	$(Q)chmod 644 $(BASH_COMPLETIONS)/lbctl
 	$(Q)test -e $(DESTDIR)/etc/lbd/lbd.json || install -m 640 lbd/package/lbd.json $(DESTDIR)/etc/lbd
 
+# What a backend has; a package of its own.
+.PHONY: install-backend
+install-backend: all
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)install -d -m 755 $(DESTDIR)/etc/lbd-backend $(DESTDIR)$(PREFIX)/sbin $(UNITS) $(SHARE)/man/man8
+	$(Q)install -m 755 $(O)/backend/lbd-backend $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 644 docs/man/lbd-backend.8 $(SHARE)/man/man8
+	$(Q)install -m 644 backend/package/lbd-backend.service $(UNITS)
+	$(Q)sed -i 's,/usr/sbin/,$(PREFIX)/sbin/,' $(UNITS)/lbd-backend.service
+	$(Q)test -e $(DESTDIR)/etc/lbd-backend/backend.json || \
+		install -m 644 backend/package/backend.json $(DESTDIR)/etc/lbd-backend
+
 VERSION := $(shell sed -n 's/^.define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)
 # Where packages go, in place of those that are there.
 DEBS := $(O)
 
 run-deb: all
-	$(Q)rm -rf $(O)/deb $(DEBS)/lbd{,-dbgsym}_*.deb $(DEBS)/lbd_*.cdx.json
+	$(Q)rm -rf $(O)/deb{,.backend} $(DEBS)/lbd{,-backend,-dbgsym}_*.deb $(DEBS)/lbd_*.cdx.json
 	+$(Q)$(MAKE) --no-print-directory install DESTDIR=$(abspath $(O)/deb) PREFIX=/usr
+	+$(Q)$(MAKE) --no-print-directory install-backend DESTDIR=$(abspath $(O)/deb.backend) PREFIX=/usr
 	$(call say,DEB,$(DEBS))
 	$(Q)lbd/package/deb.sh $(O)/deb $(O) $(DEBS)
 
@@ -406,7 +423,7 @@ image:
 		-f lbd/package/Dockerfile -t $(IMAGE) .
 
 # The sources, and the BPF programs of this build: those that "make test" has loaded, if it was run before.
-dist: $(PROGRAMS) $(addprefix $(O)/bpf/,explain.skel.h lb.skel.h trace.skel.h tunnel.skel.h)
+dist: $(PROGRAMS) $(addprefix $(O)/bpf/,$(addsuffix .skel.h,decap explain lb second trace tunnel))
 	$(call say,DIST,$(O)/lbd-$(VERSION).tar.xz)
 	$(Q)lbd/package/dist.sh $(O) $(O)/lbd-$(VERSION).tar.xz
 
@@ -419,7 +436,7 @@ help:
 		'make               build lbd, lbctl and the BPF programs into build/' \
 		'sudo make demo     a lab of network namespaces with real traffic; KEEP=1 leaves it there to look around in' \
 		'sudo make test     every test; installs what it needs' \
-		'make deb           a Debian package into build/; or: sudo make install, below PREFIX=/usr/local, DESTDIR=FOLDER' \
+		'make deb           Debian packages into build/; or: sudo make install, install-backend, below PREFIX=/usr/local, DESTDIR=FOLDER' \
 		'' \
 		'Then:' \
 		'sudo make demo-drain  a backend is taken out of service under 300 connections (examples/02-drain)' \

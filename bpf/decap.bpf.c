@@ -27,21 +27,10 @@
 #define SECOND_CONTEXT struct xdp_md
 #define SECOND_LOAD bpf_xdp_load_bytes
 
+#include "decap_counters.h"
 #include "second.h"
 
-/* Packets, one count each; read with `bpftool map dump name decap_stats`. */
-struct decap_stats {
-	__u64 ipv4_in_ipv4; /* decapsulated */
-	__u64 ipv6_in_ipv4;
-	__u64 ipv4_in_ipv6;
-	__u64 ipv6_in_ipv6;
-	__u64 malformed;         /* a length or version is wrong: passed on untouched */
-	__u64 other_source;      /* not from decap_sources: passed on untouched */
-	__u64 ecn_dropped;       /* dropped: congestion was marked, the sender cannot be told */
-	__u64 gue;               /* of those decapsulated: had a UDP header (GUE) */
-	__u64 other_destination; /* not to an address of this host: passed on untouched */
-};
-
+/* Read with `bpftool map dump name decap_stats`. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -82,11 +71,16 @@ static __always_inline bool is_among(const __be32 address[4], const struct decap
 	return !differ;
 }
 
+/* Set before loading: those of second_sources are believed, and no others. */
+const volatile bool decap_sources_are_second = false;
+
 static __always_inline bool source_is_believed(const struct outer *outer)
 {
 	__u32 key = outer->family == 6;
 	struct decap_source *sources = bpf_map_lookup_elem(&decap_sources, &key);
 
+	if (decap_sources_are_second)
+		return second_is_believed(outer);
 	return sources && is_among(outer->source, sources);
 }
 

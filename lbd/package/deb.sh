@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # How do installed files become Debian packages?
 #
-#   deb.sh ROOT BUILD OUT     ROOT: what `make install DESTDIR=ROOT PREFIX=/usr` made of BUILD; it is changed
+#   deb.sh ROOT BUILD OUT     ROOT: what `make install DESTDIR=ROOT PREFIX=/usr` made of BUILD, and ROOT.backend what
+#                             `make install-backend` made; they are changed
 #
 # Into the folder OUT come lbd_VERSION_ARCHITECTURE.deb, lbd-dbgsym_VERSION_ARCHITECTURE.deb with the debug symbols, where
-# gdb finds them, and the bill of materials that the first has, lbd_VERSION_ARCHITECTURE.cdx.json.
+# gdb finds them, the bill of materials that the first has, lbd_VERSION_ARCHITECTURE.cdx.json, and what backends have,
+# lbd-backend_VERSION_ARCHITECTURE.deb.
 #
 # The same sources and the same tools give the same packages, byte for byte: nothing in them tells when, where or by
 # whom they were made. MAINTAINER="NAME <ADDRESS>" names who answers for them; DEB_VERSION overrides the version.
@@ -25,7 +27,12 @@ export SOURCE_DATE_EPOCH LC_ALL=C
 umask 022
 programs=(usr/bin/lbctl usr/sbin/lbd usr/lib/lbd/lbd-simulate)
 symbols=$root.dbgsym
+backend=$root.backend
 ids=() # by which debuggers know what belongs together
+
+strip_program() {
+	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$1"
+}
 
 # Debug symbols go into a file of their own, named after the build id.
 split_symbols() {
@@ -37,34 +44,40 @@ split_symbols() {
 		install -d -m 755 "${file%/*}"
 		objcopy --only-keep-debug --compress-debug-sections "$root/$program" "$file"
 		chmod 644 "$file"
-		strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root/$program"
+		strip_program "$root/$program"
 		objcopy --add-gnu-debuglink="$file" "$root/$program"
 	done
+}
+
+# legal_files FOLDER NAME: what every package has to say of itself
+legal_files() {
+	local doc=$1/usr/share/doc/$2
+	gzip -9n "$1"/usr/share/man/man*/*
+	install -d -m 755 "$doc"
+	sed -e 's/^$/./; s/^/ /' LICENSE >"$1/license"
+	sed -e "/^@LICENSE@/{r $1/license" -e 'd}' lbd/package/copyright >"$doc/copyright"
+	rm "$1/license"
+	sed "s/^lbd /$2 /; s/@VERSION@/$version/; s/@MAINTAINER@/$maintainer/; s/@DATE@/$(date -uRd "@$SOURCE_DATE_EPOCH")/" \
+		lbd/package/changelog | gzip -9n >"$doc/changelog.gz"
 }
 
 finish_files() {
 	local doc=$root/usr/share/doc/lbd
 	split_symbols
-	gzip -9n "$root"/usr/share/man/man*/*
-	install -d -m 755 "$doc"
+	legal_files "$root" lbd
 	install -m 644 README.md CHANGELOG.md docs/deploy.md docs/design.md docs/protocol.md docs/benchmark.md docs/benchmark-*.svg "$doc"
-	sed -e 's/^$/./; s/^/ /' LICENSE >"$root/license"
-	sed -e "/^@LICENSE@/{r $root/license" -e 'd}' lbd/package/copyright >"$doc/copyright"
-	rm "$root/license"
-	sed "s/@VERSION@/$version/; s/@MAINTAINER@/$maintainer/; s/@DATE@/$(date -uRd "@$SOURCE_DATE_EPOCH")/" \
-		lbd/package/changelog | gzip -9n >"$doc/changelog.gz"
 	install -D -m 644 lbd/package/lintian-overrides "$root/usr/share/lintian/overrides/lbd"
 	lbd/package/sbom.sh "$root" "$build" "$architecture" "$version" "$maintainer" >"$doc/lbd.cdx.json"
 	install -m 644 "$doc/lbd.cdx.json" "$out/lbd_${version}_$architecture.cdx.json"
 }
 
-# dpkg-shlibdeps wants to stand in a source package.
+# depends PROGRAM…: dpkg-shlibdeps wants to stand in a source package.
 depends() {
 	local source
 	source=$(mktemp -d)
 	mkdir "$source/debian"
 	printf 'Source: lbd\n\nPackage: lbd\nArchitecture: any\n' >"$source/debian/control"
-	(cd "$source" && dpkg-shlibdeps -O "$root"/usr/{bin,sbin}/*) | sed -n 's/^shlibs:Depends=//p'
+	(cd "$source" && dpkg-shlibdeps -O "$@") | sed -n 's/^shlibs:Depends=//p'
 	rm -r "$source"
 }
 
@@ -73,10 +86,10 @@ kib() {
 	find "$1" -type f -printf '%s\n' | awk '{ n += int(($1 + 1023) / 1024) } END { print n }'
 }
 
-# control_file FOLDER FILE [SED]: with what is known only now
+# control_file FOLDER TEMPLATE [SED]: with what is known only now
 control_file() {
 	sed "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@SIZE@/$size/; s/@MAINTAINER@/$maintainer/; ${3:-}" \
-		"lbd/package/$2" >"$1/DEBIAN/control"
+		"$2" >"$1/DEBIAN/control"
 	(cd "$1" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$1/DEBIAN/md5sums"
 }
 
@@ -84,11 +97,24 @@ control_files() {
 	local size needs
 	size=$(kib "$root")
 	install -d -m 755 "$root/DEBIAN" # by which dpkg-shlibdeps knows a package
-	needs=$(depends)
+	needs=$(depends "$root"/usr/{bin,sbin}/*)
 	[ -n "$needs" ]
-	control_file "$root" control "s/@DEPENDS@/$needs/"
+	control_file "$root" lbd/package/control "s/@DEPENDS@/$needs/"
 	echo /etc/lbd/lbd.json >"$root/DEBIAN/conffiles"
 	install -m 755 lbd/package/postinst lbd/package/prerm lbd/package/postrm "$root/DEBIAN/"
+}
+
+backend_files() {
+	local size needs
+	strip_program "$backend/usr/sbin/lbd-backend"
+	legal_files "$backend" lbd-backend
+	size=$(kib "$backend")
+	install -d -m 755 "$backend/DEBIAN"
+	needs=$(depends "$backend"/usr/sbin/*)
+	[ -n "$needs" ]
+	control_file "$backend" backend/package/control "s/@DEPENDS@/$needs/"
+	echo /etc/lbd-backend/backend.json >"$backend/DEBIAN/conffiles"
+	install -m 755 backend/package/postinst backend/package/prerm backend/package/postrm "$backend/DEBIAN/"
 }
 
 # Of the same name, form and place as those that Debian's own tools make.
@@ -97,7 +123,7 @@ symbol_files() {
 	install -d -m 755 "$symbols/DEBIAN" "$symbols/usr/share/doc"
 	ln -s lbd "$symbols/usr/share/doc/lbd-dbgsym"
 	size=$(kib "$symbols")
-	control_file "$symbols" control-dbgsym "s/@IDS@/${ids[*]}/"
+	control_file "$symbols" lbd/package/control-dbgsym "s/@IDS@/${ids[*]}/"
 }
 
 # package FOLDER NAME: dpkg-deb takes the times of files that are older than SOURCE_DATE_EPOCH
@@ -111,5 +137,7 @@ mkdir -p "$out"
 finish_files
 control_files
 symbol_files
+backend_files
 package "$root" lbd
+package "$backend" lbd-backend
 package "$symbols" lbd-dbgsym

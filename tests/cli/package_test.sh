@@ -41,6 +41,7 @@ BUILD=${O#"$PWD"/} # as in the dependency files
 
 check "make deb makes a package" make -s O="$BUILD" deb || finish
 SYMBOLS=$O/lbd-dbgsym_${DEB##*/lbd_}
+BACKEND=$O/lbd-backend_${DEB##*/lbd_}
 
 check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./etc/lbd/lbd.json
 -rwxr-xr-x ./usr/bin/lbctl
@@ -345,6 +346,54 @@ on_it dpkg -P lbd >"$DIR/log" 2>&1
 check_equal "purging removes state and configuration" "" \
 	"$(ls -d "$M/var/lib/lbd" "$M/etc/lbd" "$M/usr/lib/lbd" 2>/dev/null)"
 check_equal "purging leaves nothing to dpkg" "" "$(on_it dpkg-query -W lbd 2>/dev/null)"
+
+# --- the package of backends ---
+
+check_equal "it holds these files, all root's, with these modes" "-rw-r--r-- ./etc/lbd-backend/backend.json
+-rw-r--r-- ./usr/lib/systemd/system/lbd-backend.service
+-rwxr-xr-x ./usr/sbin/lbd-backend
+-rw-r--r-- ./usr/share/doc/lbd-backend/changelog.gz
+-rw-r--r-- ./usr/share/doc/lbd-backend/copyright
+-rw-r--r-- ./usr/share/man/man8/lbd-backend.8.gz" \
+	"$(dpkg-deb -c "$BACKEND" | awk '$1 !~ /^d/ && $2 == "root/root" { print $1, $6 }' | sort -k2)"
+if command -v lintian >/dev/null; then
+	check_equal "lintian finds nothing wrong with it" "" "$(lintian --allow-root "$BACKEND" 2>&1)"
+else
+	skip "lintian finds nothing wrong with it" "lintian"
+fi
+dpkg-deb -x "$BACKEND" "$DIR/files"
+check "it has PIE, RELRO, BIND_NOW, stack protector and FORTIFY_SOURCE" hardened "$DIR/files/usr/sbin/lbd-backend"
+cp "$BACKEND" "$M/lbd-backend.deb"
+in_net dpkg -i /lbd-backend.deb >"$DIR/log" 2>&1
+check_equal "it installs without lbd, and starts nothing" "systemctl daemon-reload" "$(asked)"
+check_equal "it says what to do" \
+	"lbd-backend: fill in /etc/lbd-backend/backend.json, then: systemctl enable --now lbd-backend" \
+	"$(grep '^lbd-backend:' "$DIR/log")"
+check_equal "its file as it comes is refused" \
+	"lbd-backend: /etc/lbd-backend/backend.json: interfaces is empty (at interfaces)" "$(in_net lbd-backend up 2>&1 | head -n 1)"
+if command -v systemd-analyze >/dev/null; then
+	check_equal "systemd finds nothing wrong with its unit" "" "$(on_it systemd-analyze verify lbd-backend.service 2>&1 | grep -i lbd)"
+else
+	skip "systemd finds nothing wrong with its unit" "systemd-analyze"
+fi
+echo '{"interfaces": ["v0"], "vips": ["192.0.2.10"], "balancers": ["10.0.0.2"], "backends": ["10.0.0.0/24"]}' \
+	>"$M/etc/lbd-backend/backend.json"
+# With no more capabilities than its unit leaves it.
+bounds=$(sed -n 's/^CapabilityBoundingSet=CAP_//p' "$M/usr/lib/systemd/system/lbd-backend.service" | sed 's/ CAP_/,+/g')
+check "the host becomes a backend" in_net setpriv --bounding-set "-all,+${bounds,,}" --no-new-privs lbd-backend up
+check "its interface has the program" attached
+check_equal "nothing is wrong with it" "nothing is wrong here" "$(in_net lbd-backend check)"
+in_net dpkg -i /lbd-backend.deb >"$DIR/log" 2>&1 </dev/null
+check "an upgrade leaves that in place" attached
+check_equal "and says so" "lbd-backend: the programs of the version before stay attached until: systemctl restart lbd-backend" \
+	"$(grep '^lbd-backend:' "$DIR/log")"
+asked >"$DIR/log"
+in_net dpkg -P lbd-backend >"$DIR/log" 2>&1
+check_equal "removal stops the unit" "deb-systemd-invoke stop lbd-backend.service
+systemctl daemon-reload" "$(asked)"
+check "and takes the program away" not attached
+check "and the address" not grep -F 192.0.2.10 <(ip -n "$ID" address show lo)
+check_equal "purging removes the configuration" "" "$(ls -d "$M/etc/lbd-backend" "$M/run/lbd-backend/undo" 2>/dev/null)"
 
 # --- without a package ---
 

@@ -36,6 +36,7 @@ for room in "$@"; do
 	allow "lbd/$room" "${before[@]}"
 done
 allow lbctl lbctl/ lbd/api/ bpf/abi.h
+allow backend backend/ lbd/api/ bpf/
 
 if ! for folder in bpf lbctl "${@/#/lbd/}"; do includes "$folder"; done | awk -F: '{print $1, $3}' | tsort >/dev/null; then
 	echo 'files that include each other'

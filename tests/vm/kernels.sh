@@ -11,7 +11,7 @@
 set -u
 
 suite=tests/vm/suite.sh
-runs=(load packets traffic gue_and_vlan path_mtu)
+runs=(load packets traffic gue_and_vlan path_mtu backends)
 seconds=1200 # on a machine that has nothing else to do a third of that
 while getopts s:r:t: option; do
 	case $option in

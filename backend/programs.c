@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How do the programs get onto a backend's interfaces, and away again? */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/if_link.h>
+#include <net/if.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "bpf/decap.skel.h"
+#include "bpf/second.skel.h"
+#include "command.h"
+#include "programs.h"
+
+/* Which of the filters of an interface is ours. */
+#define FILTER_HANDLE 0x1bd
+#define FILTER_PRIORITY 0x1bd
+
+struct programs {
+	struct decap_bpf *decap;
+	struct second_bpf *second;
+};
+
+static int stay_silent(enum libbpf_print_level level, const char *format, va_list arguments)
+{
+	(void)level;
+	(void)format;
+	(void)arguments;
+	return 0;
+}
+
+/* --- loading --- */
+
+/* The key of both maps of prefixes: struct second_prefix of bpf/second.h. */
+struct prefix_key {
+	uint32_t length, family;
+	uint8_t address[16];
+};
+
+static int allow(const struct bpf_map *map, const struct prefixes *prefixes)
+{
+	const uint32_t value = 0;
+
+	for (size_t i = 0; i < prefixes->count; i++) {
+		const struct lb_prefix *prefix = &prefixes->prefix[i];
+		struct prefix_key key = {.length = 32 + prefix->length,
+					 .family = htonl(prefix->address.family)};
+
+		memcpy(key.address, prefix->address.bytes, sizeof(key.address));
+		if (bpf_map_update_elem(bpf_map__fd(map), &key, &value, BPF_ANY))
+			return -errno;
+	}
+	return 0;
+}
+
+/* Both programs count in the maps of one. */
+static int load(struct programs *programs)
+{
+	int status;
+
+	programs->second = second_bpf__open_and_load();
+	if (!programs->second)
+		return -errno;
+	programs->decap = decap_bpf__open();
+	if (!programs->decap)
+		return -errno;
+	programs->decap->rodata->decap_sources_are_second = true;
+	status = bpf_map__reuse_fd(programs->decap->maps.second_stats,
+				   bpf_map__fd(programs->second->maps.second_stats));
+	if (!status)
+		status = bpf_map__reuse_fd(programs->decap->maps.second_sources,
+					   bpf_map__fd(programs->second->maps.second_sources));
+	return status ? status : decap_bpf__load(programs->decap);
+}
+
+static int fill(const struct programs *programs, const struct backend_config *config)
+{
+	int status = allow(programs->second->maps.second_sources, &config->balancers);
+
+	if (!status)
+		status = allow(programs->second->maps.second_sources, &config->backends);
+	return status ? status : allow(programs->second->maps.second_hops, &config->backends);
+}
+
+static void unload(struct programs *programs)
+{
+	decap_bpf__destroy(programs->decap);
+	second_bpf__destroy(programs->second);
+}
+
+/* --- attaching --- */
+
+static int attach_error(const char *interface, const char *hook, int error, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "", "the program cannot be attached to %s of %s: %s", hook,
+		   interface, strerror(error));
+	if (error != EEXIST && error != EBUSY)
+		return -EINVAL;
+	return lb_err_hint(err, "another program is there: \"ip link show dev %s\" names it",
+			   interface);
+}
+
+/* In the driver if that can, else behind it. */
+static int attach_xdp(const struct programs *programs, const char *interface, struct undo *undo,
+		      struct lb_err *err)
+{
+	const int index = (int)if_nametoindex(interface);
+	const int fd = bpf_program__fd(programs->decap->progs.decap);
+	int status;
+
+	if (undo_note(undo, err, "xdp %s", interface))
+		return -EINVAL;
+	status = bpf_xdp_attach(index, fd, XDP_FLAGS_UPDATE_IF_NOEXIST | XDP_FLAGS_DRV_MODE, NULL);
+	if (status && status != -EEXIST && status != -EBUSY)
+		status = bpf_xdp_attach(index, fd, XDP_FLAGS_UPDATE_IF_NOEXIST | XDP_FLAGS_SKB_MODE,
+					NULL);
+	return status ? attach_error(interface, "XDP", -status, err) : 0;
+}
+
+static struct bpf_tc_hook ingress_of(const char *interface)
+{
+	return (struct bpf_tc_hook){.sz = sizeof(struct bpf_tc_hook),
+				    .ifindex = (int)if_nametoindex(interface),
+				    .attach_point = BPF_TC_INGRESS};
+}
+
+static int attach_tc(const struct programs *programs, const char *interface, struct undo *undo,
+		     struct lb_err *err)
+{
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
+		    .prog_fd = bpf_program__fd(programs->second->progs.second));
+	struct bpf_tc_hook hook = ingress_of(interface);
+	int status;
+
+	status = bpf_tc_hook_create(&hook);
+	if (undo_note(undo, err, "%s %s", status == -EEXIST ? "tc" : "clsact", interface))
+		return -EINVAL;
+	if (!status || status == -EEXIST)
+		status = bpf_tc_attach(&hook, &options);
+	return status ? attach_error(interface, "TC ingress", -status, err) : 0;
+}
+
+static int attach_to(const struct programs *programs, const struct backend_config *config,
+		     const char *interface, struct undo *undo, struct lb_err *err)
+{
+	if (!if_nametoindex(interface))
+		return lb_err_set(err, LB_ERR_SYSTEM, "interfaces", "there is no interface %s",
+				  interface);
+	if (config->decapsulation == DECAPSULATION_PROGRAM &&
+	    attach_xdp(programs, interface, undo, err))
+		return -EINVAL;
+	return config->backends.count ? attach_tc(programs, interface, undo, err) : 0;
+}
+
+int programs_attach(const struct backend_config *config, struct undo *undo, struct lb_err *err)
+{
+	struct programs programs = {0};
+	int status;
+
+	libbpf_set_print(stay_silent);
+	status = load(&programs);
+	if (!status)
+		status = fill(&programs, config);
+	if (status)
+		lb_err_set(err, LB_ERR_SYSTEM, "", "the kernel does not take the programs: %s",
+			   strerror(-status));
+	for (size_t i = 0; !status && i < config->interfaces.count; i++)
+		status = attach_to(&programs, config, config->interfaces.name[i], undo, err);
+	unload(&programs);
+	return status ? -EINVAL : 0;
+}
+
+/* --- what is attached --- */
+
+/* A descriptor of the program with this number, if it has this name; or -1. */
+static int program_named(uint32_t id, const char *name)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t size = sizeof(info);
+	const int fd = id ? bpf_prog_get_fd_by_id(id) : -1;
+
+	if (fd < 0 || (!bpf_obj_get_info_by_fd(fd, &info, &size) && !strcmp(info.name, name)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static int xdp_program(const char *interface, bool *generic)
+{
+	LIBBPF_OPTS(bpf_xdp_query_opts, query);
+
+	if (bpf_xdp_query((int)if_nametoindex(interface), 0, &query))
+		return -1;
+	*generic = query.attach_mode == XDP_ATTACHED_SKB;
+	return program_named(query.prog_id, "decap");
+}
+
+static int tc_program(const char *interface)
+{
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	struct bpf_tc_hook hook = ingress_of(interface);
+
+	return bpf_tc_query(&hook, &options) ? -1 : program_named(options.prog_id, "second");
+}
+
+struct programs_at programs_at(const char *interface)
+{
+	struct programs_at at = {0};
+	int fd;
+
+	libbpf_set_print(stay_silent);
+	fd = xdp_program(interface, &at.generic);
+	at.decap = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	fd = tc_program(interface);
+	at.second = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	return at;
+}
+
+static void detach_xdp(const char *interface)
+{
+	bool generic = false;
+	const int fd = xdp_program(interface, &generic);
+	LIBBPF_OPTS(bpf_xdp_attach_opts, options, .old_prog_fd = fd);
+
+	if (fd < 0)
+		return;
+	bpf_xdp_detach((int)if_nametoindex(interface),
+		       (generic ? XDP_FLAGS_SKB_MODE : XDP_FLAGS_DRV_MODE) | XDP_FLAGS_REPLACE,
+		       &options);
+	close(fd);
+}
+
+static bool has_filters(const char *interface, const char *direction)
+{
+	char command[128], output[COMMAND_OUTPUT];
+
+	snprintf(command, sizeof(command), "tc filter show dev %s %s", interface, direction);
+	return command_run(command, output) || *output;
+}
+
+/* `made`: clsact was not there before. It goes, unless somebody else uses it by now. */
+static void detach_tc(const char *interface, bool made)
+{
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	struct bpf_tc_hook hook = ingress_of(interface);
+	const int fd = tc_program(interface);
+
+	if (fd >= 0) {
+		bpf_tc_detach(&hook, &options);
+		close(fd);
+	}
+	if (!made || has_filters(interface, "ingress") || has_filters(interface, "egress"))
+		return;
+	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
+	bpf_tc_hook_destroy(&hook);
+}
+
+void programs_detach(const char *hook, const char *interface)
+{
+	libbpf_set_print(stay_silent);
+	if (!if_nametoindex(interface))
+		return;
+	if (!strcmp(hook, "xdp"))
+		detach_xdp(interface);
+	else
+		detach_tc(interface, !strcmp(hook, "clsact"));
+}
+
+/* --- counters --- */
+
+#define MAPS_MAX 16
+
+/* The map of a program that has this name, or -1. */
+static int map_named(int program, const char *name)
+{
+	uint32_t ids[MAPS_MAX], size = sizeof(struct bpf_prog_info);
+	struct bpf_prog_info info = {.nr_map_ids = MAPS_MAX, .map_ids = (uintptr_t)ids};
+
+	if (bpf_obj_get_info_by_fd(program, &info, &size))
+		return -1;
+	for (uint32_t i = 0; i < info.nr_map_ids && i < MAPS_MAX; i++) {
+		struct bpf_map_info map = {0};
+		const int fd = bpf_map_get_fd_by_id(ids[i]);
+
+		size = sizeof(map);
+		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &map, &size) && !strcmp(map.name, name))
+			return fd;
+		if (fd >= 0)
+			close(fd);
+	}
+	return -1;
+}
+
+/* `size`: of an array of 64-bit counters. */
+static bool sum(int program, const char *name, void *out, size_t size)
+{
+	const int cpus = libbpf_num_possible_cpus(), map = map_named(program, name);
+	const uint32_t zero = 0;
+	uint64_t *values = cpus > 0 ? calloc((size_t)cpus, size) : NULL, *total = out;
+	const bool known = map >= 0 && values && !bpf_map_lookup_elem(map, &zero, values);
+
+	for (size_t i = 0; known && i < (size_t)cpus * size / 8; i++)
+		total[i % (size / 8)] += values[i];
+	free(values);
+	if (map >= 0)
+		close(map);
+	return known;
+}
+
+/* They are the same for all interfaces: one will do. */
+bool programs_count(const struct names *interfaces, struct programs_counters *out)
+{
+	bool known = false, generic;
+
+	memset(out, 0, sizeof(*out));
+	libbpf_set_print(stay_silent);
+	for (size_t i = 0; i < interfaces->count && !known; i++) {
+		const int xdp = xdp_program(interfaces->name[i], &generic);
+		const int tc = tc_program(interfaces->name[i]);
+
+		known = sum(xdp, "decap_stats", &out->decap, sizeof(out->decap));
+		known |=
+			sum(xdp >= 0 ? xdp : tc, "second_stats", &out->second, sizeof(out->second));
+		if (xdp >= 0)
+			close(xdp);
+		if (tc >= 0)
+			close(tc);
+	}
+	return known;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What takes back what was done to this host: lines in a file of /run, written as it was done.
+ *
+ *	set FILE VALUE          a setting had this value
+ *	run COMMAND             a command that takes it away
+ *	xdp INTERFACE           a program is attached
+ *	tc INTERFACE            the same
+ *	clsact INTERFACE        the same, where TC had nothing before
+ *
+ * A host that starts again has nothing of it, and no file. */
+#ifndef BACKEND_UNDO_H
+#define BACKEND_UNDO_H
+
+#include <stdbool.h>
+#include "../lbd/api/err.h"
+
+struct undo; /* an open file */
+
+/* Makes the folder of `path`, too. NULL: *err says why. */
+struct undo *undo_open(const char *path, struct lb_err *err);
+void undo_close(struct undo *undo);
+
+/* Adds a line. Returns 0, or -EINVAL with *err. */
+int undo_note(struct undo *undo, struct lb_err *err, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+bool undo_exists(const char *path);
+
+/* Carries out the lines, the last one first, and removes the file. What is gone already is fine.
+ * `detach` is called for programs. */
+int undo_all(const char *path, void (*detach)(const char *hook, const char *interface),
+	     struct lb_err *err);
+
+#endif
