@@ -135,6 +135,13 @@ static void check_counters(const struct backend_config *config, struct problems 
 		problem(problems, "Look at them: tcpdump -ni any 'ip proto 4 or udp port 6080'",
 			"%llu tunnel packets are malformed",
 			counters.second.malformed + counters.decap.malformed);
+	if (counters.second.lost)
+		problem(problems,
+			"Connections were reset. Does each other backend run lbd-backend, and is "
+			"it "
+			"in backends?",
+			"%llu packets were of connections that no backend of their list has",
+			counters.second.lost);
 	if (counters.second.ttl)
 		problem(problems, "Look for a loop between backends: traceroute to each of them.",
 			"%llu packets were dropped: their outer TTL was used up",

@@ -4,10 +4,15 @@
  * The balancer that sends such a packet does not know which backend has its connection. So each
  * backend looks: it accepts what it has a socket for, and the last of the list accepts the rest.
  *
- *	next == count, a SYN, a fragment, what is no TCP      accept
+ *	a SYN, a fragment, what is no TCP                      accept
  *	a socket in any state but LISTEN                       accept
  *	a listener, and the packet brings a SYN cookie of it   accept
- *	otherwise                                              pass on
+ *	otherwise, while next < count                          pass on
+ *	otherwise                                              accept, and count
+ *
+ * What is counted then was misdelivered: no backend that was asked has the connection, and this one
+ * resets it. Nothing else shows that anywhere. A RST that comes too late is no such packet, nor is
+ * an ICMP error.
  *
  * An ICMP error belongs to the connection whose packet it quotes. The socket is looked for by
  * bpf_skc_lookup_tcp: bpf_sk_lookup_tcp reports a half-open connection as its listener, and one in
@@ -173,8 +178,14 @@ static __always_inline enum second second_quote6(SECOND_CONTEXT *ctx, __u32 at,
 	return SECOND_SOCKET;
 }
 
+static __always_inline enum second second_last(const struct second_flow *flow)
+{
+	return flow->tcp.ack && !flow->tcp.rst ? SECOND_LOST : SECOND_LATE;
+}
+
 /* `at`: the inner header. `length`: bytes of the packet there. */
-static __always_inline enum second second_choose4(SECOND_CONTEXT *ctx, __u32 at, __u32 length)
+static __always_inline enum second second_choose4(SECOND_CONTEXT *ctx, __u32 at, __u32 length,
+						  bool last)
 {
 	struct second_flow flow = {};
 	enum second result = SECOND_OTHER;
@@ -198,11 +209,13 @@ static __always_inline enum second second_choose4(SECOND_CONTEXT *ctx, __u32 at,
 	}
 	if (result != SECOND_SOCKET)
 		return result;
-	return second_socket(ctx, &flow, sizeof(flow.tuple.ipv4), &ip, sizeof(ip));
+	result = second_socket(ctx, &flow, sizeof(flow.tuple.ipv4), &ip, sizeof(ip));
+	return result == SECOND_PASSED_ON && last ? second_last(&flow) : result;
 }
 
 /* Extension headers are not walked: what has them is accepted. */
-static __always_inline enum second second_choose6(SECOND_CONTEXT *ctx, __u32 at, __u32 length)
+static __always_inline enum second second_choose6(SECOND_CONTEXT *ctx, __u32 at, __u32 length,
+						  bool last)
 {
 	struct second_flow flow = {};
 	enum second result = SECOND_OTHER;
@@ -223,18 +236,19 @@ static __always_inline enum second second_choose6(SECOND_CONTEXT *ctx, __u32 at,
 	}
 	if (result != SECOND_SOCKET)
 		return result;
-	return second_socket(ctx, &flow, sizeof(flow.tuple.ipv6), &ip, sizeof(ip));
+	result = second_socket(ctx, &flow, sizeof(flow.tuple.ipv6), &ip, sizeof(ip));
+	return result == SECOND_PASSED_ON && last ? second_last(&flow) : result;
 }
 
 static __always_inline enum second second_choose(SECOND_CONTEXT *ctx, const struct outer *outer)
 {
 	const __u32 at = ETH_HLEN + outer->header;
 
-	if (outer->next == outer->count)
-		return SECOND_LAST;
+	const bool last = outer->next == outer->count;
+
 	if (outer->protocol == IPPROTO_IPIP)
-		return second_choose4(ctx, at, outer->payload);
-	return second_choose6(ctx, at, outer->payload);
+		return second_choose4(ctx, at, outer->payload, last);
+	return second_choose6(ctx, at, outer->payload, last);
 }
 
 #endif

@@ -12,7 +12,8 @@
 	X(TIME_WAIT, time_wait, "accepted: of a connection that was closed here")                  \
 	X(SYN_RECV, syn_recv, "accepted: of a connection that is half open here")                  \
 	X(COOKIE, cookie, "accepted: a SYN cookie of a listener here")                             \
-	X(LAST, last, "accepted: no backend is left in the list")                                  \
+	X(LOST, lost, "accepted as the last of the list, and no backend of it has the connection") \
+	X(LATE, late, "accepted as the last of the list: a reset or an error about no connection") \
 	X(OTHER, other, "accepted: neither TCP nor an ICMP error about it, or a fragment")         \
 	X(PASSED_ON, passed_on, "passed on to the next backend of the list")                       \
 	X(REFUSED_HOP, refused_hop, "dropped: the next backend is in none of the prefixes")        \

@@ -108,8 +108,8 @@ connections_live_on() {
 	check "$CONNECTIONS connections over IPv4 live on" holds "$LAB_VIP4"
 	check "$CONNECTIONS connections over IPv6 live on" holds "$LAB_VIP6"
 	check "b2 has passed packets on" test "$(counted b2 passed_on)" -gt "$before"
-	check_equal "no packet was refused, malformed or from a stranger" "0 0 0" \
-		"$(counted b2 refused_hop) $(counted b2 malformed) $(counted b2 other_source)"
+	check_equal "no packet was lost, refused, malformed or from a stranger" "0 0 0 0" \
+		"$(counted b2 lost) $(counted b2 refused_hop) $(counted b2 malformed) $(counted b2 other_source)"
 	lab_end "$LIST"
 }
 
@@ -168,6 +168,20 @@ problems() {
 	lab_sysctl b1 ipv4/conf/b0/forwarding=0
 }
 
+# Some connections are b3's, which no list names any more.
+lost() {
+	step "packets go to any backend" balance "${LAB_BACKEND4[@]}" || return
+	lab_background client "$O/tests/lib/hold_tool" hold --count "$CONNECTIONS" --interval-ms 500 "$LAB_VIP4" "$PORT" >"$LAB_DIR/held"
+	HOLD=$LAB_PID
+	lab_reports "$HOLD" && check "connections stand" wait_for 30 reported
+	lab_end "$LIST"
+	step "packets go to two of them only" balance "${LAB_BACKEND4[1]}" "${LAB_BACKEND4[2]}" || return
+	check "what none of the two has counts as lost" wait_for 10 grows lost
+	lab_end "$HOLD"
+	lab_end "$LIST"
+	check "check says so" grep -q "were of connections that no backend of their list has" <(backend b1 check)
+}
+
 # The file names backends that the packets do not come from or go to.
 strangers() {
 	settings program '{"backends": ["10.9.0.0/24", "fd09::/64"]}'
@@ -220,6 +234,7 @@ program() {
 	step "a lab with plain hosts" laboratory || return
 	up_and_lists program
 	problems
+	lost
 	strangers
 	down_takes_all_away
 	refusals

@@ -462,6 +462,20 @@ static void expect_of_connection(const struct connection *connection, enum secon
 	expect_packet(&packet, SECOND_SYN);
 }
 
+/* An error from a router about a packet that the VIP has sent to the client. */
+static struct packet icmp_error(const struct packet *quoted, uint8_t type, size_t bytes)
+{
+	const int family = quoted->bytes[0] >> 4;
+	struct packet packet = {.length = header(family) + 8 + bytes};
+	uint8_t *icmp = packet.bytes + header(family);
+
+	put_ip(packet.bytes, family, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
+	       family == 4 ? "203.0.113.1" : "2001:db8:ffff::1", vip[family], 60, 8 + bytes);
+	icmp[0] = type;
+	memcpy(icmp + 8, quoted->bytes, bytes);
+	return packet;
+}
+
 /* --- promises --- */
 
 static void connections_that_are_here_are_accepted_in_every_state(void **state)
@@ -539,8 +553,38 @@ static void every_position_of_a_list_goes_to_its_hop_and_the_last_is_accepted(vo
 		for (listed.count = 0; listed.count <= 3; listed.count++)
 			for (listed.next = 0; listed.next <= listed.count; listed.next++)
 				expect_of_both(&listed, &packet,
-					       listed.next == listed.count ? SECOND_LAST
+					       listed.next == listed.count ? SECOND_LOST
 									   : SECOND_PASSED_ON);
+	}
+}
+
+static void the_last_counts_what_no_backend_of_the_list_has(void **state)
+{
+	struct packet packet, quoted;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		const int family = families[i >> 1];
+		struct listed listed = usual(families[i & 1]);
+		struct connection here = established(family);
+
+		listed.next = listed.count;
+		packet = segment(family, 19999, FIN | ACK, 7, 8, false);
+		expect_of_both(&listed, &packet, SECOND_LOST);
+		packet = segment(family, 19999, 0x04 /* RST */ | ACK, 7, 8, false);
+		expect_of_both(&listed, &packet, SECOND_LATE);
+		packet = segment(family, 19999, 0x04, 7, 0, false);
+		expect_of_both(&listed, &packet, SECOND_LATE);
+		quoted = segment(family, 19999, ACK, 7, 8, true);
+		packet = icmp_error(&quoted, family == 4 ? 3 : 1, quoted.length);
+		expect_of_both(&listed, &packet, SECOND_LATE);
+		packet = segment(family, 19999, SYN, 7, 0, false);
+		expect_of_both(&listed, &packet, SECOND_SYN);
+		packet = segment(family, here.port, ACK, 7, 8, false);
+		expect_of_both(&listed, &packet, SECOND_SOCKET);
+		packet.bytes[family == 4 ? 2 : 4] = 1; /* an inner length */
+		expect_of_both(&listed, &packet, SECOND_MALFORMED);
+		close(here.fd);
 	}
 }
 
@@ -574,20 +618,6 @@ static void syn_cookies_are_accepted_by_their_listener(void **state)
 		expect_packet(&packet, SECOND_PASSED_ON);
 	}
 	assert_true(set("ipv4/tcp_syncookies", "1"));
-}
-
-/* An error from a router about a packet that the VIP has sent to the client. */
-static struct packet icmp_error(const struct packet *quoted, uint8_t type, size_t bytes)
-{
-	const int family = quoted->bytes[0] >> 4;
-	struct packet packet = {.length = header(family) + 8 + bytes};
-	uint8_t *icmp = packet.bytes + header(family);
-
-	put_ip(packet.bytes, family, family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6,
-	       family == 4 ? "203.0.113.1" : "2001:db8:ffff::1", vip[family], 60, 8 + bytes);
-	icmp[0] = type;
-	memcpy(icmp + 8, quoted->bytes, bytes);
-	return packet;
 }
 
 static void icmp_errors_go_where_the_quoted_connection_is(void **state)
@@ -999,6 +1029,7 @@ int main(void)
 		cmocka_unit_test(half_open_connections_are_accepted),
 		cmocka_unit_test(what_has_no_socket_here_is_passed_on),
 		cmocka_unit_test(every_position_of_a_list_goes_to_its_hop_and_the_last_is_accepted),
+		cmocka_unit_test(the_last_counts_what_no_backend_of_the_list_has),
 		cmocka_unit_test(syn_cookies_are_accepted_by_their_listener),
 		cmocka_unit_test(icmp_errors_go_where_the_quoted_connection_is),
 		cmocka_unit_test(what_is_no_tcp_is_accepted),
