@@ -39,11 +39,16 @@ static bool is_there(const struct announce_found *found, const struct lb_prefix 
 	return false;
 }
 
+/* Out of turn: of many routes it takes long. */
 static void read_table(struct announcer *announcer)
 {
 	struct announce_found found;
+	int fault;
 
-	announcer->fault = announce_routes_find(announcer->table, &found);
+	worker_leave();
+	fault = announce_routes_find(announcer->table, &found);
+	worker_enter();
+	announcer->fault = fault;
 	if (announcer->fault)
 		return;
 	announce_found_clear(&announcer->found);
@@ -51,7 +56,7 @@ static void read_table(struct announcer *announcer)
 	announcer->known = true;
 }
 
-/* 0 or -ENOMEM, with what there is for pass_clear. */
+/* 0 or -ENOMEM, with what there is for pass_clear. Out of turn: what was found changes in a pass alone. */
 static int pass_make(struct pass *pass, const struct announce_want *wants, size_t count)
 {
 	const struct announce_found *found = &pass->announcer->found;
@@ -114,12 +119,16 @@ void announcer_follow(struct announcer *announcer, struct announce_want *wants, 
 		      bool read, announcer_told told, void *user)
 {
 	struct pass pass = {.announcer = announcer, .told = told, .user = user};
+	bool made;
 
 	if (read || !announcer->known)
 		read_table(announcer);
 	if (announcer->fault)
 		announcer->known = false;
-	if (announcer->known && !pass_make(&pass, wants, count)) {
+	worker_leave();
+	made = announcer->known && !pass_make(&pass, wants, count);
+	worker_enter();
+	if (made) {
 		for (size_t i = 0; i < pass.step_count; i++) {
 			make_step(&pass, &pass.steps[i]);
 			worker_yield();

@@ -28,7 +28,7 @@ typedef void (*announcer_told)(void *user, const struct announcer_route *route,
 			       const struct lb_prefix *prefix, bool added);
 
 /* Wants are merged, and the announcer's from now on. With `read` the table is read first; so it is
- * when that is not known. Yields after each step. */
+ * when that is not known. Yields, and works out of turn: one at a time. */
 void announcer_follow(struct announcer *announcer, struct announce_want *wants, size_t count,
 		      bool read, announcer_told told, void *user);
 void announcer_clear(struct announcer *announcer);

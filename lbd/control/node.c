@@ -19,7 +19,7 @@
 #include "announcer.h"
 
 #define LOOK_MS 1000 /* what nobody tells of: another program at an interface */
-#define SOON_MS 5    /* what happens together is looked at together */
+#define SOON_MS 20   /* what happens together is looked at together */
 #define READ_EVERY                                                                                 \
 	10 /* looks; then the table is read, and put right where others have changed it */
 #define REASON_TEXT 160
@@ -37,7 +37,8 @@ struct node {
 	struct worker *worker;
 	struct chore look;
 	struct announcer announcer;
-	bool looking;
+	bool looking; /* or telling of it: over several turns nobody else may */
+	bool soon;    /* something has happened, and the next look is due at once */
 	unsigned int looks;
 	int64_t drained_ms;         /* since when, since 1970; 0: it is not */
 	char obstacle[REASON_TEXT]; /* why no VIP is announced; "": nothing */
@@ -181,7 +182,9 @@ static void look_once(struct node *node)
 	memcpy(node->obstacle, obstacle, sizeof(obstacle));
 	for (size_t i = 0; *obstacle && i < count; i++)
 		wants[i].wish = ANNOUNCE_NO;
+	worker_leave();
 	count = announce_merge(wants, count);
+	worker_enter();
 	node->added = node->removed = (struct told){0};
 	announcer_follow(&node->announcer, wants, count, node->looks++ % READ_EVERY == 0, note_step,
 			 node);
@@ -191,19 +194,30 @@ static void look_once(struct node *node)
 }
 
 /* A look goes on over several turns: one at a time. */
-static void look(struct node *node)
+static void begin(struct node *node)
 {
 	while (node->looking)
 		worker_pause();
 	node->looking = true;
-	look_once(node);
+}
+
+static void end(struct node *node)
+{
 	node->looking = false;
+}
+
+static void look(struct node *node)
+{
+	begin(node);
+	look_once(node);
+	end(node);
 }
 
 static void on_look(void *user)
 {
 	struct node *node = user;
 
+	node->soon = false;
 	look(node);
 	if (!chore_pending(&node->look))
 		chore_set(&node->look, LOOK_MS);
@@ -213,8 +227,11 @@ static void on_event(void *user, const json_t *event)
 {
 	struct node *node = user;
 
-	if (strcmp(json_string_value(json_object_get(event, "event")), "announce") != 0)
-		chore_set(&node->look, SOON_MS);
+	/* Once: events that keep coming must not put it off. */
+	if (node->soon || !strcmp(json_string_value(json_object_get(event, "event")), "announce"))
+		return;
+	node->soon = true;
+	chore_set(&node->look, SOON_MS);
 }
 
 /* --- out of the network, and back --- */
@@ -360,15 +377,23 @@ json_t *node_status(const struct node *node)
 			 announcer->found.ruled ? json_true() : NULL);
 }
 
-json_t *node_describe(const struct node *node)
+static void add_routes(struct node *node, json_t *routes)
 {
-	const struct announcer *announcer = &node->announcer;
+	begin(node);
+	for (size_t i = 0; i < node->announcer.count; i++) {
+		json_array_append_new(routes, describe_route(node, &node->announcer.routes[i]));
+		worker_yield();
+	}
+	end(node);
+}
+
+json_t *node_describe(struct node *node)
+{
 	json_t *object = node_status(node), *routes = json_array();
 
 	if (!object)
 		return json_pack("{s:o}", "routes", routes);
-	for (size_t i = 0; i < announcer->count; i++)
-		json_array_append_new(routes, describe_route(node, &announcer->routes[i]));
+	add_routes(node, routes);
 	json_object_set_new(object, "routes", routes);
 	return object;
 }

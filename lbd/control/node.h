@@ -41,7 +41,7 @@ void node_close(struct node *node);
  * worker, or before there are any. */
 int node_drain(struct node *node, bool drain, const struct peer *peer, struct lb_err *err);
 
-json_t *node_describe(const struct node *node); /* NODE of docs/protocol.md, a new reference */
+json_t *node_describe(struct node *node); /* NODE of docs/protocol.md, a new reference; yields */
 /* status.node, a new reference; NULL: lbd.json has no announce. */
 json_t *node_status(const struct node *node);
 void node_warnings(const struct node *node, json_t *warnings); /* adds to status.warnings */

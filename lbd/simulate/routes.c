@@ -48,11 +48,17 @@ void announce_found_clear(struct announce_found *found)
 /* Where it stands, or would stand. */
 static size_t place_of(const struct announce_found *there, const struct lb_prefix *prefix)
 {
-	size_t place = 0;
+	size_t low = 0, high = there->count;
 
-	while (place < there->count && lb_prefix_compare(&there->ours[place], prefix) < 0)
-		place++;
-	return place;
+	while (low < high) {
+		const size_t middle = low + (high - low) / 2;
+
+		if (lb_prefix_compare(&there->ours[middle], prefix) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return low;
 }
 
 int announce_routes_add(struct announce_routes *routes, const struct lb_prefix *prefix)
