@@ -7,8 +7,8 @@
  *
  * Nothing is read that RFC 8999 does not promise of every version: neither the fixed bit nor types.
  * Of coalesced packets the first one's id decides. An id that names no server leaves the packet to the
- * slot of its addresses, and is counted. A long header without an id that could name a server is sent
- * by clients that have not heard of one yet: it opens a flow.
+ * slot of its addresses, and is counted. A long header whose id names no server is sent by clients that
+ * have not heard of one yet, whose own ids are random: it opens a flow.
  */
 #ifndef LB_QUIC_H
 #define LB_QUIC_H
@@ -207,15 +207,16 @@ static __always_inline void quic_find(struct xdp_md *ctx, __u32 at, __u32 length
 	if (!server_id || seen.room < quic_least(server_id))
 		return;
 	quic_words(&seen, server_id, found->word);
-	found->opens = 0;
 	found->count = LB_QUIC_UNKNOWN_SERVER;
 	found->member = quic_member(found->word, vip);
 	if (found->member == LB_NONE)
 		return;
-	if (quic_keeps(found->member))
-		found->count = LB_QUIC_ROUTED;
-	else
+	if (!quic_keeps(found->member)) {
 		found->member = LB_NONE;
+		return;
+	}
+	found->count = LB_QUIC_ROUTED;
+	found->opens = 0;
 }
 
 /* --- the stage --- */

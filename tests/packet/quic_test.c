@@ -686,6 +686,12 @@ static void build_from(uint16_t port, const char *hex, struct frame *frame)
 	"c3" V1 "08"                                                                               \
 	"0102030405060708"                                                                         \
 	"00" BODY
+/* Clients' own ids are random: one in eight is of any rotation. */
+#define UNKNOWN_LONG                                                                               \
+	"c3" V1 "12"                                                                               \
+	"07"                                                                                       \
+	"f1f2f3f4f5f6f7f8f9fafbfcfdfeff0001"                                                       \
+	"00" BODY
 #define UNKNOWN_SHORT                                                                              \
 	"40"                                                                                       \
 	"e1"                                                                                       \
@@ -711,6 +717,8 @@ static void test_initial_opens_a_flow(void **state)
 	assert_int_equal(member_of(&routed), of_server[0]);
 	take_counts(&after);
 	assert_memory_equal(before.flows, after.flows, sizeof(before.flows));
+	build_from(5555, UNKNOWN_LONG, &initial);
+	assert_int_equal(member_of(&initial), TO4);
 	plane.members[TO6_PREFIX].flags &= ~LB_MEMBER_NEW; /* as while it drains */
 	build_from(4444, INITIAL, &initial);
 	assert_int_equal(member_of(&initial), TO4);
