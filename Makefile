@@ -38,7 +38,7 @@ BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bp
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c) docs/fields.c)
-FAULT := $(O)/tests/lib/fault.so
+FAULT := $(O)/tests/lib/fault.so $(O)/tests/lib/quic_ids.so
 
 # Each fuzzer twice: with replay.c for its main, by any compiler; and with libFuzzer, by clang.
 REPLAY := $(patsubst %_fuzz.c,$(O)/%_replay,$(wildcard tests/fuzz/*_fuzz.c))
@@ -198,7 +198,7 @@ BUILD_PKGS := $(if $(filter prebuilt,$(BPF)),,$(BPF_PKGS)) gcc libc6-dev linux-l
 FUZZ_PKGS := $(BPF_PKGS) libclang-rt-dev
 DEB_PKGS := dpkg-dev jq
 LAB_PKGS := $(BPF_PKGS) iproute2 ethtool iputils-ping curl jq procps util-linux
-TEST_PKGS := $(LAB_PKGS) nftables traceroute libcmocka-dev iperf3 socat python3 python3-jsonschema python3-scapy shellcheck \
+TEST_PKGS := $(LAB_PKGS) ngtcp2-client ngtcp2-server nftables traceroute libcmocka-dev iperf3 socat python3 python3-jsonschema python3-scapy shellcheck \
 	groff-base git xz-utils prometheus openssl tcpdump tshark gdb
 HEALTH_PKGS := nginx-light dnsmasq-base
 BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables python3 jq
