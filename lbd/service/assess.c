@@ -237,9 +237,6 @@ static int assess_dropped(struct change *change, struct step *step)
 /* Its slots go along, and its flows stay where they are. */
 static int assess_move(struct change *change, struct step *step)
 {
-	move_assess(change, step);
-	step->moved = as_share(step->moved, step->move->from->slots.size,
-			       step->plan.after->pool->table_size);
 	if (step->dropped != LIVE_NO_POOL)
 		return assess_dropped(change, step);
 	step->at_risk = json_array();
@@ -258,17 +255,20 @@ static int assess_changed(struct change *change, struct step *step)
 		.to = plan->after,
 		.to_live = after,
 		.to_table = table_before(change, plan->after),
+		.along = step->move,
 		.reason = "its VIP goes to another pool, which leads its flows to other backends",
 	};
 
+	uint32_t lost;
+
 	if (handover.from_live->number == after->number)
 		return 0;
-	if (step->move && step->left[0] == handover.from_live->number)
-		return assess_move(change, step);
-	step->at_risk = risk_of_all(change->service, &handover, &step->moved);
+	move_assess(change, step);
 	step->moved = as_share(step->moved, handover.from_table->slots.size,
 			       plan->after->pool->table_size);
-	step->ideal = step->moved;
+	if (step->move && step->left[0] == handover.from_live->number)
+		return assess_move(change, step);
+	step->at_risk = risk_of_all(change->service, &handover, &lost);
 	return step->at_risk ? 0 : -ENOMEM;
 }
 

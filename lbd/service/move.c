@@ -443,25 +443,22 @@ int move_swept(struct change *change, struct lb_err *err)
 /* --- what it comes to --- */
 
 /* By number of a member of the pool that they leave: the one with its address where they go. */
-static void pair(const struct change *change, const struct change_move *move, uint16_t *same)
+static void pair(const struct live_pool *from, const struct live_pool *to, uint16_t *same)
 {
-	const struct live_pool *from = &change->service->live_pools[move->from_pool];
-	const struct live_pool *to = &move->to_pool->next;
-
 	plan_pair(to->backends, to->backend_count, from->backends, from->backend_count, same);
 }
 
 void move_assess(const struct change *change, struct step *step)
 {
-	const struct change_move *move = step->move;
-	const struct live_pool *from = &change->service->live_pools[move->from_pool];
-	const struct live_pool *to = &move->to_pool->next;
+	const struct live_vip *before = change_before(change, step);
+	const struct live_pool *from = &change->service->live_pools[before->pool];
+	const struct live_pool *to = change_pool_after(change, step->plan.after);
+	const struct slots *slots = &before->table->slots;
 	uint16_t same[LB_NONE + 1];
 
-	pair(change, move, same);
-	step->moved =
-		plan_moved_to(move->from->slots.words, same,
-			      live_owners(step->plan.after->pool, to), move->from->slots.size);
+	pair(from, to, same);
+	step->moved = plan_moved_to(slots->words, same, live_owners(step->plan.after->pool, to),
+				    slots->size);
 	step->ideal = plan_ideal(from->backends, from->backend_count, to->backends,
 				 to->backend_count, step->plan.after->pool->table_size);
 }
@@ -488,7 +485,7 @@ static void lead_move(struct change *change, const struct change_move *move)
 	static uint16_t same[LB_NONE + 1];
 
 	lead_members(change->service, move->to_pool->plan.after, &move->to_pool->next);
-	pair(change, move, same);
+	pair(&change->service->live_pools[move->from_pool], &move->to_pool->next, same);
 	slots_take_over(&move->to->slots, &move->from->slots, same,
 			change->service->flows_possible);
 }

@@ -9,6 +9,7 @@
 struct account {
 	const struct lb_vip *vip; /* NULL: of a pool */
 	const struct lb_pool *pool;
+	const struct step *step; /* of a VIP that stays; else NULL */
 	enum plan_what what;
 	uint32_t moved, ideal; /* slots */
 	json_t *at_risk, *datagrams, *waiting, *serving;
@@ -38,6 +39,7 @@ static struct account account_of_vip(const struct change *change, const struct s
 	struct account account = {
 		.vip = vip,
 		.pool = vip->pool,
+		.step = step->plan.before && step->plan.after ? step : NULL,
 		.what = what_of(step->plan.what),
 		.moved = step->moved,
 		.ideal = step->ideal,
@@ -129,6 +131,38 @@ static json_int_t recorded_flows(const json_t *at_risk)
 	return sum;
 }
 
+static bool is_move_of_named(const struct step *step)
+{
+	const struct lb_pool *from = step ? step->plan.before->pool : NULL;
+	const struct lb_pool *to = step ? step->plan.after->pool : NULL;
+
+	return from && from->named && to->named && strcmp(from->name, to->name);
+}
+
+/* A backend of the pool that the VIP leaves must not be drained: other VIPs may use it. */
+static int hint_at_move(const struct step *step, struct lb_err *err)
+{
+	const struct lb_vip *after = step->plan.after;
+
+	if (step->dropped != LIVE_NO_POOL)
+		return lb_err_hint(
+			err,
+			"wait until an earlier move is over (lbctl vip show %.64s says what "
+			"it moves from), or use --force",
+			after->name);
+	if (step->move)
+		return lb_err_hint(
+			err,
+			"leave pool %.64s in the document until the move is over, or use "
+			"--force",
+			step->plan.before->pool->name);
+	return lb_err_hint(
+		err,
+		"by hash %s flows stay only where both tables have one size: choose a pool "
+		"with %u slots, or use --force",
+		lb_hash_name(after->hash), step->plan.before->pool->table_size);
+}
+
 static int flows_would_break(const struct account *account, struct lb_err *err)
 {
 	const json_t *lost = json_array_get(account->at_risk, 0);
@@ -151,6 +185,8 @@ static int flows_would_break(const struct account *account, struct lb_err *err)
 				   "give the new VIP the table size, hash, backends and weights of "
 				   "VIP %.64s, and no flow moves; or use --force",
 				   from);
+	if (is_move_of_named(account->step))
+		return hint_at_move(account->step, err);
 	return lb_err_hint(err,
 			   "drain it first (lbctl backend drain %.64s %s --wait 1h), or use "
 			   "--force",

@@ -152,6 +152,18 @@ json_t *risk_of_change(struct service *service, const struct plan_pool *plan,
 
 /* --- a VIP whose packets go elsewhere --- */
 
+/* Of slots that go along: what is on no record stays with an address that both pools have. */
+static void keep_along(struct slots_census *census, const struct live_pool *from,
+		       const struct live_pool *to)
+{
+	size_t i, at = 0;
+
+	for (i = 0; i < from->backend_count; i++)
+		if (live_find(to, &at, &from->backends[i].address))
+			census->owned[from->backends[i].number] =
+				census->leaving[from->backends[i].number] = 0;
+}
+
 /* Slots keep their flows where the other VIP's table leads them to the same backend. */
 static void count_handover(struct risk *risk, const struct risk_handover *handover)
 {
@@ -160,8 +172,10 @@ static void count_handover(struct risk *risk, const struct risk_handover *handov
 	if (risk->counted)
 		return;
 	count(risk);
-	if (handover->to && handover->to->hash == handover->from->hash &&
-	    handover->to->pool->table_size == risk->slots->size)
+	if (handover->along)
+		keep_along(&risk->service->risk_census, from, to);
+	else if (handover->to && handover->to->hash == handover->from->hash &&
+		 handover->to->pool->table_size == risk->slots->size)
 		plan_keep(risk->slots->words, from->backends, from->backend_count,
 			  table_owners(to->table),
 			  handover->to_table ? handover->to_table->slots.words : NULL, to->backends,

@@ -17,6 +17,7 @@ struct risk_handover {
 	const struct lb_vip *to; /* NULL: nobody */
 	const struct live_pool *to_live;
 	const struct live_table *to_table; /* NULL: one that is new, whose slots are SETTLED */
+	bool along; /* slots go along (move.c): the same address is the same owner */
 	const char *reason;
 	bool name_from; /* entries say whose backends they are: not the VIP's that they stand at */
 };

@@ -443,6 +443,85 @@ static void a_vip_that_goes_on_before_it_has_the_slots_of_another_size_settles(v
 	fake_close();
 }
 
+#define OWN(of, size, pool)                                                                        \
+	"{'pools': [{'name': 'q', 'table_size': " size ", 'backends': [" of                        \
+	"]}], 'vips': [{'address': '192.0.2.1:80/tcp', " pool                                      \
+	"}, {'address': '192.0.2.2:80/tcp', 'pool': 'q'}]}"
+#define ITS_OWN "'table_size': 251, 'backends': [" A "," B "]"
+
+/* Its slots go along; what they lead to has other numbers from now on. */
+static void a_vip_with_backends_of_its_own_goes_to_a_pool_that_has_them_unasked(void **state)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+
+	(void)state;
+	start();
+	apply(OWN(A "," C, "251", ITS_OWN));
+	all_had_packets();
+	assert_int_not_equal(fake_apply(OWN(A "," C, "251", "'pool': 'q'"), &unasked, &err), 0);
+	assert_non_null(strstr(err.message, "backend 10.0.0.2 of VIP"));
+	fake_close();
+	for (int other = 0; other < 2; other++) {
+		start();
+		apply(other ? OWN(A "," B "," C, "509", ITS_OWN)
+			    : OWN(A "," B "," C, "251", ITS_OWN));
+		all_had_packets();
+		assert_int_equal(fake_apply(other ? OWN(A "," B "," C, "509", "'pool': 'q'")
+						  : OWN(A "," B "," C, "251", "'pool': 'q'"),
+					    &unasked, &err),
+				 0);
+		assert_int_not_equal(fake.service->live[0].table->slots.moving, 0);
+		restart();
+		fake_pass((LB_TRANSITION_TCP_S + 10) * SECOND);
+		assert_tables("00");
+		fake_close();
+	}
+}
+
+static void a_pool_that_goes_with_a_move_is_to_stay_until_that_is_over(void **state)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+
+	(void)state;
+	start();
+	apply("{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A
+	      "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}]}");
+	all_had_packets();
+	assert_int_not_equal(
+		fake_apply("{'pools': [{'name': 'q', 'table_size': 251, 'backends': [" B
+			   "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'q'}]}",
+			   &unasked, &err),
+		0);
+	assert_non_null(strstr(err.hint, "leave pool p in the document"));
+	fake_close();
+}
+
+static void a_third_move_says_to_wait_for_an_earlier_one(void **state)
+{
+	static const char *const pools[] = {"p", "q", "r", "s"};
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	struct lb_err err = {0};
+	char text[1024];
+
+	(void)state;
+	start();
+	for (size_t i = 0; i < COUNT_OF(pools); i++) {
+		snprintf(text, sizeof(text),
+			 "{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A
+			 "]}, {'name': 'q', 'table_size': 251, 'backends': [" B
+			 "]}, {'name': 'r', 'table_size': 251, 'backends': [" C
+			 "]}, {'name': 's', 'table_size': 251, 'backends': [" A
+			 "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': '%s'}]}",
+			 pools[i]);
+		all_had_packets();
+		assert_int_equal(fake_apply(text, &unasked, &err) != 0, i == 3);
+	}
+	assert_non_null(strstr(err.hint, "wait until an earlier move is over"));
+	fake_close();
+}
+
 /* Tags of records depend on the table's size where a hash is not of the flow alone. */
 static void flows_by_source_end_where_a_table_has_another_size(void **state)
 {
@@ -455,6 +534,7 @@ static void flows_by_source_end_where_a_table_has_another_size(void **state)
 	all_had_packets();
 	assert_int_not_equal(fake_apply(SIZES(A "," B, "509", "source", "q"), &unasked, &err), 0);
 	assert_int_equal(err.code, LB_ERR_REFUSED);
+	assert_non_null(strstr(err.hint, "choose a pool with 251 slots"));
 	apply(SIZES(A "," B, "509", "source", "q"));
 	assert_int_equal(table_size(0), 509);
 	fake_check(true);
@@ -1728,6 +1808,10 @@ int main(void)
 			a_vip_goes_to_a_table_of_another_size_at_once_where_it_has_one_backend),
 		cmocka_unit_test(
 			a_vip_that_goes_on_before_it_has_the_slots_of_another_size_settles),
+		cmocka_unit_test(
+			a_vip_with_backends_of_its_own_goes_to_a_pool_that_has_them_unasked),
+		cmocka_unit_test(a_pool_that_goes_with_a_move_is_to_stay_until_that_is_over),
+		cmocka_unit_test(a_third_move_says_to_wait_for_an_earlier_one),
 		cmocka_unit_test(flows_by_source_end_where_a_table_has_another_size),
 		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
 		cmocka_unit_test(a_trial_changes_nothing),
