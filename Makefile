@@ -116,6 +116,10 @@ $(O)/lbd/lbd-simulate: $(O)/lbd/main.o $(SIMULATE_OBJ) $(O)/lib/liblbd.a $(O)/li
 $(O)/lbd/lbd-simulate: LDFLAGS += -Wl,--as-needed
 $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
 $(O)/backend/lbd-backend: $(BACKEND_OBJ) $(O)/lib/libapi.a
+# What speaks to etcd, with the words and views of lbctl.
+TIER_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/tier/*.c)) $(filter-out $(O)/lbctl/main.o,$(LBCTL_OBJ))
+$(O)/lib/libtier.a: $(filter-out $(O)/lbctl/tier/main.o,$(TIER_OBJ))
+$(O)/tests/unit/tier_test: $(O)/tests/unit/tier_test.o $(O)/lib/libtier.a
 $(O)/lib/libpacket.a: $(PACKET_OBJ)
 $(PACKET): %: %.o $(O)/lib/libpacket.a
 $(O)/tests/bench/packets $(O)/tests/bench/live: $(BENCH_OBJ)
@@ -145,7 +149,8 @@ $(FAULT): $(O)/%.so: %.c
 # What is fuzzed is compiled again, by clang and with its coverage, below $(O)/fuzz.
 FUZZED := $(patsubst %.c,$(O)/fuzz/%.o,$(wildcard lbd/api/*.c) \
 	lbd/health/probe_reader.c lbd/health/state.c lbd/host/config.c lbd/host/state.c lbd/route/pmtu_judge.c \
-	lbd/monitor/http_request.c lbd/host/durable.c lbd/host/journal.c lbd/host/journal_changes.c)
+	lbd/monitor/http_request.c lbd/host/durable.c lbd/host/journal.c lbd/host/journal_changes.c \
+	lbctl/tier/message.c lbctl/tier/release.c lbctl/units.c lbctl/view.c)
 $(O)/fuzz/%.o: %.c
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
@@ -156,7 +161,7 @@ $(FUZZ): $(O)/%: $(O)/fuzz/%.o $(FUZZED)
 	@mkdir -p $(@D)
 	$(Q)$(CLANG) $(FUZZ_CFLAGS) -fsanitize=fuzzer $^ -ljansson -lz -o $@
 
-$(REPLAY): %_replay: %_fuzz.o $(O)/tests/fuzz/replay.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
+$(REPLAY): %_replay: %_fuzz.o $(O)/tests/fuzz/replay.o $(O)/lib/libtier.a $(O)/lib/liblbd.a $(O)/lib/libapi.a
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 

@@ -37,8 +37,9 @@ for room in "$@"; do
 done
 allow lbctl lbctl/ lbd/api/ bpf/abi.h
 allow backend backend/ lbd/api/ bpf/
+allow lbctl/tier lbctl/ lbd/api/
 
-if ! for folder in bpf lbctl "${@/#/lbd/}"; do includes "$folder"; done | awk -F: '{print $1, $3}' | tsort >/dev/null; then
+if ! for folder in bpf lbctl lbctl/tier "${@/#/lbd/}"; do includes "$folder"; done | awk -F: '{print $1, $3}' | tsort >/dev/null; then
 	echo 'files that include each other'
 	status=1
 fi

@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is published for a tier, and what has a node to do about it? */
+#include "release.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include "../../lbd/api/json.h"
+#include "../units.h"
+#include "../view.h"
+
+/* --- keys --- */
+
+static char *key(const struct tier_config *config, const char *rest, char out[RELEASE_KEY_SIZE])
+{
+	snprintf(out, RELEASE_KEY_SIZE, "/lbd/%s/%s", config->tier, rest);
+	return out;
+}
+
+char *release_key(const struct tier_config *config, char out[RELEASE_KEY_SIZE])
+{
+	return key(config, "release", out);
+}
+
+char *release_document_key(const struct tier_config *config, uint32_t revision,
+			   char out[RELEASE_KEY_SIZE])
+{
+	char rest[32];
+
+	snprintf(rest, sizeof(rest), "documents/%010u", revision);
+	return key(config, rest, out);
+}
+
+char *release_nodes_key(const struct tier_config *config, const char *node,
+			char out[RELEASE_KEY_SIZE])
+{
+	char rest[TIER_NAME_SIZE + 8];
+
+	snprintf(rest, sizeof(rest), "nodes/%s", node);
+	return key(config, rest, out);
+}
+
+/* --- a release --- */
+
+static int read_number(const json_t *value, const char *name, int64_t least, uint32_t *out,
+		       struct lb_err *err)
+{
+	int64_t number = 0;
+
+	if (value && lb_json_integer(value, name, least, UINT32_MAX, &number, err))
+		return -EINVAL;
+	*out = (uint32_t)number;
+	return 0;
+}
+
+static int read_release(const json_t *object, struct release *out, struct lb_err *err)
+{
+	const json_t *revision, *stable, *hold, *force, *moved, *by, *at;
+	const struct lb_json_field fields[] = {
+		{"revision", LB_JSON_INTEGER, true, &revision},
+		{"stable", LB_JSON_INTEGER, false, &stable},
+		{"hold_s", LB_JSON_INTEGER, false, &hold},
+		{"force", LB_JSON_BOOLEAN, false, &force},
+		{"max_moved_percent", LB_JSON_ANY, false, &moved},
+		{"by", LB_JSON_STRING, false, &by},
+		{"at", LB_JSON_STRING, false, &at},
+		{0},
+	};
+
+	if (lb_json_fields(object, fields, err) ||
+	    read_number(revision, "revision", 1, &out->revision, err) ||
+	    read_number(stable, "stable", 0, &out->stable, err) ||
+	    read_number(hold, "hold_s", 0, &out->hold_s, err))
+		return -EINVAL;
+	out->staged = hold;
+	out->force = json_is_true(force);
+	out->max_moved_percent = moved ? json_number_value(moved) : 100;
+	return 0;
+}
+
+int release_read(const json_t *items, struct release *out, struct lb_err *err)
+{
+	const json_t *item = json_array_get(items, 0);
+	struct lb_err inner = {0};
+
+	*out = (struct release){0};
+	if (!item || !read_release(json_object_get(item, "value"), out, &inner))
+		return 0;
+	lb_err_set(err, LB_ERR_SYSTEM, inner.path, "etcd holds no release at %s: %s",
+		   view_text(item, "key"), inner.message);
+	return lb_err_hint(err, "publish again by a lbctl of this version");
+}
+
+/* --- canaries --- */
+
+/* Of a node as it has told it; anything may be missing. */
+static int64_t number_of(const json_t *node, const char *field)
+{
+	return json_integer_value(json_object_get(node, field));
+}
+
+/* What keeps one canary from being enough; false: nothing. */
+static bool canary_waits(const struct release *release, const json_t *node, char why[RELEASE_WHY])
+{
+	const json_t *refused = json_object_get(node, "refused");
+	const char *name = view_text(node, "node");
+	int64_t had_s = number_of(node, "applied_s");
+	char left[UNITS_TEXT];
+
+	if (number_of(refused, "revision") == release->revision)
+		snprintf(why, RELEASE_WHY, "canary %s has refused it: %s", name,
+			 view_text(refused, "error"));
+	else if (number_of(node, "revision") < release->revision)
+		snprintf(why, RELEASE_WHY, "canary %s does not have it yet", name);
+	else if (number_of(node, "revision") > release->revision)
+		return false;
+	else if (json_is_string(json_object_get(node, "alarm")))
+		snprintf(why, RELEASE_WHY, "canary %s has an alarm: %s", name,
+			 view_text(node, "alarm"));
+	else if (had_s < release->hold_s)
+		snprintf(why, RELEASE_WHY, "canary %s must have it for %s more", name,
+			 units_duration(release->hold_s - had_s, left));
+	else
+		return false;
+	return true;
+}
+
+/* Whether all canaries that are alive have had it for long enough. */
+static bool canaries_content(const struct release *release, const json_t *nodes,
+			     char why[RELEASE_WHY])
+{
+	const json_t *item;
+	size_t canaries = 0, i;
+
+	json_array_foreach (nodes, i, item) {
+		const json_t *node = json_object_get(item, "value");
+
+		if (!json_is_true(json_object_get(node, "canary")))
+			continue;
+		canaries++;
+		if (canary_waits(release, node, why))
+			return false;
+	}
+	if (!canaries)
+		snprintf(why, RELEASE_WHY, "no canary is there");
+	return canaries;
+}
+
+uint32_t release_target(const struct release *release, bool canary, const json_t *nodes,
+			char why[RELEASE_WHY])
+{
+	why[0] = '\0';
+	if (!release->staged || canary || canaries_content(release, nodes, why))
+		return release->revision;
+	return release->stable;
+}
+
+/* --- the next one --- */
+
+uint32_t release_next(const struct release *release, const json_t *nodes)
+{
+	int64_t highest = release->revision;
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (nodes, i, item) {
+		int64_t revision = number_of(json_object_get(item, "value"), "revision");
+
+		if (revision > highest && revision < UINT32_MAX)
+			highest = revision;
+	}
+	return (uint32_t)(highest + 1);
+}
+
+uint32_t release_stable(const struct release *release, const json_t *nodes)
+{
+	const json_t *item;
+	size_t i;
+
+	if (!release->staged)
+		return release->revision;
+	/* One that went beyond its canaries is what nodes have, and they do not go back. */
+	json_array_foreach (nodes, i, item) {
+		const json_t *node = json_object_get(item, "value");
+
+		if (!json_is_true(json_object_get(node, "canary")) &&
+		    number_of(node, "revision") >= release->revision)
+			return release->revision;
+	}
+	return release->stable;
+}
