@@ -59,7 +59,7 @@ endif
 
 # A release has the programs that were tested, compiled, and makes no others: BPF=source compiles them here.
 BPF := $(if $(wildcard prebuilt/bpf/lb.bpf.o),prebuilt,source)
-all: $(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/backend/lbd-backend $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
+all: $(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/backend/lbd-backend $(O)/lbctl/lbd-tier $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
 
 ifeq ($(BPF),prebuilt)
 $(PROGRAMS) $(PROGRAMS:.bpf.o=.skel.h): $(O)/%: prebuilt/%
@@ -119,6 +119,8 @@ $(O)/backend/lbd-backend: $(BACKEND_OBJ) $(O)/lib/libapi.a
 # What speaks to etcd, with the words and views of lbctl.
 TIER_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/tier/*.c)) $(filter-out $(O)/lbctl/main.o,$(LBCTL_OBJ))
 $(O)/lib/libtier.a: $(filter-out $(O)/lbctl/tier/main.o,$(TIER_OBJ))
+$(O)/lbctl/lbd-tier: $(O)/lbctl/tier/main.o $(O)/lib/libtier.a $(O)/lib/libapi.a
+$(O)/docs/fields: $(O)/docs/fields.o $(O)/lib/libtier.a
 $(O)/tests/unit/tier_test: $(O)/tests/unit/tier_test.o $(O)/lib/libtier.a
 $(O)/lib/libpacket.a: $(PACKET_OBJ)
 $(PACKET): %: %.o $(O)/lib/libpacket.a
@@ -132,8 +134,9 @@ $(FAKED): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reall
 $(UNIT) $(PACKET) $(TOOLS) $(BENCH): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: LDLIBS = -ljansson
 $(O)/backend/lbd-backend: LDLIBS = -lbpf -ljansson -lelf -lz
+$(O)/lbctl/lbd-tier: LDLIBS = -ljansson -lcurl
 $(UNIT) $(PACKET): LDLIBS += -lcmocka
-$(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/backend/lbd-backend $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
+$(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/backend/lbd-backend $(O)/lbctl/lbd-tier $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 
@@ -199,12 +202,13 @@ lint: direction
 # --- packages of Debian 12 and 13, by purpose. None of them starts a service. ---
 BPF_PKGS := clang llvm bpftool
 BUILD_PKGS := $(if $(filter prebuilt,$(BPF)),,$(BPF_PKGS)) gcc libc6-dev linux-libc-dev make pkg-config libbpf-dev libelf-dev \
-	zlib1g-dev libjansson-dev libevent-dev libmnl-dev libcap-ng-dev
+	zlib1g-dev libjansson-dev libevent-dev libmnl-dev libcap-ng-dev libcurl4-openssl-dev
 FUZZ_PKGS := $(BPF_PKGS) libclang-rt-dev
 DEB_PKGS := dpkg-dev jq
 LAB_PKGS := $(BPF_PKGS) iproute2 ethtool iputils-ping curl jq procps util-linux
 TEST_PKGS := $(LAB_PKGS) ngtcp2-client ngtcp2-server nftables traceroute libcmocka-dev iperf3 socat python3 python3-jsonschema python3-scapy shellcheck \
 	groff-base git xz-utils prometheus openssl tcpdump tshark gdb
+TIER_PKGS := etcd-server etcd-client
 HEALTH_PKGS := nginx-light dnsmasq-base
 BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables python3 jq
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
@@ -217,7 +221,7 @@ demo demo-drain: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 demo-bgp: PKGS = $(BUILD_PKGS) $(LAB_PKGS) bird2
 test-bgp: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(BGP_PKGS)
 demo-monitoring: PKGS = $(BUILD_PKGS) $(LAB_PKGS) prometheus socat
-test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS) lintian
+test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(TIER_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS) lintian
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
@@ -386,7 +390,7 @@ install: all
 	$(Q)install -m 755 $(O)/lbd/lbd-simulate $(DESTDIR)$(PREFIX)/lib/lbd
 	$(Q)install -m 755 $(O)/lbctl/lbctl $(DESTDIR)$(PREFIX)/bin
 	$(Q)install -m 644 $(O)/bpf/decap.bpf.o $(DESTDIR)$(PREFIX)/lib/lbd
-	$(Q)install -m 644 docs/man/*.5 $(SHARE)/man/man5
+	$(Q)install -m 644 $(filter-out %/tier.json.5,$(wildcard docs/man/*.5)) $(SHARE)/man/man5
 	$(Q)install -m 644 docs/man/lbctl.8 docs/man/lbd.8 $(SHARE)/man/man8
 	$(Q)install -m 644 lbd/package/*.service $(UNITS)
 	$(Q)sed -i -E 's,/usr/(s?bin)/,$(PREFIX)/\1/,' $(UNITS)/lbd.service
@@ -405,6 +409,17 @@ install-backend: all
 	$(Q)sed -i 's,/usr/sbin/,$(PREFIX)/sbin/,' $(UNITS)/lbd-backend.service
 	$(Q)test -e $(DESTDIR)/etc/lbd-backend/backend.json || \
 		install -m 644 backend/package/backend.json $(DESTDIR)/etc/lbd-backend
+
+# What follows a tier, which needs libcurl; beside an lbd that is installed.
+.PHONY: install-tier
+install-tier: all
+	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
+	$(Q)install -d -m 755 $(DESTDIR)$(PREFIX)/sbin $(UNITS) $(SHARE)/man/man5 $(SHARE)/man/man8
+	$(Q)install -m 755 $(O)/lbctl/lbd-tier $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 644 docs/man/tier.json.5 $(SHARE)/man/man5
+	$(Q)install -m 644 docs/man/lbd-tier.8 $(SHARE)/man/man8
+	$(Q)install -m 644 lbctl/tier/lbd-tier.service $(UNITS)
+	$(Q)sed -i 's,/usr/sbin/,$(PREFIX)/sbin/,' $(UNITS)/lbd-tier.service
 
 VERSION := $(shell sed -n 's/^.define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)
 # Where packages go, in place of those that are there.
@@ -444,6 +459,7 @@ help:
 		'make deb           Debian packages into build/; or: sudo make install, install-backend, below PREFIX=/usr/local, DESTDIR=FOLDER' \
 		'' \
 		'Then:' \
+		'sudo make install-tier  what keeps several nodes at one service document, in etcd' \
 		'sudo make demo-drain  a backend is taken out of service under 300 connections (examples/02-drain)' \
 		'sudo make demo-bgp  one of two balancers leaves the network under 300 connections (examples/03-bgp)' \
 		'sudo make test-bgp  BIRD, FRR and keepalived announce VIPs just while a balancer serves them; BGP=bird is one of them' \

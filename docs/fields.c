@@ -4,12 +4,14 @@
  *   fields schema           the JSON Schema of the service document and of lbd.json
  *   fields page <PAGE       a page, with new tables between "fields: NAME" and "end of fields"
  *   fields keys             each key of lbd.json with its type and default, or … for no single value
+ *   fields tier             the same of tier.json
  *   fields export <FILE     a service document as config.export has it
  */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../lbctl/tier/config.h"
 #include "../lbd/api/model.h"
 #include "../lbd/host/config.h"
 
@@ -344,10 +346,10 @@ int main(int argc, char **argv)
 		return print_page();
 	if (!strcmp(what, "export"))
 		return print_export();
-	if (strcmp(what, "keys") != 0) {
-		fprintf(stderr, "usage: fields schema | page | keys | export\n");
+	if (strcmp(what, "keys") != 0 && strcmp(what, "tier") != 0) {
+		fprintf(stderr, "usage: fields schema | page | keys | tier | export\n");
 		return 2;
 	}
-	print_keys(&config_schema, "");
+	print_keys(strcmp(what, "keys") ? &tier_config_schema : &config_schema, "");
 	return 0;
 }

@@ -285,7 +285,7 @@ int args_parse(int argc, char *const *argv, struct invocation *out, struct lb_er
 	size_t used;
 	int status;
 
-	*out = (struct invocation){.socket = LB_SOCKET_DEFAULT};
+	*out = (struct invocation){.socket = LB_SOCKET_DEFAULT, .argv = argv};
 	status = read_line(argc, argv, &line, out, err);
 	if (line.help)
 		return resolve_help(&line, out, err);

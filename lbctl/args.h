@@ -13,7 +13,8 @@ struct invocation {
 	const char *arguments[ARGUMENTS_MAX];
 	const char *values[OPTIONS_MAX]; /* as command->options; NULL: not given; "" for a flag */
 	const char *socket;
-	bool json; /* right on failure, too */
+	bool json;         /* right on failure, too */
+	char *const *argv; /* as it was given */
 };
 
 /* 0, or -EINVAL with an LB_ERR_USAGE error. --help becomes the command `help` with the words as its

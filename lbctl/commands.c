@@ -16,6 +16,7 @@
 #include "quic.h"
 #include "replay.h"
 #include "stats.h"
+#include "tier.h"
 #include "trace.h"
 #include "view.h"
 #include "watch.h"
@@ -42,6 +43,12 @@
 		.summary = "refuse to move more of a VIP's slots (100%)", .manner = true           \
 	}
 
+#define TIER_OPTION                                                                                \
+	{                                                                                          \
+		.name = "config", .value = "FILE",                                                 \
+		.summary = "another tier.json (/etc/lbd/tier.json)", .manner = true                \
+	}
+
 const struct option_spec global_options[] = {
 	{.name = "socket", .value = "PATH", .summary = "lbd's socket (" LB_SOCKET_DEFAULT ")"},
 	{.name = "json",
@@ -58,7 +65,8 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_DIFFERS,
 	 "status: an interface is missing, a backend cannot be reached or is unhealthy; "
 	 "drain --wait: not drained in time; config diff: it differs; "
-	 "iface list: one is not in working order; doctor: something is wrong"},
+	 "iface list: one is not in working order; doctor: something is wrong; tier show: nodes "
+	 "are not alike"},
 	{0},
 };
 
@@ -761,6 +769,106 @@ static struct command table[] = {
 			     "lbctl config export | jq 'del(.digest)' > service.json"},
 		.method = "config.export",
 		.view = view_document,
+	},
+	{
+		.object = "tier",
+		.verb = "show",
+		.options = {TIER_OPTION},
+		.summary = "show the nodes of this node's tier side by side",
+		.detail =
+			"Nodes that send each flow to the same backend have the same document, "
+			"tables and seed; what differs from most nodes has the mark !. A + at a "
+			"revision says that the node was changed alone since. Nodes that have been "
+			"silent for a while (lease_s in tier.json) are not shown. Needs the "
+			"package "
+			"lbd-tier, and no lbd. Exits 4 when not all nodes are alike, at the "
+			"revision published last and without an alarm.",
+		.examples = {"lbctl tier show", "lbctl --json tier show | jq .nodes"},
+		.view = view_tier,
+		.judge = view_tier_judge,
+		.run = tier_run,
+	},
+	{
+		.object = "tier",
+		.verb = "publish",
+		.arguments = {{.name = "FILE"}},
+		.options =
+			{
+				{.name = "dry-run",
+				 .summary = "say what it would do, and do nothing",
+				 .manner = true},
+				{.name = "force",
+				 .summary = "even if established flows end",
+				 .manner = true},
+				{.name = "max-moved",
+				 .value = "P%",
+				 .summary = "nodes refuse to move more of a VIP's slots (100%)",
+				 .manner = true},
+				{.name = "if-revision",
+				 .value = "N",
+				 .summary = "refuse if another revision was published last",
+				 .manner = true},
+				{.name = "hold",
+				 .value = "DURATION",
+				 .summary = "how long canaries have it before the others do (5m)",
+				 .manner = true},
+				{.name = "at-once",
+				 .summary = "to all nodes at the same time",
+				 .manner = true},
+				TIER_OPTION,
+			},
+		.summary = "publish a service document for all nodes of the tier",
+		.detail =
+			"FILE - is standard input. It is checked, compared with what is in force "
+			"on "
+			"this node, and gets the next number. A FILE from tier export is refused "
+			"when another revision has been published since; and of two who publish at "
+			"the same time one is. Where nodes are canaries (tier.json) they get it "
+			"first, the others once each canary has had it for the hold time without "
+			"an alarm: more backends unhealthy, or not routable, than before. What a "
+			"canary refuses stays there. Needs the package lbd-tier.",
+		.examples = {"lbctl tier publish service.json",
+			     "lbctl tier publish service.json --hold 15m --max-moved 5%",
+			     "lbctl tier export | jq 'del(.vips[0])' | lbctl tier publish -"},
+		.view = view_tier_published,
+		.run = tier_run,
+	},
+	{
+		.object = "tier",
+		.verb = "rollback",
+		.arguments = {{.name = "REVISION", .optional = true}},
+		.options =
+			{
+				{.name = "dry-run",
+				 .summary = "say what it would do, and do nothing",
+				 .manner = true},
+				{.name = "force",
+				 .summary = "even if established flows end",
+				 .manner = true},
+				{.name = "hold",
+				 .value = "DURATION",
+				 .summary = "canaries first, the others after so long",
+				 .manner = true},
+				TIER_OPTION,
+			},
+		.summary = "publish again what all nodes had before, or an earlier revision",
+		.detail = "It gets a new number, and goes to all nodes at once. The last 20 "
+			  "revisions are kept. Needs the package lbd-tier.",
+		.examples = {"lbctl tier rollback", "lbctl tier rollback 17"},
+		.view = view_tier_published,
+		.run = tier_run,
+	},
+	{
+		.object = "tier",
+		.verb = "export",
+		.arguments = {{.name = "REVISION", .optional = true}},
+		.options = {TIER_OPTION},
+		.summary = "print the service document published last, or that of a revision",
+		.detail = "With its revision, so that tier publish refuses it once another one "
+			  "has been published. Needs the package lbd-tier.",
+		.examples = {"lbctl tier export > service.json"},
+		.view = view_document,
+		.run = tier_run,
 	},
 	{
 		.object = "watch",

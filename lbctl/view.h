@@ -51,6 +51,10 @@ void view_event(FILE *out, const json_t *event);
 /* What a change did to a VIP, an entry of CHANGE: one line, and one a backend that loses flows;
  * `would` says that nothing has been done yet. */
 void view_vip_change(FILE *out, const json_t *vip, bool would);
+/* A tier, and EXIT_DIFFERS where not all nodes are alike at the revision published last; what was published. */
+void view_tier(FILE *out, const struct invocation *invocation, const json_t *result);
+enum exit_code view_tier_judge(const json_t *result);
+void view_tier_published(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_document(FILE *out, const struct invocation *invocation, const json_t *result);
 
 /* Fields of objects, whatever they hold. */

@@ -404,7 +404,7 @@ static int refuse_local(const struct lb_service *now, struct lb_err *err)
 {
 	lb_err_set(err, LB_ERR_REFUSED, "",
 		   "this node follows a tier, and has its revision %u in force", now->revision);
-	return lb_err_hint(err, "publish it for all nodes; --local changes this node "
+	return lb_err_hint(err, "for all nodes: lbctl tier publish FILE; --local changes this node "
 				"alone, until the next revision");
 }
 

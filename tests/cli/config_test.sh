@@ -206,7 +206,7 @@ test_tier() {
 	check "and in words" grep -qE '^document .*, revision 7 of the tier$' <(lb status)
 	check "and not part of the digest" test "$(digest)" = "$(jq -r .digest <(lb config export))"
 	check "a change of this node alone is refused" exits 1 lb backend set web 10.0.0.2 --weight 3
-	check "with what to do" grep -qF "publish it for all nodes; --local changes this node" "$DIR/out"
+	check "with what to do" grep -qF "for all nodes: lbctl tier publish FILE; --local changes this node" "$DIR/out"
 	check "so is another document without a revision" exits 1 lb config apply "$DIR/two.json"
 	check "and an older one" exits 1 lb config apply <(jq '.revision = 6' "$DIR/tier.json")
 	check "and another one of the same revision" exits 1 lb config apply <(jq '.vips[0].backends[0].weight = 9' "$DIR/tier.json")

@@ -480,7 +480,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 42 commands" 42 "$(wc -l <commands)"
+check_equal "the help knows of 46 commands" 46 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -708,7 +708,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip pool backend quic iface node stats top doctor explain replay trace simulate config watch version help completion"
+completes "lbctl " "status vip pool backend quic iface node stats top doctor explain replay trace simulate config tier watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

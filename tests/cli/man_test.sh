@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Do lbd(8) and lbd.json(5) tell of every option and key there is, and of no other?
+# Do lbd(8), lbd.json(5) and tier.json(5) tell of every option and key there is, and of no other?
 #
 #   LBD=PATH     the lbd whose --help counts (build/lbd/lbd)
 #   O=FOLDER     the build whose docs/fields counts (build)
@@ -48,6 +48,13 @@ check_equal "lbd.json(5) explains the keys that lbd reads" "$(keys_of_program | 
 check_equal "lbd.json(5) gives each key its type, and its default or that it is required" \
 	"$(keys_of_page | names)" "$(keys_of_page | grep -E ' \([a-z ]+; .*\)$' | names)"
 check_equal "its types and defaults are lbd's" "" "$(comm -23 <(keys_of_program | grep -v …) <(keys_of_page))"
+
+tier_keys_of_page() {
+	sed -nE 's/^\\fB([a-z_0-9.]+)\\fR (\(.*\))$/\1 \2/p' docs/man/tier.json.5 | sort
+}
+
+check_equal "tier.json(5) explains the keys that lbd-tier reads" "$("$O/docs/fields" tier | sort | names)" "$(tier_keys_of_page | names)"
+check_equal "its types and defaults are those of lbd-tier" "" "$(comm -23 <("$O/docs/fields" tier | grep -v … | sort) <(tier_keys_of_page))"
 
 folder=$(mktemp -d)
 at_exit rm -rf "$folder"

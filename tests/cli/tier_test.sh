@@ -1,0 +1,317 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Do nodes follow what is published for their tier, and nothing else? A real etcd, and lbds that simulate.
+#
+# LBD and LBCTL name the binaries; lbd-simulate and lbd-tier stand beside them. Needs root, for a network namespace.
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+
+LBCTL=$(realpath "${LBCTL:-build/lbctl/lbctl}")
+TIER=${LBCTL%/*}/lbd-tier
+SIMULATE=$(dirname "$(realpath "${LBD:-build/lbd/lbd}")")/lbd-simulate
+ID=lbtier$$
+URL=http://127.0.0.1:2379
+
+if [ "$(id -u)" != 0 ] || ! type etcd etcdctl >/dev/null 2>&1; then
+	skip "a tier with etcd" "root, etcd-server and etcd-client"
+	finish
+fi
+DIR=$(mktemp -d)
+at_exit rm -rf "$DIR"
+declare -A PID=()
+
+# shellcheck disable=SC2329 # at exit
+end_all() {
+	kill -9 "${PID[@]}"
+	wait "${PID[@]}"
+}
+
+within() {
+	nsenter --net="/run/netns/$ID" -- "$@"
+}
+
+# start NAME command…: its output goes to $DIR/NAME.log
+start() {
+	nsenter --net="/run/netns/$ID" -- "${@:2}" >>"$DIR/$1.log" 2>&1 &
+	PID[$1]=$!
+}
+
+# end NAME [SIGNAL]
+end() {
+	kill "-${2:-TERM}" "${PID[$1]}"
+	wait "${PID[$1]}"
+	unset "PID[$1]"
+} 2>/dev/null
+
+# --- etcd ---
+
+# start_etcd [option…]
+start_etcd() {
+	start etcd etcd --name a --data-dir "$DIR/etcd" --listen-client-urls "$URL" --advertise-client-urls "$URL" \
+		--listen-peer-urls http://127.0.0.1:2380 --initial-advertise-peer-urls http://127.0.0.1:2380 \
+		--initial-cluster a=http://127.0.0.1:2380 --unsafe-no-fsync "$@"
+	wait_for 20 etcdctl_ endpoint health || cat "$DIR/etcd.log"
+}
+
+etcdctl_() {
+	ETCDCTL_API=3 within etcdctl --endpoints "$URL" "${ETCDCTL_OPTIONS[@]}" "$@"
+}
+ETCDCTL_OPTIONS=()
+
+# --- nodes ---
+
+# configure N [JSON]: tier.json of a node
+configure() {
+	jq -n --arg dir "$DIR" --arg n "$1" --arg url "$URL" --argjson more "${2:-{\}}" '{tier: "edge", endpoints: [$url],
+		node: ("lb" + $n), socket: ($dir + "/lbd" + $n + ".sock"), lease_s: 10} + $more' >"$DIR/tier$1.json"
+}
+
+# start_node N: its lbd and who follows the tier for it
+start_node() {
+	jq -n --arg dir "$DIR" --arg n "$1" '{interfaces: ["eth0"], state_dir: ($dir + "/state" + $n),
+		hash_seed: "00112233445566778899aabbccddeef0"}' >"$DIR/lbd$1.json"
+	start "lbd$1" "$SIMULATE" --simulate --config "$DIR/lbd$1.json" --socket "$DIR/lbd$1.sock"
+	wait_for 20 lb "$1" version || cat "$DIR/lbd$1.log"
+	start "follow$1" "$TIER" follow --config "$DIR/tier$1.json"
+}
+
+# lb N command…
+lb() {
+	"$LBCTL" --socket "$DIR/lbd$1.sock" "${@:2}"
+}
+
+# tier N verb arguments…, on node N. What it says goes to $DIR/out as well.
+tier() {
+	local status
+	within "$LBCTL" tier "${@:2}" --config "$DIR/tier$1.json" >"$DIR/out" 2>&1
+	status=$?
+	cat "$DIR/out"
+	return "$status"
+}
+
+# exits CODE command…
+exits() {
+	local expected=$1 status
+	shift
+	"$@"
+	status=$?
+	[ "$status" = "$expected" ] || {
+		echo "exit $status"
+		return 1
+	}
+}
+
+# shows FILTER: tier show --json, as jq has it
+shows() {
+	within "$LBCTL" --json tier show --config "$DIR/tier1.json" | jq -e "$1"
+}
+
+# comes_to SECONDS FILTER: what it shows instead is told
+comes_to() {
+	wait_for "$1" shows "$2" || {
+		shows .
+		return 1
+	}
+}
+
+# all_at N [NODES]
+all_at() {
+	shows "(.nodes | length) == ${2:-2} and all(.nodes[]; .revision == $1 and .differs == [])"
+}
+
+# has N REVISION: what lbd itself has in force
+has() {
+	lb "$1" --json status | jq -e ".tier.revision == $2"
+}
+
+says() {
+	wait_for 10 grep -qF -- "$2" "$DIR/$1.log"
+}
+
+# document WEIGHT
+document() {
+	jq -n --argjson weight "$1" '{vips: [{address: "192.0.2.10:80/tcp", name: "web", table_size: 251,
+		backends: [{address: "10.0.0.2", $weight}, {address: "10.0.0.3", weight: 10}]}]}' >"$DIR/$1.json"
+	echo "$DIR/$1.json"
+}
+
+# --- what it promises ---
+
+test_publish() {
+	check "nothing is published yet" exits 0 tier 1 show
+	check "which is said" grep -qx "tier edge: nothing was published yet" "$DIR/out"
+	check "there is nothing to roll back to" exits 1 tier 1 rollback
+	check "a dry run says what it would do" exits 0 tier 1 publish "$(document 10)" --dry-run
+	check "with the difference" grep -qx "+ vip web  192.0.2.10:80/tcp, 2 backends" "$DIR/out"
+	check "and the number" grep -qx "would be published as revision 1" "$DIR/out"
+	check "and publishes nothing" exits 0 tier 1 show
+	check "nor does a document that is none" exits 1 tier 1 publish <(echo '{"vips": [{}]}')
+	check "a document is published" exits 0 tier 1 publish "$(document 10)"
+	check "both nodes have it, and are alike" wait_for 10 all_at 1
+	check "show says so" exits 0 tier 1 show
+	check "it is in force" has 2 1
+}
+
+test_lost_update() {
+	tier 1 export >"$DIR/mine.json"
+	cp "$DIR/mine.json" "$DIR/yours.json"
+	check "an export that was edited is published" exits 0 tier 2 publish <(jq '.vips[0].backends[0].weight = 20' "$DIR/yours.json")
+	check "and an older one refused" exits 1 tier 1 publish "$DIR/mine.json"
+	check "with who was first" grep -qE "revision 2 has been published meanwhile, by root@.* at .*; this is made from 1" "$DIR/out"
+	check "so is --if-revision" exits 1 tier 1 publish "$(document 10)" --if-revision 1
+	check "only the first is there" wait_for 10 all_at 2
+	check "of two who publish at once, one is refused" one_of_two
+	check "all have the other's" wait_for 10 all_at 3
+}
+
+# Both have looked at revision 2 when they publish: etcd is stopped in between.
+one_of_two() {
+	local first second
+	within "$LBCTL" tier publish <(jq '.revision = 2' "$(document 11)") --config "$DIR/tier1.json" >"$DIR/first" 2>&1 &
+	first=$!
+	within "$LBCTL" tier publish <(jq '.revision = 2' "$(document 12)") --config "$DIR/tier2.json" >"$DIR/second" 2>&1 &
+	second=$!
+	wait "$first"
+	first=$?
+	wait "$second"
+	second=$?
+	cat "$DIR/first" "$DIR/second"
+	[ $((first + second)) = 1 ] && grep -qF "revision 3 has been published meanwhile" "$DIR/first" "$DIR/second"
+}
+
+test_local() {
+	check "a change on one node is refused" exits 1 lb 2 backend set web 10.0.0.2 --weight 5
+	check "--local makes it" exits 0 lb 2 backend set web 10.0.0.2 --weight 5 --local
+	check "it is shown" wait_for 10 shows '.nodes[1] | .edited and .differs == ["document", "tables"]'
+	check "show exits 4" exits 4 tier 1 show
+	check "with marks" grep -qE '^  lb2 +3\+ +[0-9a-f]{8}! +[0-9a-f]{8}! ' "$DIR/out"
+	check "the next revision takes it back" exits 0 tier 1 publish "$(document 13)"
+	check "on all nodes" wait_for 10 all_at 4
+}
+
+test_stages() {
+	end follow1
+	configure 1 '{"canary": true, "max_moved_percent": 20}'
+	start follow1 "$TIER" follow --config "$DIR/tier1.json"
+	check "a node becomes a canary" wait_for 10 shows '.nodes[0].canary'
+	check "a revision is staged then" exits 0 tier 1 publish "$(document 14)" --hold 4s
+	check "which is said" grep -qx "published as revision 5: first lb1, the others after 4s without an alarm" "$DIR/out"
+	check "the canary has it" wait_for 10 has 1 5
+	check "the other waits" has 2 4
+	check "and says for what" wait_for 10 shows '.nodes[1].waits | test("^canary lb1 must have it for [0-9] s more$")'
+	check "and takes it then" wait_for 15 all_at 5
+	check "a revision that the canary refuses" exits 0 tier 1 publish "$(document 900)" --hold 1s
+	check "stays there" wait_for 10 shows '.waits | startswith("canary lb1 has refused it: revision 6: ")'
+	check "and nobody has it" exits 4 tier 1 show
+	check "as the table says" grep -qE '^lb1 refuses revision 6: .* slots' "$DIR/out"
+	check "the other waits on" says_nothing_new
+	check "it is rolled back" exits 0 tier 1 rollback
+	check "for all at once, as a new revision" wait_for 10 all_at 7
+	check "which is the one from before" test "$(lb 2 config export | jq .vips[0].backends[0].weight)" = 14
+	check "an earlier one is published by its number" exits 0 tier 1 rollback 1
+	check "for all" wait_for 10 all_at 8
+	check "--at-once asks no canary" exits 0 tier 1 publish "$(document 11)" --at-once
+	check "but all nodes" wait_for 10 all_at 9
+}
+
+# A round or two later the other is where it was.
+says_nothing_new() {
+	local before
+	before=$(shows '.nodes[1].packets_per_s')
+	wait_for 10 shows ".nodes[1].packets_per_s != $before" && has 2 5
+}
+
+# etcd goes, comes back as it was, and comes back as it was long ago.
+test_without_etcd() {
+	etcdctl_ snapshot save "$DIR/snapshot" >/dev/null 2>&1
+	check "one more revision" exits 0 tier 1 publish "$(document 12)" --at-once
+	check "is everywhere" wait_for 10 all_at 10
+	end etcd KILL
+	check "without etcd nodes say so" says follow2 "etcd does not answer at $URL: "
+	check "and keep what they have" has 2 10
+	check "lbctl says so" exits 1 tier 1 show
+	check "in words" grep -qF "lbctl: etcd does not answer at $URL: " "$DIR/out"
+	end lbd2 KILL
+	end follow2 KILL
+	start_node 2
+	check "a node that comes back without etcd waits" says follow2 "etcd does not answer"
+	start_etcd
+	check "and gets what is published when etcd is there" wait_for 40 all_at 10
+	check "which is said" says follow1 "etcd answers again, after "
+	end etcd KILL
+	rm -rf "$DIR/etcd"
+	ETCDCTL_API=3 etcdctl snapshot restore "$DIR/snapshot" --data-dir "$DIR/etcd" --name a --initial-cluster a=http://127.0.0.1:2380 \
+		--initial-advertise-peer-urls http://127.0.0.1:2380 >/dev/null 2>&1
+	start_etcd
+	check "an etcd from a backup takes no node back" comes_to 40 'all(.nodes[]; .revision == 10) and (.nodes | length) == 2 and .release.revision == 9'
+	check "which is said" says follow1 "etcd has revision 9, which is older than 10 in force here: if it was restored from a backup, publish again"
+	check "what is published then is newer than all" exits 0 tier 1 publish "$(document 13)" --at-once
+	check "and everywhere" wait_for 40 all_at 11
+	end follow2
+	check "a node that ends is gone at once" wait_for 5 all_at 11 1
+}
+
+# With users, etcd's gateway refuses certificates that have a CommonName.
+certificate() {
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/O=$1" -keyout "$DIR/$1.key" -out "$DIR/$1.pem" \
+		-addext "subjectAltName=IP:127.0.0.1" "${@:2}" 2>/dev/null
+}
+
+# A user that may only use the keys of this tier, over TLS with certificates on both sides.
+test_tls_and_user() {
+	local safe
+	certificate ca && certificate server -CA "$DIR/ca.pem" -CAkey "$DIR/ca.key" && certificate client -CA "$DIR/ca.pem" -CAkey "$DIR/ca.key"
+	etcdctl_ user add root:secret >/dev/null
+	etcdctl_ user grant-role root root >/dev/null
+	etcdctl_ role add tier >/dev/null
+	etcdctl_ role grant-permission tier --prefix=true readwrite /lbd/edge/ >/dev/null
+	etcdctl_ user add lbd:pass >/dev/null
+	etcdctl_ user grant-role lbd tier >/dev/null
+	etcdctl_ auth enable >/dev/null
+	check "without its user a node is refused" says follow1 "etcd refuses: etcdserver: user name is empty"
+	end follow1
+	end etcd
+	URL=https://127.0.0.1:2379
+	ETCDCTL_OPTIONS=(--cacert "$DIR/ca.pem" --cert "$DIR/client.pem" --key "$DIR/client.key" --user root:secret)
+	safe=(--cert-file "$DIR/server.pem" --key-file "$DIR/server.key" --client-cert-auth --trusted-ca-file "$DIR/ca.pem")
+	start_etcd "${safe[@]}"
+	echo wrong >"$DIR/password"
+	configure 1 "$(jq -n --arg dir "$DIR" '{ca_file: ($dir + "/ca.pem"), cert_file: ($dir + "/client.pem"), key_file: ($dir + "/client.key"),
+		user: "lbd", password_file: ($dir + "/password")}')"
+	check "a wrong password is refused" exits 1 tier 1 show
+	check "which is said" grep -qF "authentication failed" "$DIR/out"
+	echo pass >"$DIR/password"
+	start follow1 "$TIER" follow --config "$DIR/tier1.json"
+	check "with certificate, user and password a document is published" exits 0 tier 1 publish "$(document 15)" --at-once
+	check "and followed" wait_for 20 all_at 12 1
+	end etcd KILL
+	start_etcd "${safe[@]}"
+	check "a new etcd knows no token of before" exits 0 tier 1 publish "$(document 16)" --at-once
+	check "another is got" wait_for 40 all_at 13 1
+	configure 2 "$(jq -n --arg dir "$DIR" '{ca_file: ($dir + "/ca.pem"), user: "lbd", password_file: ($dir + "/password")}')"
+	check "without a certificate nobody is let in" exits 1 tier 2 show
+	configure 2 '{}'
+	check "nor by an etcd that nobody vouches for" exits 1 tier 2 show
+	check "which is said" grep -qiF "certificate" "$DIR/out"
+}
+
+ip netns add "$ID"
+at_exit ip netns del "$ID"
+at_exit end_all
+ip -n "$ID" link set lo up
+start_etcd
+for n in 1 2; do
+	configure "$n"
+	start_node "$n"
+done
+check "two nodes follow the tier" wait_for 10 all_at 0
+test_publish
+test_lost_update
+test_local
+test_stages
+test_without_etcd
+test_tls_and_user
+finish
