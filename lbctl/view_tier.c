@@ -67,15 +67,18 @@ static void print_table(FILE *out, const json_t *nodes)
 	columns_close(&columns, out, 2, "lrllllrr");
 }
 
-static void print_remarks(FILE *out, const json_t *node)
+/* What all wait for has been said of the release. */
+static void print_remarks(FILE *out, const json_t *node, bool staged)
 {
 	static const char *const remarks[] = {"lbd", "alarm", "waits"};
+	const size_t count = sizeof(remarks) / sizeof(*remarks) - staged;
 	const json_t *refused = json_object_get(node, "refused");
 	const char *name = view_text(node, "node");
 
 	if (refused)
-		fprintf(out, "%s refuses %s\n", name, view_text(refused, "error"));
-	for (size_t i = 0; i < sizeof(remarks) / sizeof(*remarks); i++)
+		fprintf(out, "%s has refused revision %lld: %s\n", name,
+			view_integer(refused, "revision"), view_text(refused, "error"));
+	for (size_t i = 0; i < count; i++)
 		if (json_object_get(node, remarks[i]))
 			fprintf(out, "%s: %s\n", name, view_text(node, remarks[i]));
 	if (json_is_true(json_object_get(node, "edited")))
@@ -111,7 +114,7 @@ void view_tier(FILE *out, const struct invocation *invocation, const json_t *res
 	else
 		fprintf(out, "no node follows it\n");
 	json_array_foreach (nodes, i, node)
-		print_remarks(out, node);
+		print_remarks(out, node, json_object_get(result, "waits"));
 }
 
 /* Whether all is as it should be: all nodes alike, at the revision that was published. */

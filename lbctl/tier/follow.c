@@ -143,12 +143,16 @@ static json_t *apply_params(const struct follower *follower, const struct releas
 static void was_refused(struct follower *follower, uint32_t revision, const struct lb_err *err)
 {
 	char text[sizeof(follower->refusal)];
+	bool again;
 
+	snprintf(text, sizeof(text), "%.190s%s%.50s", err->message, *err->path ? " at " : "",
+		 err->path);
+	again = follower->refused == revision && !strcmp(text, follower->refusal);
 	follower->refused = revision;
 	follower->again_ms = lb_now_ms() + AGAIN_MS;
-	snprintf(text, sizeof(text), "revision %u: %.170s%s%.40s", revision, err->message,
-		 *err->path ? " at " : "", err->path);
-	note(follower, follower->refusal, sizeof(follower->refusal), text);
+	snprintf(follower->refusal, sizeof(follower->refusal), "%s", text);
+	if (!again)
+		say("revision %u is refused: %s", revision, text);
 }
 
 /* Its document, if it is the one that it is said to be. */

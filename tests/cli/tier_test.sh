@@ -204,9 +204,10 @@ test_stages() {
 	check "and says for what" wait_for 10 shows '.nodes[1].waits | test("^canary lb1 must have it for [0-9] s more$")'
 	check "and takes it then" wait_for 15 all_at 5
 	check "a revision that the canary refuses" exits 0 tier 1 publish "$(document 900)" --hold 1s
-	check "stays there" wait_for 10 shows '.waits | startswith("canary lb1 has refused it: revision 6: ")'
+	check "stays there" wait_for 10 shows '.waits | startswith("canary lb1 has refused it: this would move ")'
 	check "and nobody has it" exits 4 tier 1 show
-	check "as the table says" grep -qE '^lb1 refuses revision 6: .* slots' "$DIR/out"
+	check "as the table says" grep -qE '^lb1 has refused revision 6: this would move .* slots' "$DIR/out"
+	check "so does its log" says follow1 "lbd-tier: revision 6 is refused: this would move"
 	check "the other waits on" says_nothing_new
 	check "it is rolled back" exits 0 tier 1 rollback
 	check "for all at once, as a new revision" wait_for 10 all_at 7
