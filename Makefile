@@ -418,7 +418,7 @@ install-tier: all
 	$(Q)install -m 755 $(O)/lbctl/lbd-tier $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 docs/man/tier.json.5 $(SHARE)/man/man5
 	$(Q)install -m 644 docs/man/lbd-tier.8 $(SHARE)/man/man8
-	$(Q)install -m 644 lbctl/tier/lbd-tier.service $(UNITS)
+	$(Q)install -m 644 lbctl/tier/package/lbd-tier.service $(UNITS)
 	$(Q)sed -i 's,/usr/sbin/,$(PREFIX)/sbin/,' $(UNITS)/lbd-tier.service
 
 VERSION := $(shell sed -n 's/^.define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)
@@ -431,6 +431,9 @@ run-deb: all
 	+$(Q)$(MAKE) --no-print-directory install-backend DESTDIR=$(abspath $(O)/deb.backend) PREFIX=/usr
 	$(call say,DEB,$(DEBS))
 	$(Q)lbd/package/deb.sh $(O)/deb $(O) $(DEBS)
+	$(Q)rm -rf $(O)/deb-tier $(DEBS)/lbd-tier_*.deb
+	+$(Q)$(MAKE) --no-print-directory install-tier DESTDIR=$(abspath $(O)/deb-tier) PREFIX=/usr
+	$(Q)lbctl/tier/package/deb.sh $(O)/deb-tier $(DEBS)
 
 # A container image, by the Dockerfile; DEBIAN is the base of both its stages.
 IMAGE := lbd:$(VERSION)

@@ -43,6 +43,18 @@ check "make deb makes a package" make -s O="$BUILD" deb || finish
 SYMBOLS=$O/lbd-dbgsym_${DEB##*/lbd_}
 BACKEND=$O/lbd-backend_${DEB##*/lbd_}
 
+TIER=$O/lbd-tier_${DEB##*/lbd_}
+check_equal "lbd-tier is a package of its own, with these files" "-rw-r--r-- ./usr/lib/systemd/system/lbd-tier.service
+-rwxr-xr-x ./usr/sbin/lbd-tier
+-rw-r--r-- ./usr/share/doc/lbd-tier/changelog.gz
+-rw-r--r-- ./usr/share/doc/lbd-tier/copyright
+-rw-r--r-- ./usr/share/man/man5/tier.json.5.gz
+-rw-r--r-- ./usr/share/man/man8/lbd-tier.8.gz" \
+	"$(dpkg-deb --contents "$TIER" | awk '$1 ~ /^-/ { print $1, $6 }' | sort -k 2)"
+# shellcheck disable=SC2016 # expands in eval
+check "which alone needs libcurl, and the lbd of its version" eval \
+	'dpkg-deb --field "$TIER" Depends | grep -E "libcurl.*lbd \(= $VERSION\)" && ! dpkg-deb --field "$DEB" Depends | grep libcurl'
+
 check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./etc/lbd/lbd.json
 -rwxr-xr-x ./usr/bin/lbctl
 -rw-r--r-- ./usr/lib/lbd/decap.bpf.o
