@@ -220,6 +220,7 @@ BGP_PKGS := bird2 frr keepalived
 demo demo-drain: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 demo-bgp: PKGS = $(BUILD_PKGS) $(LAB_PKGS) bird2
 test-bgp: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(BGP_PKGS)
+demo-tier test-tier: PKGS = $(BUILD_PKGS) $(LAB_PKGS) $(TIER_PKGS)
 demo-monitoring: PKGS = $(BUILD_PKGS) $(LAB_PKGS) prometheus socat
 test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(TIER_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS) lintian
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
@@ -252,6 +253,15 @@ run-demo run-demo-drain run-demo-bgp:
 	+@$(if $(V),,tests/lib/quietly.sh $(O)/demo-build.log 'lbd, lbctl, the BPF programs and the lab into $(O)/') \
 		$(MAKE) --no-print-directory demo-build
 	@O=$(O) examples/$(if $(filter run-demo,$@),01-demo,$(if $(filter run-demo-bgp,$@),03-bgp,02-drain))/run.sh
+# Three nodes of etcd and three balancers: an example, and a thousand revisions while they break. REVISIONS=N, SEED=N
+.PHONY: demo-tier run-demo-tier test-tier run-test-tier
+demo-tier test-tier:
+	@tests/lib/packages.sh $(PKGS)
+	+@$(MAKE) --no-print-directory run-$@
+run-demo-tier: demo-build
+	@O=$(O) examples/04-tier/run.sh
+run-test-tier: all
+	@O=$(O) tests/tier/tier_test.sh
 .PHONY: demo-monitoring run-demo-monitoring test-monitoring run-test-monitoring
 run-demo-monitoring: demo-build
 	@O=$(O) examples/monitoring/demo.sh
@@ -466,6 +476,8 @@ help:
 		'sudo make demo-drain  a backend is taken out of service under 300 connections (examples/02-drain)' \
 		'sudo make demo-bgp  one of two balancers leaves the network under 300 connections (examples/03-bgp)' \
 		'sudo make test-bgp  BIRD, FRR and keepalived announce VIPs just while a balancer serves them; BGP=bird is one of them' \
+		'sudo make demo-tier  three balancers have one service document, which lies in etcd (examples/04-tier)' \
+		'sudo make test-tier  1,000 revisions of it, while nodes of etcd, lbd and lbd-tier are killed and cut off; 4 minutes' \
 		'sudo make demo-monitoring  a lab with traffic and a Prometheus, until Ctrl-C (examples/monitoring)' \
 		'sudo make test-monitoring  every alert fires and clears, every panel of the dashboard has data; the status page in a browser' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
