@@ -127,8 +127,9 @@ has() {
 	lb "$1" --json status | jq -e ".tier.revision == $2"
 }
 
+# For longer than the longest pause between two attempts to reach etcd.
 says() {
-	wait_for 10 grep -qF -- "$2" "$DIR/$1.log"
+	wait_for 60 grep -qF -- "$2" "$DIR/$1.log"
 }
 
 # document WEIGHT
@@ -240,17 +241,17 @@ test_without_etcd() {
 	start_node 2
 	check "a node that comes back without etcd waits" says follow2 "etcd does not answer"
 	start_etcd
-	check "and gets what is published when etcd is there" wait_for 40 all_at 10
+	check "and gets what is published when etcd is there" wait_for 60 all_at 10
 	check "which is said" says follow1 "etcd answers again, after "
 	end etcd KILL
 	rm -rf "$DIR/etcd"
 	ETCDCTL_API=3 etcdctl snapshot restore "$DIR/snapshot" --data-dir "$DIR/etcd" --name a --initial-cluster a=http://127.0.0.1:2380 \
 		--initial-advertise-peer-urls http://127.0.0.1:2380 >/dev/null 2>&1
 	start_etcd
-	check "an etcd from a backup takes no node back" comes_to 40 'all(.nodes[]; .revision == 10) and (.nodes | length) == 2 and .release.revision == 9'
+	check "an etcd from a backup takes no node back" comes_to 60 'all(.nodes[]; .revision == 10) and (.nodes | length) == 2 and .release.revision == 9'
 	check "which is said" says follow1 "etcd has revision 9, which is older than 10 in force here: if it was restored from a backup, publish again"
 	check "what is published then is newer than all" exits 0 tier 1 publish "$(document 13)" --at-once
-	check "and everywhere" wait_for 40 all_at 11
+	check "and everywhere" wait_for 60 all_at 11
 	end follow2
 	check "a node that ends is gone at once" wait_for 5 all_at 11 1
 }
@@ -291,7 +292,7 @@ test_tls_and_user() {
 	end etcd KILL
 	start_etcd "${safe[@]}"
 	check "a new etcd knows no token of before" exits 0 tier 1 publish "$(document 16)" --at-once
-	check "another is got" wait_for 40 all_at 13 1
+	check "another is got" wait_for 60 all_at 13 1
 	configure 2 "$(jq -n --arg dir "$DIR" '{ca_file: ($dir + "/ca.pem"), user: "lbd", password_file: ($dir + "/password")}')"
 	check "without a certificate nobody is let in" exits 1 tier 2 show
 	configure 2 '{}'
