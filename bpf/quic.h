@@ -73,8 +73,9 @@ static __always_inline void quic_load(struct xdp_md *ctx, __u32 at, __u32 length
 	__u64 head = 0, id[3] = {};
 	__u32 header, room;
 
-	/* The verifier wants to see that there is something to be read. */
+	/* The verifier wants to see that there is something to be read; clang 19 would compare the length for that. */
 	room = length < QUIC_LONG_HEADER ? length : QUIC_LONG_HEADER;
+	BOUNDS_BARRIER(room);
 	if (!room || room > QUIC_LONG_HEADER || bpf_xdp_load_bytes(ctx, at, &head, room))
 		return;
 	seen->first = head;
@@ -85,6 +86,7 @@ static __always_inline void quic_load(struct xdp_md *ctx, __u32 at, __u32 length
 	room = bounds_number(length - header, 0x1ffff);
 	if (room > QUIC_ID_READ)
 		room = QUIC_ID_READ;
+	BOUNDS_BARRIER(room);
 	if (!room || bpf_xdp_load_bytes(ctx, at + header, id, room)) {
 		seen->room = 0;
 		return;
