@@ -90,12 +90,15 @@ static bool is_own(const struct simulated_entry *entry)
 	return !(entry->value.flags & (LB_VIP_ADDRESS_ONLY | LB_VIP_FRAGMENTS_ONLY));
 }
 
-const struct simulated_entry *simulated_vip(const struct datapath *datapath, size_t place)
+const struct simulated_entry **simulated_vips(const struct datapath *datapath, size_t *count)
 {
-	for (size_t i = 0; i < datapath->entry_count; i++)
-		if (is_own(&datapath->entries[i]) && !place--)
-			return &datapath->entries[i];
-	return NULL;
+	const struct simulated_entry **vips = calloc(datapath->entry_count + 1, sizeof(void *));
+
+	*count = 0;
+	for (size_t i = 0; vips && i < datapath->entry_count; i++)
+		if (is_own(&datapath->entries[i]))
+			vips[(*count)++] = &datapath->entries[i];
+	return vips;
 }
 
 const struct simulated_entry *simulated_entry(const struct datapath *datapath,

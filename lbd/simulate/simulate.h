@@ -18,12 +18,14 @@ const struct simulation_options *simulated_options(void);
 /* checks.c: */
 int simulated_fail(const struct lb_addr *backend, bool fails, struct lb_err *err);
 
-/* plane.c: an entry that is a VIP's own, by place; NULL: there is none more. */
+/* plane.c: what stands under an endpoint. */
 struct simulated_entry {
 	struct lb_endpoint endpoint;
 	struct lb_vip_value value;
 };
-const struct simulated_entry *simulated_vip(const struct datapath *datapath, size_t place);
+/* The entries that are a VIP's own, as many as there are, in a new array that holds until one comes
+ * or goes. NULL without memory. */
+const struct simulated_entry **simulated_vips(const struct datapath *datapath, size_t *count);
 /* The entry of just this endpoint, or NULL. */
 const struct simulated_entry *simulated_entry(const struct datapath *datapath,
 					      const struct lb_endpoint *endpoint);

@@ -30,11 +30,10 @@ static uint64_t next_random(struct nexthops *nexthops)
 	return hash_mix(nexthops->random += UINT64_C(0x9e3779b97f4a7c15));
 }
 
-static void one_packet(struct nexthops *nexthops, size_t vips)
+static void one_packet(struct nexthops *nexthops, const struct simulated_entry **vips, size_t count)
 {
 	const uint64_t random = next_random(nexthops);
-	const struct simulated_entry *vip =
-		simulated_vip(simulated_datapath(), (random & 0xffff) % vips);
+	const struct simulated_entry *vip = vips[(random & 0xffff) % count];
 	const uint64_t flow = (random >> 16) % FLOWS;
 
 	simulated_count(simulated_datapath(), &vip->value,
@@ -46,14 +45,14 @@ static void on_step(evutil_socket_t fd, short what, void *user)
 {
 	struct nexthops *nexthops = user;
 	const uint32_t packets = simulated_options()->rate / (1000 / STEP_MS);
-	size_t vips = 0;
+	size_t count;
+	const struct simulated_entry **vips = simulated_vips(simulated_datapath(), &count);
 
 	(void)fd;
 	(void)what;
-	while (simulated_vip(simulated_datapath(), vips))
-		vips++;
-	for (uint32_t i = 0; vips && i < packets; i++)
-		one_packet(nexthops, vips);
+	for (uint32_t i = 0; count && i < packets; i++)
+		one_packet(nexthops, vips, count);
+	free(vips);
 }
 
 /* --- ways --- */
