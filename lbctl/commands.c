@@ -43,6 +43,19 @@
 		.summary = "refuse to move more of a VIP's slots (100%)", .manner = true           \
 	}
 
+/* For scripts that may run twice. */
+#define IF_MISSING_OPTION                                                                          \
+	{                                                                                          \
+		.name = "if-missing",                                                              \
+		.summary = "nothing to do if it is there already and has what is given here",      \
+		.manner = true                                                                     \
+	}
+#define IF_PRESENT_OPTION                                                                          \
+	{                                                                                          \
+		.name = "if-present", .summary = "nothing to do if it is not there",               \
+		.manner = true                                                                     \
+	}
+
 #define TIER_OPTION                                                                                \
 	{                                                                                          \
 		.name = "config", .value = "FILE",                                                 \
@@ -64,7 +77,8 @@ const struct exit_code_spec exit_codes[] = {
 	{EXIT_UNREACHABLE, "lbd could not be reached or did not reply properly"},
 	{EXIT_DIFFERS,
 	 "status: an interface is missing, a backend cannot be reached or is unhealthy; "
-	 "drain --wait: not drained in time; config diff: it differs; "
+	 "backend drain --wait and node drain --wait: not drained in time; "
+	 "backend probe: the check fails; config diff: it differs; "
 	 "iface list: one is not in working order; doctor: something is wrong; tier show: nodes "
 	 "are not alike"},
 	{0},
@@ -89,7 +103,7 @@ static struct command table[] = {
 		.verb = "add",
 		.arguments = {{.name = "ADDRESS:PORT/PROTO"}},
 		.schema = &lb_vip_schema,
-		.options = {CHANGE_OPTIONS},
+		.options = {IF_MISSING_OPTION, CHANGE_OPTIONS},
 		.summary = "add a VIP",
 		.detail = "PROTO is tcp, udp or sctp; port 0 is every port; an IPv6 address stands "
 			  "in brackets. A VIP can be a prefix (192.0.2.0/24:443/tcp, "
@@ -161,7 +175,7 @@ static struct command table[] = {
 		.object = "vip",
 		.verb = "del",
 		.arguments = {{.name = "VIP"}},
-		.options = {CHANGE_OPTIONS},
+		.options = {IF_PRESENT_OPTION, CHANGE_OPTIONS},
 		.summary = "remove a VIP and its backends",
 		.detail = "Refused while its backends have flows, unless --force is given. When a "
 			  "less specific VIP stays (every port of the same address, a range, a "
@@ -176,7 +190,7 @@ static struct command table[] = {
 		.verb = "add",
 		.arguments = {{.name = "NAME"}},
 		.schema = &lb_pool_schema,
-		.options = {CHANGE_OPTIONS},
+		.options = {IF_MISSING_OPTION, CHANGE_OPTIONS},
 		.summary = "add a pool, whose backends many VIPs can use",
 		.detail =
 			"VIPs use it by vip add --pool and vip set --pool; its backends are added "
@@ -230,7 +244,7 @@ static struct command table[] = {
 		.object = "pool",
 		.verb = "del",
 		.arguments = {{.name = "POOL"}},
-		.options = {CHANGE_OPTIONS},
+		.options = {IF_PRESENT_OPTION, CHANGE_OPTIONS},
 		.summary = "remove a pool that no VIP uses",
 		.examples = {"lbctl pool del web"},
 		.method = "pool.del",
@@ -242,7 +256,7 @@ static struct command table[] = {
 		.verb = "add",
 		.arguments = {{.name = "POOL"}, {.name = "ADDRESS"}},
 		.schema = &lb_backend_schema,
-		.options = {CHANGE_OPTIONS},
+		.options = {IF_MISSING_OPTION, CHANGE_OPTIONS},
 		.summary = "add a backend to a pool or VIP",
 		.detail = "It gets new flows once its next hop is resolved and, with a health "
 			  "check, its first check has succeeded; until then the others serve, if "
@@ -346,7 +360,7 @@ static struct command table[] = {
 		.object = "backend",
 		.verb = "del",
 		.arguments = {{.name = "POOL"}, {.name = "BACKEND"}},
-		.options = {CHANGE_OPTIONS},
+		.options = {IF_PRESENT_OPTION, CHANGE_OPTIONS},
 		.summary = "remove a backend from a pool or VIP",
 		.detail = "Drain it first, or its established connections break.",
 		.examples = {"lbctl backend del web 10.0.0.2",

@@ -354,6 +354,13 @@ static int make_fields(const struct invocation *invocation, const char *family, 
 }
 
 /* --health KIND and its family into `object`. */
+/* A document has no word for none, so it would be taken for not given. */
+static int refuse_none(const struct option_spec *option, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_USAGE, "", "--%s none does not go with --if-missing", option->name);
+	return lb_err_hint(err, "leave --%s out: what is there is accepted then", option->name);
+}
+
 static int add_object(const struct invocation *invocation, const struct option_spec *option,
 		      json_t *object, struct lb_err *err)
 {
@@ -372,6 +379,8 @@ static int add_object(const struct invocation *invocation, const struct option_s
 					  "--%s makes no sense with --%s none", first,
 					  option->name);
 		/* One that is new has none anyway. */
+		if (invocation_option(invocation, "if-missing"))
+			return refuse_none(option, err);
 		return edits ? json_object_set_new(object, field->name, json_null()) : 0;
 	}
 	if (!text && first && !edits) {

@@ -34,6 +34,10 @@ int params_add_manner(const struct invocation *invocation, json_t *params, struc
 	const char *if_digest = invocation_option(invocation, "if-digest");
 	double percent;
 
+	if (invocation_option(invocation, "if-missing"))
+		json_object_set_new(params, "if_missing", json_true());
+	if (invocation_option(invocation, "if-present"))
+		json_object_set_new(params, "if_present", json_true());
 	if (invocation_option(invocation, "dry-run"))
 		json_object_set_new(params, "dry_run", json_true());
 	if (invocation_option(invocation, "force"))

@@ -506,13 +506,13 @@ void view_vip_change(FILE *out, const json_t *vip, bool would)
 	print_serving(out, json_object_get(vip, "serving"), would);
 }
 
-static void print_changes(FILE *out, const json_t *result, bool would)
+static void print_changes(FILE *out, const json_t *result, bool would, const char *otherwise)
 {
 	const json_t *vip, *pool;
 	size_t i;
 
 	if (!json_is_true(json_object_get(result, "changed"))) {
-		fprintf(out, "nothing to change\n");
+		fprintf(out, "%s\n", otherwise);
 		return;
 	}
 	json_array_foreach (json_object_get(result, "pools"), i, pool)
@@ -542,9 +542,31 @@ static void print_warnings(FILE *out, const json_t *warnings)
 		fprintf(out, "warning: %s\n", json_string_value(warning));
 }
 
+#define NOTHING_TO_CHANGE "nothing to change"
+#define UNCHANGED_TEXT 192
+
+/* The last argument is what would have been added or removed. */
+static const char *unchanged(const struct invocation *invocation, char out[UNCHANGED_TEXT])
+{
+	const char *why = invocation_option(invocation, "if-missing")   ? "is there already"
+			  : invocation_option(invocation, "if-present") ? "is not there"
+									: NULL;
+	const char *what = NULL;
+
+	for (size_t i = 0; i < ARGUMENTS_MAX && invocation->arguments[i]; i++)
+		what = invocation->arguments[i];
+	if (!why || !what)
+		return NOTHING_TO_CHANGE;
+	snprintf(out, UNCHANGED_TEXT, "%s %s", what, why);
+	return out;
+}
+
 void view_change(FILE *out, const struct invocation *invocation, const json_t *result)
 {
-	print_changes(out, result, invocation_option(invocation, "dry-run"));
+	char otherwise[UNCHANGED_TEXT];
+
+	print_changes(out, result, invocation_option(invocation, "dry-run"),
+		      unchanged(invocation, otherwise));
 	print_warnings(out, json_object_get(result, "warnings"));
 	print_unconfirmed(out, json_object_get(result, "unconfirmed"));
 }
@@ -552,7 +574,7 @@ void view_change(FILE *out, const struct invocation *invocation, const json_t *r
 void view_plan(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	(void)invocation;
-	print_changes(out, result, true);
+	print_changes(out, result, true, NOTHING_TO_CHANGE);
 }
 
 void view_confirmed(FILE *out, const struct invocation *invocation, const json_t *result)

@@ -11,11 +11,13 @@
 #include "../host/worker.h"
 #include "../plane/shadow.h"
 #include "../service/document_digest.h"
+#include "already.h"
 
 /* What requests say; NULL: it was left out, or is no parameter of the method. */
 struct change_params {
 	const json_t *vip, *pool, *address, *backend, *set, *document;
 	const json_t *dry_run, *force, *max_moved_percent, *if_digest, *local, *confirm_s;
+	const json_t *if_missing, *if_present;
 };
 
 /* Edits *next, a copy of the document in force, or replaces it. */
@@ -61,15 +63,39 @@ static int find_backend(const struct lb_pool *pool, const json_t *value, struct 
 	return lb_err_hint(err, "see: lbctl backend list %s", pool->name);
 }
 
+/* What is removed need not be there, if the request says so. */
+static int unless_missing(int ret, const struct change_params *params, struct lb_err *err)
+{
+	if (!ret || !json_is_true(params->if_present) || err->code != LB_ERR_NOT_FOUND)
+		return ret;
+	*err = (struct lb_err){0};
+	return 0;
+}
+
 /* --- VIPs --- */
+
+/* The VIP in the place of one that may be there already, or NULL. */
+static const struct lb_vip *vip_there(const struct lb_service *service, const struct lb_vip *vip,
+				      const struct change_params *params)
+{
+	return json_is_true(params->if_missing) ? lb_service_find_endpoint(service, &vip->endpoint)
+						: NULL;
+}
 
 static int vip_add(struct lb_service **next, const struct change_params *params, struct lb_err *err)
 {
 	struct lb_vip vip = {0};
+	const struct lb_vip *there;
+	char name[LB_NAME_TEXT + 8];
 	int ret = schema_read(&lb_vip_schema, params->vip, &vip, err);
 
-	if (!ret)
+	there = ret ? NULL : vip_there(*next, &vip, params);
+	if (there) {
+		snprintf(name, sizeof(name), "VIP \"%s\"", there->name);
+		ret = already_like(&lb_vip_schema, params->vip, &vip, there, name, err);
+	} else if (!ret) {
 		ret = lb_service_add_vip(*next, &vip, err);
+	}
 	schema_clear(&lb_vip_schema, &vip);
 	return at_param(ret, err, "vip");
 }
@@ -86,7 +112,8 @@ static int vip_del(struct lb_service **next, const struct change_params *params,
 {
 	const char *reference = json_string_value(params->vip);
 
-	return at_param(lb_service_del_vip(*next, reference, err), err, "vip");
+	return unless_missing(at_param(lb_service_del_vip(*next, reference, err), err, "vip"),
+			      params, err);
 }
 
 /* --- pools --- */
@@ -95,10 +122,18 @@ static int pool_add(struct lb_service **next, const struct change_params *params
 		    struct lb_err *err)
 {
 	struct lb_pool pool = {0};
+	const struct lb_pool *there = NULL;
+	char name[LB_NAME_TEXT + 8];
 	int ret = schema_read(&lb_pool_schema, params->pool, &pool, err);
 
-	if (!ret)
+	if (!ret && json_is_true(params->if_missing))
+		there = lb_service_find_pool(*next, pool.name);
+	if (there) {
+		snprintf(name, sizeof(name), "pool \"%s\"", there->name);
+		ret = already_like(&lb_pool_schema, params->pool, &pool, there, name, err);
+	} else if (!ret) {
 		ret = lb_service_add_pool(*next, &pool, err);
+	}
 	schema_clear(&lb_pool_schema, &pool);
 	return at_param(ret, err, "pool");
 }
@@ -125,7 +160,8 @@ static int pool_del(struct lb_service **next, const struct change_params *params
 {
 	const char *name = json_string_value(params->pool);
 
-	return at_param(lb_service_del_pool(*next, name, err), err, "pool");
+	return unless_missing(at_param(lb_service_del_pool(*next, name, err), err, "pool"), params,
+			      err);
 }
 
 /* --- backends --- */
@@ -144,6 +180,19 @@ static json_t *with_quic_id(const struct lb_service *service, const struct lb_po
 	id = lb_service_quic_id(service, pool, address);
 	json_object_set_new(copy, "quic_server_id", json_string(lb_quic_id_format(&id, text)));
 	return copy;
+}
+
+/* `fields` are what `backend` was read from. */
+static int backend_put(struct lb_pool *pool, const json_t *fields, const struct lb_backend *backend,
+		       const struct change_params *params, struct lb_err *err)
+{
+	const struct lb_backend *there = lb_pool_find_backend(pool, &backend->address);
+	char text[LB_ADDR_TEXT], name[LB_ADDR_TEXT + 8];
+
+	if (!there || !json_is_true(params->if_missing))
+		return lb_pool_add_backend(pool, backend, err);
+	snprintf(name, sizeof(name), "backend %s", lb_addr_format(&backend->address, text));
+	return already_like(&lb_backend_schema, fields, backend, there, name, err);
 }
 
 static int backend_add(struct lb_service **next, const struct change_params *params,
@@ -165,7 +214,7 @@ static int backend_add(struct lb_service **next, const struct change_params *par
 		return lb_err_no_memory(err);
 	ret = schema_read(&lb_backend_schema, fields, &backend, err);
 	if (!ret)
-		ret = lb_pool_add_backend(pool, &backend, err);
+		ret = backend_put(pool, fields, &backend, params, err);
 	return at_param(ret, err, "backend");
 }
 
@@ -203,7 +252,7 @@ static int backend_del(struct lb_service **next, const struct change_params *par
 	int ret = backend_param(*next, params, &pool, &backend, err);
 
 	if (ret)
-		return ret;
+		return unless_missing(ret, params, err);
 	gone = backend->address;
 	return at_param(lb_pool_del_backend(pool, &gone, err), err, "address");
 }
@@ -259,6 +308,8 @@ enum {
 	POOL = 128,
 	NEW_POOL = 256,
 	SERVICES = 512,
+	IF_MISSING = 1024,
+	IF_PRESENT = 2048,
 };
 
 static const struct change_method {
@@ -270,15 +321,15 @@ static const struct change_method {
 	const char *blame;
 	bool always_dry;
 } changes[] = {
-	{"vip.add", vip_add, NEW_VIP, "vip", false},
+	{"vip.add", vip_add, NEW_VIP | IF_MISSING, "vip", false},
 	{"vip.set", vip_set, VIP | SET, "set", false},
-	{"vip.del", vip_del, VIP, "vip", false},
-	{"pool.add", pool_add, NEW_POOL, "pool", false},
+	{"vip.del", vip_del, VIP | IF_PRESENT, "vip", false},
+	{"pool.add", pool_add, NEW_POOL | IF_MISSING, "pool", false},
 	{"pool.set", pool_set, POOL | SET, "set", false},
-	{"pool.del", pool_del, POOL, "pool", false},
-	{"backend.add", backend_add, VIP | BACKEND, "backend", false},
+	{"pool.del", pool_del, POOL | IF_PRESENT, "pool", false},
+	{"backend.add", backend_add, VIP | BACKEND | IF_MISSING, "backend", false},
 	{"backend.set", backend_set, VIP | ADDRESS | SET, "set", false},
-	{"backend.del", backend_del, VIP | ADDRESS, "address", false},
+	{"backend.del", backend_del, VIP | ADDRESS | IF_PRESENT, "address", false},
 	{"backend.drain", backend_drain, VIP | ADDRESS, "address", false},
 	{"backend.undrain", backend_undrain, VIP | ADDRESS, "address", false},
 	{"config.check", config_document, DOCUMENT, NULL, true},
@@ -313,6 +364,8 @@ static int read_params(const struct change_method *change, const json_t *request
 		{{"set", LB_JSON_OBJECT, true, &out->set}, SET},
 		{{"document", LB_JSON_OBJECT, true, &out->document}, DOCUMENT},
 		{{"confirm_s", LB_JSON_INTEGER, false, &out->confirm_s}, CONFIRM},
+		{{"if_missing", LB_JSON_BOOLEAN, false, &out->if_missing}, IF_MISSING},
+		{{"if_present", LB_JSON_BOOLEAN, false, &out->if_present}, IF_PRESENT},
 		{{"dry_run", LB_JSON_BOOLEAN, false, &out->dry_run}, 0},
 		{{"force", LB_JSON_BOOLEAN, false, &out->force}, 0},
 		{{"max_moved_percent", LB_JSON_ANY, false, &out->max_moved_percent}, 0},
