@@ -13,8 +13,9 @@ cd "$(dirname "$0")/../.." || exit
 . examples/monitoring/lab.sh
 
 FIRE_S=40
-# x0 comes later.
-SETTINGS='{"interfaces": ["l0", "x0"], "limits": {"vips": 6}}'
+# x0 comes later. Some panels need announce, or a collector.
+SETTINGS='{"interfaces": ["l0", "x0"], "limits": {"vips": 6}, "announce": {"table": 4242},
+	"otlp": {"endpoint": "http://127.0.0.1:4318", "interval_s": 1}}'
 BEFORE_LBD=before_lbd
 
 names() {
@@ -57,6 +58,8 @@ all_clear() {
 before_lbd() {
 	lab_command fine <<<'#!/bin/true'
 	mkdir "$LAB_DIR/state" && mount -t tmpfs -o size=1m tmpfs "$LAB_DIR/state" && at_exit umount -l "$LAB_DIR/state"
+	mkdir "$LAB_DIR/collector" && echo 200 >"$LAB_DIR/collector/mode"
+	lab_background balancer tests/net/otlp_receiver.py serve 4318 "$LAB_DIR/collector" 2>"$LAB_DIR/collector.log"
 }
 
 # x0, which is missing, is the one thing that is wrong.
