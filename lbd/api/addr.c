@@ -248,11 +248,13 @@ static int endpoint_prefix(const struct endpoint_text *parts, struct lb_endpoint
 			   struct lb_err *err)
 {
 	char text[2 * LB_ENDPOINT_TEXT + 2];
-	struct lb_prefix prefix;
+	struct lb_prefix prefix = {0};
 
 	snprintf(text, sizeof(text), "%s/%s", parts->host, parts->length);
 	if (lb_prefix_parse(text, &prefix, err))
-		return -EINVAL;
+		return prefix.address.family && lb_prefix_unusable(&prefix)
+			       ? lb_err_hint(err, "%s", "")
+			       : -EINVAL;
 	out->address = prefix.address;
 	out->host_bits = (prefix.address.family == 4 ? 32 : 128) - prefix.length;
 	return 0;
@@ -523,12 +525,12 @@ int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err)
 		return -EINVAL;
 	masked = prefix;
 	lb_addr_mask(&masked.address, masked.length);
+	*out = masked;
 	if (!lb_addr_equal(&masked.address, &prefix.address)) {
 		lb_err_set(err, LB_ERR_PARAMS, "", "bits beyond the length are set in \"%s\"",
 			   text);
 		return lb_err_hint(err, "did you mean %s?", lb_prefix_format(&masked, shown));
 	}
-	*out = prefix;
 	return 0;
 }
 

@@ -40,7 +40,8 @@ int lb_addr_parse(const char *text, struct lb_addr *out, struct lb_err *err);
 int lb_endpoint_parse(const char *text, struct lb_endpoint *out, struct lb_err *err);
 /* The same, without prefixes and ranges of ports. */
 int lb_endpoint_parse_one(const char *text, struct lb_endpoint *out, struct lb_err *err);
-/* "10.0.0.0/8"; an address alone is a full-length prefix; host bits set is an error. */
+/* "10.0.0.0/8"; an address alone is a full-length prefix; host bits set is an error, and *out then
+ * what the hint proposes. */
 int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err);
 
 /* Formatting; `out` has room for LB_*_TEXT. Returns out. 192.0.2.1:443/tcp, [2001:db8::1]:443/tcp,

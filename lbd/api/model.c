@@ -337,9 +337,11 @@ static int check_port(const struct lb_vip *vip, const struct lb_vip *first, stru
 			   vip->name);
 	else
 		return 0;
-	return lb_err_hint(err,
-			   "say which is to be checked (lbctl pool set %s --health-port N) first",
-			   vip->pool->name);
+	return lb_err_hint(
+		err,
+		"say which is to be checked: with --health-port N beside --health if the "
+		"check is new, else by lbctl pool set %s --health-port N first",
+		vip->pool->name);
 }
 
 int lb_service_check_health(const struct lb_service *service, struct lb_err *err)
@@ -376,7 +378,8 @@ static int check_pool_is_new(const struct lb_service *service, const char *name,
 	lb_err_set(err, LB_ERR_EXISTS, "name",
 		   "name \"%s\" is taken by VIP %s, which has a pool of its own", name,
 		   lb_endpoint_format(&vip->endpoint, text));
-	return lb_err_hint(err, "choose another name, or give the VIP one: lbctl vip set %s --name",
+	return lb_err_hint(err,
+			   "choose another name, or give the VIP one: lbctl vip set %s --name NAME",
 			   name);
 }
 

@@ -97,7 +97,10 @@ static int endpoint_read(const struct schema_field *field, const json_t *value, 
 	if (!reason)
 		return 0;
 	lb_err_set(err, LB_ERR_PARAMS, "", "%s %s", lb_prefix_format(&prefix, text), reason);
-	return lb_err_hint(err, "the addresses of a VIP must be routable unicast addresses");
+	return lb_err_hint(err,
+			   "all addresses of a VIP must be routable unicast addresses, and its "
+			   "prefix must have /%d (IPv4) or /%d (IPv6) at least",
+			   32 - LB_VIP_HOST_BITS4_MAX, 128 - LB_VIP_HOST_BITS6_MAX);
 }
 
 static json_t *endpoint_write(const struct schema_field *field, const void *value)

@@ -155,11 +155,14 @@ static int source_read(const struct schema_field *field, const json_t *value, vo
 		       struct lb_err *err)
 {
 	const char *text = json_string_value(value);
-	struct lb_prefix prefix;
+	struct lb_prefix prefix = {0};
+	int ret;
 
 	if (!value || !strcmp(text, field->text))
 		return 0;
-	if (lb_prefix_parse(text, &prefix, err) || source_check(field, &prefix, err))
+	ret = lb_prefix_parse(text, &prefix, err);
+	/* Also of the one that is proposed: it must be one that is taken. */
+	if ((prefix.address.family && source_check(field, &prefix, err)) || ret)
 		return -EINVAL;
 	*(struct lb_prefix *)out = prefix;
 	return 0;

@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Do hints that name a command, an option or a value work when followed? Under lbd --simulate, so without rights.
+#
+#   O=FOLDER     the build whose lbd, lbd-simulate and lbctl count (build)
+# shellcheck disable=SC2317 # functions are called by name, through check
+cd "$(dirname "$0")/../.." || exit 1
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+
+O=$(realpath -e "${O:-build}") || exit 1
+DIR=$(mktemp -d)
+at_exit rm -rf "$DIR"
+cd "$DIR" || exit 1
+echo '{"interfaces": ["eth0"], "limits": {"vips": 20}}' >lbd.json
+cat >service.json <<'END'
+{"pools": [{"name": "unchecked"}, {"name": "checked", "health": {"type": "tcp"}}, {"name": "unused"}],
+ "vips": [{"name": "own", "address": "192.0.2.1:80/tcp", "backends": [{"address": "10.0.0.1"}]},
+          {"name": "one", "address": "192.0.2.2:80/tcp", "pool": "unchecked"},
+          {"name": "wide", "address": "192.0.2.2:0/tcp", "pool": "unchecked"},
+          {"name": "user", "address": "192.0.2.3:80/tcp", "pool": "checked"},
+          {"name": "open", "address": "192.0.2.4:0/tcp"}]}
+END
+lb() { "$O/lbctl/lbctl" --socket ./lbd.sock "$@"; }
+begin() {
+	"$O/lbd/lbd" --simulate --config lbd.json --services service.json --socket ./lbd.sock >log 2>&1 &
+	at_exit kill $!
+	wait_for 20 lb version || { cat log && return 1; }
+}
+# refused WORDS…: with the hint on standard output
+refused() {
+	! lb "$@" >said 2>&1 && cat said
+}
+
+# What is refused | what its hint says | what follows it, in this order
+rows() {
+	cat <<'END'
+pool add own|lbctl vip set own --name NAME|vip set own --name other;pool add own
+pool set unchecked --health tcp|with --health-port N beside --health|pool set unchecked --health tcp --health-port 80
+vip add 192.0.2.6:81/tcp --pool checked|else by lbctl pool set checked --health-port N first|pool set checked --health-port 80;vip add 192.0.2.6:81/tcp --pool checked
+vip set open --health-port 80|a new one has a type: tcp, http|vip set open --health tcp --health-port 80
+vip set user --health-port 80|set it there, for all that use it|pool set checked --health-port 80
+vip add 198.51.100.1/24:80/tcp|did you mean 198.51.100.0/24?|vip add 198.51.100.0/24:80/tcp
+vip add 192.0.2.7:20-10/tcp|did you mean 10-20?|vip add 192.0.2.7:10-20/tcp
+vip add 192.0.2.8|192.0.2.8:443/tcp|vip add 192.0.2.8:443/tcp
+backend probe unused 10.0.0.3|lbctl vip add ADDRESS:PORT/PROTO --pool unused|vip add 192.0.2.9:80/tcp --pool unused
+vip del othre|did you mean "other"?|vip del other --force
+pool del checked|lbctl vip set VIP --pool POOL|vip set user --pool unused --force;vip del 192.0.2.6:81/tcp --force;pool del checked
+END
+}
+follows() {
+	local command words
+	while IFS= read -r command; do
+		read -ra words <<<"$command"
+		lb "${words[@]}" || return
+	done < <(tr ';' '\n' <<<"$1")
+}
+
+step "a simulation begins" begin || finish
+while IFS='|' read -r command hint next; do
+	read -ra words <<<"$command"
+	check "refused, with what to do: $command" grep -qF -- "$hint" <(refused "${words[@]}")
+	check "which works: $next" follows "$next"
+done < <(rows)
+
+# A prefix that is proposed must be one that a VIP can have.
+for prefix in 10.0.0.1/7 '[2001:db8::1]/15'; do
+	check_equal "no prefix is proposed that a VIP cannot have: $prefix" \
+		"lbctl: bits beyond the length are set in \"$(tr -d '[]' <<<"$prefix")\" (at vip.address)" "$(refused vip add "$prefix:80/tcp")"
+done
+finish
