@@ -32,7 +32,7 @@ API_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/api/*.c))
 ROOMS := api table route host plane health service control monitor
 LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(foreach room,$(filter-out api,$(ROOMS)),$(wildcard lbd/$(room)/*.c)))
 LBCTL_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/*.c))
-BACKEND_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard backend/*.c))
+BACKEND_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/backend/*.c))
 PROGRAMS := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
 BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c tests/bench/*.bpf.c))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
@@ -59,7 +59,7 @@ endif
 
 # A release has the programs that were tested, compiled, and makes no others: BPF=source compiles them here.
 BPF := $(if $(wildcard prebuilt/bpf/lb.bpf.o),prebuilt,source)
-all: $(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/backend/lbd-backend $(O)/lbctl/lbd-tier $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
+all: $(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/lbd/lbd-backend $(O)/lbctl/lbd-tier $(if $(filter prebuilt,$(BPF)),$(PROGRAMS),$(BPF_OBJ))
 
 ifeq ($(BPF),prebuilt)
 $(PROGRAMS) $(PROGRAMS:.bpf.o=.skel.h): $(O)/%: prebuilt/%
@@ -86,7 +86,7 @@ $(O)/%.o: %.c
 
 # Who includes a skeleton; the dependency files know of it after the first build.
 $(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip vip_wide explain instance trace): | $(O)/bpf/lb.skel.h
-$(O)/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/second.skel.h
+$(O)/lbd/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/second.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/trace.o: | $(O)/bpf/trace.skel.h
@@ -115,7 +115,7 @@ SIMULATE_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/simulate/*.c))
 $(O)/lbd/lbd-simulate: $(O)/lbd/main.o $(SIMULATE_OBJ) $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbd/lbd-simulate: LDFLAGS += -Wl,--as-needed
 $(O)/lbctl/lbctl: $(LBCTL_OBJ) $(O)/lib/libapi.a
-$(O)/backend/lbd-backend: $(BACKEND_OBJ) $(O)/lib/libapi.a
+$(O)/lbd/lbd-backend: $(BACKEND_OBJ) $(O)/lib/libapi.a
 # What speaks to etcd, with the words and views of lbctl.
 TIER_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/tier/*.c)) $(filter-out $(O)/lbctl/main.o,$(LBCTL_OBJ))
 $(O)/lib/libtier.a: $(filter-out $(O)/lbctl/tier/main.o,$(TIER_OBJ))
@@ -133,10 +133,10 @@ $(FAKED): $(O)/tests/unit/fake.o
 $(FAKED): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 $(UNIT) $(PACKET) $(TOOLS) $(BENCH): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a
 $(O)/lbctl/lbctl: LDLIBS = -ljansson
-$(O)/backend/lbd-backend: LDLIBS = -lbpf -ljansson -lelf -lz
+$(O)/lbd/lbd-backend: LDLIBS = -lbpf -ljansson -lelf -lz
 $(O)/lbctl/lbd-tier: LDLIBS = -ljansson -lcurl
 $(UNIT) $(PACKET): LDLIBS += -lcmocka
-$(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/backend/lbd-backend $(O)/lbctl/lbd-tier $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
+$(O)/lbd/lbd $(O)/lbd/lbd-simulate $(O)/lbctl/lbctl $(O)/lbd/lbd-backend $(O)/lbctl/lbd-tier $(UNIT) $(PACKET) $(TOOLS) $(BENCH):
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lm -o $@
 
@@ -195,7 +195,7 @@ direction: $(API_OBJ) $(LBD_OBJ) $(SIMULATE_OBJ)
 CLANG_FORMAT := clang-format-14
 
 lint: direction
-	shellcheck -x $$(git ls-files '*.sh' .ci/run) {lbd,backend}/package/{postinst,prerm,postrm}
+	shellcheck -x $$(git ls-files '*.sh' .ci/run) {lbd,lbd/backend}/package/{postinst,prerm,postrm}
 	$(CLANG_FORMAT) --dry-run --Werror $$(git ls-files '*.c' '*.h')
 	tests/cli/docs_test.sh
 
@@ -413,12 +413,12 @@ install: all
 install-backend: all
 	$(call say,INSTALL,$(DESTDIR)$(PREFIX))
 	$(Q)install -d -m 755 $(DESTDIR)/etc/lbd-backend $(DESTDIR)$(PREFIX)/sbin $(UNITS) $(SHARE)/man/man8
-	$(Q)install -m 755 $(O)/backend/lbd-backend $(DESTDIR)$(PREFIX)/sbin
+	$(Q)install -m 755 $(O)/lbd/lbd-backend $(DESTDIR)$(PREFIX)/sbin
 	$(Q)install -m 644 docs/man/lbd-backend.8 $(SHARE)/man/man8
-	$(Q)install -m 644 backend/package/lbd-backend.service $(UNITS)
+	$(Q)install -m 644 lbd/backend/package/lbd-backend.service $(UNITS)
 	$(Q)sed -i 's,/usr/sbin/,$(PREFIX)/sbin/,' $(UNITS)/lbd-backend.service
 	$(Q)test -e $(DESTDIR)/etc/lbd-backend/backend.json || \
-		install -m 644 backend/package/backend.json $(DESTDIR)/etc/lbd-backend
+		install -m 644 lbd/backend/package/backend.json $(DESTDIR)/etc/lbd-backend
 
 # What follows a tier, which needs libcurl; beside an lbd that is installed.
 .PHONY: install-tier

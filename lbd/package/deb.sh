@@ -112,9 +112,9 @@ backend_files() {
 	install -d -m 755 "$backend/DEBIAN"
 	needs=$(depends "$backend"/usr/sbin/*)
 	[ -n "$needs" ]
-	control_file "$backend" backend/package/control "s/@DEPENDS@/$needs/"
+	control_file "$backend" lbd/backend/package/control "s/@DEPENDS@/$needs/"
 	echo /etc/lbd-backend/backend.json >"$backend/DEBIAN/conffiles"
-	install -m 755 backend/package/postinst backend/package/prerm backend/package/postrm "$backend/DEBIAN/"
+	install -m 755 lbd/backend/package/postinst lbd/backend/package/prerm lbd/backend/package/postrm "$backend/DEBIAN/"
 }
 
 # Of the same name, form and place as those that Debian's own tools make.

@@ -68,11 +68,11 @@ done
 
 # --- lbd-backend ---
 
-check_equal "lbd-backend(8) explains the options that it has" "$("$O/backend/lbd-backend" --help | grep -oE -- '--[a-z]+' | sort -u)" \
+check_equal "lbd-backend(8) explains the options that it has" "$("$O/lbd/lbd-backend" --help | grep -oE -- '--[a-z]+' | sort -u)" \
 	"$(sed -n '/^\.SH OPTIONS/,/^\.SH CONF/{/^\.TP/{n;p}}' docs/man/lbd-backend.8 | sed 's/\\-/-/g' | grep -oE -- '--[a-z]+' | sort -u)"
-check_equal "and its verbs" "$("$O/backend/lbd-backend" --help | sed -nE 's/^  ([a-z]+) .*/\1/p' | sort)" \
+check_equal "and its verbs" "$("$O/lbd/lbd-backend" --help | sed -nE 's/^  ([a-z]+) .*/\1/p' | sort)" \
 	"$(sed -n '/^\.SH VERBS/,/^\.SH OPT/{/^\.TP/{n;s/^\.B //p}}' docs/man/lbd-backend.8 | sort)"
-check_equal "and the keys of its file" "$(sed -nE 's/^\t\{"([a-z]+)", &.*/\1/p' backend/config.c | sort)" \
+check_equal "and the keys of its file" "$(sed -nE 's/^\t\{"([a-z]+)", &.*/\1/p' lbd/backend/config.c | sort)" \
 	"$(sed -nE 's/^\\fB([a-z]+)\\fR \((array|string).*/\1/p' docs/man/lbd-backend.8 | sort)"
 
 for page in lbd.8 lbd.json.5 lbctl.8 lbd-backend.8; do

@@ -36,7 +36,7 @@ for room in "$@"; do
 	allow "lbd/$room" "${before[@]}"
 done
 allow lbctl lbctl/ lbd/api/ bpf/abi.h
-allow backend backend/ lbd/api/ bpf/
+allow lbd/backend lbd/backend/ lbd/api/ bpf/
 allow lbctl/tier lbctl/ lbd/api/
 
 if ! for folder in bpf lbctl lbctl/tier "${@/#/lbd/}"; do includes "$folder"; done | awk -F: '{print $1, $3}' | tsort >/dev/null; then

@@ -13,7 +13,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
 
-BACKEND=$O/backend/lbd-backend
+BACKEND=$O/lbd/lbd-backend
 CONNECTIONS=${NET_QUICK:+30}
 CONNECTIONS=${CONNECTIONS:-100}
 PORT=8080

@@ -5,8 +5,8 @@
 #define BACKEND_PROGRAMS_H
 
 #include <stdbool.h>
-#include "../bpf/decap_counters.h"
-#include "../bpf/second_counters.h"
+#include "../../bpf/decap_counters.h"
+#include "../../bpf/second_counters.h"
 #include "config.h"
 #include "undo.h"
 

@@ -4,7 +4,7 @@
 #define BACKEND_CONFIG_H
 
 #include <net/if.h>
-#include "../lbd/api/addr.h"
+#include "../api/addr.h"
 
 #define BACKEND_CONFIG_DEFAULT "/etc/lbd-backend/backend.json"
 #define BACKEND_INTERFACES_MAX 16

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
-#include "../lbd/api/schema.h"
+#include "../api/schema.h"
 #include "config.h"
 
 /* No path of ours has room for more, and what the kernel takes as a name none of it can be. */

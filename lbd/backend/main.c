@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "../lbd/api/version.h"
+#include "../api/version.h"
 #include "check.h"
 #include "config.h"
 #include "host.h"

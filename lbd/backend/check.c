@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include "../bpf/abi.h"
+#include "../../bpf/abi.h"
 #include "check.h"
 #include "command.h"
 #include "host.h"

@@ -12,7 +12,7 @@
 #define BACKEND_UNDO_H
 
 #include <stdbool.h>
-#include "../lbd/api/err.h"
+#include "../api/err.h"
 
 struct undo; /* an open file */
 

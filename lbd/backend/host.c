@@ -13,7 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <time.h>
-#include "../bpf/abi.h"
+#include "../../bpf/abi.h"
 #include "command.h"
 #include "host.h"
 
