@@ -7,7 +7,12 @@ MAKEFLAGS += --no-builtin-rules
 SHELL := /bin/bash
 
 O ?= build
-CC := gcc
+# For another architecture: CROSS=aarch64-linux-gnu-, with Debian's cross compiler, that one's libraries, and qemu-user.
+CROSS :=
+CC := $(CROSS)gcc
+AR := $(CROSS)ar
+PKG_CONFIG := $(if $(CROSS),PKG_CONFIG_LIBDIR=/usr/lib/$(CROSS:-=)/pkgconfig:/usr/share/pkgconfig) pkg-config
+EMULATOR := $(if $(CROSS),qemu-$(firstword $(subst -, ,$(CROSS)))-static)
 CLANG := clang
 BPFTOOL := $(firstword $(wildcard /usr/sbin/bpftool /usr/local/sbin/bpftool) bpftool)
 LIBS := libbpf jansson libmnl libevent_core libcap-ng
@@ -15,7 +20,7 @@ CPPFLAGS += -D_GNU_SOURCE -I$(O)
 CFLAGS += -std=gnu11 -O2 -g -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Werror
 # A build does not tell where it was made.
 CFLAGS += -ffile-prefix-map=$(CURDIR)=. -ffile-prefix-map=$(O)/=build/
-LDLIBS = $(shell pkg-config --libs $(LIBS)) -lelf -lz
+LDLIBS = $(shell $(PKG_CONFIG) --libs $(LIBS)) -lelf -lz
 # Where an attacker's packet or document meets a bug, it ends lbd and does no more. (Sanitizers find more.)
 CFLAGS += -fPIE -fstack-protector-strong -fstack-clash-protection $(if $(SAN),,-D_FORTIFY_SOURCE=2)
 LDFLAGS += -pie -Wl,-z,relro,-z,now,--build-id
@@ -229,7 +234,8 @@ test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
 test-boot: PKGS = $(BUILD_PKGS) $(DEB_PKGS) $(BOOT_PKGS)
 test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
 	$(foreach compiler,$(COMPILERS),$(if $(findstring /,$(compiler)),debootstrap,$(compiler)))
-test-debian12 test-debian13: PKGS = git debootstrap util-linux
+test-debian12 test-debian13 test-arm64: PKGS = git debootstrap util-linux
+test-arm64: PKGS += jq dpkg-dev
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 test-image: PKGS = $(BUILD_PKGS) $(LAB_PKGS) podman buildah runc debootstrap libcap2-bin
@@ -243,7 +249,7 @@ program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-bgp demo-monitoring test test-bgp test-image test-kubernetes test-release test-upgrade test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
+demo demo-drain demo-bgp demo-monitoring test test-bgp test-image test-kubernetes test-release test-upgrade test-arm64 test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -305,6 +311,10 @@ run-test-debian12: RELEASE := bookworm
 run-test-debian13: RELEASE := trixie
 run-test-debian12 run-test-debian13:
 	@tests/debian/debian.sh $(RELEASE) $(DEBIAN_CACHE) $(foreach word,$(DEBIAN_RUN),'$(word)')
+
+# A package for arm64, by Debian's cross compiler, and unit tests under qemu-user. Packages are kept in DEBIAN_CACHE.
+run-test-arm64:
+	@tests/arm64/arm64_test.sh $(DEBIAN_CACHE)
 
 # The image on this machine, in a lab: capabilities, read-only root, restart. RELEASE=bookworm: over that Debian.
 run-test-image: all $(BPF_OBJ) $(TOOLS)
@@ -404,7 +414,7 @@ install: all
 	$(Q)install -m 644 docs/man/lbctl.8 docs/man/lbd.8 $(SHARE)/man/man8
 	$(Q)install -m 644 lbd/package/*.service $(UNITS)
 	$(Q)sed -i -E 's,/usr/(s?bin)/,$(PREFIX)/\1/,' $(UNITS)/lbd.service
-	$(Q)$(O)/lbctl/lbctl completion bash > $(BASH_COMPLETIONS)/lbctl
+	$(Q)$(EMULATOR) $(O)/lbctl/lbctl completion bash > $(BASH_COMPLETIONS)/lbctl
 	$(Q)chmod 644 $(BASH_COMPLETIONS)/lbctl
 	$(Q)test -e $(DESTDIR)/etc/lbd/lbd.json || install -m 640 lbd/package/lbd.json $(DESTDIR)/etc/lbd
 
@@ -440,10 +450,10 @@ run-deb: all
 	+$(Q)$(MAKE) --no-print-directory install DESTDIR=$(abspath $(O)/deb) PREFIX=/usr
 	+$(Q)$(MAKE) --no-print-directory install-backend DESTDIR=$(abspath $(O)/deb.backend) PREFIX=/usr
 	$(call say,DEB,$(DEBS))
-	$(Q)lbd/package/deb.sh $(O)/deb $(O) $(DEBS)
+	$(Q)CROSS=$(CROSS) lbd/package/deb.sh $(O)/deb $(O) $(DEBS)
 	$(Q)rm -rf $(O)/deb-tier $(DEBS)/lbd-tier_*.deb
 	+$(Q)$(MAKE) --no-print-directory install-tier DESTDIR=$(abspath $(O)/deb-tier) PREFIX=/usr
-	$(Q)lbctl/tier/package/deb.sh $(O)/deb-tier $(DEBS)
+	$(Q)CROSS=$(CROSS) lbctl/tier/package/deb.sh $(O)/deb-tier $(DEBS)
 
 # A container image, by the Dockerfile; DEBIAN is the base of both its stages.
 IMAGE := lbd:$(VERSION)
@@ -484,6 +494,7 @@ help:
 		'sudo make test-boot  the package on a booted Debian 12 and 13, under systemd, in VMs; 10 minutes' \
 		'sudo make test-compilers  the same packet tests, with programs made by clang 14 to 19, Debian 13'"'"'s too' \
 		'sudo make test-debian13  build, unit and packet tests of a clean clone on a bare Debian 13; test-debian12' \
+		'sudo make test-arm64  a package for arm64, cross-built, and unit tests under qemu-user' \
 		'make image         a container image, with podman, buildah or docker' \
 		'sudo make test-image  the image in a lab: three capabilities, a read-only root, and traffic' \
 		'sudo make test-kubernetes  the manifests of examples/07-kubernetes, by published schemas' \
@@ -507,7 +518,7 @@ help:
 
 .PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-bgp demo-build test test-bgp test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
-	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release test-upgrade run-test-upgrade image fuzz deb install \
+	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release test-upgrade run-test-upgrade test-arm64 run-test-arm64 image fuzz deb install \
 	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-demo-bgp run-test run-test-bgp run-test-kernels \
 	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns

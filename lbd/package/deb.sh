@@ -21,7 +21,8 @@ cd "$(dirname "$0")/../.."
 version=${DEB_VERSION:-$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)}
 # A name under .invalid belongs to nobody, by RFC 2606.
 maintainer=${MAINTAINER:-lbd maintainers <lbd@packages.invalid>}
-architecture=$(dpkg --print-architecture)
+architecture=$(dpkg-architecture ${CROSS:+-t "${CROSS%-}"} -q DEB_HOST_ARCH 2>/dev/null)
+export DEB_HOST_ARCH=$architecture
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y lbd/api/version.h)}"
 export SOURCE_DATE_EPOCH LC_ALL=C
 umask 022
@@ -31,7 +32,7 @@ backend=$root.backend
 ids=() # by which debuggers know what belongs together
 
 strip_program() {
-	strip --strip-unneeded --remove-section=.comment --remove-section=.note "$1"
+	"${CROSS:-}strip" --strip-unneeded --remove-section=.comment --remove-section=.note "$1"
 }
 
 # Debug symbols go into a file of their own, named after the build id.
@@ -42,10 +43,10 @@ split_symbols() {
 		file=$symbols/usr/lib/debug/.build-id/${id:0:2}/${id:2}.debug
 		ids+=("$id")
 		install -d -m 755 "${file%/*}"
-		objcopy --only-keep-debug --compress-debug-sections "$root/$program" "$file"
+		"${CROSS:-}objcopy" --only-keep-debug --compress-debug-sections "$root/$program" "$file"
 		chmod 644 "$file"
 		strip_program "$root/$program"
-		objcopy --add-gnu-debuglink="$file" "$root/$program"
+		"${CROSS:-}objcopy" --add-gnu-debuglink="$file" "$root/$program"
 	done
 }
 

@@ -17,7 +17,7 @@ version=$4
 author=$5
 export LC_ALL=C
 programs=(usr/bin/lbctl usr/sbin/lbd usr/lib/lbd/lbd-simulate)
-multiarch=$(dpkg-architecture -A "$architecture" -q DEB_HOST_MULTIARCH 2>/dev/null)
+multiarch=$(dpkg-architecture -a "$architecture" -q DEB_HOST_MULTIARCH 2>/dev/null)
 
 fail() {
 	echo "sbom.sh: $1" >&2
@@ -44,8 +44,8 @@ needed() {
 
 library() {
 	local folder
-	for folder in /lib /usr/lib; do
-		[ ! -e "$folder/$multiarch/$1" ] || { echo "$folder/$multiarch/$1" && return; }
+	for folder in "/lib/$multiarch" "/usr/lib/$multiarch" /lib; do # the last has arm64's loader
+		[ ! -e "$folder/$1" ] || { echo "$folder/$1" && return; }
 	done
 	fail "there is no $1 for $architecture"
 }

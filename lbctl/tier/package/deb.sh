@@ -13,7 +13,8 @@ out=$(realpath "$2")
 cd "$(dirname "$0")/../../.."
 version=${DEB_VERSION:-$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)}
 maintainer=${MAINTAINER:-lbd maintainers <lbd@packages.invalid>}
-architecture=$(dpkg --print-architecture)
+architecture=$(dpkg-architecture ${CROSS:+-t "${CROSS%-}"} -q DEB_HOST_ARCH 2>/dev/null)
+export DEB_HOST_ARCH=$architecture
 : "${SOURCE_DATE_EPOCH:=$(git log -1 --format=%ct 2>/dev/null || stat -c %Y lbd/api/version.h)}"
 export SOURCE_DATE_EPOCH LC_ALL=C
 umask 022
@@ -29,7 +30,7 @@ depends() {
 }
 
 doc=$root/usr/share/doc/lbd-tier
-strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root/usr/sbin/lbd-tier"
+"${CROSS:-}strip" --strip-unneeded --remove-section=.comment --remove-section=.note "$root/usr/sbin/lbd-tier"
 gzip -9n "$root"/usr/share/man/man*/*
 install -d -m 755 "$doc" "$root/DEBIAN"
 sed -e 's/^$/./; s/^/ /' LICENSE >"$root/license"
