@@ -123,7 +123,7 @@ int announce_routes_remove(struct announce_routes *routes, const struct lb_prefi
 int service_announce(struct service *service, struct announce_want **out, size_t *count)
 {
 	(void)service;
-	*out = NULL;
+	*out = calloc(1, sizeof(**out));
 	*count = 0;
 	looks++;
 	return 0;
