@@ -85,8 +85,8 @@ serve_other() {
 break_it() {
 	# web: a backend is dead
 	lab_end "$B3_PID"
-	# sick: its only backend is dead
-	lbctl vip add "$LAB_VIP4:81/tcp" --name sick --health tcp --health-interval 200ms
+	# sick: its only backend is dead, and the network is to learn it with one that is healthy
+	lbctl vip add 192.0.2.201:81/tcp --name sick --health tcp --health-interval 200ms --announce-healthy 1
 	lbctl backend add sick "${LAB_BACKEND4[1]}"
 	# empty: nobody takes its flows, and there are some
 	lbctl vip add "$LAB_VIP4:82/udp" --name empty
