@@ -66,31 +66,37 @@ static __always_inline void quic_take(const __u8 *payload, const __u8 *id, __u32
 	__builtin_memcpy(seen->word, id + 1, sizeof(seen->word));
 }
 
+/* `count` bytes, or `most` of them. 6.1 does not conclude from a comparison with 0 that a number is at
+ * least 1, which is what has to be read; from that one is added it does. */
+static __always_inline int quic_load_some(struct xdp_md *ctx, __u32 at, void *to, __u32 count,
+					  __u32 most)
+{
+	__u64 last = (__u64)count - 1;
+
+	if (!count)
+		return -1;
+	BOUNDS_BARRIER(last);
+	if (last >= most)
+		last = most - 1;
+	return bpf_xdp_load_bytes(ctx, at, to, last + 1);
+}
+
 /* Short packets, and those that do not lie in the first buffer. */
 static __always_inline void quic_load(struct xdp_md *ctx, __u32 at, __u32 length,
 				      struct quic_seen *seen)
 {
 	__u64 head = 0, id[3] = {};
-	__u32 header, room;
+	__u32 header;
 
-	/* The verifier wants to see that there is something to be read; clang 19 would compare the length for that. */
-	room = length < QUIC_LONG_HEADER ? length : QUIC_LONG_HEADER;
-	BOUNDS_BARRIER(room);
-	if (!room || room > QUIC_LONG_HEADER || bpf_xdp_load_bytes(ctx, at, &head, room))
+	if (quic_load_some(ctx, at, &head, length, QUIC_LONG_HEADER))
 		return;
 	seen->first = head;
 	header = quic_header(seen->first);
 	if (length <= header)
 		return;
-	seen->room = quic_room(seen->first, head >> 8 * (QUIC_LONG_HEADER - 1), length);
-	room = bounds_number(length - header, 0x1ffff);
-	if (room > QUIC_ID_READ)
-		room = QUIC_ID_READ;
-	BOUNDS_BARRIER(room);
-	if (!room || bpf_xdp_load_bytes(ctx, at + header, id, room)) {
-		seen->room = 0;
+	if (quic_load_some(ctx, at + header, id, length - header, QUIC_ID_READ))
 		return;
-	}
+	seen->room = quic_room(seen->first, head >> 8 * (QUIC_LONG_HEADER - 1), length);
 	seen->id = id[0];
 	seen->word[0] = id[0] >> 8 | id[1] << 56;
 	seen->word[1] = id[1] >> 8 | id[2] << 56;
