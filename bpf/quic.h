@@ -63,7 +63,9 @@ static __always_inline void quic_take(const __u8 *payload, const __u8 *id, __u32
 	seen->first = payload[0];
 	seen->room = quic_room(seen->first, payload[QUIC_LONG_HEADER - 1], length);
 	seen->id = id[0];
-	__builtin_memcpy(seen->word, id + 1, sizeof(seen->word));
+	/* Else clang reads byte by byte, since it cannot know that these are aligned, which they need not be. */
+	seen->word[0] = *(const __u64 *)(id + 1);
+	seen->word[1] = *(const __u64 *)(id + 9);
 }
 
 /* `count` bytes, or `most` of them. 6.1 does not conclude from a comparison with 0 that a number is at
