@@ -8,6 +8,7 @@
 #define ACK 0x10
 #define V6 .family = 6, .outer6 = true
 #define UDP .protocol = IPPROTO_UDP
+#define QUIC_SHORT 0x40 /* first byte of a packet with a short header */
 
 /* Rows that are compared with each other stand side by side: they are measured one after the other
  * in each round. */
@@ -31,6 +32,8 @@ static const struct bench_case cases[] = {
 	{.name = "4in6-1m", .flows = MILLION, .outer6 = true},
 	{.name = "udp4-1", .flows = 1, UDP},
 	{.name = "udp4-1m", .flows = MILLION, UDP},
+	{.name = "quic4-1", .flows = 1, UDP, .quic = true},
+	{.name = "quic4-1m", .flows = MILLION, UDP, .quic = true},
 	{.name = "gue4-1m", .flows = MILLION, .gue = true},
 	{.name = "gue6-1m", .flows = MILLION, V6, .gue = true},
 	{.name = "hash-source-1m", .flows = MILLION, .by_source = true},
@@ -165,6 +168,17 @@ static void error_frame(const struct bench_case *bench_case, struct frame *frame
 	frame_build(&spec, frame);
 }
 
+/* A short header, and an id of rotation 0 that names the first member. */
+static void put_quic(struct frame *frame)
+{
+	uint8_t *id = frame->bytes + CASE_QUIC_SERVER_ID;
+
+	id[-2] = QUIC_SHORT;
+	id[-1] = 0;
+	memset(id, 0, CASE_QUIC_SERVER_ID_LENGTH);
+	id[CASE_QUIC_SERVER_ID_LENGTH - 1] = 1;
+}
+
 void case_frame(const struct bench_case *bench_case, struct frame *frame)
 {
 	const struct spec spec = {
@@ -176,13 +190,15 @@ void case_frame(const struct bench_case *bench_case, struct frame *frame)
 		.sport = 1024,
 		.dport = case_port(bench_case),
 		.tcp_flags = bench_case->tcp_flags,
-		.payload = 12,
+		.payload = bench_case->quic ? 40 : 12,
 	};
 
 	if (bench_case->icmp_error)
 		error_frame(bench_case, frame);
 	else
 		frame_build(&spec, frame);
+	if (bench_case->quic)
+		put_quic(frame);
 }
 
 enum lb_verdict case_verdict(const struct bench_case *bench_case)
@@ -207,5 +223,5 @@ bool case_has_rival(const struct bench_case *bench_case)
 {
 	return !bench_case->gue && !bench_case->tagged && !bench_case->icmp_error &&
 	       !bench_case->any_port && !bench_case->prefix && !bench_case->range &&
-	       !bench_case->beside && bench_case->pools == bench_case->vips;
+	       !bench_case->beside && !bench_case->quic && bench_case->pools == bench_case->vips;
 }

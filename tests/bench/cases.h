@@ -30,6 +30,7 @@ struct bench_case {
 	bool any_port;  /* the VIP has port 0 */
 	bool prefix;    /* the VIP is a prefix, of 256 addresses */
 	bool range;     /* the VIP has a range of ports */
+	bool quic;      /* ids name the members, by server ids of 8 bytes; over IPv4 only */
 	bool beside;    /* there is a VIP that is a prefix, but no packet is for it */
 	uint32_t vips;
 	uint32_t pools;   /* shared by the VIPs in turn; each has its own unless there are fewer */
@@ -58,6 +59,11 @@ int case_growth(const struct bench_case *bench_case);
  * every port. Nor is it asked what VIPs of one pool cost: those rows are compared with one VIP. */
 bool case_has_floor(const struct bench_case *bench_case);
 bool case_has_rival(const struct bench_case *bench_case);
+
+/* Where a frame with QUIC has its server id, whose first half is 0, and the second the member's number
+ * and 1. */
+#define CASE_QUIC_SERVER_ID (ETH + 20 + 8 + 2)
+#define CASE_QUIC_SERVER_ID_LENGTH 8
 
 #define CASE_TAG 100 /* the VLAN of tagged frames */
 

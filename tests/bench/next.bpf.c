@@ -23,6 +23,7 @@
 #include <linux/if_ether.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "next.h"
@@ -113,6 +114,19 @@ static __always_inline int write_quote6(const volatile struct next_config *confi
 	return 0;
 }
 
+/* Whole, since it is read so (cases.h says where and how). */
+static __always_inline int write_server_id(const volatile struct next_config *config, void *payload,
+					   void *end, __u32 flow)
+{
+	const __u32 server = (__u64)(flow * 0x9e3779b1u) * config->servers >> 32;
+	__u64 *id = payload + 2;
+
+	if ((void *)(id + 1) > end)
+		return -1;
+	*id = (__u64)bpf_htonl(server + 1) << 32;
+	return 0;
+}
+
 static __always_inline int write_ipv4(const volatile struct next_config *config, void *l3,
 				      void *end, __u32 flow)
 {
@@ -124,6 +138,8 @@ static __always_inline int write_ipv4(const volatile struct next_config *config,
 	ip->saddr = source_of(config, flow);
 	ip->daddr = vip_of(config, flow);
 	*ports = ports_of(config, flow);
+	if (config->servers)
+		return write_server_id(config, (void *)ports + sizeof(struct udphdr), end, flow);
 	return 0;
 }
 

@@ -21,7 +21,8 @@ struct next_config {
 	__u8 family;
 	__u8 quote; /* an ICMP error: the flow is in the packet that it quotes, turned around */
 	__be16 tag; /* 0: none */
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 servers; /* QUIC: how many servers ids name; 0: it is not QUIC */
 	__u8 frame[NEXT_FRAME];
 };
 

@@ -171,8 +171,11 @@ static void measure_on(struct entry *entry, const struct stage *stages, uint32_t
 
 		contenders[i].of = &row->of;
 		contenders[i].fd = stage_fd(&stages[lane->row], lane->variant);
-		verifies[i] = (struct verify){
-			row, &stages[lane->row], lane->variant, &contenders[i], {{0}, {0}, {0}}};
+		verifies[i] = (struct verify){row,
+					      &stages[lane->row],
+					      lane->variant,
+					      &contenders[i],
+					      {{0}, {0}, {0}, {0}}};
 	}
 	error = turns_open(&turns, contenders, entry->count);
 	if (error)
@@ -349,14 +352,15 @@ static json_t *case_json(const struct row *row)
 {
 	const struct bench_case *of = &row->of;
 	json_t *json = json_pack(
-		"{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b}",
+		"{s:s,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:i,s:s,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,s:b,"
+		"s:b}",
 		"name", of->name, "flows", (int)of->flows, "family", of->family, "protocol",
 		of->protocol, "tcp_flags", of->tcp_flags, "vips", (int)of->vips, "pools",
 		(int)of->pools, "members", (int)of->members, "table", (int)of->table, "slots",
 		case_slots_name(of->slots), "records", of->records == RECORDS_PRESENT, "outer6",
 		of->outer6, "gue", of->gue, "icmp_error", of->icmp_error, "tagged", of->tagged,
 		"by_source", of->by_source, "any_port", of->any_port, "prefix", of->prefix, "range",
-		of->range, "beside", of->beside);
+		of->range, "beside", of->beside, "quic", of->quic);
 
 	if (row->rival)
 		json_object_set_new(json, "lru_capacity", json_integer(rival_capacity(row->rival)));

@@ -21,6 +21,8 @@ const struct pair pairs[] = {
 	{"prefix6-1m", {{"prefix6-1m", BALANCER}, {"tcp6-1m", BALANCER}}},
 	{"port-range-1m", {{"port-range-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
 	{"beside-prefix-1", {{"beside-prefix-1", BALANCER}, {"tcp4-1", BALANCER}}},
+	{"quic4-1", {{"quic4-1", BALANCER}, {"udp4-1", BALANCER}}},
+	{"quic4-1m", {{"quic4-1m", BALANCER}, {"udp4-1m", BALANCER}}},
 	{"pool-31", {{"pool-31", BALANCER}, {"tcp4-1m", BALANCER}}},
 	{"pool-100", {{"pool-100", BALANCER}, {"tcp4-1m", BALANCER}}},
 	{"pool-1000", {{"pool-1000", BALANCER}, {"tcp4-1m", BALANCER}}},

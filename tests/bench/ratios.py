@@ -138,6 +138,8 @@ def packet_targets(samples):
         judged("the same, 1,048,576 flows", p("trace-1m"), 1.03, True, "x"),
         judged("one address beside a prefix / where there is none, 1 flow", p("beside-prefix-1"),
                1.03, True, "x"),
+        judged("QUIC id that names a server / UDP, 1 flow", p("quic4-1"), 1.5, True, "x"),
+        judged("the same, 1,048,576 flows and 100 servers", p("quic4-1m"), 1.5, True, "x"),
         judged("not a VIP, net", max(map(median, strangers)) if all(strangers) else None, 12, True,
                "ns"),
     ]

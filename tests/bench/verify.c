@@ -9,6 +9,7 @@ void counts_read(const struct stage *stage, struct counts *counts)
 	if (stage->datapath) {
 		datapath_verdicts(stage->datapath, counts->verdicts);
 		datapath_flow_counts(stage->datapath, counts->flows);
+		datapath_quic_counts(stage->datapath, counts->quic);
 	}
 	if (stage->row->rival)
 		rival_outcomes(stage->row->rival, counts->rival);
@@ -105,6 +106,18 @@ static int check_flow_counts(const struct verify *of, const struct counts *after
 	return 0;
 }
 
+static int check_quic_counts(const struct verify *of, const struct counts *after)
+{
+	const uint64_t routed = after->quic[LB_QUIC_ROUTED] - of->before.quic[LB_QUIC_ROUTED];
+	const uint64_t owed = of->row->of.quic ? of->contender->packets : 0;
+
+	if (routed != owed)
+		return row_complain(of->row, BALANCER,
+				    "ids of %llu packets named a server, expected %llu",
+				    (unsigned long long)routed, (unsigned long long)owed);
+	return 0;
+}
+
 static int check_rival(const struct verify *of, const struct counts *after)
 {
 	const enum rival_outcome wanted = of->row->of.stranger ? RIVAL_PASSED : RIVAL_SENT;
@@ -146,6 +159,9 @@ int verify(const struct verify *of)
 	if (check_frames(of) || check_order(of))
 		return -1;
 	if (of->variant == BALANCER)
-		return check_verdicts(of, &after) || check_flow_counts(of, &after) ? -1 : 0;
+		return check_verdicts(of, &after) || check_flow_counts(of, &after) ||
+				       check_quic_counts(of, &after)
+			       ? -1
+			       : 0;
 	return of->variant == RIVAL ? check_rival(of, &after) : 0;
 }

@@ -10,6 +10,7 @@
 struct counts {
 	uint64_t verdicts[LB_VERDICT_COUNT];
 	uint64_t flows[LB_FLOW_COUNT_COUNT];
+	uint64_t quic[LB_QUIC_COUNT_COUNT];
 	uint64_t rival[RIVAL_OUTCOMES];
 };
 

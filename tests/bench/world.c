@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../../lbd/plane/quic_ids.h"
 #include "../../lbd/plane/slots.h"
 #include "../../lbd/table/table.h"
 #include "world.h"
@@ -217,7 +218,8 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 		.number = vip,
 		.slots_start = pool * bench_case->table,
 		.slots_size = bench_case->table,
-		.flags = bench_case->by_source ? LB_VIP_HASH_SOURCE : 0,
+		.flags = (bench_case->by_source ? LB_VIP_HASH_SOURCE : 0) |
+			 (bench_case->quic ? LB_VIP_QUIC : 0),
 	};
 	struct lb_err err = {0};
 
@@ -226,6 +228,25 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 	    datapath_vip_set(datapath, &address, &only, &err)) {
 		fail("VIP", err.message);
 		return -1;
+	}
+	return 0;
+}
+
+/* The first VIP's, of rotation 0. */
+static int set_server_ids(struct datapath *datapath, const struct bench_case *bench_case)
+{
+	const struct plane plane = datapath_plane(datapath);
+	const struct quic_ids ids = {plane.quic_ids, plane.quic_lines};
+	struct lb_quic_server_id id = {.length = CASE_QUIC_SERVER_ID_LENGTH};
+	uint32_t i;
+
+	plane.quic_vips[0].lengths = CASE_QUIC_SERVER_ID_LENGTH;
+	for (i = 0; i < bench_case->members; i++) {
+		const __be32 number = htonl(i + 1);
+
+		memcpy(id.bytes + 4, &number, sizeof(number));
+		if (!quic_ids_set(&ids, 0, &id, i))
+			return -1;
 	}
 	return 0;
 }
@@ -259,6 +280,8 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 	for (i = 0; i < bench_case->vips; i++)
 		if (set_vip(datapath, bench_case, i))
 			return -1;
+	if (bench_case->quic && set_server_ids(datapath, bench_case))
+		return -1;
 	if (bench_case->beside && set_beside(datapath, bench_case))
 		return -1;
 	datapath_tuning(datapath)->flow_idle = TRANSITION_S;
