@@ -45,7 +45,7 @@ package() {
 other_abi() {
 	local tree=$work/tree
 	mkdir "$tree"
-	cp -r Makefile LICENSE README.md CHANGELOG.md backend bpf docs lbctl lbd tests "$tree" &&
+	cp -r Makefile LICENSE README.md CHANGELOG.md bpf docs lbctl lbd tests "$tree" &&
 		sed -i "s/^#define LB_ABI_VERSION .*/#define LB_ABI_VERSION $OTHER_ABI/" "$tree/bpf/abi.h" &&
 		package abi "$tree" build-abi "$(<"$work/job/lbd.version")+abi"
 }
@@ -53,7 +53,7 @@ other_abi() {
 packages() {
 	mkdir "$work/job"
 	# What is built already need not be built again for another version.
-	mkdir "$work/build" && cp -rp "$build"/{backend,bpf,lbd,lbctl,lib,tests} "$work/build/" || return
+	mkdir "$work/build" && cp -rp "$build"/{bpf,lbd,lbctl,lib,tests} "$work/build/" || return
 	package lbd . build && package before . build "$(<"$work/job/lbd.version")~before" && other_abi
 }
 
