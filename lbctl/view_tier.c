@@ -89,8 +89,14 @@ static void print_remarks(FILE *out, const json_t *node, bool staged)
 static void print_release(FILE *out, const json_t *result)
 {
 	const json_t *release = json_object_get(result, "release");
+	const json_t *fault = json_object_get(result, "fault");
 
 	fprintf(out, "tier %s: ", view_text(result, "tier"));
+	if (fault) {
+		fprintf(out, "%s\n  hint: %s\n", view_text(fault, "message"),
+			view_text(fault, "hint"));
+		return;
+	}
 	if (!release) {
 		fprintf(out, "nothing was published yet\n");
 		return;
@@ -124,6 +130,8 @@ enum exit_code view_tier_judge(const json_t *result)
 	const json_t *nodes = json_object_get(result, "nodes"), *node;
 	size_t i;
 
+	if (json_object_get(result, "fault"))
+		return EXIT_DIFFERS;
 	json_array_foreach (nodes, i, node)
 		if (json_array_size(json_object_get(node, "differs")) ||
 		    json_object_get(node, "refused") || json_object_get(node, "alarm") ||
@@ -148,6 +156,9 @@ void view_tier_published(FILE *out, const struct invocation *invocation, const j
 	bool published = json_is_true(json_object_get(result, "published"));
 	char hold[UNITS_TEXT];
 
+	if (json_object_get(result, "replaces"))
+		fprintf(out, "%s: it %s replaced\n", view_text(result, "replaces"),
+			published ? "was" : "would be");
 	if (difference)
 		view_diff(out, invocation, difference);
 	else

@@ -44,6 +44,7 @@ struct follower {
 	/* what came of the last release */
 	uint32_t refused;
 	char refusal[256], alarm[160], older[200], waits[RELEASE_WHY];
+	char fault[256]; /* of the release: why it is none */
 	int64_t again_ms;
 
 	bool changed;               /* something that the others should know at once */
@@ -247,15 +248,18 @@ static int look_at_release(struct follower *follower, struct lb_err *err)
 {
 	char key[RELEASE_KEY_SIZE];
 	struct release release;
+	struct lb_err fault = {0};
 	json_t *items = NULL;
 	uint32_t target;
 	int error = etcd_get(follower->etcd, release_key(follower->config, key), &items, err);
 
-	if (!error)
-		error = release_read(items, &release, err);
-	json_decref(items);
-	if (error || !follower->known)
+	if (error)
 		return error;
+	release_read(items, &release, &fault);
+	json_decref(items);
+	note(follower, follower->fault, sizeof(follower->fault), fault.message);
+	if (!follower->known)
+		return 0;
 	say_if_older(follower, &release);
 	follower->waits[0] = '\0';
 	if (release.revision <= follower->lbd.revision)
@@ -284,7 +288,9 @@ static json_t *describe(const struct follower *follower)
 				    json_pack("{s:I, s:s}", "revision",
 					      (json_int_t)follower->refused, "error",
 					      follower->refusal));
-	if (*follower->older)
+	if (*follower->fault)
+		json_object_set_new(node, "waits", json_string(follower->fault));
+	else if (*follower->older)
 		json_object_set_new(node, "waits", json_string(follower->older));
 	else if (*follower->waits)
 		json_object_set_new(node, "waits", json_string(follower->waits));

@@ -24,6 +24,7 @@ struct publication {
 	const struct verb *verb;
 	struct release before;
 	int64_t mod_revision; /* of the release; 0: nothing was published yet */
+	struct lb_err fault;  /* why what stands there is no release, which is replaced then */
 	json_t *before_json, *nodes;
 	json_t *document;
 	uint32_t revision;
@@ -55,8 +56,9 @@ static int look(struct publication *what, struct lb_err *err)
 	json_t *items = NULL, *item;
 	int error = etcd_get(verb->etcd, release_key(verb->config, key), &items, err);
 
+	what->fault = (struct lb_err){0};
 	if (!error)
-		error = release_read(items, &what->before, err);
+		release_read(items, &what->before, &what->fault);
 	item = json_array_get(items, 0);
 	what->mod_revision = json_integer_value(json_object_get(item, "mod_revision"));
 	what->before_json = json_incref(json_object_get(item, "value"));
@@ -103,8 +105,16 @@ static int plan_stages(struct publication *what, bool staged, struct lb_err *err
 
 /* --- for which revision was the document made? --- */
 
+static int is_fault(const struct publication *what, struct lb_err *err)
+{
+	*err = what->fault;
+	return -EINVAL;
+}
+
 static int conflict(const struct publication *what, long long expected, struct lb_err *err)
 {
+	if (what->fault.code)
+		return is_fault(what, err);
 	lb_err_set(err, LB_ERR_CONFLICT, "",
 		   "revision %u has been published meanwhile, by %s at %s; this is made from %lld",
 		   what->before.revision, view_text(what->before_json, "by"),
@@ -121,6 +131,8 @@ static int check_expected(const struct publication *what, const json_t *of_file,
 	if (given && (!*given || *end || expected < 0))
 		return lb_err_set(err, LB_ERR_USAGE, "",
 				  "--if-revision must be a number, not \"%s\"", given);
+	if (what->fault.code)
+		return given ? is_fault(what, err) : 0;
 	if ((!given && !json_is_integer(of_file)) || expected == what->before.revision)
 		return 0;
 	return conflict(what, expected, err);
@@ -256,10 +268,12 @@ static int write_it(struct publication *what, struct lb_err *err)
 
 static json_t *tell(const struct publication *what, bool published)
 {
-	return json_pack("{s:b, s:I, s:b, s:I, s:o, s:O*, s:O*}", "published", published,
+	json_t *replaces = what->fault.code ? json_string(what->fault.message) : NULL;
+
+	return json_pack("{s:b, s:I, s:b, s:I, s:o, s:o*, s:O*, s:O*}", "published", published,
 			 "revision", (json_int_t)what->revision, "staged", what->staged, "hold_s",
-			 (json_int_t)what->hold_s, "canaries", canaries(what), "difference",
-			 what->difference, "change", what->change);
+			 (json_int_t)what->hold_s, "canaries", canaries(what), "replaces", replaces,
+			 "difference", what->difference, "change", what->change);
 }
 
 /* `document` is ours, and without its number. */
@@ -307,6 +321,8 @@ static int find_earlier(const struct publication *what, uint32_t *revision, stru
 	const char *named = what->verb->invocation->arguments[0];
 	char *end = NULL;
 
+	if (!named && what->fault.code)
+		return is_fault(what, err);
 	*revision = what->before.stable;
 	if (named)
 		*revision = (uint32_t)strtoul(named, &end, 10);

@@ -85,9 +85,11 @@ int release_read(const json_t *items, struct release *out, struct lb_err *err)
 	*out = (struct release){0};
 	if (!item || !read_release(json_object_get(item, "value"), out, &inner))
 		return 0;
+	*out = (struct release){0};
 	lb_err_set(err, LB_ERR_SYSTEM, inner.path, "etcd holds no release at %s: %s",
 		   view_text(item, "key"), inner.message);
-	return lb_err_hint(err, "publish again by a lbctl of this version");
+	return lb_err_hint(err, "lbctl tier publish FILE replaces it, and so does lbctl tier "
+				"rollback REVISION");
 }
 
 /* --- canaries --- */

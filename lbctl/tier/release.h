@@ -36,7 +36,8 @@ struct release {
 	double max_moved_percent;
 };
 
-/* *out all 0, and 0: nothing was published yet. `items`: of etcd_get. */
+/* *out all 0, and 0: nothing was published yet; and -EINVAL: what stands there is no release, which
+ * only another one mends. `items`: of etcd_get. */
 int release_read(const json_t *items, struct release *out, struct lb_err *err);
 
 #define RELEASE_WHY 256

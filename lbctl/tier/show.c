@@ -91,23 +91,49 @@ static json_t *waits(const struct release *release, const json_t *items)
 	return release->staged && *why ? json_string(why) : NULL;
 }
 
+static json_t *value_of(const json_t *items)
+{
+	return json_object_get(json_array_get(items, 0), "value");
+}
+
+static json_t *describe(const struct lb_err *fault)
+{
+	return json_pack("{s:s, s:s, s:s}", "message", fault->message, "path", fault->path, "hint",
+			 fault->hint);
+}
+
 int verb_show(const struct verb *verb, json_t **result, struct lb_err *err)
 {
 	char key[RELEASE_KEY_SIZE];
 	json_t *published = NULL, *items = NULL;
 	struct release release;
+	struct lb_err fault = {0};
+	bool faulty = false;
 	int error = etcd_get(verb->etcd, release_key(verb->config, key), &published, err);
 
-	if (!error)
-		error = release_read(published, &release, err);
-	if (!error)
+	if (!error) {
+		faulty = release_read(published, &release, &fault);
 		error = etcd_get_below(verb->etcd, release_nodes_key(verb->config, "", key), &items,
 				       err);
+	}
 	if (!error)
-		*result = json_pack("{s:s, s:O*, s:o*, s:o}", "tier", verb->config->tier, "release",
-				    json_object_get(json_array_get(published, 0), "value"), "waits",
+		*result = json_pack("{s:s, s:O*, s:o*, s:o*, s:o}", "tier", verb->config->tier,
+				    "release", faulty ? NULL : value_of(published), "fault",
+				    faulty ? describe(&fault) : NULL, "waits",
 				    waits(&release, items), "nodes", nodes_of(items));
 	json_decref(published);
+	json_decref(items);
+	return error;
+}
+
+static int last_release(const struct verb *verb, struct release *release, struct lb_err *err)
+{
+	char key[RELEASE_KEY_SIZE];
+	json_t *items = NULL;
+	int error = etcd_get(verb->etcd, release_key(verb->config, key), &items, err);
+
+	if (!error)
+		error = release_read(items, release, err);
 	json_decref(items);
 	return error;
 }
@@ -116,22 +142,17 @@ int verb_export(const struct verb *verb, json_t **result, struct lb_err *err)
 {
 	const char *wanted = verb->invocation->arguments[0];
 	char key[RELEASE_KEY_SIZE];
-	struct release release;
+	struct release release = {0};
 	json_t *items = NULL, *document;
-	int error = etcd_get(verb->etcd, release_key(verb->config, key), &items, err);
 
-	if (!error)
-		error = release_read(items, &release, err);
-	json_decref(items);
-	items = NULL;
-	if (error)
-		return error;
 	if (wanted)
 		release.revision = (uint32_t)strtoul(wanted, NULL, 10);
+	else if (last_release(verb, &release, err))
+		return -EINVAL;
 	if (etcd_get(verb->etcd, release_document_key(verb->config, release.revision, key), &items,
 		     err))
 		return -EINVAL;
-	document = json_object_get(json_array_get(items, 0), "value");
+	document = value_of(items);
 	*result = json_is_object(document) ? json_pack("{s:O}", "document", document) : NULL;
 	json_decref(items);
 	return *result ? 0

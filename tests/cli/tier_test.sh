@@ -300,6 +300,31 @@ test_tls_and_user() {
 	check "which is said" grep -qiF "certificate" "$DIR/out"
 }
 
+# What somebody else wrote at its key is no release: nodes keep what they have and say why, and the next one replaces it.
+test_no_release() {
+	local value
+	for value in '[]' '{"revision": 0}' 'no JSON'; do
+		etcdctl_ put /lbd/edge/release "$value" >/dev/null
+		check "of $value a node goes on reporting, with the reason" wait_for 20 shows \
+			'.nodes[0] | .revision == 13 and (.waits | startswith("etcd holds no release at /lbd/edge/release: "))'
+	done
+	check "show exits 4" exits 4 tier 1 show
+	check "with the reason" grep -qF "tier edge: etcd holds no release at /lbd/edge/release: " "$DIR/out"
+	check "and what mends it" grep -qF "hint: lbctl tier publish FILE replaces it, and so does lbctl tier rollback REVISION" "$DIR/out"
+	check "an export has nothing to give" exits 1 tier 1 export
+	check "but a revision by its number" exits 0 tier 1 export 13
+	check "the one before is not known" exits 1 tier 1 rollback
+	check "nor which one is expected" exits 1 tier 1 publish "$(document 17)" --if-revision 13
+	check "a revision that is named is published" exits 0 tier 1 rollback 13
+	check "instead of it" grep -qE "^etcd holds no release at .*: it was replaced$" "$DIR/out"
+	check "with the next number" wait_for 20 all_at 14 1
+	etcdctl_ put /lbd/edge/release '{"revision": "7"}' >/dev/null
+	check "so is a document" exits 0 tier 1 publish "$(document 17)" --at-once
+	check "which is followed" wait_for 20 all_at 15 1
+	check "the log says that etcd was gone only when it was" test \
+		"$(grep -c "etcd answers again" "$DIR/follow1.log")" = "$ANSWERED"
+}
+
 ip netns add "$ID"
 at_exit ip netns del "$ID"
 at_exit end_all
@@ -316,4 +341,6 @@ test_local
 test_stages
 test_without_etcd
 test_tls_and_user
+ANSWERED=$(grep -c "etcd answers again" "$DIR/follow1.log")
+test_no_release
 finish

@@ -260,6 +260,7 @@ static void a_release_that_is_none_is_an_error(void **state)
 
 		if (!release_read(items, &release, &err))
 			fail_msg("%s was taken", texts[i]);
+		assert_int_equal(release.revision, 0);
 	}
 }
 
