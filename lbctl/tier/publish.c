@@ -150,8 +150,8 @@ static int check_alone(json_t *document, struct lb_err *err)
 	return 0;
 }
 
-static int ask_lbd(struct publication *what, const char *method, json_t *params, json_t **result,
-		   struct lb_err *err)
+static int ask_lbd(const struct publication *what, const char *method, json_t *params,
+		   json_t **result, struct lb_err *err)
 {
 	int error = client_call(what->verb->config->socket, CLIENT_TIMEOUT_S, method, params,
 				result, err);
@@ -264,6 +264,39 @@ static int write_it(struct publication *what, struct lb_err *err)
 	return error;
 }
 
+/* --- its number --- */
+
+/* By the lbd of this node, if there is one. */
+static int ask_revision(const struct publication *what, uint32_t *revision, struct lb_err *err)
+{
+	struct lb_err inner = {0};
+	json_t *status = NULL;
+	int error = ask_lbd(what, "status", NULL, &status, &inner);
+
+	*revision = (uint32_t)view_integer(json_object_get(status, "tier"), "revision");
+	json_decref(status);
+	if (!error || inner.code == LB_ERR_UNREACHABLE)
+		return 0;
+	*err = inner;
+	return -EINVAL;
+}
+
+static int take_number(struct publication *what, struct lb_err *err)
+{
+	char key[RELEASE_KEY_SIZE];
+	uint32_t own;
+
+	if (ask_revision(what, &own, err))
+		return -EINVAL;
+	what->revision = release_next(&what->before, what->nodes, own);
+	if (what->revision)
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "revision", "no number comes after revision %u",
+		   UINT32_MAX);
+	return lb_err_hint(err, "if no node has it in force, run etcdctl del %s and publish again",
+			   release_key(what->verb->config, key));
+}
+
 /* --- both ways to publish --- */
 
 static json_t *tell(const struct publication *what, bool published)
@@ -285,7 +318,8 @@ static int publish(struct publication *what, json_t *document, bool staged, json
 	what->document = document;
 	if (check_alone(document, err) || plan_stages(what, staged, err))
 		return -EINVAL;
-	what->revision = release_next(&what->before, what->nodes);
+	if (take_number(what, err))
+		return -EINVAL;
 	json_object_set_new(document, "revision", json_integer(what->revision));
 	if (check_here(what, err) || (!dry && write_it(what, err)))
 		return -EINVAL;

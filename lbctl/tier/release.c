@@ -158,19 +158,19 @@ uint32_t release_target(const struct release *release, bool canary, const json_t
 
 /* --- the next one --- */
 
-uint32_t release_next(const struct release *release, const json_t *nodes)
+uint32_t release_next(const struct release *release, const json_t *nodes, uint32_t own)
 {
-	int64_t highest = release->revision;
+	int64_t highest = release->revision > own ? release->revision : own;
 	const json_t *item;
 	size_t i;
 
 	json_array_foreach (nodes, i, item) {
 		int64_t revision = number_of(json_object_get(item, "value"), "revision");
 
-		if (revision > highest && revision < UINT32_MAX)
+		if (revision > highest && revision <= UINT32_MAX)
 			highest = revision;
 	}
-	return (uint32_t)(highest + 1);
+	return highest < UINT32_MAX ? (uint32_t)(highest + 1) : 0;
 }
 
 uint32_t release_stable(const struct release *release, const json_t *nodes)

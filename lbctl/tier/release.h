@@ -48,8 +48,8 @@ uint32_t release_target(const struct release *release, bool canary, const json_t
 			char why[RELEASE_WHY]);
 
 /* The next number: above all that were published or are in force anywhere, also where etcd was
- * restored from a backup or is new. */
-uint32_t release_next(const struct release *release, const json_t *nodes);
+ * restored from a backup or is new. `own`: what the lbd of this node has in force. 0: none is left. */
+uint32_t release_next(const struct release *release, const json_t *nodes, uint32_t own);
 /* What nodes fall back to while the next one is staged. */
 uint32_t release_stable(const struct release *release, const json_t *nodes);
 

@@ -325,6 +325,22 @@ test_no_release() {
 		"$(grep -c "etcd answers again" "$DIR/follow1.log")" = "$ANSWERED"
 }
 
+# After the highest number comes none, and after all is lost one that is above what the lbd here has.
+test_numbers() {
+	local revision
+	etcdctl_ put /lbd/edge/release '{"revision": 4294967295}' >/dev/null
+	check "after the highest number nothing is published" exits 1 tier 1 publish "$(document 18)" --at-once
+	check "which is said" grep -qF "no number comes after revision 4294967295" "$DIR/out"
+	check "nor is the number another one" test "$(etcdctl_ get --print-value-only /lbd/edge/release | jq .revision)" = 4294967295
+	end follow1
+	revision=$(lb 1 --json status | jq .tier.revision)
+	etcdctl_ del --prefix /lbd/edge/ >/dev/null
+	check "in an empty etcd a number is taken" exits 0 tier 1 publish "$(document 18)" --at-once
+	check "which is above the one that the lbd here has" grep -qx "published as revision $((revision + 1))" "$DIR/out"
+	start follow1 "$TIER" follow --config "$DIR/tier1.json"
+	check "so it takes it" wait_for 20 has 1 $((revision + 1))
+}
+
 ip netns add "$ID"
 at_exit ip netns del "$ID"
 at_exit end_all
@@ -343,4 +359,5 @@ test_without_etcd
 test_tls_and_user
 ANSWERED=$(grep -c "etcd answers again" "$DIR/follow1.log")
 test_no_release
+test_numbers
 finish

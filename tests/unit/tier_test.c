@@ -237,7 +237,7 @@ static void nothing_published_asks_for_nothing(void **state)
 	(void)state;
 	assert_int_equal(release_read(none, &release, NULL), 0);
 	assert_int_equal(release_target(&release, false, none, why), 0);
-	assert_int_equal(release_next(&release, none), 1);
+	assert_int_equal(release_next(&release, none, 0), 1);
 }
 
 static void a_release_that_is_none_is_an_error(void **state)
@@ -327,7 +327,25 @@ static void the_next_number_is_above_what_any_node_has(void **state)
 	json_auto_t *nodes = nodes_of("[{\"revision\":6},{\"revision\":12},{\"revision\":\"99\"}]");
 
 	(void)state;
-	assert_int_equal(release_next(&release, nodes), 13);
+	assert_int_equal(release_next(&release, nodes, 0), 13);
+	assert_int_equal(release_next(&release, nodes, 11), 13);
+	assert_int_equal(release_next(&release, nodes, 12), 13);
+	assert_int_equal(release_next(&release, nodes, 20), 21);
+}
+
+static void no_number_follows_the_highest(void **state)
+{
+	struct release last = release_of("{\"revision\":4294967295}");
+	struct release before = release_of("{\"revision\":4294967294}");
+	json_auto_t *none = json_array(), *highest = nodes_of("[{\"revision\":4294967295}]");
+	json_auto_t *beyond = nodes_of("[{\"revision\":4294967296}]");
+
+	(void)state;
+	assert_int_equal(release_next(&last, none, 0), 0);
+	assert_int_equal(release_next(&before, none, 0), UINT32_MAX);
+	assert_int_equal(release_next(&before, none, UINT32_MAX), 0);
+	assert_int_equal(release_next(&before, highest, 0), 0);
+	assert_int_equal(release_next(&before, beyond, 0), UINT32_MAX);
 }
 
 static void what_stayed_at_canaries_is_never_fallen_back_to(void **state)
@@ -374,6 +392,7 @@ int main(void)
 		cmocka_unit_test(others_wait_for_every_canary),
 		cmocka_unit_test(one_that_is_not_staged_is_for_all),
 		cmocka_unit_test(the_next_number_is_above_what_any_node_has),
+		cmocka_unit_test(no_number_follows_the_highest),
 		cmocka_unit_test(what_stayed_at_canaries_is_never_fallen_back_to),
 		cmocka_unit_test(other_tables_have_another_digest),
 	};
