@@ -109,6 +109,15 @@ struct assessment {
 	const struct step **firsts;
 };
 
+/* Where it is: VIPs of one table differ in whether they read QUIC server ids. */
+static const struct step **first_of(const struct assessment *assessment, const struct step *step)
+{
+	const struct live_vip *before = change_before(assessment->change, step);
+
+	return &assessment->firsts[(before->pool * POOL_CLASSES + before->table->class) * 2 +
+				   (step->plan.before->quic_count > 0)];
+}
+
 /* The less specific VIP that has the packets afterwards; NULL: nobody, or several, and then all of them
  * are taken for lost. */
 static const struct lb_vip *heir_of(const struct assessment *assessment, const struct lb_vip *vip)
@@ -146,7 +155,7 @@ static int assess_removal(const struct assessment *assessment, struct step *step
 	const struct live_vip *before = change_before(change, step);
 	const enum pool_class class = before->table->class;
 	const struct lb_vip *to = heir_of(assessment, step->plan.before);
-	const struct step **first = &assessment->firsts[before->pool * POOL_CLASSES + class];
+	const struct step **first = first_of(assessment, step);
 
 	if (to || before->table != change->service->live_pools[before->pool].tables[class])
 		return assess_removed(change, step, to);
@@ -226,21 +235,55 @@ static int assess_dropped(struct change *change, struct step *step)
 		.from_table = step->move->from,
 		.to = step->plan.after,
 		.to_live = change_pool_after(change, step->plan.after),
+		.of = RISK_FLOWS,
 		.reason = "its VIP has left two other pools since, and goes to one more",
 	};
+	json_t *at_risk;
 	uint32_t moved;
+	int error;
 
-	step->at_risk = risk_of_handover(service, &handover, &moved);
+	at_risk = risk_of_handover(service, &handover, &moved);
+	error = json_array_extend(step->at_risk, at_risk) ? -ENOMEM : 0;
+	json_decref(at_risk);
+	return error;
+}
+
+/* Its flows stay where they are, but connections that follow server ids go by those of the next
+ * document. */
+static int assess_quic(struct change *change, struct step *step,
+		       const struct risk_handover *handover)
+{
+	struct risk_handover quic = *handover;
+	uint32_t none;
+
+	quic.of = RISK_QUIC;
+	step->at_risk = risk_of_all(change->service, &quic, &none);
 	return step->at_risk ? 0 : -ENOMEM;
 }
 
-/* Its slots go along, and its flows stay where they are. */
-static int assess_move(struct change *change, struct step *step)
+/* What its own pool loses is told of with the VIP (outcome.c), which has losses of its own. */
+static int assess_stay(struct change *change, struct step *step,
+		       const struct risk_handover *handover)
 {
-	if (step->dropped != LIVE_NO_POOL)
-		return assess_dropped(change, step);
-	step->at_risk = json_array();
-	return step->at_risk ? 0 : -ENOMEM;
+	const struct pool_step *pool = change_pool_step(change, step->plan.after);
+
+	if (!step->plan.before->quic_count)
+		return 0;
+	if (assess_quic(change, step, handover))
+		return -ENOMEM;
+	return pool->plan.after->own && pool->at_risk &&
+			       json_array_extend(step->at_risk, pool->at_risk)
+		       ? -ENOMEM
+		       : 0;
+}
+
+/* Its slots go along, and its flows stay where they are. */
+static int assess_move(struct change *change, struct step *step,
+		       const struct risk_handover *handover)
+{
+	if (assess_quic(change, step, handover))
+		return -ENOMEM;
+	return step->dropped == LIVE_NO_POOL ? 0 : assess_dropped(change, step);
 }
 
 /* It may go to another pool. */
@@ -262,12 +305,12 @@ static int assess_changed(struct change *change, struct step *step)
 	uint32_t lost;
 
 	if (handover.from_live->number == after->number)
-		return 0;
+		return assess_stay(change, step, &handover);
 	move_assess(change, step);
 	step->moved = as_share(step->moved, handover.from_table->slots.size,
 			       plan->after->pool->table_size);
 	if (step->move && step->left[0] == handover.from_live->number)
-		return assess_move(change, step);
+		return assess_move(change, step, &handover);
 	step->at_risk = risk_of_all(change->service, &handover, &lost);
 	return step->at_risk ? 0 : -ENOMEM;
 }
@@ -315,7 +358,7 @@ int assess_vips(struct change *change, struct lb_err *err)
 		.change = change,
 		.before = lb_service_wide_kinds(change->service->document),
 		.after = lb_service_wide_kinds(change->document),
-		.firsts = calloc(change->service->pools.count * POOL_CLASSES + 1,
+		.firsts = calloc(change->service->pools.count * POOL_CLASSES * 2 + 1,
 				 sizeof(*assessment.firsts)),
 	};
 	int error = assessment.firsts ? assess_left(change) : -ENOMEM;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "risk.h"
+
 /* What a change comes to for one VIP, or for a pool that has a name. */
 struct account {
 	const struct lb_vip *vip; /* NULL: of a pool */
@@ -169,6 +171,7 @@ static int flows_would_break(const struct account *account, struct lb_err *err)
 	const char *backend = json_string_value(json_object_get(lost, "backend"));
 	const char *from = json_string_value(json_object_get(lost, "vip"));
 	const char *vip = from ? from : name_of(account);
+	const char *reason = json_string_value(json_object_get(lost, "reason"));
 	size_t others = json_array_size(account->at_risk) - 1;
 	char more[48] = "";
 
@@ -178,13 +181,18 @@ static int flows_would_break(const struct account *account, struct lb_err *err)
 		   "this breaks connections through backend %s%s of %s %s (flows on record: "
 		   "%lld): %s",
 		   backend, more, from ? "VIP" : kind_of(account), vip,
-		   (long long)recorded_flows(account->at_risk),
-		   json_string_value(json_object_get(lost, "reason")));
+		   (long long)recorded_flows(account->at_risk), reason);
 	if (from)
 		return lb_err_hint(err,
 				   "give the new VIP the table size, hash, backends and weights of "
 				   "VIP %.64s, and no flow moves; or use --force",
 				   from);
+	if (account->step && !strcmp(reason, RISK_ID_NOT_READ))
+		return lb_err_hint(err,
+				   "connections stay where VIP %.64s keeps its QUIC rotations, and "
+				   "its pool the addresses and server ids of backends; or use "
+				   "--force",
+				   vip);
 	if (is_move_of_named(account->step))
 		return hint_at_move(account->step, err);
 	return lb_err_hint(err,

@@ -22,6 +22,11 @@ static bool is_loss(const struct loss *loss)
 	return loss->owned || loss->leaving || loss->recorded || loss->unswept || loss->quic;
 }
 
+static bool is_only_quic(const struct loss *loss)
+{
+	return loss->quic && !loss->owned && !loss->leaving && !loss->recorded && !loss->unswept;
+}
+
 static json_t *loss_json(const struct table_member *backend, const struct loss *loss,
 			 const char *reason, const char *vip)
 {
@@ -33,6 +38,61 @@ static json_t *loss_json(const struct table_member *backend, const struct loss *
 			 reason);
 }
 
+/* --- connections that follow server ids --- */
+
+#define ID_CHANGES "its server id changes while QUIC connections follow it"
+
+static const struct lb_pool *pool_of(const struct service *service, const struct live_pool *live)
+{
+	return service->pools.refs[live - service->live_pools].pool;
+}
+
+/* Whether the server id of a backend, if it has one, leads to the same address in another pool. */
+static bool keeps_id(const struct lb_backend *backend, const struct lb_pool *to)
+{
+	const struct lb_backend *same = lb_pool_find_backend(to, &backend->address);
+
+	return !backend->quic_server_id.length ||
+	       (same && !memcmp(&same->quic_server_id, &backend->quic_server_id,
+				sizeof(backend->quic_server_id)));
+}
+
+/* Whether a VIP reads all ids that another one reads: nobody knows of which rotation those in use
+ * are. */
+static bool keeps_rotations(const struct lb_vip *vip, const struct lb_vip *to)
+{
+	size_t i, j;
+
+	for (i = 0; i < vip->quic_count; i++) {
+		for (j = 0; j < to->quic_count; j++)
+			if (to->quic[j].cr == vip->quic[i].cr &&
+			    to->quic[j].sid_length == vip->quic[i].sid_length)
+				break;
+		if (j == to->quic_count)
+			return false;
+	}
+	return true;
+}
+
+/* An id that a pool changes under its VIP is the pool's loss, not the VIP's. */
+static bool hands_over_quic(const struct service *service, const struct risk_handover *handover,
+			    size_t i)
+{
+	const struct live_pool *from = handover->from_live;
+	const struct lb_pool *pool = pool_of(service, from);
+	const struct lb_vip *vip = handover->from, *to = handover->to;
+	const struct lb_backend *backend = &pool->backends[i];
+	bool lost = true;
+
+	if (handover->of == RISK_FLOWS || !vip->quic_count || !backend->quic_server_id.length)
+		return false;
+	if (to && handover->to_live->number == from->number)
+		lost = !keeps_rotations(vip, to) && keeps_id(backend, to->pool);
+	else if (to)
+		lost = !keeps_rotations(vip, to) || !keeps_id(backend, to->pool);
+	return lost && quic_has_connections(service, pool, from->backends[i].number);
+}
+
 /* --- a pool that stays --- */
 
 static const char *why_removed(const struct loss *loss)
@@ -41,7 +101,7 @@ static const char *why_removed(const struct loss *loss)
 		return "it is removed while it takes new flows; its flows are not counted";
 	if (loss->leaving || loss->unswept)
 		return "it is removed while its flows are still being recorded";
-	if (loss->quic && !loss->recorded)
+	if (is_only_quic(loss))
 		return "it is removed while QUIC connections follow its server id";
 	return "it is removed, and its recorded flows end";
 }
@@ -127,6 +187,18 @@ static int add_loss(struct risk *risk, const struct table_member *backend, const
 		risk->at_risk, loss_json(backend, &loss, reset ? reset : why_removed(&loss), NULL));
 }
 
+/* Of a backend that stays, before->backends[i]. */
+static int add_id_change(struct risk *risk, const struct plan_pool *plan, size_t i)
+{
+	const struct table_member *backend = &risk->live->backends[i];
+	const struct loss loss = {.quic = true};
+
+	if (keeps_id(&plan->before->pool->backends[i], plan->after->pool) ||
+	    !quic_has_connections(risk->service, risk->pool, backend->number))
+		return 0;
+	return json_array_append_new(risk->at_risk, loss_json(backend, &loss, ID_CHANGES, NULL));
+}
+
 json_t *risk_of_change(struct service *service, const struct plan_pool *plan,
 		       const struct live_pool *before, const struct live_pool *next)
 {
@@ -135,8 +207,13 @@ json_t *risk_of_change(struct service *service, const struct plan_pool *plan,
 	size_t i, from = 0;
 
 	for (i = 0; !error && i < before->backend_count; i++) {
-		if (!live_find(next, &from, &before->backends[i].address))
+		const struct table_member *same =
+			live_find(next, &from, &before->backends[i].address);
+
+		if (!same)
 			error = add_loss(&risk, &before->backends[i], NULL);
+		else if (!find_reset(plan, before, next, same - next->backends))
+			error = add_id_change(&risk, plan, i);
 		worker_yield();
 	}
 	for (i = 0; !error && i < next->backend_count; i++) {
@@ -182,25 +259,36 @@ static void count_handover(struct risk *risk, const struct risk_handover *handov
 			  to->backend_count, risk->slots->size, risk->service->risk_census.owned);
 }
 
-static int hand_over(struct risk *risk, const struct risk_handover *handover,
-		     const struct table_member *backend, uint32_t *moved)
+static struct loss handover_loss(struct risk *risk, const struct risk_handover *handover,
+				 const struct table_member *backend)
 {
 	const struct slots *slots = risk->slots;
-	struct loss loss;
+	struct loss loss = {0};
 
-	if (!live_had_packets(risk->service, backend->number))
-		return 0;
+	if (handover->of == RISK_QUIC || !live_had_packets(risk->service, backend->number))
+		return loss;
 	count_handover(risk, handover);
 	loss = whole_loss(risk->service, slots->unswept, backend->number);
 	/* In SETTLED slots what is on record agrees with their owner. */
 	if (handover->to && !slots->moving && !slots->tracked && !loss.owned)
 		loss.recorded = 0;
+	return loss;
+}
+
+static int hand_over(struct risk *risk, const struct risk_handover *handover, size_t i,
+		     uint32_t *moved)
+{
+	const struct table_member *backend = &handover->from_live->backends[i];
+	struct loss loss = handover_loss(risk, handover, backend);
+
+	loss.quic = hands_over_quic(risk->service, handover, i);
 	if (!is_loss(&loss))
 		return 0;
 	*moved += loss.owned;
-	return json_array_append_new(risk->at_risk,
-				     loss_json(backend, &loss, handover->reason,
-					       handover->name_from ? handover->from->name : NULL));
+	return json_array_append_new(
+		risk->at_risk,
+		loss_json(backend, &loss, is_only_quic(&loss) ? RISK_ID_NOT_READ : handover->reason,
+			  handover->name_from ? handover->from->name : NULL));
 }
 
 json_t *risk_of_handover(struct service *service, const struct risk_handover *handover,
@@ -214,7 +302,7 @@ json_t *risk_of_handover(struct service *service, const struct risk_handover *ha
 
 	*moved = 0;
 	for (i = 0; !error && i < from->backend_count; i++) {
-		error = hand_over(&risk, handover, &from->backends[i], moved);
+		error = hand_over(&risk, handover, i, moved);
 		worker_yield();
 	}
 	return end(&risk, error);

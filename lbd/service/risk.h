@@ -18,9 +18,15 @@ struct risk_handover {
 	const struct live_pool *to_live;
 	const struct live_table *to_table; /* NULL: one that is new, whose slots are SETTLED */
 	bool along; /* slots go along (move.c): the same address is the same owner */
+	/* Not all where the other is safe, or told of: flows by address, or connections that follow
+	 * server ids. */
+	enum { RISK_ALL, RISK_FLOWS, RISK_QUIC } of;
 	const char *reason;
 	bool name_from; /* entries say whose backends they are: not the VIP's that they stand at */
 };
+
+/* The reason where a VIP leads no flow elsewhere, but QUIC connections. */
+#define RISK_ID_NOT_READ "its VIP stops following its server id while QUIC connections follow it"
 
 /* New references; NULL without memory. A backend that has never had a packet has no flow to lose. */
 json_t *risk_of_change(struct service *service, const struct plan_pool *plan,

@@ -1615,6 +1615,78 @@ static void each_quic_id_leads_to_its_backend(void **state)
 	fake_close();
 }
 
+#define QUIC_A ID("10.0.0.1", "01")
+#define SWAPPED ID("10.0.0.1", "02") "," ID("10.0.0.2", "01")
+#define QUIC_POOLS(p, q, web)                                                                      \
+	"{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" p "]}, {'name': 'q', "         \
+	"'table_size': 251, 'backends': [" q "]}], 'vips': [{'address': '192.0.2.1:53/udp', " web  \
+	"}, {'address': '192.0.2.1:80/tcp', 'pool': 'q'}]}"
+#define IN_P "'quic': [{}], 'pool': 'p'"
+#define IN_Q "'quic': [{}], 'pool': 'q'"
+#define OF_QUIC(quic, backends) "{'vips': [{" DNS ", " quic "'backends': [" backends "]}]}"
+
+/* Connections follow the id of 10.0.0.1. A dry run says as much. */
+static void quic_connections_end_by_force_only(void **state)
+{
+	static const struct {
+		const char *from, *to;
+		bool ends;
+	} rows[] = {
+#define P QUIC_A "," QUIC_B
+		/* the VIP goes to another pool */
+		{QUIC_POOLS(P, A "," B, IN_P), QUIC_POOLS(P, A "," B, IN_Q), true},
+		{QUIC_POOLS(P, SWAPPED, IN_P), QUIC_POOLS(P, SWAPPED, IN_Q), true},
+		{QUIC_POOLS(P, QUIC_B, IN_P), QUIC_POOLS(P, QUIC_B, IN_Q), true},
+		{QUIC_POOLS(P, QUIC_A "," B, IN_P), QUIC_POOLS(P, QUIC_A "," B, IN_Q), false},
+		{QUIC_POOLS(P, P, IN_P), QUIC_POOLS(P, P, "'pool': 'q'"), true},
+		{QUIC_POOLS(P, P, "'pool': 'p'"), QUIC_POOLS(P, A, "'pool': 'q'"), false},
+		/* the ids of the pool change */
+		{QUIC_POOLS(P, A, IN_P), QUIC_POOLS(A "," QUIC_B, A, IN_P), true},
+		{QUIC_POOLS(P, A, IN_P), QUIC_POOLS(SWAPPED, A, IN_P), true},
+		{QUIC_POOLS(P, A, IN_P), QUIC_POOLS(QUIC_A "," B, A, IN_P), false},
+		{OF_QUIC("'quic': [{}], ", P), OF_QUIC("'quic': [{}], ", A "," QUIC_B), true},
+		{OF_QUIC("'quic': [{}], ", P), OF_QUIC("'quic': [{}, {'cr': 1}], ", SWAPPED), true},
+		{OF_QUIC("'quic': [{}], ", QUIC_A), OF_QUIC("'quic': [{}], ", P), false},
+		/* what the VIP reads changes */
+		{OF_QUIC("'quic': [{}], ", P), OF_QUIC("", P), true},
+		{OF_QUIC("'quic': [{}], ", P), OF_QUIC("'quic': [{'cr': 1}], ", P), true},
+		{OF_QUIC("'quic': [{}], ", P), OF_QUIC("'quic': [{}, {'cr': 1}], ", P), false},
+		{QUIC_POOLS(P, A, IN_P), QUIC_POOLS(P, A, "'pool': 'p'"), true},
+#undef P
+	};
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+	static const struct apply_options dry = {.dry_run = true, .max_moved_percent = 100};
+	struct lb_err err;
+
+	(void)state;
+	for (size_t i = 0; i < COUNT_OF(rows); i++) {
+		json_t *reply = NULL;
+		uint16_t number;
+
+		start();
+		apply(rows[i].from);
+		assert_int_equal(fake_apply(rows[i].to, &unasked, &err), 0);
+		apply(rows[i].from);
+		fake_pass(20 * SECOND);
+		number = live_pool_of(fake.service, &service_document(fake.service)->vips[0])
+				 ->backends[0]
+				 .number;
+		fake.counters[number].packets = fake.quic_counters[number] = 5;
+		assert_int_equal(
+			service_apply(fake.service, fake_document(rows[i].to), &dry, &reply, &err),
+			0);
+		if (json_is_true(json_object_get(reply, "needs_force")) != rows[i].ends)
+			fail_msg("row %zu: %s", i, json_dumps(reply, 0));
+		json_decref(reply);
+		err = (struct lb_err){0};
+		if (!fake_apply(rows[i].to, &unasked, &err) == rows[i].ends)
+			fail_msg("row %zu: %s", i, err.message);
+		if (rows[i].ends)
+			assert_non_null(strstr(err.message, "while QUIC connections follow it"));
+		fake_close();
+	}
+}
+
 static json_t *vip_stats(void)
 {
 	return service_vip_stats(fake.service, &service_document(fake.service)->vips[0]);
@@ -1858,6 +1930,7 @@ int main(void)
 		cmocka_unit_test(a_backend_goes_unasked_once_it_is_drained),
 		cmocka_unit_test(a_backend_is_drained_when_no_packet_follows_its_quic_id),
 		cmocka_unit_test(each_quic_id_leads_to_its_backend),
+		cmocka_unit_test(quic_connections_end_by_force_only),
 		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
 		cmocka_unit_test(the_end_of_setting_up_and_a_change_wait_for_each_other),
 		cmocka_unit_test(datagrams_leave_who_takes_no_new_flows_before_the_transition_ends),
