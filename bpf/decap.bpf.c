@@ -71,16 +71,32 @@ static __always_inline bool is_among(const __be32 address[4], const struct decap
 	return !differ;
 }
 
-/* Set before loading: those of second_sources are believed, and no others. */
-const volatile bool decap_sources_are_second = false;
+/* Set before loading: those of decap_prefixes are believed instead, and no others. Backends that
+ * pass packets on are in second_sources, but they send nothing without a list. */
+const volatile bool decap_sources_are_prefixes = false;
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, SECOND_PREFIXES_MAX);
+	__type(key, struct second_prefix);
+	__type(value, __u32); /* unused */
+} decap_prefixes SEC(".maps");
+
+static __always_inline bool is_among_prefixes(const struct outer *outer)
+{
+	struct second_prefix key = second_key(outer->family, outer->source);
+
+	return bpf_map_lookup_elem(&decap_prefixes, &key);
+}
 
 static __always_inline bool source_is_believed(const struct outer *outer)
 {
 	__u32 key = outer->family == 6;
 	struct decap_source *sources = bpf_map_lookup_elem(&decap_sources, &key);
 
-	if (decap_sources_are_second)
-		return second_is_believed(outer);
+	if (decap_sources_are_prefixes)
+		return is_among_prefixes(outer);
 	return sources && is_among(outer->source, sources);
 }
 

@@ -35,7 +35,7 @@ static int stay_silent(enum libbpf_print_level level, const char *format, va_lis
 
 /* --- loading --- */
 
-/* The key of both maps of prefixes: struct second_prefix of bpf/second.h. */
+/* The key of all maps of prefixes: struct second_prefix of bpf/second.h. */
 struct prefix_key {
 	uint32_t length, family;
 	uint8_t address[16];
@@ -68,7 +68,7 @@ static int load(struct programs *programs)
 	programs->decap = decap_bpf__open();
 	if (!programs->decap)
 		return -errno;
-	programs->decap->rodata->decap_sources_are_second = true;
+	programs->decap->rodata->decap_sources_are_prefixes = true;
 	status = bpf_map__reuse_fd(programs->decap->maps.second_stats,
 				   bpf_map__fd(programs->second->maps.second_stats));
 	if (!status)
@@ -77,10 +77,13 @@ static int load(struct programs *programs)
 	return status ? status : decap_bpf__load(programs->decap);
 }
 
+/* Lists come from balancers and backends, all other tunnel packets from balancers only. */
 static int fill(const struct programs *programs, const struct backend_config *config)
 {
-	int status = allow(programs->second->maps.second_sources, &config->balancers);
+	int status = allow(programs->decap->maps.decap_prefixes, &config->balancers);
 
+	if (!status)
+		status = allow(programs->second->maps.second_sources, &config->balancers);
 	if (!status)
 		status = allow(programs->second->maps.second_sources, &config->backends);
 	return status ? status : allow(programs->second->maps.second_hops, &config->backends);

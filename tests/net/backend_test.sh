@@ -201,6 +201,33 @@ grows() {
 	[ "$(counted b1 "$1")" -gt 0 ]
 }
 
+# tunnel_packets NODE: one in IP-in-IP and one in GUE, both without a list, to b1
+tunnel_packets() {
+	lab_in "$1" python3 - "${LAB_BACKEND4[1]}" "$LAB_VIP4" <<-'EOF'
+		import socket, struct, sys
+		inner = struct.pack("!BBHHHBBH4s4sHHHH", 0x45, 0, 28, 0, 0, 64, 17, 0, socket.inet_aton("198.51.100.77"),
+		                    socket.inet_aton(sys.argv[2]), 4444, 9, 8, 0)
+		socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_IPIP).sendto(inner, (sys.argv[1], 0))
+		gue = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+		gue.setsockopt(socket.SOL_SOCKET, 11, 1)
+		gue.sendto(inner, (sys.argv[1], 6080))
+	EOF
+}
+
+counts() { # NUMBER COUNTER
+	[ "$(counted b1 "$2")" = "$1" ]
+}
+
+# Another backend passes lists on, and is believed with nothing else.
+forged() {
+	step "b1 is set up again" backend b1 up || return
+	tunnel_packets client
+	check "tunnel packets of a balancer are taken off" wait_for 5 counts 2 ipv4_in_ipv4
+	tunnel_packets b2
+	check "tunnel packets of a backend are counted as a stranger's" wait_for 5 counts 2 other_source
+	check "and are not taken off" counts 2 ipv4_in_ipv4
+}
+
 # A program that is there already stays, and nothing else is left behind.
 refusals() {
 	local before
@@ -236,6 +263,7 @@ program() {
 	problems
 	lost
 	strangers
+	forged
 	down_takes_all_away
 	refusals
 	check "nothing remains of the lab" lab_down
