@@ -129,11 +129,11 @@ static int run(const char *verb, const struct paths *paths)
 	struct lb_err err = {0};
 
 	if (!strcmp(verb, "down")) /* also when the file is not valid any more */
-		return take_down(paths);
+		return undo_lock(paths->state, &err) ? complain(&err) : take_down(paths);
 	if (backend_config_load(paths->config, &config, &err))
 		return complain(&err);
 	if (!strcmp(verb, "up"))
-		return bring_up(paths, &config);
+		return undo_lock(paths->state, &err) ? complain(&err) : bring_up(paths, &config);
 	return !strcmp(verb, "check") ? check(paths, &config) : show(&config);
 }
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "command.h"
@@ -28,6 +29,27 @@ static int make_folder(const char *path)
 	return mkdir(dirname(copy), 0755) && errno != EEXIST ? -errno : 0;
 }
 
+/* A file of its own: the other one comes and goes. It stays, or two could hold it. */
+int undo_lock(const char *path, struct lb_err *err)
+{
+	char lock[512];
+	int status = make_folder(path), fd;
+
+	if (status || snprintf(lock, sizeof(lock), "%s.lock", path) >= (int)sizeof(lock))
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "the folder of %s cannot be made: %s",
+				  path, strerror(status ? -status : ENAMETOOLONG));
+	fd = open(lock, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	do
+		status = fd < 0 ? -1 : flock(fd, LOCK_EX);
+	while (fd >= 0 && status && errno == EINTR);
+	if (!status)
+		return 0;
+	lb_err_set(err, LB_ERR_SYSTEM, "", "%s cannot be locked: %s", lock, strerror(errno));
+	if (fd >= 0)
+		close(fd);
+	return -EINVAL;
+}
+
 struct undo *undo_open(const char *path, struct lb_err *err)
 {
 	struct undo *undo = calloc(1, sizeof(*undo));
@@ -36,8 +58,7 @@ struct undo *undo_open(const char *path, struct lb_err *err)
 		lb_err_no_memory(err);
 		return NULL;
 	}
-	if (!make_folder(path))
-		undo->file = fopen(path, "ae");
+	undo->file = fopen(path, "ae");
 	if (undo->file)
 		return undo;
 	lb_err_set(err, LB_ERR_SYSTEM, "", "%s cannot be written: %s", path, strerror(errno));

@@ -16,7 +16,11 @@
 
 struct undo; /* an open file */
 
-/* Makes the folder of `path`, too. NULL: *err says why. */
+/* Waits until no other process sets up or takes back what stands in `path`. It holds until this
+ * process ends. Makes the folder of `path`, too. Returns 0, or -EINVAL with *err. */
+int undo_lock(const char *path, struct lb_err *err);
+
+/* NULL: *err says why. */
 struct undo *undo_open(const char *path, struct lb_err *err);
 void undo_close(struct undo *undo);
 

@@ -168,6 +168,20 @@ problems() {
 	lab_sysctl b1 ipv4/conf/b0/forwarding=0
 }
 
+# Several at once leave one backend, which can be taken away.
+at_once() {
+	local pid pids=() status=0
+	for _ in 1 2 3 4 5 6; do
+		backend b1 up &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid" || status=1
+	done
+	check_equal "six times up at once, and all succeed" 0 "$status"
+	check_equal "check finds nothing wrong then" "nothing is wrong here" "$(backend b1 check)"
+}
+
 # Some connections are b3's, which no list names any more.
 lost() {
 	step "packets go to any backend" balance "${LAB_BACKEND4[@]}" || return
@@ -261,6 +275,7 @@ program() {
 	step "a lab with plain hosts" laboratory || return
 	up_and_lists program
 	problems
+	at_once
 	lost
 	strangers
 	forged
