@@ -80,6 +80,7 @@ static int bring_up(const struct paths *paths, const struct backend_config *conf
 
 static int check(const struct paths *paths, const struct backend_config *config)
 {
+	struct lb_err err = {0};
 	unsigned int problems;
 
 	if (!undo_exists(paths->state)) {
@@ -87,6 +88,10 @@ static int check(const struct paths *paths, const struct backend_config *config)
 		return EXIT_PROBLEMS;
 	}
 	problems = check_all(config);
+	if (undo_check(paths->state, &err)) {
+		printf("%s\n  %s\n", err.message, err.hint);
+		problems++;
+	}
 	if (!problems)
 		printf("nothing is wrong here\n");
 	return problems ? EXIT_PROBLEMS : EXIT_SUCCESS;

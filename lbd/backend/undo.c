@@ -59,16 +59,18 @@ struct undo *undo_open(const char *path, struct lb_err *err)
 		return NULL;
 	}
 	undo->file = fopen(path, "ae");
-	if (undo->file)
+	if (undo->file && !undo_note(undo, err, "begin"))
 		return undo;
+	if (undo->file)
+		unlink(path);
 	lb_err_set(err, LB_ERR_SYSTEM, "", "%s cannot be written: %s", path, strerror(errno));
-	free(undo);
+	undo_close(undo);
 	return NULL;
 }
 
 void undo_close(struct undo *undo)
 {
-	if (undo)
+	if (undo && undo->file)
 		fclose(undo->file);
 	free(undo);
 }
@@ -123,6 +125,55 @@ static int read_lines(const char *path, struct lines *lines)
 	return 0;
 }
 
+static bool is_known(const char *line)
+{
+	static const char *const words[] = {"set ", "run ", "xdp ", "tc ", "clsact "};
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (!strncmp(line, words[i], strlen(words[i])))
+			return true;
+	return false;
+}
+
+static int damaged(const char *path, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "", "%s is damaged: what up did cannot be taken away", path);
+	return lb_err_hint(err, "Start the host again; or take it away by hand, as lbd-backend(8) "
+				"says in FILES, and remove the file.");
+}
+
+static int check_lines(const char *path, const struct lines *lines, struct lb_err *err)
+{
+	if (!lines->count || strcmp(lines->line[0], "begin"))
+		return damaged(path, err);
+	for (size_t i = 1; i < lines->count; i++)
+		if (!is_known(lines->line[i]))
+			return damaged(path, err);
+	return 0;
+}
+
+/* -ENOENT, without *err: there is no file. */
+static int read_checked(const char *path, struct lines *lines, struct lb_err *err)
+{
+	const int status = read_lines(path, lines);
+
+	if (status == -ENOENT)
+		return status;
+	if (status)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "%s cannot be read: %s", path,
+				  strerror(-status));
+	return check_lines(path, lines, err);
+}
+
+int undo_check(const char *path, struct lb_err *err)
+{
+	struct lines lines = {0};
+	const int status = read_checked(path, &lines, err);
+
+	free(lines.line);
+	return status == -ENOENT ? 0 : status;
+}
+
 static void set_back(char *file_and_value)
 {
 	char *value = strchr(file_and_value, ' ');
@@ -159,16 +210,13 @@ int undo_all(const char *path, void (*detach)(const char *hook, const char *inte
 	     struct lb_err *err)
 {
 	struct lines lines = {0};
-	int status = read_lines(path, &lines);
+	const int status = read_checked(path, &lines, err);
 
-	if (status == -ENOENT)
-		return 0;
-	if (status)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "%s cannot be read: %s", path,
-				  strerror(-status));
-	while (lines.count)
+	while (!status && lines.count)
 		take_back(lines.line[--lines.count], detach);
 	free(lines.line);
+	if (status)
+		return status == -ENOENT ? 0 : status;
 	if (!unlink(path))
 		return 0;
 	return lb_err_set(err, LB_ERR_SYSTEM, "", "%s cannot be removed: %s", path,

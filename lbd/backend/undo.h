@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What takes back what was done to this host: lines in a file of /run, written as it was done.
  *
+ *	begin                   the first line
  *	set FILE VALUE          a setting had this value
  *	run COMMAND             a command that takes it away
  *	xdp INTERFACE           a program is attached
@@ -30,8 +31,12 @@ int undo_note(struct undo *undo, struct lb_err *err, const char *format, ...)
 
 bool undo_exists(const char *path);
 
+/* Returns 0, or -EINVAL with *err: what stands in the file cannot be all that was done, and nobody
+ * knows what is missing. No file is fine. */
+int undo_check(const char *path, struct lb_err *err);
+
 /* Carries out the lines, the last one first, and removes the file. What is gone already is fine.
- * `detach` is called for programs. */
+ * `detach` is called for programs. A damaged file is an error, and stays. */
 int undo_all(const char *path, void (*detach)(const char *hook, const char *interface),
 	     struct lb_err *err);
 

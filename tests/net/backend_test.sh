@@ -182,6 +182,37 @@ at_once() {
 	check_equal "check finds nothing wrong then" "nothing is wrong here" "$(backend b1 check)"
 }
 
+# damaged WHAT COMMAND…: after COMMAND nobody knows what has to be taken away, and all say so.
+damaged() {
+	local what=$1 state=$LAB_DIR/undo.b1 said verb
+	shift
+	said="$state is damaged: what up did cannot be taken away"
+	cp "$state" "$state.kept"
+	"$@"
+	for verb in down up; do
+		check_equal "$what: $verb refuses" "lbd-backend: $said 1" "$(backend b1 "$verb" 2>&1 | head -n 1) $(status_of backend b1 "$verb")"
+	done
+	check_equal "$what: check says so" "$said 4" "$(backend b1 check | head -n 1) $(status_of backend b1 check)"
+	check "$what: the file stays" test -e "$state"
+	mv "$state.kept" "$state"
+}
+
+status_of() {
+	"$@" >/dev/null 2>&1
+	echo $?
+}
+
+damages() {
+	local state=$LAB_DIR/undo.b1
+	damaged "an empty file" truncate -s 0 "$state"
+	damaged "a file without its beginning" sed -i 1d "$state"
+	damaged "a line of something else" sed -i '3s/.*/garbage/' "$state"
+	check_equal "check finds nothing wrong afterwards" "nothing is wrong here" "$(backend b1 check)"
+	check_equal "a file that ends within a line takes away what it has" "0 gone" \
+		"$(printf 'run ip lin' >>"$state"; status_of backend b1 down) $([ -e "$state" ] || echo gone)"
+	check "up" backend b1 up
+}
+
 # Some connections are b3's, which no list names any more.
 lost() {
 	step "packets go to any backend" balance "${LAB_BACKEND4[@]}" || return
@@ -276,6 +307,7 @@ program() {
 	up_and_lists program
 	problems
 	at_once
+	damages
 	lost
 	strangers
 	forged
