@@ -298,7 +298,13 @@ int etcd_get(struct etcd *etcd, const char *key, json_t **items, struct lb_err *
 
 int etcd_get_below(struct etcd *etcd, const char *prefix, json_t **items, struct lb_err *err)
 {
-	return get(etcd, message_range_below(prefix), items, err);
+	json_auto_t *raw = NULL;
+	json_t *got = NULL;
+	int error = get(etcd, message_range_below(prefix), &got, err);
+
+	raw = got;
+	*items = error ? NULL : message_clean(raw);
+	return error;
 }
 
 int etcd_put(struct etcd *etcd, const char *key, const json_t *value, int64_t lease,

@@ -22,7 +22,8 @@ void etcd_close(struct etcd *etcd);
 
 /* Each: 0, or -EINVAL and what is wrong. LB_ERR_UNREACHABLE: no member answered, and what was to be
  * written may have been. */
-/* message_items of the key, or of all keys that begin with the prefix; a new reference. */
+/* message_items of the key, or, as message_clean has them, of all keys that begin with the prefix;
+ * a new reference. */
 int etcd_get(struct etcd *etcd, const char *key, json_t **items, struct lb_err *err);
 int etcd_get_below(struct etcd *etcd, const char *prefix, json_t **items, struct lb_err *err);
 int etcd_put(struct etcd *etcd, const char *key, const json_t *value, int64_t lease,

@@ -212,6 +212,14 @@ int message_items(const json_t *reply, json_t **items, struct lb_err *err)
 	return lb_err_set(err, LB_ERR_SYSTEM, "", "the reply of etcd is not one of its protocol");
 }
 
+static char *make_printable(char *text)
+{
+	for (char *at = text; *at; at++)
+		if (*at < ' ' || *at > '~')
+			*at = '?';
+	return text;
+}
+
 int message_error(const json_t *reply, int *code, char *text, size_t size)
 {
 	const json_t *error = json_object_get(reply, "error");
@@ -227,8 +235,42 @@ int message_error(const json_t *reply, int *code, char *text, size_t size)
 	if (!json_is_string(message))
 		message = error;
 	snprintf(text, size, "%s", json_is_string(message) ? json_string_value(message) : "?");
-	for (char *at = text; *at; at++)
-		if ((unsigned char)*at < ' ' || *at == 127)
-			*at = '?';
+	make_printable(text);
 	return -EINVAL;
+}
+
+/* --- for people --- */
+
+static json_t *clean_object(const json_t *object)
+{
+	json_t *clean = json_object(), *value;
+	char text[MESSAGE_TEXT];
+	const char *key;
+
+	json_object_foreach ((json_t *)object, key, value) {
+		snprintf(text, sizeof(text), "%s", key);
+		json_object_set_new(clean, make_printable(text), message_clean(value));
+	}
+	return clean;
+}
+
+json_t *message_clean(const json_t *value)
+{
+	const json_t *item;
+	json_t *clean;
+	char text[MESSAGE_TEXT];
+	size_t i;
+
+	if (json_is_object(value))
+		return clean_object(value);
+	if (json_is_string(value)) {
+		snprintf(text, sizeof(text), "%s", json_string_value(value));
+		return json_string(make_printable(text));
+	}
+	if (!json_is_array(value))
+		return json_incref((json_t *)value);
+	clean = json_array();
+	json_array_foreach (value, i, item)
+		json_array_append_new(clean, message_clean(item));
+	return clean;
 }

@@ -34,4 +34,9 @@ int message_items(const json_t *reply, json_t **items, struct lb_err *err);
 #define MESSAGE_UNAUTHENTICATED 16
 int message_error(const json_t *reply, int *code, char *text, size_t size);
 
+/* The same for people to read, whoever wrote it: what is not printable ASCII in its texts becomes "?", and they end
+ * after so many bytes. A new reference. */
+#define MESSAGE_TEXT 256
+json_t *message_clean(const json_t *value);
+
 #endif

@@ -61,7 +61,7 @@ static int look(struct publication *what, struct lb_err *err)
 		release_read(items, &what->before, &what->fault);
 	item = json_array_get(items, 0);
 	what->mod_revision = json_integer_value(json_object_get(item, "mod_revision"));
-	what->before_json = json_incref(json_object_get(item, "value"));
+	what->before_json = message_clean(json_object_get(item, "value"));
 	json_decref(items);
 	return error ? error
 		     : etcd_get_below(verb->etcd, release_nodes_key(verb->config, "", key),

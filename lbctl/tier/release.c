@@ -7,6 +7,7 @@
 #include "../../lbd/api/json.h"
 #include "../units.h"
 #include "../view.h"
+#include "message.h"
 
 /* --- keys --- */
 
@@ -81,9 +82,11 @@ int release_read(const json_t *items, struct release *out, struct lb_err *err)
 {
 	const json_t *item = json_array_get(items, 0);
 	struct lb_err inner = {0};
+	json_auto_t *value = NULL;
 
 	*out = (struct release){0};
-	if (!item || !read_release(json_object_get(item, "value"), out, &inner))
+	value = message_clean(json_object_get(item, "value"));
+	if (!item || !read_release(value, out, &inner))
 		return 0;
 	*out = (struct release){0};
 	lb_err_set(err, LB_ERR_SYSTEM, inner.path, "etcd holds no release at %s: %s",

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../view.h"
+#include "message.h"
 #include "node.h"
 #include "release.h"
 #include "verbs.h"
@@ -117,9 +118,9 @@ int verb_show(const struct verb *verb, json_t **result, struct lb_err *err)
 				       err);
 	}
 	if (!error)
-		*result = json_pack("{s:s, s:O*, s:o*, s:o*, s:o}", "tier", verb->config->tier,
-				    "release", faulty ? NULL : value_of(published), "fault",
-				    faulty ? describe(&fault) : NULL, "waits",
+		*result = json_pack("{s:s, s:o*, s:o*, s:o*, s:o}", "tier", verb->config->tier,
+				    "release", faulty ? NULL : message_clean(value_of(published)),
+				    "fault", faulty ? describe(&fault) : NULL, "waits",
 				    waits(&release, items), "nodes", nodes_of(items));
 	json_decref(published);
 	json_decref(items);

@@ -241,7 +241,8 @@ test_without_etcd() {
 	start_node 2
 	check "a node that comes back without etcd waits" says follow2 "etcd does not answer"
 	start_etcd
-	check "and gets what is published when etcd is there" wait_for 60 all_at 10
+	check "and gets what is published when etcd is there" wait_for 60 has 2 10
+	check "as all have it" wait_for 20 all_at 10
 	check "which is said" says follow1 "etcd answers again, after "
 	end etcd KILL
 	rm -rf "$DIR/etcd"
@@ -325,6 +326,23 @@ test_no_release() {
 		"$(grep -c "etcd answers again" "$DIR/follow1.log")" = "$ANSWERED"
 }
 
+# What others wrote is text for a terminal, and not more.
+test_text() {
+	local long
+	long=$(printf '%01000d' 0)
+	etcdctl_ put /lbd/edge/nodes/evil "$(jq -n --arg long "$long" '{revision: 1, document: "\u001b[2J", version: "a\nb", alarm: ("\u001b]0;x\u0007" + $long)}')" >/dev/null
+	etcdctl_ put /lbd/edge/release '{"revision": 15, "by": "\u001b[31m\n\u009b"}' >/dev/null
+	check "a node that tells nonsense is shown" exits 4 tier 1 show
+	check "without what moves the cursor" test -z "$(LC_ALL=C tr -d '\n -~' <"$DIR/out")"
+	check "each in its line" grep -qE '^  evil .* a[?]b ' "$DIR/out"
+	check "and cut" test "$(wc -L <"$DIR/out")" -lt 400
+	check "so is who published" grep -qF "tier edge: revision 15, by ?[31m" "$DIR/out"
+	etcdctl_ put /lbd/edge/release '{"revision": 15, "\u001b[31m": 1}' >/dev/null
+	check "and what is wrong" exits 1 tier 1 export
+	check "is said without it" test -z "$(LC_ALL=C tr -d '\n -~' <"$DIR/out")"
+	etcdctl_ del /lbd/edge/nodes/evil >/dev/null
+}
+
 # After the highest number comes none, and after all is lost one that is above what the lbd here has.
 test_numbers() {
 	local revision
@@ -359,5 +377,6 @@ test_without_etcd
 test_tls_and_user
 ANSWERED=$(grep -c "etcd answers again" "$DIR/follow1.log")
 test_no_release
+test_text
 test_numbers
 finish

@@ -152,6 +152,23 @@ static void a_prefix_ends_before_the_next_key(void **state)
 	free(end);
 }
 
+static void what_others_wrote_is_cleaned(void **state)
+{
+	json_auto_t *raw = parse("[{\"a\\nb\":\"\\u001b[31m\\u009b\\n~\"},7,null,[\"\\u007f\"]]");
+	json_auto_t *expected = parse("[{\"a?b\":\"?[31m???~\"},7,null,[\"?\"]]");
+	json_auto_t *clean = message_clean(raw), *cut = NULL;
+	char text[2 * MESSAGE_TEXT];
+	json_auto_t *none = message_clean(NULL), *long_text = NULL;
+
+	(void)state;
+	assert_true(json_equal(clean, expected));
+	memset(text, 'x', sizeof(text));
+	long_text = json_stringn(text, sizeof(text));
+	cut = message_clean(long_text);
+	assert_int_equal(json_string_length(cut), MESSAGE_TEXT - 1);
+	assert_null(none);
+}
+
 /* --- tier.json --- */
 
 #define LEAST "\"tier\":\"edge\",\"endpoints\":[\"https://e1:2379/\"]"
@@ -385,6 +402,7 @@ int main(void)
 		cmocka_unit_test(a_reply_of_another_protocol_is_an_error),
 		cmocka_unit_test(errors_are_read_in_both_forms),
 		cmocka_unit_test(a_prefix_ends_before_the_next_key),
+		cmocka_unit_test(what_others_wrote_is_cleaned),
 		cmocka_unit_test(tier_json_has_defaults),
 		cmocka_unit_test(faults_of_tier_json_are_named),
 		cmocka_unit_test(nothing_published_asks_for_nothing),
