@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "../../lbd/api/model.h"
 #include "../../lbd/api/rpc.h"
@@ -49,8 +50,8 @@ static int read_endpoint(const json_t *value, char out[256], struct lb_err *err)
 		if (is_url(out))
 			return 0;
 	}
-	lb_err_set(err, LB_ERR_PARAMS, "", "an endpoint must be a URL, not %s%s%s",
-		   text ? "\"" : "", text ? text : "this", text ? "\"" : "");
+	/* It is not repeated: it may hold a password. */
+	lb_err_set(err, LB_ERR_PARAMS, "", "an endpoint must be a URL of scheme, host and port");
 	return lb_err_hint(err, "write it like https://etcd1.example:2379; user and password_file "
 				"have their own keys");
 }
@@ -155,6 +156,50 @@ int tier_config_read(const json_t *document, struct tier_config *out, struct lb_
 	return schema_read(&tier_config_schema, document, out, err);
 }
 
+/* --- the password --- */
+
+static int cannot_read(const struct tier_config *config, const char *why, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "password_file", "%s: %s", config->password_file, why);
+	return lb_err_hint(err, "write the password in its first line, and let others than its "
+				"owner and group not read it");
+}
+
+int tier_config_password(const struct tier_config *config, char out[TIER_PASSWORD_SIZE],
+			 struct lb_err *err)
+{
+	FILE *file = fopen(config->password_file, "re");
+	const char *why = NULL;
+	struct stat status;
+	size_t length;
+
+	if (!file)
+		return cannot_read(config, strerror(errno), err);
+	if (!fgets(out, TIER_PASSWORD_SIZE, file))
+		out[0] = '\0';
+	length = strcspn(out, "\r\n");
+	if (fstat(fileno(file), &status) || !S_ISREG(status.st_mode))
+		why = "is not a file";
+	else if (status.st_mode & S_IRWXO)
+		why = "everybody can read it";
+	else if (!length)
+		why = "its first line is empty";
+	else if (length == TIER_PASSWORD_SIZE - 1)
+		why = "its first line is too long";
+	out[length] = '\0';
+	fclose(file);
+	return why ? cannot_read(config, why, err) : 0;
+}
+
+static int check_password(const struct tier_config *config, struct lb_err *err)
+{
+	char password[TIER_PASSWORD_SIZE];
+	int error = *config->password_file ? tier_config_password(config, password, err) : 0;
+
+	explicit_bzero(password, sizeof(password));
+	return error;
+}
+
 int tier_config_load(const char *path, struct tier_config *out, struct lb_err *err)
 {
 	json_auto_t *document = NULL;
@@ -165,7 +210,7 @@ int tier_config_load(const char *path, struct tier_config *out, struct lb_err *e
 		return lb_err_hint(err, "write it, see tier.json(5), or name another by --config");
 	document = read;
 	if (!tier_config_read(document, out, &inner))
-		return 0;
+		return check_password(out, err);
 	lb_err_set(err, inner.code, inner.path, "%s: %s", path, inner.message);
 	return *inner.hint ? lb_err_hint(err, "%s", inner.hint) : -EINVAL;
 }

@@ -20,6 +20,7 @@
 #define TIER_CONFIG_DEFAULT "/etc/lbd/tier.json"
 #define TIER_ENDPOINTS_MAX 9
 #define TIER_NAME_SIZE 64
+#define TIER_PASSWORD_SIZE 256
 
 struct tier_config {
 	char tier[TIER_NAME_SIZE];
@@ -34,7 +35,11 @@ struct tier_config {
 };
 
 extern const struct schema tier_config_schema;
+/* Also whether the password can be read, where there is one. */
 int tier_config_load(const char *path, struct tier_config *out, struct lb_err *err);
+/* The first line of password_file. */
+int tier_config_password(const struct tier_config *config, char out[TIER_PASSWORD_SIZE],
+			 struct lb_err *err);
 /* What can only be known of a file's content: pure. */
 int tier_config_read(const json_t *document, struct tier_config *out, struct lb_err *err);
 

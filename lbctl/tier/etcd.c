@@ -180,23 +180,6 @@ static int post(struct etcd *etcd, const char *path, const char *body, json_t **
 
 /* --- who asks --- */
 
-/* The first line of the file, read anew each time: passwords change. */
-static int read_password(const char *path, char out[256], struct lb_err *err)
-{
-	FILE *file = fopen(path, "re");
-
-	if (!file || !fgets(out, 256, file)) {
-		lb_err_set(err, LB_ERR_SYSTEM, "password_file", "cannot read %s: %s", path,
-			   file ? "it is empty" : strerror(errno));
-		if (file)
-			fclose(file);
-		return -EINVAL;
-	}
-	fclose(file);
-	out[strcspn(out, "\r\n")] = '\0';
-	return 0;
-}
-
 static int keep_token(struct etcd *etcd, const json_t *reply, struct lb_err *err)
 {
 	const char *token = json_string_value(json_object_get(reply, "token"));
@@ -214,12 +197,13 @@ static int keep_token(struct etcd *etcd, const json_t *reply, struct lb_err *err
 static int authenticate(struct etcd *etcd, struct lb_err *err)
 {
 	json_auto_t *question = NULL, *reply = NULL;
-	char password[256], *body;
+	char password[TIER_PASSWORD_SIZE], *body;
 	int code, error;
 
 	if (!*etcd->config->user || etcd->token)
 		return 0;
-	if (read_password(etcd->config->password_file, password, err))
+	/* Read anew each time: passwords change. */
+	if (tier_config_password(etcd->config, password, err))
 		return -EINVAL;
 	question = json_pack("{s:s, s:s}", "name", etcd->config->user, "password", password);
 	body = question ? json_dumps(question, JSON_COMPACT) : NULL;

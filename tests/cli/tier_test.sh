@@ -263,6 +263,27 @@ certificate() {
 		-addext "subjectAltName=IP:127.0.0.1" "${@:2}" 2>/dev/null
 }
 
+# refuses_password WHY: before etcd is asked, and by --check as well
+refuses_password() {
+	check "a password is refused when $1" exits 1 tier 1 show
+	check "which is said" grep -qF "$DIR/password: $1" "$DIR/out"
+	check "by follow --check as well" exits 1 "$TIER" follow --check --config "$DIR/tier1.json"
+}
+
+test_password() {
+	configure 1 "$(jq -n --arg dir "$DIR" '{user: "lbd", password_file: ($dir + "/password")}')"
+	refuses_password "No such file or directory"
+	(umask 077 && : >"$DIR/password")
+	refuses_password "its first line is empty"
+	printf '%0300d' 0 >"$DIR/password"
+	refuses_password "its first line is too long"
+	echo pass >"$DIR/password"
+	check "one that is right is taken" exits 0 "$TIER" follow --check --config "$DIR/tier1.json"
+	chmod 644 "$DIR/password"
+	refuses_password "everybody can read it"
+	chmod 600 "$DIR/password"
+}
+
 # A user that may only use the keys of this tier, over TLS with certificates on both sides.
 test_tls_and_user() {
 	local safe
@@ -281,6 +302,7 @@ test_tls_and_user() {
 	ETCDCTL_OPTIONS=(--cacert "$DIR/ca.pem" --cert "$DIR/client.pem" --key "$DIR/client.key" --user root:secret)
 	safe=(--cert-file "$DIR/server.pem" --key-file "$DIR/server.key" --client-cert-auth --trusted-ca-file "$DIR/ca.pem")
 	start_etcd "${safe[@]}"
+	test_password
 	echo wrong >"$DIR/password"
 	configure 1 "$(jq -n --arg dir "$DIR" '{ca_file: ($dir + "/ca.pem"), cert_file: ($dir + "/client.pem"), key_file: ($dir + "/client.key"),
 		user: "lbd", password_file: ($dir + "/password")}')"

@@ -217,6 +217,8 @@ static void faults_of_tier_json_are_named(void **state)
 		if (!tier_config_read(document, &config, &err))
 			fail_msg("%s was taken", faults[i].text);
 		assert_string_equal(err.path, faults[i].path);
+		assert_null(strstr(err.message, "u:p"));
+		assert_null(strstr(err.hint, "u:p"));
 	}
 }
 
