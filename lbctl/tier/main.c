@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include "../../lbd/api/version.h"
 #include "../output.h"
 #include "follow.h"
 #include "verbs.h"
@@ -48,6 +49,10 @@ static int with_etcd(const struct invocation *invocation, json_t **result, struc
 	return error;
 }
 
+static const char usage[] = "usage: lbd-tier follow [--config FILE] [--check]\n"
+			    "       lbd-tier --help | --version\n"
+			    "lbctl tier shows and publishes what nodes follow: lbctl help tier\n";
+
 static enum exit_code as_lbctl(int argc, char *const *argv, struct output *output)
 {
 	struct invocation invocation;
@@ -86,8 +91,8 @@ static int as_follower(int argc, char *const *argv)
 		} else if (strcmp(argv[i], "--config") == 0 && i + 1 < argc) {
 			path = argv[++i];
 		} else {
-			fprintf(stderr, "usage: lbd-tier follow [--config FILE] [--check]\n");
-			return 2;
+			fputs(usage, stderr);
+			return EXIT_USAGE;
 		}
 	}
 	if (tier_config_load(path, &config, &err))
@@ -97,13 +102,30 @@ static int as_follower(int argc, char *const *argv)
 	return follow(&config, &err) ? complain(&err) : 0;
 }
 
+/* Whether it is a command line that lbctl hands over. */
+static bool is_of_lbctl(int argc, char *const *argv)
+{
+	struct invocation invocation;
+
+	return !args_parse(argc, argv, &invocation, NULL) &&
+	       strcmp(invocation.command->object, "tier") == 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct output output = {0};
 
 	signal(SIGPIPE, SIG_IGN);
-	if (argc < 2 || strcmp(argv[1], "follow") == 0)
+	if (argc == 2 && strcmp(argv[1], "--version") == 0)
+		return printf("lbd-tier %s\n", LB_VERSION) < 0;
+	if (argc == 2 && strcmp(argv[1], "--help") == 0)
+		return fputs(usage, stdout) < 0;
+	if (argc >= 2 && strcmp(argv[1], "follow") == 0)
 		return as_follower(argc, argv);
 	commands_prepare();
+	if (!is_of_lbctl(argc, argv)) {
+		fputs(usage, stderr);
+		return EXIT_USAGE;
+	}
 	return output_close(&output, as_lbctl(argc, argv, &output));
 }

@@ -353,18 +353,16 @@ int verb_publish(const struct verb *verb, json_t **result, struct lb_err *err)
 static int find_earlier(const struct publication *what, uint32_t *revision, struct lb_err *err)
 {
 	const char *named = what->verb->invocation->arguments[0];
-	char *end = NULL;
 
-	if (!named && what->fault.code)
+	if (named)
+		return release_number(named, revision, err);
+	if (what->fault.code)
 		return is_fault(what, err);
 	*revision = what->before.stable;
-	if (named)
-		*revision = (uint32_t)strtoul(named, &end, 10);
-	if (named && (!*named || *end))
-		return lb_err_set(err, LB_ERR_USAGE, "", "a revision is a number, not \"%s\"",
-				  named);
 	if (*revision)
 		return 0;
+	if (!what->before.revision)
+		return lb_err_set(err, LB_ERR_NOT_FOUND, "", "nothing was published yet");
 	return lb_err_set(err, LB_ERR_NOT_FOUND, "", "no revision was in force before %u",
 			  what->before.revision);
 }

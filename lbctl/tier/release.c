@@ -3,6 +3,7 @@
 #include "release.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include "../../lbd/api/json.h"
 #include "../units.h"
@@ -93,6 +94,18 @@ int release_read(const json_t *items, struct release *out, struct lb_err *err)
 		   view_text(item, "key"), inner.message);
 	return lb_err_hint(err, "lbctl tier publish FILE replaces it, and so does lbctl tier "
 				"rollback REVISION");
+}
+
+int release_number(const char *text, uint32_t *out, struct lb_err *err)
+{
+	size_t length = strlen(text);
+	unsigned long long number = strtoull(text, NULL, 10);
+
+	*out = (uint32_t)number;
+	if (length <= 10 && strspn(text, "0123456789") == length && number && number <= UINT32_MAX)
+		return 0;
+	return lb_err_set(err, LB_ERR_USAGE, "", "a revision is a number from 1 to %u, not \"%s\"",
+			  UINT32_MAX, text);
 }
 
 /* --- canaries --- */

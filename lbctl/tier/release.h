@@ -40,6 +40,9 @@ struct release {
  * only another one mends. `items`: of etcd_get. */
 int release_read(const json_t *items, struct release *out, struct lb_err *err);
 
+/* The number of a revision as an operator writes it. */
+int release_number(const char *text, uint32_t *out, struct lb_err *err);
+
 #define RELEASE_WHY 256
 
 /* What the node has to have in force; 0: nothing was published that it should take. `why` says what

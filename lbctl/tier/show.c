@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Who is in the tier, and are they alike? */
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include "../view.h"
 #include "message.h"
@@ -146,10 +145,12 @@ int verb_export(const struct verb *verb, json_t **result, struct lb_err *err)
 	struct release release = {0};
 	json_t *items = NULL, *document;
 
-	if (wanted)
-		release.revision = (uint32_t)strtoul(wanted, NULL, 10);
-	else if (last_release(verb, &release, err))
+	if (wanted ? release_number(wanted, &release.revision, err)
+		   : last_release(verb, &release, err))
 		return -EINVAL;
+	if (!release.revision)
+		return lb_err_set(err, LB_ERR_NOT_FOUND, "",
+				  "nothing was published for tier %s yet", verb->config->tier);
 	if (etcd_get(verb->etcd, release_document_key(verb->config, release.revision, key), &items,
 		     err))
 		return -EINVAL;

@@ -141,10 +141,25 @@ document() {
 
 # --- what it promises ---
 
+test_usage() {
+	check_equal "lbd-tier has a version" "lbd-tier $("$LBCTL" help | sed -n '1s/^lbctl \(.*\): .*/\1/p')" "$("$TIER" --version)"
+	check "and help of its own" test "$("$TIER" --help | head -1)" = "usage: lbd-tier follow [--config FILE] [--check]"
+	check "which is what other words get" exits 2 "$TIER" blah
+	check "also those of lbctl that are not its" exits 2 "$TIER" status
+	check "and none" exits 2 "$TIER"
+	check "of it, and nobody else" test "$("$TIER" blah 2>&1)" = "$("$TIER" --help)"
+}
+
 test_publish() {
 	check "nothing is published yet" exits 0 tier 1 show
 	check "which is said" grep -qx "tier edge: nothing was published yet" "$DIR/out"
 	check "there is nothing to roll back to" exits 1 tier 1 rollback
+	check "which is said" grep -qF "lbctl: nothing was published yet" "$DIR/out"
+	check "nor to export" exits 1 tier 1 export
+	check "which is said" grep -qF "lbctl: nothing was published for tier edge yet" "$DIR/out"
+	check "0 is no revision" exits 2 tier 1 rollback 0
+	check "which is said" grep -qF 'a revision is a number from 1 to 4294967295, not "0"' "$DIR/out"
+	check "nor are words" exits 2 tier 1 export last
 	check "a dry run says what it would do" exits 0 tier 1 publish "$(document 10)" --dry-run
 	check "with the difference" grep -qx "+ vip web  192.0.2.10:80/tcp, 2 backends" "$DIR/out"
 	check "and the number" grep -qx "would be published as revision 1" "$DIR/out"
@@ -391,6 +406,7 @@ for n in 1 2; do
 	start_node "$n"
 done
 check "two nodes follow the tier" wait_for 10 all_at 0
+test_usage
 test_publish
 test_lost_update
 test_local
