@@ -248,6 +248,7 @@ test_without_etcd() {
 	check "is everywhere" wait_for 10 all_at 10
 	end etcd KILL
 	check "without etcd nodes say so" says follow2 "etcd does not answer at $URL: "
+	check "both of them" says follow1 "etcd does not answer at $URL: "
 	check "and keep what they have" has 2 10
 	check "lbctl says so" exits 1 tier 1 show
 	check "in words" grep -qF "lbctl: etcd does not answer at $URL: " "$DIR/out"
