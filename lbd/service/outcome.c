@@ -11,7 +11,8 @@
 struct account {
 	const struct lb_vip *vip; /* NULL: of a pool */
 	const struct lb_pool *pool;
-	const struct step *step; /* of a VIP that stays; else NULL */
+	const struct step *step;        /* of a VIP that stays; else NULL */
+	const struct lb_pool *flows_in; /* whose backends it loses; NULL: a new VIP */
 	enum plan_what what;
 	uint32_t moved, ideal; /* slots */
 	json_t *at_risk, *datagrams, *waiting, *serving;
@@ -42,6 +43,7 @@ static struct account account_of_vip(const struct change *change, const struct s
 		.vip = vip,
 		.pool = vip->pool,
 		.step = step->plan.before && step->plan.after ? step : NULL,
+		.flows_in = step->plan.before ? step->plan.before->pool : NULL,
 		.what = what_of(step->plan.what),
 		.moved = step->moved,
 		.ideal = step->ideal,
@@ -75,7 +77,7 @@ static enum plan_what what_of_pool(const struct change *change, const struct poo
 static struct account account_of_pool(const struct change *change, const struct pool_step *step)
 {
 	const struct pool_ref *ref = step->plan.after ? step->plan.after : step->plan.before;
-	struct account account = {.pool = ref->pool, .what = PLAN_UNCHANGED};
+	struct account account = {.pool = ref->pool, .flows_in = ref->pool, .what = PLAN_UNCHANGED};
 
 	if (ref->own)
 		return account;
@@ -165,7 +167,57 @@ static int hint_at_move(const struct step *step, struct lb_err *err)
 		lb_hash_name(after->hash), step->plan.before->pool->table_size);
 }
 
-static int flows_would_break(const struct account *account, struct lb_err *err)
+static bool is_used(const struct change *change, const struct lb_pool *pool)
+{
+	for (size_t i = 0; i < change->document->vip_count; i++) {
+		const struct lb_pool *used = change->document->vips[i].pool;
+
+		if (used->named && !strcmp(used->name, pool->name))
+			return true;
+	}
+	return false;
+}
+
+static bool has_backend(const struct lb_pool *pool, const char *address)
+{
+	char text[LB_ADDR_TEXT];
+	size_t i = 0;
+
+	while (i < pool->backend_count &&
+	       strcmp(lb_addr_format(&pool->backends[i].address, text), address))
+		i++;
+	return i < pool->backend_count;
+}
+
+/* Of a pool, or of a VIP that leaves its own or goes. In a pool that other VIPs use the VIP is drained, not
+ * the backend; it may have flows in one that it has left, too. */
+static int hint_at_drain(const struct change *change, const struct account *account,
+			 const char *backend, struct lb_err *err)
+{
+	const struct lb_pool *pool = account->flows_in;
+
+	if (account->vip && !has_backend(pool, backend))
+		return lb_err_hint(
+			err,
+			"wait until its move from another pool is over (lbctl vip show %.64s), or "
+			"use --force",
+			name_of(account));
+	if (account->vip && pool->named && is_used(change, pool))
+		return lb_err_hint(
+			err,
+			"other VIPs use its pool: move it to one without backends (lbctl pool add "
+			"P "
+			"--table-size %u; lbctl vip set %.64s --pool P), wait until the move is "
+			"over (lbctl vip show), or use --force",
+			pool->table_size, name_of(account));
+	return lb_err_hint(err,
+			   "drain it first (lbctl backend drain %.64s %s --wait 1h), or use "
+			   "--force",
+			   pool->name, backend);
+}
+
+static int flows_would_break(const struct change *change, const struct account *account,
+			     struct lb_err *err)
 {
 	const json_t *lost = json_array_get(account->at_risk, 0);
 	const char *backend = json_string_value(json_object_get(lost, "backend"));
@@ -195,10 +247,7 @@ static int flows_would_break(const struct account *account, struct lb_err *err)
 				   vip);
 	if (is_move_of_named(account->step))
 		return hint_at_move(account->step, err);
-	return lb_err_hint(err,
-			   "drain it first (lbctl backend drain %.64s %s --wait 1h), or use "
-			   "--force",
-			   vip, backend);
+	return hint_at_drain(change, account, backend, err);
 }
 
 /* What the operator allows of a change, against what it would do. A dry run is there to show what is
@@ -216,7 +265,7 @@ int outcome_check(const struct change *change, const struct apply_options *optio
 		if (100.0 * account.moved / account.pool->table_size > options->max_moved_percent)
 			return too_much_moves(&account, options, err);
 		if (!options->force && !options->dry_run && json_array_size(account.at_risk))
-			return flows_would_break(&account, err);
+			return flows_would_break(change, &account, err);
 	}
 	return 0;
 }

@@ -498,6 +498,61 @@ static void a_pool_that_goes_with_a_move_is_to_stay_until_that_is_over(void **st
 	fake_close();
 }
 
+static int refused(const char *text, struct lb_err *err)
+{
+	static const struct apply_options unasked = {.max_moved_percent = 100};
+
+	*err = (struct lb_err){0};
+	return fake_apply(text, &unasked, err);
+}
+
+#define GOES(backends, vips)                                                                       \
+	"{'pools': [{'name': 'a', 'table_size': 251}, {'name': 'p', 'table_size': 251, "           \
+	"'backends': [" backends "]}], 'vips': [" vips "]}"
+#define NAMED(n, name, pool)                                                                       \
+	"{'address': '192.0.2." n ":80/tcp', 'name': '" name "', 'pool': '" pool "'}"
+
+/* Nobody shall drain the backends of the others. */
+static void a_vip_that_goes_from_a_pool_of_others_is_moved_away_first(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(GOES(A "," B, NAMED("1", "a", "p") "," NAMED("2", "b", "p")));
+	all_had_packets();
+	assert_int_not_equal(refused(GOES(A "," B, NAMED("2", "b", "p")), &err), 0);
+	assert_string_equal(err.hint,
+			    "other VIPs use its pool: move it to one without backends (lbctl pool "
+			    "add P --table-size 251; lbctl vip set a --pool P), wait until the "
+			    "move is over (lbctl vip show), or use --force");
+	assert_int_equal(
+		refused(GOES(A "," B, NAMED("1", "a", "a") "," NAMED("2", "b", "p")), &err), 0);
+	assert_int_not_equal(refused(GOES(A "," B, NAMED("2", "b", "p")), &err), 0);
+	assert_string_equal(err.hint, "wait until its move from another pool is over (lbctl vip "
+				      "show a), or use --force");
+	fake_pass((LB_TRANSITION_TCP_S + 60) * SECOND);
+	assert_int_equal(refused(GOES(A "," B, NAMED("2", "b", "p")), &err), 0);
+	fake_close();
+}
+
+static void the_pool_that_is_to_be_drained_is_named(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(GOES(A "," B, NAMED("1", "a", "p")));
+	all_had_packets();
+	assert_int_not_equal(refused(GOES(A "," B, ""), &err), 0);
+	assert_string_equal(err.hint, "drain it first (lbctl backend drain p 10.0.0.1 --wait 1h), "
+				      "or use --force");
+	assert_int_not_equal(refused(GOES(A, NAMED("1", "a", "p")), &err), 0);
+	assert_string_equal(err.hint, "drain it first (lbctl backend drain p 10.0.0.2 --wait 1h), "
+				      "or use --force");
+	fake_close();
+}
+
 static void a_third_move_says_to_wait_for_an_earlier_one(void **state)
 {
 	static const char *const pools[] = {"p", "q", "r", "s"};
@@ -1883,6 +1938,8 @@ int main(void)
 		cmocka_unit_test(
 			a_vip_with_backends_of_its_own_goes_to_a_pool_that_has_them_unasked),
 		cmocka_unit_test(a_pool_that_goes_with_a_move_is_to_stay_until_that_is_over),
+		cmocka_unit_test(a_vip_that_goes_from_a_pool_of_others_is_moved_away_first),
+		cmocka_unit_test(the_pool_that_is_to_be_drained_is_named),
 		cmocka_unit_test(a_third_move_says_to_wait_for_an_earlier_one),
 		cmocka_unit_test(flows_by_source_end_where_a_table_has_another_size),
 		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
