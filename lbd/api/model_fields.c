@@ -450,13 +450,14 @@ static int vip_settle(void *object, const json_t *given, struct lb_err *err)
 	return -EINVAL;
 }
 
-static const char *lender(const void *part, char out[SCHEMA_LENDER_TEXT])
+static const char *lender(const void *object, char out[SCHEMA_LENDER_TEXT])
 {
-	const struct lb_pool *pool = part;
+	const struct lb_vip *vip = object;
 
-	if (!pool->named)
+	if (!vip->pool->named)
 		return NULL;
-	snprintf(out, SCHEMA_LENDER_TEXT, "pool \"%s\"", pool->name);
+	snprintf(out, SCHEMA_LENDER_TEXT, "pool \"%s\"",
+		 vip->pool_name[0] ? vip->pool_name : vip->pool->name);
 	return out;
 }
 

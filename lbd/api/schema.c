@@ -27,7 +27,7 @@ static bool is_whole(const struct schema *schema, const void *object)
 
 	char text[SCHEMA_LENDER_TEXT];
 
-	return !part || (*part && !(schema->lender && schema->lender(*part, text)));
+	return !part || (*part && !(schema->lender && schema->lender(object, text)));
 }
 
 bool schema_given(const json_t *given, const char *name)
@@ -394,7 +394,7 @@ static int is_lent(const struct schema *schema, const struct schema_field *field
 	char lender[SCHEMA_LENDER_TEXT];
 
 	lb_err_set(err, LB_ERR_PARAMS, field->name, "%s is a field of %s, which the %s uses",
-		   field->name, schema->lender(*part_of(schema, object), lender), schema->noun);
+		   field->name, schema->lender(object, lender), schema->noun);
 	return lb_err_hint(err, "set it there, for all that use it");
 }
 

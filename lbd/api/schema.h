@@ -95,8 +95,9 @@ struct schema {
 	/* Some fields may lie in another struct that this one points to: `part` says where the pointer
 	 * is, as in those fields. It is in memory of its own, made and freed with the object … */
 	size_t part, part_size;
-	/* … unless this is somebody else's part: whose, as in "pool web". NULL: its own. */
-	const char *(*lender)(const void *part, char out[SCHEMA_LENDER_TEXT]);
+	/* … unless this is somebody else's part: whose, as in "pool web". NULL: its own. Of an object on its
+	 * way, whose it will be. */
+	const char *(*lender)(const void *object, char out[SCHEMA_LENDER_TEXT]);
 };
 
 /* --- kinds --- */

@@ -211,6 +211,12 @@ static void a_vip_moves_between_pools(void **state)
 	assert_int_not_equal(set(service, "web", "{'table':'maglev'}", &err), 0);
 	assert_string_equal(err.path, "table");
 	assert_string_equal(err.message, "table is a field of pool \"q\", which the VIP uses");
+	assert_int_not_equal(set(service, "web", "{'pool':'p','transition_s':5}", &err), 0);
+	assert_string_equal(err.message,
+			    "transition_s is a field of pool \"p\", which the VIP uses");
+	assert_int_not_equal(set(service, "web", "{'pool':'p','health':{'type':'tcp'}}", &err), 0);
+	assert_string_equal(err.message, "health is a field of pool \"p\", which the VIP uses");
+	assert_string_equal(lb_service_find(service, "web")->pool->name, "q");
 	assert_int_equal(set(service, "web", "{'fragments':'drop'}", &err), 0);
 	assert_string_equal(lb_service_find(service, "web")->pool->name, "q");
 	lb_service_free(service);
