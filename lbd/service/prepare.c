@@ -94,10 +94,15 @@ static int check_size(const struct plan_pool *plan, struct lb_err *err)
 		   "the table size of %s %s is %u and cannot be changed after creation",
 		   lb_pool_word(plan->after->pool), plan->after->pool->name,
 		   plan->before->pool->table_size);
-	return lb_err_hint(err,
-			   "with another one every flow would move: delete the %s and add it "
-			   "again if that is acceptable",
-			   lb_pool_word(plan->after->pool));
+	if (plan->after->pool->named)
+		return lb_err_hint(
+			err,
+			"add another pool with %u slots and the same backends, and move its VIPs "
+			"there (lbctl vip set VIP --pool POOL): with hash 5-tuple they lose no "
+			"flow",
+			plan->after->pool->table_size);
+	return lb_err_hint(err, "with another one every flow would move: delete the VIP and add it "
+				"again if that is acceptable");
 }
 
 int prepare_pool(struct change *change, struct pool_step *step, struct lb_err *err)

@@ -553,6 +553,29 @@ static void the_pool_that_is_to_be_drained_is_named(void **state)
 	fake_close();
 }
 
+#define RESIZED(more, size, pool)                                                                  \
+	"{'pools': [{'name': 'p', 'table_size': " size ", 'backends': [" A "," B "]}" more         \
+	"], 'vips': [" NAMED("1", "a", pool) "]}"
+#define LARGER ", {'name': 'q', 'table_size': 509, 'backends': [" A "," B "]}"
+
+static void a_used_pool_of_another_size_is_another_pool(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(RESIZED("", "251", "p"));
+	all_had_packets();
+	assert_int_not_equal(refused(RESIZED("", "509", "p"), &err), 0);
+	assert_string_equal(err.hint,
+			    "add another pool with 509 slots and the same backends, and move its "
+			    "VIPs there (lbctl vip set VIP --pool POOL): with hash 5-tuple they "
+			    "lose no flow");
+	assert_int_equal(refused(RESIZED(LARGER, "251", "p"), &err), 0);
+	assert_int_equal(refused(RESIZED(LARGER, "251", "q"), &err), 0);
+	fake_close();
+}
+
 static void a_third_move_says_to_wait_for_an_earlier_one(void **state)
 {
 	static const char *const pools[] = {"p", "q", "r", "s"};
@@ -1940,6 +1963,7 @@ int main(void)
 		cmocka_unit_test(a_pool_that_goes_with_a_move_is_to_stay_until_that_is_over),
 		cmocka_unit_test(a_vip_that_goes_from_a_pool_of_others_is_moved_away_first),
 		cmocka_unit_test(the_pool_that_is_to_be_drained_is_named),
+		cmocka_unit_test(a_used_pool_of_another_size_is_another_pool),
 		cmocka_unit_test(a_third_move_says_to_wait_for_an_earlier_one),
 		cmocka_unit_test(flows_by_source_end_where_a_table_has_another_size),
 		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
