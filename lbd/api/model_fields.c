@@ -61,7 +61,8 @@ static const struct schema_field backend_fields[] = {
 	 .help = "its group, 0 to 15; a later group is in reserve for those before it"},
 	{"quic_server_id", &lb_quic_server_id_kind, BACKEND(quic_server_id), .optional = true,
 	 .option = "quic-id", .placeholder = "HEX|auto|none",
-	 .help = "its server id in connection ids of QUIC, 2 to 15 bytes in hex; auto makes one",
+	 .help = "its server id in connection ids of QUIC, 2 to 15 bytes in hex; "
+		 "lbctl makes one for auto",
 	 .otherwise = "none", .pattern = "^([0-9A-Fa-f]{2}){2,15}$|^none$"},
 	{"drain", &schema_boolean, BACKEND(drain), .change = SCHEMA_FIXED, .bare = true,
 	 .help = "takes no new flows whatever its weight, and keeps its old ones"},

@@ -83,6 +83,10 @@ named_versions() {
 	} | sort -u
 }
 
+named_abis() {
+	grep -ohE '"abi": ?[0-9]+' "${PAGES[@]}" | grep -oE '[0-9]+$' | sort -u
+}
+
 check "the README has 120 lines at most" test "$(wc -l <README.md)" -le 120
 check_equal "every link between the pages leads somewhere" "" "$(dead_links)"
 check_equal "the files that the pages name exist" "" "$(missing_files "${PAGES[@]}" docs/man/*)"
@@ -92,4 +96,6 @@ check_equal "the make targets that the pages name exist" "" "$(missing_targets)"
 check_equal "the pages have lines of 100 columns at most" "" "$(long_lines)"
 check_equal "the version that is named everywhere is this one" \
 	"$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)" "$(named_versions)"
+check_equal "so is that of the data plane" \
+	"$(sed -nE 's/^#define LB_ABI_VERSION ([0-9]+).*/\1/p' bpf/abi.h)" "$(named_abis)"
 finish
