@@ -68,6 +68,10 @@ static void say_end(const struct wait *wait, bool quiet)
 		return;
 	if (quiet)
 		fprintf(wait->output->out, "no packet is forwarded any more\n");
+	else if (!wait->rate)
+		fprintf(wait->output->out,
+			"packets may still come after %s: it takes %ds without one to tell\n",
+			units_period(wait->limit_s, limit), QUIET_MS / 1000);
 	else
 		fprintf(wait->output->out,
 			"packets still come after %s: %lld a second are forwarded; what announces "

@@ -103,6 +103,7 @@ node drain --wait 1m
 END
 SERVER=busy_node golden node_busy "node drain --wait exits 4 when packets still come" <<'END'
 node drain --wait 1s
+node drain --wait 0
 node drain --wait soon
 END
 SERVER=undrained_node golden node_undrained "node drain --wait ends when the node is undrained meanwhile" <<'END'
