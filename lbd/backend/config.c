@@ -7,8 +7,9 @@
 #include "config.h"
 
 /* No path of ours has room for more, and what the kernel takes as a name none of it can be. */
-static int name_read(const json_t *value, struct names *out, struct lb_err *err)
+static int name_read(const json_t *value, void *into, struct lb_err *err)
 {
+	struct names *out = into;
 	const char *name = json_string_value(value);
 
 	if (!name || !*name || strlen(name) >= IF_NAMESIZE || strpbrk(name, "/: \t\n\v\f\r") ||
@@ -21,8 +22,9 @@ static int name_read(const json_t *value, struct names *out, struct lb_err *err)
 	return 0;
 }
 
-static int prefix_read(const json_t *value, struct prefixes *out, struct lb_err *err)
+static int prefix_read(const json_t *value, void *into, struct lb_err *err)
 {
+	struct prefixes *out = into;
 	const char *text = json_string_value(value);
 
 	if (!text)
@@ -45,8 +47,9 @@ static int size_check(const struct schema_field *field, const json_t *array, str
 	return 0;
 }
 
-static int names_read(const struct schema_field *field, const json_t *array, void *out,
-		      struct lb_err *err)
+static int list_read(const struct schema_field *field, const json_t *array, void *out,
+		     int (*read)(const json_t *value, void *out, struct lb_err *err),
+		     struct lb_err *err)
 {
 	const json_t *value;
 	size_t i;
@@ -54,27 +57,23 @@ static int names_read(const struct schema_field *field, const json_t *array, voi
 	if (size_check(field, array, err))
 		return -EINVAL;
 	json_array_foreach (array, i, value)
-		if (name_read(value, out, err)) {
+		if (read(value, out, err)) {
 			lb_err_prefix(err, "[%zu]", i);
 			return -EINVAL;
 		}
 	return 0;
 }
 
+static int names_read(const struct schema_field *field, const json_t *array, void *out,
+		      struct lb_err *err)
+{
+	return list_read(field, array, out, name_read, err);
+}
+
 static int prefixes_read(const struct schema_field *field, const json_t *array, void *out,
 			 struct lb_err *err)
 {
-	const json_t *value;
-	size_t i;
-
-	if (size_check(field, array, err))
-		return -EINVAL;
-	json_array_foreach (array, i, value)
-		if (prefix_read(value, out, err)) {
-			lb_err_prefix(err, "[%zu]", i);
-			return -EINVAL;
-		}
-	return 0;
+	return list_read(field, array, out, prefix_read, err);
 }
 
 static const struct schema_kind names_kind = {"list of texts", LB_JSON_ARRAY, names_read,
