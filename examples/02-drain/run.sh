@@ -7,6 +7,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
+# shellcheck source=tests/lib/example.sh
+. tests/lib/example.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
 
@@ -14,29 +16,6 @@ HELD=300        # long-lived connections
 NEW=1000        # short ones, to see where new connections go
 TRANSITION=4s   # 15m unless told: nobody would wait for that here
 HOLDER=
-
-say() {
-	if [ -t 1 ]; then
-		printf '\n\033[1m%s\033[0m\n' "$*"
-	else
-		printf '\n== %s\n' "$*"
-	fi
-}
-
-fail() {
-	echo "example: FAILED: $*"
-	exit 1
-}
-
-# typed STATUS lbctl WORDS…: shows the command as one would type it, then runs it; it must exit so.
-typed() {
-	local expected=$1 status
-	shift
-	echo "\$ $*"
-	"$@" 2>&1
-	status=$?
-	[ "$status" = "$expected" ] || fail "exit status $status, not $expected"
-}
 
 # --- connections that live on ---
 

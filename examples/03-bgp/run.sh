@@ -9,6 +9,8 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
+# shellcheck source=tests/lib/example.sh
+. tests/lib/example.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
 # shellcheck source=tests/lib/held.sh
@@ -21,19 +23,6 @@ cd "$(dirname "$0")/../.." || exit
 DAEMON=${1:-bird}
 HELD=300
 ALL='["b1", "b2", "b3"]'
-
-say() {
-	if [ -t 1 ]; then
-		printf '\n\033[1m%s\033[0m\n' "$*"
-	else
-		printf '\n== %s\n' "$*"
-	fi
-}
-
-fail() {
-	echo "example: FAILED: $*"
-	exit 1
-}
 
 # typed STATUS lb1|lb2 WORDS…: shows the command as one would type it there, then runs it; it must exit so.
 typed() {

@@ -7,31 +7,10 @@ set -u
 cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/check.sh
 . tests/lib/check.sh
+# shellcheck source=tests/lib/example.sh
+. tests/lib/example.sh
 # shellcheck source=tests/lib/tier.sh
 . tests/lib/tier.sh
-
-say() {
-	if [ -t 1 ]; then
-		printf '\n\033[1m%s\033[0m\n' "$*"
-	else
-		printf '\n== %s\n' "$*"
-	fi
-}
-
-fail() {
-	echo "example: FAILED: $*"
-	exit 1
-}
-
-# typed STATUS lbctl WORDS…: shows the command as one would type it on lb1, then runs it; it must exit so.
-typed() {
-	local expected=$1 status
-	shift
-	echo "\$ $*"
-	"$@" 2>&1
-	status=$?
-	[ "$status" = "$expected" ] || fail "exit status $status, not $expected"
-}
 
 # On lb1, with its files named.
 lbctl() {
