@@ -5,6 +5,7 @@
  *   fields page <PAGE       a page, with new tables between "fields: NAME" and "end of fields"
  *   fields keys             each key of lbd.json with its type and default, or … for no single value
  *   fields tier             the same of tier.json
+ *   fields new              those that are new in this version: object and name
  *   fields export <FILE     a service document as config.export has it
  */
 #include <inttypes.h>
@@ -13,7 +14,9 @@
 #include <string.h>
 #include "../lbctl/tier/config.h"
 #include "../lbd/api/model.h"
+#include "../lbd/api/version.h"
 #include "../lbd/host/config.h"
+#include "since.h"
 
 static const struct {
 	const char *name;
@@ -47,6 +50,86 @@ static json_t *number_or_word(const struct schema_field *field)
 	if (field->kind->json == LB_JSON_INTEGER && (field->number || !field->min))
 		return json_integer(field->number);
 	return field->text ? json_string(field->text) : NULL;
+}
+
+/* --- versions --- */
+
+#define RELEASES (sizeof(came_with) / sizeof(*came_with))
+
+/* What came_with calls a field: within a group, which is part of another object, GROUP.NAME of that object. */
+static const char *release_name(const struct schema *schema, const char *name, char out[128])
+{
+	for (size_t i = 0; i < OBJECTS; i++) {
+		const struct schema_field *field = objects[i].schema->fields;
+
+		while (field->name && (field->kind != &schema_group || field->schema != schema))
+			field++;
+		if (objects[i].schema == schema)
+			snprintf(out, 128, " %s ", name);
+		else if (field->name)
+			snprintf(out, 128, " %s.%s ", field->name, name);
+		else
+			continue;
+		return objects[i].name;
+	}
+	abort();
+}
+
+/* The version that first had the field; NULL: the first of all. */
+static const char *since(const struct schema *schema, const char *name)
+{
+	char text[128];
+	const char *object = release_name(schema, name, text);
+
+	for (size_t i = 0; i < RELEASES; i++)
+		if (!strcmp(came_with[i].object, object) && strstr(came_with[i].names, text))
+			return strcmp(came_with[i].version, came_with[0].version)
+				       ? came_with[i].version
+				       : NULL;
+	return LB_VERSION;
+}
+
+/* Whether a release had objects of this kind at all. Of one that is new each field is. */
+static bool is_known(const struct schema *schema)
+{
+	char text[128];
+	const char *object = release_name(schema, "", text);
+
+	for (size_t i = 0; i < RELEASES; i++)
+		if (!strcmp(came_with[i].object, object))
+			return true;
+	return false;
+}
+
+/* " (since VERSION)" of a field that is newer than its object, else "". */
+static const char *since_text(const struct schema *schema, const char *name, char out[32])
+{
+	const char *version = is_known(schema) ? since(schema, name) : NULL;
+
+	if (version)
+		snprintf(out, 32, " (since %s)", version);
+	else
+		*out = 0;
+	return out;
+}
+
+static void print_new(const struct schema *schema, const char *object, const char *group)
+{
+	for (const struct schema_field *field = schema->fields; field->name; field++) {
+		const char *version = since(schema, field->name);
+
+		if (version && !strcmp(version, LB_VERSION))
+			printf("%s %s%s%s\n", object, group, *group ? "." : "", field->name);
+		if (field->kind == &schema_group)
+			print_new(field->schema, object, field->name);
+	}
+}
+
+static int print_all_new(void)
+{
+	for (size_t i = 0; i < OBJECTS; i++)
+		print_new(objects[i].schema, objects[i].name, "");
+	return 0;
 }
 
 /* --- JSON Schema --- */
@@ -85,8 +168,9 @@ static json_t *describe_list(const struct schema_field *field)
 			 "minItems", 1, "maxItems", (json_int_t)field->max);
 }
 
-static json_t *describe(const struct schema_field *field)
+static json_t *describe(const struct schema *schema, const struct schema_field *field)
 {
+	char text[32];
 	json_t *out = json_object(), *otherwise = number_or_word(field);
 
 	switch (field->kind->json) {
@@ -110,7 +194,9 @@ static json_t *describe(const struct schema_field *field)
 	}
 	if (otherwise)
 		json_object_set_new(out, "default", otherwise);
-	json_object_set_new(out, "description", json_string(field->help));
+	json_object_set_new(
+		out, "description",
+		json_sprintf("%s%s", field->help, since_text(schema, field->name, text)));
 	return out;
 }
 
@@ -143,7 +229,7 @@ static json_t *describe_object(const struct schema *schema)
 	bool any = false;
 
 	for (const struct schema_field *field = first; field->name; field++) {
-		json_object_set_new(properties, field->name, describe(field));
+		json_object_set_new(properties, field->name, describe(schema, field));
 		if (field->required && !field->of)
 			json_array_append_new(required, json_string(field->name));
 		any |= field->of != 0;
@@ -221,7 +307,10 @@ static void print_table(const struct schema *schema)
 	static const char *const changes[] = {[SCHEMA_CHANGEABLE] = "yes",
 					      [SCHEMA_FIXED] = "no",
 					      [SCHEMA_KEPT] = "only as it is"};
+	char text[32];
 
+	if (!is_known(schema))
+		printf("\nSince %s.\n", since(schema, schema->fields->name));
 	printf("\n| field | value | unless given | can be set | meaning "
 	       "|\n|---|---|---|---|---|\n");
 	for (const struct schema_field *field = schema->fields; field->name; field++) {
@@ -231,8 +320,7 @@ static void print_table(const struct schema *schema)
 		print_default(field);
 		printf(" | %s | ", changes[field->change]);
 		print_kinds(schema, field);
-		printf("%s", field->help);
-		printf(field->since ? " (since %s) |\n" : " |\n", field->since);
+		printf("%s%s |\n", field->help, since_text(schema, field->name, text));
 	}
 	putchar('\n');
 }
@@ -346,8 +434,10 @@ int main(int argc, char **argv)
 		return print_page();
 	if (!strcmp(what, "export"))
 		return print_export();
+	if (!strcmp(what, "new"))
+		return print_all_new();
 	if (strcmp(what, "keys") != 0 && strcmp(what, "tier") != 0) {
-		fprintf(stderr, "usage: fields schema | page | keys | tier | export\n");
+		fprintf(stderr, "usage: fields schema | page | keys | tier | new | export\n");
 		return 2;
 	}
 	print_keys(strcmp(what, "keys") ? &tier_config_schema : &config_schema, "");

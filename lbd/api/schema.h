@@ -78,7 +78,6 @@ struct schema_field {
 	bool bare;               /* no option */
 	bool shown; /* with those that say how packets travel; in lists unless it is the default */
 	const char *pattern; /* of a text, for JSON Schema: all that are right, if not only these */
-	const char *since;   /* the version that first had it; NULL: the first of all */
 };
 
 /* The place of a member: two members of a row. */

@@ -20,6 +20,21 @@ done
 check_equal "docs/lbd.schema.json has the fields there are (make docs)" "" \
 	"$("$FIELDS" schema | diff docs/lbd.schema.json - | head -20)"
 
+# --- they say since when a field is there ---
+
+# The tables of 0.1.0, whose last commit this is; the names of all objects.
+OLD=c22f0bea3de8c90c143d4179dc70bbec722c55fa
+if git cat-file -e $OLD 2>/dev/null; then
+	check_equal "fields of no version are those of 0.1.0" \
+		"$(git grep -ohE '\{"[a-z_0-9]+", LB_JSON_' $OLD -- lbd/api/{model_json,health}.c lbd/config.c | cut -d'"' -f2 | sort -u)" \
+		"$(sed -n '/came_with/,$p' docs/since.h | grep -oP '(?<=[ "])[a-z_0-9.]+(?= )' | sed 's/.*\.//' | sort -u)"
+else
+	skip "fields of no version are those of 0.1.0" "the history of this tree"
+fi
+check_equal "each of the others names one, or its object does" "" "$(comm -23 \
+	<("$FIELDS" new | grep -vE '^(pool|quic) ' | sed 's/.*[ .]//' | sort -u) \
+	<(grep -B10 '(since' docs/lbd.schema.json | grep -oE '"[a-z_0-9]+": \{' | cut -d'"' -f2 | sort -u))"
+
 # --- the schema and lbd agree ---
 if ! python3 -c 'import jsonschema' 2>/dev/null; then
 	skip "docs/lbd.schema.json and lbd agree on documents" "python3-jsonschema"
