@@ -130,7 +130,7 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 	datapath->cpus = libbpf_num_possible_cpus();
 	if (datapath->cpus < 1)
 		datapath->cpus = 1;
-	datapath->percpu = calloc(datapath->cpus, sizeof(struct lb_counter));
+	datapath->percpu = calloc(datapath->cpus, COUNTERS_AT_ONCE * sizeof(struct lb_counter));
 	if (options->pin_dir)
 		datapath->pin_dir = strdup(options->pin_dir);
 	if (!datapath->percpu || (options->pin_dir && !datapath->pin_dir))
@@ -267,21 +267,39 @@ int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use
 	return bpf_map_delete_elem(fd, &ifindex);
 }
 
-int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+/* One system call for all, since a call costs as much as its work. */
+static int read_counters(struct datapath *datapath, uint32_t first, uint32_t count,
+			 struct lb_counter *out)
 {
 	const struct lb_counter *counters = datapath->percpu;
-	int error = bpf_map_lookup_elem(bpf_map__fd(datapath->skeleton->maps.counters), &member,
-					datapath->percpu);
-	int i;
+	uint32_t keys[COUNTERS_AT_ONCE], before = first - 1, last, found = count;
 
-	*out = (struct lb_counter){0};
-	if (error)
-		return error;
-	for (i = 0; i < datapath->cpus; i++) {
-		out->packets += counters[i].packets;
-		out->bytes += counters[i].bytes;
+	if (bpf_map_lookup_batch(bpf_map__fd(datapath->skeleton->maps.counters),
+				 first ? &before : NULL, &last, keys, datapath->percpu, &found,
+				 NULL) &&
+	    errno != ENOENT) /* which tells of the map's end */
+		return -errno;
+	if (found != count)
+		return -ENOENT;
+	for (uint32_t i = 0; i < count * datapath->cpus; i++) {
+		out[i / datapath->cpus].packets += counters[i].packets;
+		out[i / datapath->cpus].bytes += counters[i].bytes;
 	}
 	return 0;
+}
+
+int datapath_counters(struct datapath *datapath, uint32_t first, uint32_t count,
+		      struct lb_counter *out)
+{
+	uint32_t at_once;
+	int error = 0;
+
+	memset(out, 0, count * sizeof(*out));
+	for (uint32_t done = 0; !error && done < count; done += at_once) {
+		at_once = count - done < COUNTERS_AT_ONCE ? count - done : COUNTERS_AT_ONCE;
+		error = read_counters(datapath, first + done, at_once, &out[done]);
+	}
+	return error;
 }
 
 int datapath_counters_reset(struct datapath *datapath, uint32_t member)

@@ -97,8 +97,9 @@ void datapath_each_vip(struct datapath *datapath,
 /* The device map: interfaces that packets may be redirected to. */
 int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use);
 
-/* Sums over all CPUs. */
-int datapath_counters(struct datapath *datapath, uint32_t member, struct lb_counter *out);
+/* Sums over all CPUs, of members with adjacent numbers; all 0 when it fails. */
+int datapath_counters(struct datapath *datapath, uint32_t first, uint32_t count,
+		      struct lb_counter *out);
 int datapath_counters_reset(struct datapath *datapath, uint32_t member);
 /* By VIP number; with options.vip_counters. */
 int datapath_vip_counters(struct datapath *datapath, uint32_t number, struct lb_counter *out);

@@ -22,6 +22,8 @@ struct attachment {
 	struct attachment *next;
 };
 
+#define COUNTERS_AT_ONCE 64 /* members that one system call reads */
+
 struct datapath {
 	struct lb_bpf *skeleton;
 	struct mapping slots, vip_pools, members, nexthops, flows, tuning, index4, index6, wide,
@@ -33,7 +35,7 @@ struct datapath {
 	int lock_fd;   /* of pin_dir, locked; -1: none */
 	bool adopted;  /* the maps are those of an earlier lbd */
 	int cpus;
-	void *percpu;            /* room for one value of a per-CPU map, of every CPU */
+	void *percpu; /* room for COUNTERS_AT_ONCE values of a per-CPU map, of every CPU */
 	struct explain *explain; /* NULL: nothing was explained yet */
 	struct trace *trace;     /* NULL: nobody traces */
 	int program_fd;          /* what stands at interfaces: the balancer, or what traces */

@@ -455,7 +455,7 @@ static uint64_t packets_to(const struct members *members, const struct destinati
 
 	LIST_FOREACH (place, &destination->places, entry)
 		if (!members->plane->counters(members->plane->datapath, number_of(members, place),
-					      &counter))
+					      1, &counter))
 			packets += counter.packets;
 	return packets;
 }

@@ -40,8 +40,9 @@ struct plane {
 			 void *user);
 	/* Interfaces that packets may be redirected to. */
 	int (*egress_set)(struct datapath *datapath, uint32_t ifindex, bool in_use);
-	/* Sums over all CPUs. */
-	int (*counters)(struct datapath *datapath, uint32_t member, struct lb_counter *out);
+	/* Sums over all CPUs, of members with adjacent numbers; all 0 when it fails. */
+	int (*counters)(struct datapath *datapath, uint32_t first, uint32_t count,
+			struct lb_counter *out);
 	int (*counters_reset)(struct datapath *datapath, uint32_t member);
 	/* The same by VIP number. NULL: packets are counted by member alone. */
 	int (*vip_counters)(struct datapath *datapath, uint32_t number, struct lb_counter *out);

@@ -99,7 +99,30 @@ static void look_at_backend(const struct service *service, const struct lb_pool 
 	};
 	if (out->quic)
 		out->quic_packets = quic_packets(service, member->number);
-	service->plane.counters(service->plane.datapath, member->number, &out->traffic);
+}
+
+/* Numbers were given out together, so those of a pool are mostly adjacent. */
+static int count_traffic(const struct service *service, const struct live_pool *live,
+			 struct backend_facts *out)
+{
+	struct lb_counter *counters = calloc(live->backend_count + 1, sizeof(*counters));
+	size_t i, first = 0;
+
+	if (!counters)
+		return -ENOMEM;
+	for (i = 1; i <= live->backend_count; i++) {
+		if (i < live->backend_count &&
+		    live->backends[i].number == live->backends[first].number + (i - first))
+			continue;
+		service->plane.counters(service->plane.datapath, live->backends[first].number,
+					i - first, &counters[first]);
+		first = i;
+		worker_yield();
+	}
+	for (i = 0; i < live->backend_count; i++)
+		out[i].traffic = counters[i];
+	free(counters);
+	return 0;
 }
 
 int service_pool_facts(struct service *service, size_t place, struct pool_facts *out)
@@ -120,6 +143,10 @@ int service_pool_facts(struct service *service, size_t place, struct pool_facts 
 	for (size_t i = 0; i < out->backend_count; i++) {
 		look_at_backend(service, pool, live, i, &out->backends[i]);
 		worker_yield();
+	}
+	if (count_traffic(service, live, out->backends)) {
+		pool_facts_clear(out);
+		return -ENOMEM;
 	}
 	return 0;
 }

@@ -155,7 +155,7 @@ bool live_had_packets(const struct service *service, uint16_t number)
 
 	if (members_flags(service->members, number) & LB_MEMBER_OLDER)
 		return true;
-	return service->plane.counters(service->plane.datapath, number, &counter) ||
+	return service->plane.counters(service->plane.datapath, number, 1, &counter) ||
 	       counter.packets;
 }
 

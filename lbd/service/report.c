@@ -153,7 +153,7 @@ static json_t *backend_state(const struct look *look, size_t i)
 	json_object_set_new(object, "recorded_flows", json_integer(flows));
 	json_object_set_new(object, "leaving_slots", json_integer(tally->leaving));
 	json_object_set_new(object, "share", share);
-	service->plane.counters(service->plane.datapath, number, &counter);
+	service->plane.counters(service->plane.datapath, number, 1, &counter);
 	set_counter(object, &counter);
 	set_quic(look, i, object);
 	json_object_set_new(object, "next_hop", members_next_hop(service->members, number));
@@ -249,7 +249,7 @@ static struct lb_counter vip_counter(struct service *service, const struct lb_vi
 		return sum;
 	}
 	for (i = 0; i < live->backend_count; i++) {
-		service->plane.counters(service->plane.datapath, live->backends[i].number,
+		service->plane.counters(service->plane.datapath, live->backends[i].number, 1,
 					&counter);
 		sum.packets += counter.packets;
 		sum.bytes += counter.bytes;
@@ -357,7 +357,7 @@ json_t *service_vip_stats(struct service *service, const struct lb_vip *vip)
 		json_t *backend = json_object();
 		struct lb_counter counter;
 
-		service->plane.counters(service->plane.datapath, live->backends[i].number,
+		service->plane.counters(service->plane.datapath, live->backends[i].number, 1,
 					&counter);
 		json_object_set_new(backend, "address", address_json(&live->backends[i].address));
 		set_counter(backend, &counter);

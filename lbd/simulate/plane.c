@@ -192,9 +192,10 @@ static int egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use)
 	return 0;
 }
 
-static int counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+static int counters(struct datapath *datapath, uint32_t first, uint32_t count,
+		    struct lb_counter *out)
 {
-	*out = datapath->counters[member];
+	memcpy(out, &datapath->counters[first], count * sizeof(*out));
 	return 0;
 }
 

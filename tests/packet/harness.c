@@ -608,8 +608,7 @@ void harness_counts(struct counts *counts)
 	uint32_t i;
 
 	datapath_verdicts(datapath, counts->verdict);
-	for (i = 0; i < MEMBER_COUNT; i++)
-		datapath_counters(datapath, i, &counts->member[i]);
+	datapath_counters(datapath, 0, MEMBER_COUNT, counts->member);
 	for (i = 0; i < VIP_COUNT; i++)
 		datapath_vip_counters(datapath, i, &counts->vip[i]);
 }

@@ -127,13 +127,14 @@ static int egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use)
 	return call_error(NULL);
 }
 
-static int counters(struct datapath *datapath, uint32_t member, struct lb_counter *out)
+static int counters(struct datapath *datapath, uint32_t first, uint32_t count,
+		    struct lb_counter *out)
 {
 	(void)datapath;
-	*out = (struct lb_counter){0};
+	memset(out, 0, count * sizeof(*out));
 	if (call_error(NULL))
 		return -EINVAL;
-	*out = fake.counters[member];
+	memcpy(out, &fake.counters[first], count * sizeof(*out));
 	return 0;
 }
 
