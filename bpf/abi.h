@@ -47,8 +47,9 @@
  *   7  maps "wide_vips", "wide", "parts4" and "parts6"
  *   8  "vip_counters" is mapped, with a row for each CPU; maps "vip_waiting", "quic_vips", "quic_ids",
  *      "quic_counters" and "quic_counts"
+ *   9  verdicts of the guard; LB_VIP_GUARDED
  */
-#define LB_ABI_VERSION 8
+#define LB_ABI_VERSION 9
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 131072
@@ -103,6 +104,8 @@ struct lb_vip6_key {
 #define LB_VIP_FRAGMENTS_DROP (1u << 3)
 /* Its packets are looked at for QUIC connection ids that name a server. */
 #define LB_VIP_QUIC (1u << 4)
+/* It has rules of the guard: an element of "guard_vips" that is not empty. */
+#define LB_VIP_GUARDED (1u << 5)
 /* What most VIPs have none of, so that one branch tells. */
 #define LB_VIP_UNUSUAL (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT | LB_VIP_QUIC)
 /* The flags above also stand in the VIP index, which has room for these bits. */
@@ -328,6 +331,22 @@ enum lb_quic_count {
 		LB_QUIC_COUNT_COUNT
 };
 
+/* --- the guard (bpf/guard.h): what is dropped before it gets to a backend ---
+ * Its maps, all named "guard_…", are there while the program with that stage is, and not pinned: lbd
+ * makes them again and fills them before it puts that program into the balancer's place.
+ */
+
+/* Mmapped array "guard_vips", by VIP number: the rules of VIPs with LB_VIP_GUARDED. */
+#define LB_GUARD_LISTS (1u << 0) /* lists of prefixes */
+
+struct lb_guard_vip {
+	__u32 rules;     /* LB_GUARD_* */
+	__u32 lists;     /* bits by list number: those that drop, and those that allow */
+	__u32 monitored; /* bits by list number: those that only count */
+	__u32 pad;
+	__u64 reserved[6];
+};
+
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
  * The kernel rounds array values up to 8 bytes, so the words stand in lines of 16; to lbd they are
  * one contiguous array of words. previous == current: SETTLED. previous == LB_NONE: TRACKED.
@@ -532,7 +551,7 @@ struct lb_program_config {
 	__u32 vip_row;      /* VIP numbers, where packets are counted by VIP, too; else 0 */
 	__u32 vip_waiting;  /* whether they wait to be counted */
 	__u32 quic_lines;   /* of "quic_ids" */
-	__u32 pad;
+	__u32 guard;        /* a program of either kind has the stage of the guard (bpf/guard.h) */
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
@@ -548,6 +567,7 @@ LB_ASSERT_SIZE(lb_parts6_key, 24);
 LB_ASSERT_SIZE(lb_parts, 1024);
 LB_ASSERT_SIZE(lb_quic_vip, 8);
 LB_ASSERT_SIZE(lb_quic_line, 64);
+LB_ASSERT_SIZE(lb_guard_vip, 64);
 LB_ASSERT_SIZE(lb_slot_line, 64);
 LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);

@@ -2,7 +2,8 @@
 /* What becomes of a packet: the stages, one after the other. lb.bpf.c says which.
  *
  * A program that traces (trace.bpf.c) has the same stages, and has noted what they find. For all
- * others `note` is NULL, a constant, and nothing of it is compiled. */
+ * others `note` is NULL, a constant, and nothing of it is compiled. So is `guarded`, which says whether there is
+ * the stage of the guard: a constant, but of read-only data in the program that traces. */
 #ifndef LB_BALANCE_H
 #define LB_BALANCE_H
 
@@ -12,6 +13,7 @@
 #include "plain.h"
 #include "rare.h"
 #include "vip.h"
+#include "guard.h"
 #include "backend.h"
 #include "count.h"
 #include "quic.h"
@@ -35,7 +37,7 @@ static __always_inline int send(struct xdp_md *ctx, const struct packet *packet,
 
 /* From a packet that is understood to its backend. `plain`, and whether `note` is NULL: constants. */
 static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, int plain,
-				   struct lb_traced *note)
+				   struct lb_traced *note, int guarded)
 {
 	struct choice choice = {};
 	struct vip vip = {};
@@ -46,6 +48,11 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		note->vip = lb_place_number(vip.place);
 	if (verdict != LB_NEXT)
 		return verdict;
+	if (guarded && vip.flags & LB_VIP_GUARDED) {
+		verdict = guard(ctx, packet, &vip);
+		if (verdict != LB_NEXT)
+			return verdict;
+	}
 	if (!plain && packet->fragment) {
 		verdict = fragment_admit(packet, vip.flags);
 		if (verdict != LB_NEXT)
@@ -69,7 +76,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 
 /* The way of all others, and of all that is noted. Its packet lives in memory, that of the plain way
  * in registers; so what both ways share may only hand on a copy. */
-static __always_inline int balance_any(struct xdp_md *ctx, struct lb_traced *note)
+static __always_inline int balance_any(struct xdp_md *ctx, struct lb_traced *note, int guarded)
 {
 	struct packet packet = {};
 	int verdict;
@@ -86,18 +93,23 @@ static __always_inline int balance_any(struct xdp_md *ctx, struct lb_traced *not
 		if (verdict != LB_NEXT)
 			return verdict;
 	}
-	return forward(ctx, &packet, 0, note);
+	return forward(ctx, &packet, 0, note, guarded);
 }
 
 /* Out of line, for its stack. */
 static __noinline int balance(struct xdp_md *ctx)
 {
-	return balance_any(ctx, NULL);
+	return balance_any(ctx, NULL, 0);
+}
+
+static __noinline int balance_guarded(struct xdp_md *ctx)
+{
+	return balance_any(ctx, NULL, 1);
 }
 
 /* The way of plain packets, compiled once for each family; LB_NEXT for all others. Inline: a call
  * and its return cost as much as a quarter of all this. */
-static __always_inline int balance_plain(struct xdp_md *ctx)
+static __always_inline int balance_plain(struct xdp_md *ctx, int guarded)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct packet packet = {};
@@ -109,10 +121,10 @@ static __always_inline int balance_plain(struct xdp_md *ctx)
 	type = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	if (type == bpf_htons(ETH_P_IP)) {
 		if (plain_ipv4(data, end, &packet))
-			return forward(ctx, &packet, 1, NULL);
+			return forward(ctx, &packet, 1, NULL, guarded);
 	} else if (type == bpf_htons(ETH_P_IPV6)) {
 		if (plain_ipv6(data, end, &packet))
-			return forward(ctx, &packet, 1, NULL);
+			return forward(ctx, &packet, 1, NULL, guarded);
 	}
 	return LB_NEXT;
 }
@@ -148,12 +160,12 @@ static __always_inline int conclude(__u32 verdict)
 	return action_of(verdict);
 }
 
-static __always_inline int balance_packet(struct xdp_md *ctx)
+static __always_inline int balance_packet(struct xdp_md *ctx, int guarded)
 {
-	__u32 verdict = balance_plain(ctx);
+	__u32 verdict = balance_plain(ctx, guarded);
 
 	if (unlikely(verdict == (__u32)LB_NEXT))
-		verdict = balance(ctx);
+		verdict = guarded ? balance_guarded(ctx) : balance(ctx);
 	return conclude(verdict);
 }
 

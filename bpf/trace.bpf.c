@@ -161,7 +161,7 @@ static __always_inline void keep_out(struct xdp_md *ctx, struct lb_traced *note)
 /* Out of line, for its stack. */
 static __noinline int balance_noted(struct xdp_md *ctx, struct lb_traced *note)
 {
-	return note ? balance_any(ctx, note) : LB_DROP_INTERNAL;
+	return note ? balance_any(ctx, note, config.guard) : LB_DROP_INTERNAL;
 }
 
 /* A global function, which the verifier looks at by itself. No program of its own: one that calls
@@ -190,7 +190,7 @@ int lb(struct xdp_md *ctx)
 {
 	if (unlikely(is_due()))
 		return traced(ctx);
-	return balance_packet(ctx);
+	return balance_packet(ctx, config.guard);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -47,6 +47,7 @@
 	X(PASS_GROUP, "pass_group", PASS,                                                          \
 	  "IP packet in a frame to a broadcast or multicast MAC address")                          \
 	X(DROP_BAD_SOURCE, "drop_bad_source", DROP,                                                \
-	  "to a VIP: source address that no host can have, or the VIP's own")
+	  "to a VIP: source address that no host can have, or the VIP's own")                      \
+	X(DROP_BLOCKED, "drop_blocked", DROP, "to a VIP: its source is on a list that blocks")
 
 #endif

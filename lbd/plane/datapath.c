@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "../host/log.h"
@@ -61,43 +60,23 @@ static int load(struct datapath *datapath, const struct datapath_options *option
 	return 0;
 }
 
-static size_t mapped_bytes(const struct bpf_map *map)
-{
-	const size_t page = sysconf(_SC_PAGESIZE);
-	size_t value = (bpf_map__value_size(map) + 7) & ~(size_t)7;
-
-	return (value * bpf_map__max_entries(map) + page - 1) & ~(page - 1);
-}
-
-static int map_array(const struct bpf_map *map, struct mapping *out, struct lb_err *err)
-{
-	size_t bytes = mapped_bytes(map);
-	void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, bpf_map__fd(map), 0);
-
-	if (start == MAP_FAILED)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot map \"%s\": %s",
-				  bpf_map__name(map), strerror(errno));
-	*out = (struct mapping){.start = start, .bytes = bytes};
-	return 0;
-}
-
 static int map_arrays(struct datapath *datapath, struct lb_err *err)
 {
 	struct lb_bpf *skeleton = datapath->skeleton;
 
-	if (map_array(skeleton->maps.slots, &datapath->slots, err) ||
-	    map_array(skeleton->maps.vip_pools, &datapath->vip_pools, err) ||
-	    map_array(skeleton->maps.members, &datapath->members, err) ||
-	    map_array(skeleton->maps.nexthops, &datapath->nexthops, err) ||
-	    map_array(skeleton->maps.flows, &datapath->flows, err) ||
-	    map_array(skeleton->maps.tuning, &datapath->tuning, err) ||
-	    map_array(skeleton->maps.index4, &datapath->index4, err) ||
-	    map_array(skeleton->maps.index6, &datapath->index6, err) ||
-	    map_array(skeleton->maps.wide, &datapath->wide, err) ||
-	    map_array(skeleton->maps.vip_counters, &datapath->vip_counters, err) ||
-	    map_array(skeleton->maps.vip_waiting, &datapath->vip_waiting, err) ||
-	    map_array(skeleton->maps.quic_vips, &datapath->quic_vips, err) ||
-	    map_array(skeleton->maps.quic_ids, &datapath->quic_ids, err))
+	if (mapping_begin(skeleton->maps.slots, &datapath->slots, err) ||
+	    mapping_begin(skeleton->maps.vip_pools, &datapath->vip_pools, err) ||
+	    mapping_begin(skeleton->maps.members, &datapath->members, err) ||
+	    mapping_begin(skeleton->maps.nexthops, &datapath->nexthops, err) ||
+	    mapping_begin(skeleton->maps.flows, &datapath->flows, err) ||
+	    mapping_begin(skeleton->maps.tuning, &datapath->tuning, err) ||
+	    mapping_begin(skeleton->maps.index4, &datapath->index4, err) ||
+	    mapping_begin(skeleton->maps.index6, &datapath->index6, err) ||
+	    mapping_begin(skeleton->maps.wide, &datapath->wide, err) ||
+	    mapping_begin(skeleton->maps.vip_counters, &datapath->vip_counters, err) ||
+	    mapping_begin(skeleton->maps.vip_waiting, &datapath->vip_waiting, err) ||
+	    mapping_begin(skeleton->maps.quic_vips, &datapath->quic_vips, err) ||
+	    mapping_begin(skeleton->maps.quic_ids, &datapath->quic_ids, err))
 		return -EINVAL;
 	if (!datapath->adopted)
 		memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
@@ -151,12 +130,6 @@ int datapath_open(const struct datapath_options *options, struct datapath **out,
 	return 0;
 }
 
-static void unmap(struct mapping *mapping)
-{
-	if (mapping->start)
-		munmap(mapping->start, mapping->bytes);
-}
-
 void datapath_close(struct datapath *datapath)
 {
 	if (!datapath)
@@ -164,19 +137,20 @@ void datapath_close(struct datapath *datapath)
 	datapath_trace_stop(datapath);
 	attach_close(datapath);
 	explain_close(datapath->explain);
-	unmap(&datapath->slots);
-	unmap(&datapath->vip_pools);
-	unmap(&datapath->members);
-	unmap(&datapath->nexthops);
-	unmap(&datapath->flows);
-	unmap(&datapath->tuning);
-	unmap(&datapath->index4);
-	unmap(&datapath->index6);
-	unmap(&datapath->wide);
-	unmap(&datapath->vip_counters);
-	unmap(&datapath->vip_waiting);
-	unmap(&datapath->quic_vips);
-	unmap(&datapath->quic_ids);
+	guard_close(datapath);
+	mapping_end(&datapath->slots);
+	mapping_end(&datapath->vip_pools);
+	mapping_end(&datapath->members);
+	mapping_end(&datapath->nexthops);
+	mapping_end(&datapath->flows);
+	mapping_end(&datapath->tuning);
+	mapping_end(&datapath->index4);
+	mapping_end(&datapath->index6);
+	mapping_end(&datapath->wide);
+	mapping_end(&datapath->vip_counters);
+	mapping_end(&datapath->vip_waiting);
+	mapping_end(&datapath->quic_vips);
+	mapping_end(&datapath->quic_ids);
 	vip_index_free(datapath->index);
 	wide_table_free(datapath->wide_table);
 	lb_bpf__destroy(datapath->skeleton);
@@ -382,7 +356,7 @@ uint64_t datapath_memory_bytes(const struct datapath *datapath)
 
 	bpf_object__for_each_map (map, datapath->skeleton->obj)
 		sum += map_memory(bpf_map__fd(map));
-	return sum;
+	return sum + guard_memory(datapath, map_memory);
 }
 
 void datapath_tunnel_maps(const struct datapath *datapath, int *members_fd, int *nexthops_fd)

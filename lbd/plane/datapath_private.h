@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do datapath.c, pin.c, vip.c, vip_wide.c, vip_counts.c, explain.c, trace.c and attach.c share?
+/* What do datapath.c, pin.c, vip.c, vip_wide.c, vip_counts.c, explain.c, trace.c, guard.c and attach.c share?
  * Private to them. */
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
@@ -37,8 +37,14 @@ struct datapath {
 	int cpus;
 	void *percpu; /* room for COUNTERS_AT_ONCE values of a per-CPU map, of every CPU */
 	struct explain *explain; /* NULL: nothing was explained yet */
-	struct trace *trace;     /* NULL: nobody traces */
-	int program_fd;          /* what stands at interfaces: the balancer, or what traces */
+	struct trace *trace;     /* NULL: nobody traces; else its program, and what it is told: */
+	int trace_fd;
+	volatile __u64 *trace_other_vips;
+	struct guard *guard; /* NULL: no rule needs it; else its program: */
+	struct lb_bpf *guarded;
+	struct guard *guard_next; /* loaded, and not yet in place */
+	uint32_t guard_users;     /* bits by enum guard_user */
+	int program_fd; /* what stands at interfaces: the balancer, that with the guard, or what traces */
 };
 
 /* sizes.c: between opening the skeleton and loading it. */
@@ -84,10 +90,32 @@ bool instance_is_loading(void); /* in this thread */
 int instance_share_maps(struct bpf_object *to, const struct bpf_object *from,
 			bool (*is_wanted)(const char *name));
 
+/* The guard's maps of `to` become those of the guard that stands, if one does: all, or those that are wanted; the
+ * others are of the same size. */
+int instance_share_guard(struct bpf_object *to, const struct datapath *datapath,
+			 bool (*is_wanted)(const char *name));
+/* "other_vips" has changed. */
+void instance_follow(struct datapath *datapath);
+/* The program that is due stands at interfaces that are there, and those that come. 0 or -errno. */
+int instance_put_in_place(struct datapath *datapath);
+
+/* --- mapping.c --- */
+
+int mapping_begin(const struct bpf_map *map, struct mapping *out, struct lb_err *err);
+void mapping_end(struct mapping *mapping); /* of nothing: fine */
+/* Of a skeleton that is not loaded yet: the guard's maps are not made. */
+void mapping_without_guard(struct lb_bpf *skeleton);
+bool mapping_is_guards(const struct bpf_map *map); /* made, shared and sized with the guard alone */
+
 /* --- trace.c --- */
 
-/* "other_vips" has changed. */
-void trace_follow(struct datapath *datapath);
+/* Loads the program that traces once more, since the guard has come or gone. 0, or -errno: then nobody traces. */
+int trace_again(struct datapath *datapath);
+
+/* --- guard.c --- */
+
+uint64_t guard_memory(const struct datapath *datapath, uint64_t (*of)(int fd));
+void guard_close(struct datapath *datapath);
 
 /* --- attach.c --- */
 

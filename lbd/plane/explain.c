@@ -25,10 +25,10 @@ struct explain {
 
 bool explain_shares(const char *map)
 {
-	static const char *const shared[] = {"vips4",  "vips6",     "index4",    "index6",
-					     "slots",  "members",   "nexthops",  "egress",
-					     "tuning", "vip_pools", "wide",      "parts4",
-					     "parts6", "wide_vips", "quic_vips", "quic_ids"};
+	static const char *const shared[] = {
+		"vips4",    "vips6",     "index4",    "index6",    "slots",     "members",
+		"nexthops", "egress",    "tuning",    "vip_pools", "wide",      "parts4",
+		"parts6",   "wide_vips", "quic_vips", "quic_ids",  "guard_vips"};
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
 		if (!strcmp(map, shared[i]))
@@ -45,6 +45,25 @@ static int size_maps(struct lb_bpf *skeleton)
 	return error ? error : bpf_map__set_max_entries(skeleton->maps.fragments, FRAGMENTS);
 }
 
+/* The program with the guard, where that stands. */
+static int take_guard(const struct datapath *datapath, struct lb_bpf *to)
+{
+	if (!datapath->guarded) {
+		mapping_without_guard(to);
+		return 0;
+	}
+	bpf_program__set_autoload(to->progs.lb, false);
+	bpf_program__set_autoload(to->progs.lb_guarded, true);
+	return instance_share_guard(to->obj, datapath, explain_shares);
+}
+
+static const struct bpf_program *program_of(const struct explain *explain)
+{
+	const struct bpf_program *guarded = explain->balancer->progs.lb_guarded;
+
+	return bpf_program__autoload(guarded) ? guarded : explain->balancer->progs.lb;
+}
+
 static int load_balancer(struct explain *explain, const struct datapath *datapath)
 {
 	const struct lb_bpf *from = datapath->skeleton;
@@ -55,11 +74,14 @@ static int load_balancer(struct explain *explain, const struct datapath *datapat
 		return -errno;
 	error = instance_share_maps(to->obj, from->obj, explain_shares);
 	if (!error)
+		error = take_guard(datapath, to);
+	if (!error)
 		error = size_maps(to);
 	if (error)
 		return error;
 	*(struct lb_program_config *)&to->rodata->config = from->rodata->config;
 	*(__u32 *)&to->rodata->config.flow_buckets = 1;
+	*(__u32 *)&to->rodata->config.guard = datapath->guarded != NULL;
 	return lb_bpf__load(to);
 }
 
@@ -271,6 +293,15 @@ static void note_counts(const struct run *run)
 		out->flow_counts[i] = read_count(run->datapath, balancer->maps.flow_counts, i);
 }
 
+/* The stages go on where the guard ends a packet's way. */
+static void note_guard(const struct run *run)
+{
+	struct explained *out = run->out;
+
+	if (out->verdict == LB_DROP_BLOCKED && out->way.stage > LB_EXPLAINED_VIP)
+		out->way.stage = LB_EXPLAINED_VIP;
+}
+
 /* First what the frame is, then what there is on record of it, then its way by that. Counts are of
  * the last run, which leaves the frame behind. */
 static int run_all(const struct run *run)
@@ -295,11 +326,11 @@ static int run_all(const struct run *run)
 	if (!error)
 		error = set_bucket(run, &bucket);
 	if (!error)
-		error = run_program(run,
-				    bpf_program__fd(run->datapath->explain->balancer->progs.lb));
+		error = run_program(run, bpf_program__fd(program_of(run->datapath->explain)));
 	if (error)
 		return error;
 	note_counts(run);
+	note_guard(run);
 	note_way(run, &bucket);
 	return 0;
 }

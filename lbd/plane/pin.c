@@ -217,10 +217,10 @@ static int adopt_map(struct datapath *datapath, struct bpf_map *map, struct lb_e
 	return error;
 }
 
-/* The maps worth keeping: not libbpf's own (".rodata"). */
+/* The maps worth keeping: not libbpf's own (".rodata"), nor the guard's. */
 #define for_each_pin(map, datapath)                                                                \
 	bpf_object__for_each_map (map, (datapath)->skeleton->obj)                                  \
-		if (!bpf_map__is_internal(map))
+		if (!bpf_map__is_internal(map) && !mapping_is_guards(map))
 
 static int adopt_maps(struct datapath *datapath, struct lb_err *err)
 {

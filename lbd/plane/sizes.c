@@ -89,4 +89,5 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	skeleton->rodata->config.flow_buckets = buckets;
 	skeleton->rodata->config.flow_budget = buckets * LB_FLOW_WAYS / FLOW_BUDGET_SHARE;
 	skeleton->rodata->config.answer_rate = options->answer_rate;
+	mapping_without_guard(skeleton);
 }

@@ -15,15 +15,10 @@
 struct trace {
 	struct trace_bpf *program;
 	struct ring_buffer *ring;
+	struct lb_trace_filter filter;
 	bool (*each)(void *user, const struct lb_traced *packet);
 	void *user;
 };
-
-void trace_follow(struct datapath *datapath)
-{
-	if (datapath->trace)
-		datapath->trace->program->bss->other_vips = datapath->skeleton->bss->other_vips;
-}
 
 /* --- one packet --- */
 
@@ -87,31 +82,70 @@ static void trace_free(struct trace *trace)
 	free(trace);
 }
 
-static int load(struct trace *trace, const struct lb_bpf *balancer,
-		const struct lb_trace_filter *filter)
+/* `before`: whose ring buffer it takes over, or NULL. */
+static int load_program(const struct datapath *datapath, const struct lb_trace_filter *filter,
+			const struct trace_bpf *before, struct trace_bpf **out)
 {
-	struct trace_bpf *program = trace->program = trace_bpf__open();
+	const struct lb_bpf *balancer = datapath->skeleton;
+	struct trace_bpf *program = *out = trace_bpf__open();
 	int error;
 
 	if (!program)
 		return -errno;
 	*(struct lb_program_config *)&program->rodata->config = balancer->rodata->config;
+	*(__u32 *)&program->rodata->config.guard = datapath->guarded != NULL;
 	*(struct lb_trace_filter *)&program->rodata->filter = *filter;
 	error = instance_share_maps(program->obj, balancer->obj, NULL);
 	if (!error)
-		error = trace_bpf__load(program);
+		error = instance_share_guard(program->obj, datapath, NULL);
+	if (!error && before)
+		error = bpf_map__reuse_fd(program->maps.trace_ring,
+					  bpf_map__fd(before->maps.trace_ring));
+	return error ? error : trace_bpf__load(program);
+}
+
+static int load(struct trace *trace, const struct datapath *datapath)
+{
+	int error = load_program(datapath, &trace->filter, NULL, &trace->program);
+
 	if (error)
 		return error;
-	trace->ring =
-		ring_buffer__new(bpf_map__fd(program->maps.trace_ring), on_packet, trace, NULL);
+	trace->ring = ring_buffer__new(bpf_map__fd(trace->program->maps.trace_ring), on_packet,
+				       trace, NULL);
 	return trace->ring ? 0 : -errno;
 }
 
-/* At interfaces that are there, and those that come. */
-static int put_in_place(struct datapath *datapath, const struct bpf_program *program)
+static void set_trace(struct datapath *datapath, struct trace *trace)
 {
-	datapath->program_fd = bpf_program__fd(program);
-	return attach_update(datapath);
+	datapath->trace = trace;
+	datapath->trace_fd = trace ? bpf_program__fd(trace->program->progs.lb) : -1;
+	datapath->trace_other_vips = trace ? &trace->program->bss->other_vips : NULL;
+}
+
+/* Without leaving the loop's turn: nobody may stop tracing in between. */
+int trace_again(struct datapath *datapath)
+{
+	struct trace *trace = datapath->trace;
+	struct trace_bpf *before, *program = NULL;
+	int error;
+
+	if (!trace)
+		return 0;
+	before = trace->program;
+	error = load_program(datapath, &trace->filter, before, &program);
+	if (error) {
+		trace_bpf__destroy(program);
+		datapath_trace_stop(datapath);
+		return error;
+	}
+	program->bss->trace_allowed = before->bss->trace_allowed;
+	program->bss->trace_lost = before->bss->trace_lost;
+	trace->program = program;
+	set_trace(datapath, trace);
+	instance_follow(datapath);
+	error = instance_put_in_place(datapath);
+	trace_bpf__destroy(before);
+	return error;
 }
 
 static int start_error(int error, struct lb_err *err)
@@ -131,15 +165,16 @@ int datapath_trace_start(struct datapath *datapath, const struct lb_trace_filter
 	if (!trace)
 		return lb_err_no_memory(err);
 	instance_load_begin();
-	error = load(trace, datapath->skeleton, filter);
+	trace->filter = *filter;
+	error = load(trace, datapath);
 	instance_load_end();
 	if (error) {
 		trace_free(trace);
 		return start_error(error, err);
 	}
-	datapath->trace = trace;
-	trace_follow(datapath);
-	error = put_in_place(datapath, trace->program->progs.lb);
+	set_trace(datapath, trace);
+	instance_follow(datapath);
+	error = instance_put_in_place(datapath);
 	if (!error)
 		return 0;
 	datapath_trace_stop(datapath);
@@ -152,7 +187,7 @@ void datapath_trace_stop(struct datapath *datapath)
 
 	if (!trace)
 		return;
-	datapath->trace = NULL;
-	put_in_place(datapath, datapath->skeleton->progs.lb);
+	set_trace(datapath, NULL);
+	instance_put_in_place(datapath);
 	trace_free(trace);
 }

@@ -57,7 +57,7 @@ static void count_any_port(struct datapath *datapath, const struct lb_endpoint *
 	if (endpoint->port)
 		return;
 	datapath->skeleton->bss->other_vips += change * (int64_t)LB_OTHER_PORT0;
-	trace_follow(datapath);
+	instance_follow(datapath);
 }
 
 static void index_add(struct datapath *datapath, const struct lb_endpoint *endpoint,

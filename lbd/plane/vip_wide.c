@@ -137,7 +137,7 @@ static void count(struct datapath *datapath, const struct lb_endpoint *endpoint,
 	const uint64_t one = endpoint->host_bits ? LB_OTHER_PREFIX : LB_OTHER_RANGE;
 
 	datapath->skeleton->bss->other_vips += more ? one : -one;
-	trace_follow(datapath);
+	instance_follow(datapath);
 }
 
 int vip_wide_set(struct datapath *datapath, const struct lb_endpoint *endpoint,

@@ -547,13 +547,13 @@ int harness_run(const struct frame *in, unsigned int metadata, struct frame *out
 /* By its name among the maps of the program: no part of lbd ever needs it. */
 static int map_fd(const char *name)
 {
-	uint32_t ids[32], length, i;
-	struct bpf_prog_info program = {.nr_map_ids = 32, .map_ids = (uintptr_t)ids};
+	uint32_t ids[64], length, i;
+	struct bpf_prog_info program = {.nr_map_ids = 64, .map_ids = (uintptr_t)ids};
 
 	length = sizeof(program);
 	if (bpf_obj_get_info_by_fd(datapath_program_fd(datapath), &program, &length))
 		return -errno;
-	for (i = 0; i < program.nr_map_ids && i < 32; i++) {
+	for (i = 0; i < program.nr_map_ids && i < 64; i++) {
 		struct bpf_map_info map = {0};
 		int fd = bpf_map_get_fd_by_id(ids[i]);
 

@@ -24,10 +24,15 @@ static bool loads_read_only(const char *name)
 		.answer_rate = 1,
 		.vip_counters = true};
 	struct lb_bpf *program = lb_bpf__open();
-	struct bpf_map *map = bpf_object__find_map_by_name(program->obj, name);
+	struct bpf_map *map = bpf_object__find_map_by_name(program->obj, name), *other;
 	int error;
 
 	sizes_set(program, &options);
+	bpf_program__set_autoload(program->progs.lb, false);
+	bpf_program__set_autoload(program->progs.lb_guarded, true);
+	*(__u32 *)&program->rodata->config.guard = 1;
+	bpf_object__for_each_map (other, program->obj)
+		bpf_map__set_autocreate(other, true);
 	bpf_map__set_map_flags(map,
 			       (bpf_map__map_flags(map) & ~BPF_F_MMAPABLE) | BPF_F_RDONLY_PROG);
 	error = lb_bpf__load(program);

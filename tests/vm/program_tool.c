@@ -4,7 +4,7 @@
  *
  *   program_tool FILE.bpf.o…
  *
- * The balancer comes first, and what traces in its place, loaded by the daemon's own code with default
+ * The balancer comes first, and what traces in its place, then both with the guard, loaded by the daemon's own code with default
  * settings, since settings decide how much of them the verifier keeps; then the programs of the files.
  */
 #include <bpf/bpf.h>
@@ -15,6 +15,7 @@
 #include <string.h>
 #include "../../lbd/host/config.h"
 #include "../../lbd/plane/datapath.h"
+#include "../../lbd/plane/guard.h"
 #include "../../lbd/plane/trace.h"
 
 static int print_program(const char *name, int fd)
@@ -55,6 +56,20 @@ static int print_trace(struct datapath *datapath)
 	return status;
 }
 
+static int print_guarded(struct datapath *datapath)
+{
+	struct lb_err err = {};
+	int status = datapath_guard_use(datapath, GUARD_LISTS, &err);
+
+	if (status)
+		fprintf(stderr, "lb_guarded: %s %s\n", err.message, err.hint);
+	else
+		status = print_program("lb_guarded", datapath_program_fd(datapath));
+	if (!status)
+		status = print_trace(datapath);
+	return status;
+}
+
 static int print_balancer(void)
 {
 	json_auto_t *document = json_pack("{s:[s]}", "interfaces", "lo");
@@ -82,6 +97,8 @@ static int print_balancer(void)
 	status = print_program("lb", datapath_program_fd(datapath));
 	if (!status)
 		status = print_trace(datapath);
+	if (!status)
+		status = print_guarded(datapath);
 	datapath_close(datapath);
 	return status;
 }

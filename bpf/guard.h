@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The guard: which packets to a VIP end here?
+ *
+ * Asked of packets to VIPs with LB_VIP_GUARDED, once the VIP is known. What is for no VIP is never looked at.
+ */
+#ifndef LB_GUARD_H
+#define LB_GUARD_H
+
+#include "guard_maps.h"
+#include "packet.h"
+#include "vip.h"
+
+/* LB_NEXT, or the verdict of a packet that ends here. The packet of the plain way lives in registers: hand on
+ * what is in it, never its address. */
+static __always_inline int guard(struct xdp_md *ctx, const struct packet *packet,
+				 const struct vip *vip)
+{
+	const __u32 number = lb_place_number(vip->place);
+	volatile struct lb_guard_vip *rules = bpf_map_lookup_elem(&guard_vips, &number);
+
+	(void)ctx;
+	(void)packet;
+	if (!rules || !rules->rules)
+		return LB_NEXT;
+	return LB_NEXT;
+}
+
+#endif

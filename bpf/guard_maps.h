@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* The maps of the guard; abi.h says what is in them. lbd makes them, and sets their sizes, when it loads the
+ * program with the guard, and no sooner. */
+#ifndef LB_GUARD_MAPS_H
+#define LB_GUARD_MAPS_H
+
+#include "maps.h"
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_guard_vip);
+} guard_vips SEC(".maps");
+
+#endif

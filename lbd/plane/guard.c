@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* How does the program with the guard come into the balancer's place? See guard.h. */
+#include "guard.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "datapath_private.h"
+
+struct guard {
+	struct lb_bpf *program;
+	struct guard_sizes sizes;
+	struct mapping vips;
+};
+
+/* --- which maps --- */
+
+/* Those that lists fill are made again each time. */
+static bool is_kept(const struct bpf_map *map)
+{
+	return mapping_is_guards(map);
+}
+
+static void set_sizes(struct lb_bpf *to, const struct lb_bpf *balancer)
+{
+	bpf_map__set_max_entries(to->maps.guard_vips,
+				 bpf_map__max_entries(balancer->maps.vip_pools));
+}
+
+/* From the one that stands, what this one has of the same size. */
+static int take_over(struct lb_bpf *to, const struct lb_bpf *from)
+{
+	struct bpf_map *map;
+
+	bpf_object__for_each_map (map, to->obj) {
+		const struct bpf_map *same =
+			bpf_object__find_map_by_name(from->obj, bpf_map__name(map));
+		int error;
+
+		if (!is_kept(map) || bpf_map__max_entries(map) != bpf_map__max_entries(same))
+			continue;
+		error = bpf_map__reuse_fd(map, bpf_map__fd(same));
+		if (error)
+			return error;
+	}
+	return 0;
+}
+
+/* --- one program --- */
+
+static void guard_free(struct guard *guard)
+{
+	if (!guard)
+		return;
+	mapping_end(&guard->vips);
+	lb_bpf__destroy(guard->program);
+	free(guard);
+}
+
+static int load(const struct datapath *datapath, struct guard *guard, struct lb_err *err)
+{
+	const struct lb_bpf *balancer = datapath->skeleton;
+	struct lb_bpf *program = guard->program = lb_bpf__open();
+	int error;
+
+	if (!program)
+		return -errno;
+	*(struct lb_program_config *)&program->rodata->config = balancer->rodata->config;
+	*(__u32 *)&program->rodata->config.guard = 1;
+	bpf_program__set_autoload(program->progs.lb, false);
+	bpf_program__set_autoload(program->progs.lb_guarded, true);
+	set_sizes(program, balancer);
+	error = instance_share_maps(program->obj, balancer->obj, NULL);
+	if (!error && datapath->guard)
+		error = take_over(program, datapath->guard->program);
+	if (!error)
+		error = lb_bpf__load(program);
+	return error ? error : mapping_begin(program->maps.guard_vips, &guard->vips, err);
+}
+
+static int load_error(int error, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "", "the kernel refuses the program with the guard: %s",
+		   strerror(-error));
+	return lb_err_hint(err, "packets are balanced all the same; it needs CAP_BPF, "
+				"CAP_NET_ADMIN and CAP_PERFMON, and memory");
+}
+
+int datapath_guard_load(struct datapath *datapath, const struct guard_sizes *sizes,
+			struct lb_err *err)
+{
+	struct guard *guard = calloc(1, sizeof(*guard));
+	int error;
+
+	if (!guard)
+		return lb_err_no_memory(err);
+	guard->sizes = *sizes;
+	datapath_guard_forget(datapath);
+	instance_load_begin();
+	error = load(datapath, guard, err);
+	instance_load_end();
+	if (error) {
+		guard_free(guard);
+		return load_error(error, err);
+	}
+	datapath->guard_next = guard;
+	return 0;
+}
+
+void datapath_guard_forget(struct datapath *datapath)
+{
+	guard_free(datapath->guard_next);
+	datapath->guard_next = NULL;
+}
+
+/* --- in place --- */
+
+static void set_guard(struct datapath *datapath, struct guard *guard)
+{
+	datapath->guard = guard;
+	datapath->guarded = guard ? guard->program : NULL;
+}
+
+/* What explains and what traces are of the program that stands. An explanation is loaded again when it is asked
+ * for. */
+static int change_to(struct datapath *datapath, struct guard *guard)
+{
+	struct guard *before = datapath->guard;
+	int error, traced;
+
+	set_guard(datapath, guard);
+	instance_follow(datapath);
+	traced = trace_again(datapath);
+	error = instance_put_in_place(datapath);
+	if (error) {
+		set_guard(datapath, before);
+		trace_again(datapath);
+		instance_put_in_place(datapath);
+		return error;
+	}
+	explain_close(datapath->explain);
+	datapath->explain = NULL;
+	guard_free(before);
+	return traced;
+}
+
+int datapath_guard_enter(struct datapath *datapath, enum guard_user user, struct lb_err *err)
+{
+	struct guard *guard = datapath->guard_next;
+	int error;
+
+	datapath->guard_next = NULL;
+	error = change_to(datapath, guard);
+	if (error && datapath->guard != guard) {
+		guard_free(guard);
+		return load_error(error, err);
+	}
+	datapath->guard_users |= 1u << user;
+	return 0;
+}
+
+int datapath_guard_use(struct datapath *datapath, enum guard_user user, struct lb_err *err)
+{
+	const struct guard_sizes none = {0};
+	int error;
+
+	if (datapath->guard) {
+		datapath->guard_users |= 1u << user;
+		return 0;
+	}
+	error = datapath_guard_load(datapath, &none, err);
+	return error ? error : datapath_guard_enter(datapath, user, err);
+}
+
+void datapath_guard_drop(struct datapath *datapath, enum guard_user user)
+{
+	datapath->guard_users &= ~(1u << user);
+	if (!datapath->guard_users && datapath->guard)
+		change_to(datapath, NULL);
+}
+
+struct guard_maps datapath_guard_maps(const struct datapath *datapath)
+{
+	const struct guard *guard = datapath->guard_next ? datapath->guard_next : datapath->guard;
+
+	if (!guard)
+		return (struct guard_maps){0};
+	return (struct guard_maps){
+		.vips = guard->vips.start,
+		.vip_count = bpf_map__max_entries(guard->program->maps.guard_vips),
+	};
+}
+
+void guard_close(struct datapath *datapath)
+{
+	datapath_guard_forget(datapath);
+	guard_free(datapath->guard);
+	set_guard(datapath, NULL);
+}
+
+uint64_t guard_memory(const struct datapath *datapath, uint64_t (*of)(int fd))
+{
+	const struct bpf_map *map;
+	uint64_t sum = 0;
+
+	if (!datapath->guard)
+		return 0;
+	bpf_object__for_each_map (map, datapath->guard->program->obj)
+		if (mapping_is_guards(map))
+			sum += of(bpf_map__fd(map));
+	return sum;
+}
