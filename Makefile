@@ -446,14 +446,12 @@ VERSION := $(shell sed -n 's/^.define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.
 DEBS := $(O)
 
 run-deb: all
-	$(Q)rm -rf $(O)/deb{,.backend} $(DEBS)/lbd{,-backend,-dbgsym}_*.deb $(DEBS)/lbd_*.cdx.json
+	$(Q)rm -rf $(O)/deb{,.backend,.tier} $(DEBS)/lbd{,-backend,-tier,-dbgsym}_*.deb $(DEBS)/lbd_*.cdx.json
 	+$(Q)$(MAKE) --no-print-directory install DESTDIR=$(abspath $(O)/deb) PREFIX=/usr
 	+$(Q)$(MAKE) --no-print-directory install-backend DESTDIR=$(abspath $(O)/deb.backend) PREFIX=/usr
+	+$(Q)$(MAKE) --no-print-directory install-tier DESTDIR=$(abspath $(O)/deb.tier) PREFIX=/usr
 	$(call say,DEB,$(DEBS))
 	$(Q)CROSS=$(CROSS) lbd/package/deb.sh $(O)/deb $(O) $(DEBS)
-	$(Q)rm -rf $(O)/deb-tier $(DEBS)/lbd-tier_*.deb
-	+$(Q)$(MAKE) --no-print-directory install-tier DESTDIR=$(abspath $(O)/deb-tier) PREFIX=/usr
-	$(Q)CROSS=$(CROSS) lbctl/tier/package/deb.sh $(O)/deb-tier $(DEBS)
 
 # A container image, by the Dockerfile; DEBIAN is the base of both its stages.
 IMAGE := lbd:$(VERSION)

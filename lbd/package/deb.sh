@@ -2,12 +2,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # How do installed files become Debian packages?
 #
-#   deb.sh ROOT BUILD OUT     ROOT: what `make install DESTDIR=ROOT PREFIX=/usr` made of BUILD, and ROOT.backend what
-#                             `make install-backend` made; they are changed
+#   deb.sh ROOT BUILD OUT     ROOT: what `make install DESTDIR=ROOT PREFIX=/usr` made of BUILD, ROOT.backend what
+#                             `make install-backend` made, ROOT.tier what `make install-tier` made; they are changed
 #
 # Into the folder OUT come lbd_VERSION_ARCHITECTURE.deb, lbd-dbgsym_VERSION_ARCHITECTURE.deb with the debug symbols, where
-# gdb finds them, the bill of materials that the first has, lbd_VERSION_ARCHITECTURE.cdx.json, and what backends have,
-# lbd-backend_VERSION_ARCHITECTURE.deb.
+# gdb finds them, and the bill of materials that the first has, lbd_VERSION_ARCHITECTURE.cdx.json; in packages of their own
+# lbd-backend, what backends have, and lbd-tier, so that an lbd without a tier needs no libcurl.
 #
 # The same sources and the same tools give the same packages, byte for byte: nothing in them tells when, where or by
 # whom they were made. MAINTAINER="NAME <ADDRESS>" names who answers for them; DEB_VERSION overrides the version.
@@ -28,7 +28,6 @@ export SOURCE_DATE_EPOCH LC_ALL=C
 umask 022
 programs=(usr/bin/lbctl usr/sbin/lbd usr/lib/lbd/lbd-simulate)
 symbols=$root.dbgsym
-backend=$root.backend
 ids=() # by which debuggers know what belongs together
 
 strip_program() {
@@ -105,17 +104,19 @@ control_files() {
 	install -m 755 lbd/package/postinst lbd/package/prerm lbd/package/postrm "$root/DEBIAN/"
 }
 
-backend_files() {
-	local size needs
-	strip_program "$backend/usr/sbin/lbd-backend"
-	legal_files "$backend" lbd-backend
-	size=$(kib "$backend")
-	install -d -m 755 "$backend/DEBIAN"
-	needs=$(depends "$backend"/usr/sbin/*)
+# part PART FOLDER: lbd-PART, a package of one program, of which no symbols are kept; FOLDER has what such packages have
+part() {
+	local part=$root.$1 name=lbd-$1 folder=$2 size needs
+	strip_program "$part/usr/sbin/$name"
+	legal_files "$part" "$name"
+	size=$(kib "$part")
+	install -d -m 755 "$part/DEBIAN"
+	needs=$(depends "$part"/usr/sbin/*)
 	[ -n "$needs" ]
-	control_file "$backend" lbd/backend/package/control "s/@DEPENDS@/$needs/"
-	echo /etc/lbd-backend/backend.json >"$backend/DEBIAN/conffiles"
-	install -m 755 lbd/backend/package/postinst lbd/backend/package/prerm lbd/backend/package/postrm "$backend/DEBIAN/"
+	control_file "$part" "$folder/control" "s/@DEPENDS@/$needs/"
+	[ ! -d "$part/etc" ] || (cd "$part" && find etc -type f -printf '/%p\n' | sort) >"$part/DEBIAN/conffiles"
+	find "$folder" \( -name 'post*' -o -name 'pre*' \) -exec install -m 755 -t "$part/DEBIAN" {} +
+	package "$part" "$name"
 }
 
 # Of the same name, form and place as those that Debian's own tools make.
@@ -138,7 +139,7 @@ mkdir -p "$out"
 finish_files
 control_files
 symbol_files
-backend_files
 package "$root" lbd
-package "$backend" lbd-backend
 package "$symbols" lbd-dbgsym
+part backend lbd/backend/package
+part tier lbctl/tier/package

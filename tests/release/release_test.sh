@@ -19,7 +19,7 @@ LIBRARIES=(@cyclonedx/cyclonedx-library@10.3.0 ajv@8.20.0 ajv-formats@3.0.1 ajv-
 VERSION=$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)
 ARCHITECTURE=$(dpkg --print-architecture)
 NAMES=("lbd_${VERSION}_$ARCHITECTURE.deb" "lbd-dbgsym_${VERSION}_$ARCHITECTURE.deb" "lbd_${VERSION}_$ARCHITECTURE.cdx.json"
-	"lbd-backend_${VERSION}_$ARCHITECTURE.deb")
+	"lbd-backend_${VERSION}_$ARCHITECTURE.deb" "lbd-tier_${VERSION}_$ARCHITECTURE.deb")
 BOM=${NAMES[2]}
 SOMEBODY=12345
 unset MAKEFLAGS MFLAGS MAKELEVEL
@@ -108,4 +108,5 @@ check "it describes whatever it says is needed" whole
 check "docs/deploy.md has the size of lbd.deb" documented lbd "${NAMES[0]}"
 check "and that of lbd-dbgsym.deb" documented lbd-dbgsym "${NAMES[1]}"
 check "and that of lbd-backend.deb" documented lbd-backend "${NAMES[3]}"
+check "and that of lbd-tier.deb" documented lbd-tier "${NAMES[4]}"
 finish
