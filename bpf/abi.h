@@ -47,7 +47,7 @@
  *   7  maps "wide_vips", "wide", "parts4" and "parts6"
  *   8  "vip_counters" is mapped, with a row for each CPU; maps "vip_waiting", "quic_vips", "quic_ids",
  *      "quic_counters" and "quic_counts"
- *   9  verdicts of the guard; LB_VIP_GUARDED
+ *   9  verdicts of the guard; LB_VIP_GUARDED; map "pasts"
  */
 #define LB_ABI_VERSION 9
 
@@ -382,6 +382,18 @@ static inline __u32 lb_slot_settled(__u16 member)
 static inline int lb_slot_is_settled(__u32 word)
 {
 	return (__u16)word == word >> 16;
+}
+
+/* --- who had a slot before: mmapped array "pasts" of u32 words, as "slots", P0:16 (low) | P1:16 (high) ---
+ * P0 is the owner before the transition, P1 the last owner that is neither P0 nor the current one; LB_NONE:
+ * nobody. No member is in it twice, and P1 not without P0. Read only where a slot is not SETTLED; lbd stores
+ * it before the word of the slot. */
+#define LB_PASTS 2
+#define LB_PAST_NONE 0xffffffffu
+
+static inline __u16 lb_past_at(__u32 past, int place)
+{
+	return (__u16)(past >> 16 * place);
 }
 
 /* --- members: mmapped array "members", one cache line each --- */

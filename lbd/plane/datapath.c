@@ -65,6 +65,7 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	struct lb_bpf *skeleton = datapath->skeleton;
 
 	if (mapping_begin(skeleton->maps.slots, &datapath->slots, err) ||
+	    mapping_begin(skeleton->maps.pasts, &datapath->pasts, err) ||
 	    mapping_begin(skeleton->maps.vip_pools, &datapath->vip_pools, err) ||
 	    mapping_begin(skeleton->maps.members, &datapath->members, err) ||
 	    mapping_begin(skeleton->maps.nexthops, &datapath->nexthops, err) ||
@@ -78,8 +79,10 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	    mapping_begin(skeleton->maps.quic_vips, &datapath->quic_vips, err) ||
 	    mapping_begin(skeleton->maps.quic_ids, &datapath->quic_ids, err))
 		return -EINVAL;
-	if (!datapath->adopted)
-		memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
+	if (datapath->adopted)
+		return 0;
+	memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
+	memset(datapath->pasts.start, 0xff, datapath->pasts.bytes); /* LB_PAST_NONE */
 	return 0;
 }
 
@@ -139,6 +142,7 @@ void datapath_close(struct datapath *datapath)
 	explain_close(datapath->explain);
 	guard_close(datapath);
 	mapping_end(&datapath->slots);
+	mapping_end(&datapath->pasts);
 	mapping_end(&datapath->vip_pools);
 	mapping_end(&datapath->members);
 	mapping_end(&datapath->nexthops);
@@ -205,6 +209,7 @@ struct plane datapath_plane(struct datapath *datapath)
 		.datapath = datapath,
 		.adopted = datapath->adopted,
 		.slots = datapath_slots(datapath),
+		.pasts = datapath->pasts.start,
 		.vip_pools = datapath_vip_pools(datapath),
 		.members = datapath_members(datapath),
 		.nexthops = datapath_nexthops(datapath),

@@ -26,9 +26,9 @@ struct explain {
 bool explain_shares(const char *map)
 {
 	static const char *const shared[] = {
-		"vips4",    "vips6",     "index4",    "index6",    "slots",     "members",
-		"nexthops", "egress",    "tuning",    "vip_pools", "wide",      "parts4",
-		"parts6",   "wide_vips", "quic_vips", "quic_ids",  "guard_vips"};
+		"vips4",   "vips6",    "index4",    "index6",    "slots",     "pasts",
+		"members", "nexthops", "egress",    "tuning",    "vip_pools", "wide",
+		"parts4",  "parts6",   "wide_vips", "quic_vips", "quic_ids",  "guard_vips"};
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
 		if (!strcmp(map, shared[i]))

@@ -17,6 +17,7 @@ struct plane {
 
 	/* Memory that packets use: edited in place, each field by one atomic store. */
 	uint32_t *slots;
+	uint32_t *pasts;     /* by slot */
 	uint64_t *vip_pools; /* by VIP number: lb_pools */
 	struct lb_member *members;
 	struct lb_nexthop *nexthops;

@@ -72,6 +72,8 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	bpf_map__set_max_entries(skeleton->maps.parts6, wide_entries(options) + 1);
 	bpf_map__set_max_entries(skeleton->maps.slots,
 				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
+	bpf_map__set_max_entries(skeleton->maps.pasts,
+				 (options->slots + LB_SLOT_LINE - 1) / LB_SLOT_LINE);
 	bpf_map__set_max_entries(skeleton->maps.vip_pools, numbers_for_vips(options->vips));
 	bpf_map__set_max_entries(skeleton->maps.members, options->members);
 	bpf_map__set_max_entries(skeleton->maps.counters, options->members);

@@ -56,10 +56,13 @@ void slots_adopt(struct slots *slots, uint32_t now, uint32_t transition)
 {
 	uint32_t slot;
 
+	slots->now_s = now;
 	for (slot = 0; slot < slots->size; slot++) {
 		uint32_t word = slots->words[slot];
 
 		slots_count_state(slots, word, 1);
+		if (is_clear(word)) /* the word was to follow, or this */
+			slots_store_past(slots, slot, LB_PAST_NONE);
 		if (state_of(word) == TRACKED)
 			slots->marks[slot] |= SLOT_BUSY;
 		if (state_of(word) == MOVING)
@@ -96,6 +99,7 @@ void slots_follow(struct slots *slots, struct slots_owners owners, const uint64_
 {
 	uint32_t slot;
 
+	slots->now_s = now;
 	if (slots->resizes) {
 		resize_follow(slots, owners, gone, now, transition);
 		return;
@@ -106,11 +110,13 @@ void slots_follow(struct slots *slots, struct slots_owners owners, const uint64_
 					       has_bit(gone, lb_slot_current(word)),
 					       has_bit(gone, lb_slot_previous(word)));
 
-		if (next == word)
+		if (next == word) {
+			slots_forget(slots, slot, gone);
 			continue;
+		}
 		if (state_of(next) == MOVING && state_of(word) != MOVING)
 			slots_begin(slots, slot, now, transition);
-		slots_store(slots, slot, next);
+		slots_store_without(slots, slot, next, gone);
 		slots->changed = true;
 	}
 }
@@ -133,6 +139,12 @@ static uint16_t same_member(const uint16_t *same, uint16_t member)
 	return member == LB_NONE || same[member] == LB_NONE ? member : same[member];
 }
 
+static uint32_t same_past(const uint16_t *same, uint32_t past)
+{
+	return (uint32_t)same_member(same, lb_past_at(past, 1)) << 16 |
+	       same_member(same, lb_past_at(past, 0));
+}
+
 void slots_take_over(struct slots *to, const struct slots *from, const uint16_t *same,
 		     bool recorded)
 {
@@ -146,8 +158,9 @@ void slots_take_over(struct slots *to, const struct slots *from, const uint16_t 
 		to->marks[slot] &= ~SLOT_RECORDED;
 		if (state_of(word) == MOVING && to->deadlines[slot] < to->next_deadline)
 			to->next_deadline = to->deadlines[slot];
-		slots_store(to, slot,
-			    lb_slot_word(owner, same_member(same, lb_slot_previous(word))));
+		slots_store_renamed(to, slot,
+				    lb_slot_word(owner, same_member(same, lb_slot_previous(word))),
+				    same_past(same, past_of(from, slot)));
 		if (recorded || owner == lb_slot_current(word) || !is_clear(word))
 			set_foreign(to, slot);
 	}
@@ -179,6 +192,19 @@ bool slots_may_join(const struct slots *from, const struct slots *to)
 		if (!may_join(from, to, slot))
 			return false;
 	return true;
+}
+
+void slots_join_pasts(struct slots *to, const struct slots *from)
+{
+	for (uint32_t slot = 0; slot < from->size; pause_at(slot++))
+		if (!is_clear(from->words[slot]) && !is_clear(to->words[slot]))
+			slots_store_joined(to, slot, from->words[slot], past_of(from, slot));
+}
+
+void slots_keep_known(struct slots *slots, const uint64_t *known)
+{
+	for (uint32_t slot = 0; slots->pasts && slot < slots->size; pause_at(slot++))
+		slots_store_past(slots, slot, past_known(slots->pasts[slot], known));
 }
 
 bool slots_take_changed(struct slots *slots)
@@ -229,6 +255,7 @@ void slots_expire(struct slots *slots, uint32_t now)
 {
 	uint32_t next_deadline = SLOTS_NEVER, slot;
 
+	slots->now_s = now;
 	if (now < slots->next_deadline)
 		return;
 	slots->next_deadline = SLOTS_NEVER; /* slots that begin to move meanwhile set theirs */
@@ -257,6 +284,16 @@ uint32_t slots_last_deadline(const struct slots *slots)
 	return last;
 }
 
+/* Whether a TRACKED slot has to wait for the sake of its past. */
+static bool waits(struct slots *slots, uint32_t slot)
+{
+	if (!slots->remember_s || past_of(slots, slot) == LB_PAST_NONE)
+		return false;
+	if (!slots->deadlines[slot])
+		slots->deadlines[slot] = slots->now_s;
+	return slots->now_s - slots->deadlines[slot] < slots->remember_s;
+}
+
 static void settle(struct slots *slots, bool busy_too)
 {
 	uint32_t slot;
@@ -264,7 +301,8 @@ static void settle(struct slots *slots, bool busy_too)
 	for (slot = 0; slots->tracked && slot < slots->size; pause_at(slot++)) {
 		uint32_t word = slots->words[slot];
 
-		if (state_of(word) == TRACKED && (busy_too || !(slots->marks[slot] & SLOT_BUSY)))
+		if (state_of(word) == TRACKED && !waits(slots, slot) &&
+		    (busy_too || !(slots->marks[slot] & SLOT_BUSY)))
 			slots_store(slots, slot, lb_slot_settled(lb_slot_current(word)));
 	}
 }
@@ -293,8 +331,10 @@ void slots_reset(struct slots *slots)
 {
 	uint32_t slot;
 
-	for (slot = 0; slot < slots->size; pause_at(slot++))
+	for (slot = 0; slot < slots->size; pause_at(slot++)) {
 		slots_store(slots, slot, lb_slot_settled(LB_NONE));
+		slots_store_past(slots, slot, LB_PAST_NONE);
+	}
 	slots->next_deadline = SLOTS_NEVER;
 	slots->unswept = 0;
 }

@@ -23,7 +23,13 @@
  *   MOVING(b, gone) -> TRACKED(o), o may be b
  *
  * A slot without owner is LB_NONE in both halves; the program looks for records there as in a
- * TRACKED one. The words are the ones packets go by; this module is their only writer, so each
+ * TRACKED one.
+ *
+ * The owners that a slot had before are its past (abi.h), kept until it is SETTLED: of these, and of
+ * the owner, another node may have made a record (second chance). A slot that has one stays TRACKED
+ * for `remember_s` after its transition, even where no record of this node's is elsewhere.
+ *
+ * The words are the ones packets go by; this module is their only writer, so each
  * change is one plain store.
  *
  * In a worker, passes over many slots yield (host/worker.h). Each slot is right by itself, so others may go
@@ -49,8 +55,15 @@
 
 struct slots {
 	uint32_t *words; /* `size` of them, mmapped; not owned */
+	uint32_t *pasts; /* the same; NULL: none are kept. Set after slots_init, all LB_PAST_NONE */
 	uint32_t size;
-	uint32_t *deadlines;      /* seconds, of MOVING slots */
+	uint32_t remember_s; /* 0: TRACKED slots do not wait */
+	uint32_t now_s;      /* as slots_expire was last told */
+	uint64_t
+		forgotten; /* owners for which a past had no place, and that were to be remembered */
+	/* Seconds: of MOVING slots when their transition ends, of TRACKED ones since when they were seen to
+	 * be (0: not yet). */
+	uint32_t *deadlines;
 	uint8_t *marks;           /* by slot: SLOT_BUSY, SLOT_FOREIGN, SLOT_RECORDED */
 	uint32_t next_deadline;   /* not later than the earliest; SLOTS_NEVER: no slot is MOVING */
 	uint32_t moving, tracked; /* how many are */
@@ -106,6 +119,8 @@ void slots_all_foreign(struct slots *slots);
  * no record to the same member, and follows the records that `from` does. Where `to` has another size
  * slots_join has to come first. */
 bool slots_may_join(const struct slots *from, const struct slots *to);
+/* The owners that slots of `from` had become past ones of those of `to`, which has the same size. */
+void slots_join_pasts(struct slots *to, const struct slots *from);
 /* `to` follows what is on record in slots of `from`, and none of its slots settles before slots_joined. */
 void slots_join(struct slots *to, const struct slots *from);
 void slots_joined(struct slots *to);
@@ -120,18 +135,22 @@ void slots_hasten(struct slots *slots, const uint64_t *members, uint32_t until);
 /* When the last of the transitions under way ends; 0: none is. */
 uint32_t slots_last_deadline(const struct slots *slots);
 
-/* Ends the transitions whose deadline has come: MOVING -> TRACKED. */
+/* Ends the transitions whose deadline has come: MOVING -> TRACKED. To be called before slots_sweep_end, whose
+ * time it is. */
 void slots_expire(struct slots *slots, uint32_t now);
 
-/* No flow is on record: TRACKED slots are SETTLED at once. */
+/* No flow is on record: TRACKED slots are SETTLED at once, but those that wait. */
 void slots_settle_tracked(struct slots *slots);
+
+/* Of slots that were adopted: those that `known` has no bit for are in no past. */
+void slots_keep_known(struct slots *slots, const uint64_t *known);
 
 /* Takes every owner away and forgets the past (the VIP is removed). */
 void slots_reset(struct slots *slots);
 
 /* The sweep: slots_seen for each live flow word, slots_sweep_end when the whole flow table was
  * seen: TRACKED slots without a live flow that disagrees with their owner become SETTLED, if they
- * were TRACKED all the while. */
+ * were TRACKED all the while, and have waited long enough. */
 void slots_seen(struct slots *slots, uint32_t tag, uint16_t member);
 void slots_sweep_end(struct slots *slots);
 
@@ -148,5 +167,10 @@ void slots_uncount(const struct slots *slots, struct slots_census *census);
 
 /* What one word becomes; slots_change does this for each. Exposed for the tests and for plans. */
 uint32_t slot_next_word(uint32_t word, uint16_t owner, bool current_gone, bool previous_gone);
+
+/* What becomes of a past when the word becomes `next`. Members of `gone` (as in slots_change; NULL: nobody)
+ * are taken out. *forgotten grows by the owners for which there is no place. */
+uint32_t slot_next_past(uint32_t past, uint32_t word, uint32_t next, const uint64_t *gone,
+			uint64_t *forgotten);
 
 #endif

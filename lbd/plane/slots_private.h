@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do slots.c, slots_resize.c and slots_store.c share? */
+/* What do slots.c, slots_past.c, slots_resize.c and slots_store.c share? */
 #ifndef LB_SLOTS_PRIVATE_H
 #define LB_SLOTS_PRIVATE_H
 
@@ -51,8 +51,28 @@ static inline void pause_at(uint32_t slot)
 /* So many more, or fewer, slots have the state of the word. */
 void slots_count_state(struct slots *slots, uint32_t word, int by);
 void slots_store(struct slots *slots, uint32_t slot, uint32_t word);
+/* The same, and members of `gone` are in no past of it. */
+void slots_store_without(struct slots *slots, uint32_t slot, uint32_t word, const uint64_t *gone);
+/* The word stays, the past is another. */
+void slots_store_past(struct slots *slots, uint32_t slot, uint32_t past);
+void slots_forget(struct slots *slots, uint32_t slot, const uint64_t *gone);
+/* The past is not what comes of the words, since the owners have other numbers now. */
+void slots_store_renamed(struct slots *slots, uint32_t slot, uint32_t word, uint32_t past);
+static inline uint32_t past_of(const struct slots *slots, uint32_t slot)
+{
+	return slots->pasts ? slots->pasts[slot] : LB_PAST_NONE;
+}
+/* A slot of another table led flows to this one's: its owners become past ones of this slot, too. */
+void slots_store_joined(struct slots *slots, uint32_t slot, uint32_t word, uint32_t past);
 /* A transition of the slot begins. */
 void slots_begin(struct slots *slots, uint32_t slot, uint32_t now, uint32_t transition);
+
+/* --- slots_past.c --- */
+/* `own`, of a slot of this owner, with those of another table's slot. *forgotten as in slot_next_past. */
+uint32_t past_joined(uint32_t own, uint16_t current, uint32_t word, uint32_t past,
+		     uint64_t *forgotten);
+/* Without those that `known` has no bit for. */
+uint32_t past_known(uint32_t past, const uint64_t *known);
 
 /* --- slots_resize.c --- */
 void resize_follow(struct slots *slots, struct slots_owners owners, const uint64_t *gone,

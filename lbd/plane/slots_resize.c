@@ -84,8 +84,8 @@ void resize_recorded(struct slots *slots, uint32_t slot)
 	slots->due = true;
 }
 
-static void follow(struct slots *slots, uint32_t slot, struct slots_owners owners, uint32_t now,
-		   uint32_t transition)
+static void follow(struct slots *slots, uint32_t slot, struct slots_owners owners,
+		   const uint64_t *gone, uint32_t now, uint32_t transition)
 {
 	const bool recorded = slots->marks[slot] & SLOT_RECORDED;
 	const uint32_t word = slots->words[slot];
@@ -96,9 +96,11 @@ static void follow(struct slots *slots, uint32_t slot, struct slots_owners owner
 		slots->marks[slot] &= ~SLOT_RECORDED; /* flows that begin are on none */
 	else if (!recorded && state_of(word) != MOVING)
 		slots_begin(slots, slot, now, transition);
-	if (next == word)
+	if (next == word) {
+		slots_forget(slots, slot, gone);
 		return;
-	slots_store(slots, slot, next);
+	}
+	slots_store_without(slots, slot, next, gone);
 	slots->changed = true;
 }
 
@@ -111,7 +113,7 @@ void resize_follow(struct slots *slots, struct slots_owners owners, const uint64
 
 		if (home == LB_NONE || has_bit(gone, home)) /* nobody has flows that are on none */
 			mark_recorded(slots, slot);
-		follow(slots, slot, owners, now, transition);
+		follow(slots, slot, owners, gone, now, transition);
 	}
 }
 
@@ -139,6 +141,13 @@ bool resize_may_join(const struct slots *from, const struct slots *to)
 	return from->resizes;
 }
 
+static void join(struct slots *to, uint32_t slot, uint32_t word, uint32_t past)
+{
+	if (is_clear(to->words[slot]))
+		slots_store(to, slot, tracked_word(lb_slot_current(to->words[slot])));
+	slots_store_joined(to, slot, word, past);
+}
+
 void slots_join(struct slots *to, const struct slots *from)
 {
 	to->joined = true;
@@ -148,9 +157,7 @@ void slots_join(struct slots *to, const struct slots *from)
 
 		for (uint32_t other = met.first; !is_clear(from->words[slot]) && other <= met.last;
 		     other++)
-			if (is_clear(to->words[other]))
-				slots_store(to, other,
-					    tracked_word(lb_slot_current(to->words[other])));
+			join(to, other, from->words[slot], past_of(from, slot));
 	}
 }
 

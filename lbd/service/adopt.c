@@ -356,7 +356,7 @@ static void leave_pools(struct found *found)
  * come from the last slots to the first. */
 static void clear_rest(const struct found *found)
 {
-	uint32_t *slots = found->service->plane.slots;
+	uint32_t *slots = found->service->plane.slots, *pasts = found->service->plane.pasts;
 	uint32_t end = found->service->config->slots;
 
 	for (size_t i = 0; i <= found->count; i++) {
@@ -364,8 +364,10 @@ static void clear_rest(const struct found *found)
 			i < found->count ? &found->vips[i].value : &(struct lb_vip_value){0};
 		const uint32_t after = value->slots_start + value->slots_size;
 
-		if (after < end)
+		if (after < end) {
 			memset(slots + after, 0xff, (end - after) * sizeof(*slots));
+			memset(pasts + after, 0xff, (end - after) * sizeof(*pasts));
+		}
 		if (value->slots_start < end)
 			end = value->slots_start;
 	}
@@ -704,6 +706,7 @@ static struct live_table *adopt_table(struct service *service, const struct foun
 		free(table);
 		return NULL;
 	}
+	table->slots.pasts = service->plane.pasts + vip->value.slots_start;
 	table->start = vip->value.slots_start;
 	table->class = class_of(&vip->endpoint);
 	memcpy(table->left, vip->left, sizeof(table->left));
@@ -851,6 +854,24 @@ static int make_document(struct found *found, const struct lb_service *kept)
 	return find_pools(found);
 }
 
+/* What was removed when the earlier lbd ended may stand in pasts. */
+static void keep_known(struct service *service)
+{
+	uint64_t known[(LB_NONE + 1) / 64] = {0};
+
+	for (size_t i = 0; i < service->pools.count; i++)
+		for (size_t n = 0; n < service->live_pools[i].backend_count; n++) {
+			const uint16_t number = service->live_pools[i].backends[n].number;
+
+			known[number / 64] |= 1ull << number % 64;
+		}
+	for (size_t i = 0; i < service->pools.count; i++)
+		for (size_t n = 0; n < live_tables(&service->live_pools[i]); n++)
+			if (live_table(&service->live_pools[i], n))
+				slots_keep_known(&live_table(&service->live_pools[i], n)->slots,
+						 known);
+}
+
 static int adopt_found(struct found *found, const struct lb_service *kept, struct lb_err *err)
 {
 	struct service *service = found->service;
@@ -873,6 +894,7 @@ static int adopt_found(struct found *found, const struct lb_service *kept, struc
 		return error;
 	members_adopt_quic_ids(service->members);
 	live_index(service);
+	keep_known(service);
 	return 0;
 }
 

@@ -528,6 +528,8 @@ void move_join(struct change *change)
 
 		if (table && table->joins && table->slots.resizes)
 			slots_join(&step->next.table->slots, &table->slots);
+		else if (table && table->joins)
+			slots_join_pasts(&step->next.table->slots, &table->slots);
 		if (table)
 			table->joins = false; /* once for all its VIPs */
 	}

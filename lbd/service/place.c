@@ -88,9 +88,12 @@ int place_take_table(struct change *change, enum pool_class class, uint32_t size
 	words = service->plane.slots + table->start;
 	/* An lbd that was killed may have left owners there. */
 	memset(words, 0xff, size * sizeof(*words));
+	memset(service->plane.pasts + table->start, 0xff, size * sizeof(*words));
 	*out = table;
-	if (!slots_init(&table->slots, words, size))
+	if (!slots_init(&table->slots, words, size)) {
+		table->slots.pasts = service->plane.pasts + table->start;
 		return 0;
+	}
 	ranges_give_back(service->slot_ranges, table->start, size);
 	free(table);
 	*out = NULL;

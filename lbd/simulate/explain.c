@@ -48,6 +48,7 @@ static void *look_up_array(const void *map, uint32_t index)
 		{&index4, &line4, 0},
 		{&index6, &line6, 0},
 		{&slots, plane.slots, sizeof(struct lb_slot_line)},
+		{&pasts, plane.pasts, sizeof(struct lb_slot_line)},
 		{&vip_pools, plane.vip_pools, sizeof(*plane.vip_pools)},
 		{&members, plane.members, sizeof(*plane.members)},
 		{&nexthops, plane.nexthops, sizeof(*plane.nexthops)},

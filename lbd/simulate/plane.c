@@ -286,6 +286,7 @@ static bool make_tables(struct datapath *datapath, const struct datapath_options
 
 	plane->bucket_count = buckets_for(options->flows);
 	plane->slots = take(datapath, options->slots, sizeof(*plane->slots), 0xff);
+	plane->pasts = take(datapath, options->slots, sizeof(*plane->pasts), 0xff);
 	plane->vip_pools = take(datapath, vips, sizeof(*plane->vip_pools), 0xff);
 	plane->members = take(datapath, options->members, sizeof(*plane->members), 0);
 	plane->nexthops = take(datapath, LB_NEXTHOPS_MAX, sizeof(*plane->nexthops), 0);
@@ -297,9 +298,9 @@ static bool make_tables(struct datapath *datapath, const struct datapath_options
 	datapath->counters = take(datapath, options->members, sizeof(*datapath->counters), 0);
 	datapath->vip_counters = take(datapath, vips, sizeof(*datapath->vip_counters), 0);
 	datapath->wide = wide_table_new();
-	return plane->slots && plane->vip_pools && plane->members && plane->nexthops &&
-	       plane->tuning && plane->flows && plane->quic_vips && plane->quic_ids &&
-	       datapath->counters && datapath->vip_counters && datapath->wide;
+	return plane->slots && plane->pasts && plane->vip_pools && plane->members &&
+	       plane->nexthops && plane->tuning && plane->flows && plane->quic_vips &&
+	       plane->quic_ids && datapath->counters && datapath->vip_counters && datapath->wide;
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **out, struct lb_err *err)
@@ -332,6 +333,7 @@ void datapath_close(struct datapath *datapath)
 	if (!datapath)
 		return;
 	free(datapath->plane.slots);
+	free(datapath->plane.pasts);
 	free(datapath->plane.vip_pools);
 	free(datapath->plane.members);
 	free(datapath->plane.nexthops);

@@ -685,6 +685,7 @@ static void left_clear(struct fake_left *left)
 	free(left->quic_vips);
 	free(left->quic_ids);
 	free(left->slots);
+	free(left->pasts);
 	free(left->vip_pools);
 	free(left->members);
 	lb_service_free(left->document);
@@ -706,6 +707,7 @@ static void snapshot_take(void)
 
 	*now = fake.left;
 	now->slots = copy_of(fake.left.slots, fake.config.slots * sizeof(uint32_t));
+	now->pasts = copy_of(fake.left.pasts, fake.config.slots * sizeof(uint32_t));
 	now->vip_pools = copy_of(fake.left.vip_pools, vip_pools_bytes());
 	now->members = copy_of(fake.left.members, members_bytes());
 	now->quic_vips = copy_of(fake.left.quic_vips, quic_vips_bytes());
@@ -723,6 +725,7 @@ void fake_restore(void)
 	fake.slots_left = true;
 
 	memcpy(fake.left.slots, then->slots, fake.config.slots * sizeof(uint32_t));
+	memcpy(fake.left.pasts, then->pasts, fake.config.slots * sizeof(uint32_t));
 	memcpy(fake.left.vip_pools, then->vip_pools, vip_pools_bytes());
 	memcpy(fake.left.members, then->members, members_bytes());
 	memcpy(fake.left.quic_vips, then->quic_vips, quic_vips_bytes());
@@ -732,9 +735,11 @@ void fake_restore(void)
 	then->quic_vips = fake.left.quic_vips;
 	then->quic_ids = fake.left.quic_ids;
 	free(then->slots);
+	free(then->pasts);
 	free(then->vip_pools);
 	free(then->members);
 	then->slots = fake.left.slots;
+	then->pasts = fake.left.pasts;
 	then->vip_pools = fake.left.vip_pools;
 	then->members = fake.left.members;
 	lb_service_free(fake.left.document);
@@ -771,6 +776,8 @@ void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets
 		(struct config){.vips = vips, .members = members, .slots = slots, .seed = {1, 2}};
 	fake.left.slots = malloc(slots * sizeof(uint32_t));
 	memset(fake.left.slots, 0xff, slots * sizeof(uint32_t));
+	fake.left.pasts = malloc(slots * sizeof(uint32_t));
+	memset(fake.left.pasts, 0xff, slots * sizeof(uint32_t));
 	fake.left.vip_pools = malloc(vip_pools_bytes());
 	memset(fake.left.vip_pools, 0xff, vip_pools_bytes());
 	fake.left.members = calloc(1, members_bytes());
@@ -781,6 +788,7 @@ void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets
 	fake.counters = calloc(members_capacity(&fake.config), sizeof(*fake.counters));
 	fake.plane = (struct plane){
 		.slots = fake.left.slots,
+		.pasts = fake.left.pasts,
 		.vip_pools = fake.left.vip_pools,
 		.members = fake.left.members,
 		.quic_vips = fake.left.quic_vips,
@@ -827,6 +835,7 @@ void fake_reset(void)
 {
 	fake.left.entry_count = 0;
 	memset(fake.left.slots, 0xff, fake.config.slots * sizeof(uint32_t));
+	memset(fake.left.pasts, 0xff, fake.config.slots * sizeof(uint32_t));
 	memset(fake.left.vip_pools, 0xff, vip_pools_bytes());
 	memset(fake.left.members, 0, members_bytes());
 	memset(fake.left.quic_vips, 0, quic_vips_bytes());
@@ -1071,6 +1080,29 @@ static bool may_own(const struct lb_pool *pool, const struct live_table *table, 
 	return false;
 }
 
+static bool is_backend(uint16_t number)
+{
+	const uint32_t flags =
+		number < members_capacity(&fake.config) ? fake.left.members[number].flags : 0;
+
+	return (flags & (LB_MEMBER_VALID | LB_MEMBER_GONE)) == LB_MEMBER_VALID;
+}
+
+/* Members that are there, none twice, none the owner, and none of a slot that is SETTLED. */
+static void check_past(uint32_t word, uint32_t past)
+{
+	const uint16_t p0 = lb_past_at(past, 0), p1 = lb_past_at(past, 1);
+
+	if (past == LB_PAST_NONE)
+		return;
+	assert_true(!lb_slot_is_settled(word) || lb_slot_current(word) == LB_NONE);
+	assert_true(is_backend(p0) && (p1 == LB_NONE || is_backend(p1)));
+	assert_true(p0 != p1 && p0 != lb_slot_current(word) && p1 != p0 &&
+		    (p1 == LB_NONE || p1 != lb_slot_current(word)));
+	if (!lb_slot_is_settled(word) && lb_slot_previous(word) != LB_NONE)
+		assert_int_equal(p0, lb_slot_previous(word));
+}
+
 static void check_table(const struct lb_pool *pool, const struct live_pool *live,
 			const struct live_table *table, bool *known)
 {
@@ -1088,6 +1120,7 @@ static void check_table(const struct lb_pool *pool, const struct live_pool *live
 		if (!lb_slot_is_settled(word))
 			lb_slot_previous(word) == LB_NONE ? tracked++ : moving++;
 		known[table->start + i] = true;
+		check_past(word, fake.left.pasts[table->start + i]);
 	}
 	assert_int_equal(wrong, 0);
 	assert_int_equal(table->slots.moving, moving);
@@ -1113,7 +1146,8 @@ static void check_rest(const bool *known, size_t used)
 	uint32_t valid = 0, gone = 0, owned = 0, i;
 
 	for (i = 0; i < fake.config.slots; i++)
-		owned += !known[i] && fake.left.slots[i] != UINT32_MAX;
+		owned += !known[i] &&
+			 (fake.left.slots[i] != UINT32_MAX || fake.left.pasts[i] != LB_PAST_NONE);
 	assert_true(!owned || fake.slots_left);
 	for (i = 0; i < capacity; i++) {
 		valid += (fake.left.members[i].flags & LB_MEMBER_VALID) != 0;

@@ -30,7 +30,7 @@ struct fake_entry {
 struct fake_left {
 	struct fake_entry entries[FAKE_ENTRIES];
 	size_t entry_count;
-	uint32_t *slots;
+	uint32_t *slots, *pasts;
 	uint64_t *vip_pools;
 	struct lb_member *members;
 	struct lb_quic_vip *quic_vips;

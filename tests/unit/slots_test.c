@@ -497,6 +497,231 @@ static void a_tag_within_a_slot_tells_that_slot(void **state)
 		}
 }
 
+/* --- pasts --- */
+
+#define PAST(p0, p1) ((uint32_t)(p1) << 16 | (p0))
+#define NO_PAST LB_PAST_NONE
+
+enum { D = 7, E = 8 };
+
+static const struct {
+	const char *what;
+	uint32_t past, word, next;
+	uint16_t gone;
+	uint32_t becomes;
+	unsigned int forgotten;
+} PASTS[] = {
+	{"the first change", NO_PAST, SETTLED(A), MOVING(B, A), NONE, PAST(A, NONE), 0},
+	{"the second", PAST(A, NONE), MOVING(B, A), MOVING(C, A), NONE, PAST(A, B), 0},
+	{"a third", PAST(A, B), MOVING(C, A), MOVING(D, A), NONE, PAST(A, C), 1},
+	{"a third, back to the second", PAST(A, B), MOVING(C, A), MOVING(B, A), NONE, PAST(A, C),
+	 0},
+	{"back to the first", PAST(A, B), MOVING(C, A), TRACKED(A), NONE, PAST(C, B), 0},
+	{"to nobody", PAST(A, NONE), MOVING(B, A), MOVING(NONE, A), NONE, PAST(A, B), 0},
+	{"the transition ends", PAST(A, B), MOVING(C, A), TRACKED(C), NONE, PAST(A, B), 0},
+	{"it ends, and nobody is the owner", PAST(A, B), MOVING(NONE, A), SETTLED(NONE), NONE,
+	 PAST(A, B), 0},
+	{"another owner after nobody", PAST(A, B), SETTLED(NONE), TRACKED(C), NONE, PAST(A, B), 0},
+	{"a change after a transition", PAST(A, NONE), TRACKED(B), MOVING(C, B), NONE, PAST(B, A),
+	 0},
+	{"a change after one of three", PAST(A, B), TRACKED(C), MOVING(D, C), NONE, PAST(C, A), 1},
+	{"back after a transition", PAST(A, B), TRACKED(C), MOVING(A, C), NONE, PAST(C, B), 0},
+	{"nothing is elsewhere any more", PAST(A, B), TRACKED(C), SETTLED(C), NONE, NO_PAST, 0},
+	{"nothing happens", PAST(A, B), MOVING(C, A), MOVING(C, A), NONE, PAST(A, B), 0},
+	{"the owner is removed", PAST(A, B), TRACKED(C), TRACKED(D), C, PAST(A, B), 0},
+	{"the first owner is removed", PAST(A, B), MOVING(C, A), TRACKED(C), A, PAST(B, NONE), 0},
+	{"the first is, and another comes", PAST(A, B), MOVING(C, A), TRACKED(D), A, PAST(C, B), 0},
+	{"the second is removed", PAST(A, B), MOVING(C, A), MOVING(C, A), B, PAST(A, NONE), 0},
+	{"the only one is", PAST(A, NONE), TRACKED(C), TRACKED(C), A, NO_PAST, 0},
+	{"one that is removed forgets nobody", PAST(A, B), MOVING(C, A), MOVING(D, A), B,
+	 PAST(A, C), 0},
+};
+
+static void a_past_has_who_had_the_slot_before(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(PASTS) / sizeof(PASTS[0]); i++) {
+		uint64_t gone[1024] = {0}, forgotten = 0;
+		uint32_t past;
+
+		if (PASTS[i].gone != NONE)
+			gone[PASTS[i].gone / 64] = 1ull << PASTS[i].gone % 64;
+		past = slot_next_past(PASTS[i].past, PASTS[i].word, PASTS[i].next, gone,
+				      &forgotten);
+		if (past != PASTS[i].becomes || forgotten != PASTS[i].forgotten)
+			fail_msg("%s: %#x, %u forgotten; expected %#x, %u", PASTS[i].what, past,
+				 (unsigned int)forgotten, PASTS[i].becomes, PASTS[i].forgotten);
+	}
+}
+
+static uint32_t pasts[SIZE];
+
+static void with_pasts(uint32_t remember_s)
+{
+	memset(pasts, 0xff, sizeof(pasts));
+	slots.pasts = pasts;
+	slots.remember_s = remember_s;
+	settle_all(A);
+}
+
+static void a_removed_member_is_in_no_past(void **state)
+{
+	static const uint16_t owners[][SIZE] = {{B, C, A, A, A, A}, {D, D, A, A, A, A}};
+
+	(void)state;
+	with_pasts(0);
+	slots_change(&slots, owners[0], NOBODY, 100, 10);
+	slots_change(&slots, owners[1], NOBODY, 101, 10);
+	assert_int_equal(pasts[0], PAST(A, B));
+	assert_int_equal(pasts[1], PAST(A, C));
+	slots_change(&slots, owners[1], ONLY_A, 102, 10);
+	assert_int_equal(pasts[0], PAST(B, NONE));
+	assert_int_equal(pasts[1], PAST(C, NONE));
+	slots_expire(&slots, 111);
+	change(D, B, 112, 10); /* no word changes */
+	assert_int_equal(pasts[0], NO_PAST);
+	assert_int_equal(pasts[1], PAST(C, NONE));
+}
+
+static void two_passes_at(uint32_t now)
+{
+	slots_expire(&slots, now);
+	whole_pass();
+	whole_pass();
+}
+
+static void a_slot_with_a_past_waits_before_it_settles(void **state)
+{
+	(void)state;
+	with_pasts(3600);
+	change(B, NONE, 100, 10);
+	two_passes_at(111);
+	two_passes_at(111 + 3599);
+	check_word(0, TRACKED(B));
+	slots_settle_tracked(&slots);
+	check_word(0, TRACKED(B));
+	assert_int_equal(pasts[0], PAST(A, NONE));
+	two_passes_at(111 + 3600);
+	check_word(0, SETTLED(B));
+	assert_int_equal(pasts[0], NO_PAST);
+}
+
+static void each_change_makes_it_wait_again(void **state)
+{
+	(void)state;
+	with_pasts(3600);
+	change(B, NONE, 100, 10);
+	two_passes_at(111);
+	change(C, NONE, 3000, 10);
+	two_passes_at(3011);
+	two_passes_at(3011 + 3599);
+	check_word(0, TRACKED(C));
+	assert_int_equal(pasts[0], PAST(B, A));
+	two_passes_at(3011 + 3600);
+	check_word(0, SETTLED(C));
+}
+
+static void a_slot_does_not_wait_where_nothing_is_to_be_remembered(void **state)
+{
+	(void)state;
+	with_pasts(0);
+	change(B, NONE, 100, 10);
+	two_passes_at(111);
+	check_word(0, SETTLED(B));
+	slots.remember_s = 3600;
+	change(C, NONE, 200, 10);
+	change(C, B, 201, 10); /* the only one of its past is removed */
+	check_word(0, TRACKED(C));
+	two_passes_at(211);
+	check_word(0, SETTLED(C));
+}
+
+static void what_is_forgotten_is_counted_where_it_was_to_be_remembered(void **state)
+{
+	(void)state;
+	with_pasts(0);
+	for (int i = 0; i < 2; i++) {
+		const uint16_t owners[] = {B, C, D, E};
+
+		for (int n = 0; n < 4; n++)
+			change(owners[n], NONE, 100, 10);
+		assert_int_equal(slots.forgotten, 2 * i);
+		settle_all(A);
+		slots.remember_s = 3600;
+	}
+}
+
+static const uint16_t *only_a_is_b(void);
+
+static void pasts_are_taken_over_by_the_numbers_of_the_next_pool(void **state)
+{
+	uint32_t copied[SIZE], copied_pasts[SIZE];
+	struct slots copy;
+
+	(void)state;
+	with_pasts(0);
+	change(C, NONE, 100, 10);
+	change(D, NONE, 101, 10);
+	assert_int_equal(pasts[0], PAST(A, C));
+	memset(copied, 0xff, sizeof(copied));
+	memset(copied_pasts, 0xff, sizeof(copied_pasts));
+	assert_int_equal(slots_init(&copy, copied, SIZE), 0);
+	copy.pasts = copied_pasts;
+	slots_take_over(&copy, &slots, only_a_is_b(), false);
+	assert_int_equal(copied[0], MOVING(D, B));
+	assert_int_equal(copied_pasts[0], PAST(B, C));
+	assert_int_equal(copied_pasts[1], NO_PAST);
+	slots_take_over(&slots, &slots, only_a_is_b(), false);
+	assert_int_equal(pasts[0], PAST(B, C));
+	assert_int_equal(pasts[1], NO_PAST); /* a new number is no change of the owner */
+	slots_clear(&copy);
+}
+
+static void slots_that_are_joined_have_the_pasts_of_both(void **state)
+{
+	uint32_t one[SIZE], two[SIZE], past_one[SIZE], past_two[SIZE];
+	struct slots from = {.words = one, .pasts = past_one, .size = SIZE};
+	struct slots to;
+
+	(void)state;
+	for (uint32_t i = 0; i < SIZE; i++) {
+		one[i] = i ? SETTLED(B) : MOVING(C, A);
+		past_one[i] = i ? NO_PAST : PAST(A, D);
+		two[i] = SETTLED(B);
+		past_two[i] = NO_PAST;
+	}
+	assert_int_equal(slots_init(&to, two, SIZE), 0);
+	to.pasts = past_two;
+	slots_join(&to, &from);
+	assert_int_equal(two[0], TRACKED(B));
+	assert_int_equal(past_two[0], PAST(A, C));
+	assert_int_equal(past_two[1], NO_PAST);
+	one[0] = TRACKED(B);
+	past_two[0] = PAST(E, NONE);
+	slots_join_pasts(&to, &from);
+	assert_int_equal(past_two[0], PAST(E, A));
+	slots_clear(&to);
+}
+
+static void an_adopted_past_has_known_members_of_slots_that_are_not_settled(void **state)
+{
+	uint64_t known[1024] = {0};
+
+	(void)state;
+	with_pasts(3600);
+	words[0] = TRACKED(C);
+	words[1] = MOVING(C, A);
+	pasts[0] = PAST(B, A);
+	pasts[1] = PAST(A, B);
+	pasts[2] = PAST(B, NONE); /* stored for a word that was to follow */
+	slots_adopt(&slots, 100, 10);
+	assert_int_equal(pasts[2], NO_PAST);
+	known[A / 64] = 1ull << A % 64;
+	slots_keep_known(&slots, known);
+	assert_int_equal(pasts[0], PAST(A, NONE));
+	assert_int_equal(pasts[1], PAST(A, NONE));
+}
+
 /* Each range of hashes that two slots have in common begins where one of them does. */
 static void each_slot_is_joined_with_those_that_its_hashes_have(void **state)
 {
@@ -640,6 +865,15 @@ int main(void)
 		test_of_slots(slots_that_are_taken_over_keep_state_and_deadline),
 		test_of_slots(slots_are_foreign_until_a_whole_pass_finds_nothing_elsewhere),
 		cmocka_unit_test(slots_are_joined_where_no_packet_notices),
+		cmocka_unit_test(a_past_has_who_had_the_slot_before),
+		test_of_slots(a_removed_member_is_in_no_past),
+		test_of_slots(a_slot_with_a_past_waits_before_it_settles),
+		test_of_slots(each_change_makes_it_wait_again),
+		test_of_slots(a_slot_does_not_wait_where_nothing_is_to_be_remembered),
+		test_of_slots(what_is_forgotten_is_counted_where_it_was_to_be_remembered),
+		test_of_slots(pasts_are_taken_over_by_the_numbers_of_the_next_pool),
+		test_of_slots(slots_that_are_joined_have_the_pasts_of_both),
+		test_of_slots(an_adopted_past_has_known_members_of_slots_that_are_not_settled),
 		cmocka_unit_test(a_tag_by_5_tuple_tells_the_slot_or_its_neighbour),
 		cmocka_unit_test(a_tag_within_a_slot_tells_that_slot),
 		cmocka_unit_test(each_slot_is_joined_with_those_that_its_hashes_have),
