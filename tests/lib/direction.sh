@@ -11,10 +11,16 @@ shift
 # includes FOLDER: lines "FILE:LINE:PATH", each path from the top of the tree
 includes()
 {
-	local file line path
-	grep -nE '^#include "' "$1"/*.[ch] | sed -E 's/#include "([^"]+)".*/\1/' | while IFS=: read -r file line path; do
-		printf '%s:%s:%s\n' "$file" "$line" "$(realpath -m --relative-to=. "${file%/*}/$path")"
-	done
+	awk '
+		/^#include "/ {
+			path = FILENAME
+			sub(/[^\/]*$/, "", path)
+			split($0, quoted, "\"")
+			path = path quoted[2]
+			while (sub(/[^\/]+\/\.\.\//, "", path))
+				;
+			print FILENAME ":" FNR ":" path
+		}' "$1"/*.[ch]
 }
 
 # allow FOLDER PREFIX…: what a file of it may include
@@ -47,10 +53,11 @@ fi
 # calls FOLDER: lines "CALLER CALLED", by what its compiled files define and lack
 calls()
 {
-	local source
-	for source in "$1"/*.c; do
-		nm -A -P "$build/${source%.c}.o" || echo "nm nm" # a loop: no object is no proof
-	done | awk '
+	local sources=("$1"/*.c) objects
+	objects=("${sources[@]/#/$build/}")
+	{
+		nm -A -P "${objects[@]/%.c/.o}" || echo "nm nm" # a loop: no object is no proof
+	} | awk '
 		{ file = $1; sub(/.*\//, "", file); sub(/\.o:$/, "", file) }
 		$1 == "nm" { print "no-object nm"; print "nm no-object" }
 		$3 ~ /^[TDBRC]$/ { home[$2] = file }
