@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Sourced after lab.sh, standby.sh and held.sh of tests/lib: two balancers of one tier, lb1 (10.0.0.2) and lb2 (10.0.0.3), three
-# backends, and a router that learns of VIPs from the balancers alone.
+# Sourced in the project's folder: two balancers of one tier, lb1 (10.0.0.2) and lb2 (10.0.0.3), three backends, and a router
+# that learns of VIPs from the balancers alone.
 #
 #   tier_up                      all of it, with the service document in force, and no route to a VIP
 #   speak bird|frr|keepalived    starts the daemons of both balancers, and of the router
@@ -9,6 +9,15 @@
 #   leads_to GATEWAY…            whether it is just these; none: there is no route
 #   lb1 ARGS…, lb2 ARGS…         lbctl there
 #   tier_down                    before lab_down
+
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/lab.sh
+. tests/lib/lab.sh
+# shellcheck source=tests/lib/held.sh
+. tests/lib/held.sh
+# shellcheck source=tests/lib/standby.sh
+. tests/lib/standby.sh
 
 # shellcheck disable=SC2034 # who sources this uses them
 LB1=$LAB_BALANCER4 LB2=$STANDBY4

@@ -7,32 +7,14 @@
 # Run as root after `make tests`, with bird2, frr or keepalived installed. Takes everything down again, also on Ctrl-C.
 set -u
 cd "$(dirname "$0")/../.." || exit
-# shellcheck source=tests/lib/check.sh
-. tests/lib/check.sh
 # shellcheck source=tests/lib/example.sh
 . tests/lib/example.sh
-# shellcheck source=tests/lib/lab.sh
-. tests/lib/lab.sh
-# shellcheck source=tests/lib/held.sh
-. tests/lib/held.sh
-# shellcheck source=tests/lib/standby.sh
-. tests/lib/standby.sh
 # shellcheck source=examples/03-bgp/lab.sh
 . examples/03-bgp/lab.sh
 
 DAEMON=${1:-bird}
 HELD=300
 ALL='["b1", "b2", "b3"]'
-
-# typed STATUS lb1|lb2 WORDS…: shows the command as one would type it there, then runs it; it must exit so.
-typed() {
-	local expected=$1 node=$2 status
-	shift 2
-	echo "$node\$ lbctl $*"
-	"$node" "$@" 2>&1
-	status=$?
-	[ "$status" = "$expected" ] || fail "exit status $status, not $expected"
-}
 
 router_says() {
 	echo "router\$ ip route show $LAB_VIP4"
@@ -64,7 +46,7 @@ none_broke() {
 
 say "Two balancers with one service document, three backends, and a router that knows of no VIP"
 tier_up >/dev/null || exit
-typed 0 lb1 node show
+typed_on lb1 0 node show
 speak "$DAEMON" || exit
 
 say "$DAEMON learns of the routes in table 76, and tells the router"
@@ -78,7 +60,7 @@ hold held "$HELD" 7 || fail "not all connections were made"
 none_broke
 
 say "lb1 leaves the network: its routes go, the router follows, and packets stop"
-typed 0 lb1 node drain --wait 20s
+typed_on lb1 0 node drain --wait 20s
 settles lb2
 router_says
 none_broke
@@ -86,8 +68,8 @@ none_broke
 say "A restart does not bring it back; undrain does"
 lab_stop_lbd
 lab_start_lbd "$(cat examples/03-bgp/lbd.json)" || exit
-typed 0 lb1 node show
-typed 0 lb1 node undrain
+typed_on lb1 0 node show
+typed_on lb1 0 node undrain
 settles both
 router_says
 none_broke

@@ -9,14 +9,6 @@
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
 cd "$(dirname "$0")/../.." || exit
-# shellcheck source=tests/lib/check.sh
-. tests/lib/check.sh
-# shellcheck source=tests/lib/lab.sh
-. tests/lib/lab.sh
-# shellcheck source=tests/lib/held.sh
-. tests/lib/held.sh
-# shellcheck source=tests/lib/standby.sh
-. tests/lib/standby.sh
 # shellcheck source=examples/03-bgp/lab.sh
 . examples/03-bgp/lab.sh
 

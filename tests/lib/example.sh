@@ -15,11 +15,21 @@ fail() {
 	exit 1
 }
 
-# typed STATUS lbctl WORDS…: shows the command as one would type it, then runs it; it must exit so.
+# typed STATUS COMMAND WORDS…: shows the command as one would type it, then runs it; it must exit so.
 typed() {
+	echo "\$ ${*:2}"
+	exits "$@"
+}
+
+# typed_on NODE STATUS WORDS…: the same with lbctl on a node, which a function of that name runs.
+typed_on() {
+	echo "$1\$ lbctl ${*:3}"
+	exits "$2" "$1" "${@:3}"
+}
+
+exits() {
 	local expected=$1 status
 	shift
-	echo "\$ $*"
 	"$@" 2>&1
 	status=$?
 	[ "$status" = "$expected" ] || fail "exit status $status, not $expected"
