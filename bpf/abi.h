@@ -337,15 +337,43 @@ enum lb_quic_count {
  */
 
 /* Mmapped array "guard_vips", by VIP number: the rules of VIPs with LB_VIP_GUARDED. */
-#define LB_GUARD_LISTS (1u << 0) /* lists of prefixes */
+#define LB_GUARD_LISTS (1u << 0)      /* lists of prefixes */
+#define LB_GUARD_SYN_ANSWER (1u << 8) /* SYNs are answered, with cookies */
+#define LB_GUARD_SYN_OPENS (1u << 9)  /* an ACK that brings a cookie opens a flow, as a SYN does */
 
 struct lb_guard_vip {
 	__u32 rules;     /* LB_GUARD_* */
 	__u32 lists;     /* bits by list number: those that drop, and those that allow */
 	__u32 monitored; /* bits by list number: those that only count */
-	__u32 pad;
+	__u32 syn_mss;   /* what SYN-ACKs say: the MTU to the backends allows it */
 	__u64 reserved[6];
 };
+
+/* Mmapped array "guard_secret", one element: what cookies are made with (bpf/syn_cookie.h). Those that
+ * are in use are never written to: a change writes two others, and then `now`. */
+#define LB_GUARD_KEYS 4u
+
+struct lb_guard_secret {
+	__u64 now; /* lb_guard_now */
+	__u64 key[LB_GUARD_KEYS][2];
+	__u64 clock; /* the program's own */
+};
+
+/* `count`: none, the current one, or a second one whose cookies are taken as well. */
+static inline __u64 lb_guard_now(__u32 current_key, __u32 other_key, __u32 count)
+{
+	return (__u64)count << 16 | other_key << 8 | current_key;
+}
+
+static inline __u32 lb_guard_keys(__u64 now)
+{
+	return now >> 16;
+}
+
+static inline __u32 lb_guard_key(__u64 now, int which)
+{
+	return now >> which * 8 & (LB_GUARD_KEYS - 1);
+}
 
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
  * The kernel rounds array values up to 8 bytes, so the words stand in lines of 16; to lbd they are
@@ -580,6 +608,7 @@ LB_ASSERT_SIZE(lb_parts, 1024);
 LB_ASSERT_SIZE(lb_quic_vip, 8);
 LB_ASSERT_SIZE(lb_quic_line, 64);
 LB_ASSERT_SIZE(lb_guard_vip, 64);
+LB_ASSERT_SIZE(lb_guard_secret, 80);
 LB_ASSERT_SIZE(lb_slot_line, 64);
 LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);

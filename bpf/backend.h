@@ -145,28 +145,6 @@ __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip
 	return flow.bucket ? flow_route(&flow, slot) : lb_slot_current(slot);
 }
 
-static __always_inline int choose_member(const struct packet *packet, const struct vip *vip,
-					 struct choice *choice)
-{
-	__u32 index =
-		lb_place_start(vip->place) + lb_hash_slot(choice->hash, lb_place_size(vip->place));
-	__u32 line_index = index / LB_SLOT_LINE;
-	volatile struct lb_slot_line *line = bpf_map_lookup_elem(&slots, &line_index);
-	struct place place;
-	__u32 word;
-
-	if (!line)
-		return LB_DROP_INTERNAL;
-	word = line->word[index % LB_SLOT_LINE];
-	choice->number = lb_slot_current(word);
-	if (!lb_slot_is_settled(word) || choice->number == LB_NONE) {
-		place = flow_place(packet, vip, choice->hash);
-		choice->number = unsettled_member(place.tag, place.bucket, word,
-						  lb_place_number(vip->place), packet_role(packet));
-	}
-	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
-}
-
 static __always_inline int choose_nexthop(struct choice *choice)
 {
 	/* A key of its own, or all of *choice would live in memory. */

@@ -16,7 +16,7 @@
 #include "guard.h"
 #include "backend.h"
 #include "count.h"
-#include "quic.h"
+#include "choose.h"
 #include "encap.h"
 #include "trace.h"
 
@@ -48,6 +48,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		note->vip = lb_place_number(vip.place);
 	if (verdict != LB_NEXT)
 		return verdict;
+	vip.guarded = guarded;
 	if (guarded && vip.flags & LB_VIP_GUARDED) {
 		verdict = guard(ctx, packet, &vip);
 		if (verdict != LB_NEXT)

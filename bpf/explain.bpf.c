@@ -14,7 +14,7 @@
 #include "rare.h"
 #include "vip.h"
 #include "backend.h"
-#include "quic.h"
+#include "choose.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -8,6 +8,7 @@
 
 #include "guard_maps.h"
 #include "packet.h"
+#include "syn.h"
 #include "vip.h"
 
 /* LB_NEXT, or the verdict of a packet that ends here. The packet of the plain way lives in registers: hand on
@@ -18,11 +19,22 @@ static __always_inline int guard(struct xdp_md *ctx, const struct packet *packet
 	const __u32 number = lb_place_number(vip->place);
 	volatile struct lb_guard_vip *rules = bpf_map_lookup_elem(&guard_vips, &number);
 
-	(void)ctx;
-	(void)packet;
-	if (!rules || !rules->rules)
+	if (!rules)
 		return LB_NEXT;
+	if (syn_is(packet) && rules->rules & LB_GUARD_SYN_ANSWER)
+		return syn_guard(ctx, packet, rules->syn_mss);
 	return LB_NEXT;
+}
+
+/* Whether the packet opens a flow though it is no SYN: that one was answered here. Asked where the slot is
+ * not SETTLED. */
+static __always_inline int guard_opens(struct xdp_md *ctx, const struct packet *packet,
+				       const struct vip *vip)
+{
+	const __u32 number = lb_place_number(vip->place);
+	volatile struct lb_guard_vip *rules = bpf_map_lookup_elem(&guard_vips, &number);
+
+	return rules && rules->rules & LB_GUARD_SYN_OPENS && syn_opens(ctx, packet);
 }
 
 #endif

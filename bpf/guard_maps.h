@@ -14,4 +14,12 @@ struct {
 	__type(value, struct lb_guard_vip);
 } guard_vips SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_guard_secret);
+} guard_secret SEC(".maps");
+
 #endif

@@ -293,22 +293,4 @@ static __always_inline __u32 quic_choose(struct xdp_md *ctx, struct packet *pack
 	return routed & 0xffff;
 }
 
-/* From the VIP to the member. Written so that what most VIPs have is told by one branch, which the hash
- * needs anyway: clang leaves out the second where the first is not taken. */
-static __always_inline int choose(struct xdp_md *ctx, struct packet *packet, const struct vip *vip,
-				  struct choice *choice)
-{
-	choice->number = LB_NONE;
-	if (unlikely(vip->flags & LB_VIP_UNUSUAL)) {
-		choice->hash = flow_hash(packet, vip->flags);
-		if (vip->flags & LB_VIP_QUIC)
-			choice->number = quic_choose(ctx, packet, vip);
-		if (choice->number != LB_NONE)
-			return LB_NEXT;
-	} else {
-		choice->hash = flow_hash(packet, 0);
-	}
-	return choose_member(packet, vip, choice);
-}
-
 #endif

@@ -135,12 +135,13 @@ SYN_INLINE __u32 syn_mss_index(__u32 family, __u32 mss)
 }
 
 struct syn_options {
-	__u32 timestamp; /* TSval of a SYN, TSecr of an ACK; host order */
-	__u16 mss;       /* 0: not offered */
-	__u8 wscale;     /* SYN_WSCALE_NONE: not offered */
+	__u32 tsval, tsecr; /* host order */
+	__u16 mss;          /* 0: not offered */
+	__u8 wscale;        /* SYN_WSCALE_NONE: not offered */
 	__u8 sack;
 	__u8 timestamps; /* whether there are any */
 	__u8 pad[3];
+	__u32 place; /* how far they have been read */
 };
 
 /* The low byte of the cookie. */
@@ -162,6 +163,7 @@ struct syn_flow {
 	__u32 isn;                       /* the sequence number of the client's SYN, host order */
 	__u32 family;                    /* 4 or 6 */
 	__u32 timestamps;
+	struct syn_hash_input hashed; /* room for it: a program's stack is small */
 };
 
 struct syn_cookie {
@@ -169,34 +171,35 @@ struct syn_cookie {
 	__u32 timestamp;
 };
 
-SYN_INLINE __u64 syn_cookie_hash(const __u64 *key, const struct syn_flow *flow, __u32 epoch,
-				 __u32 bits)
+SYN_INLINE __u64 syn_cookie_hash(const __u64 *key, struct syn_flow *flow, __u32 epoch, __u32 bits)
 {
 	const __u64 rest = (__u64)flow->isn << 32 | flow->ports;
-	struct syn_hash_input in = {.key = {key[0], key[1]}};
+	struct syn_hash_input *in = &flow->hashed;
 
-	in.last = ((flow->timestamps ? 1ull : 0) | (flow->family == 6 ? 2ull : 0)) << 48 |
-		  (__u64)SYN_WSCALE << 40 | (__u64)(bits & 0xff) << 32 | epoch;
+	in->key[0] = key[0];
+	in->key[1] = key[1];
+	in->last = ((flow->timestamps ? 1ull : 0) | (flow->family == 6 ? 2ull : 0)) << 48 |
+		   (__u64)SYN_WSCALE << 40 | (__u64)(bits & 0xff) << 32 | epoch;
 	if (flow->family == 6) {
-		in.word[0] = flow->source[0];
-		in.word[1] = flow->source[1];
-		in.word[2] = flow->destination[0];
-		in.word[3] = flow->destination[1];
-		in.word[4] = rest;
-		in.count = 5;
-		in.last |= 47ull << 56;
+		in->word[0] = flow->source[0];
+		in->word[1] = flow->source[1];
+		in->word[2] = flow->destination[0];
+		in->word[3] = flow->destination[1];
+		in->word[4] = rest;
+		in->count = 5;
+		in->last |= 47ull << 56;
 	} else {
-		in.word[0] = flow->destination[0] << 32 | (__u32)flow->source[0];
-		in.word[1] = rest;
-		in.count = 2;
-		in.last |= 23ull << 56;
+		in->word[0] = flow->destination[0] << 32 | (__u32)flow->source[0];
+		in->word[1] = rest;
+		in->count = 2;
+		in->last |= 23ull << 56;
 	}
-	return syn_hash(&in);
+	return syn_hash(in);
 }
 
 /* `half`: the time in half epochs. */
-SYN_INLINE struct syn_cookie syn_cookie_make(const __u64 *key, const struct syn_flow *flow,
-					     __u32 half, __u32 bits)
+SYN_INLINE struct syn_cookie syn_cookie_make(const __u64 *key, struct syn_flow *flow, __u32 half,
+					     __u32 bits)
 {
 	const __u32 epoch = half >> 1;
 	const __u64 hash = syn_cookie_hash(key, flow, epoch, bits);
@@ -217,7 +220,7 @@ SYN_INLINE __u32 syn_cookie_epoch(__u32 sequence, __u32 half)
 	return half & 1 ? epoch + 1 : epoch - 1;
 }
 
-SYN_INLINE int syn_cookie_is_by(const __u64 *key, const struct syn_flow *flow, __u32 half,
+SYN_INLINE int syn_cookie_is_by(const __u64 *key, struct syn_flow *flow, __u32 half,
 				struct syn_cookie cookie)
 {
 	const __u32 epoch = syn_cookie_epoch(cookie.sequence, half);

@@ -48,6 +48,9 @@
 	  "IP packet in a frame to a broadcast or multicast MAC address")                          \
 	X(DROP_BAD_SOURCE, "drop_bad_source", DROP,                                                \
 	  "to a VIP: source address that no host can have, or the VIP's own")                      \
-	X(DROP_BLOCKED, "drop_blocked", DROP, "to a VIP: its source is on a list that blocks")
+	X(DROP_BLOCKED, "drop_blocked", DROP, "to a VIP: its source is on a list that blocks")     \
+	X(TX_SYN, "tx_syn", ANSWER, "SYN to a VIP with the SYN guard: answered with a cookie")     \
+	X(DROP_GUARD, "drop_guard", DROP,                                                          \
+	  "SYN to a VIP with the SYN guard: a fragment, or malformed, or with options of IP")
 
 #endif

@@ -14,7 +14,7 @@
 struct guard {
 	struct lb_bpf *program;
 	struct guard_sizes sizes;
-	struct mapping vips;
+	struct mapping vips, secret;
 };
 
 /* --- which maps --- */
@@ -57,6 +57,7 @@ static void guard_free(struct guard *guard)
 	if (!guard)
 		return;
 	mapping_end(&guard->vips);
+	mapping_end(&guard->secret);
 	lb_bpf__destroy(guard->program);
 	free(guard);
 }
@@ -79,7 +80,9 @@ static int load(const struct datapath *datapath, struct guard *guard, struct lb_
 		error = take_over(program, datapath->guard->program);
 	if (!error)
 		error = lb_bpf__load(program);
-	return error ? error : mapping_begin(program->maps.guard_vips, &guard->vips, err);
+	if (!error)
+		error = mapping_begin(program->maps.guard_vips, &guard->vips, err);
+	return error ? error : mapping_begin(program->maps.guard_secret, &guard->secret, err);
 }
 
 static int load_error(int error, struct lb_err *err)
@@ -192,6 +195,7 @@ struct guard_maps datapath_guard_maps(const struct datapath *datapath)
 	return (struct guard_maps){
 		.vips = guard->vips.start,
 		.vip_count = bpf_map__max_entries(guard->program->maps.guard_vips),
+		.secret = guard->secret.start,
 	};
 }
 

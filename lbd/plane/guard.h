@@ -26,6 +26,7 @@ struct guard_sizes {
 struct guard_maps {
 	struct lb_guard_vip *vips; /* by VIP number; empty at first */
 	uint32_t vip_count;
+	struct lb_guard_secret *secret; /* without keys at first */
 };
 
 /* Has one in place, for this user. Loads it where none is there, which takes as long as at lbd's start, beside the

@@ -112,6 +112,7 @@ static inline long shim_loop(uint32_t times, long (*step)(uint32_t, void *), voi
 #define bpf_csum_diff(from, from_bytes, to, to_bytes, seed) shim_csum(to, to_bytes, seed)
 #define bpf_redirect_map(map, key, flags) XDP_REDIRECT /* every interface may be redirected to */
 #define bpf_ktime_get_coarse_ns() shim_now_ns
+#define bpf_ktime_get_tai_ns() shim_now_ns
 #define bpf_jiffies64() (shim_now_ns / 1000000)
 
 /* Maps, programs and the licence need no section here. */

@@ -109,7 +109,7 @@ static struct syn_cookie model_cookie(const __u64 key[2], const struct model *mo
 static struct syn_cookie make(const __u64 key[2], const struct model *model, uint64_t tai_ns,
 			      uint8_t bits)
 {
-	const struct syn_flow flow = flow_of(model);
+	struct syn_flow flow = flow_of(model);
 
 	return syn_cookie_make(key, &flow, tai_ns >> SYN_HALF_SHIFT, bits);
 }
@@ -117,7 +117,7 @@ static struct syn_cookie make(const __u64 key[2], const struct model *model, uin
 static bool holds(const __u64 key[2], const struct model *model, uint64_t tai_ns,
 		  struct syn_cookie cookie)
 {
-	const struct syn_flow flow = flow_of(model);
+	struct syn_flow flow = flow_of(model);
 
 	return syn_cookie_is_by(key, &flow, tai_ns >> SYN_HALF_SHIFT, cookie);
 }

@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-2-Clause OR GPL-2.0-only */
+/* Which member has the packet: the one that its QUIC connection id names, or its slot's, or the flow
+ * table's? */
+#ifndef LB_CHOOSE_H
+#define LB_CHOOSE_H
+
+#include "backend.h"
+#include "guard.h"
+#include "quic.h"
+
+/* Of a SYN that the guard has answered, the ACK is what opens the flow. */
+static __always_inline int choose_role(struct xdp_md *ctx, const struct packet *packet,
+				       const struct vip *vip)
+{
+	const int role = packet_role(packet);
+
+	if (vip->guarded && vip->flags & LB_VIP_GUARDED && role != ONLY_FOLLOWS &&
+	    guard_opens(ctx, packet, vip))
+		return OPENS_FLOW;
+	return role;
+}
+
+static __always_inline int choose_by_slot(struct xdp_md *ctx, const struct packet *packet,
+					  const struct vip *vip, struct choice *choice)
+{
+	__u32 index =
+		lb_place_start(vip->place) + lb_hash_slot(choice->hash, lb_place_size(vip->place));
+	__u32 line_index = index / LB_SLOT_LINE;
+	volatile struct lb_slot_line *line = bpf_map_lookup_elem(&slots, &line_index);
+	struct place place;
+	__u32 word;
+
+	if (!line)
+		return LB_DROP_INTERNAL;
+	word = line->word[index % LB_SLOT_LINE];
+	choice->number = lb_slot_current(word);
+	if (!lb_slot_is_settled(word) || choice->number == LB_NONE) {
+		place = flow_place(packet, vip, choice->hash);
+		choice->number =
+			unsettled_member(place.tag, place.bucket, word, lb_place_number(vip->place),
+					 choose_role(ctx, packet, vip));
+	}
+	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
+}
+
+/* From the VIP to the member. Written so that what most VIPs have is told by one branch, which the hash
+ * needs anyway: clang leaves out the second where the first is not taken. */
+static __always_inline int choose(struct xdp_md *ctx, struct packet *packet, const struct vip *vip,
+				  struct choice *choice)
+{
+	choice->number = LB_NONE;
+	if (unlikely(vip->flags & LB_VIP_UNUSUAL)) {
+		choice->hash = flow_hash(packet, vip->flags);
+		if (vip->flags & LB_VIP_QUIC)
+			choice->number = quic_choose(ctx, packet, vip);
+		if (choice->number != LB_NONE)
+			return LB_NEXT;
+	} else {
+		choice->hash = flow_hash(packet, 0);
+	}
+	return choose_by_slot(ctx, packet, vip, choice);
+}
+
+#endif
