@@ -91,7 +91,7 @@ $(O)/%.o: %.c
 
 # Who includes a skeleton; the dependency files know of it after the first build.
 $(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip vip_wide explain instance trace guard mapping): | $(O)/bpf/lb.skel.h
-$(O)/lbd/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/second.skel.h
+$(O)/lbd/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/reqsk.skel.h $(O)/bpf/second.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/trace.o: | $(O)/bpf/trace.skel.h
@@ -359,10 +359,11 @@ run-test-monitoring: all $(BPF_OBJ) $(TOOLS)
 # Random frames through the loaded program, as root; SEED=N repeats a run.
 FRAMES := 10000000
 SEED := 0
-run-random: $(O)/tests/packet/random_test $(O)/tests/packet/wide_test $(O)/tests/packet/quic_test
+run-random: $(O)/tests/packet/random_test $(O)/tests/packet/wide_test $(O)/tests/packet/quic_test $(O)/tests/unit/syn_cookie_test
 	@$< $(SEED) $(FRAMES)
 	@$(O)/tests/packet/wide_test $(SEED) $(FRAMES)
 	@$(O)/tests/packet/quic_test $(SEED) $(FRAMES)
+	@$(O)/tests/unit/syn_cookie_test $(SEED) $(FRAMES)
 
 # Random frames that are explained, and then run: slots in every state, fragments, ICMP errors, records. As root.
 run-test-explain: EXPLAINED := 10000

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 #include "../../bpf/abi.h"
+#include "../api/guard_secret.h"
 #include "check.h"
 #include "command.h"
 #include "host.h"
@@ -44,6 +45,9 @@ static void check_interface(const struct backend_config *config, const char *nam
 		problem(problems, restart, "%s has no program that takes outer headers off", name);
 	if (config->backends.count && !at.second)
 		problem(problems, restart, "%s has no program that passes packets on", name);
+	if (*config->guard_secret && !at.reqsk)
+		problem(problems, restart, "%s has no program that makes connections from cookies",
+			name);
 }
 
 static void check_setting(const char *name, int wanted, struct problems *problems)
@@ -55,6 +59,29 @@ static void check_setting(const char *name, int wanted, struct problems *problem
 		return;
 	snprintf(hint, sizeof(hint), "Set it: echo %d >/proc/sys/net/%s", wanted, name);
 	problem(problems, hint, "%s is %d, not %d", name, value, wanted);
+}
+
+/* Each refuses what a client was told by the balancer in this host's name. */
+static void check_cookies(const struct backend_config *config, struct problems *problems)
+{
+	static const char *const needed[] = {"ipv4/tcp_syncookies", "ipv4/tcp_timestamps",
+					     "ipv4/tcp_window_scaling", "ipv4/tcp_sack"};
+	struct guard_secret secret;
+	struct lb_err err = {0};
+	char hint[256];
+
+	if (!*config->guard_secret)
+		return;
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		if (host_setting(needed[i]))
+			continue;
+		snprintf(hint, sizeof(hint), "Set it: echo 1 >/proc/sys/net/%s", needed[i]);
+		problem(problems, hint, "%s is 0, and connections made from cookies need it",
+			needed[i]);
+	}
+	if (guard_secret_read(config->guard_secret, &secret, &err))
+		problem(problems, *err.hint ? err.hint : restart, "%s", err.message);
+	explicit_bzero(&secret, sizeof(secret));
 }
 
 static void check_settings(const struct backend_config *config, struct problems *problems)
@@ -142,6 +169,10 @@ static void check_counters(const struct backend_config *config, struct problems 
 			"in backends?",
 			"%llu packets were of connections that no backend of their list has",
 			counters.second.lost);
+	if (counters.reqsk.refused)
+		problem(problems,
+			"A listener of MPTCP is none for them; and see what else is said here.",
+			"%llu cookies of balancers became no connection", counters.reqsk.refused);
 	if (counters.second.ttl)
 		problem(problems, "Look for a loop between backends: traceroute to each of them.",
 			"%llu packets were dropped: their outer TTL was used up",
@@ -156,6 +187,7 @@ unsigned int check_all(const struct backend_config *config)
 		check_interface(config, config->interfaces.name[i], &problems);
 	check_vips(config, &problems);
 	check_settings(config, &problems);
+	check_cookies(config, &problems);
 	check_forwarding(config, &problems);
 	check_tunnels(config, &problems);
 	check_counters(config, &problems);

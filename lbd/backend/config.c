@@ -97,10 +97,26 @@ static const struct schema_field fields[] = {
 	 .help = "the other backends: packets may come from them, and be passed on to them"},
 	{"decapsulation", &schema_word, AT(decapsulation), .words = decapsulations,
 	 .help = "what takes outer headers off: a program in XDP, or the kernel's tunnel devices"},
+	{"guard_secret", &schema_string, AT(guard_secret), .min = 1, .max = BACKEND_PATH - 1,
+	 .help = "the file of the SYN guard's secrets: connections are made from cookies of "
+		 "balancers"},
 	{0},
 };
 
-static const struct schema schema = {"backend", fields, sizeof(struct backend_config), NULL, 0,
+/* The program sees packets where they have lost their outer header: with the kernel's own devices that
+ * is at none of the interfaces. */
+static int settle(void *object, const json_t *given, struct lb_err *err)
+{
+	const struct backend_config *config = object;
+
+	(void)given;
+	if (!*config->guard_secret || config->decapsulation == DECAPSULATION_PROGRAM)
+		return 0;
+	return lb_err_set(err, LB_ERR_PARAMS, "guard_secret",
+			  "connections are made from cookies only where decapsulation is program");
+}
+
+static const struct schema schema = {"backend", fields, sizeof(struct backend_config), settle, 0,
 				     0,         NULL};
 
 int backend_config_load(const char *path, struct backend_config *out, struct lb_err *err)

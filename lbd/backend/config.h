@@ -9,6 +9,7 @@
 #define BACKEND_CONFIG_DEFAULT "/etc/lbd-backend/backend.json"
 #define BACKEND_INTERFACES_MAX 16
 #define BACKEND_PREFIXES_MAX 256
+#define BACKEND_PATH 256
 
 enum decapsulation { DECAPSULATION_PROGRAM, DECAPSULATION_KERNEL };
 
@@ -27,7 +28,8 @@ struct backend_config {
 	struct prefixes vips;
 	struct prefixes balancers;
 	struct prefixes backends;
-	uint32_t decapsulation; /* enum decapsulation */
+	uint32_t decapsulation;          /* enum decapsulation */
+	char guard_secret[BACKEND_PATH]; /* "": no connections are made from cookies */
 };
 
 int backend_config_load(const char *path, struct backend_config *out, struct lb_err *err);

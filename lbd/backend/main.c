@@ -21,13 +21,14 @@ struct paths {
 };
 
 static const char usage[] =
-	"usage: lbd-backend up | down | check | show   [--config FILE] [--state FILE]\n"
+	"usage: lbd-backend up | down | check | show | secret   [--config FILE] [--state FILE]\n"
 	"       lbd-backend --version | --help\n"
 	"\n"
 	"  up             make this host a backend, as FILE says; again, if it is one already\n"
 	"  down           take away all that \"up\" did\n"
 	"  check          say what is wrong, and what helps; exits 4 when something is\n"
 	"  show           what is attached, and what was counted\n"
+	"  secret         read the SYN guard's secrets again; all else stays\n"
 	"\n"
 	"  --config FILE  what it is told (" BACKEND_CONFIG_DEFAULT ")\n"
 	"  --state FILE   what \"down\" has to take away (" STATE_DEFAULT ")\n";
@@ -125,6 +126,21 @@ static int show(const struct backend_config *config)
 	printf("  %-18s %12llu  %s\n", #name, counters.second.name, meaning);
 	SECOND_COUNTER_LIST(X)
 #undef X
+	if (!*config->guard_secret)
+		return EXIT_SUCCESS;
+	printf("\nconnections from cookies\n");
+#define X(name, meaning) printf("  %-18s %12llu  %s\n", #name, counters.reqsk.name, meaning);
+	REQSK_COUNTER_LIST(X)
+#undef X
+	return EXIT_SUCCESS;
+}
+
+static int take_secret(const struct paths *paths, const struct backend_config *config)
+{
+	struct lb_err err = {0};
+
+	if (undo_lock(paths->state, &err) || programs_take_secret(config, &err))
+		return complain(&err);
 	return EXIT_SUCCESS;
 }
 
@@ -139,13 +155,15 @@ static int run(const char *verb, const struct paths *paths)
 		return complain(&err);
 	if (!strcmp(verb, "up"))
 		return undo_lock(paths->state, &err) ? complain(&err) : bring_up(paths, &config);
+	if (!strcmp(verb, "secret"))
+		return take_secret(paths, &config);
 	return !strcmp(verb, "check") ? check(paths, &config) : show(&config);
 }
 
 static int is_verb(const char *word)
 {
 	return !strcmp(word, "up") || !strcmp(word, "down") || !strcmp(word, "check") ||
-	       !strcmp(word, "show");
+	       !strcmp(word, "show") || !strcmp(word, "secret");
 }
 
 int main(int argc, char **argv)

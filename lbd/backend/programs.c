@@ -11,18 +11,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "../api/guard_secret.h"
 #include "bpf/decap.skel.h"
+#include "bpf/reqsk.skel.h"
 #include "bpf/second.skel.h"
 #include "command.h"
+#include "host.h"
 #include "programs.h"
 
-/* Which of the filters of an interface is ours. */
-#define FILTER_HANDLE 0x1bd
-#define FILTER_PRIORITY 0x1bd
+/* Which of the filters of an interface are ours, by handle and priority. */
+#define FILTER_SECOND 0x1bd
+#define FILTER_REQSK 0x1be
 
 struct programs {
 	struct decap_bpf *decap;
 	struct second_bpf *second;
+	struct reqsk_bpf *reqsk; /* NULL: no connections are made from cookies */
 };
 
 static int stay_silent(enum libbpf_print_level level, const char *format, va_list arguments)
@@ -89,8 +93,60 @@ static int fill(const struct programs *programs, const struct backend_config *co
 	return status ? status : allow(programs->second->maps.second_hops, &config->backends);
 }
 
+/* --- connections from cookies --- */
+
+static int secret_write(int map, const struct guard_secret *secret, struct lb_err *err)
+{
+	struct reqsk_secret value = {.count = secret->count};
+	const uint32_t zero = 0;
+	int status;
+
+	for (uint32_t i = 0; i < secret->count; i++)
+		for (int j = 0; j < 2; j++)
+			value.key[i][j] = secret->key[i][j];
+	status = bpf_map_update_elem(map, &zero, &value, BPF_ANY);
+	explicit_bzero(&value, sizeof(value));
+	return status ? lb_err_set(err, LB_ERR_SYSTEM, "", "the program does not take the secret")
+		      : 0;
+}
+
+/* What the kernel lacks is the function that makes a request from a cookie. */
+static int reqsk_refused(int error, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "guard_secret",
+		   "the kernel does not take the program that makes connections from cookies: %s",
+		   strerror(error));
+	return lb_err_hint(err,
+			   "it needs Linux 6.9 or later, with bpf_sk_assign_tcp_reqsk; without "
+			   "guard_secret this host is a backend for VIPs that have no SYN "
+			   "guard");
+}
+
+static int load_reqsk(struct programs *programs, const struct backend_config *config,
+		      struct lb_err *err)
+{
+	struct guard_secret secret;
+	int status;
+
+	if (!*config->guard_secret)
+		return 0;
+	if (guard_secret_read(config->guard_secret, &secret, err))
+		return -EINVAL;
+	programs->reqsk = reqsk_bpf__open();
+	if (!programs->reqsk)
+		return reqsk_refused(errno, err);
+	programs->reqsk->rodata->reqsk_ends_time_wait = host_setting("ipv4/tcp_rfc1337") != 1;
+	status = reqsk_bpf__load(programs->reqsk);
+	if (status)
+		return reqsk_refused(-status, err);
+	status = secret_write(bpf_map__fd(programs->reqsk->maps.reqsk_secret), &secret, err);
+	explicit_bzero(&secret, sizeof(secret));
+	return status;
+}
+
 static void unload(struct programs *programs)
 {
+	reqsk_bpf__destroy(programs->reqsk);
 	decap_bpf__destroy(programs->decap);
 	second_bpf__destroy(programs->second);
 }
@@ -131,11 +187,11 @@ static struct bpf_tc_hook ingress_of(const char *interface)
 				    .attach_point = BPF_TC_INGRESS};
 }
 
-static int attach_tc(const struct programs *programs, const char *interface, struct undo *undo,
-		     struct lb_err *err)
+static int attach_tc(const struct bpf_program *program, unsigned int number, const char *interface,
+		     struct undo *undo, struct lb_err *err)
 {
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY,
-		    .prog_fd = bpf_program__fd(programs->second->progs.second));
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = number, .priority = number,
+		    .prog_fd = bpf_program__fd(program));
 	struct bpf_tc_hook hook = ingress_of(interface);
 	int status;
 
@@ -156,7 +212,12 @@ static int attach_to(const struct programs *programs, const struct backend_confi
 	if (config->decapsulation == DECAPSULATION_PROGRAM &&
 	    attach_xdp(programs, interface, undo, err))
 		return -EINVAL;
-	return config->backends.count ? attach_tc(programs, interface, undo, err) : 0;
+	if (config->backends.count &&
+	    attach_tc(programs->second->progs.second, FILTER_SECOND, interface, undo, err))
+		return -EINVAL;
+	return programs->reqsk
+		       ? attach_tc(programs->reqsk->progs.reqsk, FILTER_REQSK, interface, undo, err)
+		       : 0;
 }
 
 int programs_attach(const struct backend_config *config, struct undo *undo, struct lb_err *err)
@@ -171,6 +232,8 @@ int programs_attach(const struct backend_config *config, struct undo *undo, stru
 	if (status)
 		lb_err_set(err, LB_ERR_SYSTEM, "", "the kernel does not take the programs: %s",
 			   strerror(-status));
+	else
+		status = load_reqsk(&programs, config, err);
 	for (size_t i = 0; !status && i < config->interfaces.count; i++)
 		status = attach_to(&programs, config, config->interfaces.name[i], undo, err);
 	unload(&programs);
@@ -202,12 +265,15 @@ static int xdp_program(const char *interface, bool *generic)
 	return program_named(query.prog_id, "decap");
 }
 
-static int tc_program(const char *interface)
+static int tc_program(const char *interface, unsigned int number)
 {
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = number, .priority = number);
 	struct bpf_tc_hook hook = ingress_of(interface);
 
-	return bpf_tc_query(&hook, &options) ? -1 : program_named(options.prog_id, "second");
+	return bpf_tc_query(&hook, &options)
+		       ? -1
+		       : program_named(options.prog_id,
+				       number == FILTER_REQSK ? "reqsk" : "second");
 }
 
 struct programs_at programs_at(const char *interface)
@@ -220,8 +286,12 @@ struct programs_at programs_at(const char *interface)
 	at.decap = fd >= 0;
 	if (fd >= 0)
 		close(fd);
-	fd = tc_program(interface);
+	fd = tc_program(interface, FILTER_SECOND);
 	at.second = fd >= 0;
+	if (fd >= 0)
+		close(fd);
+	fd = tc_program(interface, FILTER_REQSK);
+	at.reqsk = fd >= 0;
 	if (fd >= 0)
 		close(fd);
 	return at;
@@ -249,17 +319,25 @@ static bool has_filters(const char *interface, const char *direction)
 	return command_run(command, output) || *output;
 }
 
+static void detach_filter(const char *interface, unsigned int number)
+{
+	LIBBPF_OPTS(bpf_tc_opts, options, .handle = number, .priority = number);
+	struct bpf_tc_hook hook = ingress_of(interface);
+	const int fd = tc_program(interface, number);
+
+	if (fd < 0)
+		return;
+	bpf_tc_detach(&hook, &options);
+	close(fd);
+}
+
 /* `made`: clsact was not there before. It goes, unless somebody else uses it by now. */
 static void detach_tc(const char *interface, bool made)
 {
-	LIBBPF_OPTS(bpf_tc_opts, options, .handle = FILTER_HANDLE, .priority = FILTER_PRIORITY);
 	struct bpf_tc_hook hook = ingress_of(interface);
-	const int fd = tc_program(interface);
 
-	if (fd >= 0) {
-		bpf_tc_detach(&hook, &options);
-		close(fd);
-	}
+	detach_filter(interface, FILTER_REQSK);
+	detach_filter(interface, FILTER_SECOND);
 	if (!made || has_filters(interface, "ingress") || has_filters(interface, "egress"))
 		return;
 	hook.attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS;
@@ -327,15 +405,57 @@ bool programs_count(const struct names *interfaces, struct programs_counters *ou
 	libbpf_set_print(stay_silent);
 	for (size_t i = 0; i < interfaces->count && !known; i++) {
 		const int xdp = xdp_program(interfaces->name[i], &generic);
-		const int tc = tc_program(interfaces->name[i]);
+		const int tc = tc_program(interfaces->name[i], FILTER_SECOND);
+		const int reqsk = tc_program(interfaces->name[i], FILTER_REQSK);
 
 		known = sum(xdp, "decap_stats", &out->decap, sizeof(out->decap));
 		known |=
 			sum(xdp >= 0 ? xdp : tc, "second_stats", &out->second, sizeof(out->second));
+		known |= sum(reqsk, "reqsk_stats", &out->reqsk, sizeof(out->reqsk));
+		if (reqsk >= 0)
+			close(reqsk);
 		if (xdp >= 0)
 			close(xdp);
 		if (tc >= 0)
 			close(tc);
 	}
 	return known;
+}
+
+/* --- the secret --- */
+
+static int take_secret(const char *interface, const struct guard_secret *secret, struct lb_err *err)
+{
+	const int program = tc_program(interface, FILTER_REQSK);
+	const int map = program < 0 ? -1 : map_named(program, "reqsk_secret");
+	int status;
+
+	if (map < 0) {
+		lb_err_set(err, LB_ERR_REFUSED, "guard_secret",
+			   "%s has no program that makes connections from cookies", interface);
+		status = lb_err_hint(err, "systemctl restart lbd-backend");
+	} else {
+		status = secret_write(map, secret, err);
+		close(map);
+	}
+	if (program >= 0)
+		close(program);
+	return status;
+}
+
+int programs_take_secret(const struct backend_config *config, struct lb_err *err)
+{
+	struct guard_secret secret;
+	int status = 0;
+
+	if (!*config->guard_secret)
+		return lb_err_set(err, LB_ERR_REFUSED, "guard_secret",
+				  "this backend is not told of any file of secrets");
+	libbpf_set_print(stay_silent);
+	if (guard_secret_read(config->guard_secret, &secret, err))
+		return -EINVAL;
+	for (size_t i = 0; !status && i < config->interfaces.count; i++)
+		status = take_secret(config->interfaces.name[i], &secret, err);
+	explicit_bzero(&secret, sizeof(secret));
+	return status;
 }
