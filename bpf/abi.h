@@ -47,7 +47,8 @@
  *   7  maps "wide_vips", "wide", "parts4" and "parts6"
  *   8  "vip_counters" is mapped, with a row for each CPU; maps "vip_waiting", "quic_vips", "quic_ids",
  *      "quic_counters" and "quic_counts"
- *   9  verdicts of the guard; LB_VIP_GUARDED; map "pasts"
+ *   9  verdicts of the guard; LB_VIP_GUARDED; map "pasts"; "quic_vips" has the pool beside lengths, ids
+ *      lie in other lines, and "routed" counts less
  */
 #define LB_ABI_VERSION 9
 
@@ -279,11 +280,19 @@ static inline int lb_pools_have(__u64 pools, __u32 pool)
 #define LB_QUIC_SERVER_ID_MAX 15u
 #define LB_QUIC_NONCE_MIN 4u
 
-/* mmapped array "quic_vips", by VIP number. */
-struct lb_quic_vip {
-	__u32 lengths; /* of server ids: four bits for each rotation, 0: no configuration */
-	__u32 pad;
-};
+/* mmapped array "quic_vips" of __u64, by VIP number: what decides about most of its packets,
+ *
+ *   pool that it has now:21 | … | length of server ids:4, for each rotation (0: no configuration)
+ *
+ * A server of another of its pools, as it is while it goes from one to another (vip_pools), is found
+ * at the second look. */
+#define LB_QUIC_POOL_SHIFT 43
+#define LB_QUIC_CONFIG_BITS 5 /* four, and one that is 0 */
+
+static inline __u32 lb_quic_config_of(__u64 vip, __u32 rotation)
+{
+	return vip >> rotation * LB_QUIC_CONFIG_BITS & ((1u << LB_QUIC_CONFIG_BITS) - 1);
+}
 
 /* mmapped array "quic_ids" of lines, cache lines of two. An id for which its line has no room stands
  * in one of the next; each line that it has passed counts that. */
@@ -309,14 +318,15 @@ static inline __u64 lb_quic_whose(__u32 pool, __u32 member)
 /* The line where the id of a server of this pool belongs. */
 static inline __u32 lb_quic_line_of(const __u64 word[2], __u32 pool, __u32 lines)
 {
-	__u64 hash = (word[0] ^ pool) * 0x9e3779b97f4a7c15ull;
+	const __u64 hash =
+		(word[0] ^ pool) * 0x9e3779b97f4a7c15ull + word[1] * 0xff51afd7ed558ccdull;
 
-	hash = (hash ^ hash >> 32 ^ word[1]) * 0xff51afd7ed558ccdull;
 	return (hash >> 32) * lines >> 32;
 }
 
 /* What the ids of packets were, per-CPU array "quic_counts" of __u64: X(enumerator, name, meaning).
- * Per-CPU array "quic_counters" of __u64, by member: packets that its server id has led to it. */
+ * Per-CPU array "quic_counters" of __u64, by member: packets that its server id has led to it. These
+ * the program counts there alone; ROUTED has those of members whose number has another by now. */
 #define LB_QUIC_COUNT_LIST(X)                                                                      \
 	X(ROUTED, "routed", "packets that went to the server which their connection id names")     \
 	X(UNROUTABLE, "unroutable", "packets without a connection id that could name a server")    \
@@ -605,7 +615,6 @@ LB_ASSERT_SIZE(lb_wide, 16);
 LB_ASSERT_SIZE(lb_parts4_key, 12);
 LB_ASSERT_SIZE(lb_parts6_key, 24);
 LB_ASSERT_SIZE(lb_parts, 1024);
-LB_ASSERT_SIZE(lb_quic_vip, 8);
 LB_ASSERT_SIZE(lb_quic_line, 64);
 LB_ASSERT_SIZE(lb_guard_vip, 64);
 LB_ASSERT_SIZE(lb_guard_secret, 80);

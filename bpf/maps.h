@@ -153,7 +153,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct lb_quic_vip);
+	__type(value, __u64);
 } quic_vips SEC(".maps");
 
 struct {

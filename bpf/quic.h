@@ -126,7 +126,10 @@ static __always_inline void quic_words(const struct quic_seen *seen, __u32 lengt
 {
 	const __u32 low = length * 8 & 63;
 
-	if (length < 8) {
+	if (!unlikely(length != 8)) { /* as large clouds have it */
+		word[0] = seen->word[0];
+		word[1] = 0;
+	} else if (length < 8) {
 		word[0] = seen->word[0] & ((1ull << low) - 1);
 		word[1] = 0;
 	} else {
@@ -136,53 +139,72 @@ static __always_inline void quic_words(const struct quic_seen *seen, __u32 lengt
 	word[1] |= (__u64)length << QUIC_LENGTH_SHIFT;
 }
 
-static __always_inline int quic_is(volatile struct lb_quic_id *id, __u32 pool, __u64 word,
-				   __u64 word_high, __u32 *member)
+#define QUIC_PASSED (LB_NONE + 1) /* the line has no such id, a further one may */
+
+static __always_inline int quic_is(volatile struct lb_quic_id *id, __u64 word, __u64 word_high,
+				   __u64 of_pool, __u32 *member)
 {
 	const __u64 whose = id->whose;
 
-	if (id->word[0] != word || id->word[1] != word_high ||
-	    whose >> 16 != lb_quic_whose(pool, 0) >> 16)
+	if (id->word[0] != word || id->word[1] != word_high || (whose ^ of_pool) > 0xffff)
 		return 0;
 	*member = whose & 0xffff;
 	return 1;
 }
 
-/* The member of the pool whose id it is, or LB_NONE. */
+/* The member whose id it is, LB_NONE or QUIC_PASSED. */
+static __always_inline __u32 quic_in_line(__u32 number, __u64 word, __u64 word_high, __u32 pool)
+{
+	volatile struct lb_quic_line *line = bpf_map_lookup_elem(&quic_ids, &number);
+	const __u64 of_pool = lb_quic_whose(pool, 0);
+	__u32 member;
+
+	if (!line)
+		return LB_NONE;
+	if (quic_is(&line->id[0], word, word_high, of_pool, &member) ||
+	    quic_is(&line->id[1], word, word_high, of_pool, &member))
+		return member;
+	return line->id[0].passed ? QUIC_PASSED : LB_NONE;
+}
+
+/* The member of the pool whose id it is, or LB_NONE. A global function, which the verifier looks at by
+ * itself. */
 __noinline __u32 quic_look_up(__u64 word, __u64 word_high, __u32 pool)
 {
 	const __u64 words[2] = {word, word_high};
 	__u32 number = lb_quic_line_of(words, pool, config.quic_lines), member, i;
 
 	for (i = 0; i < LB_QUIC_REACH; i++) {
-		volatile struct lb_quic_line *line = bpf_map_lookup_elem(&quic_ids, &number);
-
-		if (!line)
-			break;
-		if (quic_is(&line->id[0], pool, word, word_high, &member) ||
-		    quic_is(&line->id[1], pool, word, word_high, &member))
+		member = quic_in_line(number, word, word_high, pool);
+		if (member != QUIC_PASSED)
 			return member;
-		if (!line->id[0].passed)
-			break;
 		number = number + 1 < config.quic_lines ? number + 1 : 0;
 	}
 	return LB_NONE;
 }
 
-/* Among the servers of the VIP's pool, and of those that it has left a moment ago. */
-static __always_inline __u32 quic_member(const __u64 word[2], __u32 vip)
+/* Not in its line: further on, or among the servers of a pool that the VIP has left a moment ago. */
+__noinline __u32 quic_look_further(__u64 word, __u64 word_high, __u32 vip)
 {
 	volatile __u64 *known = bpf_map_lookup_elem(&vip_pools, &vip);
 	const __u64 pools = known ? *known : 0;
 	const __u32 now = lb_pool_at(pools, 0), before = lb_pool_at(pools, 1),
 		    earlier = lb_pool_at(pools, 2);
-	__u32 member = quic_look_up(word[0], word[1], now);
+	__u32 member = quic_look_up(word, word_high, now);
 
-	if (member == LB_NONE && unlikely(before != now))
-		member = quic_look_up(word[0], word[1], before);
-	if (member == LB_NONE && unlikely(earlier != before))
-		member = quic_look_up(word[0], word[1], earlier);
+	if (member == LB_NONE && before != now)
+		member = quic_look_up(word, word_high, before);
+	if (member == LB_NONE && earlier != before)
+		member = quic_look_up(word, word_high, earlier);
 	return member;
+}
+
+static __always_inline __u32 quic_member(const __u64 word[2], __u32 pool, __u32 vip)
+{
+	const __u32 number = lb_quic_line_of(word, pool, config.quic_lines);
+	const __u32 member = quic_in_line(number, word[0], word[1], pool);
+
+	return unlikely(member >= LB_NONE) ? quic_look_further(word[0], word[1], vip) : member;
 }
 
 static __always_inline int quic_keeps(__u32 number)
@@ -201,7 +223,8 @@ static __always_inline __u32 quic_least(__u32 server_id)
 static __always_inline void quic_find(struct xdp_md *ctx, __u32 at, __u32 length, __u32 vip,
 				      struct quic_found *found)
 {
-	volatile struct lb_quic_vip *of_vip = bpf_map_lookup_elem(&quic_vips, &vip);
+	volatile __u64 *of_vip = bpf_map_lookup_elem(&quic_vips, &vip);
+	const __u64 known = of_vip ? *of_vip : 0;
 	struct quic_seen seen = {};
 	__u32 server_id;
 
@@ -210,15 +233,15 @@ static __always_inline void quic_find(struct xdp_md *ctx, __u32 at, __u32 length
 	found->rotation = LB_QUIC_ROTATIONS;
 	quic_read(ctx, at, length, &seen);
 	found->opens = seen.first & QUIC_LONG;
-	if (!of_vip || !seen.room)
+	if (!seen.room)
 		return;
 	found->rotation = seen.id >> QUIC_ROTATION_SHIFT;
-	server_id = of_vip->lengths >> found->rotation * 4 & 15;
+	server_id = lb_quic_config_of(known, found->rotation);
 	if (!server_id || seen.room < quic_least(server_id))
 		return;
 	quic_words(&seen, server_id, found->word);
 	found->count = LB_QUIC_UNKNOWN_SERVER;
-	found->member = quic_member(found->word, vip);
+	found->member = quic_member(found->word, known >> LB_QUIC_POOL_SHIFT, vip);
 	if (found->member == LB_NONE)
 		return;
 	if (!quic_keeps(found->member)) {
@@ -231,15 +254,18 @@ static __always_inline void quic_find(struct xdp_md *ctx, __u32 at, __u32 length
 
 /* --- the stage --- */
 
-static __always_inline void quic_count(__u32 what, __u32 member)
+static __always_inline void quic_count(__u32 what)
 {
 	__u64 *count = bpf_map_lookup_elem(&quic_counts, &what);
 
 	if (count)
 		++*count;
-	if (member == LB_NONE)
-		return;
-	count = bpf_map_lookup_elem(&quic_counters, &member);
+}
+
+static __always_inline void quic_count_routed(__u32 member)
+{
+	__u64 *count = bpf_map_lookup_elem(&quic_counters, &member);
+
 	if (count)
 		++*count;
 }
@@ -253,7 +279,10 @@ __noinline __u32 quic_route(struct xdp_md *ctx, __u32 at, __u32 length, __u32 vi
 	struct quic_found found = {};
 
 	quic_find(ctx, at, length, vip, &found);
-	quic_count(found.count, found.member);
+	if (found.member != LB_NONE)
+		quic_count_routed(found.member);
+	else
+		quic_count(found.count);
 	return found.member | (found.opens ? QUIC_OPENS : 0);
 }
 
@@ -284,7 +313,7 @@ static __always_inline __u32 quic_choose(struct xdp_md *ctx, struct packet *pack
 
 	if (!quic_has_id(packet)) {
 		if (packet->quoted)
-			quic_count(LB_QUIC_QUOTED, LB_NONE);
+			quic_count(LB_QUIC_QUOTED);
 		return LB_NONE;
 	}
 	routed = quic_route(ctx, quic_at(packet), quic_length(packet), lb_place_number(vip->place));

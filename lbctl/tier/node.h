@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* What does a node tell the others of itself? NODE, for /lbd/TIER/nodes/NAME:
  *
- *   {"node":"lb1", "canary":bool, "revision":N, "edited":bool, "applied_s":N, "version":"0.2.0", "abi":8,
+ *   {"node":"lb1", "canary":bool, "revision":N, "edited":bool, "applied_s":N, "version":"0.2.0", "abi":9,
  *    "document":DIGEST, "tables":DIGEST, "seed":DIGEST, "healthy":N, "unhealthy":N, "unknown":N,
  *    "unroutable":N, "packets_per_s":N, "refused"?:{"revision":N, "error":"…"}, "waits"?:"…",
  *    "alarm"?:"…", "lbd"?:"…"}

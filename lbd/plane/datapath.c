@@ -284,12 +284,11 @@ int datapath_counters(struct datapath *datapath, uint32_t first, uint32_t count,
 int datapath_counters_reset(struct datapath *datapath, uint32_t member)
 {
 	const int counters = bpf_map__fd(datapath->skeleton->maps.counters);
-	const int routed = bpf_map__fd(datapath->skeleton->maps.quic_counters);
 	int error;
 
 	memset(datapath->percpu, 0, datapath->cpus * sizeof(struct lb_counter));
 	error = bpf_map_update_elem(counters, &member, datapath->percpu, BPF_ANY);
-	return error ? error : bpf_map_update_elem(routed, &member, datapath->percpu, BPF_ANY);
+	return error ? error : quic_counts_reset(datapath, member);
 }
 
 /* One of a per-CPU array of __u64. */
@@ -314,16 +313,6 @@ static int read_sums(struct datapath *datapath, const struct bpf_map *map, uint3
 	for (uint32_t key = 0; !error && key < count; key++)
 		error = read_sum(datapath, map, key, &out[key]);
 	return error;
-}
-
-int datapath_quic_counter(struct datapath *datapath, uint32_t member, uint64_t *out)
-{
-	return read_sum(datapath, datapath->skeleton->maps.quic_counters, member, out);
-}
-
-int datapath_quic_counts(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT])
-{
-	return read_sums(datapath, datapath->skeleton->maps.quic_counts, LB_QUIC_COUNT_COUNT, out);
 }
 
 int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT])

@@ -79,6 +79,11 @@ void vip_wide_each(const struct datapath *datapath,
 		   void *user);
 int vip_wide_adopt(struct datapath *datapath);
 
+/* --- quic_counts.c --- */
+
+/* Before another backend gets the number. 0 or -errno. */
+int quic_counts_reset(struct datapath *datapath, uint32_t member);
+
 /* --- instance.c --- */
 
 /* What is done in between is done beside the loop, and what libbpf says then is not for the log. */

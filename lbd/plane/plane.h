@@ -24,7 +24,7 @@ struct plane {
 	struct lb_tuning *tuning;
 	struct lb_flow_bucket *flows; /* words change by compare-and-swap (bpf/flow_word.h) */
 	uint32_t bucket_count;
-	struct lb_quic_vip *quic_vips; /* by VIP number */
+	uint64_t *quic_vips;           /* by VIP number */
 	struct lb_quic_line *quic_ids; /* quic_ids.h */
 	uint32_t quic_lines;
 

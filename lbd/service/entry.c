@@ -33,12 +33,12 @@ static uint32_t flags_of(const struct lb_vip *vip)
 static void set_quic(const struct service *service, const struct lb_vip *vip,
 		     const struct live_vip *live)
 {
-	uint32_t lengths = 0;
+	uint64_t *word = &service->plane.quic_vips[live->number];
+	uint64_t fresh = *word >> LB_QUIC_POOL_SHIFT << LB_QUIC_POOL_SHIFT;
 
 	for (size_t i = 0; i < vip->quic_count; i++)
-		lengths |= vip->quic[i].sid_length << vip->quic[i].cr * 4;
-	__atomic_store_n(&service->plane.quic_vips[live->number].lengths, lengths,
-			 __ATOMIC_RELEASE);
+		fresh |= (uint64_t)vip->quic[i].sid_length << vip->quic[i].cr * LB_QUIC_CONFIG_BITS;
+	__atomic_store_n(word, fresh, __ATOMIC_RELEASE);
 }
 
 int entry_describe(uint32_t flags, struct lb_vip *vip)

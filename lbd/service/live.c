@@ -33,7 +33,12 @@ const struct table_member *live_find(const struct live_pool *live, size_t *from,
 
 void live_set_pools(struct service *service, const struct live_vip *live, uint64_t pools)
 {
+	uint64_t *quic = &service->plane.quic_vips[live->number];
+	const uint64_t configs = *quic & ((1ull << LB_QUIC_POOL_SHIFT) - 1);
+
 	__atomic_store_n(&service->plane.vip_pools[live->number], pools, __ATOMIC_RELEASE);
+	__atomic_store_n(quic, (uint64_t)lb_pool_at(pools, 0) << LB_QUIC_POOL_SHIFT | configs,
+			 __ATOMIC_RELEASE);
 }
 
 size_t live_tables(const struct live_pool *live)

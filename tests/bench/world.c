@@ -240,7 +240,7 @@ static int set_server_ids(struct datapath *datapath, const struct bench_case *be
 	struct lb_quic_server_id id = {.length = CASE_QUIC_SERVER_ID_LENGTH};
 	uint32_t i;
 
-	plane.quic_vips[0].lengths = CASE_QUIC_SERVER_ID_LENGTH;
+	plane.quic_vips[0] = CASE_QUIC_SERVER_ID_LENGTH;
 	for (i = 0; i < bench_case->members; i++) {
 		const __be32 number = htonl(i + 1);
 

@@ -86,7 +86,7 @@ static void flag_vip(enum vip_index vip, const char *endpoint)
 	value.flags |= LB_VIP_QUIC;
 	assert_int_equal(datapath_vip_set(harness_datapath(), &parsed, &value, NULL), 0);
 	for (int i = 0; i < 8; i++)
-		plane.quic_vips[vip].lengths |= (uint32_t)world.length[i] << 4 * i;
+		plane.quic_vips[vip] |= (uint64_t)world.length[i] << LB_QUIC_CONFIG_BITS * i;
 }
 
 static int set_up(void **state)
@@ -649,6 +649,25 @@ static void test_pools(void **state)
 	goes_to(&in, 0, LB_QUIC_ROUTED);
 }
 
+/* "routed" has what a number's earlier backend had, too. */
+static void test_number_is_used_again(void **state)
+{
+	static struct frame in;
+	struct quic_counts before, after;
+	uint8_t payload[256];
+
+	(void)state;
+	build(4, payload, from_hex(quic_rows[0].payload, payload), &in);
+	goes_to(&in, 0, LB_QUIC_ROUTED);
+	take_counts(&before);
+	assert_true(before.member[of_server[0]] > 0);
+	assert_int_equal(plane.counters_reset(plane.datapath, of_server[0]), 0);
+	take_counts(&after);
+	assert_int_equal(after.member[of_server[0]], 0);
+	assert_int_equal(after.of[LB_QUIC_ROUTED], before.of[LB_QUIC_ROUTED]);
+	goes_to(&in, 0, LB_QUIC_ROUTED);
+}
+
 /* --- the flow table --- */
 
 static enum member_index member_of(const struct frame *in)
@@ -740,6 +759,7 @@ static const struct CMUnitTest others[] = {
 	{"a server that drains, and one that keeps no flows", test_member_that_keeps_nothing, NULL,
 	 NULL, NULL},
 	{"servers of a pool that the VIP leaves", test_pools, NULL, NULL, NULL},
+	{"a member's number is used again", test_number_is_used_again, NULL, NULL, NULL},
 	{"an Initial opens a flow, and what is routed none", test_initial_opens_a_flow, NULL, NULL,
 	 NULL},
 };

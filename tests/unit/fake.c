@@ -665,7 +665,7 @@ static size_t members_bytes(void)
 
 static size_t quic_vips_bytes(void)
 {
-	return numbers_for_vips(fake.config.vips) * sizeof(struct lb_quic_vip);
+	return numbers_for_vips(fake.config.vips) * sizeof(uint64_t);
 }
 
 static uint32_t quic_lines(void)

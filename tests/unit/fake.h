@@ -33,7 +33,7 @@ struct fake_left {
 	uint32_t *slots, *pasts;
 	uint64_t *vip_pools;
 	struct lb_member *members;
-	struct lb_quic_vip *quic_vips;
+	uint64_t *quic_vips;
 	struct lb_quic_line *quic_ids;
 	struct lb_service *document; /* NULL: no file */
 	struct state_revert revert;

@@ -1690,10 +1690,12 @@ static void each_quic_id_leads_to_its_backend(void **state)
 	fake_check(true);
 	restart();
 	fake_check(true);
-	assert_int_equal(fake.left.quic_vips[fake.service->live[0].number].lengths, 8);
+	assert_int_equal(lb_quic_config_of(fake.left.quic_vips[fake.service->live[0].number], 0),
+			 8);
 	apply("{'vips': [{" DNS ", 'quic': [{'cr': 2, 'sid_length': 4}], 'backends': [" A "]}]}");
 	fake_check(true);
-	assert_int_equal(fake.left.quic_vips[fake.service->live[0].number].lengths, 4 << 8);
+	assert_int_equal(lb_quic_config_of(fake.left.quic_vips[fake.service->live[0].number], 2),
+			 4);
 	fake_close();
 }
 
