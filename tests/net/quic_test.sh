@@ -13,9 +13,12 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/check.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
+# shellcheck source=tests/lib/standby.sh
+. tests/lib/standby.sh
 
 CLIENTS=${QUIC_CLIENTS:-12}
 MEGABYTES=${QUIC_MEGABYTES:-8}
+LBD_JSON='{"hash_seed": "00112233445566778899aabbccddeeff"}'
 CHANGE_MS=100 # after the handshake: then the client has another port
 IDS=(none 1122334455667701 1122334455667702 1122334455667703)
 
@@ -40,7 +43,7 @@ listens() {
 
 up() {
 	local number
-	lab_up one-armed 3 || return
+	lab_up one-armed 3 && standby_link || return
 	mkdir "$LAB_DIR/www" "$LAB_DIR/got"
 	head -c "${MEGABYTES}M" /dev/urandom >"$LAB_DIR/www/file"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=lab \
@@ -48,7 +51,8 @@ up() {
 	for number in 1 2 3; do
 		serve "$number" || return
 	done
-	lab_start_lbd "{}" && config '.' | lbctl config apply - && lab_ready
+	lab_start_lbd "$LBD_JSON" && start_standby && config '.' >"$LAB_DIR/document" && lbctl config apply "$LAB_DIR/document" &&
+		standby config apply "$LAB_DIR/document" && lab_ready && wait_for 10 standby_ready
 }
 
 # config FILTER: the document, changed.
@@ -114,8 +118,21 @@ under_way() {
 	[ "$(count routed)" -gt "${ROUTED:-0}" ]
 }
 
+# To a balancer that has seen none of these connections, until they end.
+other_balancer() {
+	wait_for 10 under_way && moves_to "$STANDBY4"
+}
+
+led_by_another() {
+	all_whole other_balancer && standby_routes && moves_to "$LAB_BALANCER4"
+}
+
+standby_routes() {
+	standby --json status | jq -e --argjson clients "$CLIENTS" 'any(.quic.counts[]; .name == "routed" and .count > $clients)'
+}
+
 restarts() {
-	wait_for 10 under_way && lab_stop_lbd && lab_start_lbd "{}"
+	wait_for 10 under_way && lab_stop_lbd && lab_start_lbd "$LBD_JSON"
 }
 
 drained() {
@@ -137,6 +154,8 @@ check "all transfers come whole" all_whole true
 ROUTED=$(count routed)
 check "and while weights change, backends drain, come and go" all_whole changes
 ROUTED=$(count routed)
+check "and while their packets reach a balancer that has seen none of them" led_by_another
+ROUTED=$(count routed)
 step "and while lbd restarts" all_whole restarts
 check "without --quic some are lost" eval "apply 'del(.vips[0].quic)' && some_lost true"
 check "with the ids of two servers swapped some are lost" eval \
@@ -144,5 +163,6 @@ check "with the ids of two servers swapped some are lost" eval \
 step "the ids are what they were" apply .
 ROUTED=$(count routed)
 check "a drain waits until no packet follows the id, and breaks none" has_drained
+end_standby
 check "the lab goes away as a whole" lab_down
 finish
