@@ -222,7 +222,7 @@ BOOT_PKGS := qemu-system-x86 debootstrap e2fsprogs util-linux
 # Each of these installs what is missing, then starts a make that sees it: this one has read the
 # Makefile, and with it asked gcc and pkg-config, when they may not have been there.
 BGP_PKGS := bird2 frr keepalived
-demo demo-drain: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
+demo demo-drain demo-quic: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 demo-bgp: PKGS = $(BUILD_PKGS) $(LAB_PKGS) bird2
 test-bgp: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(BGP_PKGS)
 demo-tier test-tier: PKGS = $(BUILD_PKGS) $(LAB_PKGS) $(TIER_PKGS)
@@ -249,16 +249,20 @@ program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-bgp demo-monitoring test test-bgp test-image test-kubernetes test-release test-upgrade test-arm64 test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
+demo demo-drain demo-bgp demo-quic demo-monitoring test test-bgp test-image test-kubernetes test-release test-upgrade test-arm64 test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
 
 # V=1 shows the build.
-run-demo run-demo-drain run-demo-bgp:
+run-demo: EXAMPLE = 01-demo
+run-demo-drain: EXAMPLE = 02-drain
+run-demo-bgp: EXAMPLE = 03-bgp
+run-demo-quic: EXAMPLE = 08-quic
+run-demo run-demo-drain run-demo-bgp run-demo-quic:
 	+@$(if $(V),,tests/lib/quietly.sh $(O)/demo-build.log 'lbd, lbctl, the BPF programs and the lab into $(O)/') \
 		$(MAKE) --no-print-directory demo-build
-	@O=$(O) examples/$(if $(filter run-demo,$@),01-demo,$(if $(filter run-demo-bgp,$@),03-bgp,02-drain))/run.sh
+	@O=$(O) examples/$(EXAMPLE)/run.sh
 # Three nodes of etcd and three balancers: an example, and a thousand revisions while they break. REVISIONS=N, SEED=N
 .PHONY: demo-tier run-demo-tier test-tier run-test-tier
 demo-tier test-tier:
@@ -484,6 +488,7 @@ help:
 		'sudo make install-tier  what keeps several nodes at one service document, in etcd' \
 		'sudo make demo-drain  a backend is taken out of service under 300 connections (examples/02-drain)' \
 		'sudo make demo-bgp  one of two balancers leaves the network under 300 connections (examples/03-bgp)' \
+		'sudo make demo-quic  300 QUIC connections keep their servers while their clients move (examples/08-quic)' \
 		'sudo make test-bgp  BIRD, FRR and keepalived announce VIPs just while a balancer serves them; BGP=bird is one of them' \
 		'sudo make demo-tier  three balancers have one service document, which lies in etcd (examples/04-tier)' \
 		'sudo make test-tier  1,000 revisions of it, while nodes of etcd, lbd and lbd-tier are killed and cut off; 4 minutes' \
@@ -515,10 +520,10 @@ help:
 		'make lint          shellcheck, clang-format, direction of includes and calls, links and names in the docs' \
 		'make clean         remove build/'
 
-.PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-bgp demo-build test test-bgp test-kernels test-boot test-compilers \
+.PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-bgp demo-quic demo-build test test-bgp test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
 	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release test-upgrade run-test-upgrade test-arm64 run-test-arm64 image fuzz deb install \
-	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-demo-bgp run-test run-test-bgp run-test-kernels \
+	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-demo-bgp run-demo-quic run-test run-test-bgp run-test-kernels \
 	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns
 .SECONDARY:
