@@ -178,12 +178,33 @@ static void add_whose(struct text *text, const json_t *event)
 	add(text, "%s %s", of, string_of(event, of));
 }
 
+/* How many nodes of a tier see it so. */
+static void add_nodes(struct text *text, const json_t *event)
+{
+	const json_t *agreed = json_object_get(event, "agreed");
+
+	if (agreed)
+		add(text, ", by the nodes of the tier: healthy %lld, unhealthy %lld",
+		    (long long)integer_of(agreed, "healthy"),
+		    (long long)integer_of(agreed, "unhealthy"));
+}
+
 /* Health, drain, and serve. */
 static void add_backend(struct text *text, const json_t *event)
 {
 	add_whose(text, event);
 	add(text, " backend %s %s", string_of(event, "backend"), string_of(event, "state"));
+	add_nodes(text, event);
 	add_why(text, event, "error");
+}
+
+/* Of a backend that this node sees otherwise than most, for long, or no more. */
+static void add_dissent(struct text *text, const json_t *event)
+{
+	add_whose(text, event);
+	add(text, " backend %s %s to this node", string_of(event, "backend"),
+	    string_of(event, "own"));
+	add_nodes(text, event);
 }
 
 static void add_vip_health(struct text *text, const json_t *event)
@@ -273,6 +294,7 @@ static const struct {
 	{"next_hop", add_next_hop},     {"drain", add_backend}, {"health", add_backend},
 	{"serve", add_backend},         {"fault", add_fault},   {"spill", add_spill},
 	{"announce", add_announce},     {"node", add_node},     {"move", add_move},
+	{"dissent", add_dissent},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

@@ -141,14 +141,14 @@ static const char *unless_empty(const char *text)
 
 void events_health(struct events *events, const char *of, const char *name,
 		   const struct lb_addr *backend, const char *state, int64_t since_ms,
-		   const char *error)
+		   const char *error, json_t *agreed)
 {
 	char address[LB_ADDR_TEXT], time[EVENTS_TIME_TEXT];
 
-	events_emit(events,
-		    json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*}", "event", "health", of, name,
-			      "backend", lb_addr_format(backend, address), "state", state, "since",
-			      events_time_ms(since_ms, time), "error", unless_empty(error)));
+	events_emit(events, json_pack("{s:s, s:s, s:s, s:s, s:s, s:s*, s:o*}", "event", "health",
+				      of, name, "backend", lb_addr_format(backend, address),
+				      "state", state, "since", events_time_ms(since_ms, time),
+				      "error", unless_empty(error), "agreed", agreed));
 }
 
 void events_interface(struct events *events, const char *interface, const char *state,

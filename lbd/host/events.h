@@ -37,10 +37,11 @@ void events_emit_long(struct events *events, json_t *event);
 json_t *events_revert(const char *reason, json_t *change);
 
 /* A health check has changed its mind. `of`: what has the name, "vip" or "pool". `error`: why, in plain words; NULL or "" when there is
- * nothing wrong. `since_ms`: when it did, CLOCK_REALTIME. */
+ * nothing wrong. `since_ms`: when it did, CLOCK_REALTIME. `agreed`: who sees what, taken over; NULL: this
+ * node goes by itself. */
 void events_health(struct events *events, const char *of, const char *name,
 		   const struct lb_addr *backend, const char *state, int64_t since_ms,
-		   const char *error);
+		   const char *error, json_t *agreed);
 
 /* An interface of lbd.json. `state`: "attached" (`mode`: how, `reason`: why not natively),
  * "detached" (`reason`: why), "link_up", "link_down". `mode` and `reason` may be NULL or "". */

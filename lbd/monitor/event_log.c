@@ -13,7 +13,7 @@ void event_log_init(struct event_counts *log)
 	static const char *const names[] = {"change",     "confirm",  "revert", "drain",
 					    "serve",      "next_hop", "route",  "interface",
 					    "vip_health", "fault",    "health", "spill",
-					    "announce",   "node",     "move"};
+					    "announce",   "node",     "move",   "dissent"};
 
 	*log = (struct event_counts){0};
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)

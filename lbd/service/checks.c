@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "../../bpf/tunnel.h"
+#include "../api/clock.h"
 #include "../host/events.h"
 #include "live.h"
 
@@ -129,8 +130,8 @@ bool checks_merge(const struct lb_pool *pool, const struct live_pool *before,
 void checks_drop(struct service *service, uint16_t number)
 {
 	health_remove(service->checks[number].watch);
-	service->checks[number].watch = NULL;
-	service->checks[number].begin_by_ms = 0;
+	service->checks[number] = (struct health_check){.place = service->checks[number].place};
+	agree_viewed(service);
 }
 
 /* A tunnel check goes where traffic goes, so it would fail until the next hop of a backend that has
@@ -261,12 +262,17 @@ static bool find_member(const struct service *service, uint16_t number, size_t *
 	return false;
 }
 
+/* The failure is this node's, so it is told where this node has seen one. */
 static void tell(const struct service *service, const struct lb_pool *pool,
-		 const struct lb_addr *backend, const struct health_view *view)
+		 const struct lb_addr *backend, const struct health_check *check)
 {
+	struct health_view view = {0};
+
+	if (check->counts == HEALTH_UNHEALTHY && agree_own(check) == HEALTH_UNHEALTHY)
+		health_get(check->watch, &view);
 	events_health(service->events, lb_pool_field(pool), pool->name, backend,
-		      health_status_name(view->status), view->since.wall_ms,
-		      view->status == HEALTH_UNHEALTHY ? view->error : NULL);
+		      health_status_name(check->counts), check->counts_wall_ms, view.error,
+		      agree_backend(service, check));
 }
 
 const uint32_t check_times_us[CHECK_TIME_COUNT] = {
@@ -291,10 +297,19 @@ static struct check_counts *counts_of(struct service *service, const struct heal
 	return pool < place_pool_numbers(service->config) ? &service->check_counts[pool] : NULL;
 }
 
+/* Whether it could be made says whether this node has a view. */
+static void follow_made(struct service *service, const struct health_check *check,
+			enum health_outcome outcome)
+{
+	if (check->watch && health_not_made(check->watch) != (outcome == HEALTH_NOT_MADE))
+		agree_viewed(service);
+}
+
 static void on_ended(void *user, void *owner, enum health_outcome outcome, int64_t duration_us)
 {
 	struct check_counts *counts = counts_of(user, owner);
 
+	follow_made(user, owner, outcome);
 	if (!counts)
 		return;
 	counts->successes += outcome == HEALTH_SUCCESS;
@@ -312,21 +327,47 @@ static void count_change(struct check_counts *counts, enum health_status status)
 	counts->unhealthy += status == HEALTH_UNHEALTHY;
 }
 
+static int64_t since_wall_ms(const struct service *service, const struct health_check *check)
+{
+	struct health_view view;
+
+	if (!check->watch || health_status(check->watch) != check->counts ||
+	    service_health_nodes(service))
+		return lb_clock_ns(CLOCK_REALTIME) / 1000000;
+	health_get(check->watch, &view);
+	return view.since.wall_ms;
+}
+
+void checks_take(struct service *service, size_t pool, size_t backend)
+{
+	struct live_pool *live = &service->live_pools[pool];
+	struct health_check *check = &service->checks[live->backends[backend].number];
+	const enum health_status state = agree_state(service, check);
+
+	if (state == check->counts)
+		return;
+	check->counts = state;
+	check->counts_wall_ms = since_wall_ms(service, check);
+	if (state == HEALTH_UNKNOWN)
+		return;
+	service->agreement.changes += agree_own(check) != state;
+	count_change(counts_of(service, check), state);
+	standing_take_result(&live->standings[backend], state);
+	live->reweigh = true;
+	weigh_within(service, WEIGH_GATHER_MS);
+	tell(service, service->pools.refs[pool].pool, &live->backends[backend].address, check);
+}
+
 static void on_changed(void *user, void *owner, const struct health_view *view)
 {
 	struct service *service = user;
 	const struct health_check *check = owner;
-	struct live_pool *live;
 	size_t pool, backend;
 
-	if (!find_member(service, (uint16_t)(check - service->checks), &pool, &backend))
-		return;
-	live = &service->live_pools[pool];
-	count_change(counts_of(service, check), view->status);
-	standing_take_result(&live->standings[backend], view->status);
-	live->reweigh = true;
-	weigh_within(service, WEIGH_GATHER_MS);
-	tell(service, service->pools.refs[pool].pool, &live->backends[backend].address, view);
+	(void)view;
+	agree_viewed(service);
+	if (find_member(service, (uint16_t)(check - service->checks), &pool, &backend))
+		checks_take(service, pool, backend);
 }
 
 /* --- the tunnel --- */

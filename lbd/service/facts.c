@@ -70,10 +70,10 @@ static int count_slots(const struct live_pool *live, struct pool_facts *out)
 static enum health_status health_of(const struct service *service, const struct lb_pool *pool,
 				    uint16_t number)
 {
-	const struct health_watch *watch = service->checks[number].watch;
+	const struct health_check *check = &service->checks[number];
 
-	return pool->health.kind == LB_HEALTH_NONE || !watch ? HEALTH_UNKNOWN
-							     : health_status(watch);
+	return pool->health.kind == LB_HEALTH_NONE || !check->watch ? HEALTH_UNKNOWN
+								    : agree_state(service, check);
 }
 
 static void look_at_backend(const struct service *service, const struct lb_pool *pool,

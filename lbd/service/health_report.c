@@ -13,27 +13,37 @@ static json_t *time_json(const struct health_time *time)
 }
 
 /* NULL: it is not checked. */
-static const struct health_watch *watch_of(const struct service *service,
+static const struct health_check *check_of(const struct service *service,
 					   const struct lb_pool *pool, const struct live_pool *live,
 					   size_t i)
 {
-	if (pool->health.kind == LB_HEALTH_NONE)
-		return NULL;
-	return service->checks[live->backends[i].number].watch;
+	const struct health_check *check = &service->checks[live->backends[i].number];
+
+	return pool->health.kind == LB_HEALTH_NONE || !check->watch ? NULL : check;
+}
+
+static json_t *since_json(const struct service *service, const struct health_check *check,
+			  const struct health_view *view)
+{
+	const struct health_time agreed = {.wall_ms = check->counts_wall_ms};
+
+	return time_json(service_health_nodes(service) && check->counts ? &agreed : &view->since);
 }
 
 json_t *backend_health(const struct service *service, const struct lb_pool *pool,
 		       const struct live_pool *live, size_t i)
 {
-	const struct health_watch *watch = watch_of(service, pool, live, i);
+	const struct health_check *check = check_of(service, pool, live, i);
 	struct health_view view;
 	json_t *object;
 
-	if (!watch)
+	if (!check)
 		return NULL;
-	health_get(watch, &view);
-	object = json_pack("{s:s, s:o}", "state", health_status_name(view.status), "since",
-			   time_json(&view.since));
+	health_get(check->watch, &view);
+	object = json_pack("{s:s, s:o, s:o*}", "state",
+			   health_status_name(agree_state(service, check)), "since",
+			   since_json(service, check, &view), "agreed",
+			   agree_backend(service, check));
 	if (view.error[0]) {
 		json_object_set_new(object, "error", json_string(view.error));
 		json_object_set_new(object, "error_at", time_json(&view.error_since));
@@ -57,10 +67,10 @@ static void count_states(const struct service *service, const struct lb_pool *po
 			 const struct live_pool *live, uint32_t counts[HEALTH_UNHEALTHY + 1])
 {
 	for (size_t i = 0; i < live->backend_count; i++) {
-		const struct health_watch *watch = watch_of(service, pool, live, i);
+		const struct health_check *check = check_of(service, pool, live, i);
 
-		if (watch)
-			counts[health_status(watch)]++;
+		if (check)
+			counts[agree_state(service, check)]++;
 		yield_at(i);
 	}
 }
@@ -75,8 +85,9 @@ json_t *service_health(struct service *service)
 		worker_yield();
 	}
 	live_let_go(service);
-	return json_pack("{s:i, s:i, s:i}", "healthy", (int)counts[HEALTH_HEALTHY], "unhealthy",
-			 (int)counts[HEALTH_UNHEALTHY], "unknown", (int)counts[HEALTH_UNKNOWN]);
+	return json_pack("{s:i, s:i, s:i, s:o*}", "healthy", (int)counts[HEALTH_HEALTHY],
+			 "unhealthy", (int)counts[HEALTH_UNHEALTHY], "unknown",
+			 (int)counts[HEALTH_UNKNOWN], "agreement", agree_describe(service));
 }
 
 struct health_shares health_shares(const struct service *service, const struct lb_pool *pool,
@@ -85,7 +96,7 @@ struct health_shares health_shares(const struct service *service, const struct l
 	struct health_shares shares = {0};
 
 	for (size_t i = 0; i < live->backend_count; i++) {
-		const struct health_watch *watch = watch_of(service, pool, live, i);
+		const struct health_check *check = check_of(service, pool, live, i);
 
 		yield_at(i);
 		if (!lb_backend_share(&pool->backends[i]))
@@ -93,9 +104,9 @@ struct health_shares health_shares(const struct service *service, const struct l
 		shares.all++;
 		if (pool->health.kind == LB_HEALTH_NONE)
 			shares.healthy++;
-		else if (watch) {
-			shares.healthy += health_status(watch) == HEALTH_HEALTHY;
-			shares.unhealthy += health_status(watch) == HEALTH_UNHEALTHY;
+		else if (check) {
+			shares.healthy += agree_state(service, check) == HEALTH_HEALTHY;
+			shares.unhealthy += agree_state(service, check) == HEALTH_UNHEALTHY;
 		}
 	}
 	return shares;
@@ -132,10 +143,10 @@ static void warn_of_faults(const struct service *service, const struct lb_pool *
 	size_t count = 0;
 
 	for (size_t i = 0; i < live->backend_count; i++) {
-		const struct health_watch *watch = watch_of(service, pool, live, i);
+		const struct health_check *check = check_of(service, pool, live, i);
 
-		if (watch && health_not_made(watch) && !count++)
-			health_get(watch, &shown);
+		if (check && health_not_made(check->watch) && !count++)
+			health_get(check->watch, &shown);
 		yield_at(i);
 	}
 	if (count)
@@ -158,6 +169,7 @@ void health_warnings(const struct service *service, json_t *warnings)
 		warn_of_faults(service, pool, &service->live_pools[i], warnings);
 		worker_yield();
 	}
+	agree_warnings(service, warnings);
 	if (*fault)
 		json_array_append_new(
 			warnings,

@@ -6,6 +6,7 @@
 
 #include "../health/health.h"
 #include "../host/worker.h"
+#include "agree.h"
 #include "../plane/members.h"
 #include "chore.h"
 #include "facts.h"
@@ -86,6 +87,11 @@ struct health_check {
 	struct health_watch *watch; /* NULL: it is not checked, or not yet */
 	int64_t begin_by_ms;        /* not yet: at the latest then; 0: not so */
 	uint32_t place;             /* among the backends of its VIP, not long ago */
+	struct quorum others;       /* what other nodes see */
+	enum health_status counts;  /* what was acted upon last (agree_state) */
+	int64_t counts_wall_ms;     /* since when */
+	int64_t dissent_ms;         /* since when this node sees something else; 0: it does not */
+	bool dissents;              /* for long */
 };
 
 #define FAULT_TEXT 256
@@ -153,6 +159,7 @@ struct service {
 	int64_t reweigh_after_ms;          /* not before */
 	struct chore retry_timer;          /* pending while a check could not be set up */
 	struct chore ways_timer;           /* pending when a next hop was resolved */
+	struct agreement agreement;
 	struct tunnels *tunnels;
 	LIST_HEAD(, probing) probings; /* under way */
 
@@ -315,6 +322,8 @@ void checks_follow(struct service *service, const struct pool_ref *ref, struct l
 bool checks_same(const struct pool_ref *a, const struct pool_ref *b);
 /* The member ends, or is checked no more. */
 void checks_drop(struct service *service, uint16_t number);
+/* What counts of a backend's health may have changed: acts upon it. Both by place. */
+void checks_take(struct service *service, size_t pool, size_t backend);
 
 /* --- arrive.c: when backends that were added begin to serve --- */
 int arrive_open(struct service *service, struct lb_err *err);

@@ -192,6 +192,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = checks_open(service, options, err);
 	if (!error)
+		error = views_open(service, err);
+	if (!error)
 		error = arrive_open(service, err);
 	if (!error)
 		error = restore(service, err);
@@ -216,6 +218,7 @@ void service_close(struct service *service)
 	if (!service)
 		return;
 	checks_close(service);
+	views_close(service);
 	quic_close(service);
 	weigh_close(service);
 	arrive_close(service);

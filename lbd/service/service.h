@@ -123,6 +123,15 @@ json_t *service_flow_table(struct service *service); /* status.flow_table */
 json_t *service_next_hops(struct service *service);  /* status.next_hops */
 json_t *service_unroutable(struct service *service); /* status.unroutable */
 json_t *service_health(struct service *service);     /* status.health */
+/* What this node sees of the backends, for other nodes: {"mark":N, "healthy":KEYS, "unhealthy":KEYS},
+ * or the mark alone, where it is `known`. The document must be held, here and below. */
+int service_health_view(struct service *service, int64_t known, json_t **result,
+			struct lb_err *err);
+/* What others see (agree.h) counts for so long; `views` NULL: what was brought last. */
+int service_health_agree(struct service *service, const json_t *views, int64_t valid_ms,
+			 struct lb_err *err);
+/* How many others are agreed with; 0: this node goes by itself. */
+size_t service_health_nodes(const struct service *service);
 /* Adds sentences to status.warnings. */
 void service_health_warnings(struct service *service, json_t *warnings);
 

@@ -93,12 +93,13 @@ static void health_says_which_backend_since_when_and_why(void **state)
 	(void)state;
 	assert_int_equal(lb_addr_parse("10.0.0.2", &backend, &err), 0);
 	events_add_sink(events, hear, &heard);
-	events_health(events, "vip", "web", &backend, "unhealthy", 86400007, "connection refused");
+	events_health(events, "vip", "web", &backend, "unhealthy", 86400007, "connection refused",
+		      NULL);
 	assert_non_null(strstr(heard.line,
 			       "\"event\":\"health\",\"vip\":\"web\",\"backend\":\"10.0.0.2\","
 			       "\"state\":\"unhealthy\",\"since\":\"1970-01-02T00:00:00.007Z\","
 			       "\"error\":\"connection refused\"}"));
-	events_health(events, "vip", "web", &backend, "healthy", 86400007, NULL);
+	events_health(events, "vip", "web", &backend, "healthy", 86400007, NULL, NULL);
 	assert_null(strstr(heard.line, "error"));
 	events_free(events);
 }
