@@ -13,6 +13,7 @@
 #include "methods.h"
 #include "methods_change.h"
 #include "methods_explain.h"
+#include "methods_health.h"
 #include "methods_interfaces.h"
 #include "methods_node.h"
 #include "methods_probe.h"
@@ -649,6 +650,8 @@ static const struct method {
 	{"explain", methods_explain, ASKS},
 	{"replay", methods_replay, ASKS},
 	{"trace", methods_trace, FOLLOWS},
+	{"health.view", methods_health_view, READS},
+	{"health.agree", methods_health_agree, ASKS},
 	{"node.show", methods_node_show, FACTS},
 	{"node.drain", methods_node_drain, CHANGES},
 	{"node.undrain", methods_node_undrain, CHANGES},

@@ -191,6 +191,9 @@ static void tell_service(const struct metrics_source *from, const struct metric_
 	labelled(to, METRIC_DOCUMENT, "digest", digest, 1);
 	value(to, METRIC_UNCONFIRMED, facts.unconfirmed);
 	value(to, METRIC_SAVE_FAILED, facts.save_failed);
+	value(to, METRIC_AGREED_NODES, (double)facts.agreed_nodes);
+	value(to, METRIC_AGREED_CHANGES, (double)facts.agreed_changes);
+	value(to, METRIC_DISSENTS, (double)facts.dissents);
 	value(to, METRIC_REVERT_FAILED, facts.revert_failed);
 	value(to, METRIC_PLANE_BYTES, (double)datapath_memory_bytes(from->methods->datapath));
 	tell_limits(from->methods->config, &facts, to);

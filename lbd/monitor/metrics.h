@@ -38,6 +38,12 @@ enum metric_type {
 	  "1 while the document in force could not be saved.")                                     \
 	X(REVERT_FAILED, GAUGE, "revert_failed", "",                                               \
 	  "1 while a change that was not confirmed could not be taken back.")                      \
+	X(AGREED_NODES, GAUGE, "health_agreement_nodes", "{node}",                                 \
+	  "Other nodes of the tier that health is agreed with; 0: this one goes by itself.")       \
+	X(AGREED_CHANGES, COUNTER, "health_agreement_changes_total", "{change}",                   \
+	  "Changes of a backend's health by what others see, against this node's own view.")       \
+	X(DISSENTS, GAUGE, "health_dissents", "{backend}",                                         \
+	  "Backends that this node has seen otherwise than most of the tier for 30 s.")            \
 	X(EVENTS, COUNTER, "events_total", "{event}", "What lbctl watch shows, by kind.")          \
 	X(LIMIT_USED, GAUGE, "limit_used", "", "How much of a limit of lbd.json is in use.")       \
 	X(LIMIT, GAUGE, "limit", "", "The limits of lbd.json.")                                    \

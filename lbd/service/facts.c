@@ -19,6 +19,9 @@ void service_facts(struct service *service, struct service_facts *out)
 		.unconfirmed = service->revert.document,
 		.save_failed = service->save_fault[0],
 		.revert_failed = service->revert_fault[0],
+		.agreed_nodes = service_health_nodes(service),
+		.dissents = service->agreement.dissents,
+		.agreed_changes = service->agreement.changes,
 	};
 	service->plane.flow_counts(service->plane.datapath, out->flow_counts);
 	service->plane.quic_counts(service->plane.datapath, out->quic_counts);

@@ -50,6 +50,8 @@ struct service_facts {
 	uint64_t quic_counts[LB_QUIC_COUNT_COUNT];
 	uint64_t digest;
 	bool unconfirmed, save_failed, revert_failed;
+	size_t agreed_nodes, dissents; /* of the health of a tier (agree.h) */
+	uint64_t agreed_changes;
 };
 
 void service_facts(struct service *service, struct service_facts *out);
