@@ -27,6 +27,25 @@ static bool error_matters(const json_t *health, const char *since)
 	       (since && error_at && strcmp(error_at, since) >= 0);
 }
 
+/* Who sees it so, of the nodes of a tier. */
+static void print_nodes(FILE *out, const json_t *health)
+{
+	const json_t *agreed = json_object_get(health, "agreed"), *name;
+	const char *state = view_text(health, "state"), *own = view_text(agreed, "own");
+	long long healthy = view_integer(agreed, "healthy");
+	long long unhealthy = view_integer(agreed, "unhealthy");
+	size_t i;
+
+	if (!agreed)
+		return;
+	fprintf(out, " by %lld of %lld nodes", strcmp(state, "healthy") ? unhealthy : healthy,
+		healthy + unhealthy);
+	if (strcmp(own, state) != 0)
+		fprintf(out, ", %s to this one", own);
+	json_array_foreach (json_object_get(agreed, "otherwise"), i, name)
+		fprintf(out, "%s%s", i ? ", " : ", not to ", json_string_value(name));
+}
+
 void view_backend_health(FILE *out, const json_t *backend)
 {
 	const json_t *health = json_object_get(backend, "health");
@@ -40,6 +59,7 @@ void view_backend_health(FILE *out, const json_t *backend)
 		fprintf(out, " since ");
 		print_time(out, since);
 	}
+	print_nodes(out, health);
 	if (error && error_matters(health, since))
 		fprintf(out, "%s: %s",
 			strcmp(view_text(health, "state"), "healthy") ? "" : ", last failure",

@@ -67,6 +67,20 @@ static void print_table(FILE *out, const json_t *nodes)
 	columns_close(&columns, out, 2, "lrllllrr");
 }
 
+/* Whose health is not that of the tier. */
+static void print_agreement(FILE *out, const json_t *node)
+{
+	const json_t *agreement = json_object_get(node, "agreement");
+	long long dissents = view_integer(agreement, "dissents");
+
+	if (strcmp(view_text(agreement, "state"), "lapsed") == 0)
+		fprintf(out, "%s: health by its own checks alone since %lld s\n",
+			view_text(node, "node"), view_integer(agreement, "ago_s"));
+	if (dissents)
+		fprintf(out, "%s: sees %lld backend%s otherwise than most nodes\n",
+			view_text(node, "node"), dissents, dissents == 1 ? "" : "s");
+}
+
 /* What all wait for has been said of the release. */
 static void print_remarks(FILE *out, const json_t *node, bool staged)
 {
@@ -81,6 +95,7 @@ static void print_remarks(FILE *out, const json_t *node, bool staged)
 	for (size_t i = 0; i < count; i++)
 		if (json_object_get(node, remarks[i]))
 			fprintf(out, "%s: %s\n", name, view_text(node, remarks[i]));
+	print_agreement(out, node);
 	if (json_is_true(json_object_get(node, "edited")))
 		fprintf(out, "%s: changed on this node alone since revision %lld (+)\n", name,
 			view_integer(node, "revision"));
@@ -135,7 +150,9 @@ enum exit_code view_tier_judge(const json_t *result)
 	json_array_foreach (nodes, i, node)
 		if (json_array_size(json_object_get(node, "differs")) ||
 		    json_object_get(node, "refused") || json_object_get(node, "alarm") ||
-		    json_object_get(node, "lbd") || json_is_true(json_object_get(node, "edited")) ||
+		    json_object_get(node, "lbd") ||
+		    view_integer(json_object_get(node, "agreement"), "dissents") ||
+		    json_is_true(json_object_get(node, "edited")) ||
 		    view_integer(node, "revision") != revision)
 			return EXIT_DIFFERS;
 	return EXIT_DONE;

@@ -129,6 +129,9 @@ static const struct schema_field config_fields[] = {
 	 .help = "the name of this node within the tier"},
 	{"canary", &schema_boolean, AT(canary), .number = false,
 	 .help = "whether this node is among the first that get a revision"},
+	{"agree_health", &schema_boolean, AT(agree_health), .number = true,
+	 .help = "whether backends are healthy here by what most nodes of the tier see, this one "
+		 "among them; else by its own checks"},
 	{"ca_file", &schema_string, PATH_AT(ca_file),
 	 .help = "certificates that those of etcd must be signed by, in PEM"},
 	{"cert_file", &schema_string, PATH_AT(cert_file),

@@ -2,7 +2,7 @@
 /* How does a node belong to a tier? tier.json, read at start and by each lbctl tier:
  *
  *   {"tier": "edge", "endpoints": ["https://etcd1.example:2379"],
- *    "node": "lb1", "canary": false,
+ *    "node": "lb1", "canary": false, "agree_health": true,
  *    "ca_file": "/etc/lbd/etcd-ca.pem", "cert_file": "…", "key_file": "…",
  *    "user": "lbd", "password_file": "/etc/lbd/etcd-password",
  *    "socket": "/run/lbd/lbd.sock", "interval_s": 1, "lease_s": 30, "max_moved_percent": 100}
@@ -27,7 +27,7 @@ struct tier_config {
 	char endpoints[TIER_ENDPOINTS_MAX][256]; /* without a / at the end */
 	size_t endpoint_count;
 	char node[TIER_NAME_SIZE];
-	bool canary;
+	bool canary, agree_health;
 	char ca_file[256], cert_file[256], key_file[256]; /* "": none */
 	char user[128], password_file[256];
 	char socket[sizeof(((struct sockaddr_un *)0)->sun_path)];

@@ -291,15 +291,9 @@ int etcd_get_below(struct etcd *etcd, const char *prefix, json_t **items, struct
 	return error;
 }
 
-int etcd_put(struct etcd *etcd, const char *key, const json_t *value, int64_t lease,
-	     struct lb_err *err)
+int etcd_keys_below(struct etcd *etcd, const char *prefix, json_t **items, struct lb_err *err)
 {
-	json_t *reply = NULL;
-	int code,
-		error = ask(etcd, "/v3/kv/put", message_put(key, value, lease), &reply, &code, err);
-
-	json_decref(reply);
-	return error;
+	return get(etcd, message_keys_below(prefix), items, err);
 }
 
 int etcd_txn(struct etcd *etcd, json_t *txn, bool *done, struct lb_err *err)
@@ -310,6 +304,16 @@ int etcd_txn(struct etcd *etcd, json_t *txn, bool *done, struct lb_err *err)
 	*done = json_is_true(json_object_get(reply, "succeeded"));
 	json_decref(reply);
 	return error;
+}
+
+int etcd_put_owned(struct etcd *etcd, const char *key, const json_t *value, int64_t lease,
+		   bool *done, struct lb_err *err)
+{
+	int error = etcd_txn(etcd, message_put_owned(key, value, lease), done, err);
+
+	if (error || *done)
+		return error;
+	return etcd_txn(etcd, message_put_first(key, value, lease), done, err);
 }
 
 /* --- leases --- */

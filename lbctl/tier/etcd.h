@@ -26,8 +26,11 @@ void etcd_close(struct etcd *etcd);
  * a new reference. */
 int etcd_get(struct etcd *etcd, const char *key, json_t **items, struct lb_err *err);
 int etcd_get_below(struct etcd *etcd, const char *prefix, json_t **items, struct lb_err *err);
-int etcd_put(struct etcd *etcd, const char *key, const json_t *value, int64_t lease,
-	     struct lb_err *err);
+/* The same, without values. */
+int etcd_keys_below(struct etcd *etcd, const char *prefix, json_t **items, struct lb_err *err);
+/* Puts a key of this process. *done: false where it is there with another lease: somebody else's. */
+int etcd_put_owned(struct etcd *etcd, const char *key, const json_t *value, int64_t lease,
+		   bool *done, struct lb_err *err);
 /* The transaction is taken over. *done: its condition held, so it was made. */
 int etcd_txn(struct etcd *etcd, json_t *txn, bool *done, struct lb_err *err);
 int etcd_lease(struct etcd *etcd, uint32_t seconds, int64_t *lease, struct lb_err *err);

@@ -22,6 +22,7 @@
 #include "etcd.h"
 #include "node.h"
 #include "release.h"
+#include "views.h"
 
 #define PAUSE_MAX_S 30     /* between attempts while etcd does not answer */
 #define AGAIN_MS 30000     /* what lbd has refused is tried again */
@@ -45,12 +46,15 @@ struct follower {
 	uint32_t refused;
 	char refusal[256], alarm[160], older[200], waits[RELEASE_WHY];
 	char fault[256]; /* of the release: why it is none */
+	char twin[256];  /* another process has the name of this node */
 	int64_t again_ms;
 
 	bool changed;               /* something that the others should know at once */
 	int64_t report_ms;          /* when the next report is due */
 	int64_t lost_ms, remind_ms; /* etcd; 0: it answers */
 	unsigned int failures;
+	int64_t round_ms; /* when the next round is due */
+	struct views views;
 };
 
 static void __attribute__((format(printf, 1, 2))) say(const char *format, ...)
@@ -312,21 +316,39 @@ static int keep_lease(struct follower *follower, struct lb_err *err)
 	return etcd_lease(follower->etcd, follower->config->lease_s, &follower->lease, err);
 }
 
+/* Two with one name would take turns in what they tell, and count as one. The first keeps it; one
+ * that was killed, for as long as its lease. */
+static void say_if_taken(struct follower *follower, bool taken)
+{
+	char text[sizeof(follower->twin)] = "";
+
+	if (taken)
+		snprintf(text, sizeof(text),
+			 "another lbd-tier is node %s of the tier, or was less than %u s ago: this "
+			 "one does not count as one of its nodes",
+			 follower->config->node, follower->config->lease_s);
+	if (!taken && *follower->twin)
+		say("the name %s is free again", follower->config->node);
+	note(follower, follower->twin, sizeof(follower->twin), text);
+}
+
 static int report(struct follower *follower, struct lb_err *err)
 {
 	char key[RELEASE_KEY_SIZE];
 	json_t *node;
+	bool done = false;
 	int error = keep_lease(follower, err);
 
 	if (error)
 		return error;
 	node = describe(follower);
-	error = etcd_put(follower->etcd,
-			 release_nodes_key(follower->config, follower->config->node, key), node,
-			 follower->lease, err);
+	error = etcd_put_owned(follower->etcd,
+			       release_nodes_key(follower->config, follower->config->node, key),
+			       node, follower->lease, &done, err);
 	json_decref(node);
 	if (error)
 		return error;
+	say_if_taken(follower, !done);
 	follower->changed = false;
 	follower->report_ms = lb_now_ms() + follower->config->lease_s * 1000ll / REPORTS_OF_LEASE;
 	return 0;
@@ -377,6 +399,16 @@ static void round_of(struct follower *follower)
 		etcd_answers(follower);
 }
 
+/* Not while etcd is lost: what was brought lapses, and each node goes by itself. */
+static void round_of_views(struct follower *follower)
+{
+	struct lb_err err = {0};
+
+	if (follower->config->agree_health && !follower->failures &&
+	    views_round(&follower->views, &err))
+		etcd_is_lost(follower, &err);
+}
+
 /* Doubled with each failure, and never the same on two nodes. */
 static int64_t pause_ms(const struct follower *follower)
 {
@@ -390,6 +422,22 @@ static int64_t pause_ms(const struct follower *follower)
 	if (getrandom(&chance, sizeof(chance), GRND_NONBLOCK) < 0)
 		chance = 0;
 	return pause - pause / 4 * chance / 65536;
+}
+
+/* What is due. How long until more is. */
+static int64_t do_rounds(struct follower *follower)
+{
+	int64_t left_ms;
+
+	if (lb_now_ms() >= follower->round_ms) {
+		round_of(follower);
+		follower->round_ms = lb_now_ms() + pause_ms(follower);
+	}
+	round_of_views(follower);
+	left_ms = follower->round_ms - lb_now_ms();
+	if (!follower->failures && left_ms > VIEWS_EVERY_MS)
+		left_ms = VIEWS_EVERY_MS;
+	return left_ms > 0 ? left_ms : 0;
 }
 
 /* Whether it goes on. */
@@ -412,11 +460,14 @@ int follow(const struct tier_config *config, struct lb_err *err)
 	sigaddset(&ends, SIGINT);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
 	say("node %s follows tier %s", config->node, config->tier);
-	do
-		round_of(&follower);
-	while (wait_ms(pause_ms(&follower), &ends));
-	if (follower.lease && !follower.lost_ms)
+	follower.views = (struct views){.config = config, .etcd = follower.etcd};
+	while (wait_ms(do_rounds(&follower), &ends))
+		;
+	if (follower.lost_ms)
+		follower.lease = follower.views.lease = 0; /* they end by themselves */
+	if (follower.lease)
 		etcd_revoke(follower.etcd, follower.lease, err);
+	views_clear(&follower.views);
 	json_decref(follower.node);
 	etcd_close(follower.etcd);
 	return 0;

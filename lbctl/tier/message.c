@@ -114,10 +114,13 @@ json_t *message_range_below(const char *prefix)
 	return range;
 }
 
-json_t *message_put(const char *key, const json_t *value, int64_t lease)
+json_t *message_keys_below(const char *prefix)
 {
-	return json_pack("{s:o, s:o, s:o}", "key", key64(key), "value", value64(value), "lease",
-			 json_sprintf("%lld", (long long)lease));
+	json_t *range = message_range_below(prefix);
+
+	if (range)
+		json_object_set_new(range, "keys_only", json_true());
+	return range;
 }
 
 json_t *message_put_operation(const char *key, const json_t *value)
@@ -132,11 +135,34 @@ json_t *message_delete_operation(const char *first, const char *end)
 			 key64(end));
 }
 
-json_t *message_txn(const char *key, int64_t mod_revision, json_t *operations)
+/* Its only condition is that the number of the key that `target` names is this one. */
+static json_t *transaction(const char *key, const char *target, const char *field, int64_t number,
+			   json_t *operations)
 {
 	return json_pack("{s:[{s:o, s:s, s:s, s:o}], s:o}", "compare", "key", key64(key), "target",
-			 "MOD", "result", "EQUAL", "mod_revision",
-			 json_sprintf("%lld", (long long)mod_revision), "success", operations);
+			 target, "result", "EQUAL", field, json_sprintf("%lld", (long long)number),
+			 "success", operations);
+}
+
+json_t *message_txn(const char *key, int64_t mod_revision, json_t *operations)
+{
+	return transaction(key, "MOD", "mod_revision", mod_revision, operations);
+}
+
+static json_t *put_with_lease(const char *key, const json_t *value, int64_t lease)
+{
+	return json_pack("[{s:{s:o, s:o, s:o}}]", "requestPut", "key", key64(key), "value",
+			 value64(value), "lease", json_sprintf("%lld", (long long)lease));
+}
+
+json_t *message_put_owned(const char *key, const json_t *value, int64_t lease)
+{
+	return transaction(key, "LEASE", "lease", lease, put_with_lease(key, value, lease));
+}
+
+json_t *message_put_first(const char *key, const json_t *value, int64_t lease)
+{
+	return transaction(key, "CREATE", "create_revision", 0, put_with_lease(key, value, lease));
 }
 
 /* --- replies --- */

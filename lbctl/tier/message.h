@@ -16,7 +16,10 @@ char *message_decode(const char *text, size_t *length);
 /* --- requests: new references --- */
 json_t *message_range(const char *key);
 json_t *message_range_below(const char *prefix); /* all keys that begin so */
-json_t *message_put(const char *key, const json_t *value, int64_t lease);
+json_t *message_keys_below(const char *prefix);  /* the same, without their values */
+/* Transactions that put it: if the key has this lease; and if it is not there. */
+json_t *message_put_owned(const char *key, const json_t *value, int64_t lease);
+json_t *message_put_first(const char *key, const json_t *value, int64_t lease);
 /* A transaction that writes only if the key is as it was at `mod_revision`; 0: is not there. */
 json_t *message_txn(const char *key, int64_t mod_revision, json_t *operations);
 /* For a transaction: a put, and taking away the keys from `first` to before `end`. */

@@ -53,7 +53,7 @@ static json_t *describe(const json_t *status, const json_t *vips, const json_t *
 	const json_t *health = json_object_get(status, "health");
 
 	return json_pack(
-		"{s:s, s:I, s:I, s:b, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I}", "version",
+		"{s:s, s:I, s:I, s:b, s:s, s:o, s:s, s:I, s:I, s:I, s:I, s:I, s:O*}", "version",
 		view_text(status, "version"), "abi", (json_int_t)view_integer(status, "abi"),
 		"revision", (json_int_t)lbd->revision, "edited", lbd->edited, "document",
 		view_text(status, "document_digest"), "tables",
@@ -62,7 +62,8 @@ static json_t *describe(const json_t *status, const json_t *vips, const json_t *
 		(json_int_t)view_integer(health, "healthy"), "unhealthy",
 		(json_int_t)lbd->unhealthy, "unknown", (json_int_t)view_integer(health, "unknown"),
 		"unroutable", (json_int_t)lbd->unroutable, "packets_per_s",
-		(json_int_t)packets_per_s(stats, rate));
+		(json_int_t)packets_per_s(stats, rate), "agreement",
+		json_object_get(health, "agreement"));
 }
 
 int node_ask(const char *socket, struct node_rate *rate, struct node_lbd *out, json_t **node,

@@ -4,7 +4,7 @@
  *   {"node":"lb1", "canary":bool, "revision":N, "edited":bool, "applied_s":N, "version":"0.2.0", "abi":9,
  *    "document":DIGEST, "tables":DIGEST, "seed":DIGEST, "healthy":N, "unhealthy":N, "unknown":N,
  *    "unroutable":N, "packets_per_s":N, "refused"?:{"revision":N, "error":"…"}, "waits"?:"…",
- *    "alarm"?:"…", "lbd"?:"…"}
+ *    "alarm"?:"…", "agreement"?:{"state":"agreed|alone|lapsed", …}, "lbd"?:"…"}
  *
  * `document` is the digest of the service document, `tables` that of all tables together, `seed` that
  * of the hash seed: where all three are equal, nodes send each flow to the same backend. `applied_s`:

@@ -41,6 +41,15 @@ char *release_nodes_key(const struct tier_config *config, const char *node,
 	return key(config, rest, out);
 }
 
+char *release_health_key(const struct tier_config *config, const char *node,
+			 char out[RELEASE_KEY_SIZE])
+{
+	char rest[TIER_NAME_SIZE + 8];
+
+	snprintf(rest, sizeof(rest), "health/%s", node);
+	return key(config, rest, out);
+}
+
 /* --- a release --- */
 
 static int read_number(const json_t *value, const char *name, int64_t least, uint32_t *out,

@@ -5,6 +5,7 @@
  *   /lbd/TIER/release          what was published last: a RELEASE
  *   /lbd/TIER/documents/N      the service document of revision N, ten digits
  *   /lbd/TIER/nodes/NAME       the state of a node, under a lease: a NODE (node.h)
+ *   /lbd/TIER/health/NAME      what it sees of the backends, under another: a VIEW (views.h)
  *
  * RELEASE: {"revision":N, "stable":N, "hold_s"?:N, "force"?:true, "max_moved_percent"?:P, "by":"…",
  * "at":"…"}. With `hold_s` it is staged: nodes that are canaries take it at once, the others when
@@ -27,6 +28,8 @@ char *release_document_key(const struct tier_config *config, uint32_t revision,
 			   char out[RELEASE_KEY_SIZE]);
 char *release_nodes_key(const struct tier_config *config, const char *node,
 			char out[RELEASE_KEY_SIZE]);
+char *release_health_key(const struct tier_config *config, const char *node,
+			 char out[RELEASE_KEY_SIZE]);
 
 struct release {
 	uint32_t revision, stable;
