@@ -202,14 +202,25 @@ static json_t *sign(json_t *release)
 	return release;
 }
 
+static json_t *remembered(const struct publication *what)
+{
+	json_t *names = canaries(what);
+
+	while (json_array_size(names) > RELEASE_CANARIES_MAX)
+		json_array_remove(names, RELEASE_CANARIES_MAX);
+	return names;
+}
+
 static json_t *make_release(const struct publication *what)
 {
 	json_t *release = json_pack("{s:I, s:I}", "revision", (json_int_t)what->revision, "stable",
 				    (json_int_t)release_stable(&what->before, what->nodes));
 	double percent;
 
-	if (what->staged)
+	if (what->staged) {
 		json_object_set_new(release, "hold_s", json_integer(what->hold_s));
+		json_object_set_new(release, "canaries", remembered(what));
+	}
 	if (option(what, "force"))
 		json_object_set_new(release, "force", json_true());
 	if (option(what, "max-moved") && !units_parse_percent(option(what, "max-moved"), &percent))

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../../lbd/api/json.h"
+#include "../../lbd/api/model.h"
 #include "../units.h"
 #include "../view.h"
 #include "message.h"
@@ -63,13 +64,33 @@ static int read_number(const json_t *value, const char *name, int64_t least, uin
 	return 0;
 }
 
+static int read_canaries(const json_t *names, struct release *out, struct lb_err *err)
+{
+	const json_t *name;
+	size_t i;
+
+	if (json_array_size(names) > RELEASE_CANARIES_MAX)
+		return lb_err_set(err, LB_ERR_PARAMS, "canaries", "at most %d canaries",
+				  RELEASE_CANARIES_MAX);
+	json_array_foreach (names, i, name) {
+		const char *text = json_string_value(name);
+
+		if (!text || lb_name_check(text, NULL))
+			return lb_err_set(err, LB_ERR_PARAMS, "canaries",
+					  "each must be the name of a node");
+		snprintf(out->canaries[out->canary_count++], TIER_NAME_SIZE, "%s", text);
+	}
+	return 0;
+}
+
 static int read_release(const json_t *object, struct release *out, struct lb_err *err)
 {
-	const json_t *revision, *stable, *hold, *force, *moved, *by, *at;
+	const json_t *revision, *stable, *hold, *canaries, *force, *moved, *by, *at;
 	const struct lb_json_field fields[] = {
 		{"revision", LB_JSON_INTEGER, true, &revision},
 		{"stable", LB_JSON_INTEGER, false, &stable},
 		{"hold_s", LB_JSON_INTEGER, false, &hold},
+		{"canaries", LB_JSON_ARRAY, false, &canaries},
 		{"force", LB_JSON_BOOLEAN, false, &force},
 		{"max_moved_percent", LB_JSON_ANY, false, &moved},
 		{"by", LB_JSON_STRING, false, &by},
@@ -80,7 +101,7 @@ static int read_release(const json_t *object, struct release *out, struct lb_err
 	if (lb_json_fields(object, fields, err) ||
 	    read_number(revision, "revision", 1, &out->revision, err) ||
 	    read_number(stable, "stable", 0, &out->stable, err) ||
-	    read_number(hold, "hold_s", 0, &out->hold_s, err))
+	    read_number(hold, "hold_s", 0, &out->hold_s, err) || read_canaries(canaries, out, err))
 		return -EINVAL;
 	out->staged = hold;
 	out->force = json_is_true(force);
@@ -151,13 +172,57 @@ static bool canary_waits(const struct release *release, const json_t *node, char
 	return true;
 }
 
-/* Whether all canaries that are alive have had it for long enough. */
+static bool is_there(const json_t *nodes, const char *name)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (nodes, i, item)
+		if (strcmp(view_text(json_object_get(item, "value"), "node"), name) == 0)
+			return true;
+	return false;
+}
+
+/* Whether another node than a canary has it. */
+static bool went_beyond(const struct release *release, const json_t *nodes)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach (nodes, i, item) {
+		const json_t *node = json_object_get(item, "value");
+
+		if (!json_is_true(json_object_get(node, "canary")) &&
+		    number_of(node, "revision") >= release->revision)
+			return true;
+	}
+	return false;
+}
+
+/* A canary that dies of a revision must not be forgotten with its lease. */
+static bool canary_is_gone(const struct release *release, const json_t *nodes,
+			   char why[RELEASE_WHY])
+{
+	for (size_t i = 0; i < release->canary_count; i++) {
+		if (is_there(nodes, release->canaries[i]))
+			continue;
+		snprintf(why, RELEASE_WHY,
+			 "canary %s is gone since; publish again to go on without it",
+			 release->canaries[i]);
+		return true;
+	}
+	return false;
+}
+
+/* Whether all canaries have had it for long enough. */
 static bool canaries_content(const struct release *release, const json_t *nodes,
 			     char why[RELEASE_WHY])
 {
 	const json_t *item;
 	size_t canaries = 0, i;
 
+	if (!went_beyond(release, nodes) && canary_is_gone(release, nodes, why))
+		return false;
 	json_array_foreach (nodes, i, item) {
 		const json_t *node = json_object_get(item, "value");
 
@@ -200,18 +265,7 @@ uint32_t release_next(const struct release *release, const json_t *nodes, uint32
 
 uint32_t release_stable(const struct release *release, const json_t *nodes)
 {
-	const json_t *item;
-	size_t i;
-
-	if (!release->staged)
-		return release->revision;
 	/* One that went beyond its canaries is what nodes have, and they do not go back. */
-	json_array_foreach (nodes, i, item) {
-		const json_t *node = json_object_get(item, "value");
-
-		if (!json_is_true(json_object_get(node, "canary")) &&
-		    number_of(node, "revision") >= release->revision)
-			return release->revision;
-	}
-	return release->stable;
+	return !release->staged || went_beyond(release, nodes) ? release->revision
+							       : release->stable;
 }

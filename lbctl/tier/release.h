@@ -7,10 +7,11 @@
  *   /lbd/TIER/nodes/NAME       the state of a node, under a lease: a NODE (node.h)
  *   /lbd/TIER/health/NAME      what it sees of the backends, under another: a VIEW (views.h)
  *
- * RELEASE: {"revision":N, "stable":N, "hold_s"?:N, "force"?:true, "max_moved_percent"?:P, "by":"…",
- * "at":"…"}. With `hold_s` it is staged: nodes that are canaries take it at once, the others when
- * every canary has had it for so long without an alarm; until then they take `stable`, which all
- * nodes were to have before. 0 for `stable`: there is none. */
+ * RELEASE: {"revision":N, "stable":N, "hold_s"?:N, "canaries"?:[NAME…], "force"?:true,
+ * "max_moved_percent"?:P, "by":"…", "at":"…"}. With `hold_s` it is staged: nodes that are canaries
+ * take it at once, the others when every canary has had it for so long without an alarm; until then
+ * they take `stable`, which all nodes were to have before. 0 for `stable`: there is none. `canaries`
+ * were there when it was published: one that has gone since is waited for. */
 #ifndef LBCTL_TIER_RELEASE_H
 #define LBCTL_TIER_RELEASE_H
 
@@ -21,7 +22,8 @@
 #include "config.h"
 
 #define RELEASE_KEY_SIZE (sizeof("/lbd//documents/") + 2 * TIER_NAME_SIZE)
-#define RELEASE_KEPT 20 /* documents of earlier revisions */
+#define RELEASE_CANARIES_MAX 64 /* that are remembered */
+#define RELEASE_KEPT 20         /* documents of earlier revisions */
 
 char *release_key(const struct tier_config *config, char out[RELEASE_KEY_SIZE]);
 char *release_document_key(const struct tier_config *config, uint32_t revision,
@@ -37,6 +39,8 @@ struct release {
 	uint32_t hold_s;
 	bool force;
 	double max_moved_percent;
+	char canaries[RELEASE_CANARIES_MAX][TIER_NAME_SIZE];
+	size_t canary_count;
 };
 
 /* *out all 0, and 0: nothing was published yet; and -EINVAL: what stands there is no release, which

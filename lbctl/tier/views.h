@@ -16,7 +16,7 @@
 #include "config.h"
 #include "etcd.h"
 
-#define VIEWS_EVERY_MS 250   /* rounds */
+#define VIEWS_EVERY_MS 200   /* rounds */
 #define VIEWS_VALID_MS 10000 /* what was brought, without another round */
 #define VIEWS_LEASE_S 10     /* a node that is silent has no view */
 #define VIEWS_OTHERS_MAX 63  /* nodes beside this one that lbd takes */

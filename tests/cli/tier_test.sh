@@ -104,10 +104,11 @@ exits() {
 	}
 }
 
-# shows FILTER: tier show --json, as jq has it
+# shows FILTER: tier show --json, as jq has it; of the tier of node SHOWN
 shows() {
-	within "$LBCTL" --json tier show --config "$DIR/tier1.json" | jq -e "$1"
+	within "$LBCTL" --json tier show --config "$DIR/tier$SHOWN.json" | jq -e "$1"
 }
+SHOWN=1
 
 # comes_to SECONDS FILTER: what it shows instead is told
 comes_to() {
@@ -232,6 +233,96 @@ test_stages() {
 	check "for all" wait_for 10 all_at 8
 	check "--at-once asks no canary" exits 0 tier 1 publish "$(document 11)" --at-once
 	check "but all nodes" wait_for 10 all_at 9
+}
+
+# --- another tier, of nodes 4 to 6 ---
+
+test_two_canaries() {
+	local n
+	SHOWN=4
+	configure 4 '{"tier": "other", "canary": true}'
+	configure 5 '{"tier": "other", "canary": true}'
+	configure 6 '{"tier": "other"}'
+	for n in 4 5 6; do
+		start_node "$n"
+	done
+	check "another tier begins" wait_for 10 shows '.nodes | length == 3'
+	check "at once" exits 0 tier 4 publish "$(document 10)" --at-once
+	check "for all" wait_for 10 all_at 1 3
+	check "a revision is staged by two canaries" exits 0 tier 4 publish "$(document 11)" --hold 3s
+	check "one of them has it" wait_for 10 has 5 2
+	end follow5 KILL
+	check "and dies: it is waited for" comes_to 25 '(.nodes | length) == 2 and .waits == "canary lb5 is gone since; publish again to go on without it"'
+	check "so nobody else has it" has 6 1
+	check "published again it needs the other alone" exits 0 tier 4 publish "$(document 11)" --hold 1s
+	check "and goes to all" wait_for 20 all_at 3 2
+	SHOWN=1
+}
+
+# Of two that have one name the second is none of the tier, until the first has gone.
+test_twin() {
+	SHOWN=4
+	end lbd5
+	configure 5 '{"tier": "other", "node": "lb6"}'
+	start_node 5
+	check "a second lbd-tier of one name says so" says follow5 "another lbd-tier is node lb6 of the tier, or was less than 10 s ago"
+	check "and it is not in the tier" shows '.nodes | map(.node) == ["lb4", "lb6"]'
+	check "whose one it stays" wait_for 5 all_at 3 2
+	end follow6
+	check "until the first has ended" says follow5 "the name lb6 is free again"
+	end follow5
+	end follow4
+	end lbd5
+	end lbd4
+	end lbd6
+	SHOWN=1
+}
+
+# What counts is what most see, while nodes are there to agree with; each simulates its checks.
+test_health() {
+	local n
+	SHOWN=4
+	for n in 4 5 6; do
+		rm -rf "$DIR/state$n"
+		configure "$n" '{"tier": "health"}'
+		start_node "$n"
+	done
+	jq '.vips[0].health = {type: "tcp"}' "$(document 10)" >"$DIR/checked.json"
+	check "a document with checks is published" exits 0 tier 4 publish "$DIR/checked.json"
+	check "for all" wait_for 10 all_at 1 3
+	check "who agree" wait_for 10 shows 'all(.nodes[]; .agreement.state == "agreed" and .healthy == 2)'
+	lb 4 simulate fail 10.0.0.2 >/dev/null
+	check "what one sees alone does not count" wait_for 5 counts 4 10.0.0.2 '.state == "healthy" and .agreed == {own: "unhealthy", healthy: 2, unhealthy: 1, otherwise: []}'
+	check "others show who" wait_for 5 counts 5 10.0.0.2 '.agreed.otherwise == ["lb4"]'
+	check "in words" line 4 '10\.0\.0\.2 .*; healthy since .* by 2 of 3 nodes, unhealthy to this one'
+	check "and names" line 5 '10\.0\.0\.2 .*; healthy since .* by 2 of 3 nodes, not to lb4'
+	check "all have the same tables" all_at 1 3
+	lb 5 simulate fail 10.0.0.2 >/dev/null
+	for n in 4 5 6; do
+		check "what two see counts for node $n" wait_for 5 counts "$n" 10.0.0.2 '.state == "unhealthy"'
+	done
+	check "all have the same tables again" wait_for 15 all_at 1 3
+	end follow5
+	check "of two nodes both must see it" wait_for 5 counts 6 10.0.0.2 '.state == "healthy"'
+	end follow4
+	check "and one is alone" wait_for 5 lb_status 6 '.health.agreement.state == "alone"'
+	check "what was brought lapses" wait_for 15 lb_status 4 '.health.agreement.state == "lapsed"'
+	check "by itself a node sees what it sees" counts 4 10.0.0.2 '.state == "unhealthy" and .agreed == null'
+	check "and warns" lb_status 4 '.warnings[] | startswith("health goes by this node\u0027s own checks: for ")'
+	SHOWN=1
+}
+
+# counts N BACKEND FILTER: its health on node N
+counts() {
+	lb "$1" --json backend list | jq -e --arg address "$2" ".vips[0].backends[] | select(.address == \$address).health | $3"
+}
+
+line() {
+	lb "$1" backend list web | tee /dev/stderr | grep -qE "$2"
+}
+
+lb_status() {
+	lb "$1" --json status | jq -e "$2"
 }
 
 # A round or two later the other is where it was.
@@ -412,6 +503,9 @@ test_publish
 test_lost_update
 test_local
 test_stages
+test_two_canaries
+test_twin
+test_health
 test_without_etcd
 test_tls_and_user
 ANSWERED=$(grep -c "etcd answers again" "$DIR/follow1.log")

@@ -268,7 +268,9 @@ static void a_release_that_is_none_is_an_error(void **state)
 					    "{\"revision\":\"7\"}",
 					    "{\"revision\":7,\"x\":1}",
 					    "{\"revision\":4294967296}",
-					    "{\"revision\":7,\"hold_s\":-1}"};
+					    "{\"revision\":7,\"hold_s\":-1}",
+					    "{\"revision\":7,\"canaries\":[\"a/b\"]}",
+					    "{\"revision\":7,\"canaries\":[1]}"};
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
@@ -312,6 +314,36 @@ static const struct {
 	 "4]",
 	 7, ""},
 };
+
+/* The same, published when a and b were canaries. */
+static const struct {
+	const char *nodes;
+	uint32_t target;
+	const char *why;
+} gone[] = {
+	{"[{\"node\":\"a\",\"canary\":true,\"revision\":7,\"applied_s\":60}]", 6,
+	 "canary b is gone since; publish again to go on without it"},
+	{"[{\"node\":\"a\",\"canary\":true,\"revision\":7,\"applied_s\":60},{\"node\":\"b\"}]", 7,
+	 ""},
+	{"[{\"node\":\"a\",\"canary\":true,\"revision\":7,\"applied_s\":60},"
+	 "{\"node\":\"c\",\"revision\":7}]",
+	 7, ""},
+};
+
+static void a_canary_is_not_forgotten_with_its_lease(void **state)
+{
+	struct release release = release_of(
+		"{\"revision\":7,\"stable\":6,\"hold_s\":60,\"canaries\":[\"a\",\"b\"]}");
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++) {
+		json_auto_t *nodes = nodes_of(gone[i].nodes);
+		char why[RELEASE_WHY];
+
+		assert_int_equal(release_target(&release, false, nodes, why), gone[i].target);
+		assert_string_equal(why, gone[i].why);
+	}
+}
 
 static void others_wait_for_every_canary(void **state)
 {
@@ -410,6 +442,7 @@ int main(void)
 		cmocka_unit_test(nothing_published_asks_for_nothing),
 		cmocka_unit_test(a_release_that_is_none_is_an_error),
 		cmocka_unit_test(others_wait_for_every_canary),
+		cmocka_unit_test(a_canary_is_not_forgotten_with_its_lease),
 		cmocka_unit_test(one_that_is_not_staged_is_for_all),
 		cmocka_unit_test(the_next_number_is_above_what_any_node_has),
 		cmocka_unit_test(no_number_follows_the_highest),
