@@ -271,7 +271,16 @@ demo-tier test-tier:
 run-demo-tier: demo-build
 	@O=$(O) examples/04-tier/run.sh
 run-test-tier: all
+	@O=$(O) tests/tier/health_test.sh
 	@O=$(O) tests/tier/tier_test.sh
+# What happens while etcd is gone for long. GONE=SECONDS
+.PHONY: test-tier-gone run-test-tier-gone
+test-tier-gone: PKGS = $(BUILD_PKGS) $(LAB_PKGS) $(TIER_PKGS)
+test-tier-gone:
+	@tests/lib/packages.sh $(PKGS)
+	+@$(MAKE) --no-print-directory run-$@
+run-test-tier-gone: all
+	@O=$(O) tests/tier/gone_test.sh
 .PHONY: demo-monitoring run-demo-monitoring test-monitoring run-test-monitoring
 run-demo-monitoring: demo-build
 	@O=$(O) examples/monitoring/demo.sh
@@ -491,7 +500,8 @@ help:
 		'sudo make demo-quic  300 QUIC connections keep their servers while their clients move (examples/08-quic)' \
 		'sudo make test-bgp  BIRD, FRR and keepalived announce VIPs just while a balancer serves them; BGP=bird is one of them' \
 		'sudo make demo-tier  three balancers have one service document, which lies in etcd (examples/04-tier)' \
-		'sudo make test-tier  1,000 revisions of it, while nodes of etcd, lbd and lbd-tier are killed and cut off; 4 minutes' \
+		'sudo make test-tier  1,000 revisions of it, while nodes of etcd, lbd and lbd-tier are killed and cut off, and health that agrees; 8 minutes' \
+		'sudo make test-tier-gone  nothing happens but warnings while etcd is gone for 10 minutes' \
 		'sudo make demo-monitoring  a lab with traffic and a Prometheus, until Ctrl-C (examples/monitoring)' \
 		'sudo make test-monitoring  every alert fires and clears, every panel of the dashboard has data; the status page in a browser' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \

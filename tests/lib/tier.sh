@@ -121,7 +121,7 @@ tier_down() {
 	for n in 1 2 3; do
 		[ ! -e "$TIER_DIR/lbd$n.json" ] || tier_in "n$n" "$O/lbd/lbd" --config "$TIER_DIR/lbd$n.json" --detach
 	done
-	for n in s e1 e2 e3 n1 n2 n3; do
+	for n in s e1 e2 e3 n1 n2 n3 b0; do
 		ip netns del "$TIER_ID-$n"
 	done
 	rm -rf "$TIER_DIR"
