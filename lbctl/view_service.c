@@ -222,7 +222,15 @@ static void print_spill(FILE *out, const json_t *spill)
 }
 
 /* Whose flows have not all ended yet. */
-static void print_leaves(FILE *out, const json_t *leaves)
+/* Of one that is not in the document lbd says the address of the VIP whose own it was, or "?". */
+static const char *name_of_left(const char *pool, const char *address)
+{
+	if (strcmp(pool, address) == 0)
+		return "backends of its own";
+	return *pool == '?' ? "a pool that is gone" : pool;
+}
+
+static void print_leaves(FILE *out, const json_t *leaves, const char *address)
 {
 	const long long seconds = view_integer(leaves, "seconds");
 	const json_t *size = json_object_get(leaves, "table_size"), *pool;
@@ -233,7 +241,8 @@ static void print_leaves(FILE *out, const json_t *leaves)
 		return;
 	fprintf(out, "  moving from");
 	json_array_foreach (json_object_get(leaves, "pools"), i, pool)
-		fprintf(out, "%s %s", i ? " and" : "", json_string_value(pool));
+		fprintf(out, "%s %s", i ? " and" : "",
+			name_of_left(json_string_value(pool), address));
 	if (size)
 		fprintf(out, "%s a table of %s", i ? "," : "",
 			units_count(json_integer_value(size), "slot", slots));
@@ -290,7 +299,7 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 		view_text(result, "digest"));
 	if (json_object_get(result, "pool"))
 		fprintf(out, "  pool        %s\n", view_text(result, "pool"));
-	print_leaves(out, json_object_get(result, "leaves"));
+	print_leaves(out, json_object_get(result, "leaves"), view_text(result, "address"));
 	print_slots(out, json_object_get(result, "slots"));
 	fprintf(out, "  transition  %s, flow idle %s\n",
 		units_period(view_integer(result, "transition_s"), transition),

@@ -500,16 +500,18 @@ static bool pair_by_vips(const struct found *found, const struct lb_service *kep
 	return true;
 }
 
-/* The pool that it was may be one that no VIP leads to any more. */
+/* The pool that it was may be one that no VIP leads to any more. If VIPs have left it, and it has other
+ * backends than any, it is taken for gone, and keeps them. */
 static bool pair_by_backends(const struct found *found, uint32_t number,
 			     const struct lb_service *kept, struct pairings *out)
 {
 	for (size_t i = 0; i < kept->pool_count; i++) {
 		const struct lb_pool *pool = &kept->pools[i];
+		const uint64_t like = likeness(found->pools[number], pool, 0);
 
 		if (common_addresses(found->pools[number], pool) &&
-		    !add_pairing(out, (struct pairing){number, pool, 0,
-						       likeness(found->pools[number], pool, 0)}))
+		    (found->pools[number]->vips || like >> 33 == 1000) &&
+		    !add_pairing(out, (struct pairing){number, pool, 0, like}))
 			return false;
 	}
 	return true;
@@ -811,8 +813,8 @@ static struct pool_left *list_left(const struct found *found, const struct lb_se
 	for (size_t i = 0; left && i < found->count; i++)
 		for (int n = 0; n < TABLE_LEFT && found->vips[i].left[n] != LIVE_NO_POOL; n++) {
 			name_pool(found, found->vips[i].left[n], name);
-			left[(*count)++] =
-				(struct pool_left){i, lb_service_find_pool(document, name)};
+			left[(*count)++] = (struct pool_left){
+				.vip = i, .pool = lb_service_find_pool(document, name)};
 		}
 	return left;
 }
@@ -825,7 +827,7 @@ static int find_pools(const struct found *found)
 	int error;
 
 	pools_clear(&service->pools);
-	error = left ? pools_of(service->document, left, count, &service->pools) : -ENOMEM;
+	error = left ? pools_of(service->document, NULL, left, count, &service->pools) : -ENOMEM;
 	free(left);
 	if (error)
 		return error;

@@ -34,7 +34,7 @@ static int count_needs(const struct lb_service *document, uint64_t *backends, ui
 {
 	struct pools pools;
 
-	if (pools_of(document, NULL, 0, &pools))
+	if (pools_of(document, NULL, NULL, 0, &pools))
 		return -ENOMEM;
 	*backends = *slots = 0;
 	for (size_t i = 0; i < pools.count; i++) {

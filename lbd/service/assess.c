@@ -315,27 +315,6 @@ static int assess_changed(struct change *change, struct step *step)
 	return step->at_risk ? 0 : -ENOMEM;
 }
 
-/* A pool that VIPs have left not long ago, and that goes now. */
-static int assess_left(struct change *change)
-{
-	static const struct live_pool nothing;
-
-	for (size_t i = 0; i < change->pool_step_count; i++) {
-		struct pool_step *step = &change->pool_steps[i];
-		const struct pool_ref *before = step->plan.before;
-
-		if (step->plan.what != PLAN_REMOVED ||
-		    lb_service_find_pool(change->document, before->pool->name) ||
-		    !(before->left[POOL_STREAMS] || before->left[POOL_DATAGRAMS]))
-			continue;
-		step->at_risk = risk_of_change(change->service, &step->plan,
-					       change_pool_before(change, step), &nothing);
-		if (!step->at_risk)
-			return -ENOMEM;
-	}
-	return 0;
-}
-
 static int assess_step(const struct assessment *assessment, struct step *step)
 {
 	switch (step->plan.what) {
@@ -361,7 +340,7 @@ int assess_vips(struct change *change, struct lb_err *err)
 		.firsts = calloc(change->service->pools.count * POOL_CLASSES * 2 + 1,
 				 sizeof(*assessment.firsts)),
 	};
-	int error = assessment.firsts ? assess_left(change) : -ENOMEM;
+	int error = assessment.firsts ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !error && i < change->step_count; i++) {
 		error = assess_step(&assessment, &change->steps[i]);

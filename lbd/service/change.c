@@ -11,7 +11,7 @@ int change_make_pool_steps(struct change *change, const struct pool_left *left, 
 	struct plan_pool *plan;
 	size_t i;
 
-	if (pools_of(change->document, left, left_count, &change->pools) ||
+	if (pools_of(change->document, before, left, left_count, &change->pools) ||
 	    plan_pools(before, &change->pools, &plan, &change->pool_step_count))
 		return -ENOMEM;
 	change->pool_steps = calloc(change->pool_step_count + 1, sizeof(*change->pool_steps));
@@ -103,6 +103,8 @@ int change_each_step(struct change *change,
 /* Where the pool stands in the next document, for who has written it. */
 static void prefix_pool(const struct change *change, const struct pool_ref *ref, struct lb_err *err)
 {
+	if (ref->gone)
+		return;
 	if (ref->own)
 		lb_err_prefix(err, "vips[%zu]", ref->vip - change->document->vips);
 	else

@@ -5,8 +5,9 @@
  * one before it, so that it is MOVING like a slot of any other change. So VIPs that go together have
  * slots of their own until these have settled. They are those that the VIPs had, if no other VIP
  * needs them, else a copy. A pool that VIPs have left stays in the data plane until no flow of
- * theirs can be on record there. Then they have the slots of the new pool (APPLY_SETTLE). Where its
- * table has another size, their flows are put on record first (plane/slots_resize.c).
+ * theirs can be on record there, even when it is gone from the document. Then they have the slots of
+ * the new pool (APPLY_SETTLE). Where its table has another size, their flows are put on record first
+ * (plane/slots_resize.c).
  */
 #include "change.h"
 
@@ -20,7 +21,7 @@
 
 static bool stays(const struct pool_ref *ref, const struct lb_vip *after)
 {
-	return ref->own ? !after->pool->named
+	return ref->own ? !after->pool->named && !lb_endpoint_compare(&ref->of, &after->endpoint)
 			: after->pool->named && !strcmp(ref->pool->name, after->pool->name);
 }
 
@@ -35,16 +36,32 @@ static bool is_leaving(const struct change *change, const struct step *step)
 	       !stays(ref_before(change, step), step->plan.after);
 }
 
+/* The slots have another size than those of the pool that they are in. */
+static bool differs(const struct live_table *table, const struct lb_vip *vip)
+{
+	return table->slots.size != vip->pool->table_size;
+}
+
+/* Tags of records depend on the size, but by 5-tuple (lb_hash_tag_within). */
+static bool may_go_along(const struct change *change, const struct step *step)
+{
+	const struct lb_vip *after = step->plan.after;
+
+	return is_leaving(change, step) && step->plan.before->hash == after->hash &&
+	       (after->hash == LB_HASH_5TUPLE ||
+		!differs(change_before(change, step)->table, after));
+}
+
+/* One that is gone stays only for VIPs whose slots lead to it. */
 static void add_left(const struct change *change, struct step *step, uint32_t number)
 {
-	const struct pool_ref *ref;
 	size_t place, n = 0;
 
-	if (!live_find_pool(change->service, number, &place))
+	if (!live_find_pool(change->service, number, &place) ||
+	    stays(&change->service->pools.refs[place], step->plan.after))
 		return;
-	ref = &change->service->pools.refs[place];
-	if (ref->own || stays(ref, step->plan.after) ||
-	    !lb_service_find_pool(change->document, ref->pool->name))
+	if (!pools_find(change->document, &change->service->pools.refs[place]) &&
+	    is_leaving(change, step) && !may_go_along(change, step))
 		return;
 	while (n < TABLE_LEFT && step->left[n] != LIVE_NO_POOL && step->left[n] != number)
 		n++;
@@ -81,11 +98,9 @@ static struct pool_left *list_left(struct change *change, size_t *count)
 		find_left(change, step);
 		for (int n = 0; n < TABLE_LEFT; n++)
 			if (live_find_pool(change->service, step->left[n], &place))
-				left[(*count)++] = (struct pool_left){
-					step->plan.after - change->document->vips,
-					lb_service_find_pool(
-						change->document,
-						change->service->pools.refs[place].pool->name)};
+				left[(*count)++] = (struct pool_left){.vip = step->plan.after -
+									     change->document->vips,
+								      .before = place};
 	}
 	return left;
 }
@@ -139,22 +154,6 @@ static void touch_all_together(struct change *change)
 					more |= touch_together(change, i, table);
 			}
 	}
-}
-
-/* The slots have another size than those of the pool that they are in. */
-static bool differs(const struct live_table *table, const struct lb_vip *vip)
-{
-	return table->slots.size != vip->pool->table_size;
-}
-
-/* Tags of records depend on the size, but by 5-tuple (lb_hash_tag_within). */
-static bool may_go_along(const struct change *change, const struct step *step)
-{
-	const struct lb_vip *after = step->plan.after;
-
-	return is_leaving(change, step) && step->plan.before->hash == after->hash &&
-	       (after->hash == LB_HASH_5TUPLE ||
-		!differs(change_before(change, step)->table, after));
 }
 
 static struct change_move *find_move(struct change *change, const struct step *step)

@@ -64,8 +64,11 @@ static enum plan_what what_of_pool(const struct change *change, const struct poo
 
 	if (what_of(step->plan.what) == PLAN_UNCHANGED)
 		return PLAN_UNCHANGED;
-	old = before ? before->pool : lb_service_find_pool(change->service->document, name);
-	new = after ? after->pool : lb_service_find_pool(change->document, name);
+	old = before && !before->gone ? before->pool
+				      : lb_service_find_pool(change->service->document, name);
+	new = after && !after->gone ? after->pool : lb_service_find_pool(change->document, name);
+	if (!old && !new)
+		return PLAN_UNCHANGED;
 	if (!old || !new)
 		return old ? PLAN_REMOVED : PLAN_ADDED;
 	return schema_equal(&lb_pool_schema, old, new) && !step->moved &&
@@ -135,12 +138,12 @@ static json_int_t recorded_flows(const json_t *at_risk)
 	return sum;
 }
 
-static bool is_move_of_named(const struct step *step)
+static bool is_move(const struct step *step)
 {
 	const struct lb_pool *from = step ? step->plan.before->pool : NULL;
 	const struct lb_pool *to = step ? step->plan.after->pool : NULL;
 
-	return from && from->named && to->named && strcmp(from->name, to->name);
+	return from && (from->named || to->named) && strcmp(from->name, to->name);
 }
 
 /* A backend of the pool that the VIP leaves must not be drained: other VIPs may use it. */
@@ -154,12 +157,6 @@ static int hint_at_move(const struct step *step, struct lb_err *err)
 			"wait until an earlier move is over (lbctl vip show %.64s says what "
 			"it moves from), or use --force",
 			after->name);
-	if (step->move)
-		return lb_err_hint(
-			err,
-			"leave pool %.64s in the document until the move is over, or use "
-			"--force",
-			step->plan.before->pool->name);
 	return lb_err_hint(
 		err,
 		"by hash %s flows stay only where both tables have one size: choose a pool "
@@ -189,7 +186,7 @@ static bool has_backend(const struct lb_pool *pool, const char *address)
 	return i < pool->backend_count;
 }
 
-/* Of a pool, or of a VIP that leaves its own or goes. In a pool that other VIPs use the VIP is drained, not
+/* Of a pool, or of a VIP that goes. In a pool that other VIPs use the VIP is drained, not
  * the backend; it may have flows in one that it has left, too. */
 static int hint_at_drain(const struct change *change, const struct account *account,
 			 const char *backend, struct lb_err *err)
@@ -245,7 +242,7 @@ static int flows_would_break(const struct change *change, const struct account *
 				   "its pool the addresses and server ids of backends; or use "
 				   "--force",
 				   vip);
-	if (is_move_of_named(account->step))
+	if (is_move(account->step))
 		return hint_at_move(account->step, err);
 	return hint_at_drain(change, account, backend, err);
 }

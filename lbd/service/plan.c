@@ -60,19 +60,12 @@ bool plan_same_named(const struct lb_service *before, const struct lb_service *a
 	return true;
 }
 
-/* Named pools come first. */
-static int compare_refs(const struct pool_ref *a, const struct pool_ref *b)
-{
-	if (a->own != b->own)
-		return a->own - b->own;
-	return a->own ? lb_endpoint_compare(&a->vip->endpoint, &b->vip->endpoint)
-		      : strcmp(a->pool->name, b->pool->name);
-}
-
 static bool same_pool(const struct pool_ref *a, const struct pool_ref *b)
 {
-	return a->own ? schema_equal(&lb_vip_schema, a->vip, b->vip)
-		      : schema_equal(&lb_pool_schema, a->pool, b->pool);
+	if (a->gone != b->gone)
+		return false;
+	return a->own && !a->gone ? schema_equal(&lb_vip_schema, a->vip, b->vip)
+				  : schema_equal(&lb_pool_schema, a->pool, b->pool);
 }
 
 static bool same_users(const struct pool_ref *a, const struct pool_ref *b)
@@ -102,9 +95,9 @@ int plan_pools(const struct pools *before, const struct pools *after, struct pla
 	for (a = 0; a < after->count; a++) {
 		const struct pool_ref *ref = &after->refs[a], *same = NULL;
 
-		for (; b < before->count && compare_refs(&before->refs[b], ref) < 0; b++)
+		for (; b < before->count && pools_compare(&before->refs[b], ref) < 0; b++)
 			out[n++] = (struct plan_pool){PLAN_REMOVED, &before->refs[b], NULL, b};
-		if (b < before->count && !compare_refs(&before->refs[b], ref))
+		if (b < before->count && !pools_compare(&before->refs[b], ref))
 			same = &before->refs[b++];
 		out[a] = (struct plan_pool){pool_what(same, ref), same, ref,
 					    same ? (size_t)(same - before->refs) : 0};

@@ -18,13 +18,17 @@ struct pool_ref {
 	uint32_t vips[POOL_CLASSES];
 	uint32_t left[POOL_CLASSES]; /* VIPs that went to another pool, and have flows here still */
 	uint8_t family;              /* of the addresses of these: 4, 6; 0: both, or none */
-	bool own;                    /* of that VIP alone, and without a name */
+	bool own;                    /* of one VIP alone, and without a name */
+	struct lb_endpoint of;       /* then, that VIP: others may have left it, too */
+	bool gone;                   /* VIPs have left it, and it is not in the document */
 };
 
-/* A VIP of a document, by its place, and a pool of it that has a name. */
+/* A VIP of a document, by its place, and a pool that it has left. */
 struct pool_left {
 	size_t vip;
-	const struct lb_pool *pool;
+	const struct lb_pool
+		*pool; /* of the document, with a name; NULL: look for it by `before` */
+	size_t before; /* its place among the pools before */
 };
 
 /* Those that VIPs lead to, or have left: first pools that have a name, by name, then those of one VIP, in
@@ -32,14 +36,21 @@ struct pool_left {
 struct pools {
 	struct pool_ref *refs;
 	size_t count;
-	uint32_t *of_vip; /* by VIP of the document: its place in refs */
+	uint32_t *of_vip;     /* by VIP of the document: its place in refs */
+	struct lb_pool *gone; /* as they were when they were left; owned */
+	size_t gone_count;
 };
 
-/* `left`: which VIPs have left which pools. 0, or -ENOMEM with nothing to clear. The document must
- * outlive it. */
-int pools_of(const struct lb_service *document, const struct pool_left *left, size_t left_count,
-	     struct pools *out);
+/* `left`: which VIPs have left which pools. `before`: the pools of the document before, NULL where `left`
+ * names none of them. 0, or -ENOMEM with nothing to clear. The document must outlive it. */
+int pools_of(const struct lb_service *document, const struct pools *before,
+	     const struct pool_left *left, size_t left_count, struct pools *out);
 void pools_clear(struct pools *pools);
+/* What the document has of a pool before: that of the same name, or of the same VIP alone; NULL: it is
+ * gone. */
+const struct lb_pool *pools_find(const struct lb_service *document, const struct pool_ref *before);
+/* As in the order of refs. */
+int pools_compare(const struct pool_ref *a, const struct pool_ref *b);
 uint32_t pools_backends(const struct pools *pools);
 /* Whether a VIP of the class leads to it, or has left it. */
 bool pools_has(const struct pool_ref *ref, enum pool_class class);

@@ -90,6 +90,11 @@ check "its backends are listed" eval '[ "$(backends l1)" = l1:10.0.0.4 ] && lb b
 check_equal "what is exported and applied changes nothing" "false" \
 	"$(lb config export >"$DIR/exported" && lb --json config apply "$DIR/exported" | jq .changed)"
 check "it goes, and the pools" eval 'lb vip del mover --force && lb pool del l1 && lb pool del l2'
+check "a VIP goes from backends of its own to a pool that lacks them" eval 'lb vip add 192.0.2.4:80/tcp --name alone --table-size 251 &&
+	lb backend add alone 10.0.0.9 && lb vip set alone --pool p2'
+check_equal "which are kept by its address" "192.0.2.4:80/tcp" "$(lb --json vip show alone | jq -r '.leaves.pools | join(" ")')"
+check "and told of" eval 'lb vip show alone | grep -q "moving from backends of its own"'
+check "it goes, too" lb vip del alone --force
 check "VIPs go" eval 'lb vip del web --force && lb vip del dns --force && lb vip del own --force'
 check "then pools may" eval 'lb pool del p && lb pool del p2'
 check "and the kept file is one for an lbd that knows no pools" format_is 2

@@ -62,6 +62,7 @@ static void flow_count(enum lb_flow_count what);
  * VIP, and with the next ones. */
 #define POOLED 5
 #define POOLS 3
+#define HOSTS (VIPS + VIPS - POOLED) /* the last of them are backends of these VIPs' own */
 #define POOL                                                                                       \
 	"{'name': '%s', 'spill_hold_s': 0, 'table_size': %u, 'transition_s': 25, "                 \
 	"'flow_idle_s': 40, "                                                                      \
@@ -86,7 +87,8 @@ struct vip {
 	uint32_t spill_percent, spill_hold_s;
 	uint32_t size, transition_s;
 	uint8_t protocol;
-	bool by_source; /* its slots are chosen by the client's address */
+	const char *own_text; /* with backends of its own, of one that goes to and fro */
+	bool by_source;       /* its slots are chosen by the client's address */
 	/* while it is there */
 	bool there;
 	struct vip *host;  /* whose backends it has: its own, or those of a pool */
@@ -143,10 +145,11 @@ static struct {
 	bool used[NUMBERS];
 	uint32_t budget_time, budget_used;
 	bool closing;     /* the packet under way is a FIN */
+	uint32_t number;  /* of the member that got the last packet */
 	uint32_t counted; /* by the packet under way, bit n: counter n */
 	uint64_t counts[LB_FLOW_COUNT_COUNT];
 	/* what is configured */
-	struct vip vips[VIPS];
+	struct vip vips[HOSTS];
 	uint32_t next_identity;
 	const struct live_vip *seen; /* where VIPs were in the plane when last looked at */
 	/* the model */
@@ -158,8 +161,8 @@ static struct {
 	struct event events[EVENTS];
 	uint64_t event_count, step, packets, unsettled, changes, ends[2], handshakes;
 	uint64_t refused, restarts, spills;
-	uint64_t moves, resized, forged, alike, let_go, established, exempt[LB_FLOW_COUNT_COUNT],
-		exempt_count;
+	uint64_t moves, own_moves, left_two, resized, forged, alike, let_go, established,
+		exempt[LB_FLOW_COUNT_COUNT], exempt_count;
 } run;
 
 #define FAILURES (1u << LB_FLOW_REFUSED | 1u << LB_FLOW_OVER_BUDGET | 1u << LB_FLOW_RACED)
@@ -449,6 +452,7 @@ static uint32_t packet(const struct vip *vip, uint64_t hash, bool syn)
 		print_history(vip, hash);
 		fail_msg("a packet was sent to a backend that is gone");
 	}
+	run.number = number;
 	if (number != LB_NONE)
 		fake.counters[number].packets++;
 	return identity_of(number);
@@ -692,6 +696,17 @@ static bool is_pooled(const struct vip *vip)
 	return vip >= &run.vips[POOLED];
 }
 
+/* Of a VIP that goes to and fro. */
+static struct vip *own_of(const struct vip *vip)
+{
+	return &run.vips[VIPS + (vip - &run.vips[POOLED])];
+}
+
+static bool is_own(const struct vip *host)
+{
+	return host >= &run.vips[VIPS];
+}
+
 /* Any VIP that has its backends. */
 static struct vip *user_of(const struct vip *host)
 {
@@ -721,9 +736,11 @@ static struct lb_service *document_now(void)
 			continue;
 		used += snprintf(text + used, sizeof(text) - used,
 				 text[used - 1] == '[' ? "" : ",");
-		used += snprintf(text + used, sizeof(text) - used, vip->text,
-				 is_pooled(vip) ? pool_names[vip->host - &run.vips[POOLED]]
-						: backends_text(vip->host, backends));
+		used += snprintf(text + used, sizeof(text) - used,
+				 is_own(vip->host) ? vip->own_text : vip->text,
+				 is_pooled(vip) && !is_own(vip->host)
+					 ? pool_names[vip->host - &run.vips[POOLED]]
+					 : backends_text(vip->host, backends));
 	}
 	snprintf(text + used, sizeof(text) - used, "]}");
 	return fake_document(text);
@@ -762,6 +779,8 @@ static void look(void)
 	check_freed();
 }
 
+#define LEFT_TWO "has left two other pools since" /* vip_pools has room for no more */
+
 /* Makes what is configured the document in force. False: it was refused, and nothing has changed. */
 static bool apply(struct vip *vip, const char *what, bool force)
 {
@@ -769,7 +788,7 @@ static bool apply(struct vip *vip, const char *what, bool force)
 	struct lb_service *document = document_now();
 	json_t *change = NULL;
 	struct lb_err err = {0};
-	bool failed;
+	bool failed, left_two;
 	int error;
 
 	run.changes++;
@@ -780,7 +799,9 @@ static bool apply(struct vip *vip, const char *what, bool force)
 	fake.failing = -1;
 	json_decref(change);
 	run.refused += error != 0;
-	if (error && !failed && err.code != LB_ERR_LIMIT)
+	left_two = error && strstr(err.message, LEFT_TWO);
+	run.left_two += left_two;
+	if (error && !failed && !left_two && err.code != LB_ERR_LIMIT)
 		fail_msg("%s is refused: %s", what, err.message);
 	if (error)
 		return false;
@@ -834,10 +855,13 @@ static bool is_live(const struct vip *host)
 {
 	if (!is_pooled(host))
 		return user_of(host);
-	for (size_t i = 0; i < fake.service->pools.count; i++)
-		if (!strcmp(fake.service->pools.refs[i].pool->name,
-			    pool_names[host - &run.vips[POOLED]]))
+	for (size_t i = 0; i < fake.service->pools.count; i++) {
+		const struct pool_ref *ref = &fake.service->pools.refs[i];
+
+		if (is_own(host) ? ref->own && !lb_endpoint_compare(&ref->of, &host->endpoint)
+				 : !strcmp(ref->pool->name, pool_names[host - &run.vips[POOLED]]))
 			return true;
+	}
 	return false;
 }
 
@@ -919,6 +943,28 @@ static void remove_backend(struct vip *vip, struct backend *backend, const char 
 	some_check();
 }
 
+/* Of the tuple, or 0. */
+static uint64_t find_word(const struct vip *vip, uint64_t hash)
+{
+	const struct lb_flow_bucket *bucket = &fake.plane.flows[bucket_of(hash)];
+	int way;
+
+	for (way = 0; way < LB_FLOW_WAYS; way++)
+		if (bucket->word[way] && flow_word_tag(bucket->word[way]) == tag_of(vip, hash))
+			return bucket->word[way];
+	return 0;
+}
+
+/* A backend has two numbers when its VIP comes back to it after a restart, which has forgotten whose the
+ * first one was. Whether it is this one that a flow of it is on record for. */
+static bool is_on(const struct model_flow *flow, uint32_t number)
+{
+	const uint64_t word = find_word(flow->vip, flow->hash);
+
+	return !word || identity_of(flow_word_member(word)) != flow->backend ||
+	       flow_word_member(word) == number;
+}
+
 /* Nobody has to be forced. */
 static void remove_drained(struct vip *vip, struct backend *backend)
 {
@@ -926,7 +972,8 @@ static void remove_drained(struct vip *vip, struct backend *backend)
 
 	for (i = 0; i < run.live_count; i++)
 		if (run.live[i]->backend == backend->identity && !run.live[i]->failed &&
-		    run.live[i]->established && !run.live[i]->let_go)
+		    run.live[i]->established && !run.live[i]->let_go &&
+		    is_on(run.live[i], backend->number))
 			break_promise(run.live[i], "its backend is said to have no flow", 0);
 	run.ends[0]++;
 	remove_backend(vip, backend, "removed, drained", false);
@@ -991,6 +1038,15 @@ static void change_backend(struct vip *vip, struct backend *backend)
 	}
 }
 
+/* Transitions begin anew. */
+static void begin_anew(struct backend *backend)
+{
+	const uint32_t flags = fake.left.members[backend->number].flags;
+
+	backend->left_ns = 0;
+	backend->is = flags & LB_MEMBER_NEW ? STANDING_FIT : STANDING_WAITING;
+}
+
 /* lbd ends and starts again: what it knew of health is in the plane. */
 static void restart(void)
 {
@@ -1004,11 +1060,9 @@ static void restart(void)
 		tell("restart", vip, 0, 0, LB_NONE);
 		vip->moved_ns = fake.now_ns;
 		for (int i = 0; i < BACKENDS; i++) {
-			struct backend *backend = &(is_pooled(vip) ? vip : vip->host)->backends[i];
-			const uint32_t flags = fake.left.members[backend->number].flags;
-
-			backend->left_ns = 0; /* transitions begin anew */
-			backend->is = flags & LB_MEMBER_NEW ? STANDING_FIT : STANDING_WAITING;
+			begin_anew(&(is_pooled(vip) ? vip : vip->host)->backends[i]);
+			if (is_pooled(vip))
+				begin_anew(&own_of(vip)->backends[i]);
 		}
 		note_leaving(vip);
 	}
@@ -1017,16 +1071,20 @@ static void restart(void)
 		check_health(&run.vips[v]);
 }
 
-/* To another pool, and nobody has to be forced. */
+/* To another pool, or to backends of its own, and nobody has to be forced. */
 static void move(struct vip *vip)
 {
-	struct vip *from = vip->host, *to = &run.vips[POOLED + random_below(POOLS)];
+	struct vip *from = vip->host;
+	struct vip *to = one_in(3) ? own_of(vip) : &run.vips[POOLED + random_below(POOLS)];
 	const uint64_t moved_ns = vip->moved_ns;
 	struct backend before[BACKENDS];
 
 	if (to == from)
 		return;
 	memcpy(before, to->backends, sizeof(before));
+	for (int i = 0; i < 3 && is_own(to) && !is_live(to); i++)
+		if (!to->backends[i].identity)
+			configure(vip, &to->backends[i], false);
 	for (int i = 0; i < BACKENDS && !is_live(to); i++)
 		if (to->backends[i].identity) { /* which are checked for the first time */
 			to->backends[i].is = vip->use_all ? STANDING_FIT : STANDING_WAITING;
@@ -1035,6 +1093,7 @@ static void move(struct vip *vip)
 	vip->host = to;
 	vip->moved_ns = fake.now_ns;
 	run.moves++;
+	run.own_moves += is_own(from) || is_own(to);
 	if (apply(vip, "moved", false)) {
 		for (int i = 0; i < BACKENDS; i++)
 			if (from->backends[i].is == STANDING_ILL)
@@ -1175,20 +1234,25 @@ static const struct backend *find_backend(const struct vip *vip, uint32_t identi
 		*host = &run.vips[POOLED + i];
 		found = find_in(*host, identity);
 	}
+	if (!found && is_pooled(vip)) {
+		*host = own_of(vip);
+		found = find_in(*host, identity);
+	}
 	return found;
 }
 
-/* Of a pool that VIPs have only left, lbd is believed. */
+/* Who got the last packet. Of a pool that VIPs have only left, lbd is believed. */
 static bool takes_new(const struct vip *vip, uint32_t identity)
 {
 	const struct vip *host, *user;
 	const struct backend *backend = find_backend(vip, identity, &host);
 
-	if (!backend)
+	if (!backend || run.number == LB_NONE)
 		return false;
 	user = host == vip->host ? vip : user_of(host);
-	return user ? share_of(user, backend) > 0
-		    : fake.left.members[backend->number].flags & LB_MEMBER_NEW;
+	return user && backend->number == run.number
+		       ? share_of(user, backend) > 0
+		       : fake.left.members[run.number].flags & LB_MEMBER_NEW;
 }
 
 /* New flows reach the pool that a VIP has left only as flows of it are being recorded. */
@@ -1219,18 +1283,6 @@ static void check_first_datagram(const struct model_flow *flow)
 	learnt_ns = backend->left_ns + ((vip->transition_s + 1) / 2 + 1) * SECOND + 2 * TICK_NS;
 	if (fake.now_ns > learnt_ns)
 		break_promise(flow, "a new UDP flow went to a backend that takes none", 0);
-}
-
-/* Of the tuple, or 0. */
-static uint64_t find_word(const struct vip *vip, uint64_t hash)
-{
-	const struct lb_flow_bucket *bucket = &fake.plane.flows[bucket_of(hash)];
-	int way;
-
-	for (way = 0; way < LB_FLOW_WAYS; way++)
-		if (bucket->word[way] && flow_word_tag(bucket->word[way]) == tag_of(vip, hash))
-			return bucket->word[way];
-	return 0;
 }
 
 /* Whether an earlier flow of the tuple may live still, for all that is known. */
@@ -1389,6 +1441,9 @@ static void flood(uint32_t count, bool syn)
 #define VIP(address, more)                                                                         \
 	"{'address': '" address "', 'health': {'type': 'tcp'}, 'backends': [%s], " more "}"
 #define USER(address) "{'address': '" address "', 'pool': '%s'}"
+#define OWNER(address, size, times)                                                                \
+	"{'address': '" address "', 'spill_hold_s': 0, 'table_size': " size ", " times             \
+	", 'health': {'type': 'tcp', 'port': 80}, 'backends': [%s]}"
 
 /* The VIP is the only one there. */
 static void take_settings(struct vip *vip, const struct lb_service *document)
@@ -1423,6 +1478,11 @@ static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 		USER("192.0.2.5:53/udp"),
 		USER("192.0.2.6:80/tcp"),
 	};
+	static const char *const owners[VIPS - POOLED] = {
+		OWNER("192.0.2.5:80/tcp", "509", "'transition_s': 25, 'flow_idle_s': 40"),
+		OWNER("192.0.2.5:53/udp", "509", "'transition_s': 12, 'flow_idle_s': 20"),
+		OWNER("192.0.2.6:80/tcp", "1021", "'transition_s': 25, 'flow_idle_s': 40"),
+	};
 	uint32_t i;
 
 	memset(&run, 0, sizeof(run));
@@ -1451,6 +1511,10 @@ static void set_up(uint64_t seed, bool floods, uint32_t bucket_count)
 		vip->there = false;
 		take_settings(vip, document);
 		lb_service_free(document);
+		if (!is_pooled(vip))
+			continue;
+		vip->own_text = owners[i - POOLED];
+		*own_of(vip) = *vip;
 	}
 	for (i = 0; i < VIPS; i++)
 		add_vip(&run.vips[i]);
@@ -1611,7 +1675,8 @@ static void check_slots(void)
 				continue;
 			if (is_pooled(vip)) /* a word is looked at in the slots of both pools */
 				word = vip->words[slot_number(vip, flow->hash)];
-			if (identity_of(lb_slot_current(word)) != flow->backend)
+			if (identity_of(lb_slot_current(word)) != flow->backend ||
+			    !is_on(flow, lb_slot_current(word)))
 				elsewhere[slot_number(vip, flow->hash)] |=
 					(flow->vip->words == vip->words ? 3 : 1) *
 					(!flow->failed && !flow->let_go);
@@ -1643,7 +1708,9 @@ static void check_counts(void)
 			uint32_t slot = *slot_of(flow->vip, flow->hash);
 			bool mine = run.identities[n] == flow->backend;
 
-			least[n] += mine && lb_slot_current(slot) != n && !flow->failed;
+			least[n] += mine && lb_slot_current(slot) != n && !flow->failed &&
+				    identity_of(lb_slot_current(slot)) != flow->backend &&
+				    is_on(flow, n);
 			most[n] += mine && !lb_slot_is_settled(slot);
 		}
 	for (n = 0; n < NUMBERS; n++) {
@@ -1699,14 +1766,15 @@ static void print_run(void)
 	printf("seed %" PRIu64 ": %" PRIu64 " steps, %" PRIu64 " packets (%" PRIu64
 	       " unsettled), %" PRIu64 " changes (%" PRIu64 " removals drained, %" PRIu64
 	       " forced, %" PRIu64 " refused), %" PRIu64 " moves (%" PRIu64
-	       " to another size), %" PRIu64 " spills, %" PRIu64 " restarts, %" PRIu64
+	       " to another size, %" PRIu64 " from or to backends of its own, %" PRIu64
+	       " a pool too many), %" PRIu64 " spills, %" PRIu64 " restarts, %" PRIu64
 	       " established; exempt %" PRIu64 " (refused %" PRIu64 ", over budget %" PRIu64
 	       ", evicted %" PRIu64 "), let go %" PRIu64 ", SYNs forged %" PRIu64 "\n",
 	       run.start_seed, run.step, run.packets, run.unsettled, run.changes, run.ends[0],
-	       run.ends[1], run.refused, run.moves, run.resized, run.spills, run.restarts,
-	       run.established, run.exempt_count, run.exempt[LB_FLOW_REFUSED],
-	       run.exempt[LB_FLOW_OVER_BUDGET], run.exempt[LB_FLOW_EVICTED], run.let_go,
-	       run.forged);
+	       run.ends[1], run.refused, run.moves, run.resized, run.own_moves, run.left_two,
+	       run.spills, run.restarts, run.established, run.exempt_count,
+	       run.exempt[LB_FLOW_REFUSED], run.exempt[LB_FLOW_OVER_BUDGET],
+	       run.exempt[LB_FLOW_EVICTED], run.let_go, run.forged);
 	fflush(stdout);
 }
 

@@ -4,6 +4,7 @@
 #include "fake.h"
 
 #include <errno.h>
+#include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -451,61 +452,97 @@ static void a_vip_that_goes_on_before_it_has_the_slots_of_another_size_settles(v
 	"}, {'address': '192.0.2.2:80/tcp', 'pool': 'q'}]}"
 #define ITS_OWN "'table_size': 251, 'backends': [" A "," B "]"
 
-/* Its slots go along; what they lead to has other numbers from now on. */
-static void a_vip_with_backends_of_its_own_goes_to_a_pool_that_has_them_unasked(void **state)
-{
-	static const struct apply_options unasked = {.max_moved_percent = 100};
-	struct lb_err err = {0};
-
-	(void)state;
-	start();
-	apply(OWN(A "," C, "251", ITS_OWN));
-	all_had_packets();
-	assert_int_not_equal(fake_apply(OWN(A "," C, "251", "'pool': 'q'"), &unasked, &err), 0);
-	assert_non_null(strstr(err.message, "backend 10.0.0.2 of VIP"));
-	fake_close();
-	for (int other = 0; other < 2; other++) {
-		start();
-		apply(other ? OWN(A "," B "," C, "509", ITS_OWN)
-			    : OWN(A "," B "," C, "251", ITS_OWN));
-		all_had_packets();
-		assert_int_equal(fake_apply(other ? OWN(A "," B "," C, "509", "'pool': 'q'")
-						  : OWN(A "," B "," C, "251", "'pool': 'q'"),
-					    &unasked, &err),
-				 0);
-		assert_int_not_equal(fake.service->live[0].table->slots.moving, 0);
-		restart();
-		fake_pass((LB_TRANSITION_TCP_S + 10) * SECOND);
-		assert_tables("00");
-		fake_close();
-	}
-}
-
-static void a_pool_that_goes_with_a_move_is_to_stay_until_that_is_over(void **state)
-{
-	static const struct apply_options unasked = {.max_moved_percent = 100};
-	struct lb_err err = {0};
-
-	(void)state;
-	start();
-	apply("{'pools': [{'name': 'p', 'table_size': 251, 'backends': [" A
-	      "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'p'}]}");
-	all_had_packets();
-	assert_int_not_equal(
-		fake_apply("{'pools': [{'name': 'q', 'table_size': 251, 'backends': [" B
-			   "]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': 'q'}]}",
-			   &unasked, &err),
-		0);
-	assert_non_null(strstr(err.hint, "leave pool p in the document"));
-	fake_close();
-}
-
 static int refused(const char *text, struct lb_err *err)
 {
 	static const struct apply_options unasked = {.max_moved_percent = 100};
 
 	*err = (struct lb_err){0};
 	return fake_apply(text, &unasked, err);
+}
+
+/* Slots that are MOVING from a member with this address, of whichever pool. */
+static uint32_t moving_from(const struct live_table *table, uint8_t last_byte)
+{
+	uint32_t count = 0;
+
+	for (uint32_t slot = 0; slot < table->slots.size; slot++) {
+		const uint32_t word = table->slots.words[slot];
+		const uint16_t previous = lb_slot_previous(word);
+
+		count += !lb_slot_is_settled(word) && previous != LB_NONE &&
+			 ntohl(fake.left.members[previous].daddr[0]) % 256 == last_byte;
+	}
+	return count;
+}
+
+/* Its slots go along, and what they lead to has other numbers from now on. What only its own pool has
+ * stays until its flows have ended. */
+static void a_vip_with_backends_of_its_own_goes_to_a_pool_and_back_unasked(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	for (int way = 0; way < 8; way++) {
+		const bool other_size = way & 1, restarts = way & 2, has_them = way & 4;
+
+#define WAY(vip)                                                                                     \
+	(has_them     ? other_size ? OWN(A "," B "," C, "509", vip) : OWN(A "," B "," C, "251", vip) \
+	     : other_size ? OWN(B "," C, "509", vip)                                                 \
+		      : OWN(B "," C, "251", vip))
+		start();
+		apply(WAY(ITS_OWN));
+		all_had_packets();
+		assert_int_equal(refused(WAY("'pool': 'q'"), &err), 0);
+		assert_int_not_equal(moving_from(fake.service->live[0].table, 2), 0);
+		if (restarts)
+			restart();
+		assert_int_not_equal(moving_from(fake.service->live[0].table, 2), 0);
+		assert_int_equal(refused(WAY(ITS_OWN), &err), 0);
+		assert_int_equal(refused(WAY("'pool': 'q'"), &err), 0);
+		fake_pass((2 * LB_TRANSITION_TCP_S + 20) * SECOND);
+		assert_tables("00");
+		assert_int_equal(fake.service->pools.count, 1);
+		fake_close();
+	}
+}
+
+#define GONE(name, of)                                                                             \
+	"{'pools': [{'name': '" name "', 'table_size': 251, 'backends': [" of                      \
+	"]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': '" name "'}]}"
+
+/* As when it gets another name. */
+static void a_pool_that_goes_with_a_move_stays_until_that_is_over(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(GONE("p", A "," B));
+	all_had_packets();
+	assert_int_equal(refused(GONE("q", B "," C), &err), 0);
+	assert_int_not_equal(moving_from(fake.service->live[0].table, 2), 0);
+	restart();
+	assert_int_not_equal(moving_from(fake.service->live[0].table, 2), 0);
+	fake_pass((LB_TRANSITION_TCP_S + 10) * SECOND);
+	assert_int_equal(fake.service->pools.count, 1);
+	assert_tables("0");
+	fake_close();
+}
+
+/* It is not drained: what it had is at risk, as with any pool. */
+static void a_pool_that_was_gone_and_comes_back_without_a_backend_is_asked_about(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(GONE("p", A "," B));
+	all_had_packets();
+	assert_int_equal(refused(GONE("q", B "," C), &err), 0);
+	assert_int_not_equal(refused(GONE("p", B), &err), 0);
+	assert_non_null(strstr(err.message, "of pool p (flows on record: 0): it is removed"));
+	assert_int_equal(refused(GONE("p", A "," B), &err), 0);
+	fake_close();
 }
 
 #define GOES(backends, vips)                                                                       \
@@ -1986,9 +2023,10 @@ int main(void)
 			a_vip_goes_to_a_table_of_another_size_at_once_where_it_has_one_backend),
 		cmocka_unit_test(
 			a_vip_that_goes_on_before_it_has_the_slots_of_another_size_settles),
+		cmocka_unit_test(a_vip_with_backends_of_its_own_goes_to_a_pool_and_back_unasked),
+		cmocka_unit_test(a_pool_that_goes_with_a_move_stays_until_that_is_over),
 		cmocka_unit_test(
-			a_vip_with_backends_of_its_own_goes_to_a_pool_that_has_them_unasked),
-		cmocka_unit_test(a_pool_that_goes_with_a_move_is_to_stay_until_that_is_over),
+			a_pool_that_was_gone_and_comes_back_without_a_backend_is_asked_about),
 		cmocka_unit_test(a_vip_that_goes_from_a_pool_of_others_is_moved_away_first),
 		cmocka_unit_test(the_pool_that_is_to_be_drained_is_named),
 		cmocka_unit_test(a_used_pool_of_another_size_is_another_pool),
