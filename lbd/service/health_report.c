@@ -120,10 +120,8 @@ static void warn_of_pool(const struct service *service, const struct lb_pool *po
 	const struct health_shares shares = health_shares(service, pool, live);
 
 	if (live->backend_count && !shares.all)
-		json_array_append_new(warnings,
-				      json_sprintf("no backend of %s %s takes new flows: each is "
-						   "draining or has weight 0",
-						   lb_pool_word(pool), pool->name));
+		json_array_append_new(
+			warnings, json_sprintf(LB_POOL_TAKES_NONE, lb_pool_word(pool), pool->name));
 	if (shares.all && shares.unhealthy == shares.all)
 		json_array_append_new(warnings,
 				      json_sprintf("every backend of %s %s%s is unhealthy: %s",

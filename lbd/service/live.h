@@ -353,6 +353,9 @@ int arrive_foretell(const struct lb_pool *pool, const struct live_pool *before,
 /* Adds sentences to status.warnings. */
 void arrive_warnings(const struct service *service, json_t *warnings);
 
+/* A warning of what is in force, and of a change that comes to it; of lb_pool_word and a name. */
+#define LB_POOL_TAKES_NONE "no backend of %s %s takes new flows: each is draining or has weight 0"
+
 /* health_report.c: BACKEND-STATE.health; NULL when the pool has no check. */
 json_t *backend_health(const struct service *service, const struct lb_pool *pool,
 		       const struct live_pool *live, size_t i);

@@ -333,6 +333,38 @@ static bool add_unused_pools(const struct change *change, json_t *pools)
 	return done;
 }
 
+/* --- warnings --- */
+
+static bool any_takes_new(const struct pool_ref *ref)
+{
+	for (size_t i = 0; ref && i < ref->pool->backend_count; i++)
+		if (lb_backend_share(&ref->pool->backends[i]))
+			return true;
+	return false;
+}
+
+/* The last one that takes new flows drains, say. A pool without backends is being set up, or is there
+ * to be empty. */
+static json_t *drained_json(const struct change *change)
+{
+	json_t *warnings = json_array();
+
+	for (size_t i = 0; i < change->pool_step_count; i++) {
+		const struct plan_pool *plan = &change->pool_steps[i].plan;
+		const struct pool_ref *after = plan->after;
+
+		if (plan->what == PLAN_CHANGED && !after->gone && after->pool->backend_count &&
+		    any_takes_new(plan->before) && !any_takes_new(after))
+			json_array_append_new(warnings, json_sprintf(LB_POOL_TAKES_NONE,
+								     lb_pool_word(after->pool),
+								     after->pool->name));
+	}
+	if (json_array_size(warnings))
+		return warnings;
+	json_decref(warnings);
+	return NULL;
+}
+
 json_t *outcome_json(const struct change *change)
 {
 	json_t *vips = json_array(), *pools = json_array();
@@ -352,6 +384,7 @@ json_t *outcome_json(const struct change *change)
 		json_decref(vips);
 		return NULL;
 	}
-	return json_pack("{s:b,s:o*,s:o*,s:o}", "changed", change_differs(change), "needs_force",
-			 needs_force ? json_true() : NULL, "pools", pools, "vips", vips);
+	return json_pack("{s:b,s:o*,s:o*,s:o,s:o*}", "changed", change_differs(change),
+			 "needs_force", needs_force ? json_true() : NULL, "pools", pools, "vips",
+			 vips, "warnings", drained_json(change));
 }

@@ -63,7 +63,9 @@ check "it is set in the pool" lb pool set p --table maglev
 check_equal "for all its VIPs" "maglev maglev" \
 	"$(lb --json vip list | jq -r '[.vips[] | select(.pool == "p").table] | join(" ")')"
 check "its backends drain" eval 'lb pool set p --transition 1s --datagram-transition 1s &&
-	lb backend drain p 10.0.0.2 && lb backend drain p 10.0.0.3'
+	lb backend drain p 10.0.0.2 && lb backend drain p 10.0.0.3 >"$DIR/out"'
+check_equal "the reply to the last drain warns" "warning: no backend of pool p takes new flows: each is draining or has weight 0" \
+	"$(grep ^warning "$DIR/out")"
 check_equal "status warns of the pool once, not of each VIP" "no backend of pool p takes new flows: each is draining or has weight 0" \
 	"$(lb --json status | jq -r '.warnings[] | select(contains("takes new flows"))')"
 check "and an event is the pool's" wait_for 15 grep -q 'pool p backend 10.0.0.3 drained' "$DIR/log"
