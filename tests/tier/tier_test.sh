@@ -4,6 +4,7 @@
 # revisions by two publishers, while nodes of etcd are killed, cut off and joined again, and lbd and lbd-tier are killed.
 #
 #   REVISIONS=N     how many attempts to publish (1000)     SEED=N     repeats what is broken, and when
+#   FAULT=back, FAULT=part    a node is made to go back, or to have a part, so that the check of it must fail
 #   O=BUILD         where lbd, lbctl and lbd-tier are (build)
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
@@ -92,12 +93,24 @@ ended() {
 	! kill -0 "$FIRST" 2>/dev/null && ! kill -0 "$SECOND" 2>/dev/null
 }
 
+# By an operator of that node: without its number, and with one weight of another document.
+put_fault_in() {
+	local edit='del(.digest)'
+	case ${FAULT:-} in
+	back) edit+=' | del(.revision)' ;;
+	part) edit+=' | .vips[0].backends[0].weight = 9999' ;;
+	*) return ;;
+	esac
+	tier_lbctl 2 config export | jq "$edit" | tier_lbctl 2 config apply - --local --force >>"$TIER_DIR/fault.log" 2>&1
+}
+
 storm() {
 	local next=$EVERY
 	while ! ended; do
 		wait_for 120 reached "$next" || :
 		[ ${#BROKEN[@]} = 0 ] || mend
 		ended || break_one
+		put_fault_in
 		next=$((next + EVERY))
 	done
 	while [ ${#BROKEN[@]} -gt 0 ]; do
