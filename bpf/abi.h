@@ -385,6 +385,57 @@ static inline __u32 lb_guard_key(__u64 now, int which)
 	return now >> which * 8 & (LB_GUARD_KEYS - 1);
 }
 
+/* Lists of prefixes. A prefix may be on several lists, and within prefixes of others. What a packet needs to
+ * know of the prefixes that its source is in is a combination of lists: those that allow (even places) and
+ * those that block (odd places), the longest prefix's first, each list once. The first place that has one of
+ * the VIP's lists says what becomes of the packet. Mmapped array "guard_combos", by number; 0: no list.
+ * lbd makes them: the program orders no prefixes. */
+#define LB_GUARD_LISTS_MAX 15u
+#define LB_GUARD_PLACES 16u /* one more than lists: the first may be empty */
+#define LB_GUARD_COMBOS 256u
+
+struct lb_guard_combo {
+	__u16 lists[LB_GUARD_PLACES];
+};
+
+/* What leads to the combination (bpf/guard_word.h, which lbd shares):
+ *
+ *   filters       arrays of u64, in regions: one of n words, a power of two, begins at word n. IPv4 by /24, IPv6
+ *                 by /48 and by /32: no source that is on a list is missed, and few others pass
+ *   "guard_24"    two bits for each IPv4 /24, a line for a /16: 0 no list, 1 and 2 these combinations, 3 see
+ *                 "guard_exact4"
+ *   "guard_exact4", "guard_exact6"
+ *                 lines of words, one for a prefix, in the one or the other of two lines
+ *
+ * A prefix that comes is in the exact words first, then in "guard_24", then in the filter; one that goes is
+ * taken from where the program looks first. A word changes by one store. */
+struct lb_guard_line {
+	__u64 word[8];
+};
+
+#define LB_GUARD_LENGTHS4 32u
+#define LB_GUARD_LENGTHS6 16u
+enum { LB_GUARD_FILTER4, LB_GUARD_FILTER6, LB_GUARD_FILTER6_SHORT, LB_GUARD_FILTERS };
+
+/* Mmapped array "guard_tuning", one element. */
+struct lb_guard_tuning {
+	__u64 secret[4];                /* odd */
+	__u64 filter[LB_GUARD_FILTERS]; /* start:32 | words - 1:32 of its region */
+	__u32 lines4, lines6;           /* of the exact words */
+	__u32 lengths;                  /* which of the two copies is read */
+	__u32 pad;
+	/* Lengths in use, the longest first, up to the first 0. */
+	__u8 lengths4[2][LB_GUARD_LENGTHS4];
+	__u8 lengths6[2][LB_GUARD_LENGTHS6];
+};
+
+/* Per-CPU array "guard_hits", by list number: packets that it decided on, or with a list that only counts would
+ * have. */
+struct lb_guard_hits {
+	__u64 packets;
+	__u64 bytes;
+};
+
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
  * The kernel rounds array values up to 8 bytes, so the words stand in lines of 16; to lbd they are
  * one contiguous array of words. previous == current: SETTLED. previous == LB_NONE: TRACKED.
@@ -618,6 +669,9 @@ LB_ASSERT_SIZE(lb_parts, 1024);
 LB_ASSERT_SIZE(lb_quic_line, 64);
 LB_ASSERT_SIZE(lb_guard_vip, 64);
 LB_ASSERT_SIZE(lb_guard_secret, 80);
+LB_ASSERT_SIZE(lb_guard_combo, 32);
+LB_ASSERT_SIZE(lb_guard_line, 64);
+LB_ASSERT_SIZE(lb_guard_tuning, 168);
 LB_ASSERT_SIZE(lb_slot_line, 64);
 LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);

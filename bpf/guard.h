@@ -6,6 +6,7 @@
 #ifndef LB_GUARD_H
 #define LB_GUARD_H
 
+#include "guard_list.h"
 #include "guard_maps.h"
 #include "packet.h"
 #include "syn.h"
@@ -18,9 +19,15 @@ static __always_inline int guard(struct xdp_md *ctx, const struct packet *packet
 {
 	const __u32 number = lb_place_number(vip->place);
 	volatile struct lb_guard_vip *rules = bpf_map_lookup_elem(&guard_vips, &number);
+	int verdict;
 
 	if (!rules)
 		return LB_NEXT;
+	if (rules->rules & LB_GUARD_LISTS) {
+		verdict = guard_list(packet, number);
+		if (verdict != LB_NEXT)
+			return verdict;
+	}
 	if (syn_is(packet) && rules->rules & LB_GUARD_SYN_ANSWER)
 		return syn_guard(ctx, packet, rules->syn_mss);
 	return LB_NEXT;
