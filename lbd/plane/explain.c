@@ -25,10 +25,32 @@ struct explain {
 
 bool explain_shares(const char *map)
 {
-	static const char *const shared[] = {
-		"vips4",   "vips6",    "index4",    "index6",    "slots",     "pasts",
-		"members", "nexthops", "egress",    "tuning",    "vip_pools", "wide",
-		"parts4",  "parts6",   "wide_vips", "quic_vips", "quic_ids",  "guard_vips"};
+	static const char *const shared[] = {"vips4",
+					     "vips6",
+					     "index4",
+					     "index6",
+					     "slots",
+					     "pasts",
+					     "members",
+					     "nexthops",
+					     "egress",
+					     "tuning",
+					     "vip_pools",
+					     "wide",
+					     "parts4",
+					     "parts6",
+					     "wide_vips",
+					     "quic_vips",
+					     "quic_ids",
+					     "guard_vips",
+					     "guard_tuning",
+					     "guard_combos",
+					     "guard_filter4",
+					     "guard_filter6",
+					     "guard_filter6_short",
+					     "guard_24",
+					     "guard_exact4",
+					     "guard_exact6"};
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
 		if (!strcmp(map, shared[i]))

@@ -15,6 +15,7 @@ struct guard {
 	struct lb_bpf *program;
 	struct guard_sizes sizes;
 	struct mapping vips, secret;
+	struct mapping tuning, combos, filter[LB_GUARD_FILTERS], cells, exact4, exact6;
 };
 
 /* --- which maps --- */
@@ -22,11 +23,38 @@ struct guard {
 /* Those that lists fill are made again each time. */
 static bool is_kept(const struct bpf_map *map)
 {
+	static const char *const own[] = {"guard_tuning",  "guard_combos",        "guard_filter4",
+					  "guard_filter6", "guard_filter6_short", "guard_24",
+					  "guard_exact4",  "guard_exact6"};
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(*own); i++)
+		if (!strcmp(bpf_map__name(map), own[i]))
+			return false;
 	return mapping_is_guards(map);
 }
 
-static void set_sizes(struct lb_bpf *to, const struct lb_bpf *balancer)
+static uint32_t at_least_one(uint32_t entries)
 {
+	return entries ? entries : 1;
+}
+
+/* Without lists, the smallest that can be asked: a region of one word of 0. */
+static void set_list_sizes(struct lb_bpf *to, const struct guard_needs *needs)
+{
+	struct bpf_map *filters[LB_GUARD_FILTERS] = {to->maps.guard_filter4, to->maps.guard_filter6,
+						     to->maps.guard_filter6_short};
+
+	for (int i = 0; i < LB_GUARD_FILTERS; i++)
+		bpf_map__set_max_entries(filters[i], at_least_one(needs->filter_words[i]));
+	bpf_map__set_max_entries(to->maps.guard_24, at_least_one(needs->cell_lines));
+	bpf_map__set_max_entries(to->maps.guard_exact4, at_least_one(needs->lines4));
+	bpf_map__set_max_entries(to->maps.guard_exact6, at_least_one(needs->lines6));
+}
+
+static void set_sizes(struct lb_bpf *to, const struct lb_bpf *balancer,
+		      const struct guard_sizes *sizes)
+{
+	set_list_sizes(to, &sizes->lists);
 	bpf_map__set_max_entries(to->maps.guard_vips,
 				 bpf_map__max_entries(balancer->maps.vip_pools));
 }
@@ -58,8 +86,33 @@ static void guard_free(struct guard *guard)
 		return;
 	mapping_end(&guard->vips);
 	mapping_end(&guard->secret);
+	mapping_end(&guard->tuning);
+	mapping_end(&guard->combos);
+	mapping_end(&guard->cells);
+	mapping_end(&guard->exact4);
+	mapping_end(&guard->exact6);
+	for (int i = 0; i < LB_GUARD_FILTERS; i++)
+		mapping_end(&guard->filter[i]);
 	lb_bpf__destroy(guard->program);
 	free(guard);
+}
+
+static int map_arrays(struct guard *guard, struct lb_err *err)
+{
+	const struct lb_bpf *program = guard->program;
+
+	if (mapping_begin(program->maps.guard_vips, &guard->vips, err) ||
+	    mapping_begin(program->maps.guard_secret, &guard->secret, err) ||
+	    mapping_begin(program->maps.guard_tuning, &guard->tuning, err) ||
+	    mapping_begin(program->maps.guard_combos, &guard->combos, err) ||
+	    mapping_begin(program->maps.guard_filter4, &guard->filter[0], err) ||
+	    mapping_begin(program->maps.guard_filter6, &guard->filter[1], err) ||
+	    mapping_begin(program->maps.guard_filter6_short, &guard->filter[2], err) ||
+	    mapping_begin(program->maps.guard_24, &guard->cells, err) ||
+	    mapping_begin(program->maps.guard_exact4, &guard->exact4, err) ||
+	    mapping_begin(program->maps.guard_exact6, &guard->exact6, err))
+		return -EINVAL;
+	return 0;
 }
 
 static int load(const struct datapath *datapath, struct guard *guard, struct lb_err *err)
@@ -74,15 +127,13 @@ static int load(const struct datapath *datapath, struct guard *guard, struct lb_
 	*(__u32 *)&program->rodata->config.guard = 1;
 	bpf_program__set_autoload(program->progs.lb, false);
 	bpf_program__set_autoload(program->progs.lb_guarded, true);
-	set_sizes(program, balancer);
+	set_sizes(program, balancer, &guard->sizes);
 	error = instance_share_maps(program->obj, balancer->obj, NULL);
 	if (!error && datapath->guard)
 		error = take_over(program, datapath->guard->program);
 	if (!error)
 		error = lb_bpf__load(program);
-	if (!error)
-		error = mapping_begin(program->maps.guard_vips, &guard->vips, err);
-	return error ? error : mapping_begin(program->maps.guard_secret, &guard->secret, err);
+	return error ? error : map_arrays(guard, err);
 }
 
 static int load_error(int error, struct lb_err *err)
@@ -196,7 +247,46 @@ struct guard_maps datapath_guard_maps(const struct datapath *datapath)
 		.vips = guard->vips.start,
 		.vip_count = bpf_map__max_entries(guard->program->maps.guard_vips),
 		.secret = guard->secret.start,
+		.lists =
+			{
+				.tuning = guard->tuning.start,
+				.combos = guard->combos.start,
+				.filter = {guard->filter[0].start, guard->filter[1].start,
+					   guard->filter[2].start},
+				.filter_words = {guard->sizes.lists.filter_words[0],
+						 guard->sizes.lists.filter_words[1],
+						 guard->sizes.lists.filter_words[2]},
+				.cells = guard->cells.start,
+				.exact4 = guard->exact4.start,
+				.exact6 = guard->exact6.start,
+				.lines4 = guard->sizes.lists.lines4,
+				.lines6 = guard->sizes.lists.lines6,
+			},
 	};
+}
+
+static int hits_fd(const struct datapath *datapath)
+{
+	return datapath->guarded ? bpf_map__fd(datapath->guarded->maps.guard_hits) : -ENOENT;
+}
+
+int datapath_guard_hits(struct datapath *datapath, uint32_t list, struct lb_guard_hits *out)
+{
+	const struct lb_guard_hits *hits = datapath->percpu;
+	int error = bpf_map_lookup_elem(hits_fd(datapath), &list, datapath->percpu);
+
+	*out = (struct lb_guard_hits){0};
+	for (int i = 0; !error && i < datapath->cpus; i++) {
+		out->packets += hits[i].packets;
+		out->bytes += hits[i].bytes;
+	}
+	return error;
+}
+
+int datapath_guard_hits_reset(struct datapath *datapath, uint32_t list)
+{
+	memset(datapath->percpu, 0, datapath->cpus * sizeof(struct lb_guard_hits));
+	return bpf_map_update_elem(hits_fd(datapath), &list, datapath->percpu, BPF_ANY);
 }
 
 void guard_close(struct datapath *datapath)

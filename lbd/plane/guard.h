@@ -11,6 +11,7 @@
 #define LB_PLANE_GUARD_H
 
 #include "datapath.h"
+#include "guard_flat.h"
 
 struct guard;
 
@@ -19,7 +20,7 @@ enum guard_user { GUARD_LISTS, GUARD_RATES, GUARD_SYN, GUARD_USER_COUNT };
 
 /* How much the maps hold; 0: nothing of that kind. */
 struct guard_sizes {
-	uint32_t unused;
+	struct guard_needs lists;
 };
 
 /* The memory that packets use, of the one that was loaded last. */
@@ -27,6 +28,7 @@ struct guard_maps {
 	struct lb_guard_vip *vips; /* by VIP number; empty at first */
 	uint32_t vip_count;
 	struct lb_guard_secret *secret; /* without keys at first */
+	struct guard_memory lists;      /* all 0 in one that was loaded just now */
 };
 
 /* Has one in place, for this user. Loads it where none is there, which takes as long as at lbd's start, beside the
@@ -42,6 +44,11 @@ int datapath_guard_load(struct datapath *datapath, const struct guard_sizes *siz
 			struct lb_err *err);
 int datapath_guard_enter(struct datapath *datapath, enum guard_user user, struct lb_err *err);
 void datapath_guard_forget(struct datapath *datapath);
+
+/* Of one list; since the guard came. 0 or -errno. */
+int datapath_guard_hits(struct datapath *datapath, uint32_t list, struct lb_guard_hits *out);
+/* A new list has this number. */
+int datapath_guard_hits_reset(struct datapath *datapath, uint32_t list);
 
 /* Of the one that is loaded and not yet in place, else of the one that stands; no vips: there is none. */
 struct guard_maps datapath_guard_maps(const struct datapath *datapath);

@@ -133,11 +133,11 @@ static void test_rules_stay_where_a_larger_one_takes_over(void **state)
 
 	(void)state;
 	come();
-	datapath_guard_maps(plane()).vips[WEB4].rules = 7;
+	datapath_guard_maps(plane()).vips[WEB4].monitored = 7;
 	assert_int_equal(datapath_guard_load(plane(), &sizes, NULL), 0);
-	assert_int_equal(datapath_guard_maps(plane()).vips[WEB4].rules, 7);
+	assert_int_equal(datapath_guard_maps(plane()).vips[WEB4].monitored, 7);
 	assert_int_equal(datapath_guard_enter(plane(), GUARD_LISTS, NULL), 0);
-	assert_int_equal(datapath_guard_maps(plane()).vips[WEB4].rules, 7);
+	assert_int_equal(datapath_guard_maps(plane()).vips[WEB4].monitored, 7);
 }
 
 static void test_says_what_explain_says(void **state)
