@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../../lbd/plane/guard.h"
 #include "../../lbd/plane/quic_ids.h"
 #include "../../lbd/plane/slots.h"
 #include "../../lbd/table/table.h"
@@ -219,7 +220,8 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 		.slots_start = pool * bench_case->table,
 		.slots_size = bench_case->table,
 		.flags = (bench_case->by_source ? LB_VIP_HASH_SOURCE : 0) |
-			 (bench_case->quic ? LB_VIP_QUIC : 0),
+			 (bench_case->quic ? LB_VIP_QUIC : 0) |
+			 (bench_case->prefixes ? LB_VIP_GUARDED : 0),
 	};
 	struct lb_err err = {0};
 
@@ -260,6 +262,50 @@ static int set_beside(struct datapath *datapath, const struct bench_case *bench_
 	return set_vip(datapath, &prefix, BESIDE);
 }
 
+/* /17 to /32, spread over addresses that no client has. */
+static int make_list(struct guard_trie *trie, uint32_t prefixes)
+{
+	uint64_t state = 1;
+
+	for (uint32_t i = 0; i < prefixes; i++) {
+		struct guard_prefix prefix = {.family = 4};
+
+		state = state * 6364136223846793005ull + 1442695040888963407ull;
+		prefix.length = state >> 60 ? 24 + (state >> 40) % 9 : 17 + (state >> 40) % 8;
+		prefix.high = ((20ull + (state >> 32) % 160) << 24 | (state >> 8 & 0xffffff)) << 32;
+		guard_prefix_trim(&prefix);
+		if (guard_trie_add(trie, &prefix, 1) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int set_list(struct datapath *datapath, const struct bench_case *bench_case)
+{
+	static const uint64_t secret[4] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b,
+					   0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1};
+	struct guard_trie trie = {0};
+	struct guard_flat flat = {0};
+	struct guard_memory memory;
+	struct guard_sizes sizes;
+	int error = make_list(&trie, bench_case->prefixes);
+
+	sizes.lists = guard_flat_needs(&trie);
+	if (!error)
+		error = datapath_guard_load(datapath, &sizes, NULL);
+	memory = datapath_guard_maps(datapath).lists;
+	if (!error)
+		error = guard_flat_fill(&flat, &memory, &trie, 0, secret);
+	if (!error)
+		error = datapath_guard_enter(datapath, GUARD_LISTS, NULL);
+	for (uint32_t i = 0; !error && i < bench_case->vips; i++)
+		datapath_guard_maps(datapath).vips[i] =
+			(struct lb_guard_vip){.rules = LB_GUARD_LISTS, .lists = 1};
+	guard_flat_clear(&flat);
+	guard_trie_clear(&trie);
+	return error;
+}
+
 static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 		const struct plan *plan, uint32_t egress)
 {
@@ -283,6 +329,8 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 	if (bench_case->quic && set_server_ids(datapath, bench_case))
 		return -1;
 	if (bench_case->beside && set_beside(datapath, bench_case))
+		return -1;
+	if (bench_case->prefixes && set_list(datapath, bench_case))
 		return -1;
 	datapath_tuning(datapath)->flow_idle = TRANSITION_S;
 	return 0;
