@@ -388,44 +388,56 @@ static bool becomes(const struct pool_step *step)
 	return step->plan.after && step->plan.what != PLAN_UNCHANGED;
 }
 
-/* Calls `each` for each table of the pools that are touched, with each pool that it is of or that its
- * VIPs have left. */
-static void each_swept(struct change *change,
-		       void (*each)(struct live_pool *live, struct live_table *table))
+/* For each table of the pools that are touched. */
+static void each_table(struct change *change,
+		       void (*each)(struct change *change, struct pool_step *step,
+				    struct live_table *table))
 {
-	size_t place;
-
 	for (size_t i = 0; i < change->pool_step_count; i++) {
-		struct live_pool *next = &change->pool_steps[i].next;
+		struct pool_step *step = &change->pool_steps[i];
 
-		for (size_t n = 0; becomes(&change->pool_steps[i]) && n < live_tables(next); n++) {
-			struct live_table *table = live_table(next, n);
-
-			if (!table)
-				continue;
-			each(next, table);
-			for (int left = 0; left < TABLE_LEFT; left++)
-				if (live_find_pool(change->service, table->left_next[left], &place))
-					each(&change->pool_steps[change->step_of[place]].next,
-					     table);
-		}
+		for (size_t n = 0; becomes(step) && n < live_tables(&step->next); n++)
+			if (live_table(&step->next, n))
+				each(change, step, live_table(&step->next, n));
 	}
 }
 
-static void count_swept(struct live_pool *live, struct live_table *table)
+/* With each pool that the table is of, or that its VIPs have left. */
+static void each_pool_of(struct change *change, struct pool_step *step, struct live_table *table,
+			 void (*each)(struct live_pool *live, struct live_table *table))
+{
+	size_t place;
+
+	each(&step->next, table);
+	for (int left = 0; left < TABLE_LEFT; left++)
+		if (live_find_pool(change->service, table->left_next[left], &place))
+			each(&change->pool_steps[change->step_of[place]].next, table);
+}
+
+static void count_one(struct live_pool *live, struct live_table *table)
 {
 	(void)table;
 	live->swept_count++;
 }
 
-static void add_swept(struct live_pool *live, struct live_table *table)
+static void count_swept(struct change *change, struct pool_step *step, struct live_table *table)
+{
+	each_pool_of(change, step, table, count_one);
+}
+
+static void add_one(struct live_pool *live, struct live_table *table)
 {
 	live->swept->at[live->swept->count++] = &table->slots;
 }
 
+static void add_swept(struct change *change, struct pool_step *step, struct live_table *table)
+{
+	each_pool_of(change, step, table, add_one);
+}
+
 int move_swept(struct change *change, struct lb_err *err)
 {
-	each_swept(change, count_swept);
+	each_table(change, count_swept);
 	for (size_t i = 0; i < change->pool_step_count; i++) {
 		struct live_pool *next = &change->pool_steps[i].next;
 
@@ -435,7 +447,7 @@ int move_swept(struct change *change, struct lb_err *err)
 		if (!next->swept)
 			return lb_err_no_memory(err);
 	}
-	each_swept(change, add_swept);
+	each_table(change, add_swept);
 	return 0;
 }
 
@@ -490,26 +502,17 @@ static void lead_move(struct change *change, const struct change_move *move)
 }
 
 /* Slots of another size than those of their pool are given up once no flow is on record elsewhere. */
-static void begin_resizing(const struct change *change)
+static void begin_resizing(struct change *change, struct pool_step *step, struct live_table *table)
 {
-	for (size_t i = 0; i < change->pool_step_count; i++) {
-		const struct pool_step *step = &change->pool_steps[i];
-
-		for (size_t n = 0; becomes(step) && n < live_tables(&step->next); n++) {
-			struct live_table *table = live_table(&step->next, n);
-
-			if (table)
-				table->slots.resizes =
-					table->left_next[0] == LIVE_NO_POOL &&
-					table->slots.size != step->plan.after->pool->table_size;
-		}
-	}
+	(void)change;
+	table->slots.resizes = table->left_next[0] == LIVE_NO_POOL &&
+			       table->slots.size != step->plan.after->pool->table_size;
 }
 
 /* Copies are made before their original is edited. */
 void move_lead(struct change *change)
 {
-	begin_resizing(change);
+	each_table(change, begin_resizing);
 	for (size_t i = 0; i < change->step_count; i++)
 		if (is_leaving(change, &change->steps[i]))
 			lead_pools(change, &change->steps[i]);
@@ -535,23 +538,19 @@ void move_join(struct change *change)
 }
 
 /* Once its place is the new one. */
+static void end_table(struct change *change, struct pool_step *step, struct live_table *table)
+{
+	(void)step;
+	memcpy(table->left, table->left_next, sizeof(table->left));
+	table->fresh = false;
+	slots_joined(&table->slots);
+	if (live_has_left(table))
+		clock_start(change->service);
+}
+
 void move_end(struct change *change, const struct live_vip *vips)
 {
-	for (size_t i = 0; i < change->pool_step_count; i++) {
-		struct live_pool *next = &change->pool_steps[i].next;
-
-		for (size_t n = 0; becomes(&change->pool_steps[i]) && n < live_tables(next); n++) {
-			struct live_table *table = live_table(next, n);
-
-			if (!table)
-				continue;
-			memcpy(table->left, table->left_next, sizeof(table->left));
-			table->fresh = false;
-			slots_joined(&table->slots);
-			if (live_has_left(table))
-				clock_start(change->service);
-		}
-	}
+	each_table(change, end_table);
 	for (size_t i = 0; i < change->document->vip_count; i++) {
 		const struct pool_step *step = &change->pool_steps[vips[i].pool];
 
