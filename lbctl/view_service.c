@@ -106,6 +106,8 @@ static void print_weight(FILE *out, const json_t *backend)
 static void print_unused(FILE *out, const json_t *backend)
 {
 	print_weight(out, backend);
+	if (json_object_get(backend, "quic_server_id"))
+		fprintf(out, "; QUIC id %s", view_text(backend, "quic_server_id"));
 	fprintf(out, "%s\n", json_is_true(json_object_get(backend, "drain")) ? "; drains" : "");
 }
 

@@ -92,6 +92,8 @@ check "its backends are listed" eval '[ "$(backends l1)" = l1:10.0.0.4 ] && lb b
 check_equal "what is exported and applied changes nothing" "false" \
 	"$(lb config export >"$DIR/exported" && lb --json config apply "$DIR/exported" | jq .changed)"
 check "it goes, and the pools" eval 'lb vip del mover --force && lb pool del l1 && lb pool del l2'
+check "a pool that no VIP uses shows QUIC server ids" eval 'lb pool add idle && lb backend add idle 10.0.0.7 --quic-id 0011223344556677 &&
+	lb backend list idle | grep -q "QUIC id 0011223344556677" && lb pool del idle'
 check "a VIP goes from backends of its own to a pool that lacks them" eval 'lb vip add 192.0.2.4:80/tcp --name alone --table-size 251 &&
 	lb backend add alone 10.0.0.9 && lb vip set alone --pool p2'
 check_equal "which are kept by its address" "192.0.2.4:80/tcp" "$(lb --json vip show alone | jq -r '.leaves.pools | join(" ")')"
