@@ -190,6 +190,66 @@ static int add_vip(const struct lb_prefix *vip, struct undo *undo, struct lb_err
 	return run_noted(add, del, undo, err) ? -EINVAL : wait_for_vip(vip, err);
 }
 
+static struct lb_prefix address_of(const struct ifaddrs *at)
+{
+	struct lb_prefix out = {.address.family = at->ifa_addr->sa_family == AF_INET ? 4 : 6};
+
+	out.length = out.address.family == 4 ? 32 : 128;
+	if (out.address.family == 4)
+		memcpy(out.address.bytes, &((struct sockaddr_in *)at->ifa_addr)->sin_addr, 4);
+	else
+		memcpy(out.address.bytes, &((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr, 16);
+	return out;
+}
+
+/* Such a prefix would make the router, and its neighbours, addresses of the host's own. */
+static int check_prefix(const struct lb_prefix *vip, const struct ifaddrs *addresses,
+			struct lb_err *err)
+{
+	char text[LB_PREFIX_TEXT], own[LB_ADDR_TEXT];
+
+	for (const struct ifaddrs *at = addresses; at; at = at->ifa_next) {
+		struct lb_prefix address;
+
+		if (!at->ifa_addr || !strcmp(at->ifa_name, "lo") ||
+		    (at->ifa_addr->sa_family != AF_INET && at->ifa_addr->sa_family != AF_INET6))
+			continue;
+		address = address_of(at);
+		if (!lb_prefix_covers(vip, &address))
+			continue;
+		lb_err_set(err, LB_ERR_REFUSED, "",
+			   "%s has %s, which is this host's address at %s: it would lose its "
+			   "network",
+			   lb_prefix_format(vip, text), lb_addr_format(&address.address, own),
+			   at->ifa_name);
+		return lb_err_hint(err, "name the addresses that VIPs have, or a longer prefix of "
+					"them");
+	}
+	return 0;
+}
+
+int host_may_be(const struct backend_config *config, struct lb_err *err)
+{
+	struct ifaddrs *addresses;
+	int status = 0;
+
+	for (size_t i = 0; i < config->interfaces.count; i++)
+		if (!if_nametoindex(config->interfaces.name[i]))
+			return lb_err_set(err, LB_ERR_SYSTEM, "interfaces",
+					  "there is no interface %s", config->interfaces.name[i]);
+	if (getifaddrs(&addresses))
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "addresses cannot be read: %s",
+				  strerror(errno));
+	for (size_t i = 0; !status && i < config->vips.count; i++)
+		if (!is_whole(&config->vips.prefix[i]) &&
+		    check_prefix(&config->vips.prefix[i], addresses, err)) {
+			lb_err_prefix(err, "vips[%zu]", i);
+			status = -EINVAL;
+		}
+	freeifaddrs(addresses);
+	return status;
+}
+
 /* --- tunnel devices --- */
 
 struct device {

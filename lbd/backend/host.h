@@ -7,7 +7,9 @@
 #include "config.h"
 #include "undo.h"
 
-/* Each returns 0, or -EINVAL with *err. What was so before stays so afterwards. */
+/* Each returns 0, or -EINVAL with *err. What was so before stays so afterwards.
+ * host_may_be looks whether the host can be this backend, and changes nothing. */
+int host_may_be(const struct backend_config *config, struct lb_err *err);
 int host_set_up(const struct backend_config *config, struct undo *undo, struct lb_err *err);
 
 /* A number below /proc/sys/net, or -1. */

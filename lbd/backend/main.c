@@ -60,18 +60,23 @@ static int set_up(const struct backend_config *config, struct undo *undo, struct
 	return host_set_up(config, undo, err);
 }
 
+/* What it is stays until it is known that it can be what the file says now. */
 static int bring_up(const struct paths *paths, const struct backend_config *config)
 {
 	struct lb_err err = {0}, ignored = {0};
 	struct undo *undo;
 	int status;
 
+	if (host_may_be(config, &err))
+		return complain(&err);
 	if (take_down(paths))
 		return EXIT_REFUSED;
 	undo = undo_open(paths->state, &err);
 	if (!undo)
 		return complain(&err);
 	status = set_up(config, undo, &err);
+	if (undo_note(undo, status ? &ignored : &err, "end"))
+		status = -1;
 	undo_close(undo);
 	if (!status)
 		return EXIT_SUCCESS;

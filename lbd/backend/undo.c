@@ -99,6 +99,7 @@ bool undo_exists(const char *path)
 struct lines {
 	char (*line)[LINE_MAX_BYTES];
 	size_t count;
+	bool ended;
 };
 
 /* A line that was cut off by a full disk says nothing. */
@@ -142,10 +143,20 @@ static int damaged(const char *path, struct lb_err *err)
 				"says in FILES, and remove the file.");
 }
 
-static int check_lines(const char *path, const struct lines *lines, struct lb_err *err)
+static int cut_off(const char *path, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_SYSTEM, "",
+		   "%s has no end: up was interrupted, or the file lacks what it did last", path);
+	return lb_err_hint(err, "Run lbd-backend up again; what the file lacks stays until the "
+				"host starts again.");
+}
+
+static int check_lines(const char *path, struct lines *lines, struct lb_err *err)
 {
 	if (!lines->count || strcmp(lines->line[0], "begin"))
 		return damaged(path, err);
+	lines->ended = !strcmp(lines->line[lines->count - 1], "end");
+	lines->count -= lines->ended;
 	for (size_t i = 1; i < lines->count; i++)
 		if (!is_known(lines->line[i]))
 			return damaged(path, err);
@@ -171,7 +182,9 @@ int undo_check(const char *path, struct lb_err *err)
 	const int status = read_checked(path, &lines, err);
 
 	free(lines.line);
-	return status == -ENOENT ? 0 : status;
+	if (status)
+		return status == -ENOENT ? 0 : status;
+	return lines.ended ? 0 : cut_off(path, err);
 }
 
 static void set_back(char *file_and_value)
@@ -212,6 +225,10 @@ int undo_all(const char *path, void (*detach)(const char *hook, const char *inte
 	struct lines lines = {0};
 	const int status = read_checked(path, &lines, err);
 
+	if (!status && !lines.ended) {
+		cut_off(path, err);
+		fprintf(stderr, "lbd-backend: warning: %s\n", err->message);
+	}
 	while (!status && lines.count)
 		take_back(lines.line[--lines.count], detach);
 	free(lines.line);

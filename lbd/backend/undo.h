@@ -7,6 +7,7 @@
  *	xdp INTERFACE           a program is attached
  *	tc INTERFACE            the same
  *	clsact INTERFACE        the same, where TC had nothing before
+ *	end                     the last line, once "up" is over
  *
  * A host that starts again has nothing of it, and no file. */
 #ifndef BACKEND_UNDO_H
@@ -31,12 +32,13 @@ int undo_note(struct undo *undo, struct lb_err *err, const char *format, ...)
 
 bool undo_exists(const char *path);
 
-/* Returns 0, or -EINVAL with *err: what stands in the file cannot be all that was done, and nobody
- * knows what is missing. No file is fine. */
+/* Returns 0, or -EINVAL with *err: what stands in the file may not be all that was done. No file is
+ * fine. */
 int undo_check(const char *path, struct lb_err *err);
 
 /* Carries out the lines, the last one first, and removes the file. What is gone already is fine.
- * `detach` is called for programs. A damaged file is an error, and stays. */
+ * `detach` is called for programs. A damaged file is an error, and stays; one without its end is warned
+ * of. */
 int undo_all(const char *path, void (*detach)(const char *hook, const char *interface),
 	     struct lb_err *err);
 

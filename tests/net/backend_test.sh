@@ -208,7 +208,10 @@ damages() {
 	damaged "a file without its beginning" sed -i 1d "$state"
 	damaged "a line of something else" sed -i '3s/.*/garbage/' "$state"
 	check_equal "check finds nothing wrong afterwards" "nothing is wrong here" "$(backend b1 check)"
-	check_equal "a file that ends within a line takes away what it has" "0 gone" \
+	sed -i '$d' "$state"
+	check_equal "a file that was cut at the end of a line has no end" "$state has no end: up was interrupted, or the file lacks what it did last" \
+		"$(backend b1 check | head -n 1)"
+	check_equal "one that ends within a line takes away what it has" "0 gone" \
 		"$(printf 'run ip lin' >>"$state"; status_of backend b1 down) $([ -e "$state" ] || echo gone)"
 	check "up" backend b1 up
 }
@@ -273,6 +276,30 @@ forged() {
 	check "and are not taken off" counts 2 ipv4_in_ipv4
 }
 
+# refuses_and_stays WHAT SAID: up does, and the backend works on as before
+refuses_and_stays() {
+	local before
+	before=$(picture)
+	check_equal "$1: up refuses" "lbd-backend: $2" "$(backend b1 up 2>&1 | head -n 1)"
+	check_equal "$1: the backend works on" "$before" "$(picture)"
+}
+
+works_on() {
+	settings program
+	check "a backend works" backend b1 up
+	settings program '{"interfaces": ["b0", "nowhere0"]}'
+	refuses_and_stays "an interface that is not there" "there is no interface nowhere0 (at interfaces)"
+	settings program '{"vips": ["192.0.2.10", "10.0.0.0/16"]}'
+	refuses_and_stays "VIPs that have the host's own network" \
+		"10.0.0.0/16 has $(own_address b1), which is this host's address at b0: it would lose its network (at vips[1])"
+	settings program
+	check "it is taken down" backend b1 down
+}
+
+own_address() {
+	lab_ip "$1" -j -4 address show dev b0 | jq -r '.[0].addr_info[0].local'
+}
+
 # A program that is there already stays, and nothing else is left behind.
 refusals() {
 	local before
@@ -291,6 +318,7 @@ refusals() {
 	check_equal "an unknown key is refused, with the one that is meant" "(at backend)" "$(backend b1 up 2>&1 | grep -o '(at backend)')"
 	settings program '{"vips": ["192.0.2.300"]}'
 	check_equal "a wrong address is refused" "(at vips[0])" "$(backend b1 up 2>&1 | grep -o '(at vips.*)')"
+	works_on
 	settings program '{"vips": ["192.0.2.0/24", "2001:db8:10::/64"]}'
 	check "a VIP may be a prefix" backend b1 up
 	check "all its addresses are the host's" lab_in b1 ping -c 1 -W 2 192.0.2.77
