@@ -118,28 +118,62 @@ static const struct step **first_of(const struct assessment *assessment, const s
 				   (step->plan.before->quic_count > 0)];
 }
 
-/* The less specific VIP that has the packets afterwards; NULL: nobody, or several, and then all of them
- * are taken for lost. */
+/* What a VIP of the next document is; NULL: it is new. */
+static const struct live_vip *live_before(const struct change *change, const struct lb_vip *after)
+{
+	const struct service *service = change->service;
+	const struct lb_vip *before = lb_service_find_endpoint(service->document, &after->endpoint);
+
+	return before ? live_of(service, before) : NULL;
+}
+
+/* To another pool, or to slots of another size. */
+static bool goes_elsewhere(const struct change *change, const struct lb_vip *after)
+{
+	const struct live_vip *before = live_before(change, after);
+
+	return before && (change->service->live_pools[before->pool].number !=
+				  change_pool_after(change, after)->number ||
+			  before->table->slots.size != after->pool->table_size);
+}
+
+/* The less specific VIP that has the packets afterwards; NULL: nobody, or several, or one that goes
+ * elsewhere itself; then all of them are taken for lost. */
 static const struct lb_vip *heir_of(const struct assessment *assessment, const struct lb_vip *vip)
 {
 	struct beside beside;
 
 	beside_find(assessment->change->document, &assessment->after, &vip->endpoint, &beside);
-	return beside.count == 1 && beside.whole ? beside.vips[0] : NULL;
+	return beside.count == 1 && beside.whole &&
+			       !goes_elsewhere(assessment->change, beside.vips[0])
+		       ? beside.vips[0]
+		       : NULL;
+}
+
+/* Packets of the one follow the slots and the records that those of the other do. */
+static bool share_slots(const struct lb_vip *from, const struct live_table *from_table,
+			const struct lb_vip *to, const struct live_table *to_table)
+{
+	return from_table == to_table && from->hash == to->hash;
 }
 
 static int assess_removed(struct change *change, struct step *step, const struct lb_vip *to)
 {
 	const struct lb_vip *vip = step->plan.before;
+	const struct live_vip *heir = to ? live_before(change, to) : NULL;
 	const struct risk_handover handover = {
 		.from = vip,
 		.from_live = live_pool_of(change->service, vip),
 		.from_table = change_before(change, step)->table,
 		.to = to,
 		.to_live = to ? change_pool_after(change, to) : NULL,
+		.to_table = heir ? heir->table : NULL,
 		.reason = to ? "its VIP is removed, and the one that is less specific leads its "
 			       "flows to other backends"
 			     : "its VIP is removed",
+		.of = heir && share_slots(vip, change_before(change, step)->table, to, heir->table)
+			      ? RISK_QUIC
+			      : RISK_ALL,
 	};
 
 	step->at_risk = risk_of_all(change->service, &handover, &step->moved);
@@ -180,8 +214,12 @@ static int assess_taken(struct change *change, struct step *step, const struct l
 		.from_table = live_of(service, from)->table,
 		.to = vip,
 		.to_live = change_pool_after(change, vip),
+		.to_table = step->next.table->fresh ? NULL : step->next.table,
 		.reason = "the new VIP takes its flows over, and leads them to other backends",
 		.name_from = true,
+		.of = share_slots(from, live_of(service, from)->table, vip, step->next.table)
+			      ? RISK_QUIC
+			      : RISK_ALL,
 	};
 	json_t *at_risk;
 	uint32_t moved;

@@ -219,6 +219,8 @@ static int flows_would_break(const struct change *change, const struct account *
 	const json_t *lost = json_array_get(account->at_risk, 0);
 	const char *backend = json_string_value(json_object_get(lost, "backend"));
 	const char *from = json_string_value(json_object_get(lost, "vip"));
+	const struct lb_pool *pool = account->flows_in;
+	const bool shared = account->vip && !from && pool && pool->named && is_used(change, pool);
 	const char *vip = from ? from : name_of(account);
 	const char *reason = json_string_value(json_object_get(lost, "reason"));
 	size_t others = json_array_size(account->at_risk) - 1;
@@ -227,9 +229,10 @@ static int flows_would_break(const struct change *change, const struct account *
 	if (others)
 		snprintf(more, sizeof(more), " and %zu other%s", others, others > 1 ? "s" : "");
 	lb_err_set(err, LB_ERR_REFUSED, "",
-		   "this breaks connections through backend %s%s of %s %s (flows on record: "
+		   "this breaks connections through backend %s%s of %s %s (flows on record%s: "
 		   "%lld): %s",
 		   backend, more, from ? "VIP" : kind_of(account), vip,
+		   shared ? " of all VIPs of its pool" : "",
 		   (long long)recorded_flows(account->at_risk), reason);
 	if (from)
 		return lb_err_hint(err,

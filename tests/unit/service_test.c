@@ -592,6 +592,64 @@ static void the_pool_that_is_to_be_drained_is_named(void **state)
 	fake_close();
 }
 
+static void a_refusal_says_that_flows_on_record_are_those_of_the_pool(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(GOES(A "," B, NAMED("1", "a", "p") "," NAMED("2", "b", "p")));
+	all_had_packets();
+	assert_int_not_equal(refused(GOES(A "," B, NAMED("2", "b", "p")), &err), 0);
+	assert_non_null(
+		strstr(err.message, "of VIP a (flows on record of all VIPs of its pool: 0)"));
+	assert_int_not_equal(refused(GOES(A "," B, ""), &err), 0);
+	assert_non_null(strstr(err.message, "of VIP a (flows on record: 0)"));
+	fake_close();
+}
+
+#define EVERY_PORT(pool) "{'address': '192.0.2.1:0/tcp', 'name': 'all', 'pool': '" pool "'}"
+#define BY_SOURCE "{'address': '192.0.2.1:80/tcp', 'name': 'a', 'pool': 'p', 'hash': 'source'}"
+
+/* Its packets follow the same slots and records as before, whatever state those are in. */
+static void a_more_specific_vip_of_the_same_pool_is_not_asked_about(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(GOES(A "," B, EVERY_PORT("p")));
+	all_had_packets();
+	assert_int_equal(refused(GOES(A "," B "," C, EVERY_PORT("p")), &err), 0);
+	assert_int_not_equal(fake.service->live[0].table->slots.moving, 0);
+	assert_int_not_equal(refused(GOES(A "," B "," C, EVERY_PORT("p") "," BY_SOURCE), &err), 0);
+	assert_int_equal(
+		refused(GOES(A "," B "," C, EVERY_PORT("p") "," NAMED("1", "a", "p")), &err), 0);
+	assert_int_equal(refused(GOES(A "," B "," C, EVERY_PORT("p")), &err), 0);
+	fake_close();
+}
+
+#define BESIDE(vips)                                                                               \
+	"{'pools': [{'name': 'q', 'table_size': 251, 'backends': [" B                              \
+	"]}, {'name': 'p', 'table_size': 251, 'backends': [" A "]}], 'vips': [" vips "]}"
+
+/* Its slots are MOVING from the backends of the pool that it leaves. */
+static void a_vip_is_asked_about_whose_packets_go_to_one_that_moves(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(BESIDE(EVERY_PORT("q") "," NAMED("1", "b", "p")));
+	all_had_packets();
+	assert_int_not_equal(refused(BESIDE(EVERY_PORT("p")), &err), 0);
+	assert_int_equal(refused(BESIDE(EVERY_PORT("p") "," NAMED("1", "b", "p")), &err), 0);
+	assert_int_not_equal(refused(BESIDE(EVERY_PORT("p")), &err), 0);
+	fake_pass((LB_TRANSITION_TCP_S + 60) * SECOND);
+	assert_int_equal(refused(BESIDE(EVERY_PORT("p")), &err), 0);
+	fake_close();
+}
+
 #define RESIZED(more, size, pool)                                                                  \
 	"{'pools': [{'name': 'p', 'table_size': " size ", 'backends': [" A "," B "]}" more         \
 	"], 'vips': [" NAMED("1", "a", pool) "]}"
@@ -2030,6 +2088,9 @@ int main(void)
 		cmocka_unit_test(a_vip_that_goes_from_a_pool_of_others_is_moved_away_first),
 		cmocka_unit_test(the_pool_that_is_to_be_drained_is_named),
 		cmocka_unit_test(a_used_pool_of_another_size_is_another_pool),
+		cmocka_unit_test(a_refusal_says_that_flows_on_record_are_those_of_the_pool),
+		cmocka_unit_test(a_more_specific_vip_of_the_same_pool_is_not_asked_about),
+		cmocka_unit_test(a_vip_is_asked_about_whose_packets_go_to_one_that_moves),
 		cmocka_unit_test(a_third_move_says_to_wait_for_an_earlier_one),
 		cmocka_unit_test(flows_by_source_end_where_a_table_has_another_size),
 		cmocka_unit_test(a_pool_without_vips_is_kept_and_not_in_the_plane),
