@@ -2,21 +2,24 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Where is the disk of a Debian release that boots with systemd?
 #
-#   image.sh RELEASE CACHE     e.g. image.sh trixie /var/cache/lbd-test/boot
+#   image.sh RELEASE CACHE [PACKAGE…]     e.g. image.sh trixie /var/cache/lbd-test/boot
 #
-# Prints a folder CACHE/RELEASE with the files disk (ext4, no partitions), vmlinuz and initrd. They are made
-# when they are missing or were made by another version of this script: debootstrap from the archive that this
-# machine's apt uses, which takes some minutes. Remove the folder to get newer packages. As root.
+# Prints a folder CACHE/RELEASE, or CACHE/RELEASE.PACKAGE… with more packages, with the files disk (ext4, no
+# partitions), vmlinuz and initrd. They are made when they are missing or were made by another version of this script:
+# debootstrap from the archive that this machine's apt uses, which takes some minutes. Remove the folder to get newer
+# packages. As root.
 set -eu
 
 release=$1
 cache=$2
+shift 2
+name=$(IFS=. && echo "$release${*:+.$*}")
 recipe=$(sha256sum "$0" | cut -c 1-16)
 
 # Systemd, a kernel, what lbd depends on, and what the tests in the VM call.
 packages=(systemd-sysv udev dbus kmod linux-image-cloud-amd64 initramfs-tools zstd init-system-helpers iproute2 ethtool
 	procps passwd jq curl bird2 libbpf1 libelf1 zlib1g libjansson4 libmnl0 libcap-ng0
-	libevent-core-2.1-7)
+	libevent-core-2.1-7 "$@")
 
 # Nobody waits for these in a VM that lives for some minutes.
 masked=(apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer
@@ -113,20 +116,20 @@ for program in debootstrap mke2fs apt-get; do
 done
 mkdir -p "$cache"
 cache=$(cd "$cache" && pwd)
-exec 9>"$cache/$release.lock"
+exec 9>"$cache/$name.lock"
 flock 9
-if [ "$(cat "$cache/$release/recipe" 2>/dev/null)" != "$recipe" ]; then
+if [ "$(cat "$cache/$name/recipe" 2>/dev/null)" != "$recipe" ]; then
 	work=$(mktemp -d "$cache/.make.XXXXXX")
 	root=$work/root
 	made=$work/made
 	trap 'rm -rf --one-file-system "$work"' EXIT
 	trap 'exit 130' INT TERM HUP
 	chmod 755 "$work"
-	{ bootstrap && install_packages && configure && make_disk; } >"$cache/$release.log" 2>&1 9>&- || {
-		tail -n 20 "$cache/$release.log" >&2
-		fail "no disk of $release was made; all of the log is in $cache/$release.log"
+	{ bootstrap && install_packages && configure && make_disk; } >"$cache/$name.log" 2>&1 9>&- || {
+		tail -n 20 "$cache/$name.log" >&2
+		fail "no disk of $name was made; all of the log is in $cache/$name.log"
 	}
-	rm -rf "${cache:?}/$release"
-	mv -T "$made" "$cache/$release"
+	rm -rf "${cache:?}/$name"
+	mv -T "$made" "$cache/$name"
 fi
-echo "$cache/$release"
+echo "$cache/$name"
