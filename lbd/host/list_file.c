@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How is a list of prefixes kept on disk? */
+#include "list_file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+#include "durable.h"
+
+#define HEAD "lbd-list 1 "
+#define LINE_MAX_BYTES (LB_PREFIX_TEXT + 16)
+
+/* --- text --- */
+
+struct text {
+	char *bytes;
+	size_t length, room;
+	uint32_t crc;
+};
+
+static int add_text(struct text *text, const char *line)
+{
+	const size_t length = strlen(line);
+	char *bytes;
+
+	if (text->length + length + 1 > text->room) {
+		text->room = 2 * (text->room + length + 64);
+		bytes = realloc(text->bytes, text->room);
+		if (!bytes)
+			return -ENOMEM;
+		text->bytes = bytes;
+	}
+	memcpy(text->bytes + text->length, line, length + 1);
+	text->length += length;
+	text->crc = crc32(text->crc, (const void *)line, length);
+	return 0;
+}
+
+static int add_changes(struct text *text, const struct list_change *changes, size_t count)
+{
+	char line[LINE_MAX_BYTES], prefix[LB_PREFIX_TEXT];
+	int error = 0;
+
+	for (size_t i = 0; !error && i < count; i++) {
+		lb_prefix_format(&changes[i].prefix, prefix);
+		if (changes[i].gone)
+			snprintf(line, sizeof(line), "-%s\n", prefix);
+		else
+			snprintf(line, sizeof(line), "+%s %u\n", prefix, changes[i].until_s);
+		error = add_text(text, line);
+	}
+	snprintf(line, sizeof(line), "=%zu %08x\n", count, text->crc);
+	return error ? error : add_text(text, line);
+}
+
+/* --- reading --- */
+
+static bool parse_head(const char *line, struct list_head *out)
+{
+	char kind[8], mode[8], end;
+
+	if (sscanf(line, HEAD "%7s %7s%c", kind, mode, &end) != 3 || end != '\n')
+		return false;
+	*out = (struct list_head){!strcmp(kind, "allow"), !strcmp(mode, "monitor")};
+	return (out->allow || !strcmp(kind, "block")) && (out->monitor || !strcmp(mode, "drop"));
+}
+
+static bool parse_change(char *line, struct list_change *out)
+{
+	char *end = strpbrk(line, " \n");
+
+	*out = (struct list_change){.gone = *line == '-'};
+	if ((*line != '+' && *line != '-') || !end)
+		return false;
+	if (!out->gone) {
+		if (*end != ' ' || sscanf(end, " %u\n", &out->until_s) != 1)
+			return false;
+	}
+	*end = '\0';
+	return !lb_prefix_parse(line + 1, &out->prefix, NULL);
+}
+
+/* Changes up to a line that acknowledges them. */
+struct batch {
+	struct list_change *changes;
+	size_t count, room;
+};
+
+static int keep(struct batch *batch, const struct list_change *change)
+{
+	void *changes;
+
+	if (batch->count == batch->room) {
+		batch->room = 2 * batch->room + 64;
+		changes = reallocarray(batch->changes, batch->room, sizeof(*batch->changes));
+		if (!changes)
+			return -ENOMEM;
+		batch->changes = changes;
+	}
+	batch->changes[batch->count++] = *change;
+	return 0;
+}
+
+static bool is_acknowledged(const char *line, size_t count, uint32_t crc)
+{
+	size_t said;
+	uint32_t sum;
+	char end;
+
+	return sscanf(line, "=%zu %8x%c", &said, &sum, &end) == 3 && end == '\n' && said == count &&
+	       sum == crc;
+}
+
+static int tell(struct batch *batch, int (*each)(void *user, const struct list_change *change),
+		void *user)
+{
+	int error = 0;
+
+	for (size_t i = 0; !error && i < batch->count; i++)
+		error = each(user, &batch->changes[i]);
+	return error;
+}
+
+/* One line after the other. 1: the next one; 0: what follows was not acknowledged; or -errno. */
+static int take_line(char *line, size_t length, struct batch *batch, struct list_end *at,
+		     struct list_end *end,
+		     int (*each)(void *user, const struct list_change *change), void *user)
+{
+	struct list_change change;
+	int error;
+
+	if (line[length - 1] != '\n')
+		return 0;
+	if (*line == '=') {
+		if (!is_acknowledged(line, batch->count, at->crc))
+			return 0;
+		error = tell(batch, each, user);
+		if (error)
+			return error;
+		at->changes += batch->count;
+		batch->count = 0;
+	}
+	at->crc = crc32(at->crc, (const void *)line, length);
+	at->length += length;
+	if (*line == '=') {
+		*end = *at;
+		return 1;
+	}
+	if (!parse_change(line, &change))
+		return 0;
+	error = keep(batch, &change);
+	return error ? error : 1;
+}
+
+static int read_lines(FILE *file, struct list_head *head,
+		      int (*each)(void *user, const struct list_change *change), void *user,
+		      struct list_end *end, bool *torn)
+{
+	struct list_end at = {0};
+	struct batch batch = {0};
+	char *line = NULL;
+	size_t room = 0;
+	ssize_t length = getline(&line, &room, file);
+	int ret = length > 0 && parse_head(line, head) ? 1 : -EBADMSG;
+
+	*end = at;
+	if (ret == 1) {
+		at.crc = crc32(0, (const void *)line, length);
+		at.length = length;
+		*end = at;
+	}
+	while (ret == 1 && (length = getline(&line, &room, file)) > 0)
+		ret = take_line(line, length, &batch, &at, end, each, user);
+	*torn = ret == 0 || (ret == 1 && batch.count);
+	free(batch.changes);
+	free(line);
+	return ret < 0 ? ret : 0;
+}
+
+static int failed(const char *path, int error, struct lb_err *err)
+{
+	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read the list %s: %s", path,
+			  error == -EBADMSG ? "it is no file of a list" : strerror(-error));
+}
+
+int list_file_read(const char *path, struct list_head *head,
+		   int (*each)(void *user, const struct list_change *change), void *user,
+		   struct list_end *end, bool *torn, struct lb_err *err)
+{
+	FILE *file = fopen(path, "re");
+	int error;
+
+	if (!file)
+		return failed(path, -errno, err);
+	error = read_lines(file, head, each, user, end, torn);
+	fclose(file);
+	return error ? failed(path, error, err) : 0;
+}
+
+/* --- writing --- */
+
+/* What follows the end was not acknowledged. */
+static int append(const char *path, const struct text *text, size_t at)
+{
+	const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	int error = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ftruncate(fd, at) || lseek(fd, at, SEEK_SET) < 0)
+		error = -errno;
+	if (!error)
+		error = durable_write(fd, text->bytes, text->length);
+	if (!error && fdatasync(fd))
+		error = -errno;
+	if (error && ftruncate(fd, at))
+		error = -EIO; /* the next one cuts it off */
+	close(fd);
+	return error;
+}
+
+int list_file_append(const char *path, const struct list_change *changes, size_t count,
+		     struct list_end *end, struct lb_err *err)
+{
+	struct text text = {.crc = end->crc};
+	int error = add_changes(&text, changes, count);
+
+	if (!error)
+		error = append(path, &text, end->length);
+	if (!error) {
+		end->length += text.length;
+		end->crc = text.crc;
+		end->changes += count;
+	}
+	free(text.bytes);
+	return error ? durable_failed(path, error, false, err) : 0;
+}
+
+int list_file_replace(const char *dir, const char *name, const struct list_head *head,
+		      const struct list_change *changes, size_t count, struct list_end *end,
+		      struct lb_err *err)
+{
+	struct text text = {0};
+	bool stuck = false;
+	char line[64];
+	int error;
+
+	snprintf(line, sizeof(line), HEAD "%s %s\n", head->allow ? "allow" : "block",
+		 head->monitor ? "monitor" : "drop");
+	error = add_text(&text, line);
+	if (!error)
+		error = add_changes(&text, changes, count);
+	error = error ? lb_err_no_memory(err) : durable_replace(dir, name, text.bytes, &stuck, err);
+	if (!error)
+		*end = (struct list_end){text.length, text.crc, count};
+	free(text.bytes);
+	return error;
+}
