@@ -48,7 +48,7 @@
  *   8  "vip_counters" is mapped, with a row for each CPU; maps "vip_waiting", "quic_vips", "quic_ids",
  *      "quic_counters" and "quic_counts"
  *   9  verdicts of the guard; LB_VIP_GUARDED; map "pasts"; "quic_vips" has the pool beside lengths, ids
- *      lie in other lines, and "routed" counts less
+ *      lie in other lines, and "routed" counts less; counts of lists that were sent
  */
 #define LB_ABI_VERSION 9
 
@@ -493,6 +493,8 @@ static inline __u16 lb_past_at(__u32 past, int place)
 #define LB_MEMBER_GONE (1u << 4)   /* removed: kept for packets on their way, not to be adopted */
 #define LB_MEMBER_GUE (1u << 5)    /* a UDP header (LB_GUE_PORT) between the two IP headers */
 #define LB_MEMBER_OLDER (1u << 6)  /* than these maps: its counters do not tell of its flows */
+#define LB_MEMBER_CHAIN (1u << 7)  /* passes on what it has no connection for (second.bpf.c) */
+#define LB_MEMBER_SICK (1u << 8)   /* its check fails: it may not pass anything on */
 
 /* GUE variant 1 (draft-ietf-intarea-gue-09 section 6): the inner IP packet follows the UDP header
  * at once, and its version nibble says what it is. Linux receives it by `ip fou add port 6080 gue`.
@@ -576,7 +578,10 @@ struct lb_flow_bucket {
 	X(RACED, "raced", "flows not recorded: another CPU took the word; their next packet is")   \
 	X(REPLACED, "replaced", "records whose backend no longer takes the flow")                  \
 	X(CONFIRMED, "confirmed",                                                                  \
-	  "records written again: of a higher grade, or their time brought up to date")
+	  "records written again: of a higher grade, or their time brought up to date")            \
+	X(CHANCE_SENT, "chance_sent", "packets sent with a list of other backends")                \
+	X(CHANCE_NO_ROOM, "chance_no_room",                                                        \
+	  "packets sent without a list, which would exceed the MTU of the way to the backend")
 
 enum lb_flow_count {
 #define LB_FLOW_COUNT_ENUM(id, name, meaning) LB_FLOW_##id,
@@ -620,12 +625,22 @@ struct lb_limit_state {
 /* --- per-CPU array "scratch", one element: headers that the program puts together apart from the
  * frame, since nothing says which of its buffers they are in; of no meaning to lbd --- */
 #define LB_QUOTE 512
+#define LB_HOPS_MAX 3 /* backends that a packet is passed on to, one after the other */
+
+struct lb_hops {
+	__u32 count;
+	__u32 number[LB_HOPS_MAX]; /* of members */
+	__u32 ifindex;             /* by which the packet leaves */
+	__u32 pad;
+};
 
 struct lb_scratch {
 	__be16 link[16]; /* the Ethernet header with up to two tags: 22 bytes */
 	__u8 header[48]; /* an IP header and one of ICMP end where `packet` begins */
 	__u8 packet[LB_QUOTE];
-	__u8 outer[72]; /* Ethernet, a tag, the outer IP header, UDP */
+	__u8 outer[184]; /* Ethernet, a tag, the outer IP header, UDP, a list: 122 bytes, and what
+			  * the verifier cannot know */
+	struct lb_hops hops;
 };
 
 /* --- mmapped array "tuning", one element --- */
@@ -685,7 +700,7 @@ LB_ASSERT_SIZE(lb_tuning, 8);
 LB_ASSERT_SIZE(lb_fragment_key, 40);
 LB_ASSERT_SIZE(lb_fragment, 8);
 LB_ASSERT_SIZE(lb_limit_state, 16);
-LB_ASSERT_SIZE(lb_scratch, 664);
+LB_ASSERT_SIZE(lb_scratch, 800);
 LB_ASSERT_SIZE(lb_program_config, 48);
 
 #endif

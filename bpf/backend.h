@@ -21,6 +21,8 @@ struct choice {
 	__u32 flags;  /* the member's, read once: lbd may be changing them */
 	struct lb_member *member;
 	struct lb_nexthop *nexthop;
+	/* Not on the plain way: whether the slot is not SETTLED; which slot it is, and its word. */
+	__u32 unsettled, slot, word;
 };
 
 /* What the flow chooses its slot by; flags 0: what tells it from every other. */
@@ -97,14 +99,23 @@ static __always_inline int flow_may_evict(const struct flow *flow)
 /* --- the slot, and where it is not SETTLED the flow table --- */
 
 enum { NO_OPENING, OPENS_FLOW, CLOSES_FLOW, ONLY_FOLLOWS };
+#define ROLE_PLAIN 0x100 /* on the plain way: with the packet's tcp_flags, which tell its role */
+
+/* The number of no member: the packet goes the way of those that are not plain, since it may have a list. */
+#define NO_MEMBER_AGAIN 0x10000u
+
+static __always_inline int flags_role(__u32 tcp_flags)
+{
+	if ((tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
+		return OPENS_FLOW;
+	return tcp_flags & (TCP_FIN | TCP_RST) ? CLOSES_FLOW : NO_OPENING;
+}
 
 static __always_inline int packet_role(const struct packet *packet)
 {
 	if (unlikely(packet_only_follows(packet)))
 		return ONLY_FOLLOWS;
-	if ((packet->tcp_flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		return OPENS_FLOW;
-	return packet->tcp_flags & (TCP_FIN | TCP_RST) ? CLOSES_FLOW : NO_OPENING;
+	return flags_role(packet->tcp_flags);
 }
 
 /* The flow table's time. The clock moves on with the kernel's ticks, whose number is read without a
@@ -124,9 +135,24 @@ static __always_inline __u32 flow_time(void)
 	return known & LB_FLOW_TIME_MASK;
 }
 
-/* Out of line: the common path has no use for its registers. */
-__noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip, int role)
+static __always_inline __u32 member_flags(__u32 number)
 {
+	struct lb_member *member = bpf_map_lookup_elem(&members, &number);
+
+	return member ? *(volatile __u32 *)&member->flags : 0;
+}
+
+/* Whether packets of the slot may have a list. */
+static __always_inline int slot_is_chain(__u32 slot)
+{
+	return (member_flags(lb_slot_current(slot)) | member_flags(lb_slot_previous(slot))) &
+	       LB_MEMBER_CHAIN;
+}
+
+/* Out of line: the common path has no use for its registers. */
+__noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip, int kind)
+{
+	const int role = kind & ROLE_PLAIN ? flags_role(kind) : kind;
 	__u32 zero = 0;
 	struct lb_tuning *tuned = bpf_map_lookup_elem(&tuning, &zero);
 	__u64 *pools = bpf_map_lookup_elem(&vip_pools, &vip);
@@ -140,19 +166,23 @@ __noinline __u32 unsettled_member(__u32 tag, __u32 bucket, __u32 slot, __u32 vip
 		.only_follows = role == ONLY_FOLLOWS,
 	};
 
+	if (kind > ROLE_PLAIN && role != OPENS_FLOW && slot_is_chain(slot))
+		return NO_MEMBER_AGAIN; /* TCP: other packets have no flags */
 	bucket &= config.flow_buckets - 1;
 	flow.bucket = bpf_map_lookup_elem(&flows, &bucket);
 	return flow.bucket ? flow_route(&flow, slot) : lb_slot_current(slot);
 }
 
-static __always_inline int choose_nexthop(struct choice *choice)
+/* `missing`: the verdict where there is no such member. On the plain way unsettled_member may have said one that is
+ * none (NO_MEMBER_AGAIN): that costs other packets no branch, nor a register. */
+static __always_inline int choose_nexthop(struct choice *choice, int missing)
 {
 	/* A key of its own, or all of *choice would live in memory. */
 	__u32 number = choice->number;
 
 	choice->member = bpf_map_lookup_elem(&members, &number);
 	if (!choice->member)
-		return LB_DROP_INTERNAL;
+		return missing;
 	choice->flags = *(volatile __u32 *)&choice->member->flags;
 	if (!(choice->flags & LB_MEMBER_VALID))
 		return LB_DROP_INTERNAL;

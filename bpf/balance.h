@@ -18,12 +18,12 @@
 #include "count.h"
 #include "choose.h"
 #include "encap.h"
+#include "chance.h"
 #include "trace.h"
 
 static __always_inline int send(struct xdp_md *ctx, const struct packet *packet,
-				const struct vip *vip, const struct choice *choice)
+				const struct vip *vip, __u32 member, __u32 ifindex)
 {
-	__u32 ifindex = choice->nexthop->ifindex;
 	int verdict = LB_TX;
 
 	if (ifindex != ctx->ingress_ifindex) {
@@ -31,8 +31,31 @@ static __always_inline int send(struct xdp_md *ctx, const struct packet *packet,
 			return LB_DROP_NO_EGRESS;
 		verdict = LB_REDIRECT;
 	}
-	count(packet, vip, choice);
+	count(packet, vip, member);
 	return verdict;
+}
+
+/* With a list of others that may have its connection; LB_NEXT: without. */
+static __always_inline int second_chance(struct xdp_md *ctx, struct packet *packet,
+					 const struct vip *vip, const struct choice *choice,
+					 struct lb_traced *note)
+{
+	const __u32 first = chance_list(choice->slot, choice->word, choice->number);
+	__u32 zero = 0;
+	const struct lb_scratch *at = bpf_map_lookup_elem(&scratch, &zero);
+	int verdict;
+
+	if (first == LB_NONE || !at)
+		return LB_NEXT;
+	verdict = chance_encap(ctx, packet, choice->hash, first);
+	if (verdict != LB_TX)
+		return verdict;
+	if (note) {
+		note->member = first;
+		note->egress = at->hops.ifindex;
+		note->hops = at->hops.count;
+	}
+	return send(ctx, packet, vip, first, at->hops.ifindex);
 }
 
 /* From a packet that is understood to its backend. `plain`, and whether `note` is NULL: constants. */
@@ -59,20 +82,25 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		if (verdict != LB_NEXT)
 			return verdict;
 	}
-	verdict = choose(ctx, packet, &vip, &choice);
+	verdict = choose(ctx, packet, &vip, &choice, plain);
 	if (verdict != LB_NEXT)
 		return verdict;
 	if (note)
 		note->member = choice.number;
-	verdict = choose_nexthop(&choice);
+	if (!plain && chance_is_for(packet, &choice)) {
+		verdict = second_chance(ctx, packet, &vip, &choice, note);
+		if (verdict != LB_NEXT)
+			return verdict;
+	}
+	verdict = choose_nexthop(&choice, plain ? LB_AGAIN : LB_DROP_INTERNAL);
 	if (verdict != LB_NEXT)
-		return verdict;
+		return plain && !guarded && verdict == LB_AGAIN ? LB_NEXT : verdict;
 	verdict = encap(ctx, packet, &choice, plain);
 	if (verdict != LB_NEXT)
 		return verdict;
 	if (note)
 		note->egress = choice.nexthop->ifindex;
-	return send(ctx, packet, &vip, &choice);
+	return send(ctx, packet, &vip, choice.number, choice.nexthop->ifindex);
 }
 
 /* The way of all others, and of all that is noted. Its packet lives in memory, that of the plain way
@@ -167,6 +195,8 @@ static __always_inline int balance_packet(struct xdp_md *ctx, int guarded)
 
 	if (unlikely(verdict == (__u32)LB_NEXT))
 		verdict = guarded ? balance_guarded(ctx) : balance(ctx);
+	else if (guarded && verdict == (__u32)LB_AGAIN)
+		verdict = balance(ctx);
 	return conclude(verdict);
 }
 

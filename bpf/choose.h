@@ -8,20 +8,18 @@
 #include "guard.h"
 #include "quic.h"
 
-/* Of a SYN that the guard has answered, the ACK is what opens the flow. */
-static __always_inline int choose_role(struct xdp_md *ctx, const struct packet *packet,
-				       const struct vip *vip)
+/* For unsettled_member. Of a SYN that the guard has answered, the ACK is what opens the flow. */
+static __always_inline int choose_kind(struct xdp_md *ctx, const struct packet *packet,
+				       const struct vip *vip, int plain)
 {
-	const int role = packet_role(packet);
-
-	if (vip->guarded && vip->flags & LB_VIP_GUARDED && role != ONLY_FOLLOWS &&
+	if (vip->guarded && vip->flags & LB_VIP_GUARDED && !packet_only_follows(packet) &&
 	    guard_opens(ctx, packet, vip))
 		return OPENS_FLOW;
-	return role;
+	return plain ? ROLE_PLAIN | packet->tcp_flags : packet_role(packet);
 }
 
 static __always_inline int choose_by_slot(struct xdp_md *ctx, const struct packet *packet,
-					  const struct vip *vip, struct choice *choice)
+					  const struct vip *vip, struct choice *choice, int plain)
 {
 	__u32 index =
 		lb_place_start(vip->place) + lb_hash_slot(choice->hash, lb_place_size(vip->place));
@@ -38,7 +36,12 @@ static __always_inline int choose_by_slot(struct xdp_md *ctx, const struct packe
 		place = flow_place(packet, vip, choice->hash);
 		choice->number =
 			unsettled_member(place.tag, place.bucket, word, lb_place_number(vip->place),
-					 choose_role(ctx, packet, vip));
+					 choose_kind(ctx, packet, vip, plain));
+		if (!plain && slot_is_chain(word)) {
+			choice->unsettled = 1;
+			choice->slot = index;
+			choice->word = word;
+		}
 	}
 	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
 }
@@ -46,7 +49,7 @@ static __always_inline int choose_by_slot(struct xdp_md *ctx, const struct packe
 /* From the VIP to the member. Written so that what most VIPs have is told by one branch, which the hash
  * needs anyway: clang leaves out the second where the first is not taken. */
 static __always_inline int choose(struct xdp_md *ctx, struct packet *packet, const struct vip *vip,
-				  struct choice *choice)
+				  struct choice *choice, int plain)
 {
 	choice->number = LB_NONE;
 	if (unlikely(vip->flags & LB_VIP_UNUSUAL)) {
@@ -58,7 +61,7 @@ static __always_inline int choose(struct xdp_md *ctx, struct packet *packet, con
 	} else {
 		choice->hash = flow_hash(packet, 0);
 	}
-	return choose_by_slot(ctx, packet, vip, choice);
+	return choose_by_slot(ctx, packet, vip, choice, plain);
 }
 
 #endif

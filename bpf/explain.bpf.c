@@ -112,11 +112,11 @@ static __noinline int explain_way(struct xdp_md *ctx, struct lb_explained *to)
 		return 0;
 	if (!explain_quic(ctx, to))
 		explain_slot(&packet, &vip, flow_hash(&packet, vip.flags), to);
-	if (choose(ctx, &packet, &vip, &choice) != LB_NEXT)
+	if (choose(ctx, &packet, &vip, &choice, 0) != LB_NEXT)
 		return 0;
 	to->member = choice.number;
 	to->stage = LB_EXPLAINED_MEMBER;
-	if (choose_nexthop(&choice) != LB_NEXT)
+	if (choose_nexthop(&choice, LB_DROP_INTERNAL) != LB_NEXT)
 		return 0;
 	to->nexthop = *(volatile __u16 *)&choice.member->path[choice.hash % LB_MEMBER_PATHS];
 	to->stage = LB_EXPLAINED_NEXTHOP;

@@ -6,12 +6,7 @@
  *	GUE, variant 0	[IPv4 or IPv6][UDP][GUE][list][inner IPv4 or IPv6]
  *
  * Variant 0 (draft-ietf-intarea-gue-09 section 3) is read only where its private data is a list of
- * the backends to go on to (second.h), laid out as GLB's:
- *
- *	| 0 0 hlen:5 | protocol 4 or 41 | flags: 0 | type 16 | next 8 | count 8 | hops … |
- *
- * `hlen` counts words of four bytes after the first one. Type 0 has hops of 4 bytes and is for an
- * outer IPv4 header, type 1 hops of 16 and is for IPv6.
+ * the backends to go on to (second.h), laid out as gue.h says.
  *
  * Read at backends, by programs for XDP and for TC: from data that lies in the first buffer.
  */
@@ -28,6 +23,7 @@
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "bounds.h"
+#include "gue.h"
 
 #define IP_FRAGMENT 0x3fff /* more fragments, or an offset */
 #define GUE_PORT 6080      /* LB_GUE_PORT of abi.h */
@@ -57,17 +53,6 @@ struct outer {
 	__u8 list; /* where its list begins, from the outer IP header on; 0: it has none */
 	__u8 next, count;
 };
-
-/* GUE of variant 0 with private data that is a list. */
-struct gue_list {
-	__u8 control; /* version 2 bits, control message 1, hlen 5 */
-	__u8 protocol;
-	__be16 flags;
-	__be16 type;
-	__u8 next, count;
-};
-
-#define GUE_HLEN 0x1f
 
 /* Another use of variant 0 is somebody else's: control messages, flags, no private data. */
 static __always_inline bool is_list(struct gue_list *gue, void *end)

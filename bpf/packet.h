@@ -8,6 +8,9 @@
 
 #define LB_NEXT (-1) /* a stage's answer "no verdict yet"; otherwise an enum lb_verdict */
 
+/* Of the plain way with the guard: the same, and the guard has let the packet go on. */
+#define LB_AGAIN (-2)
+
 #define FRAGMENT_FIRST 1
 #define FRAGMENT_LATER 2
 

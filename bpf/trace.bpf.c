@@ -70,7 +70,7 @@ static __always_inline void begin(struct xdp_md *ctx, struct lb_traced *note)
 	note->time_ns = bpf_ktime_get_ns();
 	note->ifindex = ctx->ingress_ifindex;
 	note->vip = note->member = LB_TRACE_NONE;
-	note->egress = 0;
+	note->egress = note->hops = 0;
 	note->packet = (struct packet){};
 	note->length = bpf_xdp_get_buff_len(ctx);
 	note->kept = keep(ctx, note->bytes, note->length);

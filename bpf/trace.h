@@ -39,7 +39,7 @@ struct lb_traced {
 	__u32 egress;      /* the interface that it goes out by; 0: none */
 	__u32 length, kept;
 	__u32 out_length, out_kept;
-	__u32 pad;
+	__u32 hops;           /* backends of the list that it brings along */
 	struct packet packet; /* as the program reads it */
 	__u8 bytes[2 * LB_TRACE_SNAP_MAX];
 };

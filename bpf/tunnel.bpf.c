@@ -363,7 +363,7 @@ static __always_inline int tunnel_check(struct __sk_buff *skb)
 	struct choice choice = {.number = skb->mark & ~LB_TUNNEL_MARK_MASK};
 	struct packet packet = {};
 
-	if (choose_nexthop(&choice) != LB_NEXT || !to_vip(skb, choice.number) ||
+	if (choose_nexthop(&choice, LB_DROP_INTERNAL) != LB_NEXT || !to_vip(skb, choice.number) ||
 	    !parse_own(skb, &packet))
 		return TC_ACT_SHOT;
 	choice.hash = flow_hash(&packet, 0);
