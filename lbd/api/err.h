@@ -30,7 +30,7 @@ struct lb_err {
 	enum lb_err_code code;
 	char path[192];
 	char message[256];
-	char hint[256];
+	char hint[320];
 };
 
 /* Fills *err (which may be NULL) and returns -EINVAL, so that callers write `return lb_err_set(…)`.

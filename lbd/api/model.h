@@ -45,6 +45,8 @@
 #define LB_SPILL_HOLD_MAX_S 3600u
 #define LB_TRANSITION_TCP_S 900u
 #define LB_TRANSITION_UDP_S 60u
+#define LB_REMEMBER_S 3600u
+#define LB_REMEMBER_MAX_S 86400u
 #define LB_FLOW_IDLE_MAX_S 86400u /* the time in a flow word wraps after 39 hours */
 
 enum lb_table_kind { LB_TABLE_RENDEZVOUS, LB_TABLE_MAGLEV };
@@ -61,7 +63,8 @@ struct lb_backend {
 	uint32_t weight;
 	uint32_t priority; /* its group; a later one is in reserve for those before it */
 	struct lb_quic_server_id quic_server_id; /* in QUIC connection ids of its own */
-	bool drain; /* takes no new flows, whatever its weight, and keeps its old ones */
+	bool second_chance; /* passes on what it has no connection for (docs/deploy.md) */
+	bool drain;         /* takes no new flows, whatever its weight, and keeps its old ones */
 };
 
 /* What becomes of the established flows of a backend that has become unhealthy. */
@@ -81,6 +84,9 @@ struct lb_pool {
 	 * lives without a packet, which is no less. Seconds, 1 … LB_FLOW_IDLE_MAX_S. */
 	uint32_t transition_s, flow_idle_s;
 	uint32_t datagram_transition_s, datagram_flow_idle_s; /* the same for UDP, if it is named */
+	/* For how long after a change the owners that slots had are remembered, where a backend has
+	 * second_chance. */
+	uint32_t remember_s;
 	enum lb_encap encap;
 	struct lb_backend *backends; /* sorted by address; owned */
 	size_t backend_count;

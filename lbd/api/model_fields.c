@@ -64,6 +64,8 @@ static const struct schema_field backend_fields[] = {
 	 .help = "its server id in connection ids of QUIC, 2 to 15 bytes in hex; "
 		 "lbctl makes one for auto",
 	 .otherwise = "none", .pattern = "^([0-9A-Fa-f]{2}){2,15}$|^none$"},
+	{"second_chance", &schema_boolean, BACKEND(second_chance), .optional = true,
+	 .help = "it runs lbd-backend, and passes on packets whose connection it does not have"},
 	{"drain", &schema_boolean, BACKEND(drain), .change = SCHEMA_FIXED, .bare = true,
 	 .help = "takes no new flows whatever its weight, and keeps its old ones"},
 	{0},
@@ -268,6 +270,14 @@ static const struct schema_order backends_orders[] = {{"address", compare_backen
 			.help = "how long a recorded flow lives without a packet",                 \
 			.otherwise = "the transition"                                              \
 	}
+#define REMEMBER_FIELD(AT)                                                                         \
+	{                                                                                          \
+		"remember_s", &schema_integer, AT(remember_s),                                     \
+			.min = 1, .max = LB_REMEMBER_MAX_S, .number = LB_REMEMBER_S,               \
+			.optional = true,                                                          \
+			.help = "how long after a change its earlier backends may be asked, "      \
+				"where a backend has second-chance",                               \
+	}
 #define ENCAP_FIELD(AT)                                                                            \
 	{                                                                                          \
 		"encap", &schema_word, AT(encap), .words = encap_words,                            \
@@ -355,6 +365,7 @@ static const struct schema_field pool_fields[] = {
 	{"datagram_flow_idle_s", &schema_integer, POOL(datagram_flow_idle_s), .min = 1,
 	 .max = LB_FLOW_IDLE_MAX_S, .help = "the same as flow-idle, for UDP VIPs",
 	 .otherwise = "its transition"},
+	REMEMBER_FIELD(POOL),
 	ENCAP_FIELD(POOL),
 	BACKENDS_FIELD(POOL_LIST),
 	HEALTH_FIELDS(POOL, pool_is_checked),
@@ -391,6 +402,7 @@ static const struct schema_field vip_fields[] = {
 	TABLE_FIELDS(OWN),
 	TRANSITION_FIELD(OWN, "15m, udp 1m"),
 	FLOW_IDLE_FIELD(OWN),
+	REMEMBER_FIELD(OWN),
 	ENCAP_FIELD(OWN),
 	{"hash", &schema_word, VIP(hash), .words = hash_words, .change = SCHEMA_KEPT,
 	 .help = "what of a packet chooses its backend", .shown = true},

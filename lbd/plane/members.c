@@ -486,6 +486,12 @@ void members_set_takes(struct members *members, uint16_t number, bool takes_new,
 		  LB_MEMBER_NEW | LB_MEMBER_OLD);
 }
 
+void members_set_chance(struct members *members, uint16_t number, bool chain, bool sick)
+{
+	set_flags(members, number, (chain ? LB_MEMBER_CHAIN : 0) | (sick ? LB_MEMBER_SICK : 0),
+		  LB_MEMBER_CHAIN | LB_MEMBER_SICK);
+}
+
 void members_set_older(struct members *members, uint16_t number)
 {
 	set_flags(members, number, LB_MEMBER_OLDER, LB_MEMBER_OLDER);

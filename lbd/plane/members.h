@@ -72,6 +72,8 @@ void members_set_quic_id(struct members *members, uint16_t number,
 /* Whether packets to it travel in GUE, and of which family (4, 6; 0: both) they are. At once: both ways
  * reach a backend that takes both. */
 void members_set_encap(struct members *members, uint16_t number, bool gue, uint8_t family);
+/* Whether its backend passes on what it has no connection for, and whether its check fails (bpf/chance.h). */
+void members_set_chance(struct members *members, uint16_t number, bool chain, bool sick);
 /* Whether packets can be sent to it: its next hop is known. */
 /* How large a client's packet to the member may be: the MTU of its first path less the outer
  * header; 0 when that is not known. */

@@ -29,11 +29,36 @@ void lead_members(struct service *service, const struct pool_ref *ref, const str
 				  standing_keeps_old(pool, live->standings[i], live->use));
 		members_set_encap(service->members, backend->number, pool->encap == LB_ENCAP_GUE,
 				  ref->family);
+		members_set_chance(service->members, backend->number,
+				   pool->backends[i].second_chance,
+				   live->standings[i].is == STANDING_ILL);
 		members_set_quic_id(service->members, backend->number,
 				    &pool->backends[i].quic_server_id);
 		sweep_member_set(service->sweep, backend->number, live->swept, transition_s,
 				 flow_idle_s);
 	}
+}
+
+static uint32_t remember_s(const struct lb_pool *pool, enum pool_class class)
+{
+	for (size_t i = 0; class == POOL_STREAMS && i < pool->backend_count; i++)
+		if (pool->backends[i].second_chance)
+			return pool->remember_s;
+	return 0;
+}
+
+/* Slots that were TRACKED without a flow on record may have to wait for their past. */
+static void settle_or_wait(struct service *service, const struct live_pool *live)
+{
+	bool waits = false;
+
+	for (size_t n = 0; n < live_tables(live); n++)
+		if (live_table(live, n)) {
+			slots_settle_tracked(&live_table(live, n)->slots);
+			waits |= live_table(live, n)->slots.tracked > 0;
+		}
+	if (waits)
+		clock_start(service);
 }
 
 /* New owners take flows before slots lead to them, old ones refuse them afterwards: a SYN in
@@ -47,16 +72,16 @@ void lead_packets(struct service *service, const struct pool_ref *ref, const str
 	for (n = 0; n < live_tables(live); n++) {
 		struct live_table *table = live_table(live, n);
 
-		if (table)
-			slots_follow(&table->slots, live_owners(ref->pool, live), gone,
-				     clock_now_s(service),
-				     pools_transition_s(ref->pool, table->class));
+		if (!table)
+			continue;
+		table->slots.remember_s = remember_s(ref->pool, table->class);
+		slots_follow(&table->slots, live_owners(ref->pool, live), gone,
+			     clock_now_s(service), pools_transition_s(ref->pool, table->class));
 	}
 	if (live_moving(live))
 		clock_start(service);
 	clock_hasten_datagrams(service, ref->pool, live);
 	live_follow_due(ref->pool, live, clock_now_s(service));
-	for (n = 0; n < live_tables(live) && !service->flows_possible; n++)
-		if (live_table(live, n))
-			slots_settle_tracked(&live_table(live, n)->slots);
+	if (!service->flows_possible)
+		settle_or_wait(service, live);
 }

@@ -1010,7 +1010,9 @@ static void check_member(const struct lb_pool *pool, const struct live_pool *liv
 
 	flags |= (backend->weight ? LB_MEMBER_NEW : 0) | (old ? LB_MEMBER_OLD : 0) |
 		 (backend->address.family == 6 ? LB_MEMBER_OUTER6 : 0) |
-		 (pool->encap == LB_ENCAP_GUE ? LB_MEMBER_GUE : 0);
+		 (pool->encap == LB_ENCAP_GUE ? LB_MEMBER_GUE : 0) |
+		 (pool->backends[i].second_chance ? LB_MEMBER_CHAIN : 0) |
+		 (live->standings[i].is == STANDING_ILL ? LB_MEMBER_SICK : 0);
 	assert_true(lb_addr_equal(&pool->backends[i].address, &backend->address));
 	assert_int_equal(entry->flags & ~LB_MEMBER_OLDER, flags);
 	assert_int_equal(entry->pool, live->number);

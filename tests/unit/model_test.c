@@ -340,7 +340,7 @@ static const struct bad_row bad_documents[] = {
 	 "did you mean \"name\"?"},
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
 	 "the fields are: name, address, pool, table, table_size, transition_s, flow_idle_s, "
-	 "encap, "
+	 "remember_s, encap, "
 	 "hash, fragments, announce, announce_healthy, announce_share_percent, quic, backends, "
 	 "health, "
 	 "on_unhealthy, when_all_unhealthy, spill_percent, "
@@ -460,7 +460,7 @@ static const struct bad_row bad_documents[] = {
 	 "unknown field \"wieght\"", "did you mean \"weight\"?"},
 	{BACKEND("\"address\":\"10.0.0.2\",\"port\":1"), PARAMS, "vips[0].backends[1].port",
 	 "unknown field \"port\"",
-	 "the fields are: address, weight, priority, quic_server_id, drain"},
+	 "the fields are: address, weight, priority, quic_server_id, second_chance, drain"},
 	{BACKEND("\"address\":\"10.0.0.2\",\"quic_server_id\":\"0g\""), PARAMS,
 	 "vips[0].backends[1].quic_server_id", "\"0g\" is no QUIC server id", SERVER_ID},
 	{BACKEND("\"address\":\"10.0.0.2\",\"quic_server_id\":\"01\""), PARAMS,
