@@ -956,13 +956,13 @@ static uint64_t find_word(const struct vip *vip, uint64_t hash)
 }
 
 /* A backend has two numbers when its VIP comes back to it after a restart, which has forgotten whose the
- * first one was. Whether it is this one that a flow of it is on record for. */
+ * first one was. Whether it is this one that a flow of it is on record for, or else gets by its slot. */
 static bool is_on(const struct model_flow *flow, uint32_t number)
 {
 	const uint64_t word = find_word(flow->vip, flow->hash);
+	const uint32_t member = word ? flow_word_member(word) : home_of(flow->vip, flow->hash);
 
-	return !word || identity_of(flow_word_member(word)) != flow->backend ||
-	       flow_word_member(word) == number;
+	return identity_of(member) != flow->backend || member == number;
 }
 
 /* Nobody has to be forced. */
@@ -1151,6 +1151,7 @@ static struct model_flow *new_flow(struct vip *vip, uint64_t hash)
 	flow->place = run.live_count++;
 	flow->established = flow->confirmed = flow->let_go = flow->held = false;
 	flow->shown = LB_FLOW_FOUND;
+	flow->shown_units = time_units(); /* a record of its tuple may be as young */
 	flow->lazy = one_in(3);
 	TAILQ_INSERT_TAIL(&vip->due, flow, due);
 	LIST_INSERT_HEAD(&run.near[bucket_of(hash)], flow, near);
