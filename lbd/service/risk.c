@@ -269,8 +269,9 @@ static struct loss handover_loss(struct risk *risk, const struct risk_handover *
 		return loss;
 	count_handover(risk, handover);
 	loss = whole_loss(risk->service, slots->unswept, backend->number);
-	/* In SETTLED slots what is on record agrees with their owner. */
-	if (handover->to && !slots->moving && !slots->tracked && !loss.owned)
+	/* In SETTLED slots what is on record agrees with their owner, if they have one. */
+	if (handover->to && !slots->moving && !slots->tracked && !loss.owned &&
+	    !risk->service->risk_census.owned[LB_NONE])
 		loss.recorded = 0;
 	return loss;
 }
