@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "../host/log.h"
+#include "guard.h"
 #include "trace.h"
 #include "wide.h"
 
@@ -226,6 +227,7 @@ struct plane datapath_plane(struct datapath *datapath)
 		.quic_counter = datapath_quic_counter,
 		.quic_counts = datapath_quic_counts,
 		.flow_counts = datapath_flow_counts,
+		.guard_vips = datapath_guard_vips,
 	};
 
 	if (datapath->skeleton->rodata->config.vip_row) {

@@ -265,6 +265,11 @@ struct guard_maps datapath_guard_maps(const struct datapath *datapath)
 	};
 }
 
+struct lb_guard_vip *datapath_guard_vips(struct datapath *datapath)
+{
+	return datapath_guard_maps(datapath).vips;
+}
+
 static int hits_fd(const struct datapath *datapath)
 {
 	return datapath->guarded ? bpf_map__fd(datapath->guarded->maps.guard_hits) : -ENOENT;

@@ -52,5 +52,7 @@ int datapath_guard_hits_reset(struct datapath *datapath, uint32_t list);
 
 /* Of the one that is loaded and not yet in place, else of the one that stands; no vips: there is none. */
 struct guard_maps datapath_guard_maps(const struct datapath *datapath);
+struct lb_guard_vip *
+datapath_guard_vips(struct datapath *datapath); /* the same; NULL: there is none */
 
 #endif

@@ -52,6 +52,9 @@ struct plane {
 	int (*quic_counter)(struct datapath *datapath, uint32_t member, uint64_t *out);
 	int (*quic_counts)(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT]);
 	int (*flow_counts)(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
+	/* Rules of the guard by VIP number, memory that packets use; NULL while it does not stand. May be NULL
+	 * itself. */
+	struct lb_guard_vip *(*guard_vips)(struct datapath *datapath);
 };
 
 #endif

@@ -23,10 +23,32 @@ uint32_t entry_hash_flags(const struct lb_vip *vip)
 	return hash_flags[vip->hash];
 }
 
-static uint32_t flags_of(const struct lb_vip *vip)
+/* The rules that this VIP has of the guard's users; each has bits of `rules` of its own. */
+static uint32_t rules_of(const struct service *service)
+{
+	return service->guard.rules;
+}
+
+static uint32_t flags_of(const struct service *service, const struct lb_vip *vip)
 {
 	return entry_hash_flags(vip) | fragments_flags[vip->fragments] |
-	       (vip->quic_count ? LB_VIP_QUIC : 0);
+	       (vip->quic_count ? LB_VIP_QUIC : 0) | (rules_of(service) ? LB_VIP_GUARDED : 0);
+}
+
+/* Before packets are looked at by it. What a rule reads is there before the rule. Bits of others stay. */
+static void set_guard(const struct service *service, const struct live_vip *live)
+{
+	const struct plane *plane = &service->plane;
+	struct lb_guard_vip *vips = plane->guard_vips ? plane->guard_vips(plane->datapath) : NULL;
+	struct lb_guard_vip *at;
+
+	if (!vips)
+		return;
+	at = &vips[live->number];
+	__atomic_store_n(&at->lists, service->guard.lists, __ATOMIC_RELAXED);
+	__atomic_store_n(&at->monitored, service->guard.monitored, __ATOMIC_RELAXED);
+	__atomic_store_n(&at->rules, (at->rules & ~LB_GUARD_LISTS) | rules_of(service),
+			 __ATOMIC_RELEASE);
 }
 
 /* Before packets are looked at by it. */
@@ -58,13 +80,14 @@ int entry_describe(uint32_t flags, struct lb_vip *vip)
 	return 0;
 }
 
-static struct lb_vip_value value_of(const struct lb_vip *vip, const struct live_vip *live)
+static struct lb_vip_value value_of(const struct service *service, const struct lb_vip *vip,
+				    const struct live_vip *live)
 {
 	return (struct lb_vip_value){
 		.number = live->number,
 		.slots_start = live->table->start,
 		.slots_size = live->table->slots.size,
-		.flags = flags_of(vip),
+		.flags = flags_of(service, vip),
 	};
 }
 
@@ -104,10 +127,11 @@ int entry_publish(struct service *service, const struct lb_vip *vip, const struc
 	const struct plane *plane = &service->plane;
 	const struct lb_endpoint address = address_only(&vip->endpoint);
 	const struct lb_vip_value known = {.flags = LB_VIP_ADDRESS_ONLY};
-	const struct lb_vip_value value = value_of(vip, live);
+	const struct lb_vip_value value = value_of(service, vip, live);
 	int error = plane->vip_set(plane->datapath, &address, &known, err);
 
 	set_quic(service, vip, live);
+	set_guard(service, live);
 	return error ? error : plane->vip_set(plane->datapath, &vip->endpoint, &value, err);
 }
 
@@ -125,10 +149,11 @@ void entry_update(struct service *service, const struct lb_vip *before,
 		  const struct live_vip *live_before, const struct lb_vip *after,
 		  const struct live_vip *live)
 {
-	const struct lb_vip_value value = value_of(after, live);
+	const struct lb_vip_value value = value_of(service, after, live);
 
 	set_quic(service, after, live);
-	if (flags_of(before) != value.flags || live_before->table != live->table)
+	set_guard(service, live);
+	if (flags_of(service, before) != value.flags || live_before->table != live->table)
 		set(service, &after->endpoint, &value);
 }
 
@@ -147,9 +172,30 @@ void entry_fragments(struct service *service, const struct lb_service *document,
 	if (!owner) {
 		take_away(service, &at);
 	} else if (owner->endpoint.port) {
-		value = value_of(owner, &live[owner - document->vips]);
+		value = value_of(service, owner, &live[owner - document->vips]);
 		value.flags |= LB_VIP_FRAGMENTS_ONLY;
 		set(service, &at, &value);
+	}
+}
+
+/* --- the guard --- */
+
+void service_guard(struct service *service, const struct lb_guard_vip *guard)
+{
+	const struct lb_service *document = service->document;
+	const bool had = service->guard.rules;
+
+	service->guard = *guard;
+	for (size_t i = 0; i < document->vip_count; i++) {
+		const struct lb_vip *vip = &document->vips[i];
+		const struct lb_vip_value value = value_of(service, vip, &service->live[i]);
+
+		set_guard(service, &service->live[i]);
+		if (had != !!guard->rules)
+			set(service, &vip->endpoint, &value);
+		if (had != !!guard->rules)
+			entry_fragments(service, document, service->live, &vip->endpoint);
+		worker_yield();
 	}
 }
 

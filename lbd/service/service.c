@@ -159,6 +159,7 @@ int service_open(const struct service_options *options, struct service **out, st
 		return lb_err_no_memory(err);
 	service->config = config;
 	service->plane = options->plane;
+	service->guard = options->guard;
 	service->disk = options->disk;
 	service->timers = options->timers;
 	service->events = options->events;

@@ -29,8 +29,9 @@ struct service_options {
 	struct timers timers;
 	struct event_base *base; /* of what lies beside it: next hops, health checks */
 	struct links_table *links;
-	struct events *events; /* may be NULL */
-	struct turns *turns;   /* of the loop; may be NULL */
+	struct events *events;     /* may be NULL */
+	struct turns *turns;       /* of the loop; may be NULL */
+	struct lb_guard_vip guard; /* what every VIP has of the guard's rules (lists) */
 };
 
 /* Restores the document kept in the state directory, if there is one. */
@@ -61,6 +62,9 @@ struct apply_options {
 /* From now on changes are made by `changes` (service_apply, _confirm and _revert are called on its
  * thread only), and what time brings by `upkeep`. */
 void service_work(struct service *service, struct worker *changes, struct worker *upkeep);
+
+/* From now on every VIP has this of the guard's rules. */
+void service_guard(struct service *service, const struct lb_guard_vip *guard);
 
 /* For who reads the document in force, or what it became, in several turns: no other comes into
  * force until it is let go. What a VIP has by health (weights, its table) may change. */

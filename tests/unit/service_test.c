@@ -2063,6 +2063,55 @@ static void facts_have_the_packets_of_each_backend_whatever_its_number(void **st
 	fake_close();
 }
 
+/* --- the guard --- */
+
+static struct lb_guard_vip guard_rules[4];
+
+static struct lb_guard_vip *guard_vips(struct datapath *datapath)
+{
+	(void)datapath;
+	return guard_rules;
+}
+
+/* Every VIP, and the entry for fragments of one, has the flag; `rules` is what their numbers have. */
+static void assert_guarded(bool flag, uint32_t rules)
+{
+	for (size_t i = 0; i < fake.left.entry_count; i++) {
+		const struct lb_vip_value *value = &fake.left.entries[i].value;
+
+		if (value->flags & LB_VIP_ADDRESS_ONLY)
+			continue;
+		assert_int_equal(!!(value->flags & LB_VIP_GUARDED), flag);
+		assert_int_equal(guard_rules[value->number].rules, rules);
+	}
+}
+
+static void each_vip_has_the_lists_and_keeps_other_rules(void **state)
+{
+	const struct lb_guard_vip lists = {.rules = LB_GUARD_LISTS, .lists = 5, .monitored = 2};
+	const struct lb_guard_vip none = {0};
+	struct lb_err err;
+
+	(void)state;
+	fake_open(4, 32, 4096, 16);
+	fake.plane.guard_vips = guard_vips;
+	assert_int_equal(fake_start(&err), 0);
+	for (size_t i = 0; i < COUNT_OF(guard_rules); i++)
+		guard_rules[i] = (struct lb_guard_vip){.rules = LB_GUARD_SYN_OPENS};
+	apply(documents[1]);
+	assert_guarded(false, LB_GUARD_SYN_OPENS);
+	service_guard(fake.service, &lists);
+	assert_guarded(true, LB_GUARD_SYN_OPENS | LB_GUARD_LISTS);
+	apply(documents[2]); /* with fragments by 3-tuple, and another VIP */
+	assert_guarded(true, LB_GUARD_SYN_OPENS | LB_GUARD_LISTS);
+	assert_int_equal(guard_rules[fake.left.entries[0].value.number].lists, 5);
+	assert_int_equal(guard_rules[fake.left.entries[0].value.number].monitored, 2);
+	service_guard(fake.service, &none);
+	assert_guarded(false, LB_GUARD_SYN_OPENS);
+	fake_stop();
+	fake_close();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -2146,6 +2195,7 @@ int main(void)
 		cmocka_unit_test(facts_say_what_checks_have_found),
 		cmocka_unit_test(counts_of_checks_begin_anew_with_each_vip),
 		cmocka_unit_test(facts_have_the_packets_of_each_backend_whatever_its_number),
+		cmocka_unit_test(each_vip_has_the_lists_and_keeps_other_rules),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
