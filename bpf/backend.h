@@ -21,8 +21,8 @@ struct choice {
 	__u32 flags;  /* the member's, read once: lbd may be changing them */
 	struct lb_member *member;
 	struct lb_nexthop *nexthop;
-	/* Not on the plain way: whether the slot is not SETTLED; which slot it is, and its word. */
-	__u32 unsettled, slot, word;
+	/* Not on the plain way: the member that gets it with a list (chance.h), and 1; 0: none does. */
+	__u32 listed;
 };
 
 /* What the flow chooses its slot by; flags 0: what tells it from every other. */

@@ -40,22 +40,15 @@ static __always_inline int second_chance(struct xdp_md *ctx, struct packet *pack
 					 const struct vip *vip, const struct choice *choice,
 					 struct lb_traced *note)
 {
-	const __u32 first = chance_list(choice->slot, choice->word, choice->number);
-	__u32 zero = 0;
-	const struct lb_scratch *at = bpf_map_lookup_elem(&scratch, &zero);
-	int verdict;
+	const __u32 first = choice->listed - 1;
+	const int verdict = chance_send(ctx, packet, choice->hash, first);
 
-	if (first == LB_NONE || !at)
-		return LB_NEXT;
-	verdict = chance_encap(ctx, packet, choice->hash, first);
-	if (verdict != LB_TX)
+	if (verdict != LB_TX && verdict != LB_REDIRECT)
 		return verdict;
-	if (note) {
-		note->member = first;
-		note->egress = at->hops.ifindex;
-		note->hops = at->hops.count;
-	}
-	return send(ctx, packet, vip, first, at->hops.ifindex);
+	if (note)
+		note->member = first; /* and the rest is in the scratch */
+	count(packet, vip, first);
+	return verdict;
 }
 
 /* From a packet that is understood to its backend. `plain`, and whether `note` is NULL: constants. */
@@ -87,7 +80,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		return verdict;
 	if (note)
 		note->member = choice.number;
-	if (!plain && chance_is_for(packet, &choice)) {
+	if (!plain && choice.listed) {
 		verdict = second_chance(ctx, packet, &vip, &choice, note);
 		if (verdict != LB_NEXT)
 			return verdict;
@@ -105,35 +98,46 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 
 /* The way of all others, and of all that is noted. Its packet lives in memory, that of the plain way
  * in registers; so what both ways share may only hand on a copy. */
-static __always_inline int balance_any(struct xdp_md *ctx, struct lb_traced *note, int guarded)
+static __always_inline int balance_read(struct xdp_md *ctx, struct packet *packet,
+					struct lb_traced *note, int guarded)
 {
-	struct packet packet = {};
-	int verdict;
+	int verdict = parse(ctx, packet);
+	__u8 tcp_flags;
+	__be32 ports;
 
-	verdict = parse(ctx, &packet);
-	if (note)
-		note->packet = packet;
 	if (verdict != LB_NEXT)
 		return verdict;
-	if (rare_is(&packet)) {
-		verdict = rare(ctx, &packet);
-		if (note)
-			note->packet = packet;
+	if (rare_is(packet)) {
+		verdict = rare(ctx, packet);
 		if (verdict != LB_NEXT)
 			return verdict;
 	}
-	return forward(ctx, &packet, 0, note, guarded);
+	ports = packet->ports;
+	tcp_flags = packet->tcp_flags;
+	verdict = forward(ctx, packet, 0, note, guarded);
+	if (note) { /* of the packet, as it was read */
+		packet->ports = ports;
+		packet->tcp_flags = tcp_flags;
+	}
+	return verdict;
+}
+
+static __always_inline int balance_any(struct xdp_md *ctx, int guarded)
+{
+	struct packet packet = {};
+
+	return balance_read(ctx, &packet, NULL, guarded);
 }
 
 /* Out of line, for its stack. */
 static __noinline int balance(struct xdp_md *ctx)
 {
-	return balance_any(ctx, NULL, 0);
+	return balance_any(ctx, 0);
 }
 
 static __noinline int balance_guarded(struct xdp_md *ctx)
 {
-	return balance_any(ctx, NULL, 1);
+	return balance_any(ctx, 1);
 }
 
 /* The way of plain packets, compiled once for each family; LB_NEXT for all others. Inline: a call

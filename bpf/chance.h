@@ -30,9 +30,9 @@
 #include "gue.h"
 #include "maps.h"
 
-static __always_inline int chance_is_for(const struct packet *packet, const struct choice *choice)
+static __always_inline int chance_is_for(const struct packet *packet)
 {
-	return choice->unsettled && packet->protocol == IPPROTO_TCP && !packet->fragment &&
+	return packet->protocol == IPPROTO_TCP && !packet->fragment &&
 	       (packet->quoted || packet->tcp_flags) && packet_role(packet) != OPENS_FLOW;
 }
 
@@ -85,7 +85,7 @@ static __always_inline void chance_add(struct lb_hops *hops, __u32 first, __u32 
 	hops->count = count + 1;
 }
 
-/* Into the scratch, by number. The first, or LB_NONE: there is no list. */
+/* Into the scratch, by number. The first and 1; 0: there is no list. */
 __noinline __u32 chance_list(__u32 slot, __u32 word, __u32 number)
 {
 	__u32 zero = 0, line_index = slot / LB_SLOT_LINE, first, past, first_flags;
@@ -94,12 +94,12 @@ __noinline __u32 chance_list(__u32 slot, __u32 word, __u32 number)
 	int kind, i;
 
 	if (!at || !line)
-		return LB_NONE;
+		return 0;
 	past = line->word[slot % LB_SLOT_LINE];
 	first = chance_first(number, lb_slot_current(word));
 	first_flags = member_flags(first);
 	if (!(first_flags & LB_MEMBER_CHAIN))
-		return LB_NONE;
+		return 0;
 	at->hops.count = 0;
 	for (kind = KIND_CHAIN; kind <= KIND_SICK_ENDS; kind++) {
 		for (i = 0; i < CHANCE_CANDIDATES; i++) {
@@ -112,10 +112,10 @@ __noinline __u32 chance_list(__u32 slot, __u32 word, __u32 number)
 				continue;
 			chance_add(&at->hops, first, candidate);
 			if (candidate != first && (kind == KIND_ENDS || kind == KIND_SICK_ENDS))
-				return first;
+				return first + 1;
 		}
 	}
-	return at->hops.count ? first : LB_NONE;
+	return at->hops.count ? first + 1 : 0;
 }
 
 static __always_inline __u32 chance_hop_bytes(__u32 flags)
@@ -212,10 +212,10 @@ static __always_inline __u32 chance_headers(struct lb_scratch *at, struct packet
 	return before + list;
 }
 
-/* After chance_list, which said `first`. LB_TX: the frame is ready to be sent, as the scratch says. LB_NEXT: nothing
+/* After chance_list, which said `first`. LB_TX or LB_REDIRECT: the frame is as it leaves. LB_NEXT: nothing
  * has changed, and the packet is to go the way of others. A global function, which the verifier looks at by itself,
  * and no caller of chance_list, for the stack. */
-__noinline int chance_encap(struct xdp_md *ctx, struct packet *packet, __u64 hash, __u32 first)
+__noinline int chance_send(struct xdp_md *ctx, struct packet *packet, __u64 hash, __u32 first)
 {
 	struct choice choice = {.hash = hash, .number = first};
 	__u32 zero = 0, bytes, hops, end;
@@ -230,7 +230,7 @@ __noinline int chance_encap(struct xdp_md *ctx, struct packet *packet, __u64 has
 	bytes = chance_headers(at, packet, &choice, &macs, hops);
 	end = packet->l3 + packet->length;
 	if (ctx->data_end - ctx->data != end)
-		encap_trim(ctx, end, packet->l3 + ETHERNET_PAYLOAD_MIN);
+		encap_cut(ctx, end, packet->l3 + ETHERNET_PAYLOAD_MIN); /* no call, for the stack */
 	if (!bytes || bpf_xdp_adjust_head(ctx, (int)packet->l3 - (int)bytes))
 		return LB_NEXT;
 	bytes = bounds_number(bytes, 255);
@@ -239,10 +239,14 @@ __noinline int chance_encap(struct xdp_md *ctx, struct packet *packet, __u64 has
 	flow_count(LB_FLOW_CHANCE_SENT);
 	at->hops.count = hops;
 	at->hops.ifindex = choice.nexthop->ifindex;
-	return LB_TX;
+	if (at->hops.ifindex == ctx->ingress_ifindex)
+		return LB_TX;
+	return bpf_redirect_map(&egress, at->hops.ifindex, XDP_DROP) == XDP_REDIRECT
+		       ? LB_REDIRECT
+		       : LB_DROP_NO_EGRESS;
 }
 
-/* How many hops chance_encap would send; for who explains. */
+/* How many hops chance_send would send; for who explains. */
 __noinline __u32 chance_count(const struct packet *packet, __u64 hash, __u32 first)
 {
 	struct choice choice = {.hash = hash, .number = first};

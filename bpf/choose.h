@@ -5,6 +5,7 @@
 #define LB_CHOOSE_H
 
 #include "backend.h"
+#include "chance.h"
 #include "guard.h"
 #include "quic.h"
 
@@ -37,11 +38,8 @@ static __always_inline int choose_by_slot(struct xdp_md *ctx, const struct packe
 		choice->number =
 			unsettled_member(place.tag, place.bucket, word, lb_place_number(vip->place),
 					 choose_kind(ctx, packet, vip, plain));
-		if (!plain && slot_is_chain(word)) {
-			choice->unsettled = 1;
-			choice->slot = index;
-			choice->word = word;
-		}
+		if (!plain && slot_is_chain(word) && chance_is_for(packet))
+			choice->listed = chance_list(index, word, choice->number);
 	}
 	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;
 }

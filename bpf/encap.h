@@ -193,12 +193,17 @@ static __always_inline int encap_write(void *data, void *end, const struct packe
 
 /* What follows the packet in its frame does not count for the MTU, and so may not go along where it
  * is more than Ethernet's own padding. */
-static __noinline void encap_trim(struct xdp_md *ctx, __u32 end, __u32 least)
+static __always_inline void encap_cut(struct xdp_md *ctx, __u32 end, __u32 least)
 {
 	const __u32 length = bpf_xdp_get_buff_len(ctx);
 
 	if (length > end && length > least)
 		bpf_xdp_adjust_tail(ctx, (int)end - (int)length);
+}
+
+static __noinline void encap_trim(struct xdp_md *ctx, __u32 end, __u32 least)
+{
+	encap_cut(ctx, end, least);
 }
 
 /* The same where the first buffer does not hold all that is written. */

@@ -161,7 +161,28 @@ static __always_inline void keep_out(struct xdp_md *ctx, struct lb_traced *note)
 /* Out of line, for its stack. */
 static __noinline int balance_noted(struct xdp_md *ctx, struct lb_traced *note)
 {
-	return note ? balance_any(ctx, note, config.guard) : LB_DROP_INTERNAL;
+	return note ? balance_read(ctx, &note->packet, note, config.guard) : LB_DROP_INTERNAL;
+}
+
+/* A list that the packet has got is in the scratch (chance.h). */
+static __always_inline void list_begin(void)
+{
+	__u32 zero = 0;
+	struct lb_scratch *at = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (at)
+		at->hops.ifindex = 0;
+}
+
+static __always_inline void list_end(struct lb_traced *note)
+{
+	__u32 zero = 0;
+	const struct lb_scratch *at = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!at || !at->hops.ifindex)
+		return;
+	note->egress = at->hops.ifindex;
+	note->hops = at->hops.count;
 }
 
 /* A global function, which the verifier looks at by itself. No program of its own: one that calls
@@ -175,7 +196,9 @@ __noinline int traced(struct xdp_md *ctx)
 	if (!note)
 		return XDP_ABORTED;
 	begin(ctx, note);
+	list_begin();
 	note->verdict = balance_noted(ctx, note);
+	list_end(note);
 	action = conclude(note->verdict);
 	if (matches(note)) {
 		if (action == XDP_TX || action == XDP_REDIRECT)
