@@ -1,0 +1,722 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What is on the lists of prefixes, on disk and in the data plane? See lists.h. */
+#include "lists.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "../api/clock.h"
+#include "../host/durable.h"
+#include "../host/events.h"
+#include "../host/log.h"
+#include "../host/worker.h"
+#include "../plane/guard.h"
+#include "listed.h"
+
+#define FOLDER "lists"
+#define SUFFIX ".list"
+#define SETTLE_MS 20
+#define TICK_MS 1000 /* prefixes leave lists so much too late */
+#define RETRY_S 10
+#define LIVE_MOST 20000   /* so many changes at once are written to tables of their own */
+#define COMPACT_MIN 10000 /* lines that a file may have beyond its prefixes, and as many again */
+
+struct list {
+	char name[LB_NAME_TEXT]; /* "": this number is free */
+	struct list_head head;
+	struct list_end end;
+};
+
+struct lists {
+	struct lists_options options;
+	struct service *service;
+	char folder[DURABLE_PATH];
+	struct list list[LB_GUARD_LISTS_MAX];
+	struct listed listed;
+	struct guard_flat flat;
+	bool in_place; /* flat is what packets meet */
+	bool changing; /* a worker is at it, perhaps without the turn */
+	bool behind;   /* packets do not meet what is listed, for this reason: */
+	char fault[256];
+	uint32_t retry_s; /* when that is tried again */
+	struct timer *settle, *tick;
+	struct worker *worker; /* for changes */
+	struct worker_job job; /* of the tick */
+	bool queued;
+};
+
+/* --- lists --- */
+
+static int find(const struct lists *lists, const char *name)
+{
+	for (int i = 0; i < (int)LB_GUARD_LISTS_MAX; i++)
+		if (*name && !strcmp(lists->list[i].name, name))
+			return i;
+	return -1;
+}
+
+static int unknown(const char *name, struct lb_err *err)
+{
+	lb_err_set(err, LB_ERR_NOT_FOUND, "name", "there is no list \"%s\"", name);
+	return lb_err_hint(err, "see: lbctl list show");
+}
+
+static uint16_t mask_of(const struct lists *lists, bool (*has)(const struct list *list))
+{
+	uint16_t mask = 0;
+
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+		if (*lists->list[i].name && has(&lists->list[i]))
+			mask |= 1u << i;
+	return mask;
+}
+
+static bool has_allow(const struct list *list)
+{
+	return list->head.allow;
+}
+
+static bool has_monitor(const struct list *list)
+{
+	return list->head.monitor;
+}
+
+static bool has_force(const struct list *list)
+{
+	return !list->head.monitor;
+}
+
+struct lb_guard_vip lists_guard(const struct lists *lists)
+{
+	const uint16_t force = mask_of(lists, has_force), monitor = mask_of(lists, has_monitor);
+
+	return (struct lb_guard_vip){
+		.rules = force | monitor ? LB_GUARD_LISTS : 0,
+		.lists = force,
+		.monitored = monitor,
+	};
+}
+
+static void file_name(const char *name, char out[LB_NAME_TEXT + 8])
+{
+	snprintf(out, LB_NAME_TEXT + 8, "%s" SUFFIX, name);
+}
+
+static uint32_t now_s(const struct lists *lists)
+{
+	const struct timers *timers = &lists->options.timers;
+
+	return (uint32_t)(timers->now_ns(timers->base, CLOCK_REALTIME) / 1000000000);
+}
+
+/* --- in the data plane --- */
+
+static void tell_service(struct lists *lists)
+{
+	const struct lb_guard_vip guard = lists_guard(lists);
+
+	if (lists->service)
+		service_guard(lists->service, &guard);
+}
+
+static void draw(uint64_t secret[4])
+{
+	if (getrandom(secret, 4 * sizeof(*secret), 0) != 4 * sizeof(*secret))
+		for (int i = 0; i < 4; i++)
+			secret[i] = lb_clock_ns(CLOCK_MONOTONIC) * 0x9e3779b97f4a7c15ull + i;
+}
+
+/* Tables that are made anew, beside those that packets meet. */
+static int fill(struct lists *lists, struct lb_err *err)
+{
+	const struct guard_sizes sizes = {guard_flat_needs(&lists->listed.trie)};
+	struct datapath *datapath = lists->options.datapath;
+	struct guard_memory memory;
+	uint64_t secret[4];
+	int error = datapath_guard_load(datapath, &sizes, err);
+
+	if (error)
+		return error;
+	draw(secret);
+	memory = datapath_guard_maps(datapath).lists;
+	lists->in_place = false;
+	worker_leave();
+	error = guard_flat_fill(&lists->flat, &memory, &lists->listed.trie,
+				mask_of(lists, has_allow), secret);
+	worker_enter();
+	if (error) {
+		datapath_guard_forget(datapath);
+		return lb_err_set(err, LB_ERR_LIMIT, "prefixes",
+				  "lists overlap in more than %u ways", LB_GUARD_COMBOS - 1);
+	}
+	error = datapath_guard_enter(datapath, GUARD_LISTS, err);
+	lists->in_place = !error;
+	return error;
+}
+
+/* Packets meet what is listed, or it is tried again. */
+static int refill(struct lists *lists, struct lb_err *err)
+{
+	struct lb_err own;
+	int error;
+
+	err = err ? err : &own;
+	error = fill(lists, err);
+	lists->behind = error;
+	if (error) {
+		snprintf(lists->fault, sizeof(lists->fault), "%s", err->message);
+		lists->retry_s = now_s(lists) + RETRY_S;
+		log_line(LOG_LEVEL_WARNING, "lists are not in force: %s", err->message);
+	}
+	tell_service(lists);
+	return error;
+}
+
+static void settle_later(struct lists *lists)
+{
+	const struct timers *timers = &lists->options.timers;
+
+	if (!timers->pending(lists->settle))
+		timers->set(lists->settle, SETTLE_MS);
+	if ((lists->listed.expires_s || lists->behind) && !timers->pending(lists->tick))
+		timers->set(lists->tick, TICK_MS);
+}
+
+/* What is listed has changed so. */
+static int follow(struct lists *lists, const struct list_change *changes, size_t count,
+		  struct lb_err *err)
+{
+	int error = lists->in_place && !lists->behind && count <= LIVE_MOST ? 0 : -ENOSPC;
+
+	for (size_t i = 0; !error && i < count; i++) {
+		const struct guard_prefix prefix = listed_inner(&changes[i].prefix);
+
+		error = guard_flat_change(&lists->flat, &prefix);
+		worker_yield();
+	}
+	if (error == -ENOSPC)
+		error = refill(lists, err);
+	settle_later(lists);
+	return error;
+}
+
+static void on_settle(void *user)
+{
+	struct lists *lists = user;
+
+	if (lists->changing)
+		settle_later(lists);
+	else if (lists->in_place)
+		guard_flat_settle(&lists->flat);
+}
+
+/* The file says when they go, and needs no word of it. */
+static void expire(struct lists *lists)
+{
+	struct listed *listed = &lists->listed;
+	const uint32_t now = now_s(lists);
+	uint32_t next = 0;
+
+	for (uint32_t i = 0; i < listed->expiry_count; i++) {
+		const struct expiry expiry = listed->expiries[i];
+		const struct list_change change = {.prefix = listed_outer(&expiry.prefix),
+						   .gone = true};
+
+		if (!expiry.until_s)
+			continue;
+		if (expiry.until_s > now) {
+			next = next && next < expiry.until_s ? next : expiry.until_s;
+			continue;
+		}
+		listed_change(listed, expiry.list, &change);
+		if (!lists->behind)
+			follow(lists, &change, 1, NULL);
+	}
+	listed->expires_s = next;
+}
+
+/* By the worker for changes, since what loads the guard must be alone. */
+static void tick(struct worker_job *job)
+{
+	struct lists *lists = (struct lists *)((char *)job - offsetof(struct lists, job));
+
+	lists->queued = false;
+	lists->changing = true;
+	if (lists->listed.expires_s && now_s(lists) >= lists->listed.expires_s)
+		expire(lists);
+	if (lists->behind && now_s(lists) >= lists->retry_s)
+		refill(lists, NULL);
+	lists->changing = false;
+	settle_later(lists);
+}
+
+static void on_tick(void *user)
+{
+	struct lists *lists = user;
+	const uint32_t now = now_s(lists);
+	const bool due = (lists->listed.expires_s && now >= lists->listed.expires_s) ||
+			 (lists->behind && now >= lists->retry_s);
+
+	if (due && lists->worker && !lists->queued) {
+		lists->queued = true;
+		worker_do(lists->worker, &lists->job);
+	} else {
+		settle_later(lists);
+	}
+}
+
+/* --- changes --- */
+
+static int take_number(struct lists *lists, const char *name, const struct list_head *head,
+		       struct lb_err *err)
+{
+	for (int i = 0; i < (int)LB_GUARD_LISTS_MAX; i++) {
+		struct list *list = &lists->list[i];
+
+		if (*list->name)
+			continue;
+		*list = (struct list){.head = head ? *head : (struct list_head){0}};
+		snprintf(list->name, sizeof(list->name), "%s", name);
+		return i;
+	}
+	return lb_err_set(err, LB_ERR_LIMIT, "name", "there are %u lists already",
+			  LB_GUARD_LISTS_MAX);
+}
+
+/* *out: what was on it. */
+static int empty(struct lists *lists, unsigned int list, struct gathered *out, struct lb_err *err)
+{
+	*out = listed_gather(&lists->listed, list, true);
+	if (!out->changes)
+		return lb_err_no_memory(err);
+	for (size_t i = 0; i < out->count; i++)
+		listed_change(&lists->listed, list, &out->changes[i]);
+	return 0;
+}
+
+static int write_whole(struct lists *lists, unsigned int list, const struct list_change *changes,
+		       size_t count, struct lb_err *err)
+{
+	struct list *at = &lists->list[list];
+	char name[LB_NAME_TEXT + 8];
+	int error;
+
+	file_name(at->name, name);
+	worker_leave();
+	error = list_file_replace(lists->folder, name, &at->head, changes, count, &at->end, err);
+	worker_enter();
+	return error;
+}
+
+/* A file that is mostly of what is gone is written again. Where that fails it stays as it is. */
+static void compact(struct lists *lists, unsigned int list)
+{
+	struct list *at = &lists->list[list];
+	struct gathered all;
+	struct lb_err err;
+
+	if (at->end.changes <= 2 * (size_t)lists->listed.prefixes[list] + COMPACT_MIN)
+		return;
+	all = listed_gather(&lists->listed, list, false);
+	if (all.changes)
+		write_whole(lists, list, all.changes, all.count, &err);
+	free(all.changes);
+}
+
+static int append(struct lists *lists, unsigned int list, const struct list_change *changes,
+		  size_t count, struct lb_err *err)
+{
+	struct list *at = &lists->list[list];
+	char name[LB_NAME_TEXT + 8], path[DURABLE_PATH];
+	int error;
+
+	if (!at->end.length)
+		return write_whole(lists, list, changes, count, err);
+	file_name(at->name, name);
+	error = durable_path(lists->folder, name, path, err);
+	if (error)
+		return error;
+	worker_leave();
+	error = list_file_append(path, changes, count, &at->end, err);
+	worker_enter();
+	return error;
+}
+
+static int not_met(int error, struct lb_err *err)
+{
+	if (error)
+		lb_err_hint(err, "the change is on disk; lbd tries again every 10 seconds, and at "
+				 "its next start");
+	return error;
+}
+
+static void tell(struct lists *lists, const char *name, const char *what, size_t count)
+{
+	events_emit(lists->options.events,
+		    json_pack("{s:s, s:s, s:s, s:I}", "event", "list", "list", name, "state", what,
+			      "prefixes", (json_int_t)count));
+}
+
+static int check_head(const struct list *list, const struct list_head *head, struct lb_err *err)
+{
+	if (!head || (head->allow == list->head.allow && head->monitor == list->head.monitor))
+		return 0;
+	lb_err_set(err, LB_ERR_EXISTS, "name", "list \"%s\" is of another kind or mode",
+		   list->name);
+	return lb_err_hint(err, "lbctl list load gives a list another one");
+}
+
+/* They are on disk. */
+static int take_changes(struct lists *lists, int number, const struct list_change *changes,
+			size_t count, struct lb_err *err)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < count && error >= 0; i++) {
+		error = listed_change(&lists->listed, number, &changes[i]);
+		worker_yield();
+	}
+	return error < 0 ? lb_err_no_memory(err) : 0;
+}
+
+static int change(struct lists *lists, const char *name, const struct list_head *head,
+		  const struct list_change *changes, size_t count, struct lb_err *err)
+{
+	int number = find(lists, name);
+	int error = listed_check(&lists->listed, changes, count, 0, err);
+	const bool fresh = number < 0;
+
+	if (error)
+		return error;
+	if (fresh)
+		number = take_number(lists, name, head, err);
+	else
+		error = check_head(&lists->list[number], head, err);
+	if (number < 0 || error)
+		return -EINVAL;
+	error = append(lists, number, changes, count, err);
+	if (error) {
+		if (fresh)
+			lists->list[number] = (struct list){0};
+		return error;
+	}
+	error = take_changes(lists, number, changes, count, err);
+	/* A new list may be of a number whose meaning combinations have kept. */
+	if (!error)
+		error = follow(lists, changes, fresh ? LIVE_MOST + 1 : count, err);
+	if (fresh)
+		datapath_guard_hits_reset(lists->options.datapath, number);
+	compact(lists, number);
+	return not_met(error, err);
+}
+
+int lists_change(struct lists *lists, const char *name, const struct list_head *head,
+		 const struct list_change *changes, size_t count, struct lb_err *err)
+{
+	int error;
+
+	lists->changing = true;
+	error = change(lists, name, head, changes, count, err);
+	lists->changing = false;
+	settle_later(lists);
+	return error;
+}
+
+/* What was there and what comes, both are told to packets. */
+static int load(struct lists *lists, const char *name, const struct list_head *head,
+		const struct list_change *changes, size_t count, struct lb_err *err)
+{
+	int number = find(lists, name);
+	int error = listed_check(&lists->listed, changes, count,
+				 number < 0 ? 0 : lists->listed.prefixes[number], err);
+	const bool fresh = number < 0;
+	struct list before;
+	struct gathered gone = {0};
+
+	if (error)
+		return error;
+	if (fresh)
+		number = take_number(lists, name, head, err);
+	if (number < 0)
+		return -EINVAL;
+	before = lists->list[number];
+	lists->list[number].head = *head;
+	error = write_whole(lists, number, changes, count, err);
+	if (error) {
+		lists->list[number] = fresh ? (struct list){0} : before;
+		return error;
+	}
+	error = empty(lists, number, &gone, err);
+	if (!error)
+		error = take_changes(lists, number, changes, count, err);
+	if (!error)
+		error = refill(lists, err);
+	if (fresh)
+		datapath_guard_hits_reset(lists->options.datapath, number);
+	free(gone.changes);
+	tell(lists, name, "loaded", lists->listed.prefixes[number]);
+	return not_met(error, err);
+}
+
+int lists_load(struct lists *lists, const char *name, const struct list_head *head,
+	       const struct list_change *changes, size_t count, struct lb_err *err)
+{
+	int error;
+
+	lists->changing = true;
+	error = load(lists, name, head, changes, count, err);
+	lists->changing = false;
+	settle_later(lists);
+	return error;
+}
+
+static int remove_list(struct lists *lists, int number, struct lb_err *err)
+{
+	char name[LB_NAME_TEXT + 8], path[DURABLE_PATH];
+	struct gathered gone = {0};
+	int error;
+
+	file_name(lists->list[number].name, name);
+	error = durable_path(lists->folder, name, path, err);
+	if (error)
+		return error;
+	if ((unlink(path) && errno != ENOENT) || durable_sync_folder(lists->folder))
+		return durable_failed(path, -errno, false, err);
+	tell(lists, lists->list[number].name, "removed", lists->listed.prefixes[number]);
+	error = empty(lists, number, &gone, err);
+	lists->list[number] = (struct list){0};
+	tell_service(lists); /* first, then nobody asks */
+	if (!error && lists_guard(lists).rules)
+		error = follow(lists, gone.changes, gone.count, err);
+	if (!lists_guard(lists).rules) {
+		datapath_guard_drop(lists->options.datapath, GUARD_LISTS);
+		lists->in_place = lists->behind = false;
+	}
+	free(gone.changes);
+	return error;
+}
+
+int lists_remove(struct lists *lists, const char *name, struct lb_err *err)
+{
+	const int number = find(lists, name);
+	int error;
+
+	if (number < 0)
+		return unknown(name, err);
+	lists->changing = true;
+	error = remove_list(lists, number, err);
+	lists->changing = false;
+	return error;
+}
+
+void lists_serve(struct lists *lists, struct service *service)
+{
+	lists->service = service;
+}
+
+const char *lists_fault(const struct lists *lists)
+{
+	return lists->behind ? lists->fault : "";
+}
+
+void lists_work(struct lists *lists, struct worker *changes)
+{
+	lists->worker = changes;
+}
+
+/* --- what there is --- */
+
+static json_t *describe(struct lists *lists, unsigned int number)
+{
+	const struct list *list = &lists->list[number];
+	struct lb_guard_hits hits;
+
+	if (datapath_guard_hits(lists->options.datapath, number, &hits))
+		hits = (struct lb_guard_hits){0};
+	return json_pack("{s:s, s:s, s:b, s:I, s:{s:I, s:I}}", "name", list->name, "kind",
+			 list->head.allow ? "allow" : "block", "monitor", list->head.monitor,
+			 "prefixes", (json_int_t)lists->listed.prefixes[number], "hits", "packets",
+			 (json_int_t)hits.packets, "bytes", (json_int_t)hits.bytes);
+}
+
+json_t *lists_show(struct lists *lists)
+{
+	json_t *all = json_array();
+
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+		if (*lists->list[i].name)
+			json_array_append_new(all, describe(lists, i));
+	return json_pack("{s:o, s:s*}", "lists", all, "fault", lists->behind ? lists->fault : NULL);
+}
+
+int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **out,
+		   struct lb_err *err)
+{
+	const int number = find(lists, name);
+	struct gathered all;
+	json_t *entries;
+
+	if (number < 0)
+		return unknown(name, err);
+	all = listed_gather(&lists->listed, number, false);
+	entries = json_array();
+	for (size_t i = 0; i < all.count && i < most; i++) {
+		char text[LB_PREFIX_TEXT];
+		json_t *entry = json_pack("{s:s}", "prefix",
+					  lb_prefix_format(&all.changes[i].prefix, text));
+
+		if (all.changes[i].until_s)
+			json_object_set_new(entry, "until", json_integer(all.changes[i].until_s));
+		json_array_append_new(entries, entry);
+	}
+	free(all.changes);
+	*out = describe(lists, number);
+	if (!*out || json_object_set_new(*out, "entries", entries))
+		return lb_err_no_memory(err);
+	return 0;
+}
+
+json_t *lists_explain(struct lists *lists, const struct lb_addr *address)
+{
+	const struct lb_prefix whole = {*address, address->family == 4 ? 32 : 128};
+	const struct guard_prefix prefix = listed_inner(&whole);
+	const struct guard_node *cover[GUARD_COVER_MAX];
+	size_t count = guard_trie_cover(&lists->listed.trie, &prefix, cover);
+	const struct lb_guard_vip guard = lists_guard(lists);
+	const char *verdict = NULL;
+	json_t *matches = json_array();
+
+	while (count--) {
+		const struct guard_prefix at = {cover[count]->high, cover[count]->low,
+						prefix.family, cover[count]->length};
+		const struct lb_prefix shown = listed_outer(&at);
+		const uint16_t force = cover[count]->lists & guard.lists;
+		char text[LB_PREFIX_TEXT];
+
+		if (!verdict && force)
+			verdict = force & mask_of(lists, has_allow) ? "allowed" : "blocked";
+		for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+			if (cover[count]->lists >> i & 1)
+				json_array_append_new(
+					matches,
+					json_pack("{s:s, s:s, s:s, s:b}", "list",
+						  lists->list[i].name, "prefix",
+						  lb_prefix_format(&shown, text), "kind",
+						  lists->list[i].head.allow ? "allow" : "block",
+						  "monitor", lists->list[i].head.monitor));
+	}
+	return json_pack("{s:s, s:o}", "verdict", verdict ? verdict : "not_listed", "matches",
+			 matches);
+}
+
+/* --- life --- */
+
+struct reading {
+	struct lists *lists;
+	unsigned int list;
+	uint32_t now_s;
+};
+
+static int take_read(void *user, const struct list_change *change)
+{
+	const struct reading *reading = user;
+	struct list_change now = *change;
+
+	if (change->until_s && change->until_s <= reading->now_s)
+		now.gone = true;
+	return listed_change(&reading->lists->listed, reading->list, &now) < 0 ? -ENOMEM : 0;
+}
+
+static void read_list(struct lists *lists, const char *name, const char *path, json_t *warnings)
+{
+	const int number = take_number(lists, name, NULL, NULL);
+	struct reading reading = {lists, number, now_s(lists)};
+	struct lb_err err = {0};
+	struct list *list;
+	bool torn;
+
+	if (number < 0)
+		return;
+	list = &lists->list[number];
+	if (list_file_read(path, &list->head, take_read, &reading, &list->end, &torn, &err)) {
+		json_array_append_new(warnings,
+				      json_sprintf("%s; the list is not in force", err.message));
+		*list = (struct list){0};
+	} else if (torn) {
+		json_array_append_new(
+			warnings, json_sprintf("list %s: its file ends with a change that was not "
+					       "acknowledged, and is left out",
+					       name));
+	}
+}
+
+static int read_lists(struct lists *lists, json_t *warnings, struct lb_err *err)
+{
+	DIR *folder = opendir(lists->folder);
+	const struct dirent *entry;
+
+	if (!folder && errno == ENOENT)
+		return 0;
+	if (!folder)
+		return lb_err_set(err, LB_ERR_SYSTEM, "state_dir", "cannot open %s: %s",
+				  lists->folder, strerror(errno));
+	while ((entry = readdir(folder))) {
+		const char *end = strstr(entry->d_name, SUFFIX);
+		char name[LB_NAME_TEXT], path[DURABLE_PATH];
+
+		if (!end || strcmp(end, SUFFIX) || end - entry->d_name >= LB_NAME_TEXT)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", (int)(end - entry->d_name), entry->d_name);
+		if (!durable_path(lists->folder, entry->d_name, path, NULL)) {
+			durable_remove_left(path);
+			read_list(lists, name, path, warnings);
+		}
+	}
+	closedir(folder);
+	return 0;
+}
+
+int lists_open(const struct lists_options *options, json_t *warnings, struct lists **out,
+	       struct lb_err *err)
+{
+	struct lists *lists = calloc(1, sizeof(*lists));
+	const struct timers *timers = &options->timers;
+	int error;
+
+	if (!lists)
+		return lb_err_no_memory(err);
+	*out = lists;
+	lists->options = *options;
+	lists->settle = timers->add(timers->base, on_settle, lists);
+	lists->tick = timers->add(timers->base, on_tick, lists);
+	lists->job = (struct worker_job){.what = "lists", .work = tick};
+	if (!lists->settle || !lists->tick)
+		return lb_err_no_memory(err);
+	error = durable_path(options->state_dir, FOLDER, lists->folder, err);
+	if (!error)
+		error = read_lists(lists, warnings, err);
+	if (error)
+		return error;
+	/* A balancer without lists is better than none: lists_fault says why. */
+	if (lists_guard(lists).rules)
+		refill(lists, err);
+	settle_later(lists);
+	return 0;
+}
+
+void lists_close(struct lists *lists)
+{
+	if (!lists)
+		return;
+	lists->options.timers.free(lists->settle);
+	lists->options.timers.free(lists->tick);
+	guard_flat_clear(&lists->flat);
+	listed_clear(&lists->listed);
+	free(lists);
+}

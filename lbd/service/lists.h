@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Lists of prefixes that block or allow sources of packets to VIPs: what is on them, on disk and in the data plane.
+ *
+ * A list has a name, and a file of its own in state_dir/lists (list_file.h). A change is on disk before it is in
+ * the data plane, where packets meet it before it is acknowledged. Where that fails it is tried again. The guard's
+ * program stands while there is a list.
+ * All functions but lists_open and lists_close are called by the worker for changes. */
+#ifndef LB_SERVICE_LISTS_H
+#define LB_SERVICE_LISTS_H
+
+#include <jansson.h>
+#include "../host/list_file.h"
+#include "../plane/datapath.h"
+#include "service.h"
+
+struct lists;
+
+struct lists_options {
+	const char *state_dir;
+	struct datapath *datapath;
+	struct timers timers;
+	struct events *events; /* may be NULL */
+};
+
+/* Reads all lists and has them looked at, before packets find VIPs that want it. What cannot be read is told in
+ * `warnings`. */
+int lists_open(const struct lists_options *options, json_t *warnings, struct lists **out,
+	       struct lb_err *err);
+void lists_close(struct lists *lists); /* NULL: fine */
+/* What each VIP has, for service_options.guard. */
+struct lb_guard_vip lists_guard(const struct lists *lists);
+/* From now on each change of that is told to it. */
+void lists_serve(struct lists *lists, struct service *service);
+/* What time brings is done by this worker, from now on. */
+void lists_work(struct lists *lists, struct worker *changes);
+
+/* Onto a list, and off it. The list is made where there is none, of the kind that `head` says (NULL: it blocks); else
+ * `head` must agree. */
+int lists_change(struct lists *lists, const char *name, const struct list_head *head,
+		 const struct list_change *changes, size_t count, struct lb_err *err);
+/* The list has these, and no others. */
+int lists_load(struct lists *lists, const char *name, const struct list_head *head,
+	       const struct list_change *changes, size_t count, struct lb_err *err);
+int lists_remove(struct lists *lists, const char *name, struct lb_err *err);
+
+/* Why packets do not meet what is listed; "": they do. */
+const char *lists_fault(const struct lists *lists);
+/* LIST of docs/protocol.md; new references. `most`: of the prefixes. NULL without memory. */
+json_t *lists_show(struct lists *lists);
+int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **out,
+		   struct lb_err *err);
+/* Which lists have the address, and what becomes of its packets. */
+json_t *lists_explain(struct lists *lists, const struct lb_addr *address);
+
+#endif
