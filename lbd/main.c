@@ -34,6 +34,7 @@
 #include "control/preflight_again.h"
 #include "host/privileges.h"
 #include "host/simulation.h"
+#include "service/lists.h"
 #include "service/service.h"
 #include "host/state.h"
 #include "control/status_line.h"
@@ -56,6 +57,7 @@ struct daemon {
 	struct events *events;
 	struct control *control, *read_only;
 	struct datapath *datapath;
+	struct lists *lists;
 	struct service *service;
 	struct links_table *links;
 	struct status_line *status_line;
@@ -263,6 +265,19 @@ static int start_datapath(struct daemon *daemon, struct lb_err *err)
 	return datapath_open(&options, &daemon->datapath, err);
 }
 
+/* Before packets find VIPs that want them. */
+static int start_lists(struct daemon *daemon, struct lb_err *err)
+{
+	const struct lists_options options = {
+		.state_dir = daemon->config.state_dir,
+		.datapath = daemon->datapath,
+		.timers = timers_of(daemon->base),
+		.events = daemon->events,
+	};
+
+	return lists_open(&options, daemon->warnings, &daemon->lists, err);
+}
+
 static int start_service(struct daemon *daemon, struct lb_err *err)
 {
 	const struct service_options options = {
@@ -274,9 +289,13 @@ static int start_service(struct daemon *daemon, struct lb_err *err)
 		.links = daemon->links,
 		.events = daemon->events,
 		.turns = daemon->turns,
+		.guard = lists_guard(daemon->lists),
 	};
+	int error = service_open(&options, &daemon->service, err);
 
-	return service_open(&options, &daemon->service, err);
+	if (!error)
+		lists_serve(daemon->lists, daemon->service);
+	return error;
 }
 
 static void path_mtu_heard(void *user, const struct pmtu_news *news)
@@ -372,9 +391,11 @@ static int start_workers(struct daemon *daemon, struct lb_err *err)
 		error = worker_new(daemon->turns, &daemon->upkeep, err);
 	if (!error)
 		error = worker_new(daemon->turns, &daemon->scrapes, err);
-	if (!error)
-		service_work(daemon->service, daemon->changes, daemon->upkeep);
-	return error;
+	if (error)
+		return error;
+	service_work(daemon->service, daemon->changes, daemon->upkeep);
+	lists_work(daemon->lists, daemon->changes);
+	return 0;
 }
 
 static int start(struct daemon *daemon, struct lb_err *err)
@@ -391,6 +412,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		error = start_datapath(daemon, err);
 	if (!error)
 		error = links_open(daemon->base, &daemon->links, err);
+	if (!error)
+		error = start_lists(daemon, err);
 	if (!error)
 		error = start_service(daemon, err);
 	if (!error) {
@@ -421,6 +444,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.config = &daemon->config,
 		.datapath = daemon->datapath,
 		.service = daemon->service,
+		.lists = daemon->lists,
 		.links = daemon->links,
 		.events = daemon->events,
 		.attachments = interfaces_attachments(daemon->interfaces),
@@ -469,6 +493,7 @@ static void stop(struct daemon *daemon)
 	pmtu_close(daemon->pmtu);
 	service_end(daemon->service);
 	service_close(daemon->service);
+	lists_close(daemon->lists);
 	links_close(daemon->links);
 	status_line_close(daemon->status_line);
 	tracer_free(daemon->tracer);

@@ -285,16 +285,23 @@ static void add_node(struct text *text, const json_t *event)
 	add_who(text, event);
 }
 
+static void add_prefix_list(struct text *text, const json_t *event)
+{
+	add(text, "list %s is %s (%lld prefixes)", string_of(event, "list"),
+	    string_of(event, "state"),
+	    (long long)json_integer_value(json_object_get(event, "prefixes")));
+}
+
 static const struct {
 	const char *event;
 	void (*add)(struct text *text, const json_t *event);
 } kinds[] = {
-	{"change", add_change},         {"revert", add_change}, {"confirm", add_confirm},
-	{"vip_health", add_vip_health}, {"route", add_route},   {"interface", add_interface},
-	{"next_hop", add_next_hop},     {"drain", add_backend}, {"health", add_backend},
-	{"serve", add_backend},         {"fault", add_fault},   {"spill", add_spill},
-	{"announce", add_announce},     {"node", add_node},     {"move", add_move},
-	{"dissent", add_dissent},
+	{"change", add_change},         {"revert", add_change},    {"confirm", add_confirm},
+	{"vip_health", add_vip_health}, {"route", add_route},      {"interface", add_interface},
+	{"next_hop", add_next_hop},     {"drain", add_backend},    {"health", add_backend},
+	{"serve", add_backend},         {"fault", add_fault},      {"spill", add_spill},
+	{"announce", add_announce},     {"node", add_node},        {"move", add_move},
+	{"dissent", add_dissent},       {"list", add_prefix_list},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

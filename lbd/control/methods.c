@@ -15,6 +15,7 @@
 #include "methods_explain.h"
 #include "methods_health.h"
 #include "methods_interfaces.h"
+#include "methods_lists.h"
 #include "methods_node.h"
 #include "methods_probe.h"
 #include "methods_replay.h"
@@ -24,6 +25,7 @@
 #include "verdict_text.h"
 #include "../host/simulation.h"
 #include "../host/worker.h"
+#include "../service/lists.h"
 #include "../service/siphash.h"
 
 typedef int (*method_handler)(struct methods_context *context, const json_t *params,
@@ -533,6 +535,12 @@ static json_t *list_warnings(const struct methods_context *context)
 		json_array_append_new(warnings,
 				      json_sprintf("the services file is not in force: %s",
 						   context->services->message));
+	fault = lists_fault(context->lists);
+	if (*fault)
+		json_array_append_new(warnings,
+				      json_sprintf("lists are not in force: %s; lbd tries "
+						   "again every 10 seconds",
+						   fault));
 	service_health_warnings(context->service, warnings);
 	node_warnings(context->node, warnings);
 	return warnings;
@@ -655,6 +663,11 @@ static const struct method {
 	{"node.show", methods_node_show, FACTS},
 	{"node.drain", methods_node_drain, CHANGES},
 	{"node.undrain", methods_node_undrain, CHANGES},
+	{"list.add", methods_list_add, CHANGES},
+	{"list.del", methods_list_del, CHANGES},
+	{"list.load", methods_list_load, CHANGES},
+	{"list.show", methods_list_show, CHANGES},
+	{"list.explain", methods_list_explain, CHANGES},
 	{"simulate.fail", simulate_fail, CHANGES},
 	{"simulate.recover", simulate_recover, CHANGES},
 	{"config.export", config_export, READS},

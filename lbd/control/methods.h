@@ -17,6 +17,7 @@
 struct preflight_again;
 struct node;
 struct tracer;
+struct lists;
 
 struct turns;
 struct worker;
@@ -25,6 +26,7 @@ struct methods_context {
 	const struct config *config;
 	struct datapath *datapath;
 	struct service *service;
+	struct lists *lists;
 	const struct links_table *links;
 	struct events *events;
 	const struct datapath_attachment *attachments; /* one for each interface of config */

@@ -101,6 +101,7 @@ static const struct kind {
 	{"announce", of_announce},
 	{"node", warning},
 	{"move", information},
+	{"list", information},
 };
 
 static const struct kind *kind_of(const json_t *event)

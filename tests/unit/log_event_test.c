@@ -69,6 +69,8 @@ static const struct {
 	 "vip web begins to move to pool q from p"},
 	{"{'event':'move','vip':'web','state':'settled','pool':'q'}", LOG_LEVEL_INFO,
 	 "vip web has settled in pool q"},
+	{"{'event':'list','list':'drop','state':'loaded','prefixes':1503}", LOG_LEVEL_INFO,
+	 "list drop is loaded (1503 prefixes)"},
 	{"{'event':'announce','state':'announced','route':'192.0.2.10/32','count':1}",
 	 LOG_LEVEL_INFO, "route to 192.0.2.10/32 announced"},
 	{"{'event':'announce','state':'withdrawn','route':'192.0.2.10/32','count':3,"
