@@ -10,6 +10,7 @@
 #include "explain.h"
 #include "fields.h"
 #include "help.h"
+#include "list.h"
 #include "node.h"
 #include "offline.h"
 #include "params.h"
@@ -438,6 +439,89 @@ static struct command table[] = {
 		.examples = {"lbctl node undrain"},
 		.method = "node.undrain",
 		.view = view_node,
+	},
+	{
+		.object = "list",
+		.verb = "add",
+		.arguments = {{.name = "NAME"}, {.name = "PREFIX"}},
+		.options =
+			{
+				{.name = "kind",
+				 .value = "block|allow",
+				 .summary = "of a new list (block)"},
+				{.name = "monitor",
+				 .summary = "a new list only counts, and drops nothing"},
+				{.name = "for",
+				 .value = "DURATION",
+				 .summary = "the prefix leaves the list again after so long"},
+			},
+		.summary = "put a prefix onto a list that blocks or allows sources",
+		.detail = "A list is made when it is named first, and is for all VIPs. Of all "
+			  "prefixes that a source is in the longest decides; at equal length, "
+			  "allow wins. A prefix is at most as short as /8, IPv6 /20; IPv6 prefixes "
+			  "have at most 16 lengths; there are at most 15 lists, and 1,000,000 "
+			  "prefixes on all together.",
+		.examples = {"lbctl list add attackers 198.51.100.0/24 --for 1h",
+			     "lbctl list add friends 198.51.100.7 --kind allow"},
+		.method = "list.add",
+		.params = list_change_params,
+		.view = list_view,
+	},
+	{
+		.object = "list",
+		.verb = "del",
+		.arguments = {{.name = "NAME"}, {.name = "PREFIX", .optional = true}},
+		.summary = "take a prefix off a list, or the whole list away",
+		.examples = {"lbctl list del attackers 198.51.100.0/24",
+			     "lbctl list del attackers"},
+		.method = "list.del",
+		.params = list_change_params,
+		.view = list_view,
+	},
+	{
+		.object = "list",
+		.verb = "load",
+		.arguments = {{.name = "NAME"}, {.name = "FILE"}},
+		.options =
+			{
+				{.name = "kind",
+				 .value = "block|allow",
+				 .summary = "what the list does (block)"},
+				{.name = "monitor", .summary = "it only counts, and drops nothing"},
+				{.name = "for",
+				 .value = "DURATION",
+				 .summary = "the prefixes leave the list again after so long"},
+			},
+		.summary = "give a list the prefixes of a file, and no others",
+		.detail = "FILE has one prefix or address a line; what follows # or ; is not read, "
+			  "and bits beyond the prefix are cleared. - is standard input. Packets "
+			  "meet the whole new list at one moment.",
+		.examples = {"lbctl list load drop drop.txt",
+			     "lbctl list load drop drop.txt --monitor"},
+		.method = "list.load",
+		.params = list_load_params,
+		.view = list_view,
+	},
+	{
+		.object = "list",
+		.verb = "show",
+		.arguments = {{.name = "NAME", .optional = true}},
+		.summary = "show lists of prefixes and what they have dropped, or what is on one",
+		.detail = "Of one list, the first 1,000 prefixes are shown.",
+		.examples = {"lbctl list show", "lbctl list show attackers"},
+		.method = "list.show",
+		.params = list_name_params,
+		.view = list_view_all,
+	},
+	{
+		.object = "list",
+		.verb = "explain",
+		.arguments = {{.name = "ADDRESS"}},
+		.summary = "say which prefixes of lists have an address, and what decides",
+		.examples = {"lbctl list explain 198.51.100.7"},
+		.method = "list.explain",
+		.params = list_explain_params,
+		.view = list_view_explained,
 	},
 	{
 		.object = "stats",

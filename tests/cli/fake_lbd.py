@@ -211,7 +211,20 @@ PROBES = {
         {"source": "tunnel", "full_mtu": False, "outcome": "success"}, PROBE["attempts"][1]]),
 }
 
+LISTS = [
+    {"name": "drop", "kind": "block", "monitor": False, "prefixes": 1503, "hits": {"packets": 90210, "bytes": 5412600}},
+    {"name": "new", "kind": "block", "monitor": True, "prefixes": 2, "hits": {"packets": 0, "bytes": 0}},
+    {"name": "friends", "kind": "allow", "monitor": False, "prefixes": 1, "hits": {"packets": 7, "bytes": 420}}]
+
 REPLIES = {
+    "list.add": LISTS[2],
+    "list.del": LISTS[1],
+    "list.load": LISTS[0],
+    "list.show": {"lists": LISTS},
+    "list.explain": {"verdict": "allowed", "matches": [
+        {"list": "friends", "prefix": "198.51.100.7/32", "kind": "allow", "monitor": False},
+        {"list": "drop", "prefix": "198.51.100.0/24", "kind": "block", "monitor": False},
+        {"list": "new", "prefix": "198.51.100.0/24", "kind": "block", "monitor": True}]},
     "pool.add": {"changed": True, "pools": [{"name": "web", "what": "added"}], "vips": []},
     "pool.set": {"changed": True, "pools": [SHARED], "vips": []},
     "pool.del": {"changed": True, "pools": [{"name": "web", "what": "removed"}], "vips": []},
@@ -317,9 +330,12 @@ EVENTS = [
     {"event": "interface", "interface": "eth1", "state": "link_down"},
     {"event": "announce", "state": "withdrawn", "route": "192.0.2.10/32", "count": 2, "reason": "the node is drained"},
     {"event": "node", "state": "drained", "uid": 0, "user": "root"},
+    {"event": "list", "list": "drop", "state": "loaded", "prefixes": 1503},
     {"event": "eclipse", "of": "the moon"}]
 
-EMPTY = {"vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,
+EMPTY = {"list.explain": {"verdict": "not_listed", "matches": []},
+         "list.show": dict(LISTS[1], entries=[{"prefix": "192.0.2.0/24"}, {"prefix": "2001:db8::/48", "until": 1769860800}]),
+         "vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,
          "stats": {"vips": [], "verdicts": []}, "status": ILL, "config.check": changes(),
          "config.export": {"document": {"vips": []}}, "config.diff": {"differs": False, "vips": []},
          "watch": {"watching": True}}

@@ -97,6 +97,20 @@ node show
 node drain
 node undrain
 END
+golden list "list shows what lists have dropped, and what decides about an address" <<'END'
+list show
+--json list show
+list add friends 198.51.100.7 --kind allow
+list del new 192.0.2.0/24
+list explain 198.51.100.7
+list add friends 198.51.100.7 --for soon
+list add friends
+list load drop /nonexistent/feed
+END
+SERVER=empty golden list_one "list show NAME names prefixes, and when they go" <<'END'
+list show new
+list explain 198.51.100.8
+END
 SERVER=quiet_node golden node_quiet "node drain --wait ends when no packet has been forwarded for two seconds" <<'END'
 node drain --wait 1m
 --json node drain --wait 1m
@@ -481,7 +495,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 46 commands" 46 "$(wc -l <commands)"
+check_equal "the help knows of 51 commands" 51 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -709,7 +723,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip pool backend quic iface node stats top doctor explain replay trace simulate config tier watch version help completion"
+completes "lbctl " "status vip pool backend quic iface node list stats top doctor explain replay trace simulate config tier watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

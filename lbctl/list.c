@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What is sent for lbctl list, and how are its results shown?
+ *
+ * A file has one prefix a line, as common feeds do: blank lines, and what follows # or ;, are not read; host bits may
+ * be set, and are cleared. */
+#include "list.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "../lbd/api/addr.h"
+#include "params.h"
+#include "view.h"
+
+/* --- files --- */
+
+static int refuse(const char *file, size_t line, const char *why, struct lb_err *err)
+{
+	return lb_err_set(err, LB_ERR_PARAMS, "", "%s, line %zu: %s", file, line, why);
+}
+
+static int take_line(char *text, const char *file, size_t line, json_t *prefixes,
+		     struct lb_err *err)
+{
+	char shown[LB_PREFIX_TEXT], *word, *rest;
+	struct lb_prefix prefix;
+
+	text[strcspn(text, "#;\r\n")] = '\0';
+	word = strtok_r(text, " \t", &rest);
+	if (!word)
+		return 0;
+	if (strtok_r(NULL, " \t", &rest))
+		return refuse(file, line, "more than a prefix; ranges are not read", err);
+	if (lb_prefix_parse(word, &prefix, err)) {
+		struct lb_err wrong = *err;
+
+		/* Bits beyond the length are all that can be put right; then there is a hint. */
+		if (strncmp(wrong.message, "bits beyond", 11))
+			return refuse(file, line, wrong.message, err);
+		*err = (struct lb_err){0};
+	}
+	return json_array_append_new(prefixes, json_string(lb_prefix_format(&prefix, shown)))
+		       ? lb_err_no_memory(err)
+		       : 0;
+}
+
+static int read_file(const char *file, json_t *prefixes, struct lb_err *err)
+{
+	FILE *in = strcmp(file, "-") ? fopen(file, "re") : stdin;
+	char *text = NULL;
+	size_t room = 0, line = 0;
+	int ret = 0;
+
+	if (!in)
+		return lb_err_set(err, LB_ERR_USAGE, "", "cannot open %s: %s", file,
+				  strerror(errno));
+	while (!ret && getline(&text, &room, in) > 0)
+		ret = take_line(text, file, ++line, prefixes, err);
+	if (!ret && ferror(in))
+		ret = lb_err_set(err, LB_ERR_USAGE, "", "cannot read %s", file);
+	free(text);
+	if (in != stdin)
+		fclose(in);
+	return ret;
+}
+
+/* --- params --- */
+
+static int add_options(const struct invocation *invocation, json_t *params, struct lb_err *err)
+{
+	const char *kind = invocation_option(invocation, "kind");
+	long long seconds = 0;
+
+	if (params_duration(invocation, "for", &seconds, err))
+		return -EINVAL;
+	if (seconds)
+		json_object_set_new(params, "for_s", json_integer(seconds));
+	if (kind)
+		json_object_set_new(params, "kind", json_string(kind));
+	if (invocation_option(invocation, "monitor"))
+		json_object_set_new(params, "monitor", json_true());
+	return 0;
+}
+
+int list_change_params(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	const char *prefix = invocation->arguments[1];
+
+	*params = json_pack("{s:s}", "name", invocation->arguments[0]);
+	if (prefix)
+		json_object_set_new(*params, "prefixes", json_pack("[s]", prefix));
+	return add_options(invocation, *params, err);
+}
+
+int list_load_params(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	json_t *prefixes = json_array();
+
+	*params = json_pack("{s:s, s:o}", "name", invocation->arguments[0], "prefixes", prefixes);
+	if (read_file(invocation->arguments[1], prefixes, err))
+		return -EINVAL;
+	return add_options(invocation, *params, err);
+}
+
+int list_name_params(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	(void)err;
+	*params = json_object();
+	if (invocation->arguments[0])
+		json_object_set_new(*params, "name", json_string(invocation->arguments[0]));
+	return 0;
+}
+
+int list_explain_params(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	(void)err;
+	*params = json_pack("{s:s}", "address", invocation->arguments[0]);
+	return 0;
+}
+
+/* --- views --- */
+
+static const char *text_of(const json_t *object, const char *field)
+{
+	const char *text = json_string_value(json_object_get(object, field));
+
+	return text ? text : "?";
+}
+
+static void view_list(FILE *out, const json_t *list)
+{
+	const json_t *hits = json_object_get(list, "hits");
+
+	fprintf(out, "%s: %ss %lld prefixes%s; %lld packets, %lld bytes\n", text_of(list, "name"),
+		text_of(list, "kind"), view_integer(list, "prefixes"),
+		json_is_true(json_object_get(list, "monitor")) ? ", only counts" : "",
+		view_integer(hits, "packets"), view_integer(hits, "bytes"));
+}
+
+static void view_entry(FILE *out, const json_t *entry)
+{
+	const time_t until = (time_t)json_integer_value(json_object_get(entry, "until"));
+	char text[32];
+	struct tm utc;
+
+	fprintf(out, "  %s", text_of(entry, "prefix"));
+	if (until && gmtime_r(&until, &utc) &&
+	    strftime(text, sizeof(text), "%Y-%m-%d %H:%M:%S UTC", &utc))
+		fprintf(out, " until %s", text);
+	fprintf(out, "\n");
+}
+
+void list_view(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	const json_t *entries = json_object_get(result, "entries"), *entry;
+	const long long more =
+		view_integer(result, "prefixes") - (long long)json_array_size(entries);
+	size_t i;
+
+	if (!invocation->command->verb || strcmp(invocation->command->verb, "show") ||
+	    json_object_get(result, "lists")) {
+		view_list(out, result);
+		return;
+	}
+	view_list(out, result);
+	json_array_foreach (entries, i, entry)
+		view_entry(out, entry);
+	if (more > 0)
+		fprintf(out, "  and %lld more\n", more);
+}
+
+void list_view_all(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	const json_t *lists = json_object_get(result, "lists"), *list;
+	size_t i;
+
+	if (!lists) {
+		list_view(out, invocation, result);
+		return;
+	}
+	json_array_foreach (lists, i, list)
+		view_list(out, list);
+	if (!json_array_size(lists))
+		fprintf(out, "no lists\n");
+	if (json_object_get(result, "fault"))
+		fprintf(out, "not in force: %s; lbd tries again\n", text_of(result, "fault"));
+}
+
+void list_view_explained(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	const json_t *matches = json_object_get(result, "matches"), *match;
+	size_t i;
+
+	fprintf(out, "%s is %s\n", invocation->arguments[0],
+		!strcmp(text_of(result, "verdict"), "not_listed") ? "on no list that counts here"
+								  : text_of(result, "verdict"));
+	json_array_foreach (matches, i, match)
+		fprintf(out, "  %s, list %s: %s%s\n", text_of(match, "prefix"),
+			text_of(match, "list"), text_of(match, "kind"),
+			json_is_true(json_object_get(match, "monitor")) ? ", only counts" : "");
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* lbctl list: what is sent for it, and how its results are shown. */
+#ifndef LBCTL_LIST_H
+#define LBCTL_LIST_H
+
+#include "args.h"
+
+int list_change_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
+/* With the prefixes of a file. */
+int list_load_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int list_name_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int list_explain_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
+
+void list_view(FILE *out, const struct invocation *invocation, const json_t *result);
+void list_view_all(FILE *out, const struct invocation *invocation, const json_t *result);
+void list_view_explained(FILE *out, const struct invocation *invocation, const json_t *result);
+
+#endif
