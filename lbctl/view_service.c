@@ -289,6 +289,20 @@ static void print_quic_configs(FILE *out, const json_t *configs)
 		fputc('\n', out);
 }
 
+/* Of one that is switched off, as long as a cookie may come. */
+static void print_syn_guard(FILE *out, const json_t *vip)
+{
+	const json_t *syn = json_object_get(vip, "syn");
+	const bool always = !strcmp(view_text(vip, "syn_guard"), "always");
+
+	if (json_is_true(json_object_get(syn, "answers")))
+		fprintf(out, "  SYN guard   answers SYNs, MSS %lld\n", view_integer(syn, "mss"));
+	else if (always)
+		fprintf(out, "  SYN guard   answers no SYNs now\n");
+	else if (syn)
+		fprintf(out, "  SYN guard   off; cookies of before are taken\n");
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
@@ -310,6 +324,7 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 		fputc('\n', out);
 	print_announce(out, result);
 	print_quic_configs(out, json_object_get(result, "quic"));
+	print_syn_guard(out, result);
 	view_vip_health(out, result);
 	print_spill(out, json_object_get(result, "spill"));
 	fprintf(out, "  traffic     %s, %s\n",

@@ -107,12 +107,17 @@ static void on_stop(evutil_socket_t signal_number, short events, void *user)
 	event_base_loopbreak(user);
 }
 
-/* Reload is what other daemons do on it; ending would leave no control plane without a word. */
+/* With a SYN guard its secret is read again. Reload is what other daemons do on it; ending would leave no control plane without a word. */
 static void on_hangup(evutil_socket_t signal_number, short events, void *user)
 {
+	const struct daemon *daemon = user;
+
 	(void)signal_number;
 	(void)events;
-	(void)user;
+	if (daemon->service && *daemon->config.guard_secret) {
+		service_guard_secret(daemon->service);
+		return;
+	}
 	log_line(LOG_LEVEL_WARNING,
 		 "SIGHUP is ignored: lbd.json is read at start only, and a restart "
 		 "loses nothing");
@@ -165,8 +170,9 @@ static int start_loop(struct daemon *daemon, struct lb_err *err)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot make an event loop");
 	events_add_listener(daemon->events, log_event, NULL);
 	for (i = 0; i < 3; i++) {
-		daemon->signals[i] = evsignal_new(daemon->base, signals[i].number,
-						  signals[i].handler, daemon->base);
+		daemon->signals[i] =
+			evsignal_new(daemon->base, signals[i].number, signals[i].handler,
+				     signals[i].number == SIGHUP ? (void *)daemon : daemon->base);
 		if (!daemon->signals[i] || evsignal_add(daemon->signals[i], NULL))
 			return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot handle signals");
 	}

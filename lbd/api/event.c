@@ -249,8 +249,9 @@ static void add_route(struct text *text, const json_t *event)
 static void add_fault(struct text *text, const json_t *event)
 {
 	add(text, "%s",
-	    is(event, "what", "revert") ? "the change on trial is not reverted yet"
-					: "the document cannot be saved");
+	    is(event, "what", "revert")      ? "the change on trial is not reverted yet"
+	    : is(event, "what", "syn_guard") ? "the SYN guard answers no SYNs"
+					     : "the document cannot be saved");
 	add_why(text, event, "reason");
 }
 

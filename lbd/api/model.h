@@ -57,6 +57,8 @@ enum lb_encap { LB_ENCAP_IPIP, LB_ENCAP_GUE };
 enum lb_hash { LB_HASH_5TUPLE, LB_HASH_SOURCE, LB_HASH_SOURCE_PORT };
 /* What becomes of IP fragments: later ones follow their first, or all go by addresses and protocol. */
 enum lb_fragments { LB_FRAGMENTS_TRACK, LB_FRAGMENTS_3TUPLE, LB_FRAGMENTS_DROP };
+/* Whether the program answers SYNs, with cookies that backends make connections from. */
+enum lb_syn_guard { LB_SYN_GUARD_OFF, LB_SYN_GUARD_ALWAYS };
 
 struct lb_backend {
 	struct lb_addr address;
@@ -107,6 +109,7 @@ struct lb_vip {
 	 * backends are healthy; 0, and 0: whatever their health is. */
 	bool announce;
 	uint32_t announce_healthy, announce_share_percent;
+	enum lb_syn_guard syn_guard;
 	struct lb_quic_config *quic; /* sorted by rotation; owned; none: packets go by addresses */
 	size_t quic_count;
 	char pool_name[LB_NAME_TEXT]; /* "": it has a pool of its own */

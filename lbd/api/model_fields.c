@@ -238,6 +238,7 @@ static const char *const table_words[] = {"rendezvous", "maglev", NULL};
 static const char *const encap_words[] = {"ipip", "gue", NULL};
 static const char *const hash_words[] = {"5-tuple", "source", "source-port", NULL};
 static const char *const fragments_words[] = {"track", "3-tuple", "drop", NULL};
+static const char *const syn_guard_words[] = {"off", "always", NULL};
 static const char *const on_unhealthy_words[] = {"keep", "reset", NULL};
 static const char *const when_all_unhealthy_words[] = {"use_all", "drop", NULL};
 
@@ -418,6 +419,9 @@ static const struct schema_field vip_fields[] = {
 	 .orders = lb_quic_orders, .optional = true, .otherwise = "none",
 	 .placeholder = "default|cr=N,sid=LENGTH|none",
 	 .help = "connection ids of QUIC name their server; blanks separate several rotations"},
+	{"syn_guard", &schema_word, VIP(syn_guard), .words = syn_guard_words, .optional = true,
+	 .help = "always: lbd answers SYNs with cookies, and backends see clients that have proven "
+		 "their address"},
 	BACKENDS_FIELD(OWN_LIST),
 	HEALTH_FIELDS(OWN, vip_is_checked),
 	SPILL_FIELDS(OWN),
@@ -449,6 +453,10 @@ static int vip_settle(void *object, const json_t *given, struct lb_err *err)
 		lb_err_set(err, LB_ERR_PARAMS, "quic", "a VIP with quic must be UDP");
 		return lb_err_hint(err, "add a VIP of this address and port for UDP, which may use "
 					"the same pool");
+	}
+	if (vip->syn_guard && vip->endpoint.protocol != IPPROTO_TCP) {
+		lb_err_set(err, LB_ERR_PARAMS, "syn_guard", "a VIP with syn_guard must be TCP");
+		return lb_err_hint(err, "only TCP has SYNs to answer: leave syn_guard out");
 	}
 	if (vip->pool_name[0])
 		return schema_given(given, "pool") ? either_or(vip, given, err) : 0;

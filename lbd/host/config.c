@@ -434,6 +434,9 @@ static const struct schema_field config_fields[] = {
 	 .help = "metrics for an OpenTelemetry collector; without it none are pushed"},
 	{"announce", &schema_group, 0, 0, .schema = &announce_schema,
 	 .help = "routes by which BIRD or FRR announce VIPs; without it there are none"},
+	{"guard_secret", &schema_string, PATH_AT(guard_secret),
+	 .help = "the file of the SYN guard's secrets, the same as at backends; without it no VIP "
+		 "can have syn_guard"},
 	{"hash_seed", &seed_kind, 0, 0, .optional = true,
 	 .help = "the key of the hash of flows, 32 hex digits, not all 0",
 	 .pattern = "^[0-9A-Fa-f]{32}$"},

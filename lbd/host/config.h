@@ -71,6 +71,7 @@ struct config {
 	char services
 		[256]; /* a service document that is applied at start and by config.reload; "": none */
 	char pin_dir[256];
+	char guard_secret[256]; /* the file of the SYN guard's secrets; "": none */
 	/* address.family 0: automatic. A prefix shorter than full length: the flow hash picks the
 	 * host bits. */
 	struct exec_rights exec; /* without the numbers of the user */

@@ -226,6 +226,9 @@ struct plane datapath_plane(struct datapath *datapath)
 		.counters_reset = datapath_counters_reset,
 		.quic_counter = datapath_quic_counter,
 		.quic_counts = datapath_quic_counts,
+		.syn_use = datapath_syn_use,
+		.syn_drop = datapath_syn_drop,
+		.guard_secret = datapath_guard_secret,
 		.flow_counts = datapath_flow_counts,
 		.guard_vips = datapath_guard_vips,
 	};

@@ -107,6 +107,9 @@ int datapath_vip_counters_reset(struct datapath *datapath, uint32_t number);
 int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT]);
 int datapath_quic_counter(struct datapath *datapath, uint32_t member, uint64_t *out);
 int datapath_quic_counts(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT]);
+int datapath_syn_use(struct datapath *datapath, struct lb_err *err);
+void datapath_syn_drop(struct datapath *datapath);
+struct lb_guard_secret *datapath_guard_secret(struct datapath *datapath);
 int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 
 uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps */

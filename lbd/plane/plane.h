@@ -51,6 +51,12 @@ struct plane {
 	/* Packets that its QUIC server id has led to a member; counters_reset is for these, too. */
 	int (*quic_counter)(struct datapath *datapath, uint32_t member, uint64_t *out);
 	int (*quic_counts)(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT]);
+	/* --- the SYN guard; NULL where there is none --- */
+	/* Has the program with the guard in place; and needs it no more. What the others give is there in
+	 * between, and may be elsewhere after any call. */
+	int (*syn_use)(struct datapath *datapath, struct lb_err *err);
+	void (*syn_drop)(struct datapath *datapath);
+	struct lb_guard_secret *(*guard_secret)(struct datapath *datapath);
 	int (*flow_counts)(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 	/* Rules of the guard by VIP number, memory that packets use; NULL while it does not stand. May be NULL
 	 * itself. */

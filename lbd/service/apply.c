@@ -18,6 +18,7 @@
 
 #include "document_digest.h"
 #include "entry.h"
+#include "syn_guard.h"
 
 static int over_limit(const char *what, uint64_t wanted, uint32_t limit, struct lb_err *err)
 {
@@ -275,7 +276,11 @@ int apply(struct service *service, struct lb_service *next, enum apply_mode mode
 	if (!error && mode != APPLY_DRY)
 		error = checks_prepare(service, next, err);
 	if (!error)
+		error = syn_guard_prepare(service, next, is_given(mode), mode == APPLY_DRY, err);
+	if (!error)
 		error = apply_steps(&change, mode, options, reply, err);
+	if (mode != APPLY_DRY)
+		syn_guard_follow(service);
 	service->changing = false;
 	worker_leave();
 	change_free_steps(&change);

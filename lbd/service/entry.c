@@ -3,6 +3,7 @@
 #include "entry.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,10 +30,16 @@ static uint32_t rules_of(const struct service *service)
 	return service->guard.rules;
 }
 
-static uint32_t flags_of(const struct service *service, const struct lb_vip *vip)
+static bool is_guarded(const struct service *service, const struct lb_vip *vip, uint32_t number)
+{
+	return rules_of(service) || vip->syn_guard || service->syn_opens[number];
+}
+
+static uint32_t flags_of(const struct service *service, const struct lb_vip *vip, uint32_t number)
 {
 	return entry_hash_flags(vip) | fragments_flags[vip->fragments] |
-	       (vip->quic_count ? LB_VIP_QUIC : 0) | (rules_of(service) ? LB_VIP_GUARDED : 0);
+	       (vip->quic_count ? LB_VIP_QUIC : 0) |
+	       (is_guarded(service, vip, number) ? LB_VIP_GUARDED : 0);
 }
 
 /* Before packets are looked at by it. What a rule reads is there before the rule. Bits of others stay. */
@@ -71,6 +78,8 @@ int entry_describe(uint32_t flags, struct lb_vip *vip)
 			return -ENOMEM;
 		vip->quic_count = 1;
 	}
+	if (flags & LB_VIP_GUARDED && vip->endpoint.protocol == IPPROTO_TCP)
+		vip->syn_guard = LB_SYN_GUARD_ALWAYS;
 	vip->hash = flags & LB_VIP_HASH_SOURCE        ? LB_HASH_SOURCE
 		    : flags & LB_VIP_HASH_SOURCE_PORT ? LB_HASH_SOURCE_PORT
 						      : LB_HASH_5TUPLE;
@@ -87,7 +96,7 @@ static struct lb_vip_value value_of(const struct service *service, const struct 
 		.number = live->number,
 		.slots_start = live->table->start,
 		.slots_size = live->table->slots.size,
-		.flags = flags_of(service, vip),
+		.flags = flags_of(service, vip, live->number),
 	};
 }
 
@@ -153,8 +162,16 @@ void entry_update(struct service *service, const struct lb_vip *before,
 
 	set_quic(service, after, live);
 	set_guard(service, live);
-	if (flags_of(service, before) != value.flags || live_before->table != live->table)
+	if (flags_of(service, before, live_before->number) != value.flags ||
+	    live_before->table != live->table)
 		set(service, &after->endpoint, &value);
+}
+
+void entry_again(struct service *service, const struct lb_vip *vip, const struct live_vip *live)
+{
+	const struct lb_vip_value value = value_of(service, vip, live);
+
+	set(service, &vip->endpoint, &value);
 }
 
 /* --- fragments without ports --- */

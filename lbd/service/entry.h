@@ -12,6 +12,8 @@ int entry_publish(struct service *service, const struct lb_vip *vip, const struc
 /* Takes its own entry away, and that of its address when no VIP of `remaining` has it. */
 void entry_withdraw(struct service *service, const struct lb_vip *vip,
 		    const struct lb_service *remaining);
+/* Its own entry as it is now. */
+void entry_again(struct service *service, const struct lb_vip *vip, const struct live_vip *live);
 /* Its own entry again, if it says something else than before. */
 void entry_update(struct service *service, const struct lb_vip *before,
 		  const struct live_vip *live_before, const struct lb_vip *after,

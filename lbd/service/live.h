@@ -170,6 +170,9 @@ struct service {
 	struct slots_census census;      /* all 0 but while one pool is counted, in one turn */
 	struct slots_census risk_census; /* the same of a change, in several */
 
+	struct syn_guard *syn_guard;
+	/* By VIP number: has rules of it, which a VIP keeps for a while after it is switched off. */
+	bool *syn_opens;
 	struct quic_rest *quic_rests; /* by member number */
 	bool quic_waits; /* a backend drains, and packets followed its id not long ago */
 

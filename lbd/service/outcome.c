@@ -346,6 +346,23 @@ static bool any_takes_new(const struct pool_ref *ref)
 	return false;
 }
 
+/* Connections to a backend that makes none from cookies fail, and lbd cannot tell. */
+static void warn_of_guards(const struct change *change, json_t *warnings)
+{
+	for (size_t i = 0; i < change->step_count; i++) {
+		const struct plan_step *plan = &change->steps[i].plan;
+
+		if (plan->after && plan->after->syn_guard &&
+		    (!plan->before || !plan->before->syn_guard))
+			json_array_append_new(
+				warnings,
+				json_sprintf("lbd does not check that the backends of VIP %s make "
+					     "connections from cookies: \"lbd-backend check\" must "
+					     "pass at each",
+					     plan->after->name));
+	}
+}
+
 /* The last one that takes new flows drains, say. A pool without backends is being set up, or is there
  * to be empty. */
 static json_t *drained_json(const struct change *change)
@@ -362,6 +379,7 @@ static json_t *drained_json(const struct change *change)
 								     lb_pool_word(after->pool),
 								     after->pool->name));
 	}
+	warn_of_guards(change, warnings);
 	if (json_array_size(warnings))
 		return warnings;
 	json_decref(warnings);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How does the live service begin and end, and what is asked of it? */
 #include "change.h"
+#include "syn_guard.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -191,6 +192,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = quic_open(service, err);
 	if (!error)
+		error = syn_guard_open(service, err);
+	if (!error)
 		error = checks_open(service, options, err);
 	if (!error)
 		error = views_open(service, err);
@@ -221,6 +224,7 @@ void service_close(struct service *service)
 	checks_close(service);
 	views_close(service);
 	quic_close(service);
+	syn_guard_close(service);
 	weigh_close(service);
 	arrive_close(service);
 	keep_close(service);

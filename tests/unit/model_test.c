@@ -341,7 +341,8 @@ static const struct bad_row bad_documents[] = {
 	{VIP("\"protocol\":\"tcp\""), PARAMS, "vips[0].protocol", "unknown field \"protocol\"",
 	 "the fields are: name, address, pool, table, table_size, transition_s, flow_idle_s, "
 	 "remember_s, encap, "
-	 "hash, fragments, announce, announce_healthy, announce_share_percent, quic, backends, "
+	 "hash, fragments, announce, announce_healthy, announce_share_percent, quic, syn_guard, "
+	 "backends, "
 	 "health, "
 	 "on_unhealthy, when_all_unhealthy, spill_percent, "
 	 "spill_hold_s"},

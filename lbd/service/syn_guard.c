@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Of which VIPs does the program answer SYNs, and with which secret?
+ *
+ * A VIP has two rules. OPENS comes first and goes last: an ACK may bring a cookie for as long as one lives, after
+ * the last SYN was answered. ANSWER is there while somebody takes new flows. Once a second it is looked whether
+ * somebody does, and what MSS the ways to them allow.
+ *
+ * The secret is read when a document needs it first, and again when lbd is told to (SIGHUP): an operator
+ * changes the file at many hosts, and says when all have it.
+ */
+#include "syn_guard.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../api/guard_secret.h"
+#include "../host/log.h"
+#include "entry.h"
+#include "live.h"
+
+#define LOOK_MS 1000
+#define COOKIE_LIFE_MS 206000 /* one and a half epochs, and a tick (bpf/syn_cookie.h) */
+#define MSS_MIN 536
+#define TAKES_NONE 0
+
+struct syn_vip {
+	bool seen;        /* by the pass under way */
+	int64_t until_ms; /* it opens flows until then; 0: no end */
+};
+
+struct syn_guard {
+	struct chore look;
+	bool in_use;
+	bool read_again;
+	struct guard_secret secret;
+	uint32_t room;
+	struct syn_vip *vips; /* by VIP number */
+	char fault[FAULT_TEXT];
+};
+
+static bool is_wanted(const struct lb_service *document)
+{
+	for (size_t i = 0; i < document->vip_count; i++)
+		if (document->vips[i].syn_guard == LB_SYN_GUARD_ALWAYS)
+			return true;
+	return false;
+}
+
+/* --- the secret --- */
+
+static bool is_written(const struct lb_guard_secret *to, const struct guard_secret *secret)
+{
+	bool same = lb_guard_keys(to->now) == secret->count;
+
+	for (uint32_t i = 0; same && i < secret->count; i++)
+		same = !memcmp(to->key[lb_guard_key(to->now, i)], secret->key[i],
+			       sizeof(secret->key[i]));
+	return same;
+}
+
+/* Packets use those of `now`: two others are written. */
+static void write_secret(struct service *service)
+{
+	struct lb_guard_secret *to = service->plane.guard_secret(service->plane.datapath);
+	const struct guard_secret *secret = &service->syn_guard->secret;
+	uint32_t place[GUARD_SECRETS], n = 0;
+
+	if (is_written(to, secret))
+		return;
+	for (uint32_t i = 0; n < GUARD_SECRETS; i++)
+		if (i != lb_guard_key(to->now, 0) && i != lb_guard_key(to->now, 1))
+			place[n++] = i;
+	for (uint32_t i = 0; i < secret->count; i++)
+		memcpy(to->key[place[i]], secret->key[i], sizeof(secret->key[i]));
+	__atomic_store_n(&to->now, lb_guard_now(place[0], place[1], secret->count),
+			 __ATOMIC_RELEASE);
+}
+
+static int read_secret(struct service *service, struct lb_err *err)
+{
+	const char *path = service->config->guard_secret;
+	struct guard_secret fresh;
+	int error;
+
+	if (!*path) {
+		lb_err_set(err, LB_ERR_REFUSED, "", "lbd.json has no guard_secret");
+		return lb_err_hint(err, "syn_guard always needs one: set guard_secret to a file of "
+					"32 hex digits that backends have as well, and restart "
+					"lbd");
+	}
+	worker_leave();
+	error = guard_secret_read(path, &fresh, err);
+	worker_enter();
+	if (!error)
+		service->syn_guard->secret = fresh;
+	return error;
+}
+
+/* --- before a change --- */
+
+static int make_ready(struct service *service, bool dry_run, struct lb_err *err)
+{
+	struct syn_guard *guard = service->syn_guard;
+	int error = 0;
+
+	if (guard->read_again || !guard->secret.count)
+		error = read_secret(service, err);
+	guard->read_again = false;
+	if (error && !guard->secret.count)
+		return error;
+	if (error)
+		log_line(LOG_LEVEL_WARNING, "the secret of the SYN guard stays as it is: %s",
+			 err->message);
+	if (dry_run)
+		return 0;
+	if (service->plane.syn_use(service->plane.datapath, err))
+		return -EIO;
+	guard->in_use = true;
+	write_secret(service);
+	return 0;
+}
+
+int syn_guard_prepare(struct service *service, const struct lb_service *document, bool given,
+		      bool dry_run, struct lb_err *err)
+{
+	struct syn_guard *guard = service->syn_guard;
+	struct lb_err inner = {0};
+	int error;
+
+	if (!service->plane.syn_use || !is_wanted(document)) {
+		if (!dry_run)
+			*guard->fault = 0;
+		return 0;
+	}
+	error = make_ready(service, dry_run, &inner);
+	if (!error && !dry_run)
+		*guard->fault = 0;
+	if (error && given) {
+		fault_keep(service, guard->fault, "syn_guard", inner.message);
+		return 0;
+	}
+	if (error)
+		*err = inner;
+	return error;
+}
+
+/* --- after it --- */
+
+/* What SYN-ACKs of the VIP may say; TAKES_NONE: none of its backends can take a flow now. */
+static uint32_t mss_of(const struct service *service, const struct lb_vip *vip)
+{
+	const uint32_t headers = (vip->endpoint.address.family == AF_INET ? 20 : 40) + 20;
+	const struct live_pool *live = live_pool_of(service, vip);
+	uint32_t least = UINT16_MAX;
+	bool any = false;
+
+	for (size_t i = 0; i < live->backend_count; i++) {
+		const struct table_member *backend = &live->backends[i];
+		const uint32_t mtu =
+			backend->weight ? members_inner_mtu(service->members, backend->number) : 0;
+
+		any = any || mtu;
+		if (mtu && mtu < least)
+			least = mtu;
+	}
+	if (!any)
+		return TAKES_NONE;
+	return least < MSS_MIN + headers ? MSS_MIN : least - headers;
+}
+
+static struct lb_guard_vip *rules_of(const struct service *service, uint32_t number)
+{
+	return &service->plane.guard_vips(service->plane.datapath)[number];
+}
+
+static void set_rule(struct lb_guard_vip *rules, uint32_t rule, bool on)
+{
+	if (on)
+		__atomic_fetch_or(&rules->rules, rule, __ATOMIC_RELEASE);
+	else
+		__atomic_fetch_and(&rules->rules, ~rule, __ATOMIC_RELEASE);
+}
+
+static void guard_vip(struct service *service, const struct lb_vip *vip, uint32_t number)
+{
+	struct lb_guard_vip *rules = rules_of(service, number);
+	const uint32_t mss = mss_of(service, vip);
+
+	service->syn_opens[number] = true;
+	service->syn_guard->vips[number] = (struct syn_vip){.seen = true};
+	set_rule(rules, LB_GUARD_SYN_OPENS, true);
+	if (mss != TAKES_NONE)
+		__atomic_store_n(&rules->syn_mss, mss, __ATOMIC_RELEASE);
+	set_rule(rules, LB_GUARD_SYN_ANSWER, mss != TAKES_NONE);
+}
+
+/* Of a VIP that is switched off; false: the last cookie is too old by now. */
+static bool still_opens(struct service *service, uint32_t number)
+{
+	struct syn_vip *known = &service->syn_guard->vips[number];
+	const int64_t now = clock_now_ms(service);
+
+	set_rule(rules_of(service, number), LB_GUARD_SYN_ANSWER, false);
+	if (!known->until_ms)
+		known->until_ms = now + COOKIE_LIFE_MS;
+	return now < known->until_ms;
+}
+
+static void leave(struct service *service, uint32_t number)
+{
+	set_rule(rules_of(service, number), LB_GUARD_SYN_ANSWER | LB_GUARD_SYN_OPENS, false);
+	service->syn_guard->vips[number] = (struct syn_vip){0};
+	service->syn_opens[number] = false;
+}
+
+static void follow_vip(struct service *service, size_t i)
+{
+	const struct lb_vip *vip = &service->document->vips[i];
+	const uint32_t number = service->live[i].number;
+	struct syn_guard *guard = service->syn_guard;
+
+	if (vip->syn_guard == LB_SYN_GUARD_ALWAYS) {
+		guard_vip(service, vip, number);
+	} else if (service->syn_opens[number]) {
+		guard->vips[number].seen = still_opens(service, number);
+		if (guard->vips[number].seen)
+			return;
+		leave(service, number);
+		entry_again(service, vip, &service->live[i]);
+	}
+}
+
+void syn_guard_follow(struct service *service)
+{
+	struct syn_guard *guard = service->syn_guard;
+	bool any = false;
+
+	if (!guard->in_use)
+		return;
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		follow_vip(service, i);
+	for (uint32_t number = 0; number < guard->room; number++) {
+		if (service->syn_opens[number] && !guard->vips[number].seen)
+			leave(service, number);
+		any = any || service->syn_opens[number];
+		guard->vips[number].seen = false;
+	}
+	if (any) {
+		if (!chore_pending(&guard->look))
+			chore_set(&guard->look, LOOK_MS);
+		return;
+	}
+	chore_stop(&guard->look);
+	guard->in_use = false;
+	guard->secret.count = 0; /* who switches it on again reads the file again */
+	service->plane.syn_drop(service->plane.datapath);
+}
+
+/* By who makes changes: none is under way. */
+static void on_look(void *user)
+{
+	struct service *service = user;
+
+	if (service->syn_guard->read_again)
+		syn_guard_prepare(service, service->document, true, false, NULL);
+	syn_guard_follow(service);
+}
+
+void service_guard_secret(struct service *service)
+{
+	service->syn_guard->read_again = true;
+	chore_set(&service->syn_guard->look, 0);
+}
+
+/* --- what is told --- */
+
+json_t *syn_guard_state(struct service *service, const struct lb_vip *vip)
+{
+	const uint32_t number = live_of(service, vip)->number;
+	const struct lb_guard_vip *rules;
+
+	if (!service->syn_guard->in_use || !service->syn_opens[number])
+		return NULL;
+	rules = rules_of(service, number);
+	return json_pack("{s:b,s:i}", "answers", rules->rules & LB_GUARD_SYN_ANSWER ? 1 : 0, "mss",
+			 (int)rules->syn_mss);
+}
+
+void syn_guard_warnings(const struct service *service, json_t *warnings)
+{
+	if (*service->syn_guard->fault)
+		json_array_append_new(warnings, json_sprintf("the SYN guard answers no SYNs: %s",
+							     service->syn_guard->fault));
+}
+
+/* --- life --- */
+
+int syn_guard_open(struct service *service, struct lb_err *err)
+{
+	struct syn_guard *guard = service->syn_guard = calloc(1, sizeof(*guard));
+
+	if (!guard)
+		return lb_err_no_memory(err);
+	guard->room = place_numbers(service->config);
+	guard->vips = calloc(guard->room, sizeof(*guard->vips));
+	service->syn_opens = calloc(guard->room, sizeof(*service->syn_opens));
+	if (!guard->vips || !service->syn_opens ||
+	    chore_open(&guard->look, &service->timers, &service->changes, "SYN guard", on_look,
+		       service))
+		return lb_err_no_memory(err);
+	return 0;
+}
+
+void syn_guard_close(struct service *service)
+{
+	struct syn_guard *guard = service->syn_guard;
+
+	if (!guard)
+		return;
+	chore_close(&guard->look);
+	free(service->syn_opens);
+	free(guard->vips);
+	free(guard);
+}
