@@ -1,0 +1,263 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Does lbd answer the SYNs of a VIP with syn_guard always, so that a flood of forged ones reaches no backend, and every
+# client that is there gets its connection? Before, during and after; with the secret changed, and lbd restarted.
+#
+#	syn_guard_test.sh
+#
+# Needs root, a build, and a kernel that a backend makes connections from cookies with (6.9).
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/lab.sh
+. tests/lib/lab.sh
+
+BACKEND=$O/lbd/lbd-backend
+FIRST=00112233445566778899aabbccddeeff
+SECOND=ffeeddccbbaa99887766554433221100
+CONNECTIONS=200
+
+if [ "$(id -u)" != 0 ]; then
+	skip "SYNs that lbd answers" "root"
+	finish
+fi
+if ! grep -q 'bpf_sk_assign_tcp_reqsk$' /proc/kallsyms; then
+	skip "SYNs that lbd answers" "a backend of Linux 6.9"
+	finish
+fi
+
+# secrets FILE SECRET…
+secrets() {
+	(umask 077 && printf '%s\n' "${@:2}" >"$LAB_DIR/$1")
+}
+
+backend() {
+	lab_in b1 "$BACKEND" "$@" --config "$LAB_DIR/backend.json" --state "$LAB_DIR/undo"
+}
+
+start_lbd() {
+	lab_start_lbd "$(jq -n --arg secret "$LAB_DIR/secret" '{xdp_mode: "native", guard_secret: $secret}')"
+}
+
+laboratory() {
+	lab_up one-armed 1 && secrets secret "$FIRST" && secrets backend_secret "$FIRST" || return
+	jq -n --arg secret "$LAB_DIR/backend_secret" --arg vip4 "$LAB_VIP4" --arg vip6 "$LAB_VIP6" '
+		{interfaces: ["b0"], vips: [$vip4, $vip6], balancers: ["10.0.0.0/24"], guard_secret: $secret}' >"$LAB_DIR/backend.json"
+	lab_batch b1 <<-EOF2
+		link set dev b0 xdpdrv off
+		address del $LAB_VIP4/32 dev lo
+		address del $LAB_VIP6/128 dev lo
+	EOF2
+	lab_in router ethtool -K rb1 tx off tso off gso off gro off >/dev/null
+	lab_in b1 nft -f - <<-EOF2 || return
+		table inet count { chain came { type filter hook prerouting priority -300; tcp dport 8080 tcp flags & (syn | ack) == syn counter; }; }
+	EOF2
+	backend up && serve && start_lbd || return
+	lbctl vip add "$LAB_VIP4:8080/tcp" --name web && lbctl vip add "[$LAB_VIP6]:8080/tcp" --name web6 &&
+		lbctl backend add web "${LAB_BACKEND4[1]}" && lbctl backend add web6 "${LAB_BACKEND4[1]}" && lab_ready
+}
+
+# Echoes.
+serve() {
+	lab_background b1 python3 -c '
+import socket, threading
+def talk(peer):
+    with peer:
+        while data := peer.recv(100):
+            peer.send(data)
+listener = socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
+while True:
+    threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()'
+	wait_for 5 listens
+}
+
+listens() {
+	lab_in b1 ss -Hltn "sport = 8080" | grep -q .
+}
+
+# connects COUNT [VIP]: so many connections, one after the other, each with an echo. Says how many were made.
+connects() {
+	lab_in client python3 -c '
+import socket, sys
+made = 0
+for _ in range(int(sys.argv[2])):
+    try:
+        with socket.create_connection((sys.argv[1], 8080), timeout=3) as peer:
+            peer.send(b"echo")
+            made += peer.recv(10) == b"echo"
+    except OSError as error:
+        print(error, file=sys.stderr)
+print(made)' "${2:-$LAB_VIP4}" "$1"
+}
+
+# One connection that talks on until the file $LAB_DIR/hush is there, then says how often and ends.
+talk_on() {
+	lab_background client python3 -c '
+import os, socket, sys, time
+said = 0
+with socket.create_connection((sys.argv[1], 8080), timeout=3) as peer:
+    while not os.path.exists(sys.argv[2]):
+        peer.send(b"echo")
+        assert peer.recv(10) == b"echo"
+        said += 1
+        time.sleep(0.05)
+print(said)' "$LAB_VIP4" "$LAB_DIR/hush" >"$LAB_DIR/talk" 2>&1
+	TALK=$LAB_PID
+}
+
+# 50 connections whose client has had its SYN-ACK, and whose ACK comes once the file $LAB_DIR/release is there.
+hold() {
+	lab_in client nft add table inet hold
+	lab_in client nft 'add chain inet hold out { type filter hook output priority 0; }'
+	lab_in client nft 'add rule inet hold out tcp dport 8080 tcp flags & (syn | ack) == ack drop'
+	lab_background client python3 -c '
+import os, socket, sys, time
+peers = [socket.create_connection((sys.argv[1], 8080), timeout=9) for _ in range(50)]
+print("held", flush=True)
+while not os.path.exists(sys.argv[2]):
+    time.sleep(0.05)
+made = 0
+for peer in peers:
+    try:
+        peer.send(b"echo")
+        made += peer.recv(10) == b"echo"
+    except OSError as error:
+        print(error, file=sys.stderr)
+print(made)' "$LAB_VIP4" "$LAB_DIR/release" >"$LAB_DIR/held" 2>&1
+	HOLD=$LAB_PID
+	wait_for 5 grep -q held "$LAB_DIR/held"
+}
+
+release() {
+	lab_in client nft delete table inet hold
+	touch "$LAB_DIR/release"
+	wait_for 20 lab_ended "$HOLD"
+	tail -n 1 "$LAB_DIR/held"
+}
+
+syns() {
+	lab_in b1 nft -j list table inet count | jq '[.. | .counter? // empty | .packets] | add'
+}
+
+flood() {
+	timeout 60 nsenter --net="/run/netns/$LAB_ID-router" -- "$O/tests/lib/flood_tool" --object "$O/tests/lib/flood.bpf.o" \
+		--interface rl --dmac "$(lab_ip balancer -json link show l0 | jq -r '.[0].address')" --syn --rate 20000 --seconds "$1" "$LAB_VIP4" 8080
+}
+
+answers() {
+	lbctl --json vip show "${1:-web}" | jq -e '.syn.answers == true'
+}
+
+guarded() {
+	lbctl vip set web --syn-guard always >"$LAB_DIR/reply" && lbctl vip set web6 --syn-guard always && wait_for 5 answers web && wait_for 5 answers web6
+}
+
+without_it_forged_syns_arrive() {
+	local before
+	before=$(syns)
+	flood 1 >"$LAB_DIR/flood" || return
+	echo "$(($(syns) - before)) of $(jq .packets "$LAB_DIR/flood") arrived"
+	[ $(($(syns) - before)) -ge 1000 ]
+}
+
+a_flood_reaches_no_backend() {
+	local before flood made
+	before=$(syns)
+	flood 5 >"$LAB_DIR/flood" &
+	flood=$!
+	sleep 0.5
+	made=$(connects "$CONNECTIONS")
+	wait "$flood" || return
+	echo "$made of $CONNECTIONS connections made, $(($(syns) - before)) SYNs arrived of $(jq .packets "$LAB_DIR/flood") forged ones and theirs"
+	[ "$made" = "$CONNECTIONS" ] && [ "$(syns)" = "$before" ] && [ "$(jq .packets "$LAB_DIR/flood")" -ge 20000 ]
+}
+
+the_old_one_talks_on() {
+	touch "$LAB_DIR/hush"
+	wait_for 5 lab_ended "$TALK"
+	cat "$LAB_DIR/talk"
+	[ "$(tail -n 1 "$LAB_DIR/talk")" -ge 50 ]
+}
+
+hang_up() {
+	kill -HUP "$LAB_LBD"
+	sleep 0.5
+}
+
+# Backends know the new secret first; then balancers make cookies with it; then the old one goes.
+rotation() {
+	secrets backend_secret "$FIRST" "$SECOND" && backend secret || return
+	[ "$(connects 20)" = 20 ] || return
+	secrets secret "$SECOND" "$FIRST" && hang_up
+	secrets backend_secret "$SECOND" && backend secret || return
+	[ "$(connects 20)" = 20 ] || return
+	echo "a file that cannot be read changes nothing:"
+	secrets secret short && hang_up
+	grep "the secret of the SYN guard stays as it is" "$LAB_DIR/lbd.log" && [ "$(connects 20)" = 20 ]
+	local result=$?
+	secrets secret "$SECOND"
+	return "$result"
+}
+
+restart() {
+	local before
+	lab_stop_lbd
+	[ "$(connects 20)" = 20 ] || return
+	start_lbd && lab_ready && wait_for 5 answers || return
+	before=$(syns)
+	[ "$(connects 20)" = 20 ] && [ "$(syns)" = "$before" ]
+}
+
+restart_without_secret() {
+	lab_stop_lbd
+	rm "$LAB_DIR/secret"
+	start_lbd && lab_ready || return
+	lbctl status | grep "the SYN guard answers no SYNs" && [ "$(connects 20)" = 20 ] || return
+	secrets secret "$SECOND" && hang_up
+	wait_for 5 answers && ! lbctl status | grep "the SYN guard answers no SYNs"
+}
+
+drained() {
+	lbctl backend "$1" web "${LAB_BACKEND4[1]}" >/dev/null && wait_for 5 says_answers "$2"
+}
+
+says_answers() {
+	[ "$(lbctl --json vip show web | jq .syn.answers)" = "$1" ]
+}
+
+switched_off() {
+	local before made
+	hold || { cat "$LAB_DIR/held" && return 1; }
+	lbctl vip set web --syn-guard off && lbctl vip show web | grep "off; cookies of before are taken" || return
+	made=$(release)
+	before=$(syns)
+	echo "$made of 50 held connections made"
+	[ "$made" = 50 ] && [ "$(connects 20)" = 20 ] && [ "$(syns)" = $((before + 20)) ]
+}
+
+refused() {
+	check_equal "$1" "lbctl: $2" "$(lbctl "${@:3}" 2>&1 | head -n 1)"
+}
+
+step "a balancer and a backend" laboratory || finish
+refused "a UDP VIP has no SYNs" "a VIP with syn_guard must be TCP (at vip.syn_guard)" vip add "$LAB_VIP4:8080/udp" --syn-guard always
+chmod 640 "$LAB_DIR/secret"
+refused "a secret that others may read is refused" "$LAB_DIR/secret is not a file that its owner alone may read" vip set web --syn-guard always
+chmod 600 "$LAB_DIR/secret"
+step "without it, forged SYNs arrive at the backend" without_it_forged_syns_arrive
+talk_on
+step "SYNs are answered" guarded || finish
+check "the reply warns that lbd does not check backends" grep "lbd does not check that the backends of VIP web" "$LAB_DIR/reply"
+step "a flood of forged SYNs reaches no backend, and every client gets its connection" a_flood_reaches_no_backend
+check_equal "IPv6, too" 50 "$(connects 50 "$LAB_VIP6")"
+step "a connection from before goes on" the_old_one_talks_on
+step "the secret is changed while clients connect" rotation
+step "lbd is restarted" restart
+step "without its secret lbd starts, forwards SYNs and says so" restart_without_secret
+step "no SYN is answered while no backend takes new flows" drained drain false
+step "and again when one does" drained undrain true
+step "switched off, connections whose SYN was answered are made" switched_off
+check "the lab goes away as a whole" lab_down
+finish
