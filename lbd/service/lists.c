@@ -24,6 +24,7 @@
 #define SETTLE_MS 20
 #define TICK_MS 1000 /* prefixes leave lists so much too late */
 #define RETRY_S 10
+#define FILL_TRIES 4
 #define LIVE_MOST 20000   /* so many changes at once are written to tables of their own */
 #define COMPACT_MIN 10000 /* lines that a file may have beyond its prefixes, and as many again */
 
@@ -132,17 +133,16 @@ static void draw(uint64_t secret[4])
 			secret[i] = lb_clock_ns(CLOCK_MONOTONIC) * 0x9e3779b97f4a7c15ull + i;
 }
 
-/* Tables that are made anew, beside those that packets meet. */
-static int fill(struct lists *lists, struct lb_err *err)
+/* Into tables that are made anew, beside those that packets meet. 0, -ENOSPC without a word, or another error. */
+static int fill_once(struct lists *lists, const struct guard_sizes *sizes, struct lb_err *err)
 {
-	const struct guard_sizes sizes = {guard_flat_needs(&lists->listed.trie)};
 	struct datapath *datapath = lists->options.datapath;
 	struct guard_memory memory;
 	uint64_t secret[4];
-	int error = datapath_guard_load(datapath, &sizes, err);
+	int error = datapath_guard_load(datapath, sizes, err);
 
 	if (error)
-		return error;
+		return error == -ENOSPC ? -EIO : error;
 	draw(secret);
 	memory = datapath_guard_maps(datapath).lists;
 	lists->in_place = false;
@@ -150,12 +150,31 @@ static int fill(struct lists *lists, struct lb_err *err)
 	error = guard_flat_fill(&lists->flat, &memory, &lists->listed.trie,
 				mask_of(lists, has_allow), secret);
 	worker_enter();
-	if (error) {
+	if (error)
 		datapath_guard_forget(datapath);
+	return error ? -ENOSPC : 0;
+}
+
+/* A word has few places where it may stand, by a secret: some secrets leave one without. Then another secret
+ * finds them, and twice the room. */
+static int fill(struct lists *lists, struct lb_err *err)
+{
+	struct guard_sizes sizes = {guard_flat_needs(&lists->listed.trie)};
+	int error = fill_once(lists, &sizes, err);
+
+	for (int i = 0; error == -ENOSPC && lists->flat.combos < LB_GUARD_COMBOS && i < FILL_TRIES;
+	     i++) {
+		sizes.lists.lines4 *= 2;
+		sizes.lists.lines6 *= 2;
+		error = fill_once(lists, &sizes, err);
+	}
+	if (error == -ENOSPC && lists->flat.combos < LB_GUARD_COMBOS)
+		return lb_err_set(err, LB_ERR_LIMIT, "prefixes", "tables of prefixes are full");
+	if (error == -ENOSPC)
 		return lb_err_set(err, LB_ERR_LIMIT, "prefixes",
 				  "lists overlap in more than %u ways", LB_GUARD_COMBOS - 1);
-	}
-	error = datapath_guard_enter(datapath, GUARD_LISTS, err);
+	if (!error)
+		error = datapath_guard_enter(lists->options.datapath, GUARD_LISTS, err);
 	lists->in_place = !error;
 	return error;
 }
