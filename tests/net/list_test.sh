@@ -1,0 +1,135 @@
+#!/bin/bash
+# SPDX-License-Identifier: BSD-2-Clause
+# Lists of prefixes with a real lbd: a source that is blocked gets nothing, with lbd or without, and what was
+# acknowledged is there after each kill -9.
+# shellcheck disable=SC2317 # functions are called by name, through check
+set -u
+cd "$(dirname "$0")/../.." || exit
+# shellcheck source=tests/lib/check.sh
+. tests/lib/check.sh
+# shellcheck source=tests/lib/lab.sh
+. tests/lib/lab.sh
+
+start_lbd() { lab_start_lbd "$(jq -n --arg path "$LAB_DIR/ro.sock" '{control: {read_only_path: $path}}')"; }
+start() {
+	lab_up two-armed 2 && lab_serve 80 && start_lbd && lbctl vip add "$LAB_VIP4:80/tcp" --name web || return
+	for i in 1 2; do lbctl backend add web "${LAB_BACKEND4[i]}" || return; done
+	lab_ready && wait_for 10 none_waits
+}
+none_waits() { lbctl --json backend list | jq -e 'all(.vips[].backends[]; .state != "waiting")'; }
+served() { lab_in client curl -s --max-time 2 "http://$LAB_VIP4/" >/dev/null; }
+blocked() { ! lab_in client curl -s --max-time 1 "http://$LAB_VIP4/" >/dev/null; }
+source_address() { lab_ip client -j -4 addr show | jq -r '[.[].addr_info[] | select(.scope == "global").local][0]'; }
+says() { # WORDS COMMAND...: its output has the words
+	local words=$1
+	shift
+	grep -qF -- "$words" <<<"$("$@" 2>&1)"
+}
+hits() { lbctl --json list show "$1" | jq .hits.packets; }
+counts_hits() { # LIST: packets are counted
+	local before
+	before=$(hits "$1")
+	lab_in client curl -s --max-time 1 "http://$LAB_VIP4/" >/dev/null
+	(($(hits "$1") > before))
+}
+killed() { # lbd is gone at once, and not its data plane
+	kill -9 "$LAB_LBD"
+	wait "$LAB_LBD" 2>/dev/null
+	return 0
+}
+again() { start_lbd && wait_for 10 none_waits; }
+
+# What loads are cut off by kill -9: the list is the old one, or the new one, whole.
+prefixes() { lbctl --json list show feed | jq -r .prefixes; }
+feed() { # OCTET COUNT
+	for ((n = 0; n < $2; n++)); do echo "$1.$((n >> 8 & 255)).$((n & 255)).7"; done
+}
+in_list() { says "list feed: block" lbctl list explain "$1"; }
+is_whole() { # either the 300 of 20/8, or the 20,000 of 21/8
+	case $(prefixes) in
+	300) in_list 20.0.5.7 && ! in_list 21.0.5.7 && was=old ;;
+	20000) in_list 21.0.5.7 && in_list 21.78.31.7 && ! in_list 20.0.5.7 && was=new ;;
+	*) return 1 ;;
+	esac
+}
+cut_off() { # SECONDS: lbd is killed so long after a load began; the list is whole
+	lbctl list load feed "$LAB_DIR/small" >/dev/null || return
+	lbctl list load feed "$LAB_DIR/large" >"$LAB_DIR/load.out" 2>&1 &
+	local load=$! acknowledged=0
+	sleep "$1"
+	killed
+	wait "$load" && acknowledged=1
+	again || return
+	is_whole || { echo "the list is neither"; lbctl list show; return 1; }
+	blocked || { echo "what another list blocks is served"; return 1; }
+	[ "$acknowledged" = 0 ] || [ "$was" = new ] || { echo "the load was acknowledged, and is lost"; return 1; }
+	seen+=" $1:$was"
+}
+only_whole_batches() { # what an append has left that was cut off is not there
+	lbctl list add feed 22.0.0.0/24 >/dev/null || return
+	killed
+	printf '+23.0.0.0/24 0\n=1 0000' >>"$LAB_DIR/state/lists/feed.list"
+	again && in_list 22.0.0.1 && ! in_list 23.0.0.1 && says "was not acknowledged" lbctl status
+}
+no_list_file() { ! compgen -G "$LAB_DIR/state/lists/*" >/dev/null; }
+
+step "two backends are served" start
+C=$(source_address)
+check "a source on no list is served" served
+check "a prefix makes a list that blocks" lbctl list add bad "$C"
+check "its source gets nothing" blocked
+check "what the list drops is counted" counts_hits bad
+check "list show names it" says "bad: blocks 1 prefixes" lbctl list show
+check "list show NAME names its prefixes" says "$C/32" lbctl list show bad
+check "list explain says what decides" says "$C is blocked" lbctl list explain "$C"
+check "a VIP that is added is guarded, too" lbctl vip add "$LAB_VIP4:81/tcp" --name other
+check "so explain says for it" says drop_blocked lbctl explain "$C:40001" other
+check "a list that allows wins at equal length" lbctl list add good "$C" --kind allow
+check "so the source is served" served
+check "a whole list goes" lbctl list del good
+check "so the source gets nothing again" blocked
+check "a list of the same name has one kind" says "another kind" lbctl list add bad 1.2.3.4 --kind allow
+
+killed
+check "without lbd the source gets nothing" blocked
+step "lbd starts again" again
+check "it finds the list" says "bad: blocks 1 prefixes" lbctl list show
+check "the source gets nothing" blocked
+
+check "a prefix leaves the list" lbctl list del bad "$C"
+check "so the source is served" served
+check "a prefix stays for a time" lbctl list add bad "$C" --for 3s
+check "so long the source gets nothing" blocked
+wait_for 8 served
+check "then it is served" served
+check "and the list has none" says "bad: blocks 0 prefixes" lbctl list show
+
+printf '# a feed\n%s ; client\n\n198.51.100.9/24\n' "$C" >"$LAB_DIR/feed"
+check "a feed is loaded" lbctl list load drop "$LAB_DIR/feed" --monitor
+check "a list that only counts drops nothing" served
+check "and counts" counts_hits drop
+check "bits beyond a prefix are cleared" says "198.51.100.0/24" lbctl list show drop
+check "the same feed drops without --monitor" lbctl list load drop "$LAB_DIR/feed"
+check "so the source gets nothing" blocked
+printf '1.2.3.0/24\n# x\n1.2.3.4-1.2.3.9 ; r\n' >"$LAB_DIR/wrong"
+check "a feed with a fault changes nothing, and the line is named" says "line 3" lbctl list load drop "$LAB_DIR/wrong"
+check "so the list is as it was" says "drop: blocks 2 prefixes" lbctl list show
+check "a prefix that is too short is refused" says "shorter than /8" lbctl list add bad 2.0.0.0/7
+check "a list that is not there is named" says 'no list "none"' lbctl list del none
+check "the read-only socket has no lists" says "read-only and does not take" "$LBCTL" --socket "$LAB_DIR/ro.sock" list show
+
+feed 20 300 >"$LAB_DIR/small"
+feed 21 20000 >"$LAB_DIR/large"
+seen=
+for moment in 0.02 0.1 0.2 0.3 0.5 0.8 2; do
+	step "lbd is killed ${moment} s after a load of 20,000 began: the list is whole" cut_off "$moment"
+done
+echo "killed after:$seen"
+step "an addition that was cut off is left out, and said" only_whole_batches
+
+check "lists go" lbctl list del feed
+check "another" lbctl list del drop
+check "the last" lbctl list del bad
+check "then the source is served" served
+check "and no file is left" no_list_file
+finish
