@@ -8,8 +8,11 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #define SECOND FAKE_SECOND
@@ -2112,6 +2115,106 @@ static void each_vip_has_the_lists_and_keeps_other_rules(void **state)
 	fake_close();
 }
 
+static struct lb_guard_secret guard_secret;
+static int guard_users;
+
+static int syn_use(struct datapath *datapath, struct lb_err *err)
+{
+	(void)datapath;
+	(void)err;
+	guard_users = 1;
+	return 0;
+}
+
+static void syn_drop(struct datapath *datapath)
+{
+	(void)datapath;
+	guard_users = 0;
+}
+
+static struct lb_guard_secret *secret_of(struct datapath *datapath)
+{
+	(void)datapath;
+	return &guard_secret;
+}
+
+static void write_secret(const char *path, const char *text)
+{
+	FILE *file = fopen(path, "we");
+
+	assert_non_null(file);
+	assert_return_code(fchmod(fileno(file), 0600), errno);
+	fputs(text, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+#define SECRET_A "00112233445566778899aabbccddeeff\n"
+#define SECRET_B "ffeeddccbbaa99887766554433221100\n"
+#define GUARDED "{'vips': [{" WEB ", 'syn_guard': 'always', 'backends': [" A "," B "]}]}"
+
+static void a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives(void **state)
+{
+	char path[] = "/tmp/service_test.XXXXXX";
+	const int fd = mkstemp(path);
+	struct lb_err err = {0};
+
+	(void)state;
+	assert_return_code(fd, errno);
+	close(fd);
+	memset(guard_rules, 0, sizeof(guard_rules));
+	guard_secret = (struct lb_guard_secret){0};
+	fake_open(4, 32, 4096, 16);
+	fake.plane.guard_vips = guard_vips;
+	fake.plane.syn_use = syn_use;
+	fake.plane.syn_drop = syn_drop;
+	fake.plane.guard_secret = secret_of;
+	assert_int_equal(fake_start(&err), 0);
+	assert_int_not_equal(fake_apply(GUARDED, &by_force, &err), 0);
+	assert_string_equal(err.message, "lbd.json has no guard_secret");
+	strcpy(fake.config.guard_secret, path);
+	write_secret(path, SECRET_A);
+
+	apply(GUARDED);
+	fake_resolve();
+	fake_pass(2 * SECOND);
+	assert_int_equal(guard_users, 1);
+	assert_guarded(true, LB_GUARD_SYN_OPENS | LB_GUARD_SYN_ANSWER);
+	assert_in_range(guard_rules[fake.left.entries[0].value.number].syn_mss, 536, 9000);
+	assert_int_equal(lb_guard_keys(guard_secret.now), 1);
+
+	/* Keys in use are not written to. */
+	const uint32_t before = lb_guard_key(guard_secret.now, 0);
+	const uint64_t key = guard_secret.key[before][0];
+
+	write_secret(path, SECRET_B SECRET_A);
+	service_guard_secret(fake.service);
+	fake_pass(SECOND);
+	assert_int_equal(lb_guard_keys(guard_secret.now), 2);
+	assert_int_not_equal(lb_guard_key(guard_secret.now, 0), before);
+	assert_int_not_equal(lb_guard_key(guard_secret.now, 1), before);
+	assert_int_equal(guard_secret.key[before][0], key);
+	assert_int_equal(guard_secret.key[lb_guard_key(guard_secret.now, 1)][0], key);
+
+	apply(documents[1]);
+	assert_guarded(true, LB_GUARD_SYN_OPENS);
+	fake_pass(204 * SECOND);
+	assert_guarded(true, LB_GUARD_SYN_OPENS);
+	assert_int_equal(guard_users, 1);
+	fake_pass(4 * SECOND);
+	assert_guarded(false, 0);
+	assert_int_equal(guard_users, 0);
+
+	apply(GUARDED);
+	fake_pass(2 * SECOND);
+	apply(documents[0]);
+	assert_int_equal(guard_users, 0);
+	for (size_t i = 0; i < COUNT_OF(guard_rules); i++)
+		assert_int_equal(guard_rules[i].rules, 0);
+	fake_stop();
+	fake_close();
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -2196,6 +2299,8 @@ int main(void)
 		cmocka_unit_test(counts_of_checks_begin_anew_with_each_vip),
 		cmocka_unit_test(facts_have_the_packets_of_each_backend_whatever_its_number),
 		cmocka_unit_test(each_vip_has_the_lists_and_keeps_other_rules),
+		cmocka_unit_test(
+			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
