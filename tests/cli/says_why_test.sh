@@ -52,6 +52,8 @@ docs/deploy.md|`lbctl doctor` finds what fails, and `/metrics` counts messages
 docs/deploy.md|`lbctl vip show`, `backend list` and `lbctl watch` say which group is used, and why.
 	cli/lbctl_test.sh|groups of backends that are used or in reserve are shown, and options of them sent
 	net/spill_test.sh|half of the group is down: the spare one helps
+docs/deploy.md|What cannot be read changes nothing, and the log says why.
+	net/syn_guard_test.sh|the secret is changed while clients connect
 docs/deploy.md|changes nothing, and `lbctl status` says why
 	cli/reload_test.sh|status says that the file is not in force
 END
