@@ -3,7 +3,7 @@
 # Sourced after lab.sh by tests that ask whether connections that live on stay where they are.
 #
 #   serve_held PORT…             hold_tool answers at those ports, on every backend
-#   hold NAME COUNT PORT         COUNT connections to the VIP, when all are there; HOLDER is their process
+#   hold NAME COUNT PORT [MS]    COUNT connections to the VIP, when all are there; HOLDER is their process. They send every MS
 #   holds NAME CONDITION         of HOLDER's report as it is now
 #   goes_on NAME BACKENDS        from now on each of them has four answers more, from where it has been
 
@@ -25,7 +25,7 @@ listens() {
 
 hold() {
 	local name=$1 count=$2
-	lab_background client "$O/tests/lib/hold_tool" hold --count "$count" --interval-ms 250 \
+	lab_background client "$O/tests/lib/hold_tool" hold --count "$count" --interval-ms "${4:-250}" \
 		"$LAB_VIP4" "$3" >"$LAB_DIR/$name.held"
 	HOLDER=$LAB_PID
 	lab_reports "$HOLDER"
