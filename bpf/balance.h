@@ -43,10 +43,10 @@ static __always_inline int second_chance(struct xdp_md *ctx, struct packet *pack
 	const __u32 first = choice->listed - 1;
 	const int verdict = chance_send(ctx, packet, choice->hash, first);
 
+	if (note && verdict != LB_NEXT)
+		note->member = first; /* and the rest is in the scratch */
 	if (verdict != LB_TX && verdict != LB_REDIRECT)
 		return verdict;
-	if (note)
-		note->member = first; /* and the rest is in the scratch */
 	count(packet, vip, first);
 	return verdict;
 }

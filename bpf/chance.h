@@ -246,14 +246,23 @@ __noinline int chance_send(struct xdp_md *ctx, struct packet *packet, __u64 hash
 		       : LB_DROP_NO_EGRESS;
 }
 
-/* How many hops chance_send would send; for who explains. */
+#define CHANCE_NO_WAY (LB_HOPS_MAX + 1)
+
+/* How many hops chance_send would send, for who explains. CHANCE_NO_WAY: the first has no next hop that is
+ * resolved. */
 __noinline __u32 chance_count(const struct packet *packet, __u64 hash, __u32 first)
 {
 	struct choice choice = {.hash = hash, .number = first};
-	__u32 zero = 0;
+	__u32 zero = 0, hops;
 	struct lb_scratch *at = bpf_map_lookup_elem(&scratch, &zero);
+	struct macs macs;
 
-	return packet && at ? chance_choose(at, packet, &choice) : 0;
+	if (!packet || !at)
+		return 0;
+	hops = chance_choose(at, packet, &choice);
+	if (!choice.nexthop || encap_macs(choice.nexthop, &macs) != LB_NEXT)
+		return CHANCE_NO_WAY;
+	return hops;
 }
 
 #endif

@@ -15,6 +15,7 @@
 #include "vip.h"
 #include "backend.h"
 #include "choose.h"
+#include "chance.h"
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -98,6 +99,25 @@ static __noinline int explain_quic(struct xdp_md *ctx, struct lb_explained *to)
 	return found.member != LB_NONE;
 }
 
+/* Who gets it, if it has a list of others. */
+static __always_inline void explain_list(const struct packet *packet, struct choice *choice,
+					 struct lb_explained *to)
+{
+	const __u32 first = choice->listed - 1;
+	__u32 zero = 0, hops = chance_count(packet, choice->hash, first), i;
+	const struct lb_scratch *at = bpf_map_lookup_elem(&scratch, &zero);
+
+	if (!at || hops == CHANCE_NO_WAY)
+		return;
+	to->hops = hops;
+	to->hops_listed = at->hops.count;
+#pragma unroll
+	for (i = 0; i < LB_HOPS_MAX; i++)
+		to->hop[i] = at->hops.number[i];
+	if (hops)
+		choice->number = first;
+}
+
 /* From the packet that explain_packet has left. */
 static __noinline int explain_way(struct xdp_md *ctx, struct lb_explained *to)
 {
@@ -114,6 +134,8 @@ static __noinline int explain_way(struct xdp_md *ctx, struct lb_explained *to)
 		explain_slot(&packet, &vip, flow_hash(&packet, vip.flags), to);
 	if (choose(ctx, &packet, &vip, &choice, 0) != LB_NEXT)
 		return 0;
+	if (choice.listed)
+		explain_list(&packet, &choice, to);
 	to->member = choice.number;
 	to->stage = LB_EXPLAINED_MEMBER;
 	if (choose_nexthop(&choice, LB_DROP_INTERNAL) != LB_NEXT)

@@ -14,7 +14,7 @@ enum lb_explained_stage {
 	LB_EXPLAINED_READ,    /* packet again, with what ICMP and fragments add */
 	LB_EXPLAINED_VIP,     /* vip, slots_start, slots_size, vip_flags */
 	LB_EXPLAINED_SLOT,    /* hash, slot, slot_word, tag, bucket; or a QUIC id in its place */
-	LB_EXPLAINED_MEMBER,  /* member */
+	LB_EXPLAINED_MEMBER,  /* member, hops, hops_listed, hop */
 	LB_EXPLAINED_NEXTHOP, /* nexthop */
 };
 
@@ -28,7 +28,11 @@ struct lb_explained {
 	__u32 slot_word;
 	__u32 tag, bucket; /* of the record */
 	__u32 member;
-	__u32 nexthop;       /* its number */
+	__u32 nexthop; /* its number */
+	__u32 hops; /* members that the packet brings along, to be asked after `member` (chance.h) */
+	__u32 hops_listed; /* so many, were there room */
+	__u32 hop[LB_HOPS_MAX];
+	__u32 pad;
 	__u32 quic_looked;   /* the VIP is for QUIC, and the packet has a payload to look at: */
 	__u32 quic_rotation; /* LB_QUIC_ROTATIONS and above: no id, or none that is routable */
 	__u32 quic_count;    /* LB_QUIC_* */

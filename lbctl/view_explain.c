@@ -121,6 +121,23 @@ static void print_backend(FILE *out, const json_t *backend)
 		fprintf(out, ", keeps no old flows");
 }
 
+static void print_second_chance(FILE *out, const json_t *chance)
+{
+	const json_t *backends = json_object_get(chance, "backends"), *one;
+	const long long left_out = view_integer(chance, "left_out");
+	size_t i;
+
+	if (!json_array_size(backends)) {
+		fprintf(out, "none: the MTU has no room for a list");
+		return;
+	}
+	fprintf(out, "or, where it has no connection: ");
+	json_array_foreach (backends, i, one)
+		fprintf(out, "%s%s", i ? ", " : "", json_string_value(one));
+	if (left_out)
+		fprintf(out, "; the MTU has no room for %lld more", left_out);
+}
+
 static void print_next_hop(FILE *out, const json_t *hop)
 {
 	if (!is(hop, "state", "resolved")) {
@@ -164,11 +181,17 @@ static void print_way(FILE *out, const json_t *result)
 		const char *field, *title;
 		void (*print)(FILE *out, const json_t *part);
 	} parts[] = {
-		{"packet", "packet", view_packet},        {"vip", "VIP", print_vip},
-		{"quic", "QUIC id", print_quic},          {"slot", "slot", print_slot},
-		{"record", "record", print_record},       {"backend", "backend", print_backend},
-		{"next_hop", "next hop", print_next_hop}, {"mtu", "size", print_mtu},
-		{"outer", "outer header", print_outer},   {"verdict", "verdict", print_verdict},
+		{"packet", "packet", view_packet},
+		{"vip", "VIP", print_vip},
+		{"quic", "QUIC id", print_quic},
+		{"slot", "slot", print_slot},
+		{"record", "record", print_record},
+		{"backend", "backend", print_backend},
+		{"second_chance", "second chance", print_second_chance},
+		{"next_hop", "next hop", print_next_hop},
+		{"mtu", "size", print_mtu},
+		{"outer", "outer header", print_outer},
+		{"verdict", "verdict", print_verdict},
 	};
 	struct columns columns;
 

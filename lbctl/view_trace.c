@@ -26,6 +26,8 @@ static void print_way(FILE *out, const json_t *packet)
 		fprintf(out, "; VIP %s", view_text(packet, "vip"));
 	if (json_object_get(packet, "backend"))
 		fprintf(out, ", backend %s", view_text(packet, "backend"));
+	if (json_object_get(packet, "hops"))
+		fprintf(out, " and a list of %lld more", view_integer(packet, "hops"));
 	if (sent)
 		fprintf(out, ", out of %s", view_text(sent, "interface"));
 }

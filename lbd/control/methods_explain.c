@@ -356,6 +356,23 @@ static json_t *backend_json(const struct answer *answer)
 			 reserve ? json_true() : NULL);
 }
 
+/* Who else is asked for the packet's connection, and for how many more there is no room. */
+static json_t *second_chance_json(const struct answer *answer)
+{
+	const struct lb_explained *way = &answer->explained->way;
+	json_t *backends, *object;
+
+	if (way->stage < LB_EXPLAINED_MEMBER || !way->hops_listed)
+		return NULL;
+	backends = json_array();
+	for (uint32_t i = 0; i < way->hops && i < LB_HOPS_MAX; i++)
+		json_array_append_new(backends, member_json(&answer->explained->hop[i]));
+	object = json_pack("{s:o}", "backends", backends);
+	if (object && way->hops < way->hops_listed)
+		json_object_set_new(object, "left_out", json_integer(way->hops_listed - way->hops));
+	return object;
+}
+
 static json_t *mac_json(const uint8_t mac[6])
 {
 	return json_sprintf("%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4],
@@ -380,16 +397,11 @@ static json_t *next_hop_json(const struct answer *answer)
 	return object;
 }
 
-static uint32_t outer_bytes(uint32_t flags)
-{
-	return (flags & LB_MEMBER_OUTER6 ? 40 : 20) + (flags & LB_MEMBER_GUE ? 8 : 0);
-}
-
 /* Whether the packet fits once it is wrapped. */
 static json_t *mtu_json(const struct answer *answer)
 {
 	const struct explained *explained = answer->explained;
-	const uint32_t outer = outer_bytes(explained->member.flags);
+	const uint32_t outer = explained_outer_bytes(explained);
 	const uint32_t wrapped = explained->way.packet.length + outer;
 
 	if (explained->way.stage < LB_EXPLAINED_NEXTHOP ||
@@ -411,7 +423,7 @@ static json_t *outer_json(const struct answer *answer)
 	const struct explained *explained = answer->explained;
 	const bool tagged = explained->nexthop.vlan;
 	const uint8_t *ip = explained->frame + ETH_HLEN + (tagged ? 4 : 0);
-	const bool gue = explained->member.flags & LB_MEMBER_GUE;
+	const bool gue = explained->way.hops || explained->member.flags & LB_MEMBER_GUE;
 	uint8_t family;
 
 	if (!is_forwarded(explained->verdict))
@@ -441,14 +453,15 @@ static json_t *answer_json(const struct answer *answer, uint32_t ifindex)
 {
 	const uint32_t verdict = answer->explained->verdict;
 
-	return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
-			 "interface", ifindex ? interface_json(answer, ifindex) : NULL, "packet",
-			 packet_json(&answer->explained->way.packet), "vip", vip_json(answer),
-			 "quic", quic_json(answer), "slot", slot_json(answer), "record",
-			 record_json(answer), "backend", backend_json(answer), "next_hop",
-			 next_hop_json(answer), "mtu", mtu_json(answer), "outer",
-			 outer_json(answer), "verdict", verdict_json(verdict), "frame",
-			 leaves(verdict) ? frame_json(answer) : NULL);
+	return json_pack(
+		"{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
+		"interface", ifindex ? interface_json(answer, ifindex) : NULL, "packet",
+		packet_json(&answer->explained->way.packet), "vip", vip_json(answer), "quic",
+		quic_json(answer), "slot", slot_json(answer), "record", record_json(answer),
+		"backend", backend_json(answer), "second_chance", second_chance_json(answer),
+		"next_hop", next_hop_json(answer), "mtu", mtu_json(answer), "outer",
+		outer_json(answer), "verdict", verdict_json(verdict), "frame",
+		leaves(verdict) ? frame_json(answer) : NULL);
 }
 
 int methods_explain(struct methods_context *context, const json_t *params, json_t **result,

@@ -109,15 +109,21 @@ static json_t *out_json(const struct tracer *tracer, const struct lb_traced *pac
 			 hex_json(packet->bytes + packet->kept, packet->out_kept));
 }
 
+/* How many others are asked for the connection; those that the frame has. */
+static json_t *hops_json(const struct lb_traced *packet)
+{
+	return packet->hops ? json_integer(packet->hops) : NULL;
+}
+
 static json_t *traced_json(const struct tracer *tracer, const struct lb_traced *packet)
 {
 	const struct verdict_text *verdict = verdict_text(packet->verdict);
 
-	return json_pack("{s:o, s:o, s:s, s:s, s:o*, s:o*, s:o*, s:{s:I, s:o}, s:o*}", "time",
+	return json_pack("{s:o, s:o, s:s, s:s, s:o*, s:o*, s:o*, s:o*, s:{s:I, s:o}, s:o*}", "time",
 			 time_json(tracer, packet->time_ns), "interface",
 			 interface_json(tracer, packet->ifindex), "verdict", verdict->name,
 			 "action", verdict->action, "vip", vip_json(tracer, packet->vip), "backend",
-			 backend_json(tracer, packet->member), "packet",
+			 backend_json(tracer, packet->member), "hops", hops_json(packet), "packet",
 			 packet_json(&packet->packet), "frame", "length",
 			 (json_int_t)packet->length, "bytes", hex_json(packet->bytes, packet->kept),
 			 "out", out_json(tracer, packet));

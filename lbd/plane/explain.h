@@ -31,6 +31,7 @@ struct explained {
 	uint32_t time;                             /* now, in time units of flow words */
 	struct lb_member member;                   /* way.stage tells whether these are known */
 	struct lb_nexthop nexthop;
+	struct lb_member hop[LB_HOPS_MAX]; /* of way.hops, in their order */
 	size_t length; /* of `frame`, which is what the program leaves of the frame */
 	uint8_t frame[EXPLAIN_OUT_MAX];
 };
@@ -44,5 +45,7 @@ int datapath_explain(struct datapath *datapath, const void *frame, size_t length
 void explained_note(struct explained *out, const struct lb_member *members,
 		    const struct lb_nexthop *nexthops, const struct lb_flow_bucket *before,
 		    const struct lb_flow_bucket *after);
+/* What is put before the packet, from the outer IP header on; known with the member. */
+uint32_t explained_outer_bytes(const struct explained *explained);
 
 #endif

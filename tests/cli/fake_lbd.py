@@ -301,7 +301,10 @@ TRACED = [
      "frame": {"length": 74, "bytes": "02"}},
     {"time": "2026-01-31T12:00:02.500000000Z", "interface": "eth0", "verdict": "pass_not_ip", "action": "pass",
      "frame": {"length": 42, "bytes": ""}},
-    {"ended": "time", "packets": 3, "unread": 1234, "lost": 5, "limited_ms": 1500},
+    {"time": "2026-01-31T12:00:03.000000000Z", "interface": "eth0", "verdict": "redirect", "action": "forward",
+     "vip": "web", "backend": "10.0.0.2", "hops": 2, "packet": dict(SYN, opens=False),
+     "frame": {"length": 74, "bytes": "0200"}, "out": {"interface": "eth1", "length": 118, "bytes": "0201"}},
+    {"ended": "time", "packets": 4, "unread": 1234, "lost": 5, "limited_ms": 1500},
 ]
 
 EVENTS = [
@@ -344,6 +347,14 @@ GROUPS = {"vip.show": SPILLED, "pool.show": dict(POOL, vip_count=1, vips=["shop"
           "backend.list": {"pools": [{f: SPILLED[f] for f in ("name", "backends")}, {f: POOL[f] for f in ("name", "backends")}],
                            "vips": [{f: DNS[f] for f in ("name", "address", "backends")}]},
           "explain": dict(EXPLANATION, backend=dict(EXPLANATION["backend"], takes_new_flows=False, reserve=True))}
+
+FORWARDED = {**EXPLANATION, "packet": dict(EXPLANATION["packet"], opens=False), "verdict": {
+    "name": "redirect", "action": "forward", "meaning": "to a backend"}}
+del FORWARDED["packet"]["fragment"]
+LISTED = {**FORWARDED, "second_chance": {"backends": ["10.0.0.2", "10.0.0.4"], "left_out": 1},
+          "mtu": {"outer_bytes": 52, "wrapped_length": 1532, "mtu": 1540, "fits": True}}
+NO_ROOM = {**FORWARDED, "second_chance": {"backends": [], "left_out": 2},
+           "mtu": {"outer_bytes": 28, "wrapped_length": 1508, "mtu": 1510, "fits": True}}
 
 QUIC = {"name": "web-quic", "address": "192.0.2.10:443/udp", "table": "rendezvous", "table_size": 65537,
         "transition_s": 60, "flow_idle_s": 60, "encap": "ipip", "hash": "5-tuple", "fragments": "track",
@@ -538,6 +549,8 @@ SEND = {
     "empty": lambda c, reply: c.sendall(reply),
     "checked": lambda c, reply: c.sendall(reply),
     "grouped": lambda c, reply: c.sendall(reply),
+    "chance": lambda c, reply: c.sendall(reply),
+    "chance_cut": lambda c, reply: c.sendall(reply),
     "quic": lambda c, reply: c.sendall(reply),
     "document": lambda c, reply: c.sendall(reply),
     "big": lambda c, reply: c.sendall(reply),
@@ -558,6 +571,7 @@ MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lam
         "sound": examined(SOUND, ["drop_bad_header"]),
         "checked": lambda request: {"result": CHECKS[request["method"]]},
         "quic": lambda request: {"result": QUICK[request["method"]]} if request["method"] in QUICK else answer(request),
+        "chance": lambda request: {"result": LISTED}, "chance_cut": lambda request: {"result": NO_ROOM},
         "grouped": lambda request: {"result": GROUPS[request["method"]]} if request["method"] in GROUPS
         else answer(request)}
 

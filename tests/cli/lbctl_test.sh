@@ -340,8 +340,16 @@ check_equal "trace --write writes frames with interface, direction, time and com
 eth0 in 1769860800.123456789 74 verdict redirect (forward), VIP web, backend 10.0.0.2
 eth1 out 1769860800.123456789 94 verdict redirect (forward), VIP web, backend 10.0.0.2
 eth0 in 1769860801.000000000 74 verdict drop_no_backend (drop), VIP dns
-eth0 in 1769860802.500000000 42 verdict pass_not_ip (pass)" "$(write_frames)"
+eth0 in 1769860802.500000000 42 verdict pass_not_ip (pass)
+eth0 in 1769860803.000000000 74 verdict redirect (forward), VIP web, backend 10.0.0.2
+eth1 out 1769860803.000000000 118 verdict redirect (forward), VIP web, backend 10.0.0.2" "$(write_frames)"
 SERVER=lbd
+SERVER=chance golden explain_chance "a packet with a second chance: who else is asked for its connection" <<'END'
+explain 198.51.100.7:40001 web --ack
+END
+SERVER=chance_cut golden explain_chance_cut "a list for which the MTU has no room is told" <<'END'
+explain 198.51.100.7:40001 web --ack
+END
 golden explain "explain sends what it is told of a packet, and says a line for each stage; it refuses what contradicts" <<'END'
 explain 198.51.100.7:40001 web
 --json explain 198.51.100.7 192.0.2.10:80/tcp --ack --len 1500 --iface eth0

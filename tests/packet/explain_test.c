@@ -14,6 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <linux/if_ether.h>
+#include <netinet/in.h>
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <unistd.h>
@@ -102,7 +104,7 @@ static void assert_same_maps(const struct dump *before, const struct dump *after
 
 /* --- one frame --- */
 
-static uint64_t told[LB_VERDICT_COUNT], hits, writes;
+static uint64_t told[LB_VERDICT_COUNT], hits, writes, lists, cut;
 
 static bool is_forwarded(uint32_t verdict)
 {
@@ -140,6 +142,33 @@ static uint64_t record_of(const struct lb_explained *way)
 	return 0;
 }
 
+/* What stands around the packet, in the frame that was sent, is as long as explained, and lists whom
+ * the explanation does. `gue.h` has the layout. */
+static bool outer_agrees(const struct frame *out, const struct explained *said)
+{
+	const uint8_t *ip = out->bytes + ETH_HLEN + (said->nexthop.vlan ? 4 : 0);
+	const bool ipv6 = ip[0] >> 4 == 6;
+	const uint8_t *list = ip + (ipv6 ? 40 : 20) + 8;
+	const uint32_t length = ipv6 ? 40 + (ip[4] << 8 | ip[5]) : ip[2] << 8 | ip[3];
+	const bool gue = ip[ipv6 ? 6 : 9] == IPPROTO_UDP;
+	const uint32_t count = gue && !(list[0] >> 4) ? list[7] : 0;
+
+	if (length != said->way.packet.length + explained_outer_bytes(said)) {
+		fprintf(stderr, "%u bytes of outer headers, explained as %u\n",
+			length - said->way.packet.length, explained_outer_bytes(said));
+		return false;
+	}
+	lists += count != 0;
+	cut += said->way.hops < said->way.hops_listed;
+	if (count != said->way.hops ||
+	    memcmp(said->member.daddr, ip + (ipv6 ? 24 : 16), ipv6 ? 16 : 4))
+		return false;
+	for (uint32_t i = 0; i < count; i++)
+		if (memcmp(said->hop[i].daddr, list + 8 + i * (ipv6 ? 16 : 4), ipv6 ? 16 : 4))
+			return false;
+	return true;
+}
+
 static bool agrees(const struct frame *in, const struct explained *said)
 {
 	static struct frame out;
@@ -164,6 +193,10 @@ static bool agrees(const struct frame *in, const struct explained *said)
 	if (is_forwarded(said->verdict) &&
 	    before.member[said->way.member].packets + 1 != after.member[said->way.member].packets) {
 		fprintf(stderr, "member %u did not get it\n", said->way.member);
+		return false;
+	}
+	if (is_forwarded(said->verdict) && !outer_agrees(&out, said)) {
+		frame_dump("another outer header or list than explained", &out, 0);
 		return false;
 	}
 	if (said->record_after && holder(record_of(&said->way)) != holder(said->record_after)) {
@@ -233,6 +266,9 @@ static void test_all_kinds(void **state)
 		      (unsigned long long)hits, (unsigned long long)writes);
 	for (i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
 		assert_true(told[kinds[i]]);
+	print_message("%8llu brought a list along, of %llu the MTU had no room for all\n",
+		      (unsigned long long)lists, (unsigned long long)cut);
+	assert_true(lists > frames / 100);
 	assert_true(hits > frames / 100 && writes > frames / 100);
 }
 

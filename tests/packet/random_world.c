@@ -27,25 +27,43 @@ static uint32_t random_slot(void)
 	}
 }
 
+/* Owners from before, for the lists that packets bring along. */
+static uint32_t random_past(void)
+{
+	return (uint32_t)random_member() << 16 | random_member();
+}
+
+static uint32_t random_flags(uint32_t flags)
+{
+	flags &= ~(LB_MEMBER_NEW | LB_MEMBER_OLD | LB_MEMBER_CHAIN | LB_MEMBER_SICK);
+	if (!random_one_in(8))
+		flags |= LB_MEMBER_NEW;
+	if (!random_one_in(8))
+		flags |= LB_MEMBER_OLD;
+	if (!random_one_in(4))
+		flags |= LB_MEMBER_CHAIN;
+	if (random_one_in(4))
+		flags |= LB_MEMBER_SICK;
+	return flags;
+}
+
 /* Records count for members of their VIP only, so that all are given to one after the other. */
 void random_world(uint32_t vip)
 {
-	struct lb_member *members = datapath_members(harness_datapath());
-	uint32_t *slots = datapath_slots(harness_datapath()), count = 0, i;
+	const struct plane plane = datapath_plane(harness_datapath());
+	uint32_t count = 0, i;
 
 	for (i = 1; i < VIP_COUNT; i++) {
 		count += harness_vip_size(i);
-		datapath_vip_pools(harness_datapath())[i] = lb_pools(i, i, i);
+		plane.vip_pools[i] = lb_pools(i, i, i);
 	}
-	for (i = 0; i < count; i++)
-		slots[i] = random_slot();
+	for (i = 0; i < count; i++) {
+		plane.slots[i] = random_slot();
+		plane.pasts[i] = random_past();
+	}
 	for (i = 0; i < MEMBER_COUNT; i++) {
-		members[i].pool = vip;
-		members[i].flags &= ~(LB_MEMBER_NEW | LB_MEMBER_OLD);
-		if (!random_one_in(8))
-			members[i].flags |= LB_MEMBER_NEW;
-		if (!random_one_in(8))
-			members[i].flags |= LB_MEMBER_OLD;
+		plane.members[i].pool = vip;
+		plane.members[i].flags = random_flags(plane.members[i].flags);
 	}
 }
 

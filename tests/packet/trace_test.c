@@ -74,6 +74,8 @@ static uint32_t least(size_t a, size_t b)
 	return a < b ? a : b;
 }
 
+static uint64_t listed; /* packets that brought a list along */
+
 static void assert_told(const struct frame *in, const struct frame *out, int action,
 			const struct explained *said)
 {
@@ -92,6 +94,8 @@ static void assert_told(const struct frame *in, const struct frame *out, int act
 	assert_int_equal(last.vip, way->stage >= LB_EXPLAINED_VIP ? way->vip : LB_TRACE_NONE);
 	assert_int_equal(last.member,
 			 way->stage >= LB_EXPLAINED_MEMBER ? way->member : LB_TRACE_NONE);
+	assert_int_equal(last.hops, way->hops);
+	listed += way->hops != 0;
 	if (said->verdict == LB_TX || said->verdict == LB_REDIRECT)
 		assert_int_equal(last.egress, said->nexthop.ifindex);
 }
@@ -136,6 +140,7 @@ static void test_tells_what_becomes_of_it(void **state)
 	for (i = 0; i < LB_VERDICT_COUNT; i++)
 		many += kinds[i] != 0;
 	assert_true(many > 10);
+	assert_true(listed > frames / 100);
 }
 
 /* --- whom it tells --- */
