@@ -245,7 +245,11 @@ step "a balancer and a backend" laboratory || finish
 refused "a UDP VIP has no SYNs" "a VIP with syn_guard must be TCP (at vip.syn_guard)" vip add "$LAB_VIP4:8080/udp" --syn-guard always
 chmod 640 "$LAB_DIR/secret"
 refused "a secret that others may read is refused" "$LAB_DIR/secret is not a file that its owner alone may read" vip set web --syn-guard always
-chmod 600 "$LAB_DIR/secret"
+rm "$LAB_DIR/secret"
+mkfifo -m 600 "$LAB_DIR/secret"
+refused "a FIFO is no secret, and holds nobody up" "$LAB_DIR/secret is not a file that its owner alone may read" vip set web --syn-guard always
+rm "$LAB_DIR/secret"
+secrets secret "$FIRST"
 step "without it, forged SYNs arrive at the backend" without_it_forged_syns_arrive
 talk_on
 step "SYNs are answered" guarded || finish
