@@ -206,6 +206,16 @@ struct brought {
 	size_t node_count;
 };
 
+/* A node has one vote. */
+static int check_once(const struct brought *brought, size_t place, struct lb_err *err)
+{
+	for (size_t i = 0; i < place; i++)
+		if (!strcmp(brought->nodes[i], brought->nodes[place]))
+			return lb_err_set(err, LB_ERR_PARAMS, "views", "node %s is there twice",
+					  brought->nodes[place]);
+	return 0;
+}
+
 /* Of data of its own, so beside the loop. */
 static int read_views(struct brought *brought, const json_t *views, struct lb_err *err)
 {
@@ -218,9 +228,12 @@ static int read_views(struct brought *brought, const json_t *views, struct lb_er
 				  count);
 	worker_leave();
 	qsort(brought->views.at, brought->views.count, sizeof(*brought->views.at), compare);
-	for (size_t i = 0; !error && i < count; i++)
+	for (size_t i = 0; !error && i < count; i++) {
 		error = take_node(&brought->views, json_array_get(views, i), i, brought->nodes[i],
 				  err);
+		if (!error)
+			error = check_once(brought, i, err);
+	}
 	brought->node_count = count;
 	worker_enter();
 	return error;

@@ -299,6 +299,16 @@ static void what_is_no_view_is_refused_and_changes_nothing(void **state)
 		assert_int_equal(strncmp(err.path, "views[0]", 8), 0);
 		json_decref(views);
 	}
+	{
+		json_t *twice =
+			json_loads("[{\"node\": \"lb2\", \"healthy\": \"\", \"unhealthy\": \"\"},"
+				   "{\"node\": \"lb2\", \"healthy\": \"\", \"unhealthy\": \"\"}]",
+				   0, NULL);
+
+		assert_int_not_equal(service_health_agree(fake.service, twice, VALID_MS, &err), 0);
+		assert_string_equal(err.message, "node lb2 is there twice");
+		json_decref(twice);
+	}
 	for (int i = 0; i <= QUORUM_OTHERS_MAX; i++)
 		json_array_append_new(many,
 				      json_pack("{s:o, s:s, s:s}", "node", json_sprintf("n%d", i),
