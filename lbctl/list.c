@@ -51,13 +51,18 @@ static int read_file(const char *file, json_t *prefixes, struct lb_err *err)
 	FILE *in = strcmp(file, "-") ? fopen(file, "re") : stdin;
 	char *text = NULL;
 	size_t room = 0, line = 0;
+	ssize_t length;
 	int ret = 0;
 
 	if (!in)
 		return lb_err_set(err, LB_ERR_USAGE, "", "cannot open %s: %s", file,
 				  strerror(errno));
-	while (!ret && getline(&text, &room, in) > 0)
-		ret = take_line(text, file, ++line, prefixes, err);
+	while (!ret && (length = getline(&text, &room, in)) > 0) {
+		line++;
+		ret = strlen(text) == (size_t)length
+			      ? take_line(text, file, line, prefixes, err)
+			      : refuse(file, line, "a NUL, which no prefix has", err);
+	}
 	if (!ret && ferror(in))
 		ret = lb_err_set(err, LB_ERR_USAGE, "", "cannot read %s", file);
 	free(text);
@@ -75,7 +80,7 @@ static int add_options(const struct invocation *invocation, json_t *params, stru
 
 	if (params_duration(invocation, "for", &seconds, err))
 		return -EINVAL;
-	if (seconds)
+	if (invocation_option(invocation, "for"))
 		json_object_set_new(params, "for_s", json_integer(seconds));
 	if (kind)
 		json_object_set_new(params, "kind", json_string(kind));

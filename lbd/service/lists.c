@@ -583,6 +583,10 @@ int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **
 
 	if (number < 0)
 		return unknown(name, err);
+	if (!most) {
+		*out = describe(lists, number);
+		return *out ? 0 : lb_err_no_memory(err);
+	}
 	all = listed_gather(&lists->listed, number, false);
 	entries = json_array();
 	for (size_t i = 0; i < all.count && i < most; i++) {

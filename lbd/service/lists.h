@@ -45,7 +45,7 @@ int lists_remove(struct lists *lists, const char *name, struct lb_err *err);
 
 /* Why packets do not meet what is listed; "": they do. */
 const char *lists_fault(const struct lists *lists);
-/* LIST of docs/protocol.md; new references. `most`: of the prefixes. NULL without memory. */
+/* LIST of docs/protocol.md; new references. `most`: of the prefixes; 0: without them. NULL without memory. */
 json_t *lists_show(struct lists *lists);
 int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **out,
 		   struct lb_err *err);

@@ -118,6 +118,9 @@ check "a prefix that is too short is refused" says "shorter than /8" lbctl list 
 check "a list that is not there is named" says 'no list "none"' lbctl list del none
 check "the read-only socket has no lists" says "read-only and does not take" "$LBCTL" --socket "$LAB_DIR/ro.sock" list show
 
+printf '198.51.100.0/24\n192.0.2.0\0/24\n' >"$LAB_DIR/wrong"
+check "and so does one with a NUL" says "line 2" lbctl list load drop "$LAB_DIR/wrong"
+check "no time is no time that a prefix may have" says "for_s must be 1 to 31622400, not 0" lbctl list add drop 192.0.2.0/24 --for 0
 feed 20 300 >"$LAB_DIR/small"
 feed 21 20000 >"$LAB_DIR/large"
 seen=
