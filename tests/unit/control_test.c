@@ -58,7 +58,8 @@ static unsigned int slow_calls;
 /* A long request, which lets go of its turn. */
 static json_t *wait_apart(void)
 {
-	const struct timespec time = {.tv_sec = SLOW_MS / 1000, .tv_nsec = SLOW_MS % 1000 * 1000000};
+	const struct timespec time = {.tv_sec = SLOW_MS / 1000,
+				      .tv_nsec = SLOW_MS % 1000 * 1000000};
 
 	slow_calls++;
 	worker_leave();
