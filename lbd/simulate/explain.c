@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "../api/clock.h"
+#include "../plane/members.h"
 #include "simulate.h"
 #include "xdp_shim.h"
 
@@ -123,6 +124,9 @@ static void *shim_look_up(const void *map, const void *key)
 		return look_up_parts(4, &part4->address, part4->protocol);
 	if (map == &parts6)
 		return look_up_parts(6, part6->address, part6->protocol);
+	/* The program asks for numbers beyond them: of no member, LB_NONE among them. */
+	if (map == &members && *(const uint32_t *)key >= members_capacity(simulated_config()))
+		return NULL;
 	if (map == &fragments)
 		return NULL;
 	return map == &wide ? look_up_wide(*(const uint32_t *)key)
