@@ -487,7 +487,7 @@ image:
 		-f lbd/package/Dockerfile -t $(IMAGE) .
 
 # The sources, and the BPF programs of this build: those that "make test" has loaded, if it was run before.
-dist: $(PROGRAMS) $(addprefix $(O)/bpf/,$(addsuffix .skel.h,decap explain lb second trace tunnel))
+dist: $(PROGRAMS) $(addprefix $(O)/bpf/,$(addsuffix .skel.h,decap explain lb reqsk second trace tunnel))
 	$(call say,DIST,$(O)/lbd-$(VERSION).tar.xz)
 	$(Q)lbd/package/dist.sh $(O) $(O)/lbd-$(VERSION).tar.xz
 

@@ -23,7 +23,7 @@ trap 'rm -rf "$work"' EXIT
 : "${SOURCE_DATE_EPOCH:=$(tracked log -1 --format=%ct)}"
 mkdir -p "$work/$name/prebuilt/bpf"
 tracked ls-files -z | tar -c --null --files-from=- | tar -x -C "$work/$name"
-cp "$build"/bpf/{decap,explain,lb,second,trace,tunnel}.bpf.o "$build"/bpf/{decap,explain,lb,second,trace,tunnel}.skel.h "$work/$name/prebuilt/bpf"
+cp "$build"/bpf/{decap,explain,lb,reqsk,second,trace,tunnel}.bpf.o "$build"/bpf/{decap,explain,lb,reqsk,second,trace,tunnel}.skel.h "$work/$name/prebuilt/bpf"
 LC_ALL=C tar -c -C "$work" --format=ustar --sort=name --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w,go-w,a-s \
 	--mtime="@$SOURCE_DATE_EPOCH" "$name" | xz -9 -T1 >"$out.tmp"
 mv "$out.tmp" "$out"
