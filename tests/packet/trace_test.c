@@ -190,10 +190,14 @@ static bool is_in(const uint64_t address[2], const __u64 prefix[2], const __u64 
 	       (address[1] & mask[1]) == (prefix[1] & mask[1]);
 }
 
+/* Of another protocol, the program has read whatever stands where ports would. */
 static bool has_port(const struct packet *packet, uint16_t port)
 {
+	const uint8_t protocol = packet->protocol;
 	uint16_t ports[2];
 
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_UDP && protocol != IPPROTO_SCTP)
+		return false;
 	memcpy(ports, &packet->ports, sizeof(ports));
 	return packet->has_ports && (ports[0] == port || ports[1] == port);
 }
