@@ -12,6 +12,8 @@
 #   tier_lbctl N args…        lbctl on node N
 #   tier_tier N verb args…    lbctl tier on node N
 #   tier_all_at REVISION      all three nodes are there, alike, and at that revision
+#   tier_each command…        the command with 1, 2 and 3 as its last argument, until one fails
+#   tier_backends N…          the host b0 with an address 10.9.0.N for each of these
 
 TIER_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 O=$(realpath "${O:-$TIER_ROOT/build}")
@@ -84,6 +86,18 @@ tier_lbctl() {
 
 tier_tier() {
 	tier_in "n$1" "$O/lbctl/lbctl" tier "${@:2}" --config "$TIER_DIR/tier$1.json"
+}
+
+tier_each() {
+	"$@" 1 && "$@" 2 && "$@" 3
+}
+
+tier_backends() {
+	local n
+	tier_host b0 10.9.0.100
+	for n; do
+		ip -n "$TIER_ID-b0" address add "10.9.0.$n/24" dev e0
+	done
 }
 
 tier_all_at() {

@@ -24,18 +24,11 @@ state() {
 	stat -c '%n %Y %s' "$TIER_DIR/state$1"/*
 }
 
-states() {
-	local n
-	for n in 1 2 3; do
-		state "$n"
-	done
-}
-
 # Every few seconds, and at the end.
 keeps() {
 	local until=$((SECONDS + GONE))
 	while :; do
-		states >"$TIER_DIR/now"
+		tier_each state >"$TIER_DIR/now"
 		diff "$TIER_DIR/before" "$TIER_DIR/now" || return
 		[ "$SECONDS" -lt "$until" ] || return 0
 		LOOKS=$((LOOKS + 1))
@@ -50,28 +43,24 @@ lines() {
 	tail -n "+$((${LOGGED[$1]} + 1))" "$TIER_DIR/lbd$1.log"
 }
 
+note_lines() {
+	SAID[$1]=$(wc -l <"$TIER_DIR/follow$1.log")
+	LOGGED[$1]=$(wc -l <"$TIER_DIR/lbd$1.log")
+}
+
 # That etcd does not answer, once, and again after each 10 minutes.
 only_warnings() {
-	local n
-	for n in 1 2 3; do
-		lines "$n"
-		[ "$(lines "$n" | grep -vcE '^lbd-tier: etcd does not answer at .*; what is in force stays so$')" = 0 ] &&
-			[ "$(lines "$n" | wc -l)" -ge 1 ] && [ "$(lines "$n" | wc -l)" -le "$((2 + GONE / 600))" ] || return
-	done
+	lines "$1"
+	[ "$(lines "$1" | grep -vcE '^lbd-tier: etcd does not answer at .*; what is in force stays so$')" = 0 ] &&
+		[ "$(lines "$1" | wc -l)" -ge 1 ] && [ "$(lines "$1" | wc -l)" -le "$((2 + GONE / 600))" ]
 }
 
 all_resolved() {
-	local n
-	for n in 1 2 3; do
-		tier_lbctl "$n" --json status | jq -e '.next_hops | length == 6 and all(.[]; .state == "resolved")' || return
-	done
+	tier_lbctl "$1" --json status | jq -e '.next_hops | length == 6 and all(.[]; .state == "resolved")'
 }
 
 answers() {
-	local n
-	for n in 1 2 3; do
-		grep -qF "lbd-tier: etcd answers again, after " "$TIER_DIR/follow$n.log" || return
-	done
+	grep -qF "lbd-tier: etcd answers again, after " "$TIER_DIR/follow$1.log"
 }
 
 if [ "$(id -u)" != 0 ] || ! type etcd etcdctl >/dev/null 2>&1; then
@@ -79,33 +68,23 @@ if [ "$(id -u)" != 0 ] || ! type etcd etcdctl >/dev/null 2>&1; then
 	finish
 fi
 step "three nodes of etcd and three balancers are there" tier_up || finish
-tier_host b0 10.9.0.100
-for n in 101 102 103 104 105 106; do
-	ip -n "$TIER_ID-b0" address add "10.9.0.$n/24" dev e0
-done
+tier_backends 101 102 103 104 105 106
 declare -A SAID=() LOGGED=()
-for n in 1 2 3; do
-	tier_follow "$n"
-done
+tier_each tier_follow
 check "the nodes follow the tier" wait_for 20 tier_all_at 0
 document >"$TIER_DIR/document.json"
 check "a document is published" tier_tier 1 publish "$TIER_DIR/document.json"
 check "and everywhere" wait_for 20 tier_all_at 1
-check "with all next hops" wait_for 20 all_resolved
-states >"$TIER_DIR/before"
-for n in 1 2 3; do
-	SAID[$n]=$(wc -l <"$TIER_DIR/follow$n.log")
-	LOGGED[$n]=$(wc -l <"$TIER_DIR/lbd$n.log")
-done
+check "with all next hops" wait_for 20 tier_each all_resolved
+tier_each state >"$TIER_DIR/before"
+tier_each note_lines
 for n in 1 2 3; do
 	tier_end "etcd$n" KILL
 done
 step "for $GONE s nothing changes" keeps
-check "and nothing is said but that etcd does not answer" only_warnings
-for n in 1 2 3; do
-	tier_etcd "$n"
-done
-check "nodes find etcd again" wait_for 60 answers
+check "and nothing is said but that etcd does not answer" tier_each only_warnings
+tier_each tier_etcd
+check "nodes find etcd again" wait_for 60 tier_each answers
 check "all are alike" wait_for 30 tier_all_at 1
 check "and take what is published" tier_tier 2 publish "$TIER_DIR/document.json"
 check "all of them" wait_for 20 tier_all_at 2

@@ -20,9 +20,8 @@ WITHIN_MS=$((FALL * INTERVAL_MS + 1000))
 # The backends share one host, with a server at each address.
 backends_up() {
 	local n
-	tier_host b0 10.9.0.100
+	tier_backends "${BACKENDS[@]}"
 	for n in "${BACKENDS[@]}"; do
-		ip -n "$TIER_ID-b0" address add "10.9.0.$n/24" dev e0
 		backend_up "$n"
 	done
 	for n in "${BACKENDS[@]}"; do
@@ -45,20 +44,13 @@ digest() {
 	tier_lbctl "$1" --json vip list | jq -r '.vips[0].digest'
 }
 
-digests() {
-	local n
-	for n in 1 2 3; do
-		digest "$n"
-	done
-}
-
 alike() {
-	[ "$(digests | sort -u | wc -l)" = 1 ]
+	[ "$(tier_each digest | sort -u | wc -l)" = 1 ]
 }
 
-# unhealthy_on N COUNT: what counts there
+# unhealthy_on COUNT N: what counts there
 unhealthy_on() {
-	tier_lbctl "$1" --json status | jq -e --argjson count "$2" '.health.unhealthy == $count'
+	tier_lbctl "$2" --json status | jq -e --argjson count "$1" '.health.unhealthy == $count'
 }
 
 # sees N COUNT: unhealthy by its own checks
@@ -67,24 +59,15 @@ sees() {
 }
 
 everywhere() {
-	local n
-	for n in 1 2 3; do
-		unhealthy_on "$n" "$1" || return
-	done
+	tier_each unhealthy_on "$1"
 }
 
 agreed() {
-	local n
-	for n in 1 2 3; do
-		tier_lbctl "$n" --json status | jq -e '.health.agreement | .state == "agreed" and (.nodes | length) == 2' || return
-	done
+	tier_lbctl "$1" --json status | jq -e '.health.agreement | .state == "agreed" and (.nodes | length) == 2'
 }
 
-by_themselves() {
-	local n
-	for n in 1 2 3; do
-		tier_lbctl "$n" --json status | jq -e '.health.agreement.state != "agreed"' || return
-	done
+by_itself() {
+	tier_lbctl "$1" --json status | jq -e '.health.agreement.state != "agreed"'
 }
 
 # Answers to node 3 get lost, so that its checks meet silence.
@@ -191,7 +174,7 @@ test_restart() {
 	tier_end lbd3 KILL
 	tier_lbd 3
 	check "an lbd that starts again keeps its table" keeps 4
-	check "and agrees" wait_for 10 agreed
+	check "and agrees" wait_for 10 tier_each agreed
 	reach_again
 	check "it sees all again" wait_for 10 sees 3 0
 }
@@ -203,20 +186,18 @@ test_without_etcd() {
 		tier_end "etcd$n" KILL
 	done
 	KEPT=$(digest 1)
-	check "without etcd each node goes by itself, within the time that was told" wait_for 12 by_themselves
+	check "without etcd each node goes by itself, within the time that was told" wait_for 12 tier_each by_itself
 	check "nothing changes by that" keeps 1
 	cut_off
-	check "a node that is cut off has another table then" wait_for 10 unhealthy_on 3 6
+	check "a node that is cut off has another table then" wait_for 10 unhealthy_on 6 3
 	check "of all its backends, since none is healthy" test "$(digest 3)" = "$KEPT"
-	tier_in b0 ip route del blackhole 10.9.0.13
-	check "it sees them again" wait_for 10 unhealthy_on 3 0
+	reach_again
+	check "it sees them again" wait_for 10 unhealthy_on 0 3
 	check "a backend dies for each by itself" dies_everywhere 1 101
 	check "alike, as all see it" wait_for 2 alike
 	check "which it warns of" warns 1 "health goes by this node's own checks"
-	for n in 1 2 3; do
-		tier_etcd "$n"
-	done
-	check "with etcd they agree again" wait_for 60 agreed
+	tier_each tier_etcd
+	check "with etcd they agree again" wait_for 60 tier_each agreed
 	backend_up 101
 	check "and have it back" wait_for 10 everywhere 0
 }
@@ -228,9 +209,9 @@ test_control() {
 		tier_end "follow$n"
 		tier_follow "$n" '{"agree_health": false}'
 	done
-	check "nodes that need not agree do not" wait_for 15 by_themselves
+	check "nodes that need not agree do not" wait_for 15 tier_each by_itself
 	tier_in b0 ip rule add from 10.9.0.102 to 10.9.0.13 blackhole
-	check "one that is cut off from a backend" wait_for 10 unhealthy_on 3 1
+	check "one that is cut off from a backend" wait_for 10 unhealthy_on 1 3
 	check "has another table" wait_for 5 differ
 	tier_in b0 ip rule del from 10.9.0.102 to 10.9.0.13 blackhole
 	check "until it reaches it again" wait_for 10 alike
@@ -247,14 +228,12 @@ fi
 step "three nodes of etcd and three balancers are there" tier_up || finish
 mkdir "$TIER_DIR/web"
 step "and backends" backends_up || finish
-for n in 1 2 3; do
-	tier_follow "$n"
-done
+tier_each tier_follow
 check "the nodes follow the tier" wait_for 20 tier_all_at 0
 document >"$TIER_DIR/document.json"
 check "a document is published" tier_tier 1 publish "$TIER_DIR/document.json"
 check "and everywhere" wait_for 20 tier_all_at 1
-check "all nodes agree on health" wait_for 10 agreed
+check "all nodes agree on health" wait_for 10 tier_each agreed
 check "all backends are healthy, everywhere" wait_for 10 everywhere 0
 check "and all tables the same" wait_for 5 alike
 test_cut_off
