@@ -398,11 +398,13 @@ dnsmasq_up() {
 }
 DNS_QUERY=hex:123401000001000000000000066865616c746804746573740000010001
 
-# kind NAME VIP healthy|unhealthy ERROR OPTION…: what a check of b1 comes to.
+# kind NAME VIP healthy|unhealthy ERROR OPTION…: what a check of b1 comes to. One that is to succeed has time, also
+# where commands start slowly.
 kind() {
-	local name=$1 vip=$2 state=$3 error=$4
+	local name=$1 vip=$2 state=$3 error=$4 interval=200ms
 	shift 4
-	lbctl vip add "$LAB_VIP4:$vip" --name "$name" --health-interval 200ms "$@" >/dev/null &&
+	[ "$state" = unhealthy ] || interval=1s
+	lbctl vip add "$LAB_VIP4:$vip" --name "$name" --health-interval "$interval" "$@" >/dev/null &&
 		lbctl backend add "$name" "${LAB_BACKEND4[1]}" >/dev/null || return
 	wait_for 5 state_is "$name" 1 "$state"
 	check_equal "$name: $state${error:+ ($error)}" "$state $error" \
