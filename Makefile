@@ -310,12 +310,13 @@ run-test-boot: tests
 	@tests/boot/boot.sh $(O) $(RELEASES)
 
 # The BPF programs made by each of these compilers, on the running kernel and on those of KERNELS: they load as
-# lbd loads them, and the packet tests pass. One of them alone: COMPILERS=clang-16
+# lbd loads them, and the packet tests pass; with PACKETS=0 those in VMs load them only. One of them alone:
+# COMPILERS=clang-16
 COMPILERS := clang-14 clang-16 clang-19 trixie/clang-19
 bpf-objects: $(BPF_OBJ)
 compiled: all $(PACKET) $(O)/tests/vm/program_tool
 run-test-compilers: tests
-	@KERNELS="$(KERNELS)" DEBIAN_CACHE=$(DEBIAN_CACHE) tests/vm/compilers.sh $(O) $(COMPILERS)
+	@KERNELS="$(KERNELS)" PACKETS=$(PACKETS) DEBIAN_CACHE=$(DEBIAN_CACHE) tests/vm/compilers.sh $(O) $(COMPILERS)
 
 # What a user has who installs git and make on a bare Debian, and clones what is committed here. DEBIAN_RUN=demo, or
 # DEBIAN_RUN="test TESTS=.": more of it. Bare Debians and packages are kept in DEBIAN_CACHE; rm -rf it for newer ones.
