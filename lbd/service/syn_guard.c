@@ -11,7 +11,6 @@
 #include "syn_guard.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,7 +151,7 @@ int syn_guard_prepare(struct service *service, const struct lb_service *document
 /* What SYN-ACKs of the VIP may say; TAKES_NONE: none of its backends can take a flow now. */
 static uint32_t mss_of(const struct service *service, const struct lb_vip *vip)
 {
-	const uint32_t headers = (vip->endpoint.address.family == AF_INET ? 20 : 40) + 20;
+	const uint32_t headers = (vip->endpoint.address.family == 4 ? 20 : 40) + 20;
 	const struct live_pool *live = live_pool_of(service, vip);
 	uint32_t least = UINT16_MAX;
 	bool any = false;
