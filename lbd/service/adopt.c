@@ -766,8 +766,10 @@ static int adopt_vip(const struct found *found, size_t i, const struct lb_servic
 			return -ENOMEM;
 		place_table(live, service->document->vips[i].pool->table_size, table);
 	}
-	service->live[i] = (struct live_vip){
-		.number = vip->value.number, .pool = service->pools.of_vip[i], .table = table};
+	service->live[i] = (struct live_vip){.number = vip->value.number,
+					     .pool = service->pools.of_vip[i],
+					     .table = table,
+					     .adopted = true};
 	live_set_pools(service, &service->live[i], live_pools_word(vip->pool, vip->left));
 	return 0;
 }

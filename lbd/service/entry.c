@@ -3,7 +3,6 @@
 #include "entry.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +41,16 @@ static uint32_t flags_of(const struct service *service, const struct lb_vip *vip
 	       (is_guarded(service, vip, number) ? LB_VIP_GUARDED : 0);
 }
 
-/* Before packets are looked at by it. What a rule reads is there before the rule. Bits of others stay. */
+void entry_rules(struct lb_guard_vip *at, uint32_t mine, uint32_t rules)
+{
+	uint32_t before = __atomic_load_n(&at->rules, __ATOMIC_RELAXED);
+
+	while (!__atomic_compare_exchange_n(&at->rules, &before, (before & ~mine) | rules, true,
+					    __ATOMIC_RELEASE, __ATOMIC_RELAXED))
+		;
+}
+
+/* Before packets are looked at by it. What a rule reads is there before the rule. */
 static void set_guard(const struct service *service, const struct live_vip *live)
 {
 	const struct plane *plane = &service->plane;
@@ -54,8 +62,7 @@ static void set_guard(const struct service *service, const struct live_vip *live
 	at = &vips[live->number];
 	__atomic_store_n(&at->lists, service->guard.lists, __ATOMIC_RELAXED);
 	__atomic_store_n(&at->monitored, service->guard.monitored, __ATOMIC_RELAXED);
-	__atomic_store_n(&at->rules, (at->rules & ~LB_GUARD_LISTS) | rules_of(service),
-			 __ATOMIC_RELEASE);
+	entry_rules(at, LB_GUARD_LISTS, rules_of(service));
 }
 
 /* Before packets are looked at by it. */
@@ -78,8 +85,6 @@ int entry_describe(uint32_t flags, struct lb_vip *vip)
 			return -ENOMEM;
 		vip->quic_count = 1;
 	}
-	if (flags & LB_VIP_GUARDED && vip->endpoint.protocol == IPPROTO_TCP)
-		vip->syn_guard = LB_SYN_GUARD_ALWAYS;
 	vip->hash = flags & LB_VIP_HASH_SOURCE        ? LB_HASH_SOURCE
 		    : flags & LB_VIP_HASH_SOURCE_PORT ? LB_HASH_SOURCE_PORT
 						      : LB_HASH_5TUPLE;
@@ -162,7 +167,7 @@ void entry_update(struct service *service, const struct lb_vip *before,
 
 	set_quic(service, after, live);
 	set_guard(service, live);
-	if (flags_of(service, before, live_before->number) != value.flags ||
+	if (live_before->adopted || flags_of(service, before, live_before->number) != value.flags ||
 	    live_before->table != live->table)
 		set(service, &after->endpoint, &value);
 }

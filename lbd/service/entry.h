@@ -26,8 +26,10 @@ void entry_fragments(struct service *service, const struct lb_service *document,
 
 /* By what its packets are hashed, as an entry says it. */
 uint32_t entry_hash_flags(const struct lb_vip *vip);
-/* What an entry says of how packets travel, into the VIP; its encapsulation stands elsewhere. 0 or
- * -ENOMEM. */
+/* Of the rules `mine`, a VIP has `rules` from now on; those of others stay. */
+void entry_rules(struct lb_guard_vip *at, uint32_t mine, uint32_t rules);
+/* What an entry says of how packets travel, into the VIP; its encapsulation stands elsewhere, and what guards
+ * it is in no entry. 0 or -ENOMEM. */
 int entry_describe(uint32_t flags, struct lb_vip *vip);
 /* Takes away what an earlier lbd left half done, and the document in force does not explain. */
 void entry_tidy(struct service *service);

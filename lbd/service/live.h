@@ -79,6 +79,7 @@ struct live_vip {
 	uint32_t pool; /* where its pool is among the live ones */
 	struct live_table *table;
 	uint64_t digest; /* of the VIP in the document */
+	bool adopted;    /* an earlier lbd made its entry, which may say something else */
 };
 
 /* What is known of a member's checks. */

@@ -177,10 +177,7 @@ static struct lb_guard_vip *rules_of(const struct service *service, uint32_t num
 
 static void set_rule(struct lb_guard_vip *rules, uint32_t rule, bool on)
 {
-	if (on)
-		__atomic_fetch_or(&rules->rules, rule, __ATOMIC_RELEASE);
-	else
-		__atomic_fetch_and(&rules->rules, ~rule, __ATOMIC_RELEASE);
+	entry_rules(rules, rule, on ? rule : 0);
 }
 
 static void guard_vip(struct service *service, const struct lb_vip *vip, uint32_t number)

@@ -853,6 +853,7 @@ int fake_start(struct lb_err *err)
 		.events = fake.events,
 		.plane = fake.plane,
 		.disk = &disk,
+		.guard = fake.guard,
 		.timers =
 			{
 				.now_ns = now_ns,

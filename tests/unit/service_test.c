@@ -2115,6 +2115,32 @@ static void each_vip_has_the_lists_and_keeps_other_rules(void **state)
 	fake_close();
 }
 
+/* An earlier lbd ended before it could flag entries, or with another opinion of who is guarded. */
+static void entries_that_are_taken_over_get_the_flag_that_is_right_now(void **state)
+{
+	const struct lb_guard_vip lists = {.rules = LB_GUARD_LISTS, .lists = 1};
+	struct lb_err err;
+
+	(void)state;
+	fake_open(4, 32, 4096, 16);
+	fake.plane.guard_vips = guard_vips;
+	memset(guard_rules, 0, sizeof(guard_rules));
+	assert_int_equal(fake_start(&err), 0);
+	apply(documents[1]);
+	fake_stop();
+	fake.guard = lists;
+	assert_int_equal(fake_start(&err), 0);
+	assert_guarded(true, LB_GUARD_LISTS);
+	for (size_t i = 0; i < fake.service->document->vip_count; i++)
+		assert_int_equal(fake.service->document->vips[i].syn_guard, LB_SYN_GUARD_OFF);
+	fake_stop();
+	fake.guard = (struct lb_guard_vip){0};
+	assert_int_equal(fake_start(&err), 0);
+	assert_guarded(false, 0);
+	fake_stop();
+	fake_close();
+}
+
 static struct lb_guard_secret guard_secret;
 static int guard_users;
 
@@ -2300,6 +2326,7 @@ int main(void)
 		cmocka_unit_test(counts_of_checks_begin_anew_with_each_vip),
 		cmocka_unit_test(facts_have_the_packets_of_each_backend_whatever_its_number),
 		cmocka_unit_test(each_vip_has_the_lists_and_keeps_other_rules),
+		cmocka_unit_test(entries_that_are_taken_over_get_the_flag_that_is_right_now),
 		cmocka_unit_test(
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
 	};
