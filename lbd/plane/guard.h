@@ -16,7 +16,7 @@
 struct guard;
 
 /* Who needs it; each is named by those of its own. */
-enum guard_user { GUARD_LISTS, GUARD_RATES, GUARD_SYN, GUARD_USER_COUNT };
+enum guard_user { GUARD_LISTS, GUARD_SYN };
 
 /* How much the maps hold; 0: nothing of that kind. */
 struct guard_sizes {

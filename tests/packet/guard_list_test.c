@@ -38,22 +38,9 @@ static struct datapath *plane(void)
 
 /* --- the daemon's part --- */
 
-static void flag(enum vip_index vip, const char *endpoint)
-{
-	struct lb_vip_value value = {.number = vip, .slots_size = harness_vip_size(vip)};
-	struct lb_endpoint at;
-
-	for (enum vip_index i = 1; i < vip; i++)
-		value.slots_start += harness_vip_size(i);
-	value.flags = harness_vip_flags(vip) | LB_VIP_GUARDED;
-	assert_int_equal(lb_endpoint_parse(endpoint, &at, NULL), 0);
-	assert_int_equal(datapath_vip_set(plane(), &at, &value, NULL), 0);
-	datapath_guard_maps(plane()).vips[vip] =
-		(struct lb_guard_vip){.rules = LB_GUARD_LISTS, .lists = BLOCK | ALLOW};
-}
-
 static void fill(void)
 {
+	const struct lb_guard_vip rules = {.rules = LB_GUARD_LISTS, .lists = BLOCK | ALLOW};
 	const struct guard_sizes sizes = {guard_flat_needs(&trie)};
 	const uint64_t secret[4] = {random_word(), random_word(), random_word(), random_word()};
 	struct guard_memory memory;
@@ -64,9 +51,9 @@ static void fill(void)
 	memory = datapath_guard_maps(plane()).lists;
 	assert_int_equal(guard_flat_fill(&flat, &memory, &trie, ALLOW, secret), 0);
 	assert_int_equal(datapath_guard_enter(plane(), GUARD_LISTS, &err), 0);
-	flag(WEB4, "192.0.2.10:443/tcp");
-	flag(WEB6, "[2001:db8::10]:443/tcp");
-	flag(EVERY4, "192.0.2.11:0/tcp");
+	assert_int_equal(harness_vip_guard(WEB4, "192.0.2.10:443/tcp", &rules), 0);
+	assert_int_equal(harness_vip_guard(WEB6, "[2001:db8::10]:443/tcp", &rules), 0);
+	assert_int_equal(harness_vip_guard(EVERY4, "192.0.2.11:0/tcp", &rules), 0);
 }
 
 /* --- packets --- */

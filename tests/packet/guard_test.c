@@ -34,21 +34,8 @@ static int go(void **state)
 	(void)state;
 	datapath_trace_stop(plane());
 	datapath_guard_drop(plane(), GUARD_LISTS);
-	datapath_guard_drop(plane(), GUARD_RATES);
+	datapath_guard_drop(plane(), GUARD_SYN);
 	return 0;
-}
-
-/* Flags of a VIP of the harness beside its own. */
-static void flag(enum vip_index vip, const char *endpoint, uint32_t flags)
-{
-	struct lb_endpoint at;
-	struct lb_vip_value value = {.number = vip, .slots_size = harness_vip_size(vip)};
-
-	for (enum vip_index i = 1; i < vip; i++)
-		value.slots_start += harness_vip_size(i);
-	value.flags = harness_vip_flags(vip) | flags;
-	assert_int_equal(lb_endpoint_parse(endpoint, &at, NULL), 0);
-	assert_int_equal(datapath_vip_set(plane(), &at, &value, NULL), 0);
 }
 
 static void assert_forwards(enum vip_index vip, const struct spec *spec)
@@ -86,10 +73,10 @@ static void test_comes_and_goes(void **state)
 	(void)state;
 	come();
 	assert_int_not_equal(datapath_program_fd(plane()), balancer);
-	assert_int_equal(datapath_guard_use(plane(), GUARD_RATES, NULL), 0);
+	assert_int_equal(datapath_guard_use(plane(), GUARD_SYN, NULL), 0);
 	datapath_guard_drop(plane(), GUARD_LISTS);
 	assert_int_not_equal(datapath_program_fd(plane()), balancer);
-	datapath_guard_drop(plane(), GUARD_RATES);
+	datapath_guard_drop(plane(), GUARD_SYN);
 	assert_int_equal(datapath_program_fd(plane()), balancer);
 	assert_null(datapath_guard_maps(plane()).vips);
 }
@@ -100,9 +87,9 @@ static void test_vips_without_rules_are_served(void **state)
 	come();
 	assert_forwards(WEB4, &web);
 	assert_forwards(EVERY4, &every);
-	flag(WEB4, "192.0.2.10:443/tcp", LB_VIP_GUARDED);
+	assert_int_equal(harness_vip_flag(WEB4, "192.0.2.10:443/tcp", LB_VIP_GUARDED), 0);
 	assert_forwards(WEB4, &web);
-	flag(WEB4, "192.0.2.10:443/tcp", 0);
+	assert_int_equal(harness_vip_flag(WEB4, "192.0.2.10:443/tcp", 0), 0);
 }
 
 /* Whether any VIP is a prefix, each program is told by itself. */
@@ -120,7 +107,7 @@ static void test_knows_of_vips_that_come_and_go(void **state)
 	(void)state;
 	come();
 	frame_build(&spec, &in);
-	flag(DNS4, "203.0.113.0/24:443/tcp", 0);
+	assert_int_equal(harness_vip_flag(DNS4, "203.0.113.0/24:443/tcp", 0), 0);
 	assert_int_equal(harness_run(&in, 0, &out), XDP_TX);
 	assert_int_equal(lb_endpoint_parse("203.0.113.0/24:443/tcp", &prefix, NULL), 0);
 	assert_int_equal(datapath_vip_del(plane(), &prefix, NULL), 0);

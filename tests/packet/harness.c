@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <bpf/bpf.h>
 #include "../../lbd/plane/datapath.h"
+#include "../../lbd/plane/guard.h"
 #include "harness.h"
 
 #define LOOPBACK 1 /* where BPF_PROG_TEST_RUN has its frames come in */
@@ -403,6 +404,25 @@ enum vip_index harness_vip_of(const struct flow *flow)
 uint32_t harness_vip_flags(enum vip_index vip)
 {
 	return vips[vip].flags;
+}
+
+int harness_vip_flag(enum vip_index vip, const char *endpoint, uint32_t flags)
+{
+	struct lb_vip_value value = {.number = vip, .slots_size = vips[vip].size};
+	struct lb_endpoint at;
+
+	for (enum vip_index i = 1; i < vip; i++)
+		value.slots_start += vips[i].size;
+	value.flags = vips[vip].flags | flags;
+	return lb_endpoint_parse(endpoint, &at, NULL)
+		       ? -EINVAL
+		       : datapath_vip_set(datapath, &at, &value, NULL);
+}
+
+int harness_vip_guard(enum vip_index vip, const char *endpoint, const struct lb_guard_vip *rules)
+{
+	datapath_guard_maps(datapath).vips[vip] = *rules;
+	return harness_vip_flag(vip, endpoint, LB_VIP_GUARDED);
 }
 
 enum vip_index harness_vip_of_fragments(const struct flow *flow)

@@ -110,6 +110,10 @@ int harness_attach(void);
  * NO_VIP: none does. */
 enum vip_index harness_vip_of_fragments(const struct flow *flow);
 uint32_t harness_vip_flags(enum vip_index vip);
+/* From now on the VIP of this number is at `endpoint`, with `flags` beside its own. 0 or -errno. */
+int harness_vip_flag(enum vip_index vip, const char *endpoint, uint32_t flags);
+/* The same with the guard, which stands there and has these rules for it. */
+int harness_vip_guard(enum vip_index vip, const char *endpoint, const struct lb_guard_vip *rules);
 
 /* The hash that the VIP's policy wants, of fragments too. */
 uint64_t harness_hash(enum vip_index vip, const struct flow *flow);

@@ -43,25 +43,14 @@ static struct datapath *plane(void)
 
 /* --- the guard on the harness's VIPs --- */
 
-static void guard_vip(enum vip_index vip, const char *endpoint, uint32_t rules, uint32_t mss)
-{
-	struct lb_vip_value value = {.number = vip, .slots_size = harness_vip_size(vip)};
-	struct lb_endpoint at;
-
-	for (enum vip_index i = 1; i < vip; i++)
-		value.slots_start += harness_vip_size(i);
-	value.flags = harness_vip_flags(vip) | LB_VIP_GUARDED;
-	assert_int_equal(lb_endpoint_parse(endpoint, &at, NULL), 0);
-	assert_int_equal(datapath_vip_set(plane(), &at, &value, NULL), 0);
-	datapath_guard_maps(plane()).vips[vip] =
-		(struct lb_guard_vip){.rules = rules, .syn_mss = mss};
-}
-
 static void rules_set(uint32_t rules)
 {
-	guard_vip(WEB4, "192.0.2.10:443/tcp", rules, MSS4);
-	guard_vip(WEB6, "[2001:db8::10]:443/tcp", rules, MSS6);
-	guard_vip(DNS4, "192.0.2.10:53/udp", rules, MSS4);
+	const struct lb_guard_vip rules4 = {.rules = rules, .syn_mss = MSS4};
+	const struct lb_guard_vip rules6 = {.rules = rules, .syn_mss = MSS6};
+
+	assert_int_equal(harness_vip_guard(WEB4, "192.0.2.10:443/tcp", &rules4), 0);
+	assert_int_equal(harness_vip_guard(WEB6, "[2001:db8::10]:443/tcp", &rules6), 0);
+	assert_int_equal(harness_vip_guard(DNS4, "192.0.2.10:53/udp", &rules4), 0);
 }
 
 static void keys_set(uint32_t count)
