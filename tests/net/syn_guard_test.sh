@@ -13,68 +13,32 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/check.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
+# shellcheck source=tests/lib/syn.sh
+. tests/lib/syn.sh
 
-BACKEND=$O/lbd/lbd-backend
-FIRST=00112233445566778899aabbccddeeff
-SECOND=ffeeddccbbaa99887766554433221100
 CONNECTIONS=200
 
 if [ "$(id -u)" != 0 ]; then
 	skip "SYNs that lbd answers" "root"
 	finish
 fi
-if ! grep -q 'bpf_sk_assign_tcp_reqsk$' /proc/kallsyms; then
+if ! syn_kernel; then
 	skip "SYNs that lbd answers" "a backend of Linux 6.9"
 	finish
 fi
-
-# secrets FILE SECRET…
-secrets() {
-	(umask 077 && printf '%s\n' "${@:2}" >"$LAB_DIR/$1")
-}
-
-backend() {
-	lab_in b1 "$BACKEND" "$@" --config "$LAB_DIR/backend.json" --state "$LAB_DIR/undo"
-}
 
 start_lbd() {
 	lab_start_lbd "$(jq -n --arg secret "$LAB_DIR/secret" '{xdp_mode: "native", guard_secret: $secret}')"
 }
 
 laboratory() {
-	lab_up one-armed 1 && secrets secret "$FIRST" && secrets backend_secret "$FIRST" || return
-	jq -n --arg secret "$LAB_DIR/backend_secret" --arg vip4 "$LAB_VIP4" --arg vip6 "$LAB_VIP6" '
-		{interfaces: ["b0"], vips: [$vip4, $vip6], balancers: ["10.0.0.0/24"], guard_secret: $secret}' >"$LAB_DIR/backend.json"
-	lab_batch b1 <<-EOF2
-		link set dev b0 xdpdrv off
-		address del $LAB_VIP4/32 dev lo
-		address del $LAB_VIP6/128 dev lo
-	EOF2
-	lab_in router ethtool -K rb1 tx off tso off gso off gro off >/dev/null
-	lab_in b1 nft -f - <<-EOF2 || return
+	syn_lab backend_secret && syn_secrets secret "$SYN_FIRST" || return
+	lab_in b1 nft -f - <<-EOF || return
 		table inet count { chain came { type filter hook prerouting priority -300; tcp dport 8080 tcp flags & (syn | ack) == syn counter; }; }
-	EOF2
-	backend up && serve && start_lbd || return
+	EOF
+	syn_backend up && syn_serve && start_lbd || return
 	lbctl vip add "$LAB_VIP4:8080/tcp" --name web && lbctl vip add "[$LAB_VIP6]:8080/tcp" --name web6 &&
 		lbctl backend add web "${LAB_BACKEND4[1]}" && lbctl backend add web6 "${LAB_BACKEND4[1]}" && lab_ready
-}
-
-# Echoes.
-serve() {
-	lab_background b1 python3 -c '
-import socket, threading
-def talk(peer):
-    with peer:
-        while data := peer.recv(100):
-            peer.send(data)
-listener = socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True, backlog=1024)
-while True:
-    threading.Thread(target=talk, args=(listener.accept()[0],), daemon=True).start()'
-	wait_for 5 listens
-}
-
-listens() {
-	lab_in b1 ss -Hltn "sport = 8080" | grep -q .
 }
 
 # connects COUNT [VIP]: so many connections, one after the other, each with an echo. Says how many were made.
@@ -188,16 +152,16 @@ hang_up() {
 
 # Backends know the new secret first; then balancers make cookies with it; then the old one goes.
 rotation() {
-	secrets backend_secret "$FIRST" "$SECOND" && backend secret || return
+	syn_secrets backend_secret "$SYN_FIRST" "$SYN_SECOND" && syn_backend secret || return
 	[ "$(connects 20)" = 20 ] || return
-	secrets secret "$SECOND" "$FIRST" && hang_up
-	secrets backend_secret "$SECOND" && backend secret || return
+	syn_secrets secret "$SYN_SECOND" "$SYN_FIRST" && hang_up
+	syn_secrets backend_secret "$SYN_SECOND" && syn_backend secret || return
 	[ "$(connects 20)" = 20 ] || return
 	echo "a file that cannot be read changes nothing:"
-	secrets secret short && hang_up
+	syn_secrets secret short && hang_up
 	grep "the secret of the SYN guard stays as it is" "$LAB_DIR/lbd.log" && [ "$(connects 20)" = 20 ]
 	local result=$?
-	secrets secret "$SECOND"
+	syn_secrets secret "$SYN_SECOND"
 	return "$result"
 }
 
@@ -215,7 +179,7 @@ restart_without_secret() {
 	rm "$LAB_DIR/secret"
 	start_lbd && lab_ready || return
 	lbctl status | grep "the SYN guard answers no SYNs" && [ "$(connects 20)" = 20 ] || return
-	secrets secret "$SECOND" && hang_up
+	syn_secrets secret "$SYN_SECOND" && hang_up
 	wait_for 5 answers && ! lbctl status | grep "the SYN guard answers no SYNs"
 }
 
@@ -249,7 +213,7 @@ rm "$LAB_DIR/secret"
 mkfifo -m 600 "$LAB_DIR/secret"
 refused "a FIFO is no secret, and holds nobody up" "$LAB_DIR/secret is not a file that its owner alone may read" vip set web --syn-guard always
 rm "$LAB_DIR/secret"
-secrets secret "$FIRST"
+syn_secrets secret "$SYN_FIRST"
 step "without it, forged SYNs arrive at the backend" without_it_forged_syns_arrive
 talk_on
 step "SYNs are answered" guarded || finish
