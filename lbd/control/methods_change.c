@@ -670,8 +670,11 @@ static int carry_out_services(struct methods_context *context, const struct chan
 {
 	json_auto_t *document = NULL;
 	struct lb_err inner = {0};
-	int ret = read_services(context->config, &document, err);
+	int ret;
 
+	if (*context->config->guard_secret && !options->dry_run)
+		service_guard_secret(context->service);
+	ret = read_services(context->config, &document, err);
 	if (!ret) {
 		params->document = document;
 		ret = carry_out(context->service, change, params, options, result, &inner);

@@ -5,8 +5,8 @@
  * the last SYN was answered. ANSWER is there while somebody takes new flows. Once a second it is looked whether
  * somebody does, and what MSS the ways to them allow.
  *
- * The secret is read when a document needs it first, and again when lbd is told to (SIGHUP): an operator
- * changes the file at many hosts, and says when all have it.
+ * The secret is read when a document needs it first, and again when lbd is told to (SIGHUP, config.reload): an
+ * operator changes the file at many hosts, and says when all have it.
  */
 #include "syn_guard.h"
 
@@ -107,7 +107,8 @@ static int make_ready(struct service *service, bool dry_run, struct lb_err *err)
 
 	if (guard->read_again || !guard->secret.count)
 		error = read_secret(service, err);
-	guard->read_again = false;
+	if (!dry_run)
+		guard->read_again = false;
 	if (error && !guard->secret.count)
 		return error;
 	if (error)
