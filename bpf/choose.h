@@ -45,17 +45,23 @@ static __always_inline int choose_by_slot(struct xdp_md *ctx, const struct packe
 }
 
 /* From the VIP to the member. Written so that what most VIPs have is told by one branch, which the hash
- * needs anyway: clang leaves out the second where the first is not taken. */
+ * needs anyway, and each policy by one more comparison: no VIP pays for another one's. */
 static __always_inline int choose(struct xdp_md *ctx, struct packet *packet, const struct vip *vip,
 				  struct choice *choice, int plain)
 {
-	choice->number = LB_NONE;
-	if (unlikely(vip->flags & LB_VIP_UNUSUAL)) {
-		choice->hash = flow_hash(packet, vip->flags);
-		if (vip->flags & LB_VIP_QUIC)
+	const __u32 unusual = vip->flags & LB_VIP_UNUSUAL;
+
+	if (unlikely(unusual)) {
+		if (unusual >= LB_VIP_QUIC) {
+			choice->hash = flow_hash(packet, unusual);
 			choice->number = quic_choose(ctx, packet, vip);
-		if (choice->number != LB_NONE)
-			return LB_NEXT;
+			if (choice->number != LB_NONE)
+				return LB_NEXT;
+		} else if (unusual == LB_VIP_HASH_SOURCE) {
+			choice->hash = flow_hash(packet, LB_VIP_HASH_SOURCE);
+		} else {
+			choice->hash = flow_hash(packet, LB_VIP_HASH_SOURCE_PORT);
+		}
 	} else {
 		choice->hash = flow_hash(packet, 0);
 	}
