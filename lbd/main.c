@@ -23,6 +23,7 @@
 #include "host/log_event.h"
 #include "plane/members.h"
 #include "control/methods.h"
+#include "control/replay_tables.h"
 #include "control/tracer.h"
 #include "route/links.h"
 #include "route/nexthop.h"
@@ -43,6 +44,7 @@
 #include "health/tunnels.h"
 
 #define FILES_WANTED 65536 /* each health check under way has one open, a command four */
+#define REPLAY_TABLES_BYTES (256u << 20)
 
 enum { EXIT_REFUSED = 1, EXIT_USAGE = 2 };
 
@@ -65,6 +67,7 @@ struct daemon {
 	struct interfaces *interfaces;
 	struct monitor *monitor;
 	struct tracer *tracer;
+	struct replay_tables *replay_tables;
 	struct node *node;
 	struct methods_context methods;
 	struct turns *turns;
@@ -404,6 +407,15 @@ static int start_workers(struct daemon *daemon, struct lb_err *err)
 	return 0;
 }
 
+static int start_replays(struct daemon *daemon, struct lb_err *err)
+{
+	const struct timers timers = timers_of(daemon->base);
+
+	daemon->replay_tables =
+		replay_tables_new(&timers, daemon->config.seed, REPLAY_TABLES_BYTES);
+	return daemon->replay_tables ? 0 : lb_err_no_memory(err);
+}
+
 static int start(struct daemon *daemon, struct lb_err *err)
 {
 	int error = preflight_check(&daemon->config, daemon->preflight.warnings, err);
@@ -444,6 +456,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		error = tracer_new(daemon->base, &daemon->tracer, err);
 	if (!error)
 		error = start_node(daemon, err);
+	if (!error)
+		error = start_replays(daemon, err);
 	if (error)
 		return error;
 	daemon->methods = (struct methods_context){
@@ -456,6 +470,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.attachments = interfaces_attachments(daemon->interfaces),
 		.preflight = &daemon->preflight,
 		.tracer = daemon->tracer,
+		.replay_tables = daemon->replay_tables,
 		.node = daemon->node,
 		.warnings = daemon->warnings,
 		.services = &daemon->services,
@@ -503,6 +518,7 @@ static void stop(struct daemon *daemon)
 	links_close(daemon->links);
 	status_line_close(daemon->status_line);
 	tracer_free(daemon->tracer);
+	replay_tables_free(daemon->replay_tables);
 	control_close(daemon->control);
 	control_close(daemon->read_only);
 	monitor_close(daemon->monitor);

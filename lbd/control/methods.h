@@ -17,6 +17,7 @@
 struct preflight_again;
 struct node;
 struct tracer;
+struct replay_tables;
 struct lists;
 
 struct turns;
@@ -32,6 +33,7 @@ struct methods_context {
 	const struct datapath_attachment *attachments; /* one for each interface of config */
 	struct preflight_again *preflight;
 	struct tracer *tracer;
+	struct replay_tables *replay_tables;
 	struct node *node;
 	const struct peer *peer; /* of the request that is carried out */
 	json_t *warnings;        /* array of strings: what start found beside that */

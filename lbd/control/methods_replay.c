@@ -13,9 +13,9 @@
 #include "../host/worker.h"
 #include "../service/beside.h"
 #include "../service/entry.h"
-#include "../table/table.h"
 #include "methods_explain.h"
 #include "packet_json.h"
+#include "replay_tables.h"
 #include "verdict_text.h"
 
 #define FRAMES_MAX 4096
@@ -26,11 +26,12 @@
 struct book {
 	const struct lb_service *document;
 	const struct service *service; /* which knows the health of backends */
+	struct replay_tables *tables;
 	struct lb_wide_kinds kinds;
 	const uint64_t *seed;
 	/* Of named pools, then of VIPs with a pool of their own; NULL: not needed yet. Numbers are
 	 * places among the backends. */
-	uint16_t **owners;
+	const uint16_t **owners;
 };
 
 static size_t table_count(const struct book *book)
@@ -41,8 +42,10 @@ static size_t table_count(const struct book *book)
 static int book_open(struct book *book, const struct methods_context *context,
 		     const struct lb_service *document, struct lb_err *err)
 {
-	*book = (struct book){
-		.document = document, .service = context->service, .seed = context->config->seed};
+	*book = (struct book){.document = document,
+			      .service = context->service,
+			      .tables = context->replay_tables,
+			      .seed = context->config->seed};
 	book->kinds = lb_service_wide_kinds(document);
 	book->owners = calloc(table_count(book) + 1, sizeof(*book->owners));
 	return book->owners ? 0 : lb_err_no_memory(err);
@@ -50,8 +53,6 @@ static int book_open(struct book *book, const struct methods_context *context,
 
 static void book_close(struct book *book)
 {
-	for (size_t i = 0; book->owners && i < table_count(book); i++)
-		free(book->owners[i]);
 	free(book->owners);
 }
 
@@ -85,23 +86,13 @@ static struct table_member *weigh_members(const struct book *book, const struct 
 	return members;
 }
 
-static uint16_t *build_owners(const struct book *book, const struct lb_vip *vip)
+static const uint16_t *find_owners(const struct book *book, const struct lb_vip *vip)
 {
 	const struct lb_pool *pool = vip->pool;
-	struct table_member *members = weigh_members(book, vip);
-	uint16_t *owners = calloc(pool->table_size, sizeof(*owners));
-	int error = members && owners ? 0 : -1;
+	const struct replay_table_key key = {pool->table, pool->table_size,
+					     weigh_members(book, vip), pool->backend_count};
 
-	worker_leave();
-	if (!error)
-		error = table_build(pool->table, members, pool->backend_count, pool->table_size,
-				    book->seed, owners);
-	worker_enter();
-	free(members);
-	if (!error)
-		return owners;
-	free(owners);
-	return NULL;
+	return key.members ? replay_tables_get(book->tables, &key) : NULL;
 }
 
 static uint16_t owner_of(struct book *book, const struct lb_vip *vip, uint64_t hash)
@@ -110,10 +101,10 @@ static uint16_t owner_of(struct book *book, const struct lb_vip *vip, uint64_t h
 	const size_t place = vip->pool->named
 				     ? (size_t)(vip->pool - document->pools)
 				     : (size_t)(vip - document->vips) + document->pool_count;
-	uint16_t **owners = &book->owners[place];
+	const uint16_t **owners = &book->owners[place];
 
 	if (!*owners)
-		*owners = build_owners(book, vip);
+		*owners = find_owners(book, vip);
 	return *owners ? (*owners)[lb_hash_slot(hash, vip->pool->table_size)] : LB_NONE;
 }
 
@@ -268,8 +259,10 @@ int methods_replay(struct methods_context *context, const json_t *params, json_t
 		ret = methods_explain_interface(context, replay.interface, &replay.ifindex, err);
 	if (!ret)
 		ret = open_books(&replay, err);
+	replay_tables_begin(context->replay_tables);
 	if (!ret)
 		ret = replay_all(&replay, frames, err);
+	replay_tables_end(context->replay_tables);
 	if (!ret)
 		*result = json_pack("{s:O}", "frames", frames);
 	json_decref(frames);
