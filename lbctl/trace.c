@@ -113,10 +113,14 @@ static void comment(const json_t *packet, char out[PCAPNG_COMMENT])
 {
 	const char *vip = json_string_value(json_object_get(packet, "vip"));
 	const char *backend = json_string_value(json_object_get(packet, "backend"));
+	char list[32] = "";
 
-	snprintf(out, PCAPNG_COMMENT, "verdict %s (%s)%s%s%s%s", view_text(packet, "verdict"),
+	if (json_object_get(packet, "hops"))
+		snprintf(list, sizeof(list), " and a list of %lld more",
+			 view_integer(packet, "hops"));
+	snprintf(out, PCAPNG_COMMENT, "verdict %s (%s)%s%s%s%s%s", view_text(packet, "verdict"),
 		 view_text(packet, "action"), vip ? ", VIP " : "", vip ? vip : "",
-		 backend ? ", backend " : "", backend ? backend : "");
+		 backend ? ", backend " : "", backend ? backend : "", list);
 }
 
 static void write_frame(const struct trace *trace, const json_t *packet, const json_t *frame,
