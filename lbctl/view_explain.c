@@ -170,6 +170,16 @@ static void print_vip(FILE *out, const json_t *vip)
 		fprintf(out, ", %s", view_text(vip, "address"));
 }
 
+static void print_blocked_by(FILE *out, const json_t *lists)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (lists, i, one)
+		fprintf(out, "%s%s", i ? ", " : "", view_text(one, "list"));
+	fprintf(out, ": %s", view_text(json_array_get(lists, 0), "prefix"));
+}
+
 static void print_verdict(FILE *out, const json_t *verdict)
 {
 	fprintf(out, "%s: %s", view_text(verdict, "name"), view_text(verdict, "meaning"));
@@ -183,6 +193,7 @@ static void print_way(FILE *out, const json_t *result)
 	} parts[] = {
 		{"packet", "packet", view_packet},
 		{"vip", "VIP", print_vip},
+		{"blocked_by", "list", print_blocked_by},
 		{"quic", "QUIC id", print_quic},
 		{"slot", "slot", print_slot},
 		{"record", "record", print_record},

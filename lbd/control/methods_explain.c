@@ -16,6 +16,7 @@
 #include "../plane/explain_packet.h"
 #include "../plane/members.h"
 #include "../route/links.h"
+#include "../service/lists.h"
 #include "packet_json.h"
 #include "verdict_text.h"
 
@@ -237,6 +238,18 @@ static json_t *vip_json(const struct answer *answer)
 			 lb_endpoint_format(&vip->endpoint, address));
 }
 
+/* Which lists drop it, and for which prefix. */
+static json_t *blocked_by_json(const struct answer *answer)
+{
+	const struct packet *packet = &answer->explained->way.packet;
+	struct lb_addr source = {.family = packet->family};
+
+	if (answer->explained->verdict != LB_DROP_BLOCKED)
+		return NULL;
+	memcpy(source.bytes, packet->source, packet->family == 4 ? 4 : 16);
+	return lists_blocking(answer->context->lists, &source);
+}
+
 static const char *slot_state(uint32_t word)
 {
 	if (lb_slot_is_settled(word))
@@ -453,15 +466,16 @@ static json_t *answer_json(const struct answer *answer, uint32_t ifindex)
 {
 	const uint32_t verdict = answer->explained->verdict;
 
-	return json_pack(
-		"{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o, s:o*}",
-		"interface", ifindex ? interface_json(answer, ifindex) : NULL, "packet",
-		packet_json(&answer->explained->way.packet), "vip", vip_json(answer), "quic",
-		quic_json(answer), "slot", slot_json(answer), "record", record_json(answer),
-		"backend", backend_json(answer), "second_chance", second_chance_json(answer),
-		"next_hop", next_hop_json(answer), "mtu", mtu_json(answer), "outer",
-		outer_json(answer), "verdict", verdict_json(verdict), "frame",
-		leaves(verdict) ? frame_json(answer) : NULL);
+	return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, "
+			 "s:o, s:o*}",
+			 "interface", ifindex ? interface_json(answer, ifindex) : NULL, "packet",
+			 packet_json(&answer->explained->way.packet), "vip", vip_json(answer),
+			 "blocked_by", blocked_by_json(answer), "quic", quic_json(answer), "slot",
+			 slot_json(answer), "record", record_json(answer), "backend",
+			 backend_json(answer), "second_chance", second_chance_json(answer),
+			 "next_hop", next_hop_json(answer), "mtu", mtu_json(answer), "outer",
+			 outer_json(answer), "verdict", verdict_json(verdict), "frame",
+			 leaves(verdict) ? frame_json(answer) : NULL);
 }
 
 int methods_explain(struct methods_context *context, const json_t *params, json_t **result,

@@ -638,6 +638,35 @@ json_t *lists_explain(struct lists *lists, const struct lb_addr *address)
 			 matches);
 }
 
+json_t *lists_blocking(const struct lists *lists, const struct lb_addr *address)
+{
+	const struct lb_prefix whole = {*address, address->family == 4 ? 32 : 128};
+	const struct guard_prefix prefix = listed_inner(&whole);
+	const struct guard_node *cover[GUARD_COVER_MAX];
+	size_t count = guard_trie_cover(&lists->listed.trie, &prefix, cover);
+	const uint16_t guarding = lists_guard(lists).lists;
+	struct guard_prefix at;
+	struct lb_prefix shown;
+	char text[LB_PREFIX_TEXT];
+	json_t *blocking;
+
+	while (count && !(cover[count - 1]->lists & guarding))
+		count--;
+	if (!count || cover[count - 1]->lists & guarding & mask_of(lists, has_allow))
+		return NULL;
+	at = (struct guard_prefix){cover[count - 1]->high, cover[count - 1]->low, prefix.family,
+				   cover[count - 1]->length};
+	shown = listed_outer(&at);
+	lb_prefix_format(&shown, text);
+	blocking = json_array();
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+		if (cover[count - 1]->lists & guarding & 1u << i)
+			json_array_append_new(blocking,
+					      json_pack("{s:s, s:s}", "list", lists->list[i].name,
+							"prefix", text));
+	return blocking;
+}
+
 /* --- life --- */
 
 struct reading {

@@ -51,5 +51,7 @@ int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **
 		   struct lb_err *err);
 /* Which lists have the address, and what becomes of its packets. */
 json_t *lists_explain(struct lists *lists, const struct lb_addr *address);
+/* Where they block the address: LIST and PREFIX of each list that does, of the prefix that decides. NULL: they do not. */
+json_t *lists_blocking(const struct lists *lists, const struct lb_addr *address);
 
 #endif

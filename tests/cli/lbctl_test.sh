@@ -344,6 +344,9 @@ eth0 in 1769860802.500000000 42 verdict pass_not_ip (pass)
 eth0 in 1769860803.000000000 74 verdict redirect (forward), VIP web, backend 10.0.0.2 and a list of 2 more
 eth1 out 1769860803.000000000 118 verdict redirect (forward), VIP web, backend 10.0.0.2 and a list of 2 more" "$(write_frames)"
 SERVER=lbd
+SERVER=blocked golden explain_blocked "a packet that lists drop: which, and for what prefix" <<'END'
+explain 198.51.100.7:40001 web
+END
 SERVER=chance golden explain_chance "a packet with a second chance: who else is asked for its connection" <<'END'
 explain 198.51.100.7:40001 web --ack
 END

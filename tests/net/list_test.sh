@@ -84,6 +84,16 @@ check "list show NAME names its prefixes" says "$C/32" lbctl list show bad
 check "list explain says what decides" says "$C is blocked" lbctl list explain "$C"
 check "a VIP that is added is guarded, too" lbctl vip add "$LAB_VIP4:81/tcp" --name other
 check "so explain says for it" says drop_blocked lbctl explain "$C:40001" other
+check "and names list and prefix" says "bad: $C/32" lbctl explain "$C:40001" other
+check "one that only counts is not named" lbctl list add worse "$C" --monitor
+check "but the one that drops" says "bad: $C/32" lbctl explain "$C:40001" other
+check "nor is a shorter prefix of another" lbctl list add net "${C%.*}.0/24"
+check "than the one that decides" says "bad: $C/32" lbctl explain "$C:40001" other
+check "lists that decide together are named together" lbctl list add net "$C"
+check "for their prefix" says "bad, net: $C/32" lbctl explain "$C:40001" other
+check "what lists do not drop" lbctl list del net
+check "is not said to be dropped by one" eval '! says "bad:" lbctl explain 203.0.113.77:40001 other'
+check "the list that counts goes" lbctl list del worse
 check "a list that allows wins at equal length" lbctl list add good "$C" --kind allow
 check "so the source is served" served
 check "a whole list goes" lbctl list del good
