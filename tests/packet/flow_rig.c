@@ -39,7 +39,8 @@
 
 struct place {
 	struct rig_vip vip;
-	uint32_t slots_start;
+	uint32_t slots_start; /* its own */
+	uint32_t slots_at;    /* those that its packets go by */
 	bool ipv6;
 	struct frame frame; /* of client 0; the others' is patched */
 	struct frame error; /* an ICMP error about it */
@@ -97,13 +98,13 @@ static void build_frame(struct place *place, const struct lb_endpoint *endpoint)
 	frame_flow(&place->frame, &place->flow);
 }
 
-static int set_vip(uint32_t number, uint32_t *start)
+static int set_vip(uint32_t number, uint32_t start)
 {
 	struct place *place = &rig.places[number];
 	struct lb_endpoint endpoint;
 	struct lb_err err = {0};
 	struct lb_vip_value value = {.number = number,
-				     .slots_start = *start,
+				     .slots_start = start,
 				     .slots_size = place->vip.size,
 				     .flags = place->vip.flags};
 	const struct lb_vip_value only = {.number = number, .flags = LB_VIP_ADDRESS_ONLY};
@@ -117,12 +118,28 @@ static int set_vip(uint32_t number, uint32_t *start)
 	if (datapath_vip_set(rig.datapath, &endpoint, &value, &err) ||
 	    datapath_vip_set(rig.datapath, &address, &only, &err))
 		return fail(place->vip.endpoint, err.message);
-	rig_pools_set(number, number, number, number);
-	place->slots_start = *start;
+	place->slots_at = start;
 	place->ipv6 = endpoint.address.family == 6;
 	build_frame(place, &endpoint);
-	*start += place->vip.size;
 	return 0;
+}
+
+static int set_place(uint32_t number, uint32_t *start)
+{
+	struct place *place = &rig.places[number];
+
+	place->slots_start = *start;
+	*start += place->vip.size;
+	if (!place->vip.endpoint)
+		return 0;
+	rig_pools_set(number, number, number, number);
+	return set_vip(number, place->slots_start);
+}
+
+void rig_lead(uint32_t vip, uint32_t to)
+{
+	if (set_vip(vip, rig.places[to].slots_start))
+		abort();
 }
 
 int rig_open(const struct rig_vip *vips, size_t count, uint32_t members, uint32_t flows,
@@ -148,7 +165,7 @@ int rig_open(const struct rig_vip *vips, size_t count, uint32_t members, uint32_
 	rig.buckets = datapath_flows(rig.datapath, &rig.bucket_count);
 	datapath_nexthops(rig.datapath)[HOP] = hop;
 	for (i = 0; i < count; i++)
-		if (set_vip(i, &start))
+		if (set_place(i, &start))
 			return -1;
 	rig_idle(LB_FLOW_TIME_MASK);
 	return 0;
@@ -354,7 +371,8 @@ uint32_t rig_tag(const struct client *client)
 
 uint32_t *rig_slot(uint64_t hash, uint32_t vip)
 {
-	return rig_slots(vip) + flow_slot(hash, rig.places[vip].vip.size);
+	return datapath_slots(rig.datapath) + rig.places[vip].slots_at +
+	       flow_slot(hash, rig.places[vip].vip.size);
 }
 
 struct lb_flow_bucket *rig_bucket(uint64_t hash)

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include "../../bpf/abi.h"
 
-#define RIG_VIPS_MAX 8
+#define RIG_VIPS_MAX 16
 #define RIG_DROPPED UINT32_MAX /* no backend took the packet */
 
 enum rig_flags {
@@ -26,8 +26,8 @@ enum rig_flags {
 };
 
 struct rig_vip {
-	const char *endpoint, *address;
-	uint32_t size; /* slots */
+	const char *endpoint, *address; /* NULL: slots without a VIP */
+	uint32_t size;                  /* slots */
 	bool tcp;
 	bool sctp;      /* `endpoint` says udp, and it is SCTP all the same */
 	uint32_t flags; /* LB_VIP_HASH_* */
@@ -51,6 +51,8 @@ uint32_t *rig_slots(uint32_t vip);
 struct lb_flow_bucket *rig_buckets(uint32_t *count);
 void rig_idle(uint32_t units); /* after which confirmed words are dead */
 
+/* From now on the VIP has the slots of another one, of the same size. */
+void rig_lead(uint32_t vip, uint32_t to);
 /* The pools of a VIP, which are its number to begin with. */
 void rig_pools_set(uint32_t vip, uint32_t now, uint32_t before, uint32_t earlier);
 /* Fills a member's entry, whole. flags: LB_MEMBER_NEW | LB_MEMBER_OLD, or 0 for one that is gone. */

@@ -5,6 +5,7 @@
  * A plain model remembers the backend of each flow. Time is the test's own: it goes to slots_expire
  * as seconds, and ages the flow table's words by rewriting them. Each packet is also followed
  * through the flow table: what its bucket was and became says what the program must have counted.
+ * The last VIPs go to and fro between pools, which they share at times.
  *
  * Excused from the promise are flows whose backend is removed, and those for which the flow table
  * had no room: their record was refused or evicted, and no later packet has been recorded. Seeded
@@ -24,16 +25,22 @@
 #include "../../lbd/plane/sweep.h"
 #include "../../lbd/table/table.h"
 #include "flow_rig.h"
+#include "frame.h"
 
-#define VIPS 5
-#define BACKENDS 12 /* of one VIP, at most */
-#define MEMBERS 128 /* numbers; few, so that they are soon used again */
-#define CHANGES 300 /* at least 200 */
+#define VIPS 8
+#define ROVERS 3               /* VIPs that go to other pools: the last ones */
+#define FIRST (VIPS - ROVERS)  /* of these, and of the pools that they go to */
+#define PLACES (VIPS + ROVERS) /* of slots: of each pool, then one for each VIP on its way */
+#define POOLED 1021            /* slots of such a pool */
+#define BACKENDS 12            /* of one pool, at most */
+#define MEMBERS 192            /* numbers; few, so that they are soon used again */
+#define CHANGES 300            /* at least 200 */
 #define PACKETS_MIN 100000
 #define STEP_S 10 /* time goes on by so much at a time, at most */
 #define SLICES 4  /* steps that a pass of the sweep takes */
 #define EVENTS 10 /* of a flow, remembered for who reads of a failure */
 
+/* Of a VIP, and of the pool that it begins in. */
 static const struct plan {
 	struct rig_vip vip;
 	enum lb_table_kind kind;
@@ -61,8 +68,23 @@ static const struct plan {
 	 120,
 	 300,
 	 300},
+	{{"192.0.2.20:443/tcp", "192.0.2.20", POOLED, .tcp = true},
+	 LB_TABLE_RENDEZVOUS,
+	 60,
+	 90,
+	 200},
+	{{"192.0.2.20:8443/tcp", "192.0.2.20", POOLED, .tcp = true},
+	 LB_TABLE_RENDEZVOUS,
+	 60,
+	 90,
+	 200},
+	{{"[2001:db8::20]:443/tcp", "2001:db8::20", POOLED, .tcp = true},
+	 LB_TABLE_MAGLEV,
+	 60,
+	 90,
+	 200},
 };
-#define SESSIONS 3000 /* all of them */
+#define SESSIONS 3600 /* all of them */
 #define SOURCES 8     /* clients of a VIP by source */
 #define IDLE_LONGEST_S 900
 
@@ -73,12 +95,18 @@ struct backend {
 	bool drain;
 };
 
-struct vip {
+struct pool {
 	struct slots slots;
 	struct sweep_tables *swept;
 	struct table *table;
 	struct backend backends[BACKENDS];
 	size_t count;
+};
+
+struct vip {
+	uint32_t pool, left[2]; /* the same where it has left none */
+	struct slots slots;     /* of its own, until it has those of its pool */
+	bool moving;            /* it has */
 };
 
 struct event {
@@ -100,6 +128,7 @@ struct session {
 };
 
 static struct {
+	struct pool pools[VIPS];
 	struct vip vips[VIPS];
 	struct session sessions[SESSIONS];
 	struct sweep *sweep;
@@ -107,13 +136,14 @@ static struct {
 	uint32_t bucket_count;
 	bool taken[MEMBERS];
 	uint32_t next_id, next_source;
+	bool hit;  /* the last packet's tuple was on record */
 	bool held; /* the last packet's tuple, by the record of an earlier flow */
 	uint32_t now_s;
 	uint32_t time; /* the program's, at the last step */
 	/* What came of it. */
 	uint64_t expected[LB_FLOW_COUNT_COUNT]; /* what the program must have counted */
 	uint64_t packets, established, unmade, no_room, removed;
-	uint32_t changes[9];
+	uint32_t changes[10], moves, joins;
 } run;
 
 static uint64_t first_seed, random_state;
@@ -136,9 +166,9 @@ static uint32_t share(const struct backend *backend)
 	return backend->drain ? 0 : backend->weight;
 }
 
-static struct backend *find_backend(uint32_t vip, uint32_t id)
+static struct backend *find_backend(uint32_t pool, uint32_t id)
 {
-	struct vip *live = &run.vips[vip];
+	struct pool *live = &run.pools[pool];
 	size_t i;
 
 	for (i = 0; i < live->count; i++)
@@ -147,12 +177,27 @@ static struct backend *find_backend(uint32_t vip, uint32_t id)
 	return NULL;
 }
 
-static bool any_takes_new(uint32_t vip)
+static bool may_have(const struct vip *vip, uint32_t pool)
+{
+	return vip->pool == pool || vip->left[0] == pool || vip->left[1] == pool;
+}
+
+/* Of a pool that the VIP has, or has left. */
+static struct backend *find_backend_of(const struct vip *vip, uint32_t id)
+{
+	struct backend *found = find_backend(vip->pool, id);
+
+	if (!found)
+		found = find_backend(vip->left[0], id);
+	return found ? found : find_backend(vip->left[1], id);
+}
+
+static bool any_takes_new(uint32_t pool)
 {
 	size_t i;
 
-	for (i = 0; i < run.vips[vip].count; i++)
-		if (share(&run.vips[vip].backends[i]))
+	for (i = 0; i < run.pools[pool].count; i++)
+		if (share(&run.pools[pool].backends[i]))
 			return true;
 	return false;
 }
@@ -162,9 +207,9 @@ static struct lb_addr address_of(uint32_t id)
 	return (struct lb_addr){.family = 4, .bytes = {11, id >> 16, id >> 8, id}};
 }
 
-static void set_members(uint32_t vip, struct table_member *members)
+static void set_members(uint32_t pool, struct table_member *members)
 {
-	const struct vip *live = &run.vips[vip];
+	const struct pool *live = &run.pools[pool];
 	size_t i;
 
 	for (i = 0; i < live->count; i++) {
@@ -174,33 +219,49 @@ static void set_members(uint32_t vip, struct table_member *members)
 						   backend->number};
 		rig_member_flags(backend->number,
 				 LB_MEMBER_OLD | (share(backend) ? LB_MEMBER_NEW : 0));
-		sweep_member_set(run.sweep, backend->number, live->swept, plans[vip].transition_s,
-				 plans[vip].idle_s);
+		sweep_member_set(run.sweep, backend->number, live->swept, plans[pool].transition_s,
+				 plans[pool].idle_s);
 	}
 }
 
-/* Puts a VIP's backends in force; `gone` has just been taken from them, or is NULL. */
-static void apply(uint32_t vip, const struct backend *gone)
+static void lead_slots(struct slots *slots, uint32_t pool, const uint64_t *gone)
 {
-	struct vip *live = &run.vips[vip];
+	slots_change(slots, table_owners(run.pools[pool].table), gone, run.now_s,
+		     plans[pool].transition_s);
+}
+
+/* Those of the pool, and of VIPs on their way to it or from it. */
+static void lead_all_slots(uint32_t pool, const uint64_t *gone)
+{
+	int i;
+
+	lead_slots(&run.pools[pool].slots, pool, gone);
+	for (i = FIRST; i < VIPS; i++)
+		if (run.vips[i].moving && may_have(&run.vips[i], pool))
+			lead_slots(&run.vips[i].slots, run.vips[i].pool, gone);
+}
+
+/* Puts a pool's backends in force; `gone` has just been taken from them, or is NULL. */
+static void apply(uint32_t pool, const struct backend *gone)
+{
+	struct pool *live = &run.pools[pool];
 	struct table_member members[BACKENDS];
 	uint64_t gone_bits[MEMBERS / 64] = {0};
 
-	set_members(vip, members);
+	set_members(pool, members);
 	assert_int_equal(table_update(live->table, members, live->count), 0);
 	if (gone)
 		gone_bits[gone->number / 64] |= 1ull << gone->number % 64;
-	slots_change(&live->slots, table_owners(live->table), gone_bits, run.now_s,
-		     plans[vip].transition_s);
+	lead_all_slots(pool, gone_bits);
 	if (!gone)
 		return;
-	rig_member_set(gone->number, vip, gone->id, 0);
+	rig_member_set(gone->number, pool, gone->id, 0);
 	sweep_member_gone(run.sweep, gone->number);
 }
 
-static void insert_backend(uint32_t vip, uint32_t id, uint32_t weight)
+static void insert_backend(uint32_t pool, uint32_t id, uint32_t weight)
 {
-	struct vip *live = &run.vips[vip];
+	struct pool *live = &run.pools[pool];
 	uint16_t number = 0;
 
 	while (number < MEMBERS && run.taken[number])
@@ -208,7 +269,72 @@ static void insert_backend(uint32_t vip, uint32_t id, uint32_t weight)
 	assert_true(number < MEMBERS);
 	run.taken[number] = true;
 	live->backends[live->count++] = (struct backend){id, number, weight, false};
-	rig_member_set(number, vip, id, LB_MEMBER_OLD);
+	rig_member_set(number, pool, id, LB_MEMBER_OLD);
+}
+
+/* --- VIPs that go to another pool, as move.c has them --- */
+
+/* Who has records that count for the slots of a VIP on its way. */
+static void list_swept(void)
+{
+	int pool, vip;
+
+	for (pool = FIRST; pool < VIPS; pool++) {
+		struct sweep_tables *swept = run.pools[pool].swept;
+
+		swept->count = 1;
+		for (vip = FIRST; vip < VIPS; vip++)
+			if (run.vips[vip].moving && may_have(&run.vips[vip], pool))
+				swept->at[swept->count++] = &run.vips[vip].slots;
+	}
+}
+
+static void leave(struct vip *vip, uint32_t to)
+{
+	const uint32_t from = vip->pool;
+
+	vip->left[1] = vip->left[0] == from || vip->left[0] == to ? vip->left[1] : vip->left[0];
+	if (vip->left[1] == to)
+		vip->left[1] = from;
+	vip->left[0] = from;
+	vip->pool = to;
+}
+
+static void move_vip(uint32_t number, uint32_t to)
+{
+	static const uint64_t nobody[MEMBERS / 64];
+	struct vip *vip = &run.vips[number];
+	uint16_t same[MEMBERS];
+
+	memset(same, 0xff, sizeof(same)); /* no backend is in two pools */
+	slots_take_over(&vip->slots, vip->moving ? &vip->slots : &run.pools[vip->pool].slots, same,
+			true);
+	vip->moving = true;
+	leave(vip, to);
+	run.moves++;
+	rig_pools_set(number, vip->pool, vip->left[0], vip->left[1]);
+	rig_lead(number, VIPS + number - FIRST);
+	lead_slots(&vip->slots, to, nobody);
+	list_swept();
+}
+
+/* Has nothing of the pools that it left, and its slots are what those of its pool are? */
+static void join(uint32_t number)
+{
+	struct vip *vip = &run.vips[number];
+	struct slots *shared = &run.pools[vip->pool].slots;
+
+	if (!vip->moving || vip->slots.foreign)
+		return;
+	vip->left[0] = vip->left[1] = vip->pool;
+	rig_pools_set(number, vip->pool, vip->pool, vip->pool);
+	if (slots_may_join(&vip->slots, shared)) {
+		rig_lead(number, vip->pool);
+		slots_reset(&vip->slots);
+		vip->moving = false;
+		run.joins++;
+	}
+	list_swept();
 }
 
 /* --- flows --- */
@@ -226,6 +352,7 @@ static struct client next_client(uint32_t vip)
 static void begin(struct session *session, bool same_client)
 {
 	const uint32_t vip = session->client.vip;
+	const uint32_t longest = vip < FIRST ? 300 : 20; /* or a move would never be over */
 
 	if (!same_client)
 		session->client = next_client(vip);
@@ -235,7 +362,7 @@ static void begin(struct session *session, bool same_client)
 		.own = rig_flow_hash(&session->client),
 		.backend = RIG_DROPPED,
 		.due_s = run.now_s + random_below(plans[vip].transition_s),
-		.left = 2 + random_below(one_in(2) ? 10 : 300),
+		.left = 2 + random_below(one_in(2) ? 10 : longest),
 	};
 }
 
@@ -246,8 +373,7 @@ static void print_history(const struct session *session)
 
 	print_error("now %u s; flow of VIP %u, source %u port %u, slot %u\n", run.now_s,
 		    session->client.vip, session->client.source, session->client.port,
-		    (uint32_t)(rig_slot(session->hash, session->client.vip) -
-			       rig_slots(session->client.vip)));
+		    flow_slot(session->hash, plans[session->client.vip].vip.size));
 	for (i = count > EVENTS ? count - EVENTS : 0; i < count; i++) {
 		const struct event *event = &session->events[i % EVENTS];
 
@@ -382,6 +508,7 @@ static uint32_t send_and_look(const struct client *client, uint64_t hash, uint8_
 	look.way = rig_way(&look.before, rig_tag(client));
 	backend = rig_send(client, flags);
 	run.packets++;
+	run.hit = look.way >= 0;
 	run.held = is_held(&look);
 	look_after(&look);
 	if (is_settled(look.slot)) {
@@ -408,11 +535,11 @@ static void establish(struct session *session)
 
 static void check_first(struct session *session, uint8_t flags, uint32_t backend)
 {
-	const uint32_t vip = session->client.vip;
-	const struct backend *taker = find_backend(vip, backend);
+	const struct vip *vip = &run.vips[session->client.vip];
+	const struct backend *taker = find_backend_of(vip, backend);
 
 	if (backend == RIG_DROPPED) {
-		assert_false(any_takes_new(vip));
+		assert_false(any_takes_new(vip->pool));
 		begin(session, false);
 		return;
 	}
@@ -421,6 +548,12 @@ static void check_first(struct session *session, uint8_t flags, uint32_t backend
 		print_history(session);
 		fail_msg("seed %llu: a SYN went to backend %u, which takes no new flows",
 			 (unsigned long long)first_seed, backend);
+	}
+	if (flags == RIG_SYN && !find_backend(vip->pool, backend) && !run.hit &&
+	    !session->unrecorded) {
+		print_history(session);
+		fail_msg("seed %llu: a new connection went to a pool that its VIP has left",
+			 (unsigned long long)first_seed);
 	}
 	session->backend = backend;
 	if (flags != RIG_SYN)
@@ -499,17 +632,19 @@ static void flood(uint32_t count)
 /* --- draining --- */
 
 /* As lbctl shows it. */
-static bool is_drained(uint32_t vip, const struct backend *backend)
+static bool is_drained(uint32_t pool, const struct backend *backend)
 {
 	static struct slots_census census;
-	const struct slots *slots = &run.vips[vip].slots;
-	uint32_t leaving;
+	const struct sweep_tables *swept = run.pools[pool].swept;
+	uint32_t leaving = 0;
+	size_t i;
 
-	slots_count(slots, &census);
-	leaving = census.leaving[backend->number];
-	slots_uncount(slots, &census);
-	return backend->drain && !slots->unswept && !leaving &&
-	       !sweep_flows(run.sweep, backend->number);
+	for (i = 0; i < swept->count; i++) {
+		slots_count(swept->at[i], &census);
+		leaving += census.leaving[backend->number] + swept->at[i]->unswept;
+		slots_uncount(swept->at[i], &census);
+	}
+	return backend->drain && !leaving && !sweep_flows(run.sweep, backend->number);
 }
 
 static void fail_not_drained(const struct session *session)
@@ -522,15 +657,18 @@ static void fail_not_drained(const struct session *session)
 /* Where lbd says that no flow is left, there is none but those that were not recorded. */
 static void check_drained(void)
 {
-	int i;
+	int i, pool;
 
 	for (i = 0; i < SESSIONS; i++) {
 		const struct session *session = &run.sessions[i];
-		const struct backend *backend = find_backend(session->client.vip, session->backend);
 
-		if (backend && backend->drain && !session->unrecorded &&
-		    is_drained(session->client.vip, backend))
-			fail_not_drained(session);
+		for (pool = 0; session->backend != RIG_DROPPED && pool < VIPS; pool++) {
+			const struct backend *backend = find_backend(pool, session->backend);
+
+			if (backend && backend->drain && !session->unrecorded &&
+			    is_drained(pool, backend))
+				fail_not_drained(session);
+		}
 	}
 }
 
@@ -541,36 +679,44 @@ static uint32_t units(uint32_t seconds)
 	return ((uint64_t)seconds * 1000000000) >> LB_FLOW_TIME_SHIFT;
 }
 
-/* Makes every word as old as the test's time has it, whatever time the program's clock tells. */
-static void age_words(uint32_t by)
+/* Makes every word as old as the test's time has it, whatever time the program's clock tells: older
+ * by so much, or younger. Where the test had to wait for a processor for longer than the step is, no
+ * word may come to be of the future. */
+static void age_words(int32_t by)
 {
 	uint32_t i, way;
 
 	for (i = 0; i < run.bucket_count; i++) {
 		for (way = 0; way < LB_FLOW_WAYS; way++) {
 			uint64_t word = run.buckets[i].word[way];
+			const int32_t age = (int32_t)flow_word_age(word, run.time) + by;
 
 			if (word)
-				run.buckets[i].word[way] =
-					flow_word(flow_word_tag(word), flow_word_member(word),
-						  flow_word_grade(word), (uint32_t)word - by);
+				run.buckets[i].word[way] = flow_word(
+					flow_word_tag(word), flow_word_member(word),
+					flow_word_grade(word), run.time - (age < 0 ? 0 : age));
 		}
 	}
 }
 
+static uint32_t place_size(uint32_t place)
+{
+	return place < VIPS ? plans[place].vip.size : POOLED;
+}
+
 static void assert_unnamed(uint16_t number)
 {
-	uint32_t vip, i;
+	uint32_t place, i;
 	int way;
 
 	for (i = 0; i < run.bucket_count; i++)
 		for (way = 0; way < LB_FLOW_WAYS; way++)
 			assert_false(run.buckets[i].word[way] &&
 				     flow_word_member(run.buckets[i].word[way]) == number);
-	for (vip = 0; vip < VIPS; vip++) {
-		for (i = 0; i < plans[vip].vip.size; i++) {
-			assert_int_not_equal(lb_slot_current(rig_slots(vip)[i]), number);
-			assert_int_not_equal(lb_slot_previous(rig_slots(vip)[i]), number);
+	for (place = 0; place < PLACES; place++) {
+		for (i = 0; i < place_size(place); i++) {
+			assert_int_not_equal(lb_slot_current(rig_slots(place)[i]), number);
+			assert_int_not_equal(lb_slot_previous(rig_slots(place)[i]), number);
 		}
 	}
 }
@@ -582,7 +728,11 @@ static void end_pass(void)
 	int i;
 
 	for (i = 0; i < VIPS; i++)
+		slots_sweep_end(&run.pools[i].slots);
+	for (i = FIRST; i < VIPS; i++)
 		slots_sweep_end(&run.vips[i].slots);
+	for (i = FIRST; i < VIPS; i++)
+		join(i);
 	while (sweep_take_free(run.sweep, &number)) {
 		assert_true(run.taken[number]);
 		assert_unnamed(number);
@@ -592,13 +742,15 @@ static void end_pass(void)
 
 static void step(uint32_t seconds)
 {
-	const uint32_t before = units(run.now_s), time = rig_time();
+	const uint32_t before = units(run.now_s), time = rig_time(), passed = time - run.time;
 	int i;
 
 	run.now_s += seconds;
-	age_words(units(run.now_s) - before - (time - run.time));
 	run.time = time;
+	age_words(units(run.now_s) - before - (passed & LB_FLOW_TIME_MASK));
 	for (i = 0; i < VIPS; i++)
+		slots_expire(&run.pools[i].slots, run.now_s);
+	for (i = FIRST; i < VIPS; i++)
 		slots_expire(&run.vips[i].slots, run.now_s);
 	if (sweep_step(run.sweep, run.bucket_count / SLICES, time))
 		end_pass();
@@ -632,7 +784,8 @@ enum change {
 	REWEIGHT,
 	FLAP_HEALTH,
 	FLAP,
-	OUTAGE
+	OUTAGE,
+	MOVE
 };
 static const char *const change_names[] = {"added",
 					   "drained",
@@ -645,18 +798,18 @@ static const char *const change_names[] = {"added",
 					   "all flapped together"};
 
 /* Its flows are excused; but where lbd says that there is none left, there must be none. */
-static void remove_backend(uint32_t vip, struct backend *backend, bool by_force)
+static void remove_backend(uint32_t pool, struct backend *backend, bool by_force)
 {
-	struct vip *live = &run.vips[vip];
+	struct pool *live = &run.pools[pool];
 	const struct backend gone = *backend;
 	int i;
 
 	*backend = live->backends[--live->count];
-	apply(vip, &gone);
+	apply(pool, &gone);
 	for (i = 0; i < SESSIONS; i++) {
 		struct session *session = &run.sessions[i];
 
-		if (session->client.vip != vip || session->backend != gone.id)
+		if (session->backend != gone.id)
 			continue;
 		if (!by_force && !session->unrecorded)
 			fail_not_drained(session);
@@ -666,105 +819,126 @@ static void remove_backend(uint32_t vip, struct backend *backend, bool by_force)
 }
 
 /* Most connections of a backend that drains come to their end. */
-static void drain_backend(uint32_t vip, struct backend *backend)
+static void drain_backend(uint32_t pool, struct backend *backend)
 {
 	int i;
 
 	backend->drain = true;
-	apply(vip, NULL);
+	apply(pool, NULL);
 	for (i = 0; i < SESSIONS; i++)
-		if (run.sessions[i].client.vip == vip && run.sessions[i].backend == backend->id &&
-		    run.sessions[i].left > 2)
+		if (run.sessions[i].backend == backend->id && run.sessions[i].left > 2)
 			run.sessions[i].left = 1 + random_below(2);
 }
 
-static void flap(uint32_t vip, struct backend *backend, bool by_removal)
+static void flap(uint32_t pool, struct backend *backend, bool by_removal)
 {
 	const struct backend was = *backend;
 
 	if (by_removal) {
-		remove_backend(vip, backend, true);
-		pass_time(random_below(2 * plans[vip].transition_s));
-		insert_backend(vip, was.id, was.weight);
+		remove_backend(pool, backend, true);
+		pass_time(random_below(2 * plans[pool].transition_s));
+		insert_backend(pool, was.id, was.weight);
 	} else {
 		backend->drain = true;
-		apply(vip, NULL);
-		pass_time(random_below(2 * plans[vip].transition_s));
+		apply(pool, NULL);
+		pass_time(random_below(2 * plans[pool].transition_s));
 		backend->drain = false;
 	}
-	apply(vip, NULL);
+	apply(pool, NULL);
 }
 
-/* All backends of a VIP take no new flows for a while, then come back one after the other. */
-static void suffer_outage(uint32_t vip)
+/* All backends of a pool take no new flows for a while, then come back one after the other. */
+static void suffer_outage(uint32_t pool)
 {
-	struct vip *live = &run.vips[vip];
+	struct pool *live = &run.pools[pool];
 	size_t i;
 
 	for (i = 0; i < live->count; i++)
 		live->backends[i].drain = true;
-	apply(vip, NULL);
-	pass_time(random_below(2 * plans[vip].transition_s));
+	apply(pool, NULL);
+	pass_time(random_below(2 * plans[pool].transition_s));
 	for (i = 0; i < live->count; i++) {
 		live->backends[i].drain = false;
-		apply(vip, NULL);
+		apply(pool, NULL);
 		pass_time(random_below(20));
 	}
 }
 
-static bool can(enum change change, uint32_t vip, const struct backend *backend)
+/* VIPs come to the pool. Most of the times all of their connections are about to end, so that they
+ * may have the pool's slots. */
+static void move_to(uint32_t pool)
+{
+	const bool soon = !one_in(3);
+	int vip, i;
+
+	for (vip = FIRST; vip < VIPS; vip++) {
+		if (run.vips[vip].pool == pool || one_in(3))
+			continue;
+		move_vip(vip, pool);
+		for (i = 0; soon && i < SESSIONS; i++)
+			if (run.sessions[i].client.vip == (uint32_t)vip && run.sessions[i].left > 2)
+				run.sessions[i].left = 1 + random_below(2);
+	}
+}
+
+static bool can(enum change change, uint32_t pool, const struct backend *backend)
 {
 	switch (change) {
 	case ADD:
-		return run.vips[vip].count < BACKENDS;
+		return run.pools[pool].count < BACKENDS;
 	case DRAIN:
 	case FLAP_HEALTH:
 		return backend && !backend->drain;
 	case UNDRAIN:
 		return backend && backend->drain;
 	case DELETE_DRAINED:
-		return backend && is_drained(vip, backend);
+		return backend && is_drained(pool, backend);
 	case DELETE_FORCED:
 	case FLAP:
-		return backend && run.vips[vip].count > 3;
+		return backend && run.pools[pool].count > 3;
 	case REWEIGHT:
 	case OUTAGE:
 		return backend;
+	case MOVE:
+		return pool >= FIRST;
 	}
 	return false;
 }
 
-static void carry_out(enum change change, uint32_t vip, struct backend *backend)
+static void carry_out(enum change change, uint32_t pool, struct backend *backend)
 {
 	switch (change) {
 	case ADD:
-		insert_backend(vip, run.next_id++, 1 + random_below(20));
+		insert_backend(pool, run.next_id++, 1 + random_below(20));
 		break;
 	case DRAIN:
-		drain_backend(vip, backend);
+		drain_backend(pool, backend);
 		return;
 	case UNDRAIN:
 		backend->drain = false;
 		break;
 	case DELETE_DRAINED:
 	case DELETE_FORCED:
-		remove_backend(vip, backend, change == DELETE_FORCED);
+		remove_backend(pool, backend, change == DELETE_FORCED);
 		return;
 	case REWEIGHT:
 		backend->weight = random_below(20);
 		break;
 	case FLAP_HEALTH:
 	case FLAP:
-		flap(vip, backend, change == FLAP);
+		flap(pool, backend, change == FLAP);
 		return;
 	case OUTAGE:
-		suffer_outage(vip);
+		suffer_outage(pool);
+		return;
+	case MOVE:
+		move_to(pool);
 		return;
 	}
-	apply(vip, NULL);
+	apply(pool, NULL);
 }
 
-/* A change of a random VIP, of those that can be made there. */
+/* A change of a random pool, of those that can be made there. */
 static void change_something(void)
 {
 	static const enum change often[] = {ADD,
@@ -787,18 +961,21 @@ static void change_something(void)
 					    REWEIGHT,
 					    FLAP,
 					    FLAP_HEALTH,
-					    OUTAGE};
+					    OUTAGE,
+					    MOVE,
+					    MOVE,
+					    MOVE};
 
 	for (;;) {
-		const uint32_t vip = random_below(VIPS);
-		struct vip *live = &run.vips[vip];
+		const uint32_t pool = random_below(VIPS);
+		struct pool *live = &run.pools[pool];
 		struct backend *backend =
 			live->count ? &live->backends[random_below(live->count)] : NULL;
 		enum change change = often[random_below(sizeof(often) / sizeof(often[0]))];
 
-		if (!can(change, vip, backend))
+		if (!can(change, pool, backend))
 			continue;
-		carry_out(change, vip, backend);
+		carry_out(change, pool, backend);
 		run.changes[change]++;
 		return;
 	}
@@ -806,44 +983,60 @@ static void change_something(void)
 
 /* --- a run --- */
 
-static void open_vip(uint32_t vip)
+static void open_pool(uint32_t pool)
 {
-	struct vip *live = &run.vips[vip];
+	struct pool *live = &run.pools[pool];
 	uint64_t table_seed[2] = {first_seed, 1};
 	struct table_member members[BACKENDS];
 	int i;
 
-	assert_int_equal(slots_init(&live->slots, rig_slots(vip), plans[vip].vip.size), 0);
-	live->swept = sweep_tables_new(1);
+	assert_int_equal(slots_init(&live->slots, rig_slots(pool), plans[pool].vip.size), 0);
+	live->swept = sweep_tables_new(1 + ROVERS);
 	assert_non_null(live->swept);
 	live->swept->at[live->swept->count++] = &live->slots;
-	live->table = table_new(plans[vip].kind, plans[vip].vip.size, table_seed);
+	live->table = table_new(plans[pool].kind, plans[pool].vip.size, table_seed);
 	assert_non_null(live->table);
 	for (i = 0; i < 5; i++)
-		insert_backend(vip, run.next_id++, 1 + random_below(20));
-	set_members(vip, members);
+		insert_backend(pool, run.next_id++, 1 + random_below(20));
+	set_members(pool, members);
 	assert_int_equal(table_update(live->table, members, live->count), 0);
 	slots_settle(&live->slots, table_owners(live->table));
+}
+
+static void open_vip(uint32_t number)
+{
+	struct vip *vip = &run.vips[number];
+
+	vip->pool = vip->left[0] = vip->left[1] = number < FIRST ? number : FIRST;
+	if (number < FIRST)
+		return;
+	rig_pools_set(number, FIRST, FIRST, FIRST);
+	rig_lead(number, FIRST);
+	assert_int_equal(slots_init(&vip->slots, rig_slots(VIPS + number - FIRST), POOLED), 0);
+	slots_reset(&vip->slots);
 }
 
 static void open_run(uint32_t flows)
 {
 	const uint64_t seed[2] = {first_seed, ~first_seed};
-	struct rig_vip vips[VIPS];
+	struct rig_vip places[PLACES];
 	uint32_t vip, i, next = 0;
 
 	memset(&run, 0, sizeof(run));
 	run.now_s = 1000;
 	run.next_id = 1;
 	for (vip = 0; vip < VIPS; vip++)
-		vips[vip] = plans[vip].vip;
-	assert_int_equal(rig_open(vips, VIPS, MEMBERS, flows, seed), 0);
+		places[vip] = plans[vip].vip;
+	for (; vip < PLACES; vip++)
+		places[vip] = (struct rig_vip){.size = POOLED};
+	assert_int_equal(rig_open(places, PLACES, MEMBERS, flows, seed), 0);
 	rig_idle(idle_units());
 	run.time = rig_time();
 	run.buckets = rig_buckets(&run.bucket_count);
 	run.sweep = sweep_new(run.buckets, run.bucket_count, MEMBERS);
 	assert_non_null(run.sweep);
 	for (vip = 0; vip < VIPS; vip++) {
+		open_pool(vip);
 		open_vip(vip);
 		for (i = 0; i < plans[vip].flows; i++, next++) {
 			run.sessions[next].client.vip = vip;
@@ -858,9 +1051,10 @@ static void close_run(void)
 	int i;
 
 	for (i = 0; i < VIPS; i++) {
+		slots_clear(&run.pools[i].slots);
 		slots_clear(&run.vips[i].slots);
-		free(run.vips[i].swept);
-		table_free(run.vips[i].table);
+		free(run.pools[i].swept);
+		table_free(run.pools[i].table);
 	}
 	sweep_free(run.sweep);
 	rig_close();
@@ -893,6 +1087,8 @@ static void print_run(void)
 		      (unsigned long long)run.established, run.now_s);
 	for (i = 0; i < sizeof(change_names) / sizeof(change_names[0]); i++)
 		print_message("%10u backends %s\n", run.changes[i], change_names[i]);
+	print_message("%10u VIPs went to another pool, %u of them have its slots\n", run.moves,
+		      run.joins);
 	print_message("%10llu flows of removed backends\n%10llu without room in the flow table\n"
 		      "%10llu not established\n",
 		      (unsigned long long)run.removed, (unsigned long long)run.no_room,
@@ -920,9 +1116,10 @@ static void all_settles_in_the_end(void)
 	for (; left; left -= STEP_S)
 		step(STEP_S);
 	for (i = 0; i < VIPS; i++) {
-		assert_int_equal(run.vips[i].slots.moving, 0);
-		assert_int_equal(run.vips[i].slots.tracked, 0);
-		taken += run.vips[i].count;
+		assert_int_equal(run.pools[i].slots.moving, 0);
+		assert_int_equal(run.pools[i].slots.tracked, 0);
+		assert_false(run.vips[i].moving);
+		taken += run.pools[i].count;
 	}
 	for (i = 0; i < run.bucket_count; i++)
 		for (way = 0; way < LB_FLOW_WAYS; way++)
@@ -942,6 +1139,7 @@ static void run_with(uint32_t flows)
 	compare_counts();
 	assert_true(run.packets >= PACKETS_MIN);
 	assert_true(run.unmade * 1000 <= run.established);
+	assert_true(run.moves >= 10 && run.joins >= 2);
 	all_settles_in_the_end();
 }
 
