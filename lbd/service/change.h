@@ -109,6 +109,8 @@ int place_take_pool(struct change *change, struct live_pool *next, struct lb_err
 void place_leave_pool(struct service *service, const struct live_pool *live);
 /* How many slots a pool needs. */
 uint64_t place_slots(const struct pool_ref *ref);
+
+/* --- place_table.c --- */
 /* A range of slots without owners. */
 int place_take_table(struct change *change, enum pool_class class, uint32_t size,
 		     struct live_table **out, struct lb_err *err);
