@@ -133,7 +133,7 @@ $(O)/tests/bench/packets $(O)/tests/bench/live: $(BENCH_OBJ)
 $(O)/tests/bench/packets: $(patsubst %,$(O)/tests/bench/%.o,pairs stage turns verify)
 $(O)/tests/bench/live: $(O)/tests/bench/lanes.o
 # The live service over a plane in memory, where allocations can be made to fail.
-FAKED := $(patsubst %,$(O)/tests/unit/%_test,agree promise service)
+FAKED := $(patsubst %,$(O)/tests/unit/%_test,agree make_room promise service)
 $(FAKED): $(O)/tests/unit/fake.o
 $(FAKED): LDFLAGS += -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=reallocarray
 $(UNIT) $(PACKET) $(TOOLS) $(BENCH): %: %.o $(O)/lib/liblbd.a $(O)/lib/libapi.a

@@ -5,11 +5,13 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/membarrier.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "../host/log.h"
@@ -204,6 +206,17 @@ struct lb_flow_bucket *datapath_flows(struct datapath *datapath, uint32_t *bucke
 	return datapath->flows.start;
 }
 
+#define AWAIT_US 20000
+
+/* The kernel waits until every CPU has been outside of RCU's read sections, one of which a packet's
+ * way is. Where it refuses (nohz_full) time must do. */
+static void await_packets(struct datapath *datapath)
+{
+	(void)datapath;
+	if (syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0))
+		usleep(AWAIT_US);
+}
+
 struct plane datapath_plane(struct datapath *datapath)
 {
 	struct plane plane = {
@@ -220,6 +233,7 @@ struct plane datapath_plane(struct datapath *datapath)
 		.quic_lines = bpf_map__max_entries(datapath->skeleton->maps.quic_ids),
 		.vip_set = datapath_vip_set,
 		.vip_del = datapath_vip_del,
+		.await_packets = await_packets,
 		.each_vip = datapath_each_vip,
 		.egress_set = datapath_egress_set,
 		.counters = datapath_counters,

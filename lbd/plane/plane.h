@@ -34,6 +34,8 @@ struct plane {
 	/* 0 where there is none, too. */
 	int (*vip_del)(struct datapath *datapath, const struct lb_endpoint *endpoint,
 		       struct lb_err *err);
+	/* Returns when every packet that was in the program has left it. Without a turn. NULL: there is none. */
+	void (*await_packets)(struct datapath *datapath);
 	/* Every entry; entries may not be changed meanwhile. */
 	void (*each_vip)(struct datapath *datapath,
 			 void (*each)(void *user, const struct lb_endpoint *endpoint,

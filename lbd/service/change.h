@@ -116,6 +116,11 @@ int place_take_table(struct change *change, enum pool_class class, uint32_t size
 		     struct live_table **out, struct lb_err *err);
 void place_leave_table(struct service *service, struct live_table *table);
 
+/* --- make_room.c --- */
+/* Takes so many slots, which are free but not in one piece: tables in force move. Nothing that packets
+ * or others see is another after that, so it is not undone with the change. 0 or -errno. */
+int make_room(struct change *change, uint32_t size, uint32_t *start);
+
 /* --- prepare.c --- */
 int prepare_pool(struct change *change, struct pool_step *step, struct lb_err *err);
 int prepare_step(struct change *change, struct step *step, struct lb_err *err);

@@ -181,6 +181,22 @@ void entry_again(struct service *service, const struct lb_vip *vip, const struct
 
 /* --- fragments without ports --- */
 
+int entry_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+	       struct lb_err *err)
+{
+	const struct plane *plane = &service->plane;
+	const struct lb_endpoint at = {.address = vip->endpoint.address,
+				       .protocol = vip->endpoint.protocol};
+	struct lb_vip_value value = value_of(service, vip, live);
+	int error = plane->vip_set(plane->datapath, &vip->endpoint, &value, err);
+
+	if (error || !vip->endpoint.port || vip->endpoint.host_bits ||
+	    lb_service_fragments_owner(service->document, &vip->endpoint) != vip)
+		return error;
+	value.flags |= LB_VIP_FRAGMENTS_ONLY;
+	return plane->vip_set(plane->datapath, &at, &value, err);
+}
+
 void entry_fragments(struct service *service, const struct lb_service *document,
 		     const struct live_vip *live, const struct lb_endpoint *endpoint)
 {
@@ -270,6 +286,13 @@ void entry_tidy(struct service *service)
 	free(tidying.stale);
 }
 
+static void drop_stale(struct service *service)
+{
+	if (service->stale_slots.size)
+		live_free_slots(service, service->stale_slots.start, service->stale_slots.size);
+	service->stale_slots = (struct stale_slots){0};
+}
+
 int entry_repair(struct service *service, struct lb_err *err)
 {
 	const struct lb_service *document = service->document;
@@ -285,8 +308,10 @@ int entry_repair(struct service *service, struct lb_err *err)
 		entry_fragments(service, document, service->live, &vip->endpoint);
 		worker_yield();
 	}
-	if (!service->entries_wrong)
+	if (!service->entries_wrong) {
+		drop_stale(service);
 		return 0;
+	}
 	return lb_err_set(err, LB_ERR_SYSTEM, "",
 			  "the last change is not complete: the kernel refuses VIP entries");
 }

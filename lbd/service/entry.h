@@ -18,6 +18,10 @@ void entry_again(struct service *service, const struct lb_vip *vip, const struct
 void entry_update(struct service *service, const struct lb_vip *before,
 		  const struct live_vip *live_before, const struct lb_vip *after,
 		  const struct live_vip *live);
+/* Its own entry of the document in force, and that of its fragments: when its slots are elsewhere.
+ * 0 or -errno; then packets may go by either. */
+int entry_lead(struct service *service, const struct lb_vip *vip, const struct live_vip *live,
+	       struct lb_err *err);
 /* Makes the entry of fragments without ports for this address and protocol what `document` says;
  * live[i] is document->vips[i]. Not needed for, and not to the harm of, a VIP for every port: its
  * own entry serves; nor for a prefix, which has them with port 0 only. */

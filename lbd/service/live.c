@@ -164,6 +164,13 @@ bool live_had_packets(const struct service *service, uint16_t number)
 	       counter.packets;
 }
 
+void live_free_slots(struct service *service, uint32_t start, uint32_t size)
+{
+	memset(service->plane.slots + start, 0xff, size * sizeof(*service->plane.slots));
+	memset(service->plane.pasts + start, 0xff, size * sizeof(*service->plane.pasts));
+	ranges_give_back(service->slot_ranges, start, size);
+}
+
 void live_clear(struct live_pool *live)
 {
 	table_free(live->table);

@@ -111,6 +111,11 @@ struct quic_rest {
 	uint32_t since_s; /* by the monotonic clock */
 };
 
+/* Slots that some entry may lead to still, though it should not. */
+struct stale_slots {
+	uint32_t start, size; /* 0: there are none */
+};
+
 struct service {
 	const struct config *config;
 	struct plane plane;
@@ -165,7 +170,8 @@ struct service {
 	struct tunnels *tunnels;
 	LIST_HEAD(, probing) probings; /* under way */
 
-	bool entries_wrong; /* entry_repair has to follow */
+	bool entries_wrong;             /* entry_repair has to follow */
+	struct stale_slots stale_slots; /* until it has */
 	bool repairing; /* by the clock: a change waits, whose entries are not in the document yet */
 
 	struct slots_census census;      /* all 0 but while one pool is counted, in one turn */
@@ -248,6 +254,8 @@ const struct table_member *live_find(const struct live_pool *live, size_t *from,
  * on meanwhile, since that may take long. */
 void live_hold(struct service *service);
 void live_let_go(struct service *service);
+/* live.c: nothing leads to these slots. */
+void live_free_slots(struct service *service, uint32_t start, uint32_t size);
 /* live.c: frees all but its tables. */
 void live_clear(struct live_pool *live);
 /* live.c: of the slots of all its tables: how many are MOVING, and whether flows recorded in a

@@ -61,7 +61,8 @@ int place_take_table(struct change *change, enum pool_class class, uint32_t size
 	table->fresh = true;
 	for (int i = 0; i < TABLE_LEFT; i++)
 		table->left[i] = table->left_next[i] = LIVE_NO_POOL;
-	if (!ranges_take(service->slot_ranges, size, &table->start)) {
+	if (!ranges_take(service->slot_ranges, size, &table->start) &&
+	    make_room(change, size, &table->start)) {
 		free(table);
 		return no_room(change, size, err);
 	}

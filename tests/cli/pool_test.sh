@@ -102,4 +102,22 @@ check "it goes, too" lb vip del alone --force
 check "VIPs go" eval 'lb vip del web --force && lb vip del dns --force && lb vip del own --force'
 check "then pools may" eval 'lb pool del p && lb pool del p2'
 check "and the kept file is one for an lbd that knows no pools" format_is 2
+
+# Of 32768 slots 24577 are free then, 12296 of them in one piece.
+check "slots are free in two pieces" eval 'lb vip add 192.0.2.5:80/tcp --name early --table-size 12281 &&
+	lb vip add 192.0.2.6:80/tcp --name stays --table-size 8191 && lb backend add stays 10.0.0.2 &&
+	lb backend add stays 10.0.0.3 && lb vip del early --force'
+leads() {
+	local port
+	for port in {40000..40019}; do
+		lb --json explain "198.51.100.7:$port" 192.0.2.6:80/tcp | jq -c '[.verdict, .slot.number, .slot.current.backend, .backend]'
+	done
+}
+before=$(leads)
+check "a table of more has room: the other one moves" lb vip add 192.0.2.7:80/tcp --name late --table-size 16381
+check "whose VIP leads where it did" eval '[ "$(leads)" = "$before" ] && [ "$(sort -u <<<"$before" | wc -l)" -gt 1 ]'
+stop_lbd KILL
+start_lbd
+check "so it does by another lbd" eval '[ "$(leads)" = "$before" ]'
+check "VIPs go again" eval 'lb vip del stays --force && lb vip del late --force'
 finish
