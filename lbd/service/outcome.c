@@ -363,6 +363,35 @@ static void warn_of_guards(const struct change *change, json_t *warnings)
 	}
 }
 
+static bool moves_slots(const struct change *change)
+{
+	for (size_t i = 0; i < account_count(change); i++) {
+		const struct account account = account_at(change, i);
+
+		if (account.what == PLAN_CHANGED && account.moved)
+			return true;
+	}
+	return false;
+}
+
+/* How many connections the slots that move have is not known, only what is on record already. Buckets do
+ * not fill evenly: at half of all places some are full. */
+static void warn_of_records(const struct change *change, json_t *warnings)
+{
+	const struct service *service = change->service;
+	const uint64_t recorded = sweep_total(service->sweep);
+	const uint64_t room = (uint64_t)service->plane.bucket_count * LB_FLOW_WAYS;
+
+	if (recorded * 2 > room && moves_slots(change))
+		json_array_append_new(
+			warnings,
+			json_sprintf("the flow table has %llu of at most %llu records: "
+				     "connections of slots that move now and find no place there "
+				     "may be led to another backend; wait until it has fewer "
+				     "(lbctl status), or raise limits.flows",
+				     (unsigned long long)recorded, (unsigned long long)room));
+}
+
 /* The last one that takes new flows drains, say. A pool without backends is being set up, or is there
  * to be empty. */
 static json_t *drained_json(const struct change *change)
@@ -380,6 +409,7 @@ static json_t *drained_json(const struct change *change)
 								     after->pool->name));
 	}
 	warn_of_guards(change, warnings);
+	warn_of_records(change, warnings);
 	if (json_array_size(warnings))
 		return warnings;
 	json_decref(warnings);

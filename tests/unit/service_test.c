@@ -15,6 +15,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "../../bpf/flow_word.h"
+
 #define SECOND FAKE_SECOND
 #define COUNT_OF(array) (sizeof(array) / sizeof(*(array)))
 
@@ -1679,6 +1681,45 @@ static void the_number_of_a_member_comes_free_when_no_word_names_it(void **state
 	fake_close();
 }
 
+/* Records of flows that live, in so many buckets. */
+static void record_in(uint32_t buckets)
+{
+	const uint16_t number = fake.service->live_pools[0].backends[0].number;
+
+	for (uint32_t i = 0; i < buckets; i++)
+		for (uint32_t way = 0; way < LB_FLOW_WAYS; way++)
+			fake.plane.flows[i].word[way] =
+				flow_word(1 + i * LB_FLOW_WAYS + way, number, LB_FLOW_PROVEN,
+					  clock_now_units(fake.service));
+}
+
+static size_t warnings_of(const char *text)
+{
+	json_t *reply = change_to(text);
+	const size_t count = json_array_size(json_object_get(reply, "warnings"));
+
+	json_decref(reply);
+	return count;
+}
+
+/* Of 16 buckets. */
+static void what_moves_slots_warns_while_the_flow_table_is_more_than_half_full(void **state)
+{
+	(void)state;
+	start();
+	apply(SHORT(A "," B));
+	apply(SHORT(A "," B "," C));
+	record_in(8);
+	fake_pass(SECOND);
+	assert_int_equal(warnings_of(SHORT(A "," B)), 0);
+	record_in(9);
+	fake_pass(SECOND);
+	assert_int_equal(sweep_total(fake.service->sweep), 9 * LB_FLOW_WAYS);
+	assert_int_equal(warnings_of(SHORT(A "," B)), 0); /* as it was */
+	assert_int_equal(warnings_of(SHORT(A "," B "," C)), 1);
+	fake_close();
+}
+
 static uint32_t members_gone(void)
 {
 	uint32_t gone = 0;
@@ -2313,6 +2354,8 @@ int main(void)
 		cmocka_unit_test(results_are_followed_although_calls_fail),
 		cmocka_unit_test(a_transition_ends_and_slots_settle),
 		cmocka_unit_test(the_number_of_a_member_comes_free_when_no_word_names_it),
+		cmocka_unit_test(
+			what_moves_slots_warns_while_the_flow_table_is_more_than_half_full),
 		cmocka_unit_test(the_number_of_a_member_whose_vip_was_taken_back_comes_free_late),
 		cmocka_unit_test(a_backend_goes_unasked_once_it_is_drained),
 		cmocka_unit_test(a_backend_is_drained_when_no_packet_follows_its_quic_id),
