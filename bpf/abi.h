@@ -350,6 +350,7 @@ enum lb_quic_count {
 #define LB_GUARD_LISTS (1u << 0)      /* lists of prefixes */
 #define LB_GUARD_SYN_ANSWER (1u << 8) /* SYNs are answered, with cookies */
 #define LB_GUARD_SYN_OPENS (1u << 9)  /* an ACK that brings a cookie opens a flow, as a SYN does */
+#define LB_GUARD_SYN_COUNT (1u << 10) /* SYNs are counted, though not answered */
 
 struct lb_guard_vip {
 	__u32 rules;     /* LB_GUARD_* */
@@ -434,6 +435,13 @@ struct lb_guard_tuning {
 struct lb_guard_hits {
 	__u64 packets;
 	__u64 bytes;
+};
+
+/* Per-CPU array "guard_syns", by VIP number: of those whose rules have LB_GUARD_SYN_ANSWER or _COUNT. */
+struct lb_guard_syns {
+	__u64 seen;
+	__u64 answered;
+	__u64 opened; /* flows, by ACKs that brought a cookie; just where slots are not SETTLED */
 };
 
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
@@ -684,6 +692,7 @@ LB_ASSERT_SIZE(lb_parts, 1024);
 LB_ASSERT_SIZE(lb_quic_line, 64);
 LB_ASSERT_SIZE(lb_guard_vip, 64);
 LB_ASSERT_SIZE(lb_guard_secret, 80);
+LB_ASSERT_SIZE(lb_guard_syns, 24);
 LB_ASSERT_SIZE(lb_guard_combo, 32);
 LB_ASSERT_SIZE(lb_guard_line, 64);
 LB_ASSERT_SIZE(lb_guard_tuning, 168);

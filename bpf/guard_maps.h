@@ -22,6 +22,13 @@ struct {
 	__type(value, struct lb_guard_secret);
 } guard_secret SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct lb_guard_syns);
+} guard_syns SEC(".maps");
+
 /* --- lists --- */
 
 struct {

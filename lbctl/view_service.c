@@ -293,14 +293,22 @@ static void print_quic_configs(FILE *out, const json_t *configs)
 static void print_syn_guard(FILE *out, const json_t *vip)
 {
 	const json_t *syn = json_object_get(vip, "syn");
-	const bool always = !strcmp(view_text(vip, "syn_guard"), "always");
+	const char *guard = view_text(vip, "syn_guard");
+	const bool automatic = !strncmp(guard, "auto:", 5);
 
 	if (json_is_true(json_object_get(syn, "answers")))
-		fprintf(out, "  SYN guard   answers SYNs, MSS %lld\n", view_integer(syn, "mss"));
-	else if (always)
-		fprintf(out, "  SYN guard   answers no SYNs now\n");
+		fprintf(out, "  SYN guard   answers SYNs, MSS %lld", view_integer(syn, "mss"));
+	else if (automatic && syn)
+		fprintf(out, "  SYN guard   forwards SYNs, answers above %s a second", guard + 5);
+	else if (automatic || !strcmp(guard, "always"))
+		fprintf(out, "  SYN guard   answers no SYNs now");
 	else if (syn)
-		fprintf(out, "  SYN guard   off; cookies of before are taken\n");
+		fprintf(out, "  SYN guard   off; cookies of before are taken");
+	else
+		return;
+	if (automatic && syn)
+		fprintf(out, "; now %lld a second", view_integer(syn, "syns_per_s"));
+	fputc('\n', out);
 }
 
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)

@@ -286,6 +286,16 @@ static void add_node(struct text *text, const json_t *event)
 	add_who(text, event);
 }
 
+static void add_syn_guard(struct text *text, const json_t *event)
+{
+	const bool on = is(event, "state", "on");
+
+	add(text, "vip %s: SYNs are %s (%lld a second, %s %lld)", string_of(event, "vip"),
+	    on ? "answered with cookies" : "forwarded again",
+	    (long long)integer_of(event, "syns_per_s"), on ? "more than" : "syn_guard auto at",
+	    (long long)integer_of(event, "above"));
+}
+
 static void add_prefix_list(struct text *text, const json_t *event)
 {
 	add(text, "list %s is %s (%lld prefixes)", string_of(event, "list"),
@@ -302,7 +312,7 @@ static const struct {
 	{"next_hop", add_next_hop},     {"drain", add_backend},    {"health", add_backend},
 	{"serve", add_backend},         {"fault", add_fault},      {"spill", add_spill},
 	{"announce", add_announce},     {"node", add_node},        {"move", add_move},
-	{"dissent", add_dissent},       {"list", add_prefix_list},
+	{"dissent", add_dissent},       {"list", add_prefix_list}, {"syn_guard", add_syn_guard},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

@@ -58,7 +58,10 @@ enum lb_hash { LB_HASH_5TUPLE, LB_HASH_SOURCE, LB_HASH_SOURCE_PORT };
 /* What becomes of IP fragments: later ones follow their first, or all go by addresses and protocol. */
 enum lb_fragments { LB_FRAGMENTS_TRACK, LB_FRAGMENTS_3TUPLE, LB_FRAGMENTS_DROP };
 /* Whether the program answers SYNs, with cookies that backends make connections from. */
-enum lb_syn_guard { LB_SYN_GUARD_OFF, LB_SYN_GUARD_ALWAYS };
+/* When SYNs are answered: never, always, or while more of them come in a second than this. */
+#define LB_SYN_GUARD_OFF 0u
+#define LB_SYN_GUARD_AUTO_MAX 100000000u
+#define LB_SYN_GUARD_ALWAYS UINT32_MAX
 
 struct lb_backend {
 	struct lb_addr address;
@@ -109,7 +112,7 @@ struct lb_vip {
 	 * backends are healthy; 0, and 0: whatever their health is. */
 	bool announce;
 	uint32_t announce_healthy, announce_share_percent;
-	enum lb_syn_guard syn_guard;
+	uint32_t syn_guard;          /* LB_SYN_GUARD_OFF, _ALWAYS, or auto: SYNs a second */
 	struct lb_quic_config *quic; /* sorted by rotation; owned; none: packets go by addresses */
 	size_t quic_count;
 	char pool_name[LB_NAME_TEXT]; /* "": it has a pool of its own */

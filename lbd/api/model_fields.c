@@ -238,7 +238,51 @@ static const char *const table_words[] = {"rendezvous", "maglev", NULL};
 static const char *const encap_words[] = {"ipip", "gue", NULL};
 static const char *const hash_words[] = {"5-tuple", "source", "source-port", NULL};
 static const char *const fragments_words[] = {"track", "3-tuple", "drop", NULL};
-static const char *const syn_guard_words[] = {"off", "always", NULL};
+
+/* The N of "auto:N"; 0: that is no such text. */
+static uint32_t auto_rate(const char *text)
+{
+	const char *digits = strncmp(text, "auto:", 5) ? "" : text + 5;
+	const size_t count = strspn(digits, "0123456789");
+
+	if (!count || digits[count])
+		return 0;
+	return count > 9 ? UINT32_MAX : (uint32_t)strtoul(digits, NULL, 10);
+}
+
+static int syn_guard_read(const struct schema_field *field, const json_t *value, void *out,
+			  struct lb_err *err)
+{
+	const char *text = value ? json_string_value(value) : "off";
+	uint32_t *to = out;
+
+	*to = LB_SYN_GUARD_OFF;
+	if (!strcmp(text, "off"))
+		return 0;
+	if (!strcmp(text, "always")) {
+		*to = LB_SYN_GUARD_ALWAYS;
+		return 0;
+	}
+	*to = auto_rate(text);
+	if (*to && *to <= LB_SYN_GUARD_AUTO_MAX)
+		return 0;
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s must be off, always or auto:N, not \"%s\"",
+		   field->name, text);
+	return lb_err_hint(err, "N is SYNs a second, 1 to %u", LB_SYN_GUARD_AUTO_MAX);
+}
+
+static json_t *syn_guard_write(const struct schema_field *field, const void *value)
+{
+	const uint32_t guard = *(const uint32_t *)value;
+
+	(void)field;
+	if (guard == LB_SYN_GUARD_OFF || guard == LB_SYN_GUARD_ALWAYS)
+		return json_string(guard ? "always" : "off");
+	return json_sprintf("auto:%u", guard);
+}
+
+static const struct schema_kind syn_guard_kind = {"`off`, `always`, `auto:N`", LB_JSON_STRING,
+						  syn_guard_read, syn_guard_write, .owns = false};
 static const char *const on_unhealthy_words[] = {"keep", "reset", NULL};
 static const char *const when_all_unhealthy_words[] = {"use_all", "drop", NULL};
 
@@ -419,9 +463,10 @@ static const struct schema_field vip_fields[] = {
 	 .orders = lb_quic_orders, .optional = true, .otherwise = "none",
 	 .placeholder = "default|cr=N,sid=LENGTH|none",
 	 .help = "connection ids of QUIC name their server; blanks separate several rotations"},
-	{"syn_guard", &schema_word, VIP(syn_guard), .words = syn_guard_words, .optional = true,
-	 .help = "always: lbd answers SYNs with cookies, and backends see clients that have proven "
-		 "their address"},
+	{"syn_guard", &syn_guard_kind, VIP(syn_guard), .text = "off", .optional = true,
+	 .placeholder = "off|always|auto:N", .pattern = "^(off|always|auto:[1-9][0-9]{0,8})$",
+	 .help = "lbd answers SYNs with cookies, always or while more than N a second come; "
+		 "backends see clients that have proven their address"},
 	BACKENDS_FIELD(OWN_LIST),
 	HEALTH_FIELDS(OWN, vip_is_checked),
 	SPILL_FIELDS(OWN),

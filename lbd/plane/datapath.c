@@ -243,6 +243,8 @@ struct plane datapath_plane(struct datapath *datapath)
 		.syn_use = datapath_syn_use,
 		.syn_drop = datapath_syn_drop,
 		.guard_secret = datapath_guard_secret,
+		.syn_counts = datapath_syn_counts,
+		.syn_counts_reset = datapath_syn_counts_reset,
 		.flow_counts = datapath_flow_counts,
 		.guard_vips = datapath_guard_vips,
 	};

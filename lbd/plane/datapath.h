@@ -110,6 +110,9 @@ int datapath_quic_counts(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_C
 int datapath_syn_use(struct datapath *datapath, struct lb_err *err);
 void datapath_syn_drop(struct datapath *datapath);
 struct lb_guard_secret *datapath_guard_secret(struct datapath *datapath);
+/* By VIP number; sums over all CPUs. 0 or -errno, with all 0. */
+int datapath_syn_counts(struct datapath *datapath, uint32_t number, struct lb_guard_syns *out);
+int datapath_syn_counts_reset(struct datapath *datapath, uint32_t number);
 int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 
 uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps */

@@ -54,9 +54,11 @@ static void set_list_sizes(struct lb_bpf *to, const struct guard_needs *needs)
 static void set_sizes(struct lb_bpf *to, const struct lb_bpf *balancer,
 		      const struct guard_sizes *sizes)
 {
+	const uint32_t vips = bpf_map__max_entries(balancer->maps.vip_pools);
+
 	set_list_sizes(to, &sizes->lists);
-	bpf_map__set_max_entries(to->maps.guard_vips,
-				 bpf_map__max_entries(balancer->maps.vip_pools));
+	bpf_map__set_max_entries(to->maps.guard_vips, vips);
+	bpf_map__set_max_entries(to->maps.guard_syns, vips);
 }
 
 /* From the one that stands, what this one has of the same size. */

@@ -62,6 +62,9 @@ size_t service_pool_place(const struct service *service, const struct lb_vip *vi
 /* Yields. 0, or -ENOMEM with nothing to clear. */
 int service_pool_facts(struct service *service, size_t place, struct pool_facts *out);
 void pool_facts_clear(struct pool_facts *facts);
+/* What the SYN guard has met of a VIP, and whether it answers now; false: the VIP has none. */
+bool service_vip_syns(struct service *service, const struct lb_vip *vip, struct lb_guard_syns *out,
+		      bool *answers);
 /* Packets to a VIP; false: lbd.json does not have them counted. */
 bool service_vip_traffic(struct service *service, const struct lb_vip *vip, struct lb_counter *out);
 

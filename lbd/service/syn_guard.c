@@ -3,7 +3,8 @@
  *
  * A VIP has two rules. OPENS comes first and goes last: an ACK may bring a cookie for as long as one lives, after
  * the last SYN was answered. ANSWER is there while somebody takes new flows. Once a second it is looked whether
- * somebody does, and what MSS the ways to them allow.
+ * somebody does, and what MSS the ways to them allow. With `auto` it is looked four times a second, also how many
+ * SYNs have come; OPENS stays meanwhile, since another node may answer what this one forwards.
  *
  * The secret is read when a document needs it first, and again when lbd is told to (SIGHUP, config.reload): an
  * operator changes the file at many hosts, and says when all have it.
@@ -17,10 +18,14 @@
 
 #include "../api/guard_secret.h"
 #include "../host/log.h"
+#include "../host/events.h"
 #include "entry.h"
+#include "facts.h"
 #include "live.h"
+#include "syn_auto.h"
 
 #define LOOK_MS 1000
+#define LOOK_AUTO_MS 250
 #define COOKIE_LIFE_MS 206000 /* one and a half epochs, and a tick (bpf/syn_cookie.h) */
 #define MSS_MIN 536
 #define TAKES_NONE 0
@@ -28,12 +33,17 @@
 struct syn_vip {
 	bool seen;        /* by the pass under way */
 	int64_t until_ms; /* it opens flows until then; 0: no end */
+	/* With `auto`: how many SYNs had come by then; 0 ms: not looked yet. */
+	struct syn_auto automatic;
+	uint64_t syns, rate;
+	int64_t syns_ms;
 };
 
 struct syn_guard {
 	struct chore look;
 	bool in_use;
 	bool read_again;
+	bool any_auto;
 	struct guard_secret secret;
 	uint32_t room;
 	struct syn_vip *vips; /* by VIP number */
@@ -43,7 +53,7 @@ struct syn_guard {
 static bool is_wanted(const struct lb_service *document)
 {
 	for (size_t i = 0; i < document->vip_count; i++)
-		if (document->vips[i].syn_guard == LB_SYN_GUARD_ALWAYS)
+		if (document->vips[i].syn_guard)
 			return true;
 	return false;
 }
@@ -176,22 +186,70 @@ static struct lb_guard_vip *rules_of(const struct service *service, uint32_t num
 	return &service->plane.guard_vips(service->plane.datapath)[number];
 }
 
+/* One rule, or several. */
 static void set_rule(struct lb_guard_vip *rules, uint32_t rule, bool on)
 {
 	entry_rules(rules, rule, on ? rule : 0);
 }
 
+static void tell_auto(const struct service *service, const struct lb_vip *vip,
+		      const struct syn_vip *known)
+{
+	events_emit(service->events,
+		    json_pack("{s:s, s:s, s:s, s:I, s:I}", "event", "syn_guard", "vip", vip->name,
+			      "state", known->automatic.on ? "on" : "off", "syns_per_s",
+			      (json_int_t)known->rate, "above", (json_int_t)vip->syn_guard));
+}
+
+/* Whether so many come by now that they are answered. */
+static bool is_flooded(struct service *service, const struct lb_vip *vip, uint32_t number)
+{
+	struct syn_vip *known = &service->syn_guard->vips[number];
+	const int64_t now = clock_now_ms(service), passed = now - known->syns_ms;
+	struct lb_guard_syns counts;
+
+	if (passed < LOOK_AUTO_MS / 2)
+		return known->automatic.on;
+	if (service->plane.syn_counts(service->plane.datapath, number, &counts))
+		counts.seen = known->syns;
+	known->rate = known->syns_ms && counts.seen > known->syns
+			      ? (counts.seen - known->syns) * 1000 / passed
+			      : 0;
+	known->syns = counts.seen;
+	known->syns_ms = now;
+	if (syn_auto_step(&known->automatic, vip->syn_guard, known->rate, now))
+		tell_auto(service, vip, known);
+	return known->automatic.on;
+}
+
+static bool is_to_answer(struct service *service, const struct lb_vip *vip, uint32_t number)
+{
+	if (vip->syn_guard == LB_SYN_GUARD_ALWAYS) {
+		service->syn_guard->vips[number].automatic = (struct syn_auto){0};
+		return true;
+	}
+	service->syn_guard->any_auto = true;
+	return is_flooded(service, vip, number);
+}
+
 static void guard_vip(struct service *service, const struct lb_vip *vip, uint32_t number)
 {
 	struct lb_guard_vip *rules = rules_of(service, number);
+	struct syn_vip *known = &service->syn_guard->vips[number];
 	const uint32_t mss = mss_of(service, vip);
 
+	if (!service->syn_opens[number]) {
+		*known = (struct syn_vip){0};
+		service->plane.syn_counts_reset(service->plane.datapath, number);
+	}
 	service->syn_opens[number] = true;
-	service->syn_guard->vips[number] = (struct syn_vip){.seen = true};
-	set_rule(rules, LB_GUARD_SYN_OPENS, true);
+	known->seen = true;
+	known->until_ms = 0;
+	set_rule(rules, LB_GUARD_SYN_OPENS | LB_GUARD_SYN_COUNT, true);
 	if (mss != TAKES_NONE)
 		__atomic_store_n(&rules->syn_mss, mss, __ATOMIC_RELEASE);
-	set_rule(rules, LB_GUARD_SYN_ANSWER, mss != TAKES_NONE);
+	set_rule(rules, LB_GUARD_SYN_ANSWER,
+		 is_to_answer(service, vip, number) && mss != TAKES_NONE);
 }
 
 /* Of a VIP that is switched off; false: the last cookie is too old by now. */
@@ -200,7 +258,8 @@ static bool still_opens(struct service *service, uint32_t number)
 	struct syn_vip *known = &service->syn_guard->vips[number];
 	const int64_t now = clock_now_ms(service);
 
-	set_rule(rules_of(service, number), LB_GUARD_SYN_ANSWER, false);
+	set_rule(rules_of(service, number), LB_GUARD_SYN_ANSWER | LB_GUARD_SYN_COUNT, false);
+	known->automatic = (struct syn_auto){0};
 	if (!known->until_ms)
 		known->until_ms = now + COOKIE_LIFE_MS;
 	return now < known->until_ms;
@@ -208,7 +267,8 @@ static bool still_opens(struct service *service, uint32_t number)
 
 static void leave(struct service *service, uint32_t number)
 {
-	set_rule(rules_of(service, number), LB_GUARD_SYN_ANSWER | LB_GUARD_SYN_OPENS, false);
+	set_rule(rules_of(service, number),
+		 LB_GUARD_SYN_ANSWER | LB_GUARD_SYN_COUNT | LB_GUARD_SYN_OPENS, false);
 	service->syn_guard->vips[number] = (struct syn_vip){0};
 	service->syn_opens[number] = false;
 }
@@ -219,7 +279,7 @@ static void follow_vip(struct service *service, size_t i)
 	const uint32_t number = service->live[i].number;
 	struct syn_guard *guard = service->syn_guard;
 
-	if (vip->syn_guard == LB_SYN_GUARD_ALWAYS) {
+	if (vip->syn_guard) {
 		guard_vip(service, vip, number);
 	} else if (service->syn_opens[number]) {
 		guard->vips[number].seen = still_opens(service, number);
@@ -237,6 +297,7 @@ void syn_guard_follow(struct service *service)
 
 	if (!guard->in_use)
 		return;
+	guard->any_auto = false;
 	for (size_t i = 0; i < service->document->vip_count; i++)
 		follow_vip(service, i);
 	for (uint32_t number = 0; number < guard->room; number++) {
@@ -247,7 +308,7 @@ void syn_guard_follow(struct service *service)
 	}
 	if (any) {
 		if (!chore_pending(&guard->look))
-			chore_set(&guard->look, LOOK_MS);
+			chore_set(&guard->look, guard->any_auto ? LOOK_AUTO_MS : LOOK_MS);
 		return;
 	}
 	chore_stop(&guard->look);
@@ -277,13 +338,32 @@ void service_guard_secret(struct service *service)
 json_t *syn_guard_state(struct service *service, const struct lb_vip *vip)
 {
 	const uint32_t number = live_of(service, vip)->number;
+	const struct syn_vip *known = &service->syn_guard->vips[number];
 	const struct lb_guard_vip *rules;
+	struct lb_guard_syns counts;
+	json_t *state;
 
 	if (!service->syn_guard->in_use || !service->syn_opens[number])
 		return NULL;
 	rules = rules_of(service, number);
-	return json_pack("{s:b,s:i}", "answers", rules->rules & LB_GUARD_SYN_ANSWER ? 1 : 0, "mss",
-			 (int)rules->syn_mss);
+	service->plane.syn_counts(service->plane.datapath, number, &counts);
+	state = json_pack("{s:b,s:i,s:I,s:I}", "answers",
+			  rules->rules & LB_GUARD_SYN_ANSWER ? 1 : 0, "mss", (int)rules->syn_mss,
+			  "syns", (json_int_t)counts.seen, "answered", (json_int_t)counts.answered);
+	if (vip->syn_guard && vip->syn_guard != LB_SYN_GUARD_ALWAYS)
+		json_object_set_new(state, "syns_per_s", json_integer((json_int_t)known->rate));
+	return state;
+}
+
+bool service_vip_syns(struct service *service, const struct lb_vip *vip, struct lb_guard_syns *out,
+		      bool *answers)
+{
+	const uint32_t number = live_of(service, vip)->number;
+
+	if (!service->syn_guard->in_use || !service->syn_opens[number])
+		return false;
+	*answers = rules_of(service, number)->rules & LB_GUARD_SYN_ANSWER;
+	return !service->plane.syn_counts(service->plane.datapath, number, out);
 }
 
 void syn_guard_warnings(const struct service *service, json_t *warnings)

@@ -540,6 +540,52 @@ static void only_keys_in_use_open_flows(void **state)
 	assert_int_equal(taker_of(false, key, true, 0, ACK, 0), FROM);
 }
 
+static struct lb_guard_syns counted(enum vip_index vip)
+{
+	struct lb_guard_syns counts;
+
+	assert_int_equal(datapath_syn_counts(plane(), vip, &counts), 0);
+	return counts;
+}
+
+static void assert_counted(uint64_t seen, uint64_t answered, uint64_t opened)
+{
+	const struct lb_guard_syns counts = counted(WEB4);
+
+	assert_int_equal(counts.seen, seen);
+	assert_int_equal(counts.answered, answered);
+	assert_int_equal(counts.opened, opened);
+}
+
+static void syns_are_counted_where_they_are_to_be(void **state)
+{
+	const struct spec syn = {WEB4_TCP, .tcp_flags = SYN}, ack = {WEB4_TCP, .tcp_flags = ACK},
+			  wrong = {WEB4_TCP, .tcp_flags = SYN | FIN};
+	static struct frame in, out;
+	struct flow flow;
+
+	(void)state;
+	assert_int_equal(datapath_syn_counts_reset(plane(), WEB4), 0);
+	rules_set(LB_GUARD_SYN_OPENS);
+	assert_forwarded("SYN", &syn, WEB4);
+	assert_counted(0, 0, 0);
+	rules_set(LB_GUARD_SYN_COUNT);
+	assert_forwarded("SYN", &syn, WEB4);
+	assert_forwarded("ACK", &ack, WEB4);
+	assert_counted(1, 0, 0);
+	rules_set(LB_GUARD_SYN_ANSWER | LB_GUARD_SYN_OPENS);
+	build(&syn, "", &in, &flow);
+	assert_int_equal(harness_run(&in, 0, &out), XDP_TX);
+	assert_counted(2, 1, 0);
+	build(&wrong, "", &in, &flow);
+	assert_int_equal(harness_run(&in, 0, &out), XDP_DROP);
+	assert_counted(3, 1, 0);
+	assert_int_equal(taker_of(false, key, true, 0, ACK, 0), TO);
+	assert_int_equal(taker_of(false, key, true, 0, ACK, 8), FROM);
+	assert_counted(3, 1, 1);
+	assert_int_equal(counted(WEB6).opened, 0);
+}
+
 static int open_harness(void **state)
 {
 	harness_pin();
@@ -558,6 +604,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(all_else_is_forwarded, begin, end),
 		cmocka_unit_test_setup_teardown(ack_with_a_cookie_opens_a_flow, begin, end),
 		cmocka_unit_test_setup_teardown(only_keys_in_use_open_flows, begin, end),
+		cmocka_unit_test_setup_teardown(syns_are_counted_where_they_are_to_be, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, open_harness, harness_tear_down);

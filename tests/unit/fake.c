@@ -755,6 +755,7 @@ static void on_event(void *user, const json_t *event)
 	(void)user;
 	fake.serve_events += !strcmp(name, "serve");
 	fake.spill_events += !strcmp(name, "spill");
+	fake.syn_events += !strcmp(name, "syn_guard");
 	if (!strcmp(name, "move")) {
 		name = json_string_value(json_object_get(event, "state"));
 		fake.moves_begun += !strcmp(name, "began");

@@ -53,7 +53,7 @@ struct fake {
 	bool unresolved;         /* those watched from now on, until fake_resolve */
 	bool no_tunnel;          /* every check through it cannot be made */
 	struct events *events;
-	uint32_t serve_events, spill_events;
+	uint32_t serve_events, spill_events, syn_events;
 	uint32_t moves_begun, moves_settled; /* events */
 
 	void (*amid)(void); /* called once, while the document is written */

@@ -346,6 +346,21 @@ static const struct bad_row bad_documents[] = {
 	 "health, "
 	 "on_unhealthy, when_all_unhealthy, spill_percent, "
 	 "spill_hold_s"},
+	{VIP("\"syn_guard\":\"on\""), PARAMS, "vips[0].syn_guard",
+	 "syn_guard must be off, always or auto:N, not \"on\"",
+	 "N is SYNs a second, 1 to 100000000"},
+	{VIP("\"syn_guard\":\"auto:0\""), PARAMS, "vips[0].syn_guard",
+	 "syn_guard must be off, always or auto:N, not \"auto:0\"",
+	 "N is SYNs a second, 1 to 100000000"},
+	{VIP("\"syn_guard\":\"auto:100000001\""), PARAMS, "vips[0].syn_guard",
+	 "syn_guard must be off, always or auto:N, not \"auto:100000001\"",
+	 "N is SYNs a second, 1 to 100000000"},
+	{VIP("\"syn_guard\":\"auto:4294967297\""), PARAMS, "vips[0].syn_guard",
+	 "syn_guard must be off, always or auto:N, not \"auto:4294967297\"",
+	 "N is SYNs a second, 1 to 100000000"},
+	{VIP("\"syn_guard\":\"auto:5k\""), PARAMS, "vips[0].syn_guard",
+	 "syn_guard must be off, always or auto:N, not \"auto:5k\"",
+	 "N is SYNs a second, 1 to 100000000"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
 	 "unknown field \"adress\"", "did you mean \"address\"?"},
 	/* addresses of VIPs */

@@ -2205,6 +2205,24 @@ static struct lb_guard_secret *secret_of(struct datapath *datapath)
 	return &guard_secret;
 }
 
+static struct lb_guard_syns guard_syns;
+
+static int syn_counts(struct datapath *datapath, uint32_t number, struct lb_guard_syns *out)
+{
+	(void)datapath;
+	(void)number;
+	*out = guard_syns;
+	return 0;
+}
+
+static int syn_counts_reset(struct datapath *datapath, uint32_t number)
+{
+	(void)datapath;
+	(void)number;
+	guard_syns = (struct lb_guard_syns){0};
+	return 0;
+}
+
 static void write_secret(const char *path, const char *text)
 {
 	FILE *file = fopen(path, "we");
@@ -2217,35 +2235,48 @@ static void write_secret(const char *path, const char *text)
 
 #define SECRET_A "00112233445566778899aabbccddeeff\n"
 #define SECRET_B "ffeeddccbbaa99887766554433221100\n"
+#define AUTOMATIC "{'vips': [{" WEB ", 'syn_guard': 'auto:500', 'backends': [" A "," B "]}]}"
 #define GUARDED "{'vips': [{" WEB ", 'syn_guard': 'always', 'backends': [" A "," B "]}]}"
 
-static void a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives(void **state)
+static void open_guarded(char *path)
 {
-	char path[] = "/tmp/service_test.XXXXXX";
-	const int fd = mkstemp(path);
 	struct lb_err err = {0};
+	const int fd = mkstemp(path);
 
-	(void)state;
 	assert_return_code(fd, errno);
 	close(fd);
 	memset(guard_rules, 0, sizeof(guard_rules));
 	guard_secret = (struct lb_guard_secret){0};
+	guard_syns = (struct lb_guard_syns){0};
 	fake_open(4, 32, 4096, 16);
 	fake.plane.guard_vips = guard_vips;
 	fake.plane.syn_use = syn_use;
 	fake.plane.syn_drop = syn_drop;
 	fake.plane.guard_secret = secret_of;
+	fake.plane.syn_counts = syn_counts;
+	fake.plane.syn_counts_reset = syn_counts_reset;
+	strcpy(fake.config.guard_secret, path);
+	write_secret(path, SECRET_A);
 	assert_int_equal(fake_start(&err), 0);
+}
+
+static void a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives(void **state)
+{
+	char path[] = "/tmp/service_test.XXXXXX";
+	struct lb_err err = {0};
+
+	(void)state;
+	open_guarded(path);
+	*fake.config.guard_secret = '\0';
 	assert_int_not_equal(fake_apply(GUARDED, &by_force, &err), 0);
 	assert_string_equal(err.message, "lbd.json has no guard_secret");
 	strcpy(fake.config.guard_secret, path);
-	write_secret(path, SECRET_A);
 
 	apply(GUARDED);
 	fake_resolve();
 	fake_pass(2 * SECOND);
 	assert_int_equal(guard_users, 1);
-	assert_guarded(true, LB_GUARD_SYN_OPENS | LB_GUARD_SYN_ANSWER);
+	assert_guarded(true, LB_GUARD_SYN_OPENS | LB_GUARD_SYN_COUNT | LB_GUARD_SYN_ANSWER);
 	assert_int_equal(guard_rules[fake.left.entries[0].value.number].syn_mss,
 			 1500 - 20 - 20 - 20); /* outer, IP and TCP header */
 	assert_int_equal(lb_guard_keys(guard_secret.now), 1);
@@ -2278,6 +2309,59 @@ static void a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_liv
 	assert_int_equal(guard_users, 0);
 	for (size_t i = 0; i < COUNT_OF(guard_rules); i++)
 		assert_int_equal(guard_rules[i].rules, 0);
+	fake_stop();
+	fake_close();
+	unlink(path);
+}
+
+static void flood(uint64_t rate, int quarters)
+{
+	while (quarters--) {
+		guard_syns.seen += rate / 4;
+		fake_pass(SECOND / 4);
+	}
+}
+
+static void a_vip_with_auto_has_its_syns_answered_while_too_many_come(void **state)
+{
+	const uint32_t rests = LB_GUARD_SYN_OPENS | LB_GUARD_SYN_COUNT;
+	char path[] = "/tmp/service_test.XXXXXX";
+
+	(void)state;
+	open_guarded(path);
+	apply(AUTOMATIC);
+	fake_resolve();
+	fake_pass(2 * SECOND);
+	assert_guarded(true, rests);
+	flood(400, 8);
+	assert_guarded(true, rests);
+	assert_int_equal(fake.syn_events, 0);
+	flood(4000, 2);
+	assert_guarded(true, rests | LB_GUARD_SYN_ANSWER);
+	assert_int_equal(fake.syn_events, 1);
+	flood(300, 80);
+	assert_guarded(true, rests | LB_GUARD_SYN_ANSWER);
+	flood(100, 18);
+	assert_guarded(true, rests | LB_GUARD_SYN_ANSWER);
+	flood(100, 4);
+	assert_guarded(true, rests);
+	assert_int_equal(fake.syn_events, 2);
+
+	/* From one kind to the other, and off while it answers. */
+	apply(GUARDED);
+	assert_guarded(true, rests | LB_GUARD_SYN_ANSWER);
+	apply(AUTOMATIC);
+	fake_pass(SECOND);
+	assert_guarded(true, rests);
+	flood(4000, 2);
+	assert_guarded(true, rests | LB_GUARD_SYN_ANSWER);
+	apply(documents[1]);
+	assert_guarded(true, LB_GUARD_SYN_OPENS);
+	fake_pass(204 * SECOND);
+	assert_guarded(true, LB_GUARD_SYN_OPENS);
+	fake_pass(4 * SECOND);
+	assert_guarded(false, 0);
+	assert_int_equal(guard_users, 0);
 	fake_stop();
 	fake_close();
 	unlink(path);
@@ -2372,6 +2456,7 @@ int main(void)
 		cmocka_unit_test(entries_that_are_taken_over_get_the_flag_that_is_right_now),
 		cmocka_unit_test(
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
+		cmocka_unit_test(a_vip_with_auto_has_its_syns_answered_while_too_many_come),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
