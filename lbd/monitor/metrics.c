@@ -313,9 +313,17 @@ static void tell_vip(struct service *service, const struct lb_vip *vip,
 		{"hash", lb_hash_name(vip->hash)},
 	};
 	struct lb_counter traffic;
+	struct lb_guard_syns syns;
+	bool answers;
 
 	labels(to, &name, 1);
 	to->value(to->user, METRIC_VIP, info, sizeof(info) / sizeof(*info), 1);
+	if (service_vip_syns(service, vip, &syns, &answers)) {
+		value(to, METRIC_VIP_SYN_GUARD, answers);
+		value(to, METRIC_VIP_SYNS, (double)syns.seen);
+		value(to, METRIC_VIP_SYNS_ANSWERED, (double)syns.answered);
+		value(to, METRIC_VIP_COOKIE_FLOWS, (double)syns.opened);
+	}
 	if (!service_vip_traffic(service, vip, &traffic))
 		return;
 	value(to, METRIC_VIP_PACKETS, (double)traffic.packets);

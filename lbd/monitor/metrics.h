@@ -89,6 +89,14 @@ enum metric_type {
 	  "Clients' packets to a VIP, unless lbd.json has vip_counters false.")                    \
 	X(VIP_BYTES, PLANE_COUNTER, "vip_bytes_total", "By",                                       \
 	  "Bytes of these packets, without Ethernet and outer headers.")                           \
+	X(VIP_SYN_GUARD, GAUGE, "vip_syn_guard_answers", "",                                       \
+	  "1 while SYNs to a VIP with syn_guard are answered with cookies.")                       \
+	X(VIP_SYNS, PLANE_COUNTER, "vip_syns_total", "{packet}", "SYNs to a VIP with syn_guard.")  \
+	X(VIP_SYNS_ANSWERED, PLANE_COUNTER, "vip_syns_answered_total", "{packet}",                 \
+	  "SYNs to a VIP that were answered with a cookie.")                                       \
+	X(VIP_COOKIE_FLOWS, PLANE_COUNTER, "vip_cookie_flows_total", "{flow}",                     \
+	  "Flows that ACKs with a cookie have opened in slots that are not settled; where they "   \
+	  "are, the backend counts.")                                                              \
 	X(POOL, INFO, "pool_info", "",                                                             \
 	  "How flows of a pool are balanced; a VIP's own pool has the name of the VIP.")           \
 	X(POOL_TABLE, INFO, "pool_table_info", "",                                                 \
