@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Does lbd answer the SYNs of a VIP with syn_guard always, so that a flood of forged ones reaches no backend, and every
+# Does lbd answer the SYNs of a VIP with syn_guard, so that a flood of forged ones reaches no backend, and every
 # client that is there gets its connection? Before, during and after; with the secret changed, and lbd restarted.
 #
 #	syn_guard_test.sh
@@ -16,7 +16,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/syn.sh
 . tests/lib/syn.sh
 
-CONNECTIONS=200
+CONNECTIONS=1500
 
 if [ "$(id -u)" != 0 ]; then
 	skip "SYNs that lbd answers" "root"
@@ -28,7 +28,7 @@ if ! syn_kernel; then
 fi
 
 start_lbd() {
-	lab_start_lbd "$(jq -n --arg secret "$LAB_DIR/secret" '{xdp_mode: "native", guard_secret: $secret}')"
+	lab_start_lbd "$(jq -n --arg secret "$LAB_DIR/secret" '{xdp_mode: "native", guard_secret: $secret, http: {listen: "127.0.0.1:9111"}}')"
 }
 
 laboratory() {
@@ -41,19 +41,20 @@ laboratory() {
 		lbctl backend add web "${LAB_BACKEND4[1]}" && lbctl backend add web6 "${LAB_BACKEND4[1]}" && lab_ready
 }
 
-# connects COUNT [VIP]: so many connections, one after the other, each with an echo. Says how many were made.
+# connects COUNT [VIP]: so many connections, eight at a time, each with an echo. Says how many were made.
 connects() {
 	lab_in client python3 -c '
-import socket, sys
-made = 0
-for _ in range(int(sys.argv[2])):
+import concurrent.futures, socket, sys
+def connect(_):
     try:
-        with socket.create_connection((sys.argv[1], 8080), timeout=3) as peer:
+        with socket.create_connection((sys.argv[1], 8080), timeout=20) as peer:
             peer.send(b"echo")
-            made += peer.recv(10) == b"echo"
+            return peer.recv(10) == b"echo"
     except OSError as error:
         print(error, file=sys.stderr)
-print(made)' "${2:-$LAB_VIP4}" "$1"
+        return False
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    print(sum(pool.map(connect, range(int(sys.argv[2])))))' "${2:-$LAB_VIP4}" "$1"
 }
 
 # One connection that talks on until the file $LAB_DIR/hush is there, then says how often and ends.
@@ -99,15 +100,23 @@ release() {
 	touch "$LAB_DIR/release"
 	wait_for 20 lab_ended "$HOLD"
 	tail -n 1 "$LAB_DIR/held"
+	rm "$LAB_DIR/release"
 }
 
 syns() {
 	lab_in b1 nft -j list table inet count | jq '[.. | .counter? // empty | .packets] | add'
 }
 
+# flood [--rate N]: forged SYNs for a minute at most, as many as the machine makes; until flood_ends, which says how many.
 flood() {
-	timeout 60 nsenter --net="/run/netns/$LAB_ID-router" -- "$O/tests/lib/flood_tool" --object "$O/tests/lib/flood.bpf.o" \
-		--interface rl --dmac "$(lab_ip balancer -json link show l0 | jq -r '.[0].address')" --syn --rate 20000 --seconds "$1" "$LAB_VIP4" 8080
+	lab_background router "$O/tests/lib/flood_tool" --object "$O/tests/lib/flood.bpf.o" --interface rl \
+		--dmac "$(lab_ip balancer -json link show l0 | jq -r '.[0].address')" --syn "$@" --seconds 60 "$LAB_VIP4" 8080 >"$LAB_DIR/flood"
+	FLOOD=$LAB_PID
+}
+
+flood_ends() {
+	lab_end "$FLOOD"
+	jq .packets "$LAB_DIR/flood"
 }
 
 answers() {
@@ -121,21 +130,62 @@ guarded() {
 without_it_forged_syns_arrive() {
 	local before
 	before=$(syns)
-	flood 1 >"$LAB_DIR/flood" || return
-	echo "$(($(syns) - before)) of $(jq .packets "$LAB_DIR/flood") arrived"
-	[ $(($(syns) - before)) -ge 1000 ]
+	flood --rate 20000
+	wait_for 10 more_syns $((before + 1000))
+	local result=$?
+	echo "$(($(syns) - before)) of $(flood_ends) arrived"
+	return "$result"
+}
+
+more_syns() {
+	[ "$(syns)" -ge "$1" ]
 }
 
 a_flood_reaches_no_backend() {
-	local before flood made
+	local before made forged
 	before=$(syns)
-	flood 5 >"$LAB_DIR/flood" &
-	flood=$!
+	flood
 	sleep 0.5
 	made=$(connects "$CONNECTIONS")
-	wait "$flood" || return
-	echo "$made of $CONNECTIONS connections made, $(($(syns) - before)) SYNs arrived of $(jq .packets "$LAB_DIR/flood") forged ones and theirs"
-	[ "$made" = "$CONNECTIONS" ] && [ "$(syns)" = "$before" ] && [ "$(jq .packets "$LAB_DIR/flood")" -ge 20000 ]
+	forged=$(flood_ends)
+	echo "$made of $CONNECTIONS connections made, $(($(syns) - before)) SYNs arrived of $forged forged ones and theirs"
+	[ "$made" = "$CONNECTIONS" ] && [ "$(syns)" = "$before" ] && [ "$forged" -ge 20000 ]
+}
+
+# The first quarter of a second reaches the backend. Connections that are half made when it goes off are made.
+automatic() {
+	local before made forged held
+	lbctl vip set web --syn-guard auto:2000 && says_answers false || return
+	before=$(syns)
+	[ "$(connects 20)" = 20 ] && [ "$(syns)" = $((before + 20)) ] || return
+	flood
+	wait_for 10 answers || { flood_ends; return 1; }
+	before=$(syns)
+	made=$(connects "$CONNECTIONS")
+	hold || { cat "$LAB_DIR/held" && flood_ends && return 1; }
+	echo "$made of $CONNECTIONS connections made, $(($(syns) - before)) SYNs arrived"
+	[ "$(syns)" = "$before" ]
+	before=$?
+	forged=$(flood_ends)
+	[ "$made$before" = "${CONNECTIONS}0" ] && wait_for 20 says_answers false || return
+	held=$(release)
+	before=$(syns)
+	echo "$forged forged SYNs; $held of 50 held connections made after it went off"
+	[ "$held" = 50 ] && [ "$(connects 20)" = 20 ] && [ "$(syns)" = $((before + 20)) ] || return
+	grep "vip web: SYNs are answered with cookies" "$LAB_DIR/lbd.log" && grep "vip web: SYNs are forwarded again" "$LAB_DIR/lbd.log"
+}
+
+# value NAME: of the VIP web
+value() {
+	lab_in balancer curl -sS --max-time 10 http://127.0.0.1:9111/metrics | python3 tests/lib/metrics_tool.py value "$1" vip=web
+}
+
+counted() {
+	local syn
+	syn=$(lbctl --json vip show web | jq .syn)
+	echo "$syn"
+	[ "$(value lbd_vip_syn_guard_answers)" = 1 ] && [ "$(value lbd_vip_syns_total)" = "$(jq .syns <<<"$syn")" ] &&
+		[ "$(value lbd_vip_syns_answered_total)" = "$(jq .answered <<<"$syn")" ] && jq -e '.syns >= 20000 and .answered == .syns' <<<"$syn"
 }
 
 the_old_one_talks_on() {
@@ -224,8 +274,11 @@ talk_on
 step "SYNs are answered" guarded || finish
 check "the reply warns that lbd does not check backends" grep "lbd does not check that the backends of VIP web" "$LAB_DIR/reply"
 step "a flood of forged SYNs reaches no backend, and every client gets its connection" a_flood_reaches_no_backend
+check "its SYNs are counted" counted
 check_equal "IPv6, too" 50 "$(connects 50 "$LAB_VIP6")"
 step "a connection from before goes on" the_old_one_talks_on
+step "with auto a flood is answered while it lasts, and every client gets its connection" automatic
+step "SYNs are answered again" guarded || finish
 step "the secret is changed while clients connect" rotation
 step "lbd is restarted" restart
 step "without its secret lbd starts, forwards SYNs and says so" restart_without_secret
