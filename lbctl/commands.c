@@ -57,6 +57,15 @@
 		.manner = true                                                                     \
 	}
 
+#define LIST_OPTIONS                                                                               \
+	{.name = "kind",                                                                           \
+	 .value = "block|allow",                                                                   \
+	 .summary = "what the list does with sources (block)"},                                    \
+		{.name = "monitor", .summary = "the list only counts, and drops nothing"},         \
+	{                                                                                          \
+		.name = "enforce", .summary = "the list does what its kind is (a new list does)"   \
+	}
+
 #define TIER_OPTION                                                                                \
 	{                                                                                          \
 		.name = "config", .value = "FILE",                                                 \
@@ -449,11 +458,7 @@ static struct command table[] = {
 		.arguments = {{.name = "NAME"}, {.name = "PREFIX"}},
 		.options =
 			{
-				{.name = "kind",
-				 .value = "block|allow",
-				 .summary = "of a new list (block)"},
-				{.name = "monitor",
-				 .summary = "a new list only counts, and drops nothing"},
+				LIST_OPTIONS,
 				{.name = "for",
 				 .value = "DURATION",
 				 .summary = "the prefix leaves the list again after so long"},
@@ -474,7 +479,10 @@ static struct command table[] = {
 		.object = "list",
 		.verb = "del",
 		.arguments = {{.name = "NAME"}, {.name = "PREFIX", .optional = true}},
+		.options = {IF_PRESENT_OPTION},
 		.summary = "take a prefix off a list, or the whole list away",
+		.detail = "PREFIX is one that was put onto it, whole: to exclude a part of it, "
+			  "have another list allow that.",
 		.examples = {"lbctl list del attackers 198.51.100.0/24",
 			     "lbctl list del attackers"},
 		.method = "list.del",
@@ -487,22 +495,34 @@ static struct command table[] = {
 		.arguments = {{.name = "NAME"}, {.name = "FILE"}},
 		.options =
 			{
-				{.name = "kind",
-				 .value = "block|allow",
-				 .summary = "what the list does (block)"},
-				{.name = "monitor", .summary = "it only counts, and drops nothing"},
+				LIST_OPTIONS,
 				{.name = "for",
 				 .value = "DURATION",
 				 .summary = "the prefixes leave the list again after so long"},
+				{.name = "allow-empty",
+				 .summary = "FILE may have no prefix; else that is refused"},
 			},
 		.summary = "give a list the prefixes of a file, and no others",
 		.detail = "FILE has one prefix or address a line; what follows # or ; is not read, "
 			  "and bits beyond the prefix are cleared. - is standard input. Packets "
-			  "meet the whole new list at one moment.",
+			  "meet the whole new list at one moment. A list that is there keeps its "
+			  "kind and mode, unless they are given.",
 		.examples = {"lbctl list load drop drop.txt",
 			     "lbctl list load drop drop.txt --monitor"},
 		.method = "list.load",
 		.params = list_load_params,
+		.view = list_view,
+	},
+	{
+		.object = "list",
+		.verb = "set",
+		.arguments = {{.name = "NAME"}},
+		.options = {LIST_OPTIONS},
+		.needs_option = true,
+		.summary = "change what a list does with its prefixes",
+		.examples = {"lbctl list set drop --enforce", "lbctl list set drop --monitor"},
+		.method = "list.set",
+		.params = list_set_params,
 		.view = list_view,
 	},
 	{

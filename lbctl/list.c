@@ -84,8 +84,14 @@ static int add_options(const struct invocation *invocation, json_t *params, stru
 		json_object_set_new(params, "for_s", json_integer(seconds));
 	if (kind)
 		json_object_set_new(params, "kind", json_string(kind));
-	if (invocation_option(invocation, "monitor"))
-		json_object_set_new(params, "monitor", json_true());
+	if (invocation_option(invocation, "monitor") && invocation_option(invocation, "enforce"))
+		return lb_err_set(err, LB_ERR_USAGE, "",
+				  "--monitor and --enforce exclude each other");
+	if (invocation_option(invocation, "monitor") || invocation_option(invocation, "enforce"))
+		json_object_set_new(params, "monitor",
+				    json_boolean(invocation_option(invocation, "monitor")));
+	if (invocation_option(invocation, "allow-empty"))
+		json_object_set_new(params, "allow_empty", json_true());
 	return 0;
 }
 
@@ -106,6 +112,12 @@ int list_load_params(const struct invocation *invocation, json_t **params, struc
 	*params = json_pack("{s:s, s:o}", "name", invocation->arguments[0], "prefixes", prefixes);
 	if (read_file(invocation->arguments[1], prefixes, err))
 		return -EINVAL;
+	return add_options(invocation, *params, err);
+}
+
+int list_set_params(const struct invocation *invocation, json_t **params, struct lb_err *err)
+{
+	*params = json_pack("{s:s}", "name", invocation->arguments[0]);
 	return add_options(invocation, *params, err);
 }
 
@@ -157,6 +169,21 @@ static void view_entry(FILE *out, const json_t *entry)
 	fprintf(out, "\n");
 }
 
+/* A list that is gone, or a change that has changed nothing. */
+static void view_changed(FILE *out, const struct invocation *invocation, const json_t *result)
+{
+	const char *prefix = invocation->arguments[1];
+	const bool removes = !strcmp(invocation->command->verb, "del");
+
+	if (json_is_false(json_object_get(result, "changed")))
+		fprintf(out, removes ? "%s is not there\n" : "nothing to change\n",
+			prefix ? prefix : invocation->arguments[0]);
+	if (removes && !prefix && json_is_true(json_object_get(result, "changed")))
+		fprintf(out, "removed ");
+	if (json_object_get(result, "prefixes"))
+		view_list(out, result);
+}
+
 void list_view(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	const json_t *entries = json_object_get(result, "entries"), *entry;
@@ -164,9 +191,8 @@ void list_view(FILE *out, const struct invocation *invocation, const json_t *res
 		view_integer(result, "prefixes") - (long long)json_array_size(entries);
 	size_t i;
 
-	if (!invocation->command->verb || strcmp(invocation->command->verb, "show") ||
-	    json_object_get(result, "lists")) {
-		view_list(out, result);
+	if (strcmp(invocation->command->verb, "show")) {
+		view_changed(out, invocation, result);
 		return;
 	}
 	view_list(out, result);

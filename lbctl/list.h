@@ -8,6 +8,7 @@
 int list_change_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
 /* With the prefixes of a file. */
 int list_load_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
+int list_set_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int list_name_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int list_explain_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
 

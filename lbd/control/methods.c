@@ -666,6 +666,7 @@ static const struct method {
 	{"list.add", methods_list_add, CHANGES},
 	{"list.del", methods_list_del, CHANGES},
 	{"list.load", methods_list_load, CHANGES},
+	{"list.set", methods_list_set, CHANGES},
 	{"list.show", methods_list_show, CHANGES},
 	{"list.explain", methods_list_explain, CHANGES},
 	{"simulate.fail", simulate_fail, CHANGES},

@@ -14,147 +14,203 @@
 #define SHOWN_MAX 1000
 
 /* What a request says; not all of it is a parameter of every method. */
-struct wish {
-	const json_t *name, *kind, *monitor, *prefixes, *for_s;
-	struct list_head head;
-	struct list_change *changes;
-	size_t count;
+struct params {
+	const json_t *name, *kind, *monitor, *prefixes, *for_s, *if_present, *allow_empty;
+	struct list_edit edit;
 };
 
-static int read_head(struct wish *wish, struct lb_err *err)
+static int read_wish(struct params *params, struct lb_err *err)
 {
-	const char *kind = wish->kind ? json_string_value(wish->kind) : "block";
+	const char *kind = params->kind ? json_string_value(params->kind) : "block";
 
-	wish->head = (struct list_head){!strcmp(kind, "allow"), json_is_true(wish->monitor)};
-	if (wish->head.allow || !strcmp(kind, "block"))
+	params->edit.wish = (struct list_wish){
+		.kind = params->kind,
+		.monitor = params->monitor,
+		.head = {!strcmp(kind, "allow"), json_is_true(params->monitor)},
+	};
+	if (params->edit.wish.head.allow || !strcmp(kind, "block"))
 		return 0;
 	return lb_err_set(err, LB_ERR_PARAMS, "kind", "\"%s\" is neither block nor allow", kind);
 }
 
-static int read_prefixes(struct wish *wish, bool gone, struct lb_err *err)
+static int read_prefix(const json_t *text, struct lb_prefix *out, struct lb_err *err)
 {
-	const size_t count = json_array_size(wish->prefixes);
+	if (!json_is_string(text))
+		return lb_err_set(err, LB_ERR_PARAMS, "", "a prefix must be a string");
+	return lb_prefix_parse(json_string_value(text), out, err);
+}
+
+static int read_prefixes(struct params *params, bool gone, struct lb_err *err)
+{
+	struct list_edit *edit = &params->edit;
 	int64_t seconds = 0;
 	const json_t *text;
 	size_t i;
 
-	if (wish->for_s && lb_json_integer(wish->for_s, "for_s", 1, FOR_MAX_S, &seconds, err))
+	if (params->for_s && lb_json_integer(params->for_s, "for_s", 1, FOR_MAX_S, &seconds, err))
 		return -EINVAL;
 	if (seconds)
 		seconds += (int64_t)(lb_clock_ns(CLOCK_REALTIME) / 1000000000);
-	wish->changes = calloc(count + 1, sizeof(*wish->changes));
-	if (!wish->changes)
+	edit->changes = calloc(json_array_size(params->prefixes) + 1, sizeof(*edit->changes));
+	if (!edit->changes)
 		return lb_err_no_memory(err);
-	json_array_foreach (wish->prefixes, i, text) {
-		struct list_change *change = &wish->changes[i];
+	json_array_foreach (params->prefixes, i, text) {
+		struct list_change *change = &edit->changes[edit->count++];
 
 		*change = (struct list_change){.until_s = (uint32_t)seconds, .gone = gone};
-		if (!json_is_string(text)) {
-			lb_err_set(err, LB_ERR_PARAMS, "", "a prefix must be a string");
-		} else if (!lb_prefix_parse(json_string_value(text), &change->prefix, err)) {
-			wish->count++;
+		if (!read_prefix(text, &change->prefix, err))
 			continue;
-		}
 		lb_err_prefix(err, "prefixes[%zu]", i);
 		return -EINVAL;
 	}
 	return 0;
 }
 
-static int check_name(const struct wish *wish, struct lb_err *err)
+static int read_name(struct params *params, struct lb_err *err)
 {
-	const int ret = lb_name_check(json_string_value(wish->name), err);
+	const int ret = lb_name_check(json_string_value(params->name), err);
 
+	params->edit.name = json_string_value(params->name);
 	if (ret)
 		lb_err_prefix(err, "name");
 	return ret;
 }
 
-static int describe(struct methods_context *context, const char *name, size_t most, json_t **result,
-		    struct lb_err *err)
+/* LIST, with `changed`. */
+static int reply(struct methods_context *context, const char *name, bool changed, json_t **result,
+		 struct lb_err *err)
 {
-	return lists_show_one(context->lists, name, most, result, err);
-}
-
-int methods_list_add(struct methods_context *context, const json_t *params, json_t **result,
-		     struct lb_err *err)
-{
-	struct wish wish = {0};
-	const struct lb_json_field fields[] = {{"name", LB_JSON_STRING, true, &wish.name},
-					       {"kind", LB_JSON_STRING, false, &wish.kind},
-					       {"monitor", LB_JSON_BOOLEAN, false, &wish.monitor},
-					       {"prefixes", LB_JSON_ARRAY, true, &wish.prefixes},
-					       {"for_s", LB_JSON_INTEGER, false, &wish.for_s},
-					       {0}};
-	int ret = lb_json_fields(params, fields, err);
+	const int ret = lists_show_one(context->lists, name, 0, result, err);
 
 	if (!ret)
-		ret = check_name(&wish, err);
-	if (!ret)
-		ret = read_head(&wish, err);
-	if (!ret)
-		ret = read_prefixes(&wish, false, err);
-	if (!ret)
-		ret = lists_change(context->lists, json_string_value(wish.name),
-				   wish.kind || wish.monitor ? &wish.head : NULL, wish.changes,
-				   wish.count, err);
-	free(wish.changes);
-	return ret ? ret : describe(context, json_string_value(wish.name), 0, result, err);
-}
-
-int methods_list_del(struct methods_context *context, const json_t *params, json_t **result,
-		     struct lb_err *err)
-{
-	struct wish wish = {0};
-	const struct lb_json_field fields[] = {{"name", LB_JSON_STRING, true, &wish.name},
-					       {"prefixes", LB_JSON_ARRAY, false, &wish.prefixes},
-					       {0}};
-	json_t *before = NULL;
-	const char *name;
-	int ret = lb_json_fields(params, fields, err);
-
-	if (ret)
-		return ret;
-	name = json_string_value(wish.name);
-	ret = describe(context, name, 0, &before, err);
-	if (!ret && wish.prefixes)
-		ret = read_prefixes(&wish, true, err);
-	if (!ret)
-		ret = wish.prefixes ? lists_change(context->lists, name, NULL, wish.changes,
-						   wish.count, err)
-				    : lists_remove(context->lists, name, err);
-	free(wish.changes);
-	if (!ret && wish.prefixes)
-		ret = describe(context, name, 0, result, err);
-	else if (!ret)
-		*result = json_incref(before);
-	json_decref(before);
+		json_object_set_new(*result, "changed", json_boolean(changed));
 	return ret;
 }
 
-int methods_list_load(struct methods_context *context, const json_t *params, json_t **result,
-		      struct lb_err *err)
+/* What add and load have in common. */
+static int read_given(const json_t *from, struct params *out, bool loads, struct lb_err *err)
 {
-	struct wish wish = {0};
-	const struct lb_json_field fields[] = {{"name", LB_JSON_STRING, true, &wish.name},
-					       {"kind", LB_JSON_STRING, false, &wish.kind},
-					       {"monitor", LB_JSON_BOOLEAN, false, &wish.monitor},
-					       {"prefixes", LB_JSON_ARRAY, true, &wish.prefixes},
-					       {"for_s", LB_JSON_INTEGER, false, &wish.for_s},
-					       {0}};
-	int ret = lb_json_fields(params, fields, err);
+	const struct lb_json_field fields[] = {
+		{"name", LB_JSON_STRING, true, &out->name},
+		{"kind", LB_JSON_STRING, false, &out->kind},
+		{"monitor", LB_JSON_BOOLEAN, false, &out->monitor},
+		{"prefixes", LB_JSON_ARRAY, true, &out->prefixes},
+		{"for_s", LB_JSON_INTEGER, false, &out->for_s},
+		{loads ? "allow_empty" : NULL, LB_JSON_BOOLEAN, false, &out->allow_empty},
+		{0}};
+	int ret = lb_json_fields(from, fields, err);
 
 	if (!ret)
-		ret = check_name(&wish, err);
+		ret = read_name(out, err);
 	if (!ret)
-		ret = read_head(&wish, err);
+		ret = read_wish(out, err);
+	return ret ? ret : read_prefixes(out, false, err);
+}
+
+int methods_list_add(struct methods_context *context, const json_t *from, json_t **result,
+		     struct lb_err *err)
+{
+	struct params params = {0};
+	bool changed = false;
+	int ret = read_given(from, &params, false, err);
+
 	if (!ret)
-		ret = read_prefixes(&wish, false, err);
+		ret = lists_change(context->lists, &params.edit, &changed, err);
+	free(params.edit.changes);
+	return ret ? ret : reply(context, params.edit.name, changed, result, err);
+}
+
+static int check_empty(const struct params *params, struct lb_err *err)
+{
+	if (params->edit.count || json_is_true(params->allow_empty))
+		return 0;
+	lb_err_set(err, LB_ERR_REFUSED, "prefixes", "there is no prefix to load");
+	return lb_err_hint(err, "with --allow-empty (\"allow_empty\") the list becomes empty");
+}
+
+int methods_list_load(struct methods_context *context, const json_t *from, json_t **result,
+		      struct lb_err *err)
+{
+	struct params params = {0};
+	int ret = read_given(from, &params, true, err);
+
 	if (!ret)
-		ret = lists_load(context->lists, json_string_value(wish.name), &wish.head,
-				 wish.changes, wish.count, err);
-	free(wish.changes);
-	return ret ? ret : describe(context, json_string_value(wish.name), 0, result, err);
+		ret = check_empty(&params, err);
+	if (!ret)
+		ret = lists_load(context->lists, &params.edit, err);
+	free(params.edit.changes);
+	return ret ? ret : reply(context, params.edit.name, true, result, err);
+}
+
+int methods_list_set(struct methods_context *context, const json_t *from, json_t **result,
+		     struct lb_err *err)
+{
+	struct params params = {0};
+	const struct lb_json_field fields[] = {{"name", LB_JSON_STRING, true, &params.name},
+					       {"kind", LB_JSON_STRING, false, &params.kind},
+					       {"monitor", LB_JSON_BOOLEAN, false, &params.monitor},
+					       {0}};
+	bool changed = false;
+	int ret = lb_json_fields(from, fields, err);
+
+	if (!ret)
+		ret = read_name(&params, err);
+	if (!ret)
+		ret = read_wish(&params, err);
+	if (!ret)
+		ret = lists_set(context->lists, &params.edit, &changed, err);
+	return ret ? ret : reply(context, params.edit.name, changed, result, err);
+}
+
+static int del_prefixes(struct methods_context *context, struct params *params, json_t **result,
+			struct lb_err *err)
+{
+	bool changed = false;
+	int ret = read_prefixes(params, true, err);
+
+	if (!ret)
+		ret = lists_change(context->lists, &params->edit, &changed, err);
+	free(params->edit.changes);
+	return ret ? ret : reply(context, params->edit.name, changed, result, err);
+}
+
+/* Shown as it was. */
+static int del_list(struct methods_context *context, const char *name, json_t **result,
+		    struct lb_err *err)
+{
+	json_auto_t *before = NULL;
+	int ret = reply(context, name, true, &before, err);
+
+	if (!ret)
+		ret = lists_remove(context->lists, name, err);
+	if (!ret)
+		*result = json_incref(before);
+	return ret;
+}
+
+int methods_list_del(struct methods_context *context, const json_t *from, json_t **result,
+		     struct lb_err *err)
+{
+	struct params params = {0};
+	const struct lb_json_field fields[] = {
+		{"name", LB_JSON_STRING, true, &params.name},
+		{"prefixes", LB_JSON_ARRAY, false, &params.prefixes},
+		{"if_present", LB_JSON_BOOLEAN, false, &params.if_present},
+		{0}};
+	int ret = lb_json_fields(from, fields, err);
+
+	if (ret)
+		return ret;
+	params.edit.name = json_string_value(params.name);
+	params.edit.if_present = json_is_true(params.if_present);
+	ret = lists_check(context->lists, params.edit.name, err);
+	if (ret && params.edit.if_present) {
+		*result = json_pack("{s:s, s:b}", "name", params.edit.name, "changed", false);
+		return 0;
+	}
+	if (!ret && params.prefixes)
+		return del_prefixes(context, &params, result, err);
+	return ret ? ret : del_list(context, params.edit.name, result, err);
 }
 
 int methods_list_show(struct methods_context *context, const json_t *params, json_t **result,
@@ -167,7 +223,8 @@ int methods_list_show(struct methods_context *context, const json_t *params, jso
 	if (ret)
 		return ret;
 	if (name)
-		return describe(context, json_string_value(name), SHOWN_MAX, result, err);
+		return lists_show_one(context->lists, json_string_value(name), SHOWN_MAX, result,
+				      err);
 	*result = lists_show(context->lists);
 	return 0;
 }
@@ -180,11 +237,12 @@ int methods_list_explain(struct methods_context *context, const json_t *params, 
 	struct lb_addr address;
 	int ret = lb_json_fields(params, fields, err);
 
-	if (!ret && lb_addr_parse(json_string_value(text), &address, err)) {
+	if (ret)
+		return ret;
+	if (lb_addr_parse(json_string_value(text), &address, err)) {
 		lb_err_prefix(err, "address");
-		ret = -EINVAL;
+		return -EINVAL;
 	}
-	if (!ret)
-		*result = lists_explain(context->lists, &address);
-	return ret;
+	*result = lists_explain(context->lists, &address);
+	return 0;
 }

@@ -11,6 +11,8 @@ int methods_list_del(struct methods_context *context, const json_t *params, json
 		     struct lb_err *err);
 int methods_list_load(struct methods_context *context, const json_t *params, json_t **result,
 		      struct lb_err *err);
+int methods_list_set(struct methods_context *context, const json_t *params, json_t **result,
+		     struct lb_err *err);
 int methods_list_show(struct methods_context *context, const json_t *params, json_t **result,
 		      struct lb_err *err);
 int methods_list_explain(struct methods_context *context, const json_t *params, json_t **result,

@@ -112,12 +112,33 @@ int listed_change(struct listed *listed, unsigned int list, const struct list_ch
 	return set_expiry(listed, &prefix, list, change->until_s) ? -ENOMEM : changed;
 }
 
+static uint32_t until_of(const struct listed *listed, const struct guard_node *node,
+			 unsigned int list)
+{
+	uint32_t at = node->note;
+
+	while (at && listed->expiries[at - 1].list != list)
+		at = listed->expiries[at - 1].next;
+	return at ? listed->expiries[at - 1].until_s : 0;
+}
+
+bool listed_has(const struct listed *listed, unsigned int list, const struct lb_prefix *prefix,
+		uint32_t *until_s)
+{
+	const struct guard_prefix inner = listed_inner(prefix);
+	const struct guard_node *node = guard_trie_find(&listed->trie, &inner);
+
+	if (!node || !(node->lists >> list & 1))
+		return false;
+	*until_s = until_of(listed, node, list);
+	return true;
+}
+
 static void gather_from(const struct listed *listed, uint32_t at, uint8_t family, unsigned int list,
 			struct gathered *out)
 {
 	const struct guard_node *node;
 	struct guard_prefix prefix;
-	uint32_t expiry;
 
 	if (!at)
 		return;
@@ -126,10 +147,9 @@ static void gather_from(const struct listed *listed, uint32_t at, uint8_t family
 	if (node->lists >> list & 1) {
 		struct list_change *change = &out->changes[out->count++];
 
-		*change = (struct list_change){.prefix = listed_outer(&prefix), .gone = out->gone};
-		for (expiry = node->note; expiry; expiry = listed->expiries[expiry - 1].next)
-			if (listed->expiries[expiry - 1].list == list)
-				change->until_s = listed->expiries[expiry - 1].until_s;
+		*change = (struct list_change){.prefix = listed_outer(&prefix),
+					       .until_s = until_of(listed, node, list),
+					       .gone = out->gone};
 	}
 	gather_from(listed, node->child[0], family, list, out);
 	gather_from(listed, node->child[1], family, list, out);

@@ -38,6 +38,9 @@ struct lb_prefix listed_outer(const struct guard_prefix *prefix);
 
 /* 1: packets may have to be told; 0 or -ENOMEM. */
 int listed_change(struct listed *listed, unsigned int list, const struct list_change *change);
+/* Whether the prefix is on the list; *until_s: how long. */
+bool listed_has(const struct listed *listed, unsigned int list, const struct lb_prefix *prefix,
+		uint32_t *until_s);
 /* `gone`: as changes that take them off. */
 struct gathered listed_gather(const struct listed *listed, unsigned int list, bool gone);
 /* Whether these may come. `leaves`: so many go before. */

@@ -292,20 +292,61 @@ static void on_tick(void *user)
 
 /* --- changes --- */
 
-static int take_number(struct lists *lists, const char *name, const struct list_head *head,
-		       struct lb_err *err)
-{
-	for (int i = 0; i < (int)LB_GUARD_LISTS_MAX; i++) {
-		struct list *list = &lists->list[i];
+/* What an edit is about: a list that there is, or a number for a new one. */
+struct target {
+	int number;
+	bool fresh;
+	struct list_head head; /* as it will be */
+};
 
-		if (*list->name)
-			continue;
-		*list = (struct list){.head = head ? *head : (struct list_head){0}};
-		snprintf(list->name, sizeof(list->name), "%s", name);
-		return i;
-	}
+static int free_number(const struct lists *lists, struct lb_err *err)
+{
+	for (int i = 0; i < (int)LB_GUARD_LISTS_MAX; i++)
+		if (!*lists->list[i].name)
+			return i;
 	return lb_err_set(err, LB_ERR_LIMIT, "name", "there are %u lists already",
 			  LB_GUARD_LISTS_MAX);
+}
+
+static struct list_head wished(struct list_head head, const struct list_wish *wish)
+{
+	if (wish->kind)
+		head.allow = wish->head.allow;
+	if (wish->monitor)
+		head.monitor = wish->head.monitor;
+	return head;
+}
+
+static int aim(const struct lists *lists, const struct list_edit *edit, struct target *to,
+	       struct lb_err *err)
+{
+	const int number = find(lists, edit->name);
+
+	*to = (struct target){.number = number, .fresh = number < 0};
+	if (to->fresh)
+		to->number = free_number(lists, err);
+	else
+		to->head = lists->list[number].head;
+	to->head = wished(to->head, &edit->wish);
+	return to->number < 0 ? -EINVAL : 0;
+}
+
+static bool is_head(const struct list_head *a, const struct list_head *b)
+{
+	return a->allow == b->allow && a->monitor == b->monitor;
+}
+
+/* What is on disk is what the list is. */
+static void establish(struct lists *lists, const struct target *to, const char *name,
+		      const struct list_end *end)
+{
+	struct list *list = &lists->list[to->number];
+
+	snprintf(list->name, sizeof(list->name), "%s", name);
+	list->head = to->head;
+	list->end = *end;
+	if (to->fresh)
+		datapath_guard_hits_reset(lists->options.datapath, (uint32_t)to->number);
 }
 
 /* *out: what was on it. */
@@ -319,16 +360,16 @@ static int empty(struct lists *lists, unsigned int list, struct gathered *out, s
 	return 0;
 }
 
-static int write_whole(struct lists *lists, unsigned int list, const struct list_change *changes,
-		       size_t count, struct lb_err *err)
+static int write_whole(const struct lists *lists, const char *list, const struct list_head *head,
+		       const struct list_change *changes, size_t count, struct list_end *end,
+		       struct lb_err *err)
 {
-	struct list *at = &lists->list[list];
 	char name[LB_NAME_TEXT + 8];
 	int error;
 
-	file_name(at->name, name);
+	file_name(list, name);
 	worker_leave();
-	error = list_file_replace(lists->folder, name, &at->head, changes, count, &at->end, err);
+	error = list_file_replace(lists->folder, name, head, changes, count, end, err);
 	worker_enter();
 	return error;
 }
@@ -344,25 +385,22 @@ static void compact(struct lists *lists, unsigned int list)
 		return;
 	all = listed_gather(&lists->listed, list, false);
 	if (all.changes)
-		write_whole(lists, list, all.changes, all.count, &err);
+		write_whole(lists, at->name, &at->head, all.changes, all.count, &at->end, &err);
 	free(all.changes);
 }
 
-static int append(struct lists *lists, unsigned int list, const struct list_change *changes,
-		  size_t count, struct lb_err *err)
+static int append(const struct lists *lists, const struct list_edit *edit, struct list_end *end,
+		  struct lb_err *err)
 {
-	struct list *at = &lists->list[list];
 	char name[LB_NAME_TEXT + 8], path[DURABLE_PATH];
 	int error;
 
-	if (!at->end.length)
-		return write_whole(lists, list, changes, count, err);
-	file_name(at->name, name);
+	file_name(edit->name, name);
 	error = durable_path(lists->folder, name, path, err);
 	if (error)
 		return error;
 	worker_leave();
-	error = list_file_append(path, changes, count, &at->end, err);
+	error = list_file_append(path, edit->changes, edit->count, end, err);
 	worker_enter();
 	return error;
 }
@@ -384,115 +422,167 @@ static void tell(struct lists *lists, const char *name, const char *what, size_t
 
 static int check_head(const struct list *list, const struct list_head *head, struct lb_err *err)
 {
-	if (!head || (head->allow == list->head.allow && head->monitor == list->head.monitor))
+	if (is_head(head, &list->head))
 		return 0;
 	lb_err_set(err, LB_ERR_EXISTS, "name", "list \"%s\" is of another kind or mode",
 		   list->name);
-	return lb_err_hint(err, "lbctl list load gives a list another one");
+	return lb_err_hint(err, "lbctl list set gives a list another one");
 }
 
 /* They are on disk. */
-static int take_changes(struct lists *lists, int number, const struct list_change *changes,
-			size_t count, struct lb_err *err)
+static int take_changes(struct lists *lists, int number, const struct list_edit *edit,
+			struct lb_err *err)
 {
 	int error = 0;
 
-	for (size_t i = 0; i < count && error >= 0; i++) {
-		error = listed_change(&lists->listed, number, &changes[i]);
+	for (size_t i = 0; i < edit->count && error >= 0; i++) {
+		error = listed_change(&lists->listed, number, &edit->changes[i]);
 		worker_yield();
 	}
 	return error < 0 ? lb_err_no_memory(err) : 0;
 }
 
-static int change(struct lists *lists, const char *name, const struct list_head *head,
-		  const struct list_change *changes, size_t count, struct lb_err *err)
+static int not_there(const struct list_edit *edit, size_t i, struct lb_err *err)
 {
-	int number = find(lists, name);
-	int error = listed_check(&lists->listed, changes, count, 0, err);
-	const bool fresh = number < 0;
+	char path[32], text[LB_PREFIX_TEXT];
 
+	snprintf(path, sizeof(path), "prefixes[%zu]", i);
+	lb_err_set(err, LB_ERR_NOT_FOUND, path, "%s is not on list \"%s\"",
+		   lb_prefix_format(&edit->changes[i].prefix, text), edit->name);
+	return lb_err_hint(err, "see: lbctl list explain ADDRESS");
+}
+
+/* Leaves only what makes a difference. */
+static int sift(const struct lists *lists, int number, struct list_edit *edit, struct lb_err *err)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < edit->count; i++) {
+		const struct list_change *change = &edit->changes[i];
+		uint32_t until_s;
+		const bool has = listed_has(&lists->listed, number, &change->prefix, &until_s);
+
+		if (change->gone && !has && !edit->if_present)
+			return not_there(edit, i, err);
+		if (change->gone ? has : !has || until_s != change->until_s)
+			edit->changes[kept++] = *change;
+	}
+	edit->count = kept;
+	return 0;
+}
+
+static int finish(struct lists *lists, int error)
+{
+	lists->changing = false;
+	settle_later(lists);
+	return error;
+}
+
+static int change(struct lists *lists, struct list_edit *edit, bool *changed, struct lb_err *err)
+{
+	struct list_end end;
+	struct target to;
+	int error = aim(lists, edit, &to, err);
+
+	if (!error && !to.fresh)
+		error = check_head(&lists->list[to.number], &to.head, err);
+	if (!error)
+		error = sift(lists, to.number, edit, err);
+	if (!error)
+		error = listed_check(&lists->listed, edit->changes, edit->count, 0, err);
+	*changed = !error && (to.fresh || edit->count);
+	if (!*changed)
+		return error;
+	end = lists->list[to.number].end;
+	error = to.fresh ? write_whole(lists, edit->name, &to.head, edit->changes, edit->count,
+				       &end, err)
+			 : append(lists, edit, &end, err);
 	if (error)
 		return error;
-	if (fresh)
-		number = take_number(lists, name, head, err);
-	else
-		error = check_head(&lists->list[number], head, err);
-	if (number < 0 || error)
-		return -EINVAL;
-	error = append(lists, number, changes, count, err);
-	if (error) {
-		if (fresh)
-			lists->list[number] = (struct list){0};
-		return error;
-	}
-	error = take_changes(lists, number, changes, count, err);
+	establish(lists, &to, edit->name, &end);
+	error = take_changes(lists, to.number, edit, err);
 	/* A new list may be of a number whose meaning combinations have kept. */
 	if (!error)
-		error = follow(lists, changes, fresh ? LIVE_MOST + 1 : count, err);
-	if (fresh)
-		datapath_guard_hits_reset(lists->options.datapath, number);
-	compact(lists, number);
+		error = follow(lists, edit->changes, to.fresh ? LIVE_MOST + 1 : edit->count, err);
+	compact(lists, to.number);
 	return not_met(error, err);
 }
 
-int lists_change(struct lists *lists, const char *name, const struct list_head *head,
-		 const struct list_change *changes, size_t count, struct lb_err *err)
+int lists_change(struct lists *lists, struct list_edit *edit, bool *changed, struct lb_err *err)
 {
-	int error;
-
 	lists->changing = true;
-	error = change(lists, name, head, changes, count, err);
-	lists->changing = false;
-	settle_later(lists);
-	return error;
+	return finish(lists, change(lists, edit, changed, err));
 }
 
-/* What was there and what comes, both are told to packets. */
-static int load(struct lists *lists, const char *name, const struct list_head *head,
-		const struct list_change *changes, size_t count, struct lb_err *err)
+/* Packets meet all of it at one moment. */
+static int load(struct lists *lists, struct list_edit *edit, struct lb_err *err)
 {
-	int number = find(lists, name);
-	int error = listed_check(&lists->listed, changes, count,
-				 number < 0 ? 0 : lists->listed.prefixes[number], err);
-	const bool fresh = number < 0;
-	struct list before;
 	struct gathered gone = {0};
+	struct list_end end;
+	struct target to;
+	int error = aim(lists, edit, &to, err);
 
+	if (!error)
+		error = listed_check(&lists->listed, edit->changes, edit->count,
+				     lists->listed.prefixes[to.number], err);
+	if (!error)
+		error = write_whole(lists, edit->name, &to.head, edit->changes, edit->count, &end,
+				    err);
 	if (error)
 		return error;
-	if (fresh)
-		number = take_number(lists, name, head, err);
-	if (number < 0)
-		return -EINVAL;
-	before = lists->list[number];
-	lists->list[number].head = *head;
-	error = write_whole(lists, number, changes, count, err);
-	if (error) {
-		lists->list[number] = fresh ? (struct list){0} : before;
-		return error;
-	}
-	error = empty(lists, number, &gone, err);
+	establish(lists, &to, edit->name, &end);
+	error = empty(lists, to.number, &gone, err);
+	free(gone.changes);
 	if (!error)
-		error = take_changes(lists, number, changes, count, err);
+		error = take_changes(lists, to.number, edit, err);
 	if (!error)
 		error = refill(lists, err);
-	if (fresh)
-		datapath_guard_hits_reset(lists->options.datapath, number);
-	free(gone.changes);
-	tell(lists, name, "loaded", lists->listed.prefixes[number]);
+	tell(lists, edit->name, "loaded", lists->listed.prefixes[to.number]);
 	return not_met(error, err);
 }
 
-int lists_load(struct lists *lists, const char *name, const struct list_head *head,
-	       const struct list_change *changes, size_t count, struct lb_err *err)
+int lists_load(struct lists *lists, struct list_edit *edit, struct lb_err *err)
 {
+	lists->changing = true;
+	return finish(lists, load(lists, edit, err));
+}
+
+static int set(struct lists *lists, const struct list_edit *edit, bool *changed, struct lb_err *err)
+{
+	const int number = find(lists, edit->name);
+	bool same_kind;
+	struct gathered all;
+	struct list_end end;
+	struct target to;
 	int error;
 
+	*changed = false;
+	if (number < 0)
+		return unknown(edit->name, err);
+	error = aim(lists, edit, &to, err);
+	if (error || is_head(&to.head, &lists->list[number].head))
+		return error;
+	all = listed_gather(&lists->listed, number, false);
+	error = all.changes ? write_whole(lists, edit->name, &to.head, all.changes, all.count, &end,
+					  err)
+			    : lb_err_no_memory(err);
+	free(all.changes);
+	if (error)
+		return error;
+	*changed = true;
+	same_kind = lists->list[number].head.allow == to.head.allow;
+	establish(lists, &to, edit->name, &end);
+	/* Combinations say which lists allow. The rest is what VIPs have. */
+	if (!same_kind)
+		return not_met(refill(lists, err), err);
+	tell_service(lists);
+	return 0;
+}
+
+int lists_set(struct lists *lists, const struct list_edit *edit, bool *changed, struct lb_err *err)
+{
 	lists->changing = true;
-	error = load(lists, name, head, changes, count, err);
-	lists->changing = false;
-	settle_later(lists);
-	return error;
+	return finish(lists, set(lists, edit, changed, err));
 }
 
 static int remove_list(struct lists *lists, int number, struct lb_err *err)
@@ -524,14 +614,16 @@ static int remove_list(struct lists *lists, int number, struct lb_err *err)
 int lists_remove(struct lists *lists, const char *name, struct lb_err *err)
 {
 	const int number = find(lists, name);
-	int error;
 
 	if (number < 0)
 		return unknown(name, err);
 	lists->changing = true;
-	error = remove_list(lists, number, err);
-	lists->changing = false;
-	return error;
+	return finish(lists, remove_list(lists, number, err));
+}
+
+int lists_check(const struct lists *lists, const char *name, struct lb_err *err)
+{
+	return find(lists, name) < 0 ? unknown(name, err) : 0;
 }
 
 void lists_serve(struct lists *lists, struct service *service)
@@ -687,15 +779,19 @@ static int take_read(void *user, const struct list_change *change)
 
 static void read_list(struct lists *lists, const char *name, const char *path, json_t *warnings)
 {
-	const int number = take_number(lists, name, NULL, NULL);
-	struct reading reading = {lists, number, now_s(lists)};
 	struct lb_err err = {0};
+	const int number = free_number(lists, &err);
+	struct reading reading = {lists, number, now_s(lists)};
 	struct list *list;
 	bool torn;
 
-	if (number < 0)
+	if (number < 0) {
+		json_array_append_new(
+			warnings, json_sprintf("list %s is not in force: %s", name, err.message));
 		return;
+	}
 	list = &lists->list[number];
+	snprintf(list->name, sizeof(list->name), "%s", name);
 	if (list_file_read(path, &list->head, take_read, &reading, &list->end, &torn, &err)) {
 		json_array_append_new(warnings,
 				      json_sprintf("%s; the list is not in force", err.message));

@@ -34,15 +34,31 @@ void lists_serve(struct lists *lists, struct service *service);
 /* What time brings is done by this worker, from now on. */
 void lists_work(struct lists *lists, struct worker *changes);
 
-/* Onto a list, and off it. The list is made where there is none, of the kind that `head` says (NULL: it blocks); else
- * `head` must agree. */
-int lists_change(struct lists *lists, const char *name, const struct list_head *head,
-		 const struct list_change *changes, size_t count, struct lb_err *err);
+/* What a request says of a list's head. Of what it does not say a list keeps what it has, and a new one blocks. */
+struct list_wish {
+	bool kind, monitor; /* whether it says that */
+	struct list_head head;
+};
+
+struct list_edit {
+	const char *name;
+	struct list_wish wish;
+	struct list_change *changes; /* those that change nothing may be taken out */
+	size_t count;
+	bool if_present; /* prefixes that go need not be there */
+};
+
+/* Onto a list, and off it. The list is made where there is none; else the wish must agree with it. *changed: whether
+ * something did. */
+int lists_change(struct lists *lists, struct list_edit *edit, bool *changed, struct lb_err *err);
 /* The list has these, and no others. */
-int lists_load(struct lists *lists, const char *name, const struct list_head *head,
-	       const struct list_change *changes, size_t count, struct lb_err *err);
+int lists_load(struct lists *lists, struct list_edit *edit, struct lb_err *err);
+/* The list keeps its prefixes, and becomes what is wished. *changed: whether it is something else. */
+int lists_set(struct lists *lists, const struct list_edit *edit, bool *changed, struct lb_err *err);
 int lists_remove(struct lists *lists, const char *name, struct lb_err *err);
 
+/* Whether there is such a list: 0, or LB_ERR_NOT_FOUND. */
+int lists_check(const struct lists *lists, const char *name, struct lb_err *err);
 /* Why packets do not meet what is listed; "": they do. */
 const char *lists_fault(const struct lists *lists);
 /* LIST of docs/protocol.md; new references. `most`: of the prefixes; 0: without them. NULL without memory. */

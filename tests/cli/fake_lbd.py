@@ -217,9 +217,10 @@ LISTS = [
     {"name": "friends", "kind": "allow", "monitor": False, "prefixes": 1, "hits": {"packets": 7, "bytes": 420}}]
 
 REPLIES = {
-    "list.add": LISTS[2],
-    "list.del": LISTS[1],
-    "list.load": LISTS[0],
+    "list.add": dict(LISTS[2], changed=True),
+    "list.del": dict(LISTS[1], changed=True),
+    "list.load": dict(LISTS[0], changed=True),
+    "list.set": dict(LISTS[0], changed=True),
     "list.show": {"lists": LISTS},
     "list.explain": {"verdict": "allowed", "matches": [
         {"list": "friends", "prefix": "198.51.100.7/32", "kind": "allow", "monitor": False},
@@ -336,7 +337,8 @@ EVENTS = [
     {"event": "list", "list": "drop", "state": "loaded", "prefixes": 1503},
     {"event": "eclipse", "of": "the moon"}]
 
-EMPTY = {"list.explain": {"verdict": "not_listed", "matches": []},
+EMPTY = {"list.del": {"name": "new", "changed": False}, "list.add": dict(LISTS[2], changed=False),
+         "list.explain": {"verdict": "not_listed", "matches": []},
          "list.show": dict(LISTS[1], entries=[{"prefix": "192.0.2.0/24"}, {"prefix": "2001:db8::/48", "until": 1769860800}]),
          "vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,
          "stats": {"vips": [], "verdicts": []}, "status": ILL, "config.check": changes(),

@@ -102,6 +102,11 @@ list show
 --json list show
 list add friends 198.51.100.7 --kind allow
 list del new 192.0.2.0/24
+list del new
+list set drop --enforce
+list set drop --kind allow --monitor
+list set drop --enforce --monitor
+list set drop
 list explain 198.51.100.7
 list add friends 198.51.100.7 --for soon
 list add friends
@@ -110,6 +115,9 @@ END
 SERVER=empty golden list_one "list show NAME names prefixes, and when they go" <<'END'
 list show new
 list explain 198.51.100.8
+list del new 192.0.2.0/24 --if-present
+list del new --if-present
+list add friends 198.51.100.7
 END
 SERVER=quiet_node golden node_quiet "node drain --wait ends when no packet has been forwarded for two seconds" <<'END'
 node drain --wait 1m
@@ -506,7 +514,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 51 commands" 51 "$(wc -l <commands)"
+check_equal "the help knows of 52 commands" 52 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'

@@ -100,6 +100,12 @@ check "a whole list goes" lbctl list del good
 check "so the source gets nothing again" blocked
 check "a list of the same name has one kind" says "another kind" lbctl list add bad 1.2.3.4 --kind allow
 
+check "what is on it already changes nothing" says "nothing to change" lbctl list add bad "$C"
+check "a prefix that is not on the list is none to take off" says "1.2.3.4/32 is not on list" lbctl list del bad 1.2.3.4
+check "the prefix of one of its addresses neither" says "is not on list" lbctl list del bad "${C%.*}.0/24"
+check "unless that may be" says "1.2.3.4 is not there" lbctl list del bad 1.2.3.4 --if-present
+check "so with a whole list" says "gone is not there" lbctl list del gone --if-present
+
 killed
 check "without lbd the source gets nothing" blocked
 step "lbd starts again" again
@@ -119,8 +125,26 @@ check "a feed is loaded" lbctl list load drop "$LAB_DIR/feed" --monitor
 check "a list that only counts drops nothing" served
 check "and counts" counts_hits drop
 check "bits beyond a prefix are cleared" says "198.51.100.0/24" lbctl list show drop
-check "the same feed drops without --monitor" lbctl list load drop "$LAB_DIR/feed"
+check "the same feed once more keeps the mode" lbctl list load drop "$LAB_DIR/feed"
+check "so the source is served" served
+check "list set has the list drop" lbctl list set drop --enforce
 check "so the source gets nothing" blocked
+check "the list becomes one that allows" lbctl list set drop --kind allow
+check "so the source is served" served
+check "a feed once more keeps the kind" lbctl list load drop "$LAB_DIR/feed"
+check "so the source is served" served
+killed
+step "lbd starts again" again
+check "the kind is what it was" says "drop: allows 2 prefixes" lbctl list show
+check "the same has nothing to change" says "nothing to change" lbctl list set drop --kind allow --enforce
+check "a load may give it another kind" lbctl list load drop "$LAB_DIR/feed" --kind block
+check "so the source gets nothing" blocked
+printf '# the feed is out of order today\n' >"$LAB_DIR/empty"
+check "a feed without a prefix is refused" says "no prefix to load" lbctl list load drop "$LAB_DIR/empty"
+check "so the list is as it was" says "drop: blocks 2 prefixes" lbctl list show
+check "unless that is meant" lbctl list load drop "$LAB_DIR/empty" --allow-empty
+check "so the source is served" served
+check "the feed is back" lbctl list load drop "$LAB_DIR/feed"
 printf '1.2.3.0/24\n# x\n1.2.3.4-1.2.3.9 ; r\n' >"$LAB_DIR/wrong"
 check "a feed with a fault changes nothing, and the line is named" says "line 3" lbctl list load drop "$LAB_DIR/wrong"
 check "so the list is as it was" says "drop: blocks 2 prefixes" lbctl list show
