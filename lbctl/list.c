@@ -41,6 +41,12 @@ static int take_line(char *text, const char *file, size_t line, json_t *prefixes
 			return refuse(file, line, wrong.message, err);
 		*err = (struct lb_err){0};
 	}
+	if (lb_addr_mapped(&prefix.address, err)) {
+		const struct lb_err wrong = *err;
+
+		refuse(file, line, wrong.message, err);
+		return lb_err_hint(err, "%s", wrong.hint);
+	}
 	return json_array_append_new(prefixes, json_string(lb_prefix_format(&prefix, shown)))
 		       ? lb_err_no_memory(err)
 		       : 0;

@@ -534,6 +534,20 @@ int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err)
 	return 0;
 }
 
+int lb_addr_mapped(const struct lb_addr *address, struct lb_err *err)
+{
+	static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+	struct lb_addr inner = {.family = 4};
+	char text[LB_ADDR_TEXT], shown[LB_ADDR_TEXT];
+
+	if (address->family != 6 || memcmp(address->bytes, mapped, sizeof(mapped)) != 0)
+		return 0;
+	memcpy(inner.bytes, address->bytes + sizeof(mapped), 4);
+	lb_err_set(err, LB_ERR_PARAMS, "", "%s is an IPv4 address written as IPv6",
+		   lb_addr_format(address, text));
+	return lb_err_hint(err, "write it as %s", lb_addr_format(&inner, shown));
+}
+
 char *lb_prefix_format(const struct lb_prefix *prefix, char *out)
 {
 	char address[LB_ADDR_TEXT];

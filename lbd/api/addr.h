@@ -44,6 +44,10 @@ int lb_endpoint_parse_one(const char *text, struct lb_endpoint *out, struct lb_e
  * what the hint proposes. */
 int lb_prefix_parse(const char *text, struct lb_prefix *out, struct lb_err *err);
 
+/* An IPv4 address that is written as IPv6 (::ffff:192.0.2.1), which no packet comes from: an error, where packets
+ * are meant. */
+int lb_addr_mapped(const struct lb_addr *address, struct lb_err *err);
+
 /* Formatting; `out` has room for LB_*_TEXT. Returns out. 192.0.2.1:443/tcp, [2001:db8::1]:443/tcp,
  * 192.0.2.0/24:443/tcp, 2001:db8::/48:10000-20000/udp */
 char *lb_addr_format(const struct lb_addr *address, char *out);

@@ -37,7 +37,9 @@ static int read_prefix(const json_t *text, struct lb_prefix *out, struct lb_err 
 {
 	if (!json_is_string(text))
 		return lb_err_set(err, LB_ERR_PARAMS, "", "a prefix must be a string");
-	return lb_prefix_parse(json_string_value(text), out, err);
+	if (lb_prefix_parse(json_string_value(text), out, err))
+		return -EINVAL;
+	return lb_addr_mapped(&out->address, err);
 }
 
 static int read_prefixes(struct params *params, bool gone, struct lb_err *err)
@@ -239,7 +241,8 @@ int methods_list_explain(struct methods_context *context, const json_t *params, 
 
 	if (ret)
 		return ret;
-	if (lb_addr_parse(json_string_value(text), &address, err)) {
+	if (lb_addr_parse(json_string_value(text), &address, err) ||
+	    lb_addr_mapped(&address, err)) {
 		lb_err_prefix(err, "address");
 		return -EINVAL;
 	}

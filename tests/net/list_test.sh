@@ -105,6 +105,8 @@ check "a prefix that is not on the list is none to take off" says "1.2.3.4/32 is
 check "the prefix of one of its addresses neither" says "is not on list" lbctl list del bad "${C%.*}.0/24"
 check "unless that may be" says "1.2.3.4 is not there" lbctl list del bad 1.2.3.4 --if-present
 check "so with a whole list" says "gone is not there" lbctl list del gone --if-present
+check "IPv4 written as IPv6 is refused" says "write it as 192.0.2.1" lbctl list add bad ::ffff:192.0.2.1
+check "so it is where it is asked for" says "write it as 192.0.2.1" lbctl list explain ::ffff:192.0.2.1
 
 killed
 check "without lbd the source gets nothing" blocked
@@ -141,6 +143,8 @@ check "a load may give it another kind" lbctl list load drop "$LAB_DIR/feed" --k
 check "so the source gets nothing" blocked
 printf '# the feed is out of order today\n' >"$LAB_DIR/empty"
 check "a feed without a prefix is refused" says "no prefix to load" lbctl list load drop "$LAB_DIR/empty"
+check "a file of IPv4 written as IPv6 is refused, by line" says "line 2: ::ffff:192.0.2.1 is an IPv4 address" \
+	lbctl list load drop - <<<$'192.0.2.7\n::ffff:192.0.2.1\n'
 check "so the list is as it was" says "drop: blocks 2 prefixes" lbctl list show
 check "unless that is meant" lbctl list load drop "$LAB_DIR/empty" --allow-empty
 check "so the source is served" served
