@@ -61,6 +61,10 @@
 	{.name = "kind",                                                                           \
 	 .value = "block|allow",                                                                   \
 	 .summary = "what the list does with sources (block)"},                                    \
+		{.name = "vips",                                                                   \
+		 .value = "VIPS",                                                                  \
+		 .summary = "the list is only for these, separated by blanks"},                    \
+		{.name = "all-vips", .summary = "the list is for all VIPs (a new list is)"},       \
 		{.name = "monitor", .summary = "the list only counts, and drops nothing"},         \
 	{                                                                                          \
 		.name = "enforce", .summary = "the list does what its kind is (a new list does)"   \
@@ -464,7 +468,7 @@ static struct command table[] = {
 				 .summary = "the prefix leaves the list again after so long"},
 			},
 		.summary = "put a prefix onto a list that blocks or allows sources",
-		.detail = "A list is made when it is named first, and is for all VIPs. Of all "
+		.detail = "A list is made when it is named first. Of all "
 			  "prefixes that a source is in the longest decides; at equal length, "
 			  "allow wins. A prefix is at most as short as /8, IPv6 /20; IPv6 prefixes "
 			  "have at most 16 lengths; there are at most 15 lists, and 1,000,000 "
@@ -506,7 +510,7 @@ static struct command table[] = {
 		.detail = "FILE has one prefix or address a line; what follows # or ; is not read, "
 			  "and bits beyond the prefix are cleared. - is standard input. Packets "
 			  "meet the whole new list at one moment. A list that is there keeps its "
-			  "kind and mode, unless they are given.",
+			  "kind, mode and VIPs, unless they are given.",
 		.examples = {"lbctl list load drop drop.txt",
 			     "lbctl list load drop drop.txt --monitor"},
 		.method = "list.load",
@@ -520,7 +524,8 @@ static struct command table[] = {
 		.options = {LIST_OPTIONS},
 		.needs_option = true,
 		.summary = "change what a list does with its prefixes",
-		.examples = {"lbctl list set drop --enforce", "lbctl list set drop --monitor"},
+		.examples = {"lbctl list set drop --enforce",
+			     "lbctl list set drop --vips \"web api\""},
 		.method = "list.set",
 		.params = list_set_params,
 		.view = list_view,
@@ -539,9 +544,11 @@ static struct command table[] = {
 	{
 		.object = "list",
 		.verb = "explain",
-		.arguments = {{.name = "ADDRESS"}},
+		.arguments = {{.name = "ADDRESS"}, {.name = "VIP", .optional = true}},
 		.summary = "say which prefixes of lists have an address, and what decides",
-		.examples = {"lbctl list explain 198.51.100.7"},
+		.detail = "Without a VIP, what decides for one that no list names.",
+		.examples = {"lbctl list explain 198.51.100.7",
+			     "lbctl list explain 198.51.100.7 web"},
 		.method = "list.explain",
 		.params = list_explain_params,
 		.view = list_view_explained,

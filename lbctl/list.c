@@ -79,6 +79,24 @@ static int read_file(const char *file, json_t *prefixes, struct lb_err *err)
 
 /* --- params --- */
 
+/* Names, separated by blanks. */
+static int add_vips(const struct invocation *invocation, json_t *params, struct lb_err *err)
+{
+	const char *text = invocation_option(invocation, "vips");
+	const bool all = invocation_option(invocation, "all-vips");
+	json_t *names = text ? json_array() : json_null();
+
+	for (; text && *(text += strspn(text, " ")); text += strcspn(text, " "))
+		json_array_append_new(names, json_stringn(text, strcspn(text, " ")));
+	if (text || all)
+		json_object_set(params, "vips", names);
+	json_decref(names);
+	if (text && all)
+		return lb_err_set(err, LB_ERR_USAGE, "",
+				  "--vips and --all-vips exclude each other");
+	return 0;
+}
+
 static int add_options(const struct invocation *invocation, json_t *params, struct lb_err *err)
 {
 	const char *kind = invocation_option(invocation, "kind");
@@ -98,7 +116,7 @@ static int add_options(const struct invocation *invocation, json_t *params, stru
 				    json_boolean(invocation_option(invocation, "monitor")));
 	if (invocation_option(invocation, "allow-empty"))
 		json_object_set_new(params, "allow_empty", json_true());
-	return 0;
+	return add_vips(invocation, params, err);
 }
 
 int list_change_params(const struct invocation *invocation, json_t **params, struct lb_err *err)
@@ -139,7 +157,8 @@ int list_name_params(const struct invocation *invocation, json_t **params, struc
 int list_explain_params(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
 	(void)err;
-	*params = json_pack("{s:s}", "address", invocation->arguments[0]);
+	*params = json_pack("{s:s, s:s*}", "address", invocation->arguments[0], "vip",
+			    invocation->arguments[1]);
 	return 0;
 }
 
@@ -152,14 +171,26 @@ static const char *text_of(const json_t *object, const char *field)
 	return text ? text : "?";
 }
 
+/* VIPs, unless it is for all. */
+static void view_scope(FILE *out, const json_t *list)
+{
+	const json_t *names = json_object_get(list, "vips"), *name;
+	size_t i;
+
+	json_array_foreach (names, i, name)
+		fprintf(out, "%s%s", i ? " " : ", only for ", json_string_value(name));
+}
+
 static void view_list(FILE *out, const json_t *list)
 {
 	const json_t *hits = json_object_get(list, "hits");
 
-	fprintf(out, "%s: %ss %lld prefixes%s; %lld packets, %lld bytes\n", text_of(list, "name"),
-		text_of(list, "kind"), view_integer(list, "prefixes"),
-		json_is_true(json_object_get(list, "monitor")) ? ", only counts" : "",
-		view_integer(hits, "packets"), view_integer(hits, "bytes"));
+	fprintf(out, "%s: %ss %lld prefixes%s", text_of(list, "name"), text_of(list, "kind"),
+		view_integer(list, "prefixes"),
+		json_is_true(json_object_get(list, "monitor")) ? ", only counts" : "");
+	view_scope(out, list);
+	fprintf(out, "; %lld packets, %lld bytes\n", view_integer(hits, "packets"),
+		view_integer(hits, "bytes"));
 }
 
 static void view_entry(FILE *out, const json_t *entry)
@@ -233,8 +264,11 @@ void list_view_explained(FILE *out, const struct invocation *invocation, const j
 	fprintf(out, "%s is %s\n", invocation->arguments[0],
 		!strcmp(text_of(result, "verdict"), "not_listed") ? "on no list that counts here"
 								  : text_of(result, "verdict"));
-	json_array_foreach (matches, i, match)
-		fprintf(out, "  %s, list %s: %s%s\n", text_of(match, "prefix"),
+	json_array_foreach (matches, i, match) {
+		fprintf(out, "  %s, list %s: %s%s", text_of(match, "prefix"),
 			text_of(match, "list"), text_of(match, "kind"),
 			json_is_true(json_object_get(match, "monitor")) ? ", only counts" : "");
+		view_scope(out, match);
+		fprintf(out, "\n");
+	}
 }

@@ -298,7 +298,8 @@ static int start_service(struct daemon *daemon, struct lb_err *err)
 		.links = daemon->links,
 		.events = daemon->events,
 		.turns = daemon->turns,
-		.guard = lists_guard(daemon->lists),
+		.guard = lists_guard,
+		.guard_user = daemon->lists,
 	};
 	int error = service_open(&options, &daemon->service, err);
 

@@ -242,12 +242,14 @@ static json_t *vip_json(const struct answer *answer)
 static json_t *blocked_by_json(const struct answer *answer)
 {
 	const struct packet *packet = &answer->explained->way.packet;
+	const struct lb_vip *vip =
+		service_vip_numbered(answer->context->service, answer->explained->way.vip);
 	struct lb_addr source = {.family = packet->family};
 
 	if (answer->explained->verdict != LB_DROP_BLOCKED)
 		return NULL;
 	memcpy(source.bytes, packet->source, packet->family == 4 ? 4 : 16);
-	return lists_blocking(answer->context->lists, &source);
+	return lists_blocking(answer->context->lists, &source, vip ? &vip->endpoint : NULL);
 }
 
 static const char *slot_state(uint32_t word)

@@ -15,21 +15,83 @@
 
 /* What a request says; not all of it is a parameter of every method. */
 struct params {
-	const json_t *name, *kind, *monitor, *prefixes, *for_s, *if_present, *allow_empty;
+	const json_t *name, *kind, *monitor, *prefixes, *for_s, *if_present, *allow_empty, *vips;
 	struct list_edit edit;
 };
 
-static int read_wish(struct params *params, struct lb_err *err)
+static int read_vip(const struct methods_context *context, const json_t *reference,
+		    struct list_head *out, struct lb_err *err)
+{
+	const char *text = json_string_value(reference);
+	const struct lb_vip *vip =
+		text ? lb_service_find(service_document(context->service), text) : NULL;
+
+	if (!text)
+		return lb_err_set(err, LB_ERR_PARAMS, "", "a VIP must be a string");
+	if (!vip) {
+		lb_err_set(err, LB_ERR_NOT_FOUND, "", "no VIP \"%s\"", text);
+		return lb_err_hint(err, "see: lbctl vip list");
+	}
+	if (out->vip_count == LIST_VIPS_MAX)
+		return lb_err_set(err, LB_ERR_LIMIT, "", "a list names at most %u VIPs",
+				  LIST_VIPS_MAX);
+	out->vips[out->vip_count++] = vip->endpoint;
+	return 0;
+}
+
+static int by_endpoint(const void *a, const void *b)
+{
+	return lb_endpoint_compare(a, b);
+}
+
+/* Sorted, each once. */
+static void order_vips(struct list_head *head)
+{
+	size_t kept = 0;
+
+	qsort(head->vips, head->vip_count, sizeof(*head->vips), by_endpoint);
+	for (size_t i = 0; i < head->vip_count; i++)
+		if (!kept || lb_endpoint_compare(&head->vips[kept - 1], &head->vips[i]) != 0)
+			head->vips[kept++] = head->vips[i];
+	head->vip_count = kept;
+}
+
+/* null: it is for all. */
+static int read_vips(const struct methods_context *context, struct params *params,
+		     struct lb_err *err)
+{
+	struct list_wish *wish = &params->edit.wish;
+	const json_t *reference;
+	size_t i;
+
+	wish->vips = params->vips;
+	if (!params->vips || json_is_null(params->vips))
+		return 0;
+	if (!json_array_size(params->vips))
+		return lb_err_set(err, LB_ERR_PARAMS, "vips",
+				  "vips must be names of VIPs, or null for all");
+	json_array_foreach (params->vips, i, reference) {
+		if (!read_vip(context, reference, &wish->head, err))
+			continue;
+		lb_err_prefix(err, "vips[%zu]", i);
+		return -EINVAL;
+	}
+	order_vips(&wish->head);
+	return 0;
+}
+
+static int read_wish(const struct methods_context *context, struct params *params,
+		     struct lb_err *err)
 {
 	const char *kind = params->kind ? json_string_value(params->kind) : "block";
+	struct list_wish *wish = &params->edit.wish;
 
-	params->edit.wish = (struct list_wish){
-		.kind = params->kind,
-		.monitor = params->monitor,
-		.head = {!strcmp(kind, "allow"), json_is_true(params->monitor)},
-	};
-	if (params->edit.wish.head.allow || !strcmp(kind, "block"))
-		return 0;
+	wish->kind = params->kind;
+	wish->monitor = params->monitor;
+	wish->head.allow = !strcmp(kind, "allow");
+	wish->head.monitor = json_is_true(params->monitor);
+	if (wish->head.allow || !strcmp(kind, "block"))
+		return read_vips(context, params, err);
 	return lb_err_set(err, LB_ERR_PARAMS, "kind", "\"%s\" is neither block nor allow", kind);
 }
 
@@ -90,12 +152,14 @@ static int reply(struct methods_context *context, const char *name, bool changed
 }
 
 /* What add and load have in common. */
-static int read_given(const json_t *from, struct params *out, bool loads, struct lb_err *err)
+static int read_given(const struct methods_context *context, const json_t *from, struct params *out,
+		      bool loads, struct lb_err *err)
 {
 	const struct lb_json_field fields[] = {
 		{"name", LB_JSON_STRING, true, &out->name},
 		{"kind", LB_JSON_STRING, false, &out->kind},
 		{"monitor", LB_JSON_BOOLEAN, false, &out->monitor},
+		{"vips", LB_JSON_ANY, false, &out->vips},
 		{"prefixes", LB_JSON_ARRAY, true, &out->prefixes},
 		{"for_s", LB_JSON_INTEGER, false, &out->for_s},
 		{loads ? "allow_empty" : NULL, LB_JSON_BOOLEAN, false, &out->allow_empty},
@@ -105,7 +169,7 @@ static int read_given(const json_t *from, struct params *out, bool loads, struct
 	if (!ret)
 		ret = read_name(out, err);
 	if (!ret)
-		ret = read_wish(out, err);
+		ret = read_wish(context, out, err);
 	return ret ? ret : read_prefixes(out, false, err);
 }
 
@@ -114,7 +178,7 @@ int methods_list_add(struct methods_context *context, const json_t *from, json_t
 {
 	struct params params = {0};
 	bool changed = false;
-	int ret = read_given(from, &params, false, err);
+	int ret = read_given(context, from, &params, false, err);
 
 	if (!ret)
 		ret = lists_change(context->lists, &params.edit, &changed, err);
@@ -134,7 +198,7 @@ int methods_list_load(struct methods_context *context, const json_t *from, json_
 		      struct lb_err *err)
 {
 	struct params params = {0};
-	int ret = read_given(from, &params, true, err);
+	int ret = read_given(context, from, &params, true, err);
 
 	if (!ret)
 		ret = check_empty(&params, err);
@@ -151,6 +215,7 @@ int methods_list_set(struct methods_context *context, const json_t *from, json_t
 	const struct lb_json_field fields[] = {{"name", LB_JSON_STRING, true, &params.name},
 					       {"kind", LB_JSON_STRING, false, &params.kind},
 					       {"monitor", LB_JSON_BOOLEAN, false, &params.monitor},
+					       {"vips", LB_JSON_ANY, false, &params.vips},
 					       {0}};
 	bool changed = false;
 	int ret = lb_json_fields(from, fields, err);
@@ -158,7 +223,7 @@ int methods_list_set(struct methods_context *context, const json_t *from, json_t
 	if (!ret)
 		ret = read_name(&params, err);
 	if (!ret)
-		ret = read_wish(&params, err);
+		ret = read_wish(context, &params, err);
 	if (!ret)
 		ret = lists_set(context->lists, &params.edit, &changed, err);
 	return ret ? ret : reply(context, params.edit.name, changed, result, err);
@@ -234,9 +299,12 @@ int methods_list_show(struct methods_context *context, const json_t *params, jso
 int methods_list_explain(struct methods_context *context, const json_t *params, json_t **result,
 			 struct lb_err *err)
 {
-	const json_t *text;
-	const struct lb_json_field fields[] = {{"address", LB_JSON_STRING, true, &text}, {0}};
+	const json_t *text, *reference;
+	const struct lb_json_field fields[] = {{"address", LB_JSON_STRING, true, &text},
+					       {"vip", LB_JSON_STRING, false, &reference},
+					       {0}};
 	struct lb_addr address;
+	struct list_head named = {0};
 	int ret = lb_json_fields(params, fields, err);
 
 	if (ret)
@@ -246,6 +314,10 @@ int methods_list_explain(struct methods_context *context, const json_t *params, 
 		lb_err_prefix(err, "address");
 		return -EINVAL;
 	}
-	*result = lists_explain(context->lists, &address);
+	if (reference && read_vip(context, reference, &named, err)) {
+		lb_err_prefix(err, "vip");
+		return -EINVAL;
+	}
+	*result = lists_explain(context->lists, &address, reference ? named.vips : NULL);
 	return 0;
 }

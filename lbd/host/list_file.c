@@ -41,6 +41,22 @@ static int add_text(struct text *text, const char *line)
 	return 0;
 }
 
+static int add_head(struct text *text, const struct list_head *head)
+{
+	char line[64], vip[LB_ENDPOINT_TEXT];
+	int error;
+
+	snprintf(line, sizeof(line), HEAD "%s %s", head->allow ? "allow" : "block",
+		 head->monitor ? "monitor" : "drop");
+	error = add_text(text, line);
+	for (size_t i = 0; !error && i < head->vip_count; i++) {
+		error = add_text(text, " ");
+		if (!error)
+			error = add_text(text, lb_endpoint_format(&head->vips[i], vip));
+	}
+	return error ? error : add_text(text, "\n");
+}
+
 static int add_changes(struct text *text, const struct list_change *changes, size_t count)
 {
 	char line[LINE_MAX_BYTES], prefix[LB_PREFIX_TEXT];
@@ -60,14 +76,31 @@ static int add_changes(struct text *text, const struct list_change *changes, siz
 
 /* --- reading --- */
 
-static bool parse_head(const char *line, struct list_head *out)
+static bool parse_vips(char *words, struct list_head *out)
 {
-	char kind[8], mode[8], end;
+	char *rest;
 
-	if (sscanf(line, HEAD "%7s %7s%c", kind, mode, &end) != 3 || end != '\n')
+	for (char *word = strtok_r(words, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+		if (out->vip_count == LIST_VIPS_MAX ||
+		    lb_endpoint_parse(word, &out->vips[out->vip_count++], NULL))
+			return false;
+	}
+	return true;
+}
+
+/* Writes into the line. */
+static bool parse_head(char *line, struct list_head *out)
+{
+	char kind[8], mode[8], *end = strchr(line, '\n');
+	int length = 0;
+
+	if (!end || sscanf(line, HEAD "%7s %7s%n", kind, mode, &length) != 2)
 		return false;
-	*out = (struct list_head){!strcmp(kind, "allow"), !strcmp(mode, "monitor")};
-	return (out->allow || !strcmp(kind, "block")) && (out->monitor || !strcmp(mode, "drop"));
+	*end = '\0';
+	*out = (struct list_head){.allow = !strcmp(kind, "allow"),
+				  .monitor = !strcmp(mode, "monitor")};
+	return (out->allow || !strcmp(kind, "block")) && (out->monitor || !strcmp(mode, "drop")) &&
+	       parse_vips(line + length, out);
 }
 
 static bool parse_change(char *line, struct list_change *out)
@@ -166,14 +199,14 @@ static int read_lines(FILE *file, struct list_head *head,
 	char *line = NULL;
 	size_t room = 0;
 	ssize_t length = getline(&line, &room, file);
-	int ret = length > 0 && parse_head(line, head) ? 1 : -EBADMSG;
+	int ret;
 
-	*end = at;
-	if (ret == 1) {
+	if (length > 0) {
 		at.crc = crc32(0, (const void *)line, length);
 		at.length = length;
-		*end = at;
 	}
+	ret = length > 0 && parse_head(line, head) ? 1 : -EBADMSG;
+	*end = ret == 1 ? at : (struct list_end){0};
 	while (ret == 1 && (length = getline(&line, &room, file)) > 0)
 		ret = take_line(line, length, &batch, &at, end, each, user);
 	*torn = ret == 0 || (ret == 1 && batch.count);
@@ -247,12 +280,8 @@ int list_file_replace(const char *dir, const char *name, const struct list_head 
 {
 	struct text text = {0};
 	bool stuck = false;
-	char line[64];
-	int error;
+	int error = add_head(&text, head);
 
-	snprintf(line, sizeof(line), HEAD "%s %s\n", head->allow ? "allow" : "block",
-		 head->monitor ? "monitor" : "drop");
-	error = add_text(&text, line);
 	if (!error)
 		error = add_changes(&text, changes, count);
 	error = error ? lb_err_no_memory(err) : durable_replace(dir, name, text.bytes, &stuck, err);

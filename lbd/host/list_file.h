@@ -6,6 +6,8 @@
  *   -198.51.100.7/32
  *   =2 1b2c3d4e
  *
+ * VIPs that it is for, where it is not for all, follow in the first line, as 192.0.2.1:443/tcp.
+ *
  * "+" has the second since 1970 when the prefix leaves the list, 0: never. Changes that belong together end with
  * "=", their number and the CRC-32 of all of the file before that line. What has no such line was not acknowledged,
  * and is left out. A whole list is put in the place of another by a rename. */
@@ -17,9 +19,13 @@
 #include <stdint.h>
 #include "../api/addr.h"
 
+#define LIST_VIPS_MAX 64u
+
 struct list_head {
-	bool allow;   /* else it blocks */
-	bool monitor; /* it counts, and drops nothing */
+	bool allow;       /* else it blocks */
+	bool monitor;     /* it counts, and drops nothing */
+	size_t vip_count; /* 0: it is for all VIPs */
+	struct lb_endpoint vips[LIST_VIPS_MAX];
 };
 
 struct list_change {

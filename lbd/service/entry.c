@@ -23,15 +23,16 @@ uint32_t entry_hash_flags(const struct lb_vip *vip)
 	return hash_flags[vip->hash];
 }
 
-/* The rules that this VIP has of the guard's users; each has bits of `rules` of its own. */
-static uint32_t rules_of(const struct service *service)
+/* What a VIP has of lists; other users of the guard have bits of `rules` of their own. */
+static struct lb_guard_vip lists_of(const struct service *service, const struct lb_vip *vip)
 {
-	return service->guard.rules;
+	return service->guard ? service->guard(service->guard_user, &vip->endpoint)
+			      : (struct lb_guard_vip){0};
 }
 
 static bool is_guarded(const struct service *service, const struct lb_vip *vip, uint32_t number)
 {
-	return rules_of(service) || vip->syn_guard || service->syn_opens[number];
+	return lists_of(service, vip).rules || vip->syn_guard || service->syn_opens[number];
 }
 
 static uint32_t flags_of(const struct service *service, const struct lb_vip *vip, uint32_t number)
@@ -51,18 +52,21 @@ void entry_rules(struct lb_guard_vip *at, uint32_t mine, uint32_t rules)
 }
 
 /* Before packets are looked at by it. What a rule reads is there before the rule. */
-static void set_guard(const struct service *service, const struct live_vip *live)
+static void set_guard(const struct service *service, const struct lb_vip *vip,
+		      const struct live_vip *live)
 {
+	const struct lb_guard_vip wanted = lists_of(service, vip);
 	const struct plane *plane = &service->plane;
 	struct lb_guard_vip *vips = plane->guard_vips ? plane->guard_vips(plane->datapath) : NULL;
 	struct lb_guard_vip *at;
 
+	service->listed[live->number] = wanted.rules;
 	if (!vips)
 		return;
 	at = &vips[live->number];
-	__atomic_store_n(&at->lists, service->guard.lists, __ATOMIC_RELAXED);
-	__atomic_store_n(&at->monitored, service->guard.monitored, __ATOMIC_RELAXED);
-	entry_rules(at, LB_GUARD_LISTS, rules_of(service));
+	__atomic_store_n(&at->lists, wanted.lists, __ATOMIC_RELAXED);
+	__atomic_store_n(&at->monitored, wanted.monitored, __ATOMIC_RELAXED);
+	entry_rules(at, LB_GUARD_LISTS, wanted.rules);
 }
 
 /* Before packets are looked at by it. */
@@ -145,7 +149,7 @@ int entry_publish(struct service *service, const struct lb_vip *vip, const struc
 	int error = plane->vip_set(plane->datapath, &address, &known, err);
 
 	set_quic(service, vip, live);
-	set_guard(service, live);
+	set_guard(service, vip, live);
 	return error ? error : plane->vip_set(plane->datapath, &vip->endpoint, &value, err);
 }
 
@@ -166,7 +170,7 @@ void entry_update(struct service *service, const struct lb_vip *before,
 	const struct lb_vip_value value = value_of(service, after, live);
 
 	set_quic(service, after, live);
-	set_guard(service, live);
+	set_guard(service, after, live);
 	if (live_before->adopted || flags_of(service, before, live_before->number) != value.flags ||
 	    live_before->table != live->table)
 		set(service, &after->endpoint, &value);
@@ -218,21 +222,21 @@ void entry_fragments(struct service *service, const struct lb_service *document,
 
 /* --- the guard --- */
 
-void service_guard(struct service *service, const struct lb_guard_vip *guard)
+void service_guard(struct service *service)
 {
 	const struct lb_service *document = service->document;
-	const bool had = service->guard.rules;
 
-	service->guard = *guard;
 	for (size_t i = 0; i < document->vip_count; i++) {
 		const struct lb_vip *vip = &document->vips[i];
-		const struct lb_vip_value value = value_of(service, vip, &service->live[i]);
+		const struct live_vip *live = &service->live[i];
+		const struct lb_vip_value value = value_of(service, vip, live);
+		const bool had = service->listed[live->number];
 
-		set_guard(service, &service->live[i]);
-		if (had != !!guard->rules)
+		set_guard(service, vip, live);
+		if (had != service->listed[live->number]) {
 			set(service, &vip->endpoint, &value);
-		if (had != !!guard->rules)
 			entry_fragments(service, document, service->live, &vip->endpoint);
+		}
 		worker_yield();
 	}
 }

@@ -68,40 +68,48 @@ static int unknown(const char *name, struct lb_err *err)
 	return lb_err_hint(err, "see: lbctl list show");
 }
 
-static uint16_t mask_of(const struct lists *lists, bool (*has)(const struct list *list))
+static uint16_t allowing(const struct lists *lists)
 {
 	uint16_t mask = 0;
 
 	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
-		if (*lists->list[i].name && has(&lists->list[i]))
+		if (*lists->list[i].name && lists->list[i].head.allow)
 			mask |= 1u << i;
 	return mask;
 }
 
-static bool has_allow(const struct list *list)
+static bool is_any(const struct lists *lists)
 {
-	return list->head.allow;
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+		if (*lists->list[i].name)
+			return true;
+	return false;
 }
 
-static bool has_monitor(const struct list *list)
+static bool is_for(const struct list_head *head, const struct lb_endpoint *vip)
 {
-	return list->head.monitor;
+	if (!head->vip_count)
+		return true;
+	for (size_t i = 0; vip && i < head->vip_count; i++)
+		if (!lb_endpoint_compare(&head->vips[i], vip))
+			return true;
+	return false;
 }
 
-static bool has_force(const struct list *list)
+struct lb_guard_vip lists_guard(const void *user, const struct lb_endpoint *vip)
 {
-	return !list->head.monitor;
-}
+	const struct lists *lists = user;
+	struct lb_guard_vip out = {0};
 
-struct lb_guard_vip lists_guard(const struct lists *lists)
-{
-	const uint16_t force = mask_of(lists, has_force), monitor = mask_of(lists, has_monitor);
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++) {
+		const struct list *list = &lists->list[i];
 
-	return (struct lb_guard_vip){
-		.rules = force | monitor ? LB_GUARD_LISTS : 0,
-		.lists = force,
-		.monitored = monitor,
-	};
+		if (!*list->name || !is_for(&list->head, vip))
+			continue;
+		*(list->head.monitor ? &out.monitored : &out.lists) |= 1u << i;
+		out.rules = LB_GUARD_LISTS;
+	}
+	return out;
 }
 
 static void file_name(const char *name, char out[LB_NAME_TEXT + 8])
@@ -120,10 +128,8 @@ static uint32_t now_s(const struct lists *lists)
 
 static void tell_service(struct lists *lists)
 {
-	const struct lb_guard_vip guard = lists_guard(lists);
-
 	if (lists->service)
-		service_guard(lists->service, &guard);
+		service_guard(lists->service);
 }
 
 static void draw(uint64_t secret[4])
@@ -147,8 +153,8 @@ static int fill_once(struct lists *lists, const struct guard_sizes *sizes, struc
 	memory = datapath_guard_maps(datapath).lists;
 	lists->in_place = false;
 	worker_leave();
-	error = guard_flat_fill(&lists->flat, &memory, &lists->listed.trie,
-				mask_of(lists, has_allow), secret);
+	error = guard_flat_fill(&lists->flat, &memory, &lists->listed.trie, allowing(lists),
+				secret);
 	worker_enter();
 	if (error)
 		datapath_guard_forget(datapath);
@@ -314,6 +320,10 @@ static struct list_head wished(struct list_head head, const struct list_wish *wi
 		head.allow = wish->head.allow;
 	if (wish->monitor)
 		head.monitor = wish->head.monitor;
+	if (wish->vips) {
+		head.vip_count = wish->head.vip_count;
+		memcpy(head.vips, wish->head.vips, sizeof(head.vips));
+	}
 	return head;
 }
 
@@ -333,7 +343,12 @@ static int aim(const struct lists *lists, const struct list_edit *edit, struct t
 
 static bool is_head(const struct list_head *a, const struct list_head *b)
 {
-	return a->allow == b->allow && a->monitor == b->monitor;
+	if (a->allow != b->allow || a->monitor != b->monitor || a->vip_count != b->vip_count)
+		return false;
+	for (size_t i = 0; i < a->vip_count; i++)
+		if (lb_endpoint_compare(&a->vips[i], &b->vips[i]) != 0)
+			return false;
+	return true;
 }
 
 /* What is on disk is what the list is. */
@@ -424,8 +439,8 @@ static int check_head(const struct list *list, const struct list_head *head, str
 {
 	if (is_head(head, &list->head))
 		return 0;
-	lb_err_set(err, LB_ERR_EXISTS, "name", "list \"%s\" is of another kind or mode",
-		   list->name);
+	lb_err_set(err, LB_ERR_EXISTS, "name",
+		   "list \"%s\" is of another kind or mode, or for other VIPs", list->name);
 	return lb_err_hint(err, "lbctl list set gives a list another one");
 }
 
@@ -601,9 +616,9 @@ static int remove_list(struct lists *lists, int number, struct lb_err *err)
 	error = empty(lists, number, &gone, err);
 	lists->list[number] = (struct list){0};
 	tell_service(lists); /* first, then nobody asks */
-	if (!error && lists_guard(lists).rules)
+	if (!error && is_any(lists))
 		error = follow(lists, gone.changes, gone.count, err);
-	if (!lists_guard(lists).rules) {
+	if (!is_any(lists)) {
 		datapath_guard_drop(lists->options.datapath, GUARD_LISTS);
 		lists->in_place = lists->behind = false;
 	}
@@ -643,6 +658,25 @@ void lists_work(struct lists *lists, struct worker *changes)
 
 /* --- what there is --- */
 
+/* By name, and by address where there is none now. NULL: all. */
+static json_t *name_vips(const struct lists *lists, const struct list_head *head)
+{
+	json_t *names = head->vip_count ? json_array() : NULL;
+	char text[LB_ENDPOINT_TEXT];
+
+	for (size_t i = 0; i < head->vip_count; i++) {
+		const struct lb_endpoint *at = &head->vips[i];
+		const struct lb_vip *vip =
+			lists->service
+				? lb_service_find_endpoint(service_document(lists->service), at)
+				: NULL;
+
+		json_array_append_new(names,
+				      json_string(vip ? vip->name : lb_endpoint_format(at, text)));
+	}
+	return names;
+}
+
 static json_t *describe(struct lists *lists, unsigned int number)
 {
 	const struct list *list = &lists->list[number];
@@ -650,9 +684,10 @@ static json_t *describe(struct lists *lists, unsigned int number)
 
 	if (datapath_guard_hits(lists->options.datapath, number, &hits))
 		hits = (struct lb_guard_hits){0};
-	return json_pack("{s:s, s:s, s:b, s:I, s:{s:I, s:I}}", "name", list->name, "kind",
+	return json_pack("{s:s, s:s, s:b, s:o*, s:I, s:{s:I, s:I}}", "name", list->name, "kind",
 			 list->head.allow ? "allow" : "block", "monitor", list->head.monitor,
-			 "prefixes", (json_int_t)lists->listed.prefixes[number], "hits", "packets",
+			 "vips", name_vips(lists, &list->head), "prefixes",
+			 (json_int_t)lists->listed.prefixes[number], "hits", "packets",
 			 (json_int_t)hits.packets, "bytes", (json_int_t)hits.bytes);
 }
 
@@ -697,13 +732,25 @@ int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **
 	return 0;
 }
 
-json_t *lists_explain(struct lists *lists, const struct lb_addr *address)
+static json_t *describe_match(const struct lists *lists, const struct list *list,
+			      const struct lb_prefix *prefix)
+{
+	char text[LB_PREFIX_TEXT];
+
+	return json_pack("{s:s, s:s, s:s, s:b, s:o*}", "list", list->name, "prefix",
+			 lb_prefix_format(prefix, text), "kind",
+			 list->head.allow ? "allow" : "block", "monitor", list->head.monitor,
+			 "vips", name_vips(lists, &list->head));
+}
+
+json_t *lists_explain(const struct lists *lists, const struct lb_addr *address,
+		      const struct lb_endpoint *vip)
 {
 	const struct lb_prefix whole = {*address, address->family == 4 ? 32 : 128};
 	const struct guard_prefix prefix = listed_inner(&whole);
 	const struct guard_node *cover[GUARD_COVER_MAX];
 	size_t count = guard_trie_cover(&lists->listed.trie, &prefix, cover);
-	const struct lb_guard_vip guard = lists_guard(lists);
+	const struct lb_guard_vip guard = lists_guard(lists, vip);
 	const char *verdict = NULL;
 	json_t *matches = json_array();
 
@@ -712,31 +759,26 @@ json_t *lists_explain(struct lists *lists, const struct lb_addr *address)
 						prefix.family, cover[count]->length};
 		const struct lb_prefix shown = listed_outer(&at);
 		const uint16_t force = cover[count]->lists & guard.lists;
-		char text[LB_PREFIX_TEXT];
 
 		if (!verdict && force)
-			verdict = force & mask_of(lists, has_allow) ? "allowed" : "blocked";
+			verdict = force & allowing(lists) ? "allowed" : "blocked";
 		for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
 			if (cover[count]->lists >> i & 1)
 				json_array_append_new(
-					matches,
-					json_pack("{s:s, s:s, s:s, s:b}", "list",
-						  lists->list[i].name, "prefix",
-						  lb_prefix_format(&shown, text), "kind",
-						  lists->list[i].head.allow ? "allow" : "block",
-						  "monitor", lists->list[i].head.monitor));
+					matches, describe_match(lists, &lists->list[i], &shown));
 	}
 	return json_pack("{s:s, s:o}", "verdict", verdict ? verdict : "not_listed", "matches",
 			 matches);
 }
 
-json_t *lists_blocking(const struct lists *lists, const struct lb_addr *address)
+json_t *lists_blocking(const struct lists *lists, const struct lb_addr *address,
+		       const struct lb_endpoint *vip)
 {
 	const struct lb_prefix whole = {*address, address->family == 4 ? 32 : 128};
 	const struct guard_prefix prefix = listed_inner(&whole);
 	const struct guard_node *cover[GUARD_COVER_MAX];
 	size_t count = guard_trie_cover(&lists->listed.trie, &prefix, cover);
-	const uint16_t guarding = lists_guard(lists).lists;
+	const uint16_t guarding = lists_guard(lists, vip).lists;
 	struct guard_prefix at;
 	struct lb_prefix shown;
 	char text[LB_PREFIX_TEXT];
@@ -744,7 +786,7 @@ json_t *lists_blocking(const struct lists *lists, const struct lb_addr *address)
 
 	while (count && !(cover[count - 1]->lists & guarding))
 		count--;
-	if (!count || cover[count - 1]->lists & guarding & mask_of(lists, has_allow))
+	if (!count || cover[count - 1]->lists & guarding & allowing(lists))
 		return NULL;
 	at = (struct guard_prefix){cover[count - 1]->high, cover[count - 1]->low, prefix.family,
 				   cover[count - 1]->length};
@@ -852,7 +894,7 @@ int lists_open(const struct lists_options *options, json_t *warnings, struct lis
 	if (error)
 		return error;
 	/* A balancer without lists is better than none: lists_fault says why. */
-	if (lists_guard(lists).rules)
+	if (is_any(lists))
 		refill(lists, err);
 	settle_later(lists);
 	return 0;

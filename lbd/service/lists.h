@@ -27,8 +27,8 @@ struct lists_options {
 int lists_open(const struct lists_options *options, json_t *warnings, struct lists **out,
 	       struct lb_err *err);
 void lists_close(struct lists *lists); /* NULL: fine */
-/* What each VIP has, for service_options.guard. */
-struct lb_guard_vip lists_guard(const struct lists *lists);
+/* What a VIP has, for service_options.guard; `lists` is a struct lists. */
+struct lb_guard_vip lists_guard(const void *lists, const struct lb_endpoint *vip);
 /* From now on each change of that is told to it. */
 void lists_serve(struct lists *lists, struct service *service);
 /* What time brings is done by this worker, from now on. */
@@ -36,7 +36,7 @@ void lists_work(struct lists *lists, struct worker *changes);
 
 /* What a request says of a list's head. Of what it does not say a list keeps what it has, and a new one blocks. */
 struct list_wish {
-	bool kind, monitor; /* whether it says that */
+	bool kind, monitor, vips; /* whether it says that */
 	struct list_head head;
 };
 
@@ -65,9 +65,11 @@ const char *lists_fault(const struct lists *lists);
 json_t *lists_show(struct lists *lists);
 int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **out,
 		   struct lb_err *err);
-/* Which lists have the address, and what becomes of its packets. */
-json_t *lists_explain(struct lists *lists, const struct lb_addr *address);
+/* Which lists have the address, and what becomes of its packets to a VIP; NULL: to one that no list names. */
+json_t *lists_explain(const struct lists *lists, const struct lb_addr *address,
+		      const struct lb_endpoint *vip);
 /* Where they block the address: LIST and PREFIX of each list that does, of the prefix that decides. NULL: they do not. */
-json_t *lists_blocking(const struct lists *lists, const struct lb_addr *address);
+json_t *lists_blocking(const struct lists *lists, const struct lb_addr *address,
+		       const struct lb_endpoint *vip);
 
 #endif

@@ -156,7 +156,9 @@ struct service {
 	char revert_fault[FAULT_TEXT]; /* why it could not be gone back to yet */
 	char save_fault[FAULT_TEXT];   /* of the last save of a document; "": none */
 
-	struct lb_guard_vip guard; /* what every VIP has of the guard's rules */
+	struct lb_guard_vip (*guard)(const void *user, const struct lb_endpoint *vip);
+	const void *guard_user;
+	bool *listed; /* by VIP number: has a rule of lists */
 	struct exec_rights exec_rights;
 	struct health *health;
 	struct health_check *checks;       /* by member number */

@@ -161,6 +161,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	service->config = config;
 	service->plane = options->plane;
 	service->guard = options->guard;
+	service->guard_user = options->guard_user;
+	service->listed = calloc(place_numbers(config), sizeof(*service->listed));
 	service->disk = options->disk;
 	service->timers = options->timers;
 	service->events = options->events;
@@ -171,7 +173,7 @@ int service_open(const struct service_options *options, struct service **out, st
 	service->digest = digest_of_digests(NULL, 0);
 	service->document = lb_service_new();
 	if (!service->vip_numbers || !service->slot_ranges || !service->pool_numbers ||
-	    !service->pool_at || !service->document)
+	    !service->pool_at || !service->document || !service->listed)
 		error = lb_err_no_memory(err);
 	else
 		error = members_open(config, &service->plane, options->base, options->links,
@@ -238,6 +240,7 @@ void service_close(struct service *service)
 	free(service->live);
 	free(service->live_pools);
 	free(service->pool_at);
+	free(service->listed);
 	members_close(service->members);
 	numbers_free(service->vip_numbers);
 	numbers_free(service->pool_numbers);

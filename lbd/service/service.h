@@ -29,9 +29,11 @@ struct service_options {
 	struct timers timers;
 	struct event_base *base; /* of what lies beside it: next hops, health checks */
 	struct links_table *links;
-	struct events *events;     /* may be NULL */
-	struct turns *turns;       /* of the loop; may be NULL */
-	struct lb_guard_vip guard; /* what every VIP has of the guard's rules (lists) */
+	struct events *events; /* may be NULL */
+	struct turns *turns;   /* of the loop; may be NULL */
+	/* What a VIP has of the guard's rules (lists). NULL: nothing. */
+	struct lb_guard_vip (*guard)(const void *user, const struct lb_endpoint *vip);
+	const void *guard_user;
 };
 
 /* Restores the document kept in the state directory, if there is one. */
@@ -63,8 +65,8 @@ struct apply_options {
  * thread only), and what time brings by `upkeep`. */
 void service_work(struct service *service, struct worker *changes, struct worker *upkeep);
 
-/* From now on every VIP has this of the guard's rules. */
-void service_guard(struct service *service, const struct lb_guard_vip *guard);
+/* What `guard` gives is something else now. */
+void service_guard(struct service *service);
 
 /* For who reads the document in force, or what it became, in several turns: no other comes into
  * force until it is let go. What a VIP has by health (weights, its table) may change. */

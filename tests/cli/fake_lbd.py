@@ -213,7 +213,7 @@ PROBES = {
 
 LISTS = [
     {"name": "drop", "kind": "block", "monitor": False, "prefixes": 1503, "hits": {"packets": 90210, "bytes": 5412600}},
-    {"name": "new", "kind": "block", "monitor": True, "prefixes": 2, "hits": {"packets": 0, "bytes": 0}},
+    {"name": "new", "kind": "block", "monitor": True, "vips": ["web", "192.0.2.9:53/udp"], "prefixes": 2, "hits": {"packets": 0, "bytes": 0}},
     {"name": "friends", "kind": "allow", "monitor": False, "prefixes": 1, "hits": {"packets": 7, "bytes": 420}}]
 
 REPLIES = {
@@ -225,7 +225,7 @@ REPLIES = {
     "list.explain": {"verdict": "allowed", "matches": [
         {"list": "friends", "prefix": "198.51.100.7/32", "kind": "allow", "monitor": False},
         {"list": "drop", "prefix": "198.51.100.0/24", "kind": "block", "monitor": False},
-        {"list": "new", "prefix": "198.51.100.0/24", "kind": "block", "monitor": True}]},
+        {"list": "new", "prefix": "198.51.100.0/24", "kind": "block", "monitor": True, "vips": ["web"]}]},
     "pool.add": {"changed": True, "pools": [{"name": "web", "what": "added"}], "vips": []},
     "pool.set": {"changed": True, "pools": [SHARED], "vips": []},
     "pool.del": {"changed": True, "pools": [{"name": "web", "what": "removed"}], "vips": []},

@@ -105,6 +105,10 @@ list del new 192.0.2.0/24
 list del new
 list set drop --enforce
 list set drop --kind allow --monitor
+list set drop --vips web
+list set drop --all-vips
+list set drop --all-vips --vips web
+list explain 198.51.100.7 web
 list set drop --enforce --monitor
 list set drop
 list explain 198.51.100.7

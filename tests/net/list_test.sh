@@ -25,6 +25,10 @@ says() { # WORDS COMMAND...: its output has the words
 	shift
 	grep -qF -- "$words" <<<"$("$@" 2>&1)"
 }
+fails() { ! "$@"; }
+lbctl_says() { # VERDICT SOURCE VIP
+	lbctl explain "$2" "$3" | grep -q "^verdict *$1"
+}
 hits() { lbctl --json list show "$1" | jq .hits.packets; }
 counts_hits() { # LIST: packets are counted
 	local before
@@ -94,6 +98,30 @@ check "for their prefix" says "bad, net: $C/32" lbctl explain "$C:40001" other
 check "what lists do not drop" lbctl list del net
 check "is not said to be dropped by one" eval '! says "bad:" lbctl explain 203.0.113.77:40001 other'
 check "the list that counts goes" lbctl list del worse
+check "the list is for the other VIP alone" lbctl list set bad --vips other
+check "so the source is served" served
+check "and not by the other VIP" says drop_blocked lbctl explain "$C:40001" other
+check "list show says so" says "bad: blocks 1 prefixes, only for other;" lbctl list show
+check "list explain says what decides for a VIP" says "$C is blocked" lbctl list explain "$C" other
+check "and for one that no list names" says "$C is on no list that counts here" lbctl list explain "$C"
+check "a VIP that is not there has none" says 'no VIP "gone"' lbctl list set bad --vips "other gone"
+check "another name of the VIP changes nothing" lbctl vip set other --name second
+check "so explain says for it" says drop_blocked lbctl explain "$C:40001" second
+check "a VIP that goes" lbctl vip del second
+check "and comes back" lbctl vip add "$LAB_VIP4:81/tcp" --name other
+check "has the list" says drop_blocked lbctl explain "$C:40001" other
+check "the list changes to the VIP that is used, by its address" lbctl list set bad --vips "$LAB_VIP4:80/tcp"
+check "so the source gets nothing" blocked
+check "and is served by the other VIP" fails lbctl_says drop_blocked "$C:40001" other
+check "explain names a list of the VIP" says "bad: $C/32" lbctl explain "$C:40001" web
+killed
+step "lbd starts again" again
+check "the list is for that VIP" says "only for web;" lbctl list show
+check "the source gets nothing" blocked
+check "and is served by the other VIP" fails lbctl_says drop_blocked "$C:40001" other
+check "a prefix more cannot change for which VIPs the list is" says "for other VIPs" lbctl list add bad 1.2.3.4 --all-vips
+check "the list is for all again" lbctl list set bad --all-vips
+check "so explain says for the other VIP" says drop_blocked lbctl explain "$C:40001" other
 check "a list that allows wins at equal length" lbctl list add good "$C" --kind allow
 check "so the source is served" served
 check "a whole list goes" lbctl list del good

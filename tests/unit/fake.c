@@ -847,6 +847,14 @@ void fake_reset(void)
 	fake.plane.adopted = false;
 }
 
+static struct lb_guard_vip guard_of(const void *user, const struct lb_endpoint *vip)
+{
+	const struct lb_guard_vip none = {0};
+
+	(void)user;
+	return fake.guard_port && fake.guard_port != vip->port ? none : fake.guard;
+}
+
 int fake_start(struct lb_err *err)
 {
 	const struct service_options options = {
@@ -854,7 +862,7 @@ int fake_start(struct lb_err *err)
 		.events = fake.events,
 		.plane = fake.plane,
 		.disk = &disk,
-		.guard = fake.guard,
+		.guard = guard_of,
 		.timers =
 			{
 				.now_ns = now_ns,

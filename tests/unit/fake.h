@@ -43,7 +43,8 @@ struct fake {
 	struct service *service; /* NULL: lbd does not run */
 	struct config config;
 	struct plane plane;
-	struct lb_guard_vip guard; /* what the next start has of the guard's rules */
+	struct lb_guard_vip guard; /* what VIPs have of the guard's rules */
+	uint16_t guard_port;       /* 0, or just those of this port */
 	struct fake_left left;
 	struct lb_counter *counters;     /* by member */
 	struct lb_counter *vip_counters; /* by VIP number */

@@ -66,12 +66,14 @@ static const char *read_it(struct list_end *at, bool *torn)
 
 static void write_three(struct list_end *at, size_t lengths[3])
 {
-	const struct list_head head = {.allow = true, .monitor = true};
+	struct list_head head = {.allow = true, .monitor = true, .vip_count = 2};
 	const struct list_change first[] = {on("192.0.2.0/24", 0), on("2001:db8::/48", 7)};
 	struct list_change second[] = {on("198.51.100.7", 0), on("192.0.2.0/24", 0)};
 	const struct list_change third = on("203.0.113.0/25", 9);
 
 	second[1].gone = true;
+	lb_endpoint_parse("192.0.2.1:443/tcp", &head.vips[0], NULL);
+	lb_endpoint_parse("[2001:db8::]/64:80-90/udp", &head.vips[1], NULL);
 	assert_int_equal(list_file_replace(dir, "a.list", &head, first, 2, at, NULL), 0);
 	lengths[0] = at->length;
 	assert_int_equal(list_file_append(path, second, 2, at, NULL), 0);
@@ -100,6 +102,9 @@ static void test_says_what_was_written(void **state)
 	assert_int_equal(found.changes, at.changes);
 	assert_int_equal(list_file_read(path, &head, tell, NULL, &found, &torn, NULL), 0);
 	assert_true(head.allow && head.monitor);
+	assert_int_equal(head.vip_count, 2);
+	assert_int_equal(head.vips[0].port, 443);
+	assert_int_equal(head.vips[1].last_port, 90);
 }
 
 /* Broken off after each byte: what was acknowledged by then is there, no more; and the next change goes behind it. */

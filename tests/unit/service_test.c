@@ -2133,7 +2133,6 @@ static void assert_guarded(bool flag, uint32_t rules)
 static void each_vip_has_the_lists_and_keeps_other_rules(void **state)
 {
 	const struct lb_guard_vip lists = {.rules = LB_GUARD_LISTS, .lists = 5, .monitored = 2};
-	const struct lb_guard_vip none = {0};
 	struct lb_err err;
 
 	(void)state;
@@ -2144,15 +2143,64 @@ static void each_vip_has_the_lists_and_keeps_other_rules(void **state)
 		guard_rules[i] = (struct lb_guard_vip){.rules = LB_GUARD_SYN_OPENS};
 	apply(documents[1]);
 	assert_guarded(false, LB_GUARD_SYN_OPENS);
-	service_guard(fake.service, &lists);
+	fake.guard = lists;
+	service_guard(fake.service);
 	assert_guarded(true, LB_GUARD_SYN_OPENS | LB_GUARD_LISTS);
 	apply(documents[2]); /* with fragments by 3-tuple, and another VIP */
 	assert_guarded(true, LB_GUARD_SYN_OPENS | LB_GUARD_LISTS);
 	assert_int_equal(guard_rules[fake.left.entries[0].value.number].lists, 5);
 	assert_int_equal(guard_rules[fake.left.entries[0].value.number].monitored, 2);
-	service_guard(fake.service, &none);
+	fake.guard = (struct lb_guard_vip){0};
+	service_guard(fake.service);
 	assert_guarded(false, LB_GUARD_SYN_OPENS);
 	fake_stop();
+	fake_close();
+}
+
+/* Those of the port have the rule and the flag, others neither; so has what was added since. */
+static void assert_guarded_port(uint16_t port)
+{
+	size_t found = 0;
+
+	for (size_t i = 0; i < fake.left.entry_count; i++) {
+		const struct fake_entry *entry = &fake.left.entries[i];
+		const bool wanted = entry->endpoint.port == port;
+
+		if (!entry->endpoint.port)
+			continue;
+		assert_int_equal(!!(entry->value.flags & LB_VIP_GUARDED), wanted);
+		assert_int_equal(guard_rules[entry->value.number].lists, wanted ? 1 : 0);
+		assert_int_equal(guard_rules[entry->value.number].rules,
+				 wanted ? LB_GUARD_LISTS : 0);
+		found += wanted;
+	}
+	assert_int_equal(found, 1);
+}
+
+static void a_list_for_some_vips_is_no_rule_of_others(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	fake_open(4, 32, 4096, 16);
+	fake.plane.guard_vips = guard_vips;
+	memset(guard_rules, 0, sizeof(guard_rules));
+	assert_int_equal(fake_start(&err), 0);
+	fake.guard = (struct lb_guard_vip){.rules = LB_GUARD_LISTS, .lists = 1};
+	fake.guard_port = 80;
+	apply(documents[1]);
+	assert_guarded_port(80);
+	apply(documents[4]);
+	assert_guarded_port(80);
+	fake.guard_port = 53;
+	service_guard(fake.service);
+	assert_guarded_port(53);
+	fake_stop();
+	assert_int_equal(fake_start(&err), 0);
+	assert_guarded_port(53);
+	fake_stop();
+	fake.guard = (struct lb_guard_vip){0};
+	fake.guard_port = 0;
 	fake_close();
 }
 
@@ -2453,6 +2501,7 @@ int main(void)
 		cmocka_unit_test(counts_of_checks_begin_anew_with_each_vip),
 		cmocka_unit_test(facts_have_the_packets_of_each_backend_whatever_its_number),
 		cmocka_unit_test(each_vip_has_the_lists_and_keeps_other_rules),
+		cmocka_unit_test(a_list_for_some_vips_is_no_rule_of_others),
 		cmocka_unit_test(entries_that_are_taken_over_get_the_flag_that_is_right_now),
 		cmocka_unit_test(
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
