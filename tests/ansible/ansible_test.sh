@@ -83,7 +83,7 @@ vars() {
 # play [OPTION…]: with its counts in COUNTS, as "changed=1 failed=0"
 play() {
 	local status
-	ANSIBLE_CONFIG=$DIR/ansible.cfg ANSIBLE_HOME=$DIR/ansible ANSIBLE_LOCAL_TEMP=$DIR/ansible ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1 \
+	ANSIBLE_CONFIG=$DIR/ansible.cfg ANSIBLE_HOME=$DIR/ansible ANSIBLE_LOCAL_TEMP=$DIR/ansible ANSIBLE_NOCOLOR=1 ANSIBLE_PIPELINING=1 ANSIBLE_TIMEOUT=$PATIENCE \
 		ANSIBLE_SSH_ARGS="-o ControlMaster=auto -o ControlPersist=60 -o ControlPath=$DIR/control ${SSH[*]:2}" \
 		ansible-playbook -i "$DIR/hosts" -e "@$DIR/vars.json" "$@" examples/05-ansible/site.yml >"$DIR/play" 2>&1 </dev/null
 	status=$?
