@@ -83,6 +83,14 @@ named_versions() {
 	} | sort -u
 }
 
+# What is shown as it is typed comes first, then what one will see of it.
+late_to_show() {
+	local page
+	for page in examples/*/README.md; do
+		awk '/^#/ { next } /^You will see/ { found = 1; exit } NF && !/^    / { exit } END { exit !found }' "$page" || echo "$page"
+	done
+}
+
 named_abis() {
 	grep -ohE '"abi": ?[0-9]+' "${PAGES[@]}" | grep -oE '[0-9]+$' | sort -u
 }
@@ -94,6 +102,7 @@ check_equal "so do other paths in backquotes" "" "$(missing_paths)"
 check_equal "so do those that comments name" "" "$(missing_files <(comments))"
 check_equal "the make targets that the pages name exist" "" "$(missing_targets)"
 check_equal "the pages have lines of 100 columns at most" "" "$(long_lines)"
+check_equal "the README of each example begins with what one will see" "" "$(late_to_show)"
 check_equal "the version that is named everywhere is this one" \
 	"$(sed -n 's/^#define LB_VERSION "\(.*\)"/\1/p' lbd/api/version.h)" "$(named_versions)"
 check_equal "so is that of the data plane" \
