@@ -44,4 +44,5 @@ cat <<-EOF2
 EOF2
 trap 'exit 0' INT TERM
 sleep "${1:-infinity}" &
+LAB_PIDS+=($!)
 wait $!

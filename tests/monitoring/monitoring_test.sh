@@ -141,6 +141,25 @@ panels() {
 	MONITORING_NETNS="$LAB_ID-balancer" tests/monitoring/dashboard_tool.py examples/monitoring/dashboard.json
 }
 
+# demo PORT_LBD PORT_PROMETHEUS: what "make demo-monitoring" shows answers, and goes away
+demo() {
+	local lab
+	PORT_LBD=$1 PORT_PROMETHEUS=$2 examples/monitoring/demo.sh 600 >"$NOTE" 2>&1 &
+	DEMO=$!
+	wait_for 60 demo_answers "$@" || { cat "$NOTE" && return 1; }
+	lab=$(sed -n 's/.*in network namespaces \(.*\)-\*, until.*/\1/p' "$NOTE")
+	kill "$DEMO" && wait "$DEMO" && DEMO= && [ -n "$lab" ] && ! ip netns list | grep "^$lab-"
+}
+
+end_demo() {
+	[ -z "$DEMO" ] || kill "$DEMO"
+}
+
+demo_answers() {
+	curl -sf "http://127.0.0.1:$1/metrics" | grep -q '^lbd_' && curl -sf "http://127.0.0.1:$2/api/v1/targets" |
+		jq -es '.[0].data.activeTargets | length > 0 and all(.[]; .health == "up")'
+}
+
 check "promtool has nothing against the rules" promtool check rules examples/monitoring/alerts.yml
 check "they do what their unit tests say" promtool test rules examples/monitoring/alerts_test.yml
 check "promtool has nothing against the configuration" promtool check config examples/monitoring/prometheus.yml
@@ -158,4 +177,7 @@ step "that of an lbd that is stopped fires" stop_lbd
 step "and clears when it runs again" start_again
 umount -l "$LAB_DIR/state"
 check "the lab goes away as a whole" lab_down
+DEMO=
+at_exit end_demo
+step "the demonstration answers, and ends" demo $((20000 + $$ % 10000)) $((30000 + $$ % 2000))
 finish
