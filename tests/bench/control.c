@@ -535,24 +535,33 @@ static double clock_real_ms(void)
 	return now.tv_sec * 1e3 + now.tv_nsec / 1e6;
 }
 
-/* Looks at the slots until they have changed, and then not for 50 ms. */
-static double after_event(struct bench *bench, const uint32_t *words, uint16_t *owners,
-			  const char *state)
+/* Looks at the slots until they have changed, and then not for 50 ms; when they did last. */
+static double last_change(const uint32_t *words, uint16_t *owners, double end_ms)
 {
-	const double began = now_ms();
-	double last = 0, last_real = 0, since;
+	double last = 0, last_real = 0;
 
 	while (!last || now_ms() - last < 50) {
 		if (look(words, owners)) {
 			last = now_ms();
 			last_real = clock_real_ms();
 		}
-		if (now_ms() - began > 10000)
+		if (now_ms() > end_ms)
 			die("no slot has changed");
 	}
-	if (!health_is(bench, state, &since))
-		die("the backend is not %s", state);
-	return last_real - since;
+	return last_real;
+}
+
+/* On a busy machine another backend's check may fail before. */
+static double after_event(struct bench *bench, const uint32_t *words, uint16_t *owners,
+			  const char *state)
+{
+	const double end_ms = now_ms() + 10000;
+	double last, since;
+
+	do {
+		last = last_change(words, owners, end_ms);
+	} while (!health_is(bench, state, &since));
+	return last - since;
 }
 
 static void health_events(struct bench *bench, const struct shape *shape, const char *of)
