@@ -17,6 +17,7 @@
 #include "../host/simulation.h"
 #include "../host/worker.h"
 #include "../service/facts.h"
+#include "../service/lists.h"
 #include "event_log.h"
 #include "push.h"
 
@@ -210,6 +211,34 @@ static void tell_node(const struct metrics_source *from, const struct metric_wri
 	value(to, METRIC_NODE_ANNOUNCED, (double)counts.announced);
 	value(to, METRIC_NODE_WITHDRAWN, (double)counts.withdrawn);
 	value(to, METRIC_NODE_DRAINED, counts.drained);
+}
+
+/* --- lists --- */
+
+static void tell_list(const struct list_facts *facts, const struct metric_writer *to)
+{
+	const struct metric_label list[] = {
+		{"list", facts->name},
+		{"kind", facts->allow ? "allow" : "block"},
+		{"mode", facts->monitor ? "monitor" : "enforce"},
+	};
+
+	labels(to, list, 3);
+	value(to, METRIC_LIST_PREFIXES, facts->prefixes);
+	value(to, METRIC_LIST_LEAVING, facts->leaving);
+	value(to, METRIC_LIST_PACKETS, (double)facts->hits.packets);
+	value(to, METRIC_LIST_BYTES, (double)facts->hits.bytes);
+}
+
+static void tell_lists(const struct lists *lists, const struct metric_writer *to)
+{
+	struct list_facts facts;
+
+	value(to, METRIC_LISTS_BEHIND, *lists_fault(lists) != '\0');
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+		if (lists_facts(lists, i, &facts))
+			tell_list(&facts, to);
+	labels(to, NULL, 0);
 }
 
 /* --- the way out --- */
@@ -436,6 +465,7 @@ void metrics_collect(const struct metrics_source *source, const struct metric_wr
 	tell_verdicts(source, writer);
 	tell_service(source, writer);
 	tell_node(source, writer);
+	tell_lists(source->methods->lists, writer);
 	tell_interfaces(source, writer);
 	tell_interface_counters(source, writer);
 	tell_next_hops(source, writer);

@@ -82,6 +82,15 @@ enum metric_type {
 	X(NODE_WITHDRAWN, GAUGE, "node_withdrawn", "{route}",                                      \
 	  "Routes of VIPs that are not announced at present.")                                     \
 	X(NODE_DRAINED, GAUGE, "node_drained", "", "1 while this node is drained.")                \
+	X(LIST_PREFIXES, GAUGE, "list_prefixes", "{prefix}",                                       \
+	  "Prefixes on a list, by its kind (block, allow) and mode (enforce, monitor).")           \
+	X(LIST_LEAVING, GAUGE, "list_leaving_prefixes", "{prefix}",                                \
+	  "Prefixes that leave a list by themselves when their time ends.")                        \
+	X(LIST_PACKETS, COUNTER, "list_packets_total", "{packet}",                                 \
+	  "Packets that a list has dropped or allowed, or in mode monitor would have.")            \
+	X(LIST_BYTES, COUNTER, "list_bytes_total", "By", "Bytes of these packets.")                \
+	X(LISTS_BEHIND, GAUGE, "lists_behind", "",                                                 \
+	  "1 while packets do not meet what is listed; lbctl status says why.")                    \
 	X(UNROUTABLE, GAUGE, "unroutable_backends", "{backend}",                                   \
 	  "Backends to which there is no route.")                                                  \
 	X(VIP, INFO, "vip_info", "", "Address and protocol of a VIP, and its pool.")               \

@@ -46,6 +46,7 @@ static void drop_expiry(struct listed *listed, struct guard_node *node, unsigned
 		*at = expiry->next;
 		*expiry = (struct expiry){.next = listed->expiry_free};
 		listed->expiry_free = number;
+		listed->leaving[list]--;
 	}
 }
 
@@ -84,6 +85,7 @@ static int set_expiry(struct listed *listed, const struct guard_prefix *prefix, 
 		return number;
 	listed->expiries[number - 1] = (struct expiry){*prefix, until_s, node->note, list};
 	node->note = (uint32_t)number;
+	listed->leaving[list]++;
 	if (!listed->expires_s || until_s < listed->expires_s)
 		listed->expires_s = until_s;
 	return 0;

@@ -20,6 +20,7 @@ struct expiry {
 struct listed {
 	struct guard_trie trie;
 	uint32_t prefixes[LB_GUARD_LISTS_MAX];
+	uint32_t leaving[LB_GUARD_LISTS_MAX]; /* of these, that do so by time */
 	struct expiry *expiries;
 	uint32_t expiry_count, expiry_room, expiry_free; /* free: plus 1 */
 	uint32_t expires_s;                              /* the first of them, about; 0: none */

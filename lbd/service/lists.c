@@ -658,6 +658,22 @@ void lists_work(struct lists *lists, struct worker *changes)
 
 /* --- what there is --- */
 
+bool lists_facts(const struct lists *lists, unsigned int number, struct list_facts *out)
+{
+	const struct list *list = &lists->list[number];
+
+	*out = (struct list_facts){
+		.name = list->name,
+		.allow = list->head.allow,
+		.monitor = list->head.monitor,
+		.prefixes = lists->listed.prefixes[number],
+		.leaving = lists->listed.leaving[number],
+	};
+	if (datapath_guard_hits(lists->options.datapath, number, &out->hits))
+		out->hits = (struct lb_guard_hits){0};
+	return *list->name;
+}
+
 /* By name, and by address where there is none now. NULL: all. */
 static json_t *name_vips(const struct lists *lists, const struct list_head *head)
 {
@@ -677,18 +693,16 @@ static json_t *name_vips(const struct lists *lists, const struct list_head *head
 	return names;
 }
 
-static json_t *describe(struct lists *lists, unsigned int number)
+static json_t *describe(const struct lists *lists, unsigned int number)
 {
-	const struct list *list = &lists->list[number];
-	struct lb_guard_hits hits;
+	struct list_facts facts;
 
-	if (datapath_guard_hits(lists->options.datapath, number, &hits))
-		hits = (struct lb_guard_hits){0};
-	return json_pack("{s:s, s:s, s:b, s:o*, s:I, s:{s:I, s:I}}", "name", list->name, "kind",
-			 list->head.allow ? "allow" : "block", "monitor", list->head.monitor,
-			 "vips", name_vips(lists, &list->head), "prefixes",
-			 (json_int_t)lists->listed.prefixes[number], "hits", "packets",
-			 (json_int_t)hits.packets, "bytes", (json_int_t)hits.bytes);
+	lists_facts(lists, number, &facts);
+	return json_pack("{s:s, s:s, s:b, s:o*, s:I, s:{s:I, s:I}}", "name", facts.name, "kind",
+			 facts.allow ? "allow" : "block", "monitor", facts.monitor, "vips",
+			 name_vips(lists, &lists->list[number].head), "prefixes",
+			 (json_int_t)facts.prefixes, "hits", "packets",
+			 (json_int_t)facts.hits.packets, "bytes", (json_int_t)facts.hits.bytes);
 }
 
 json_t *lists_show(struct lists *lists)

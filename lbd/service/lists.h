@@ -61,6 +61,14 @@ int lists_remove(struct lists *lists, const char *name, struct lb_err *err);
 int lists_check(const struct lists *lists, const char *name, struct lb_err *err);
 /* Why packets do not meet what is listed; "": they do. */
 const char *lists_fault(const struct lists *lists);
+/* For metrics: of the list of this number, below LB_GUARD_LISTS_MAX. False: there is none. */
+struct list_facts {
+	const char *name;
+	bool allow, monitor;
+	uint32_t prefixes, leaving; /* and of these, that do so by time */
+	struct lb_guard_hits hits;
+};
+bool lists_facts(const struct lists *lists, unsigned int number, struct list_facts *out);
 /* LIST of docs/protocol.md; new references. `most`: of the prefixes; 0: without them. NULL without memory. */
 json_t *lists_show(struct lists *lists);
 int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **out,

@@ -10,7 +10,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
 
-start_lbd() { lab_start_lbd "$(jq -n --arg path "$LAB_DIR/ro.sock" '{control: {read_only_path: $path}}')"; }
+start_lbd() { lab_start_lbd "$(jq -n --arg path "$LAB_DIR/ro.sock" '{control: {read_only_path: $path}, http: {listen: "127.0.0.1:9110"}}')"; }
 start() {
 	lab_up two-armed 2 && lab_serve 80 && start_lbd && lbctl vip add "$LAB_VIP4:80/tcp" --name web || return
 	for i in 1 2; do lbctl backend add web "${LAB_BACKEND4[i]}" || return; done
@@ -30,6 +30,13 @@ lbctl_says() { # VERDICT SOURCE VIP
 	lbctl explain "$2" "$3" | grep -q "^verdict *$1"
 }
 hits() { lbctl --json list show "$1" | jq .hits.packets; }
+metric() { # NAME LIST: its value
+	lab_in balancer curl -s http://127.0.0.1:9110/metrics | sed -nE "s/^lbd_$1\\{list=\"$2\",kind=\"block\",mode=\"enforce\"\\} //p"
+}
+metrics_say() { # PREFIXES LEAVING: of list bad
+	[ "$(metric list_prefixes bad) $(metric list_leaving_prefixes bad)" = "$*" ] || { metric list_prefixes bad; return 1; }
+}
+metrics_count() { [ "$(metric list_packets_total bad)" = "$(hits bad)" ] && (($(metric list_bytes_total bad) > 0)); }
 counts_hits() { # LIST: packets are counted
 	local before
 	before=$(hits "$1")
@@ -83,6 +90,8 @@ check "a source on no list is served" served
 check "a prefix makes a list that blocks" lbctl list add bad "$C"
 check "its source gets nothing" blocked
 check "what the list drops is counted" counts_hits bad
+check "metrics count it, too" metrics_count
+check "and say how many prefixes there are" metrics_say 1 0
 check "list show names it" says "bad: blocks 1 prefixes" lbctl list show
 check "list show NAME names its prefixes" says "$C/32" lbctl list show bad
 check "list explain says what decides" says "$C is blocked" lbctl list explain "$C"
@@ -144,10 +153,12 @@ check "the source gets nothing" blocked
 
 check "a prefix leaves the list" lbctl list del bad "$C"
 check "so the source is served" served
-check "a prefix stays for a time" lbctl list add bad "$C" --for 3s
+check "a prefix stays for a time" lbctl list add bad "$C" --for 6s
 check "so long the source gets nothing" blocked
-wait_for 8 served
+check "and metrics say that it leaves" metrics_say 1 1
+wait_for 12 served
 check "then it is served" served
+check "and metrics have none" metrics_say 0 0
 check "and the list has none" says "bad: blocks 0 prefixes" lbctl list show
 
 printf '# a feed\n%s ; client\n\n198.51.100.9/24\n' "$C" >"$LAB_DIR/feed"
