@@ -505,6 +505,9 @@ static struct command table[] = {
 				 .summary = "the prefixes leave the list again after so long"},
 				{.name = "allow-empty",
 				 .summary = "FILE may have no prefix; else that is refused"},
+				{.name = "dry-run",
+				 .summary = "say how many prefixes come and go, and do nothing",
+				 .manner = true},
 			},
 		.summary = "give a list the prefixes of a file, and no others",
 		.detail = "FILE has one prefix or address a line; what follows # or ; is not read, "

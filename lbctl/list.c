@@ -217,7 +217,13 @@ static void view_changed(FILE *out, const struct invocation *invocation, const j
 			prefix ? prefix : invocation->arguments[0]);
 	if (removes && !prefix && json_is_true(json_object_get(result, "changed")))
 		fprintf(out, "removed ");
-	if (json_object_get(result, "prefixes"))
+	if (invocation_option(invocation, "dry-run"))
+		fprintf(out, "%s would have %lld prefixes: ", text_of(result, "name"),
+			view_integer(result, "prefixes"));
+	if (json_object_get(result, "added"))
+		fprintf(out, "%lld added, %lld removed\n", view_integer(result, "added"),
+			view_integer(result, "removed"));
+	if (json_object_get(result, "kind"))
 		view_list(out, result);
 }
 

@@ -15,7 +15,8 @@
 
 /* What a request says; not all of it is a parameter of every method. */
 struct params {
-	const json_t *name, *kind, *monitor, *prefixes, *for_s, *if_present, *allow_empty, *vips;
+	const json_t *name, *kind, *monitor, *prefixes, *for_s, *if_present, *allow_empty, *dry_run,
+		*vips;
 	struct list_edit edit;
 };
 
@@ -163,6 +164,7 @@ static int read_given(const struct methods_context *context, const json_t *from,
 		{"prefixes", LB_JSON_ARRAY, true, &out->prefixes},
 		{"for_s", LB_JSON_INTEGER, false, &out->for_s},
 		{loads ? "allow_empty" : NULL, LB_JSON_BOOLEAN, false, &out->allow_empty},
+		{"dry_run", LB_JSON_BOOLEAN, false, &out->dry_run},
 		{0}};
 	int ret = lb_json_fields(from, fields, err);
 
@@ -197,15 +199,27 @@ static int check_empty(const struct params *params, struct lb_err *err)
 int methods_list_load(struct methods_context *context, const json_t *from, json_t **result,
 		      struct lb_err *err)
 {
+	struct list_difference difference;
 	struct params params = {0};
 	int ret = read_given(context, from, &params, true, err);
 
 	if (!ret)
 		ret = check_empty(&params, err);
+	params.edit.dry_run = json_is_true(params.dry_run);
 	if (!ret)
-		ret = lists_load(context->lists, &params.edit, err);
+		ret = lists_load(context->lists, &params.edit, &difference, err);
 	free(params.edit.changes);
-	return ret ? ret : reply(context, params.edit.name, true, result, err);
+	if (!ret && params.edit.dry_run)
+		*result = json_pack("{s:s, s:I}", "name", params.edit.name, "prefixes",
+				    (json_int_t)difference.prefixes);
+	else if (!ret)
+		ret = reply(context, params.edit.name, true, result, err);
+	if (!ret) {
+		json_object_set_new(*result, "added", json_integer((json_int_t)difference.added));
+		json_object_set_new(*result, "removed",
+				    json_integer((json_int_t)difference.removed));
+	}
+	return ret;
 }
 
 int methods_list_set(struct methods_context *context, const json_t *from, json_t **result,

@@ -529,20 +529,59 @@ int lists_change(struct lists *lists, struct list_edit *edit, bool *changed, str
 	return finish(lists, change(lists, edit, changed, err));
 }
 
+static int by_prefix(const void *a, const void *b)
+{
+	const struct list_change *one = a, *other = b;
+
+	return lb_prefix_compare(&one->prefix, &other->prefix);
+}
+
+/* Feeds may name a prefix twice. */
+static void order(struct list_edit *edit)
+{
+	size_t kept = 0;
+
+	worker_leave();
+	qsort(edit->changes, edit->count, sizeof(*edit->changes), by_prefix);
+	for (size_t i = 0; i < edit->count; i++)
+		if (!kept || by_prefix(&edit->changes[kept - 1], &edit->changes[i]) != 0)
+			edit->changes[kept++] = edit->changes[i];
+	edit->count = kept;
+	worker_enter();
+}
+
+static struct list_difference compare(const struct lists *lists, int number,
+				      const struct list_edit *edit)
+{
+	size_t kept = 0;
+	uint32_t until_s;
+
+	for (size_t i = 0; i < edit->count; i++) {
+		kept += listed_has(&lists->listed, number, &edit->changes[i].prefix, &until_s);
+		worker_yield();
+	}
+	return (struct list_difference){edit->count, edit->count - kept,
+					lists->listed.prefixes[number] - kept};
+}
+
 /* Packets meet all of it at one moment. */
-static int load(struct lists *lists, struct list_edit *edit, struct lb_err *err)
+static int load(struct lists *lists, struct list_edit *edit, struct list_difference *out,
+		struct lb_err *err)
 {
 	struct gathered gone = {0};
 	struct list_end end;
 	struct target to;
 	int error = aim(lists, edit, &to, err);
 
-	if (!error)
-		error = listed_check(&lists->listed, edit->changes, edit->count,
-				     lists->listed.prefixes[to.number], err);
-	if (!error)
-		error = write_whole(lists, edit->name, &to.head, edit->changes, edit->count, &end,
-				    err);
+	if (error)
+		return error;
+	order(edit);
+	*out = compare(lists, to.number, edit);
+	error = listed_check(&lists->listed, edit->changes, edit->count,
+			     lists->listed.prefixes[to.number], err);
+	if (error || edit->dry_run)
+		return error;
+	error = write_whole(lists, edit->name, &to.head, edit->changes, edit->count, &end, err);
 	if (error)
 		return error;
 	establish(lists, &to, edit->name, &end);
@@ -556,10 +595,11 @@ static int load(struct lists *lists, struct list_edit *edit, struct lb_err *err)
 	return not_met(error, err);
 }
 
-int lists_load(struct lists *lists, struct list_edit *edit, struct lb_err *err)
+int lists_load(struct lists *lists, struct list_edit *edit, struct list_difference *out,
+	       struct lb_err *err)
 {
 	lists->changing = true;
-	return finish(lists, load(lists, edit, err));
+	return finish(lists, load(lists, edit, out, err));
 }
 
 static int set(struct lists *lists, const struct list_edit *edit, bool *changed, struct lb_err *err)

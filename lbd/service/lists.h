@@ -46,13 +46,20 @@ struct list_edit {
 	struct list_change *changes; /* those that change nothing may be taken out */
 	size_t count;
 	bool if_present; /* prefixes that go need not be there */
+	bool dry_run;    /* of a load: nothing is changed */
+};
+
+/* What a load makes of what a list has. */
+struct list_difference {
+	size_t prefixes, added, removed;
 };
 
 /* Onto a list, and off it. The list is made where there is none; else the wish must agree with it. *changed: whether
  * something did. */
 int lists_change(struct lists *lists, struct list_edit *edit, bool *changed, struct lb_err *err);
-/* The list has these, and no others. */
-int lists_load(struct lists *lists, struct list_edit *edit, struct lb_err *err);
+/* The list has these, and no others. They are sorted, each once. */
+int lists_load(struct lists *lists, struct list_edit *edit, struct list_difference *out,
+	       struct lb_err *err);
 /* The list keeps its prefixes, and becomes what is wished. *changed: whether it is something else. */
 int lists_set(struct lists *lists, const struct list_edit *edit, bool *changed, struct lb_err *err);
 int lists_remove(struct lists *lists, const char *name, struct lb_err *err);

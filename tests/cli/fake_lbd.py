@@ -219,7 +219,7 @@ LISTS = [
 REPLIES = {
     "list.add": dict(LISTS[2], changed=True),
     "list.del": dict(LISTS[1], changed=True),
-    "list.load": dict(LISTS[0], changed=True),
+    "list.load": dict(LISTS[0], changed=True, added=20, removed=3),
     "list.set": dict(LISTS[0], changed=True),
     "list.show": {"lists": LISTS},
     "list.explain": {"verdict": "allowed", "matches": [
@@ -338,6 +338,7 @@ EVENTS = [
     {"event": "eclipse", "of": "the moon"}]
 
 EMPTY = {"list.del": {"name": "new", "changed": False}, "list.add": dict(LISTS[2], changed=False),
+         "list.load": {"name": "drop", "prefixes": 1503, "added": 20, "removed": 3},
          "list.explain": {"verdict": "not_listed", "matches": []},
          "list.show": dict(LISTS[1], entries=[{"prefix": "192.0.2.0/24"}, {"prefix": "2001:db8::/48", "until": 1769860800}]),
          "vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,

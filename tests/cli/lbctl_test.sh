@@ -106,6 +106,7 @@ list del new
 list set drop --enforce
 list set drop --kind allow --monitor
 list set drop --vips web
+list load drop /dev/null --allow-empty
 list set drop --all-vips
 list set drop --all-vips --vips web
 list explain 198.51.100.7 web
@@ -121,6 +122,7 @@ list show new
 list explain 198.51.100.8
 list del new 192.0.2.0/24 --if-present
 list del new --if-present
+list load drop /dev/null --allow-empty --dry-run
 list add friends 198.51.100.7
 END
 SERVER=quiet_node golden node_quiet "node drain --wait ends when no packet has been forwarded for two seconds" <<'END'

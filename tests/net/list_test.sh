@@ -166,6 +166,15 @@ check "a feed is loaded" lbctl list load drop "$LAB_DIR/feed" --monitor
 check "a list that only counts drops nothing" served
 check "and counts" counts_hits drop
 check "bits beyond a prefix are cleared" says "198.51.100.0/24" lbctl list show drop
+printf '%s\n198.51.100.9\n203.0.113.0/25\n203.0.113.0/25\n' "$C" >"$LAB_DIR/next"
+check "what another feed would change" says "drop would have 3 prefixes: 2 added, 1 removed" lbctl list load drop "$LAB_DIR/next" --dry-run
+check "is not done" says "drop: blocks 2 prefixes, only counts" lbctl list show
+check "it makes no list" says "none would have 1 prefixes: 1 added, 0 removed" lbctl list load none - --dry-run <<<1.2.3.4
+check "so there is none" says 'no list "none"' lbctl list show none
+check "a prefix too short is refused, done or not" says "shorter than /8" lbctl list load drop - --dry-run <<<2.0.0.0/7
+check "what a feed has changed" says "2 added, 1 removed" lbctl list load drop "$LAB_DIR/next"
+check "each prefix is there once" says "drop: blocks 3 prefixes, only counts" lbctl list show
+check "the first feed is back" says "1 added, 2 removed" lbctl list load drop "$LAB_DIR/feed"
 check "the same feed once more keeps the mode" lbctl list load drop "$LAB_DIR/feed"
 check "so the source is served" served
 check "list set has the list drop" lbctl list set drop --enforce
