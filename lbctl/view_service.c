@@ -306,6 +306,9 @@ static void print_syn_guard(FILE *out, const json_t *vip)
 		fprintf(out, "  SYN guard   off; cookies of before are taken");
 	else
 		return;
+	if (json_object_get(syn, "not_ready"))
+		fprintf(out, "; not ready: %s",
+			view_text(json_array_get(json_object_get(syn, "not_ready"), 0), "address"));
 	if (automatic && syn)
 		fprintf(out, "; now %lld a second", view_integer(syn, "syns_per_s"));
 	fputc('\n', out);

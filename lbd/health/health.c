@@ -399,7 +399,7 @@ static const struct health_probe_kind *kind_of(enum lb_health_kind kind)
 
 static void probe_init(struct health_watch *watch, const struct health_target *target)
 {
-	watch->kind = kind_of(watch->check.kind);
+	watch->kind = target->secret ? &health_probe_cookie : kind_of(watch->check.kind);
 	watch->probe = (struct health_probe){
 		.epoll = watch->health->epoll,
 		.exec = watch->health->exec,
@@ -408,6 +408,7 @@ static void probe_init(struct health_watch *watch, const struct health_target *t
 		.backend = target->backend,
 		.mark = target->mark,
 		.seen = target->seen,
+		.secret = target->secret,
 		.done = on_done,
 		.fd = -1,
 	};

@@ -40,6 +40,7 @@ struct turns;
 struct health;
 struct health_watch;
 struct exec_rights;
+struct guard_secret;
 struct health_seen; /* probe.h */
 
 struct health_view {
@@ -83,6 +84,9 @@ struct health_target {
 	int64_t start_since_wall_ms; /* 0: now */
 	/* What the present check sees; outlives the watch. NULL: nobody asks. */
 	struct health_seen *seen;
+	/* Instead of what `check` asks: whether the backend makes a connection from a cookie by this secret
+	 * (probe_cookie.c). Through the tunnel. Borrowed; may change between checks. NULL: no. */
+	const struct guard_secret *secret;
 };
 
 struct health *health_new(struct event_base *base,

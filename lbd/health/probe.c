@@ -341,12 +341,55 @@ int health_socket_open(struct health_probe *probe, int type)
 	error = set_options(probe, type);
 	if (error)
 		return open_failed(probe, "socket: ", -error);
+	error = probe->prepare ? probe->prepare(probe) : 0;
+	if (error)
+		return open_failed(probe, "socket: ", error);
 	if (connect(probe->fd, (const struct sockaddr *)&address.storage, address.length) &&
 	    errno != EINPROGRESS)
 		return no_route(probe, errno);
 	if (probe->check->source == LB_HEALTH_TUNNEL && talks_to_itself(probe))
 		return own_address(probe);
 	return 0;
+}
+
+static void take_name(int fd, struct lb_endpoint *own)
+{
+	struct socket_address name = {.length = sizeof(name.storage)};
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&name.storage;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&name.storage;
+
+	*own = (struct lb_endpoint){.protocol = IPPROTO_TCP};
+	if (getsockname(fd, (struct sockaddr *)&name.storage, &name.length))
+		return;
+	if (name.storage.ss_family == AF_INET6) {
+		own->address.family = 6;
+		memcpy(own->address.bytes, &v6->sin6_addr, sizeof(v6->sin6_addr));
+		own->port = ntohs(v6->sin6_port);
+	} else {
+		own->address.family = 4;
+		memcpy(own->address.bytes, &v4->sin_addr, sizeof(v4->sin_addr));
+		own->port = ntohs(v4->sin_port);
+	}
+}
+
+int health_socket_own(const struct health_probe *probe, struct lb_endpoint *own)
+{
+	const struct lb_addr *peer = route_to(probe);
+	const struct socket_address address = socket_address(peer->family, peer, 1);
+	struct lb_endpoint bound;
+	int error = 0, fd;
+
+	take_name(probe->fd, &bound);
+	fd = socket(address.storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return errno;
+	if (setsockopt(fd, SOL_SOCKET, SO_MARK, &probe->mark, sizeof(probe->mark)) ||
+	    connect(fd, (const struct sockaddr *)&address.storage, address.length))
+		error = errno;
+	take_name(fd, own);
+	own->port = bound.port;
+	close(fd);
+	return error;
 }
 
 uint32_t health_socket_mtu(const struct health_probe *probe)

@@ -17,6 +17,7 @@
 struct event_base;
 struct exec_rights;
 struct health_exec;
+struct guard_secret;
 
 /* An ICMP error about what a check has sent. */
 struct health_icmp {
@@ -44,8 +45,9 @@ struct health_probe {
 	struct lb_endpoint vip;
 	struct lb_addr backend;
 	uint32_t mark;
-	uint32_t tunnel_mtu;      /* of this check, where it is to fill a packet */
-	struct health_seen *seen; /* NULL: nobody asks */
+	uint32_t tunnel_mtu;               /* of this check, where it is to fill a packet */
+	struct health_seen *seen;          /* NULL: nobody asks */
+	const struct guard_secret *secret; /* that cookies are made with; NULL: none are */
 	void (*done)(struct health_probe *probe, const struct health_event *event);
 
 	/* From here on the kind's own, while it is under way. */
@@ -55,6 +57,8 @@ struct health_probe {
 	void (*ready)(struct health_probe *probe);
 	uint32_t events; /* EPOLLIN or EPOLLOUT */
 	void *extra;
+	/* Before the socket is connected: 0, or an error number. NULL: there is nothing to do. */
+	int (*prepare)(struct health_probe *probe);
 	uint32_t full; /* bytes of the largest IP packet that has certainly got through whole */
 };
 
@@ -64,7 +68,7 @@ struct health_probe_kind {
 };
 
 extern const struct health_probe_kind health_probe_tcp, health_probe_http, health_probe_udp,
-	health_probe_exec;
+	health_probe_exec, health_probe_cookie;
 
 /* --- reporting: each of these calls done, after which the probe may be gone --- */
 void health_probe_succeed(struct health_probe *probe);
@@ -84,6 +88,8 @@ void health_probe_answered(const struct health_probe *probe, const void *bytes, 
 /* Opens a non-blocking socket (SOCK_STREAM or SOCK_DGRAM), and connects it to where the check goes.
  * 0 and probe->fd; or it has failed, was reported, and the answer is -1. */
 int health_socket_open(struct health_probe *probe, int type);
+/* The address and port that its packets come from. Once the socket has a port. 0 or an error number. */
+int health_socket_own(const struct health_probe *probe, struct lb_endpoint *own);
 /* With full_mtu: how large an IP packet of this check may be; 0: not known. The socket is open. */
 uint32_t health_socket_mtu(const struct health_probe *probe);
 /* Has `ready` called as often as the socket is ready for `events` (EPOLLIN or EPOLLOUT), or has an

@@ -375,8 +375,9 @@ static void on_changed(void *user, void *owner, const struct health_view *view)
 static bool wants_tunnel(const struct lb_service *document)
 {
 	for (size_t i = 0; i < document->vip_count; i++)
-		if (has_check(document->vips[i].pool) &&
-		    document->vips[i].pool->health.source == LB_HEALTH_TUNNEL)
+		if (document->vips[i].syn_guard ||
+		    (has_check(document->vips[i].pool) &&
+		     document->vips[i].pool->health.source == LB_HEALTH_TUNNEL))
 			return true;
 	return false;
 }

@@ -180,6 +180,7 @@ struct service {
 	struct slots_census risk_census; /* the same of a change, in several */
 
 	struct syn_guard *syn_guard;
+	struct syn_ready *syn_ready;
 	/* By VIP number: has rules of it, which a VIP keeps for a while after it is switched off. */
 	bool *syn_opens;
 	struct quic_rest *quic_rests; /* by member number */

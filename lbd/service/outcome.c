@@ -346,13 +346,13 @@ static bool any_takes_new(const struct pool_ref *ref)
 	return false;
 }
 
-/* Connections to a backend that makes none from cookies fail, and lbd cannot tell. */
+/* Connections to a backend that makes none from cookies fail, and there is no port to ask it at. */
 static void warn_of_guards(const struct change *change, json_t *warnings)
 {
 	for (size_t i = 0; i < change->step_count; i++) {
 		const struct plan_step *plan = &change->steps[i].plan;
 
-		if (plan->after && plan->after->syn_guard &&
+		if (plan->after && plan->after->syn_guard && !plan->after->endpoint.port &&
 		    (!plan->before || !plan->before->syn_guard))
 			json_array_append_new(
 				warnings,

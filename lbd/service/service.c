@@ -194,7 +194,7 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = quic_open(service, err);
 	if (!error)
-		error = syn_guard_open(service, err);
+		error = syn_guard_open(service, options, err);
 	if (!error)
 		error = checks_open(service, options, err);
 	if (!error)

@@ -23,6 +23,7 @@
 #include "facts.h"
 #include "live.h"
 #include "syn_auto.h"
+#include "syn_ready.h"
 
 #define LOOK_MS 1000
 #define LOOK_AUTO_MS 250
@@ -232,11 +233,27 @@ static bool is_to_answer(struct service *service, const struct lb_vip *vip, uint
 	return is_flooded(service, vip, number);
 }
 
+/* One of which nothing is known yet stands in the way of the first answer, not of further ones. */
+static bool are_ready(struct service *service, const struct lb_vip *vip,
+		      const struct lb_guard_vip *rules)
+{
+	switch (syn_ready_vip(service, vip)) {
+	case SYN_READY_NOT:
+		return false;
+	case SYN_READY_UNKNOWN:
+		return rules->rules & LB_GUARD_SYN_ANSWER;
+	case SYN_READY:
+		break;
+	}
+	return true;
+}
+
 static void guard_vip(struct service *service, const struct lb_vip *vip, uint32_t number)
 {
 	struct lb_guard_vip *rules = rules_of(service, number);
 	struct syn_vip *known = &service->syn_guard->vips[number];
 	const uint32_t mss = mss_of(service, vip);
+	bool ready, wanted;
 
 	if (!service->syn_opens[number]) {
 		*known = (struct syn_vip){0};
@@ -248,8 +265,9 @@ static void guard_vip(struct service *service, const struct lb_vip *vip, uint32_
 	set_rule(rules, LB_GUARD_SYN_OPENS | LB_GUARD_SYN_COUNT, true);
 	if (mss != TAKES_NONE)
 		__atomic_store_n(&rules->syn_mss, mss, __ATOMIC_RELEASE);
-	set_rule(rules, LB_GUARD_SYN_ANSWER,
-		 is_to_answer(service, vip, number) && mss != TAKES_NONE);
+	ready = are_ready(service, vip, rules);
+	wanted = is_to_answer(service, vip, number);
+	set_rule(rules, LB_GUARD_SYN_ANSWER, wanted && ready && mss != TAKES_NONE);
 }
 
 /* Of a VIP that is switched off; false: the last cookie is too old by now. */
@@ -306,6 +324,7 @@ void syn_guard_follow(struct service *service)
 		any = any || service->syn_opens[number];
 		guard->vips[number].seen = false;
 	}
+	syn_ready_pass_ends(service);
 	if (any) {
 		if (!chore_pending(&guard->look))
 			chore_set(&guard->look, guard->any_auto ? LOOK_AUTO_MS : LOOK_MS);
@@ -341,10 +360,12 @@ json_t *syn_guard_state(struct service *service, const struct lb_vip *vip)
 	const struct syn_vip *known = &service->syn_guard->vips[number];
 	const struct lb_guard_vip *rules;
 	struct lb_guard_syns counts;
-	json_t *state;
+	json_t *state, *lacking = vip->syn_guard ? syn_ready_lacking(service, vip) : NULL;
 
-	if (!service->syn_guard->in_use || !service->syn_opens[number])
+	if (!service->syn_guard->in_use || !service->syn_opens[number]) {
+		json_decref(lacking);
 		return NULL;
+	}
 	rules = rules_of(service, number);
 	service->plane.syn_counts(service->plane.datapath, number, &counts);
 	state = json_pack("{s:b,s:i,s:I,s:I}", "answers",
@@ -352,6 +373,8 @@ json_t *syn_guard_state(struct service *service, const struct lb_vip *vip)
 			  "syns", (json_int_t)counts.seen, "answered", (json_int_t)counts.answered);
 	if (vip->syn_guard && vip->syn_guard != LB_SYN_GUARD_ALWAYS)
 		json_object_set_new(state, "syns_per_s", json_integer((json_int_t)known->rate));
+	if (lacking)
+		json_object_set_new(state, "not_ready", lacking);
 	return state;
 }
 
@@ -366,8 +389,34 @@ bool service_vip_syns(struct service *service, const struct lb_vip *vip, struct 
 	return !service->plane.syn_counts(service->plane.datapath, number, out);
 }
 
+/* Of the first. */
+static const char *text_of(const json_t *list, const char *name)
+{
+	return json_string_value(json_object_get(json_array_get(list, 0), name));
+}
+
+static void warn_of_backends(const struct service *service, const struct lb_vip *vip,
+			     json_t *warnings)
+{
+	json_auto_t *lacking = syn_ready_lacking(service, vip);
+
+	if (lacking)
+		json_array_append_new(
+			warnings,
+			json_sprintf(
+				"the SYN guard answers no SYNs of VIP %s: backend %s makes no "
+				"connections from cookies (%s); see \"lbd-backend check\" there",
+				vip->name, text_of(lacking, "address"),
+				text_of(lacking, "reason")));
+}
+
 void syn_guard_warnings(const struct service *service, json_t *warnings)
 {
+	const struct lb_service *document = service->document;
+
+	for (size_t i = 0; service->syn_guard->in_use && i < document->vip_count; i++)
+		if (document->vips[i].syn_guard)
+			warn_of_backends(service, &document->vips[i], warnings);
 	if (*service->syn_guard->fault)
 		json_array_append_new(warnings, json_sprintf("the SYN guard answers no SYNs: %s",
 							     service->syn_guard->fault));
@@ -375,7 +424,13 @@ void syn_guard_warnings(const struct service *service, json_t *warnings)
 
 /* --- life --- */
 
-int syn_guard_open(struct service *service, struct lb_err *err)
+static void on_news(struct service *service)
+{
+	if (service->syn_guard->in_use)
+		chore_set(&service->syn_guard->look, 0);
+}
+
+int syn_guard_open(struct service *service, const struct service_options *from, struct lb_err *err)
 {
 	struct syn_guard *guard = service->syn_guard = calloc(1, sizeof(*guard));
 
@@ -388,7 +443,7 @@ int syn_guard_open(struct service *service, struct lb_err *err)
 	    chore_open(&guard->look, &service->timers, &service->changes, "SYN guard", on_look,
 		       service))
 		return lb_err_no_memory(err);
-	return 0;
+	return syn_ready_open(service, from, &guard->secret, on_news, err);
 }
 
 void syn_guard_close(struct service *service)
@@ -397,6 +452,7 @@ void syn_guard_close(struct service *service)
 
 	if (!guard)
 		return;
+	syn_ready_close(service);
 	chore_close(&guard->look);
 	free(service->syn_opens);
 	free(guard->vips);

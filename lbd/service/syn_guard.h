@@ -8,8 +8,9 @@
 #include "../api/model.h"
 
 struct service;
+struct service_options;
 
-int syn_guard_open(struct service *service, struct lb_err *err);
+int syn_guard_open(struct service *service, const struct service_options *from, struct lb_err *err);
 void syn_guard_close(struct service *service);
 /* Before a change: has the secret and the guard in place, should the document need them. `given`: the document
  * was in force before, and comes into force without the guard, which status says, where there is an error. */

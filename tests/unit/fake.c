@@ -487,10 +487,13 @@ void nexthops_each_unroutable(const struct nexthops *nexthops,
 /* --- health checks (lbd/health/health.h, tunnels.h) --- */
 
 struct health {
+	bool open;
 	struct health_options options;
 };
 
 struct health_watch {
+	struct health *of;
+	bool cookie; /* it asks whether connections are made from cookies */
 	void *owner;
 	struct lb_addr backend;
 	struct lb_endpoint vip;
@@ -498,37 +501,50 @@ struct health_watch {
 	struct health_watch *next;
 };
 
-static struct health health;
+static struct health engines[2];
 static struct health_watch *watches;
 
 struct health *health_new(struct event_base *base, const struct health_options *options)
 {
+	struct health *fresh = &engines[engines[0].open];
+
 	(void)base;
-	health.options = *options;
-	return call_fails() ? NULL : &health;
+	if (call_fails())
+		return NULL;
+	*fresh = (struct health){true, *options};
+	return fresh;
 }
 
 void health_free(struct health *old)
 {
-	(void)old;
-	while (watches)
-		health_remove(watches);
+	struct health_watch *watch, *next;
+
+	for (watch = old ? watches : NULL; watch; watch = next) {
+		next = watch->next;
+		if (watch->of == old)
+			health_remove(watch);
+	}
+	if (old)
+		old->open = false;
 }
 
 struct health_watch *health_add(struct health *to, const struct health_target *target, void *owner)
 {
 	struct health_watch *watch = call_fails() ? NULL : calloc(1, sizeof(*watch));
 
-	(void)to;
 	if (!watch)
 		return NULL;
 	*watch = (struct health_watch){
+		.of = to,
+		.cookie = target->secret,
 		.owner = owner,
 		.backend = target->backend,
 		.vip = target->vip,
 		.view = {.status = target->start, .duration_us = -1},
 		.next = watches,
 	};
+	if (watch->cookie && !watch->view.status)
+		watch->view.status = fake.cookies;
 	return watches = watch;
 }
 
@@ -577,23 +593,34 @@ void fake_health(const struct lb_addr *backend, enum health_status status)
 
 	for (watch = watches; watch; watch = next) {
 		next = watch->next;
-		if (backend && !lb_addr_equal(backend, &watch->backend))
+		if (watch->cookie || (backend && !lb_addr_equal(backend, &watch->backend)))
 			continue;
 		watch->view.duration_us = 1000;
-		health.options.ended(health.options.user, watch->owner,
-				     status == HEALTH_HEALTHY ? HEALTH_SUCCESS : HEALTH_FAILURE,
-				     watch->view.duration_us);
+		watch->of->options.ended(watch->of->options.user, watch->owner,
+					 status == HEALTH_HEALTHY ? HEALTH_SUCCESS : HEALTH_FAILURE,
+					 watch->view.duration_us);
 		if (watch->view.status == status)
 			continue;
 		watch->view.status = status;
-		health.options.changed(health.options.user, watch->owner, &watch->view);
+		watch->of->options.changed(watch->of->options.user, watch->owner, &watch->view);
+	}
+}
+
+void fake_cookies(const struct lb_addr *backend, enum health_status status, const char *error)
+{
+	for (struct health_watch *watch = watches; watch; watch = watch->next) {
+		if (!watch->cookie || (backend && !lb_addr_equal(backend, &watch->backend)))
+			continue;
+		watch->view.status = status;
+		snprintf(watch->view.error, sizeof(watch->view.error), "%s", error);
+		watch->of->options.changed(watch->of->options.user, watch->owner, &watch->view);
 	}
 }
 
 const struct lb_endpoint *fake_watched_vip(const struct lb_addr *backend)
 {
 	for (const struct health_watch *watch = watches; watch; watch = watch->next)
-		if (lb_addr_equal(backend, &watch->backend))
+		if (!watch->cookie && lb_addr_equal(backend, &watch->backend))
 			return &watch->vip;
 	return NULL;
 }
@@ -603,7 +630,7 @@ size_t fake_watches(void)
 	size_t count = 0;
 
 	for (const struct health_watch *watch = watches; watch; watch = watch->next)
-		count++;
+		count += !watch->cookie;
 	return count;
 }
 

@@ -52,7 +52,8 @@ struct fake {
 	int64_t now_ns, wall_ns; /* CLOCK_MONOTONIC, which began with this boot; and beyond it */
 	uint32_t watched;        /* destinations */
 	bool unresolved;         /* those watched from now on, until fake_resolve */
-	bool no_tunnel;          /* every check through it cannot be made */
+	enum health_status cookies;
+	bool no_tunnel; /* every check through it cannot be made */
 	struct events *events;
 	uint32_t serve_events, spill_events, syn_events;
 	uint32_t moves_begun, moves_settled; /* events */
@@ -91,6 +92,9 @@ void fake_resolve_one(const struct lb_addr *address); /* that of one */
 
 /* Every check of a backend, or of all (NULL), gives this result. */
 void fake_health(const struct lb_addr *backend, enum health_status status);
+/* What is known by asking the backend, or all (NULL), for connections from cookies. Those that are asked later
+ * begin with fake.cookies. */
+void fake_cookies(const struct lb_addr *backend, enum health_status status, const char *error);
 /* By which VIP a check of the backend goes; NULL: there is none. */
 const struct lb_endpoint *fake_watched_vip(const struct lb_addr *backend);
 size_t fake_watches(void);

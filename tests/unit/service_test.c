@@ -2305,6 +2305,7 @@ static void open_guarded(char *path)
 	fake.plane.syn_counts_reset = syn_counts_reset;
 	strcpy(fake.config.guard_secret, path);
 	write_secret(path, SECRET_A);
+	fake.cookies = HEALTH_HEALTHY;
 	assert_int_equal(fake_start(&err), 0);
 }
 
@@ -2357,6 +2358,51 @@ static void a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_liv
 	assert_int_equal(guard_users, 0);
 	for (size_t i = 0; i < COUNT_OF(guard_rules); i++)
 		assert_int_equal(guard_rules[i].rules, 0);
+	fake_stop();
+	fake_close();
+	unlink(path);
+}
+
+static void assert_answers(bool answers)
+{
+	const uint32_t rests = LB_GUARD_SYN_OPENS | LB_GUARD_SYN_COUNT;
+
+	fake_pass(2 * SECOND);
+	assert_guarded(true, rests | (answers ? LB_GUARD_SYN_ANSWER : 0));
+}
+
+static void syns_are_answered_while_backends_make_connections_from_cookies(void **state)
+{
+	char path[] = "/tmp/service_test.XXXXXX";
+	struct lb_addr a, b;
+
+	(void)state;
+	assert_int_equal(lb_addr_parse("10.0.0.1", &a, NULL), 0);
+	assert_int_equal(lb_addr_parse("10.0.0.2", &b, NULL), 0);
+	open_guarded(path);
+	fake.cookies = HEALTH_UNKNOWN;
+	apply(GUARDED);
+	fake_resolve();
+	assert_answers(false);
+	fake_cookies(&a, HEALTH_HEALTHY, "");
+	assert_answers(false);
+	fake_cookies(&b, HEALTH_HEALTHY, "");
+	assert_answers(true);
+	fake_cookies(&a, HEALTH_UNHEALTHY, "no answer within 2000 ms");
+	assert_answers(true);
+	fake_cookies(&a, HEALTH_UNHEALTHY, "it makes no connection from a cookie");
+	assert_answers(false);
+
+	/* One that takes no new flows need not. One that comes is waited for where there is no answer yet. */
+	apply("{'vips': [{" WEB ", 'syn_guard': 'always', 'backends': ["
+	      "{'address': '10.0.0.1', 'drain': true}," B "]}]}");
+	assert_answers(true);
+	apply(GUARDED);
+	assert_answers(true);
+	fake_cookies(&a, HEALTH_UNHEALTHY, "it makes no connection from a cookie");
+	assert_answers(false);
+	apply(documents[0]);
+	fake_pass(2 * SECOND);
 	fake_stop();
 	fake_close();
 	unlink(path);
@@ -2505,6 +2551,7 @@ int main(void)
 		cmocka_unit_test(entries_that_are_taken_over_get_the_flag_that_is_right_now),
 		cmocka_unit_test(
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
+		cmocka_unit_test(syns_are_answered_while_backends_make_connections_from_cookies),
 		cmocka_unit_test(a_vip_with_auto_has_its_syns_answered_while_too_many_come),
 	};
 
