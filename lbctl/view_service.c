@@ -182,6 +182,9 @@ static void print_slots(FILE *out, const json_t *slots)
 		fprintf(out, "%s%s %s", before, units_number(count, number), states[i]);
 		before = ", ";
 	}
+	if (view_integer(slots, "forgotten"))
+		fprintf(out, "%s%s owners forgotten", before,
+			units_number(view_integer(slots, "forgotten"), number));
 	if (*before == ',')
 		fputc('\n', out);
 }

@@ -408,6 +408,7 @@ static void tell_pool(const struct lb_pool *pool, const struct pool_facts *facts
 	labelled(to, METRIC_POOL_SLOTS, "state", "settled", facts->settled);
 	labelled(to, METRIC_POOL_SLOTS, "state", "moving", facts->moving);
 	labelled(to, METRIC_POOL_SLOTS, "state", "tracked", facts->tracked);
+	value(to, METRIC_POOL_FORGOTTEN, (double)facts->forgotten);
 	tell_checks(pool, &facts->checks, to);
 }
 

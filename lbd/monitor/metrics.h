@@ -117,6 +117,8 @@ enum metric_type {
 	  "The last priority of which backends are used; above 0 while a pool spills.")            \
 	X(POOL_SLOTS, GAUGE, "pool_slots", "{slot}",                                               \
 	  "Slots of a pool by state: settled, moving, tracked.")                                   \
+	X(POOL_FORGOTTEN, COUNTER, "pool_forgotten_owners_total", "{owner}",                       \
+	  "Owners that slots had, and of which lists of backends know no more: too many changes.") \
 	X(POOL_CHECKS, COUNTER, "pool_health_checks_total", "{check}",                             \
 	  "Health checks by result: success, failure, or not_made for a fault of the balancer.")   \
 	X(POOL_CHANGES, COUNTER, "pool_health_transitions_total", "{transition}",                  \

@@ -65,6 +65,7 @@ static int count_slots(const struct live_pool *live, struct pool_facts *out)
 			continue;
 		out->moving += slots->moving;
 		out->tracked += slots->tracked;
+		out->forgotten += slots->forgotten;
 		out->settled += slots->size - slots->moving - slots->tracked;
 	}
 	return 0;

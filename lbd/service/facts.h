@@ -36,6 +36,7 @@ struct backend_facts {
 /* Of a pool, named or a VIP's own. It has a table for each class of VIPs: slots are those of all. */
 struct pool_facts {
 	uint32_t settled, moving, tracked;
+	uint64_t forgotten;         /* owners of slots, as in slots.h */
 	uint32_t last;              /* the last group of backends that is used */
 	struct check_counts checks; /* all 0 without a check */
 	uint64_t digest;            /* of its table */

@@ -291,9 +291,10 @@ static json_t *vip_head(const struct lb_vip *vip)
 
 static json_t *slots_json(const struct slots *slots)
 {
-	return json_pack("{s:i,s:i,s:i}", "settled",
+	return json_pack("{s:i,s:i,s:i,s:o*}", "settled",
 			 (int)(slots->size - slots->moving - slots->tracked), "moving",
-			 (int)slots->moving, "tracked", (int)slots->tracked);
+			 (int)slots->moving, "tracked", (int)slots->tracked, "forgotten",
+			 slots->remember_s ? json_integer((json_int_t)slots->forgotten) : NULL);
 }
 
 /* Pools that the VIP has left, while it may have flows there; and slots of another size than its pool's. */

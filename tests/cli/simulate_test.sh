@@ -174,6 +174,21 @@ reserve_joins() {
 }
 check "a backend that fails loses its slots until it recovers; a replay knows" fails_and_recovers
 check "the next group joins" reserve_joins
+# Backends drain one after the other: some slots have four owners then, and know of three.
+owners_are_forgotten() {
+	local backend
+	on_trial vip add 192.0.2.12:80/tcp --name restless --table-size 251 || return
+	for backend in 10.0.0.3{1,2,3,4}; do
+		on_trial backend add restless "$backend" --second-chance yes || return
+	done
+	for backend in 10.0.0.3{1,2,3}; do
+		on_trial backend drain restless "$backend" || return
+	done
+	on_trial vip show restless | grep -qE '^  slots .*, [1-9][0-9]* owners forgotten$' &&
+		http /metrics | grep -qE '^lbd_pool_forgotten_owners_total\{pool="restless"\} [1-9]' && on_trial vip del restless --force
+}
+check "slots that change too often forget owners, and lbd counts them" owners_are_forgotten
+
 check "an address that no backend has cannot fail" refuses "no backend with a health check is 10.9.9.9" simulate fail 10.9.9.9
 doctor_is_silent() { on_trial doctor 2>said && grep -qx 'lbctl: this lbd simulates: no packet is balanced' said; }
 check "doctor finds nothing wrong, and says that it simulates" doctor_is_silent
