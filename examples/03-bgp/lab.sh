@@ -30,11 +30,7 @@ lb2() { standby "$@"; }
 tier_up() {
 	lab_up one-armed 3 || return
 	[ "$LAB_COUNT" -gt 1 ] || at_exit tier_down
-	standby_link && lab_batch standby <<-EOF2 || return
-		address add fd00:0:0:1::3/64 dev s0 nodad
-		route add default via fd00:0:0:1::1
-	EOF2
-	lab_batch router <<-EOF2 || return
+	standby_link && lab_batch router <<-EOF2 || return
 		route del 192.0.2.0/24
 		route del 2001:db8:10::/64
 	EOF2
@@ -94,7 +90,7 @@ speak_keepalived() {
 	local node
 	lab_ip router route replace 192.0.2.0/24 via 10.0.0.100 || return
 	for node in balancer standby; do
-		sed "s/INTERFACE/$([ "$node" = balancer ] && echo l0 || echo s0)/; s/PRIORITY/$([ "$node" = balancer ] && echo 150 || echo 100)/" \
+		sed "s/INTERFACE/l0/; s/PRIORITY/$([ "$node" = balancer ] && echo 150 || echo 100)/" \
 			examples/03-bgp/keepalived.conf >"$LAB_DIR/keepalived-$node.conf"
 		spoken "$node" keepalived -n -l -P -f "$LAB_DIR/keepalived-$node.conf" -p "$LAB_DIR/$node.pid" -r "$LAB_DIR/$node-vrrp.pid"
 	done

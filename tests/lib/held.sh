@@ -6,8 +6,14 @@
 #   hold NAME COUNT PORT [MS]    COUNT connections to the VIP, when all are there; HOLDER is their process. They send every MS
 #   holds NAME CONDITION         of HOLDER's report as it is now
 #   goes_on NAME BACKENDS        from now on each of them has four answers more, from where it has been
+#
+# Of several, whose processes are HELD[NAME]:
+#
+#   held_answers NAME…           each of their connections that lives on has answered twice more
+#   held_broken NAME…            "BROKEN of ALL", as they reported last; waiting for 3 s is broken, too
 
 HOLDER=
+declare -A HELD=()
 
 serve_held() {
 	local number port
@@ -52,4 +58,28 @@ goes_on() {
 	echo "$report"
 	jq -e --argjson backends "$2" '.open == .opened and .failures == 0 and .resets == 0 and .stalls == 0 and
 		.wrong == 0 and (.seen | keys) == $backends' <<<"$report" >/dev/null
+}
+
+held_reports() { # NAME CONDITION
+	HOLDER=${HELD[$1]}
+	holds "$1" "$2" >/dev/null
+}
+
+held_answers() {
+	local name
+	local -A wanted=()
+	for name; do
+		held_reports "$name" true || return
+		wanted[$name]=$(tail -n 1 "$LAB_DIR/$name.held" | jq '.exchanges + 2 * .open')
+	done
+	for name in "${!wanted[@]}"; do
+		wait_for 20 held_reports "$name" ".exchanges >= ${wanted[$name]}" || { tail -n 2 "$LAB_DIR/$name.held" && return 1; }
+	done
+}
+
+held_broken() {
+	local name
+	for name; do
+		tail -n 1 "$LAB_DIR/$name.held"
+	done | jq -sr '"\(map(.opened - .open + .failures + .stalls + .wrong) | add) of \(map(.opened) | add)"'
 }

@@ -3,19 +3,20 @@
  * keep exchanging small messages:
  *
  *	hold_tool serve NAME PORT
- *	hold_tool hold [--count N] [--interval-ms N] ADDRESS PORT
+ *	hold_tool hold [--count N] [--interval-ms N] [--open-ms N] ADDRESS PORT
  *
  * `serve` answers each message with NAME, on IPv4 and IPv6, until it is killed. `hold` opens the
- * connections, a few at a time, and sends on each of them once an interval. SIGUSR1 makes it print
+ * connections, a few at a time or spread over --open-ms, and sends on each of them once an interval. SIGUSR1 makes it print
  * a line of JSON, SIGTERM and SIGINT too before it ends:
  *
- *	{"open":2000,"opened":2000,"exchanges":N,"failures":0,"resets":0,"stalls":0,"wrong":0,
+ *	{"open":2000,"opened":2000,"exchanges":N,"failures":0,"resets":0,"stalls":0,"stalled":0,"wrong":0,
  *	 "longest_ms":12,"seen":{"b1":500,…},"errors":{}}
  *
  * open          connections that answer now          opened   that have ever answered
  * failures      that were never made                 resets   that the other end ended
  * stalls        messages without an answer for 3 s   wrong    answers that are not the one awaited,
  *                                                             or not by who accepted
+ * stalled       of these, messages that have none yet
  * longest_ms    wait for an answer, since the last report
  * seen          open connections by who accepted
  */
@@ -168,7 +169,7 @@ struct connection {
 };
 
 struct holder {
-	long count, interval_ms;
+	long count, interval_ms, open_ms;
 	struct sockaddr_storage address;
 	socklen_t address_length;
 
@@ -303,6 +304,14 @@ static void connection_turn(struct holder *holder, struct connection *connection
 	}
 }
 
+static long opened_by_now(const struct holder *holder)
+{
+	int64_t since_ms = now_ms() - holder->begin_ms;
+
+	return since_ms < holder->open_ms ? holder->count * since_ms / holder->open_ms
+					  : holder->count;
+}
+
 /* Each connection has its turn once an interval, and they do not all have it at once. */
 static void take_turns(struct holder *holder)
 {
@@ -312,14 +321,14 @@ static void take_turns(struct holder *holder)
 		holder->turns = due - holder->count;
 	for (; holder->turns < due; holder->turns++)
 		connection_turn(holder, &holder->connections[holder->turns % holder->count]);
-	while (holder->started < holder->count && holder->connecting < CONNECTING_MAX)
+	while (holder->started < opened_by_now(holder) && holder->connecting < CONNECTING_MAX)
 		connection_start(holder, &holder->connections[holder->started++]);
 }
 
 static void report(struct holder *holder)
 {
 	json_t *seen = json_object(), *line;
-	long open = 0, i;
+	long open = 0, stalled = 0, i;
 
 	for (i = 0; i < holder->count; i++) {
 		const struct connection *connection = &holder->connections[i];
@@ -327,14 +336,16 @@ static void report(struct holder *holder)
 		if (connection->state == ENDED || !connection->name[0])
 			continue;
 		open++;
+		stalled += connection->state == WAITING && connection->stalled;
 		count_up(seen, connection->name);
 	}
-	line = json_pack("{sI sI sI sI sI sI sI sI so sO}", "open", (json_int_t)open, "opened",
+	line = json_pack("{sI sI sI sI sI sI sI sI sI so sO}", "open", (json_int_t)open, "opened",
 			 (json_int_t)holder->opened, "exchanges", (json_int_t)holder->exchanges,
 			 "failures", (json_int_t)holder->failures, "resets",
-			 (json_int_t)holder->resets, "stalls", (json_int_t)holder->stalls, "wrong",
-			 (json_int_t)holder->wrong, "longest_ms", (json_int_t)holder->longest_ms,
-			 "seen", seen, "errors", holder->errors);
+			 (json_int_t)holder->resets, "stalls", (json_int_t)holder->stalls,
+			 "stalled", (json_int_t)stalled, "wrong", (json_int_t)holder->wrong,
+			 "longest_ms", (json_int_t)holder->longest_ms, "seen", seen, "errors",
+			 holder->errors);
 	json_dumpf(line, stdout, JSON_COMPACT);
 	json_decref(line);
 	putchar('\n');
@@ -342,14 +353,15 @@ static void report(struct holder *holder)
 	holder->longest_ms = 0;
 }
 
-static void run(struct holder *holder)
+/* All answers that are there, so that none counts as late because this process was. */
+static void read_all(struct holder *holder)
 {
 	struct epoll_event events[64];
-	int count, i;
+	int count, i, wait_ms = 5;
 
-	while (!end_wanted) {
-		take_turns(holder);
-		count = epoll_wait(holder->epoll, events, 64, 5);
+	do {
+		count = epoll_wait(holder->epoll, events, 64, wait_ms);
+		wait_ms = 0;
 		for (i = 0; i < count; i++) {
 			struct connection *connection = events[i].data.ptr;
 
@@ -358,6 +370,14 @@ static void run(struct holder *holder)
 			else
 				connection_read(holder, connection);
 		}
+	} while (count == 64);
+}
+
+static void run(struct holder *holder)
+{
+	while (!end_wanted) {
+		read_all(holder);
+		take_turns(holder);
 		if (report_wanted) {
 			report_wanted = 0;
 			report(holder);
@@ -399,6 +419,7 @@ static int parse_options(struct holder *holder, int argc, char **argv)
 	static const struct option options[] = {
 		{"count", required_argument, NULL, 'c'},
 		{"interval-ms", required_argument, NULL, 'i'},
+		{"open-ms", required_argument, NULL, 'o'},
 		{NULL, 0, NULL, 0},
 	};
 	int option;
@@ -408,6 +429,8 @@ static int parse_options(struct holder *holder, int argc, char **argv)
 			holder->count = atol(optarg);
 		else if (option == 'i')
 			holder->interval_ms = atol(optarg);
+		else if (option == 'o')
+			holder->open_ms = atol(optarg);
 		else
 			return -1;
 	}
@@ -447,7 +470,8 @@ int main(int argc, char **argv)
 		serve(argv[2], argv[3]);
 	if (argc > 1 && strcmp(argv[1], "hold") == 0 && !parse_options(&holder, argc - 1, argv + 1))
 		return hold(&holder);
-	fprintf(stderr, "usage: hold_tool serve NAME PORT\n"
-			"       hold_tool hold [--count N] [--interval-ms N] ADDRESS PORT\n");
+	fprintf(stderr,
+		"usage: hold_tool serve NAME PORT\n"
+		"       hold_tool hold [--count N] [--interval-ms N] [--open-ms N] ADDRESS PORT\n");
 	return 2;
 }

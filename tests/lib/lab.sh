@@ -151,13 +151,14 @@ lab_client() {
 
 # Native XDP_TX and XDP_REDIRECT reach a veth only if its peer runs a native program; and what XDP
 # sees must be frames as on a wire, not segments still to be cut or checksums still to be filled in.
+# lab_balancer_link NODE INTERFACE PORT BRIDGE HOST NET4 NET6
 lab_balancer_link() {
-	local interface=$1 port=$2 bridge=$3
-	lab_batch balancer <<-EOF || return
+	local node=$1 interface=$2 port=$3 bridge=$4
+	lab_batch "$node" <<-EOF || return
 		link add $interface mtu $LAB_MTU type veth peer name $port mtu $LAB_MTU netns $LAB_ID-router
 		link set $interface up
-		address add $4.2/24 dev $interface
-		address add $5::2/64 dev $interface nodad
+		address add $6.$5/24 dev $interface
+		address add $7::$5/64 dev $interface nodad
 	EOF
 	lab_in router ethtool -K "$port" tx off tso off gso off gro off >/dev/null 2>&1
 	lab_batch router <<-EOF
@@ -166,15 +167,16 @@ lab_balancer_link() {
 	EOF
 }
 
+# lab_balancer NODE PORT HOST
 lab_balancer() {
-	lab_node balancer || return
-	lab_balancer_link l0 rl br0 10.0.0 fd00:0:0:1 || return
-	lab_batch balancer <<-EOF || return
+	lab_node "$1" || return
+	lab_balancer_link "$1" l0 "$2" br0 "$3" 10.0.0 fd00:0:0:1 || return
+	lab_batch "$1" <<-EOF || return
 		link set lo up
 		route add default via 10.0.0.1
 		route add default via fd00:0:0:1::1
 	EOF
-	[ "$LAB_ARMS" = one-armed ] || lab_balancer_link l1 rl1 br1 10.0.1 fd00:0:0:2
+	[ "$LAB_ARMS" = one-armed ] || lab_balancer_link "$1" l1 rl1 br1 "$3" 10.0.1 fd00:0:0:2
 }
 
 # How a backend takes the outer header off, whoever sent the packet.
@@ -230,7 +232,7 @@ lab_up() {
 	modprobe -qa veth bridge 2>/dev/null || :
 	[ "$LAB_DECAP" = program ] || modprobe -qa ipip sit ip6_tunnel 2>/dev/null || :
 	mountpoint -q /sys/fs/bpf || mount -t bpf bpf /sys/fs/bpf
-	lab_router && lab_client && lab_balancer || return
+	lab_router && lab_client && lab_balancer balancer rl 2 || return
 	for ((number = 1; number <= ${2:-3}; number++)); do
 		lab_backend "$number" || return
 	done

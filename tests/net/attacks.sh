@@ -83,7 +83,7 @@ settles() {
 # Where packets were lost; and how long the client's process, which sends and judges, waited for a processor in all.
 losses() {
 	lab_losses
-	echo "the standby: s0 had no room for $(lab_ip standby -s -json link show s0 | jq '.[0].stats64.rx.dropped') packets," \
+	echo "the standby: l0 had no room for $(lab_ip standby -s -json link show l0 | jq '.[0].stats64.rx.dropped') packets," \
 		"$(standby --json stats | jq -c '[.verdicts[] | select(.action == "drop" and .packets > 0) | {(.name): .packets}] | add')"
 	awk '{ printf "the client waited %.1f s for a processor\n", $2 / 1e9 }' "/proc/$HOLDER/schedstat"
 }

@@ -27,7 +27,7 @@ LATER_S=2 # of the VIP whose transition is over when the network moves on
 INTERVAL_MS=500
 STALL_S=4 # until a connection without an answer is counted
 declare -A PORT=([one]=7 [many]=8 [later]=9 [sick]=10 [plain_one]=17 [plain_many]=18 [plain_later]=19 [plain_sick]=20)
-declare -A GROUPS_OF=() PROCESS=()
+declare -A GROUPS_OF=()
 
 if [ "$(id -u)" != 0 ]; then
 	skip "established connections and a second chance" "root"
@@ -108,7 +108,7 @@ opens() {
 	group=$1-$(wc -w <<<"${GROUPS_OF[$1]:-}")
 	GROUPS_OF[$1]+=" $group"
 	hold "$group" "$2" "${PORT[$1]}" "$INTERVAL_MS" || { echo "$group" && tail -n 1 "$LAB_DIR/$group.held" && return 1; }
-	PROCESS[$group]=$HOLDER
+	HELD[$group]=$HOLDER
 }
 
 # all_open COUNT NAME…
@@ -136,44 +136,25 @@ change() {
 	both_ready
 }
 
-# answers NAME…: each of their connections that lives on has answered twice more
-answers() {
-	local group
-	local -A wanted=()
-	for group in $(groups_of "$@"); do
-		reports "$group" true || return
-		wanted[$group]=$(tail -n 1 "$LAB_DIR/$group.held" | jq '.exchanges + 2 * .open')
-	done
-	for group in "${!wanted[@]}"; do
-		wait_for 20 reports "$group" ".exchanges >= ${wanted[$group]}" || { tail -n 2 "$LAB_DIR/$group.held" && return 1; }
-	done
+answers() { # NAME…
+	local groups
+	mapfile -t groups < <(groups_of "$@")
+	held_answers "${groups[@]}"
 }
 
 groups_of() {
 	local name
 	for name; do
-		echo "${GROUPS_OF[$name]}"
+		xargs -n 1 <<<"${GROUPS_OF[$name]}"
 	done
-}
-
-reports() { # GROUP CONDITION
-	HOLDER=${PROCESS[$1]}
-	holds "$1" "$2" >/dev/null
-}
-
-# broken NAME…: of the connections to these VIPs, "BROKEN of ALL", as they reported last; waiting for 3 s is broken, too
-broken() {
-	local group
-	for group in $(groups_of "$@"); do
-		tail -n 1 "$LAB_DIR/$group.held"
-	done | jq -sr '"\(map(.opened - .open + .failures + .stalls + .wrong) | add) of \(map(.opened) | add)"'
 }
 
 # breaks none|some WHAT NAME…
 breaks() {
-	local how=$1 what=$2 said
+	local how=$1 what=$2 said groups
 	shift 2
-	said=$(broken "$@")
+	mapfile -t groups < <(groups_of "$@")
+	said=$(held_broken "${groups[@]}")
 	echo "$what: $said broke" >>"$LAB_DIR/figures"
 	case "$how $said" in
 	"none 0 of 0") ;;
@@ -243,7 +224,7 @@ fails() { # COMMAND
 end_all() {
 	local group
 	for group in $(groups_of "$@"); do
-		lab_end "${PROCESS[$group]}"
+		lab_end "${HELD[$group]}"
 	done
 }
 
