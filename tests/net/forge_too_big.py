@@ -44,4 +44,5 @@ def main(balancer, backend, mtu, length):
         sender.sendto(struct.pack("!BBHHH", 3, 4, check, 0, mtu) + quote, (balancer, 0))
 
 
-main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
