@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
-#include "../../bpf/syn_cookie.h"
+#include "../../bpf/syn_options.h"
 #include "../../lbd/service/siphash.h"
 
 #define HALF_NS (1ull << 36)
@@ -344,6 +344,89 @@ static void options_come_back(void **state)
 	}
 }
 
+/* --- lists of options --- */
+
+static uint32_t big_endian(const uint8_t *at, int bytes)
+{
+	uint32_t number = 0;
+
+	while (bytes--)
+		number = number << 8 | *at++;
+	return number;
+}
+
+/* RFC 9293 section 3.1: an option of another kind or length is passed over by its length. */
+static struct syn_options options_model(const uint8_t *at, size_t left)
+{
+	struct syn_options said = {.wscale = SYN_WSCALE_NONE};
+
+	while (left && *at) {
+		const size_t size = *at == 1 ? 1 : left > 1 ? at[1] : 0;
+
+		if (*at != 1 && (size < 2 || size > left))
+			break;
+		if (*at == 2 && size == 4)
+			said.mss = big_endian(at + 2, 2);
+		else if (*at == 3 && size == 3)
+			said.wscale = at[2] < 14 ? at[2] : 14;
+		else if (*at == 4 && size == 2)
+			said.sack = 1;
+		else if (*at == 8 && size == 10) {
+			said.timestamps = 1;
+			said.tsval = big_endian(at + 2, 4);
+			said.tsecr = big_endian(at + 6, 4);
+		}
+		at += size;
+		left -= size;
+	}
+	return said;
+}
+
+/* Mostly options as they should be; some of another length, cut off, or nothing but bytes. */
+static uint32_t draw_options(struct syn_option_bytes *bytes)
+{
+	static const uint8_t kinds[][2] = {{1, 1}, {2, 4}, {3, 3}, {4, 2}, {8, 10}, {30, 12}};
+	uint32_t length = draw() % (SYN_OPTIONS_MAX + 1), at = 0;
+
+	for (size_t i = 0; i < sizeof(bytes->byte); i++)
+		bytes->byte[i] = draw();
+	while (at < length && draw() % 16) {
+		const uint8_t *kind = kinds[draw() % 6];
+
+		bytes->byte[at] = kind[0];
+		if (kind[0] != 1)
+			bytes->byte[at + 1] = draw() % 32 ? kind[1] : draw() % 6;
+		at += kind[1];
+	}
+	if (at < length && draw() % 2)
+		bytes->byte[at] = 0;
+	return length;
+}
+
+static void lists_of_options_say_what_they_say_to_the_model(void **state)
+{
+	uint64_t with_all = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < 10 * cookies; i++) {
+		struct syn_option_bytes bytes;
+		const uint32_t length = draw_options(&bytes);
+		const struct syn_options expected = options_model(bytes.byte, length);
+		struct syn_options said;
+
+		syn_options_parse(&bytes, length, &said);
+		assert_int_equal(said.mss, expected.mss);
+		assert_int_equal(said.wscale, expected.wscale);
+		assert_int_equal(said.sack, expected.sack);
+		assert_int_equal(said.timestamps, expected.timestamps);
+		assert_int_equal(said.tsval, expected.tsval);
+		assert_int_equal(said.tsecr, expected.tsecr);
+		with_all +=
+			said.mss && said.sack && said.timestamps && said.wscale != SYN_WSCALE_NONE;
+	}
+	assert_true(with_all > cookies / 100); /* the draw is no good else */
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +439,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(a_guess_is_right_once_in_8_million),
 		cmocka_unit_test(mss_is_the_largest_that_fits),
 		cmocka_unit_test(options_come_back),
+		cmocka_unit_test(lists_of_options_say_what_they_say_to_the_model),
 	};
 
 	if (argc > 1)
