@@ -12,7 +12,7 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=examples/monitoring/lab.sh
 . examples/monitoring/lab.sh
 
-FIRE_S=40
+FIRE_S=60
 # x0 comes later. Some panels need announce, or a collector.
 SETTINGS='{"interfaces": ["l0", "x0"], "limits": {"vips": 6}, "announce": {"table": 4242},
 	"otlp": {"endpoint": "http://127.0.0.1:4318", "interval_s": 1}}'
@@ -82,7 +82,30 @@ serve_other() {
 	lab_background balancer python3 -m http.server --bind 127.0.0.1 --directory "$LAB_DIR/other" 9111 >/dev/null 2>&1
 }
 
+ask_lbd() {
+	jq -nc --arg method "$1" --argjson params "$2" '{jsonrpc: "2.0", id: 1, $method, $params}' |
+		timeout 5 socat -t 5 - "UNIX-CONNECT:$LAB_DIR/lbd.sock"
+}
+
+# Two others of the tier see two of web's three backends dead, again and again.
+others_dissent() {
+	local keys
+	keys=$(ask_lbd health.view '{}' | jq -r '.result.healthy[:32]')
+	[ "${#keys}" = 32 ] || return
+	jq -nc --arg keys "$keys" '{jsonrpc: "2.0", id: 1, method: "health.agree", params: {valid_ms: 20000,
+		views: (["b", "c"] | map({node: ., healthy: "", unhealthy: $keys}))}}' >"$LAB_DIR/dissent"
+	# shellcheck disable=SC2016 # expands there
+	lab_background balancer bash -c 'while timeout 5 socat -t 5 - "UNIX-CONNECT:$0/lbd.sock" <"$0/dissent"; do sleep 5; done' 		"$LAB_DIR" >/dev/null 2>&1
+	DISSENT=$LAB_PID
+}
+
+none_dissents() {
+	lab_end "$DISSENT"
+	ask_lbd health.agree '{"valid_ms": 1000, "views": []}' | jq -e '.result.nodes == 0'
+}
+
 break_it() {
+	others_dissent || return
 	# web: a backend is dead
 	lab_end "$B3_PID"
 	# sick: its only backend is dead, and the network is to learn it with one that is healthy
@@ -115,6 +138,7 @@ mend_it() {
 	mount -o remount,rw "$LAB_DIR/state"
 	lab_background b3 "$O/tests/lib/serve_tool" b3 80
 	lab_end "$SENDER"
+	none_dissents || return
 	local vip
 	for vip in sick empty far unchecked sixth; do
 		lbctl vip del "$vip" --force || return
