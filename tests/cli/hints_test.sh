@@ -1,6 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
-# Do hints that name a command, an option or a value work when followed? Under lbd --simulate, so without rights.
+# Do hints that name a command, an option or a value work when followed? Under lbd --simulate, and of lbd.json and tier.json
+# by --check, so without rights.
 #
 #   O=FOLDER     the build whose lbd, lbd-simulate and lbctl count (build)
 # shellcheck disable=SC2317 # functions are called by name, through check
@@ -62,6 +63,67 @@ while IFS='|' read -r command hint next; do
 	check "refused, with what to do: $command" grep -qF -- "$hint" <(refused "${words[@]}")
 	check "which works: $next" follows "$next"
 done < <(rows)
+
+# --- lbd.json and tier.json, which keep lbd and lbd-tier from starting ---
+
+# File|a filter that breaks it|what the hint says|a filter that follows it
+faults() {
+	cat <<'END'
+lbd|.interfaces = []|such as ["eth0"]|.interfaces = ["eth0"]
+lbd|.interface = ["eth1"]|did you mean "interfaces"?|del(.interface)
+lbd|.xdp_mode = "nativ"|did you mean "native"?|.xdp_mode = "native"
+lbd|.state_dir = "state"|begin it with a /|.state_dir = "/state"
+lbd|.pin_dir = "/sys/fs/bpf"|such as /sys/fs/bpf/lbd|.pin_dir = "/sys/fs/bpf/lbd"
+lbd|.encap = {"source4": "10.0.0.0/4"}|use /8 or longer|.encap.source4 = "10.0.0.0/8"
+lbd|.exec_checks = {"folder": "/checks", "user": "root"}|such as nobody|.exec_checks.user = "nobody"
+lbd|.http = {"listen": "9110"}|write it like 127.0.0.1:9110|.http.listen = "127.0.0.1:9110"
+lbd|.http = {"listen": "127.0.0.1:9110", "names": ["lb1.example:80"]}|write it like lb1.example|.http.names = ["lb1.example"]
+lbd|.otlp = {"endpoint": "collector.example:4318"}|write it like https://collector.example:4318|.otlp.endpoint = "https://collector.example:4318"
+lbd|.otlp = {"endpoint": "https://u:p@collector.example"}|name a headers_file|.otlp = {"endpoint": "https://collector.example", "headers_file": "/headers"}
+lbd|.announce = {"table": 254}|such as 76|.announce.table = 76
+lbd|.hash_seed = "12"|openssl rand -hex 16|.hash_seed = $seed
+tier|.socket = "lbd.sock"|begin it with a /|.socket = "/lbd.sock"
+tier|.node = "lb/1"|a letter, then letters, digits|.node = "lb.1"
+tier|.endpoints = ["etcd1:2379"]|write it like https://etcd1.example:2379|.endpoints = ["https://etcd1.example:2379"]
+tier|.endpoints = ["https://u:p@etcd1:2379"]|user and password_file have their own keys|.endpoints = ["https://etcd1:2379"] \| .user = "u" \| .password_file = $password
+tier|.user = "u" \| .password_file = $open|let others than its owner and group not read it|.password_file = $password
+tier|.user = "u" \| .password_file = $empty|write the password in its first line|.password_file = $password
+tier|.canry = true|did you mean "canary"?|del(.canry) \| .canary = true
+END
+}
+declare -A SOUND=([lbd]='{"interfaces": ["eth0"]}'
+	[tier]='{"tier": "edge", "endpoints": ["http://127.0.0.1:2379"], "node": "lb1"}')
+edit() { # FILE FILTER
+	jq --arg seed "$(openssl rand -hex 16)" --arg password "$DIR/password" --arg open "$DIR/open" --arg empty "$DIR/empty" \
+		"$2" "$1" >edited.json && mv edited.json "$1"
+}
+starts() {
+	case $1 in
+	lbd) "$O/lbd/lbd" --config file.json --check ;;
+	tier) "$O/lbctl/lbd-tier" follow --config file.json --check ;;
+	esac
+}
+hinted() { # WHICH FILTER
+	echo "${SOUND[$1]}" >file.json && edit file.json "$2" && ! starts "$1" >said 2>&1 && cat said
+}
+mended() { # WHICH FILTER
+	edit file.json "$2" && starts "$1"
+}
+umask 077
+echo secret >password
+: >empty
+echo secret >open
+chmod 644 open
+for which in lbd tier; do
+	rm -f file.json
+	check "what there is not is no configuration: $which" grep -qE '^  hint: .*(write|--config)' <(starts $which 2>&1)
+	echo "${SOUND[$which]}" >file.json
+	check "this is one: $which" starts $which
+done
+while IFS=$'\t' read -r which broken hint mended; do
+	check "$which.json, $broken: said, with what to do" grep -qF -- "$hint" <(hinted "$which" "$broken")
+	check "which works: $mended" mended "$which" "$mended"
+done < <(faults | sed 's/\([^\]\)|/\1\t/g; s/\\|/|/g')
 
 # A prefix that is proposed must be one that a VIP can have.
 for prefix in 10.0.0.1/7 '[2001:db8::1]/15'; do
