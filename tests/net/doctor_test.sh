@@ -88,6 +88,17 @@ pings() {
 	PINGS=$LAB_PID
 }
 ends_pings() { lab_end "$PINGS" && as_it_was; }
+# Kernels are built so that it cannot be off, most of them. What lbd reads says that it is, to this lbd alone.
+without_jit() {
+	local lbd=$LBD
+	mkdir -p "$LAB_DIR/core" && echo 0 >"$LAB_DIR/core/bpf_jit_enable" && lab_stop_lbd || return
+	cat >"$LAB_DIR/lbd-without-jit" <<-END
+		#!/bin/sh
+		exec unshare -m sh -c 'mount --bind "$LAB_DIR/core" /proc/sys/net/core && exec "\$@"' - "$lbd" "\$@"
+	END
+	chmod 755 "$LAB_DIR/lbd-without-jit"
+	LBD=$LAB_DIR/lbd-without-jit begins '{}' && lab_ready
+}
 as_it_was() { restarted '{"xdp_mode": "native"}'; }
 
 # What is broken | how | what doctor says | what fixes it | how it is repaired
@@ -104,6 +115,7 @@ a backend whose rp_filter drops what came through the tunnel|filtered|answers di
 a VIP that is not routed here|routed del|^vip: no packet comes to VIP web, and a connection to $LAB_VIP4:80/tcp from this balancer fails|ip route get $LAB_VIP4|routed add
 rp_filter that drops what lbd is to hear|strict 1|^warning: rp_filter is strict at l0|sysctl -w net.ipv4.conf.l0.rp_filter=2|strict 0
 no backend that takes new flows|all_drain|^warning: no backend of VIP web takes new flows|draining|none_drains
+a kernel whose BPF compiler is off|without_jit|^warning: the kernel's BPF compiler is off|sysctl -w net.core.bpf_jit_enable=1|as_it_was
 generic mode|restarted {"xdp_mode":"generic"}|^interface: l0 runs XDP in generic mode|"xdp_mode": "native"|as_it_was
 packets that are dropped by no fault of theirs|pings|^traffic: [0-9]+ packets a second are drop_limited|raise answer_rate in lbd.json|ends_pings
 an interface of lbd.json that is not there|restarted {"interfaces":["l0","l9"]}|^interface: interface l9 of lbd.json is missing|ip link|as_it_was
