@@ -166,7 +166,9 @@ test_publish() {
 	check "and the number" grep -qx "would be published as revision 1" "$DIR/out"
 	check "and publishes nothing" exits 0 tier 1 show
 	check "nor does a document that is none" exits 1 tier 1 publish <(echo '{"vips": [{}]}')
-	check "a document is published" exits 0 tier 1 publish "$(document 10)"
+	check "to hold it back for canaries, where none is, is refused" exits 1 tier 1 publish "$(document 10)" --hold 1s
+	check "with how to have one, or else" grep -qF 'set "canary": true in tier.json of a node and restart its lbd-tier, or leave --hold out' "$DIR/out"
+	check "without it a document is published" exits 0 tier 1 publish "$(document 10)"
 	check "both nodes have it, and are alike" wait_for 10 all_at 1
 	check "show says so" exits 0 tier 1 show
 	check "it is in force" has 2 1
@@ -178,6 +180,8 @@ test_lost_update() {
 	check "an export that was edited is published" exits 0 tier 2 publish <(jq '.vips[0].backends[0].weight = 20' "$DIR/yours.json")
 	check "and an older one refused" exits 1 tier 1 publish "$DIR/mine.json"
 	check "with who was first" grep -qE "revision 2 has been published meanwhile, by root@.* at .*; this is made from 1" "$DIR/out"
+	check "and what to do" grep -qF "get it with lbctl tier export, repeat the edit, and publish that" "$DIR/out"
+	check "which works" exits 0 tier 1 publish <(tier 1 export | jq '.vips[0].backends[0].weight = 30') --dry-run
 	check "so is --if-revision" exits 1 tier 1 publish "$(document 10)" --if-revision 1
 	check "only the first is there" wait_for 10 all_at 2
 	check "of two who publish at once, one is refused" one_of_two
@@ -488,6 +492,18 @@ test_numbers() {
 	check "so it takes it" wait_for 20 has 1 $((revision + 1))
 }
 
+# What ends connections asks first, and says what to do: each of it works.
+test_force() {
+	tier 1 export | jq 'del(.vips[0].backends[0])' >"$DIR/fewer.json"
+	check "a document without a backend is refused" exits 1 tier 1 publish "$DIR/fewer.json" --at-once
+	check "with what to do" grep -qF "lbctl tier publish --dry-run shows whose; drain first, or repeat with --force" "$DIR/out"
+	check "--dry-run shows whose" exits 0 tier 1 publish "$DIR/fewer.json" --dry-run
+	check "by its backend" grep -qF "at risk: backend 10.0.0.2: " "$DIR/out"
+	check "a drain is published" exits 0 tier 1 publish <(tier 1 export | jq '.vips[0].backends[0].drain = true') --at-once
+	tier 1 export | jq 'del(.vips[0].backends[0])' >"$DIR/fewer.json"
+	check "--force publishes it" exits 0 tier 1 publish "$DIR/fewer.json" --at-once --force
+}
+
 ip netns add "$ID"
 at_exit ip netns del "$ID"
 at_exit end_all
@@ -512,4 +528,5 @@ ANSWERED=$(grep -c "etcd answers again" "$DIR/follow1.log")
 test_no_release
 test_text
 test_numbers
+test_force
 finish
