@@ -6,8 +6,7 @@
 #   O=BUILD     a build (build)
 #
 # `make image` runs with podman over a Debian of this machine's own archive. The container joins the network of a lab's
-# balancer in place of the host's. Layers are kept in $IMAGE_CACHE (/var/cache/lbd-test/image unless set), so that the
-# next run takes the packages from there.
+# balancer in place of the host's.
 #
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
@@ -16,40 +15,17 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/check.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
+# shellcheck source=tests/lib/podman.sh
+. tests/lib/podman.sh
 
-CACHE=${IMAGE_CACHE:-/var/cache/lbd-test/image}
-DEBIANS=${DEBIAN_CACHE:-/var/cache/lbd-test/debian}
 RELEASE=${RELEASE:-trixie}
-BASE=localhost/debian:$RELEASE
+BASE=$(debian_name "$RELEASE")
 IMAGE=localhost/lbd-test:$RELEASE
 NAME=lbd-test-$$
 COUNT=500
-# runc, since crun takes no machine with both versions of control groups.
-PODMAN=(podman --root "$CACHE/root" --runroot "$CACHE/run" --storage-driver overlay --runtime runc --cgroup-manager cgroupfs)
-
-pod() {
-	"${PODMAN[@]}" "$@"
-}
-
-# A wrapper of that name, for make.
-podman_of_make() {
-	cat >"$LAB_DIR/podman" <<-END
-		#!/bin/bash
-		verb=\$1
-		shift
-		exec ${PODMAN[*]} "\$verb" --isolation chroot --ulimit nofile=1024:1024 "\$@"
-	END
-	chmod +x "$LAB_DIR/podman"
-}
-
-base() {
-	local root
-	! pod image exists "$BASE" || return 0
-	root=$(tests/debian/root.sh "$RELEASE" "$DEBIANS") && tar -c -C "$root" . | pod import - "$BASE"
-}
 
 image() {
-	podman_of_make && make image IMAGE_TOOL="$LAB_DIR/podman" IMAGE="$IMAGE" DEBIAN="$BASE"
+	podman_builder "$LAB_DIR/podman" && make image IMAGE_TOOL="$LAB_DIR/podman" IMAGE="$IMAGE" DEBIAN="$BASE"
 }
 
 # contained OPTION…: a container as docs/deploy.md starts it, but with the lab's network, and no limits above one's own
@@ -183,7 +159,7 @@ lab_up one-armed 2 && lab_serve 80 && configuration || exit
 at_exit rm -rf "/sys/fs/bpf/$LAB_ID"
 at_exit pod rm --force --time 5 --ignore "$NAME"
 
-check "a bare Debian $RELEASE becomes the base" base || finish
+check "a bare Debian $RELEASE becomes the base" debian_image "$RELEASE" || finish
 check "make image builds the image" image || finish
 echo "      the image has $(pod image inspect --format '{{.Size}}' "$IMAGE" | awk '{ printf "%.0f MB", $1 / 1e6 }'), the base $(
 	pod image inspect --format '{{.Size}}' "$BASE" | awk '{ printf "%.0f MB", $1 / 1e6 }')"
