@@ -240,6 +240,8 @@ test-ansible: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) $(BOOT_PKGS) ansible-
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 test-image: PKGS = $(BUILD_PKGS) $(LAB_PKGS) podman buildah runc debootstrap libcap2-bin
+test-compose: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) podman buildah runc containernetworking-plugins iptables debootstrap jq python3-jsonschema \
+	python3-yaml python3-dotenv $(if $(shell command -v npm),,npm)
 test-release: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) git xz-utils faketime util-linux $(if $(shell command -v npm),,npm)
 test-upgrade: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(LAB_PKGS) $(DEB_PKGS) git
 test-kubernetes: PKGS = $(BUILD_PKGS) jq python3 python3-jsonschema $(if $(shell command -v npm),,npm)
@@ -342,6 +344,14 @@ run-test-ansible: all $(BPF_OBJ) $(TOOLS)
 # The image on this machine, in a lab: capabilities, read-only root, restart. RELEASE=bookworm: over that Debian.
 run-test-image: all $(BPF_OBJ) $(TOOLS)
 	@O=$(O) tests/image/image_test.sh
+
+# The lab of examples/06-compose, by podman-compose, in namespaces of its own.
+.PHONY: test-compose run-test-compose
+test-compose:
+	@tests/lib/packages.sh $(PKGS)
+	+@$(MAKE) --no-print-directory run-$@
+run-test-compose: all
+	@O=$(O) tests/compose/compose_test.sh
 
 # The manifests of examples/07-kubernetes, by schemas from npm; there is no cluster.
 run-test-kubernetes: all
@@ -522,6 +532,7 @@ help:
 		'sudo make test-ansible  the role of examples/05-ansible on a booted Debian 12, twice' \
 		'make image         a container image, with podman, buildah or docker' \
 		'sudo make test-image  the image in a lab: three capabilities, a read-only root, and traffic' \
+		'sudo make test-compose  the containers of examples/06-compose: a balancer, backends, a client' \
 		'sudo make test-kubernetes  the manifests of examples/07-kubernetes, by published schemas' \
 		'sudo make test-release  packages made elsewhere, later and by others are the same; the bill of materials' \
 		'sudo make test-upgrade  from the package of 0.1.0 to this one and back, under live connections' \
