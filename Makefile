@@ -234,8 +234,9 @@ test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
 test-boot: PKGS = $(BUILD_PKGS) $(DEB_PKGS) $(BOOT_PKGS)
 test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
 	$(foreach compiler,$(COMPILERS),$(if $(findstring /,$(compiler)),debootstrap,$(compiler)))
-test-debian12 test-debian13 test-arm64: PKGS = git debootstrap util-linux
+test-debian12 test-debian13 test-arm64 test-arm64-kernel: PKGS = git debootstrap util-linux
 test-arm64: PKGS += jq dpkg-dev
+test-arm64-kernel: PKGS += qemu-system-arm cpio kmod
 test-ansible: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) $(BOOT_PKGS) ansible-core openssh-client python3
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
@@ -332,6 +333,14 @@ run-test-debian12 run-test-debian13:
 # A package for arm64, by Debian's cross compiler, and unit tests under qemu-user. Packages are kept in DEBIAN_CACHE.
 run-test-arm64:
 	@tests/arm64/arm64_test.sh $(DEBIAN_CACHE)
+
+# Packet tests and traffic on Debian's arm64 kernel, in a VM.
+.PHONY: test-arm64-kernel run-test-arm64-kernel
+test-arm64-kernel:
+	@tests/lib/packages.sh $(PKGS)
+	+@$(MAKE) --no-print-directory run-$@
+run-test-arm64-kernel:
+	@tests/arm64/kernel_test.sh $(DEBIAN_CACHE)
 
 # The role of examples/05-ansible, over ssh, on a booted Debian 12 in a VM.
 .PHONY: test-ansible run-test-ansible
@@ -529,6 +538,7 @@ help:
 		'sudo make test-compilers  the same packet tests, with programs made by clang 14 to 19, Debian 13'"'"'s too' \
 		'sudo make test-debian13  build, unit and packet tests of a clean clone on a bare Debian 13; test-debian12' \
 		'sudo make test-arm64  a package for arm64, cross-built, and unit tests under qemu-user' \
+		'sudo make test-arm64-kernel  packet tests and traffic on Debian'"'"'s arm64 kernel, in a VM; half an hour' \
 		'sudo make test-ansible  the role of examples/05-ansible on a booted Debian 12, twice' \
 		'make image         a container image, with podman, buildah or docker' \
 		'sudo make test-image  the image in a lab: three capabilities, a read-only root, and traffic' \

@@ -5,7 +5,7 @@
 #   arm64_test.sh CACHE     where bare Debians are kept; packages for arm64 come into a layer beside them
 #
 # Debian's cross compiler makes the package of what is committed here; qemu runs arm64 programs on this machine's kernel.
-# No packet goes through an arm64 kernel here, and the memory order is this machine's: bpf/abi.h has what was reviewed.
+# Packets go through an arm64 kernel in kernel_test.sh. The memory order is this machine's: bpf/abi.h has what was reviewed.
 #
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
@@ -15,35 +15,11 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/check.sh
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-RELEASE=bookworm
-CROSS=aarch64-linux-gnu-
-PACKAGES=(iproute2 clang llvm bpftool gcc libc6-dev pkg-config dpkg-dev jq gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user-static)
-for library in libbpf libelf zlib1g libjansson libevent libmnl libcap-ng libcurl4-openssl libcmocka; do
-	PACKAGES+=("$library-dev:arm64")
-done
+# shellcheck source=tests/arm64/cross.sh
+. tests/arm64/cross.sh
+
 UNKNOWN='^announce_routes_test$' # asks for routing rules, which qemu-user does not translate
 TOO_LONG='^(promise|service)_test$' # minutes each, emulated
-work=$(mktemp -d)
-at_exit rm -rf --one-file-system "$work"
-
-clone() {
-	git config --file "$work/gitconfig" safe.directory '*' &&
-		GIT_CONFIG_GLOBAL=$work/gitconfig git clone -q --depth 1 "file://$PWD" "$work/lbd"
-}
-
-# inside COMMAND ARGS…: in a Debian with those packages, in the clone
-inside() {
-	(cd "$work/lbd" && "$OLDPWD/tests/debian/in.sh" -k "$cache/$RELEASE.arm64" -b "$work/lbd" "$root" "$@")
-}
-
-packages() {
-	inside sh -c 'dpkg --add-architecture arm64 && apt-get -q update && apt-get -qy --no-install-recommends install "$@"' - "${PACKAGES[@]}"
-}
-
-# build TARGET…
-build() {
-	inside make -s -j"$(nproc)" CROSS="$CROSS" "$@"
-}
 
 unit_tests() {
 	local test tests=()
@@ -81,9 +57,7 @@ asks_for_file() {
 	! starts sbin/lbd-tier follow >"$work/said" 2>&1 && grep -q 'cannot read /etc/lbd/tier.json' "$work/said"
 }
 
-root=$(tests/debian/root.sh $RELEASE "$cache") || exit
-check "the tree can be cloned" clone || finish
-check "the cross compiler and libraries for arm64 are there" packages || finish
+cross_begin "$cache"
 check "make deb makes packages" build run-deb || finish
 for name in lbd lbd-backend lbd-tier; do
 	check "$name is for arm64" package_is_arm64 $name
