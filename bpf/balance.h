@@ -3,7 +3,7 @@
  *
  * A program that traces (trace.bpf.c) has the same stages, and has noted what they find. For all
  * others `note` is NULL, a constant, and nothing of it is compiled. So is `guarded`, which says whether there is
- * the stage of the guard: a constant, but of read-only data in the program that traces. */
+ * the stage of the guard: a constant, but of read-only data for packets that are noted. */
 #ifndef LB_BALANCE_H
 #define LB_BALANCE_H
 

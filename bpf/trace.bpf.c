@@ -36,19 +36,23 @@ struct {
 } trace_room SEC(".maps");
 
 /* By chance, so that nothing in step with it is seen always or never: from none to twice as many are
- * passed over, and one of `every` is looked at in the mean. */
+ * passed over, and one of `every` is looked at in the mean. Out of line, for the registers of all others. */
+static __noinline int begin_turn(__u32 cpu)
+{
+	if (filter.every > 1)
+		turns[cpu % TURNS].left = bpf_get_prandom_u32() % (2 * filter.every - 1);
+	return trace_allowed > 0;
+}
+
 static __always_inline int is_due(void)
 {
 	const __u32 cpu = bpf_get_smp_processor_id() % TURNS;
 	const __u32 left = turns[cpu].left;
 
-	if (left) {
-		turns[cpu].left = left - 1;
-		return 0;
-	}
-	if (filter.every > 1)
-		turns[cpu].left = bpf_get_prandom_u32() % (2 * filter.every - 1);
-	return trace_allowed > 0;
+	if (unlikely(!left))
+		return begin_turn(cpu);
+	turns[cpu].left = left - 1;
+	return 0;
 }
 
 /* --- what is kept of a frame --- */
@@ -208,12 +212,25 @@ __noinline int traced(struct xdp_md *ctx)
 	return action;
 }
 
-SEC("xdp.frags")
-int lb(struct xdp_md *ctx)
+/* `guarded` is a constant here, as in lb.bpf.c: read-only data would cost each packet a load, and registers. */
+static __always_inline int balance_or_trace(struct xdp_md *ctx, int guarded)
 {
 	if (unlikely(is_due()))
 		return traced(ctx);
-	return balance_packet(ctx, config.guard);
+	return balance_packet(ctx, guarded);
+}
+
+SEC("xdp.frags")
+int lb(struct xdp_md *ctx)
+{
+	return balance_or_trace(ctx, 0);
+}
+
+/* In the place of `lb` while a VIP has a rule of the guard. */
+SEC("?xdp.frags")
+int lb_guarded(struct xdp_md *ctx)
+{
+	return balance_or_trace(ctx, 1);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
