@@ -3,39 +3,27 @@
 #include "guard_secret.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "secret_file.h"
 
 #define DIGITS 32
 #define FILE_MAX_BYTES 256
 
 static int cannot_read(const char *path, int error, struct lb_err *err)
 {
-	lb_err_set(err, LB_ERR_SYSTEM, "", "%s cannot be read: %s", path, strerror(error));
-	return error == ENOENT ? lb_err_hint(err,
-					     "make one, and copy it to all balancers and "
-					     "backends: (umask 077; openssl rand -hex 16 >%s)",
-					     path)
-			       : -EINVAL;
-}
-
-static int check_mode(const char *path, int fd, struct lb_err *err)
-{
-	struct stat found;
-
-	if (fstat(fd, &found))
-		return cannot_read(path, errno, err);
-	if (S_ISREG(found.st_mode) && !(found.st_mode & 077))
-		return 0;
-	lb_err_set(err, LB_ERR_SYSTEM, "", "%s is not a file that its owner alone may read", path);
-	return lb_err_hint(err,
-			   "chmod 600 %s; who could read it can forge cookies: make another "
-			   "secret",
-			   path);
+	if (error == -ENOENT)
+		return lb_err_hint(err,
+				   "make one, and copy it to all balancers and backends: (umask "
+				   "077; openssl rand -hex 16 >%s)",
+				   path);
+	if (error == -EPERM)
+		return lb_err_hint(err,
+				   "chmod 600 %s; who could read it can forge cookies: make "
+				   "another secret",
+				   path);
+	return -EINVAL;
 }
 
 static int wrong(const char *path, struct lb_err *err)
@@ -75,21 +63,11 @@ static int parse(const char *path, const char *text, struct guard_secret *out, s
 
 int guard_secret_read(const char *path, struct guard_secret *out, struct lb_err *err)
 {
-	/* A FIFO in its place would have us wait for who writes to it. */
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-	char text[FILE_MAX_BYTES] = "";
-	ssize_t size;
-	int status;
+	char text[FILE_MAX_BYTES];
+	int error = secret_file_read(path, text, sizeof(text), err);
 
 	memset(out, 0, sizeof(*out));
-	if (fd < 0)
-		return cannot_read(path, errno, err);
-	status = check_mode(path, fd, err);
-	if (!status) {
-		size = read(fd, text, sizeof(text) - 1);
-		status = size < 0 ? cannot_read(path, errno, err) : parse(path, text, out, err);
-	}
-	close(fd);
+	error = error ? cannot_read(path, error, err) : parse(path, text, out, err);
 	explicit_bzero(text, sizeof(text));
-	return status;
+	return error;
 }
