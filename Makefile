@@ -53,7 +53,7 @@ FUZZ_SECONDS := 60
 
 # The benchmark: a packet in BPF_PROG_TEST_RUN, and on its way through veths; a traffic generator.
 BENCH := $(patsubst %,$(O)/tests/bench/%,packets live lbgen figures control)
-BENCH_OBJ := $(patsubst %,$(O)/tests/bench/%.o,cases world rival_load) $(O)/tests/packet/frame.o
+BENCH_OBJ := $(patsubst %,$(O)/tests/bench/%.o,cases world rival_load) $(O)/tests/packet/frame.o $(O)/tests/packet/aes_block.o
 
 PACKET_OBJ := $(patsubst %.c,$(O)/%.o,$(filter-out %_test.c,$(wildcard tests/packet/*.c)))
 

@@ -48,7 +48,8 @@
  *   8  "vip_counters" is mapped, with a row for each CPU; maps "vip_waiting", "quic_vips", "quic_ids",
  *      "quic_counters" and "quic_counts"
  *   9  verdicts of the guard; LB_VIP_GUARDED; map "pasts"; "quic_vips" has the pool beside lengths, ids
- *      lie in other lines, and "routed" counts less; counts of lists that were sent
+ *      lie in other lines, and "routed" counts less; counts of lists that were sent; maps "quic_keys",
+ *      "quic_vip_keys" and "quic_aes"
  */
 #define LB_ABI_VERSION 9
 
@@ -282,16 +283,49 @@ static inline int lb_pools_have(__u64 pools, __u32 pool)
 
 /* mmapped array "quic_vips" of __u64, by VIP number: what decides about most of its packets,
  *
- *   pool that it has now:21 | … | length of server ids:4, for each rotation (0: no configuration)
+ *   pool that it has now:21 | … | encrypted:1 | length of server ids:4, for each rotation (0: no
+ *   configuration)
  *
  * A server of another of its pools, as it is while it goes from one to another (vip_pools), is found
  * at the second look. */
 #define LB_QUIC_POOL_SHIFT 43
-#define LB_QUIC_CONFIG_BITS 5 /* four, and one that is 0 */
+#define LB_QUIC_CONFIG_BITS 5
+#define LB_QUIC_ENCRYPTED 16u /* beside a length: ids of this rotation are encrypted */
 
 static inline __u32 lb_quic_config_of(__u64 vip, __u32 rotation)
 {
 	return vip >> rotation * LB_QUIC_CONFIG_BITS & ((1u << LB_QUIC_CONFIG_BITS) - 1);
+}
+
+/* --- encrypted ids, of one block: behind the first byte are 16, AES-128 of server id and nonce ---
+ * Mmapped array "quic_keys", by key number; 0 is none. One that is in use is never written to: another key
+ * is written to another number, and then the number of each of its VIPs. */
+#define LB_QUIC_KEYS 512u
+#define LB_QUIC_BLOCK 16u
+#define LB_QUIC_ENCRYPTED_ID_MAX                                                                   \
+	12u /* bytes of a server id: the nonce has at least four of the block */
+#define LB_QUIC_AES_ROUNDS 10
+
+struct lb_quic_key {
+	__u32 round[4 * (LB_QUIC_AES_ROUNDS + 1)]; /* in the order of use, mixed for decryption */
+};
+
+/* Mmapped array "quic_aes", one element: the same tables everywhere. */
+struct lb_quic_aes {
+	__u32 table[4][256]; /* InvSubBytes and InvMixColumns of a byte in row 0 … 3, as a column */
+	__u8 last[256];      /* InvSubBytes */
+};
+
+struct lb_quic_block {
+	__u64 word[2]; /* 16 bytes */
+};
+
+/* Mmapped array "quic_vip_keys" of __u64, by VIP number: key numbers, nine bits for each rotation. */
+#define LB_QUIC_KEY_BITS 9
+
+static inline __u32 lb_quic_key_at(__u64 keys, __u32 rotation)
+{
+	return keys >> rotation * LB_QUIC_KEY_BITS & (LB_QUIC_KEYS - 1);
 }
 
 /* mmapped array "quic_ids" of lines, cache lines of two. An id for which its line has no room stands
@@ -690,6 +724,8 @@ LB_ASSERT_SIZE(lb_parts4_key, 12);
 LB_ASSERT_SIZE(lb_parts6_key, 24);
 LB_ASSERT_SIZE(lb_parts, 1024);
 LB_ASSERT_SIZE(lb_quic_line, 64);
+LB_ASSERT_SIZE(lb_quic_key, 176);
+LB_ASSERT_SIZE(lb_quic_aes, 4352);
 LB_ASSERT_SIZE(lb_guard_vip, 64);
 LB_ASSERT_SIZE(lb_guard_secret, 80);
 LB_ASSERT_SIZE(lb_guard_syns, 24);

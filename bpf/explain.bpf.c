@@ -94,6 +94,7 @@ static __noinline int explain_quic(struct xdp_md *ctx, struct lb_explained *to)
 	to->quic_looked = 1;
 	to->quic_rotation = found.rotation;
 	to->quic_count = found.count;
+	to->quic_encrypted = found.encrypted;
 	to->quic_word[0] = found.word[0];
 	to->quic_word[1] = found.word[1];
 	return found.member != LB_NONE;

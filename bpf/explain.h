@@ -33,10 +33,12 @@ struct lb_explained {
 	__u32 hops_listed; /* so many, were there room */
 	__u32 hop[LB_HOPS_MAX];
 	__u32 pad;
-	__u32 quic_looked;   /* the VIP is for QUIC, and the packet has a payload to look at: */
-	__u32 quic_rotation; /* LB_QUIC_ROTATIONS and above: no id, or none that is routable */
-	__u32 quic_count;    /* LB_QUIC_* */
-	__u64 quic_word[2];  /* as in struct lb_quic_id; 0: no server id */
+	__u32 quic_looked;    /* the VIP is for QUIC, and the packet has a payload to look at: */
+	__u32 quic_rotation;  /* LB_QUIC_ROTATIONS and above: no id, or none that is routable */
+	__u32 quic_count;     /* LB_QUIC_* */
+	__u32 quic_encrypted; /* ids of the rotation are */
+	__u32 pad2;
+	__u64 quic_word[2];                  /* as in struct lb_quic_id; 0: no server id */
 	struct lb_fragment_key fragment_key; /* of a fragment's record */
 	struct packet packet;
 };

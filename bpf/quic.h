@@ -4,6 +4,7 @@
  *   long header, bit 7 set   | first 1 | version 4 | length of the id 1 | id … |
  *   short header             | first 1 | id … |
  *   id                       | rotation:3 own:5 | server id 2 … 15 | nonce, 4 at least |
+ *   encrypted                | rotation:3 own:5 | server id and nonce, one block of AES-128: 16 |
  *
  * Nothing is read that RFC 8999 does not promise of every version: neither the fixed bit nor types.
  * Of coalesced packets the first one's id decides. An id that names no server leaves the packet to the
@@ -15,6 +16,7 @@
 
 #include "backend.h"
 #include "parse.h"
+#include "quic_aes.h"
 
 #define QUIC_LONG 0x80
 #define QUIC_LONG_HEADER 6u /* bytes before the id */
@@ -35,11 +37,13 @@ struct quic_seen {
 
 /* What became of an id. */
 struct quic_found {
-	__u64 word[2];  /* as in struct lb_quic_id */
-	__u32 rotation; /* LB_QUIC_ROTATIONS and above: there was no id */
-	__u32 count;    /* LB_QUIC_* */
-	__u32 member;   /* LB_NONE: none */
-	__u32 opens;    /* a flow */
+	__u64 word[2];   /* as in struct lb_quic_id */
+	__u32 rotation;  /* LB_QUIC_ROTATIONS and above: there was no id */
+	__u32 count;     /* LB_QUIC_* */
+	__u32 member;    /* LB_NONE: none */
+	__u32 opens;     /* a flow */
+	__u32 encrypted; /* the rotation has a key */
+	__u32 pad;
 };
 
 /* --- reading --- */
@@ -220,6 +224,18 @@ static __always_inline __u32 quic_least(__u32 server_id)
 	return 1 + server_id + LB_QUIC_NONCE_MIN;
 }
 
+/* A copy, since what is handed over by its address lives in memory, and that of plaintext ids need not. */
+static __always_inline int quic_open(struct quic_seen *seen, __u32 vip, __u32 rotation)
+{
+	struct lb_quic_block block = {{seen->word[0], seen->word[1]}};
+
+	if (seen->room < 1 + LB_QUIC_BLOCK || !quic_decrypt(&block, vip, rotation))
+		return 0;
+	seen->word[0] = block.word[0];
+	seen->word[1] = block.word[1];
+	return 1;
+}
+
 static __always_inline void quic_find(struct xdp_md *ctx, __u32 at, __u32 length, __u32 vip,
 				      struct quic_found *found)
 {
@@ -237,6 +253,12 @@ static __always_inline void quic_find(struct xdp_md *ctx, __u32 at, __u32 length
 		return;
 	found->rotation = seen.id >> QUIC_ROTATION_SHIFT;
 	server_id = lb_quic_config_of(known, found->rotation);
+	if (unlikely(server_id & LB_QUIC_ENCRYPTED)) {
+		server_id &= ~LB_QUIC_ENCRYPTED;
+		found->encrypted = 1;
+		if (!quic_open(&seen, vip, found->rotation))
+			return;
+	}
 	if (!server_id || seen.room < quic_least(server_id))
 		return;
 	quic_words(&seen, server_id, found->word);

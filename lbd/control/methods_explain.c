@@ -285,6 +285,8 @@ static json_t *quic_json(const struct answer *answer)
 			   counts[way->quic_count].meaning);
 	if (object && way->quic_rotation < LB_QUIC_ROTATIONS)
 		json_object_set_new(object, "cr", json_integer(way->quic_rotation));
+	if (object && way->quic_encrypted)
+		json_object_set_new(object, "encrypted", json_true());
 	if (!object || !id.length || id.length > sizeof(id.bytes))
 		return object;
 	memcpy(id.bytes, way->quic_word, id.length);

@@ -16,6 +16,7 @@
 
 #include "../host/log.h"
 #include "guard.h"
+#include "quic_aes.h"
 #include "trace.h"
 #include "wide.h"
 
@@ -80,8 +81,12 @@ static int map_arrays(struct datapath *datapath, struct lb_err *err)
 	    mapping_begin(skeleton->maps.vip_counters, &datapath->vip_counters, err) ||
 	    mapping_begin(skeleton->maps.vip_waiting, &datapath->vip_waiting, err) ||
 	    mapping_begin(skeleton->maps.quic_vips, &datapath->quic_vips, err) ||
-	    mapping_begin(skeleton->maps.quic_ids, &datapath->quic_ids, err))
+	    mapping_begin(skeleton->maps.quic_ids, &datapath->quic_ids, err) ||
+	    mapping_begin(skeleton->maps.quic_vip_keys, &datapath->quic_vip_keys, err) ||
+	    mapping_begin(skeleton->maps.quic_keys, &datapath->quic_keys, err) ||
+	    mapping_begin(skeleton->maps.quic_aes, &datapath->quic_aes, err))
 		return -EINVAL;
+	quic_aes_tables(datapath->quic_aes.start);
 	if (datapath->adopted)
 		return 0;
 	memset(datapath->slots.start, 0xff, datapath->slots.bytes); /* LB_NONE */
@@ -158,6 +163,9 @@ void datapath_close(struct datapath *datapath)
 	mapping_end(&datapath->vip_waiting);
 	mapping_end(&datapath->quic_vips);
 	mapping_end(&datapath->quic_ids);
+	mapping_end(&datapath->quic_vip_keys);
+	mapping_end(&datapath->quic_keys);
+	mapping_end(&datapath->quic_aes);
 	vip_index_free(datapath->index);
 	wide_table_free(datapath->wide_table);
 	lb_bpf__destroy(datapath->skeleton);
@@ -231,6 +239,9 @@ struct plane datapath_plane(struct datapath *datapath)
 		.quic_vips = datapath->quic_vips.start,
 		.quic_ids = datapath->quic_ids.start,
 		.quic_lines = bpf_map__max_entries(datapath->skeleton->maps.quic_ids),
+		.quic_vip_keys = datapath->quic_vip_keys.start,
+		.quic_keys = datapath->quic_keys.start,
+		.quic_aes = datapath->quic_aes.start,
 		.vip_set = datapath_vip_set,
 		.vip_del = datapath_vip_del,
 		.await_packets = await_packets,

@@ -27,7 +27,8 @@ struct attachment {
 struct datapath {
 	struct lb_bpf *skeleton;
 	struct mapping slots, pasts, vip_pools, members, nexthops, flows, tuning, index4, index6,
-		wide, vip_counters, vip_waiting, quic_vips, quic_ids;
+		wide, vip_counters, vip_waiting, quic_vips, quic_ids, quic_vip_keys, quic_keys,
+		quic_aes;
 	struct vip_index *index;
 	struct wide_table *wide_table;
 	struct attachment *attachments;

@@ -27,6 +27,9 @@ struct plane {
 	uint64_t *quic_vips;           /* by VIP number */
 	struct lb_quic_line *quic_ids; /* quic_ids.h */
 	uint32_t quic_lines;
+	uint64_t *quic_vip_keys; /* by VIP number */
+	struct lb_quic_key *quic_keys;
+	struct lb_quic_aes *quic_aes;
 
 	/* VIP entries. protocol 0 and port 0 is the address-only entry. */
 	int (*vip_set)(struct datapath *datapath, const struct lb_endpoint *endpoint,

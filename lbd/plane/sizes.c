@@ -79,6 +79,7 @@ void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options)
 	bpf_map__set_max_entries(skeleton->maps.counters, options->members);
 	size_vip_counters(skeleton, options);
 	bpf_map__set_max_entries(skeleton->maps.quic_vips, numbers_for_vips(options->vips));
+	bpf_map__set_max_entries(skeleton->maps.quic_vip_keys, numbers_for_vips(options->vips));
 	bpf_map__set_max_entries(skeleton->maps.quic_ids, quic_lines(options));
 	bpf_map__set_max_entries(skeleton->maps.quic_counters, options->members);
 	bpf_map__set_max_entries(skeleton->maps.flows, buckets);

@@ -8,6 +8,7 @@
 #include "../api/clock.h"
 #include "../plane/datapath.h"
 #include "../plane/numbers.h"
+#include "../plane/quic_aes.h"
 #include "../plane/trace.h"
 #include "../plane/wide.h"
 
@@ -295,12 +296,18 @@ static bool make_tables(struct datapath *datapath, const struct datapath_options
 	plane->quic_lines = options->members > LB_QUIC_REACH ? options->members : LB_QUIC_REACH;
 	plane->quic_vips = take(datapath, vips, sizeof(*plane->quic_vips), 0);
 	plane->quic_ids = take(datapath, plane->quic_lines, sizeof(*plane->quic_ids), 0);
+	plane->quic_vip_keys = take(datapath, vips, sizeof(*plane->quic_vip_keys), 0);
+	plane->quic_keys = take(datapath, LB_QUIC_KEYS, sizeof(*plane->quic_keys), 0);
+	plane->quic_aes = take(datapath, 1, sizeof(*plane->quic_aes), 0);
+	if (plane->quic_aes)
+		quic_aes_tables(plane->quic_aes);
 	datapath->counters = take(datapath, options->members, sizeof(*datapath->counters), 0);
 	datapath->vip_counters = take(datapath, vips, sizeof(*datapath->vip_counters), 0);
 	datapath->wide = wide_table_new();
 	return plane->slots && plane->pasts && plane->vip_pools && plane->members &&
 	       plane->nexthops && plane->tuning && plane->flows && plane->quic_vips &&
-	       plane->quic_ids && datapath->counters && datapath->vip_counters && datapath->wide;
+	       plane->quic_ids && plane->quic_vip_keys && plane->quic_keys && plane->quic_aes &&
+	       datapath->counters && datapath->vip_counters && datapath->wide;
 }
 
 int datapath_open(const struct datapath_options *options, struct datapath **out, struct lb_err *err)
@@ -341,6 +348,9 @@ void datapath_close(struct datapath *datapath)
 	free(datapath->plane.flows);
 	free(datapath->plane.quic_vips);
 	free(datapath->plane.quic_ids);
+	free(datapath->plane.quic_vip_keys);
+	free(datapath->plane.quic_keys);
+	free(datapath->plane.quic_aes);
 	free(datapath->counters);
 	free(datapath->vip_counters);
 	wide_table_free(datapath->wide);

@@ -2,6 +2,7 @@
 /* Which cases are there? A new one is a row here; what it varies must be known to world.c. */
 #include <netinet/in.h>
 #include <string.h>
+#include "../packet/aes_block.h"
 #include "cases.h"
 
 #define SYN 0x02
@@ -34,6 +35,7 @@ static const struct bench_case cases[] = {
 	{.name = "udp4-1m", .flows = MILLION, UDP},
 	{.name = "quic4-1", .flows = 1, UDP, .quic = true},
 	{.name = "quic4-1m", .flows = MILLION, UDP, .quic = true},
+	{.name = "quic-key4-1", .flows = 1, UDP, .quic = true, .encrypted = true},
 	{.name = "gue4-1m", .flows = MILLION, .gue = true},
 	{.name = "gue6-1m", .flows = MILLION, V6, .gue = true},
 	{.name = "hash-source-1m", .flows = MILLION, .by_source = true},
@@ -173,8 +175,11 @@ static void error_frame(const struct bench_case *bench_case, struct frame *frame
 	frame_build(&spec, frame);
 }
 
+const uint8_t case_quic_key[16] = {0x2b, 0x7e, 0x15, 0x16, 0x28, 0xae, 0xd2, 0xa6,
+				   0xab, 0xf7, 0x15, 0x88, 0x09, 0xcf, 0x4f, 0x3c};
+
 /* A short header, and an id of rotation 0 that names the first member. */
-static void put_quic(struct frame *frame)
+static void put_quic(struct frame *frame, bool encrypted)
 {
 	uint8_t *id = frame->bytes + CASE_QUIC_SERVER_ID;
 
@@ -182,6 +187,8 @@ static void put_quic(struct frame *frame)
 	id[-1] = 0;
 	memset(id, 0, CASE_QUIC_SERVER_ID_LENGTH);
 	id[CASE_QUIC_SERVER_ID_LENGTH - 1] = 1;
+	if (encrypted)
+		aes_block_encrypt(case_quic_key, id);
 }
 
 void case_frame(const struct bench_case *bench_case, struct frame *frame)
@@ -203,7 +210,7 @@ void case_frame(const struct bench_case *bench_case, struct frame *frame)
 	else
 		frame_build(&spec, frame);
 	if (bench_case->quic)
-		put_quic(frame);
+		put_quic(frame, bench_case->encrypted);
 }
 
 enum lb_verdict case_verdict(const struct bench_case *bench_case)

@@ -31,6 +31,7 @@ struct bench_case {
 	bool prefix;       /* the VIP is a prefix, of 256 addresses */
 	bool range;        /* the VIP has a range of ports */
 	bool quic;         /* ids name the members, by server ids of 8 bytes; over IPv4 only */
+	bool encrypted;    /* the ids are; all packets have one, and go to one member */
 	bool beside;       /* there is a VIP that is a prefix, but no packet is for it */
 	uint32_t prefixes; /* on a list that blocks, none of them a client's; 0: no guard stands */
 	uint32_t vips;
@@ -65,6 +66,8 @@ bool case_has_rival(const struct bench_case *bench_case);
  * and 1. */
 #define CASE_QUIC_SERVER_ID (ETH + 20 + 8 + 2)
 #define CASE_QUIC_SERVER_ID_LENGTH 8
+
+extern const uint8_t case_quic_key[16];
 
 #define CASE_TAG 100 /* the VLAN of tagged frames */
 

@@ -27,6 +27,7 @@ const struct pair pairs[] = {
 	{"lists-1m", {{"lists-1m", BALANCER}, {"tcp4-128k", BALANCER}}},
 	{"quic4-1", {{"quic4-1", BALANCER}, {"udp4-1", BALANCER}}},
 	{"quic4-1m", {{"quic4-1m", BALANCER}, {"udp4-1m", BALANCER}}},
+	{"quic-key4-1", {{"quic-key4-1", BALANCER}, {"quic4-1", BALANCER}}},
 	{"pool-31", {{"pool-31", BALANCER}, {"tcp4-1m", BALANCER}}},
 	{"pool-100", {{"pool-100", BALANCER}, {"tcp4-1m", BALANCER}}},
 	{"pool-1000", {{"pool-1000", BALANCER}, {"tcp4-1m", BALANCER}}},

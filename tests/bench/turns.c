@@ -46,7 +46,7 @@ static int set_config(struct contender *contender, struct next_config *config)
 		.family = of->family,
 		.tag = htons(of->tagged ? CASE_TAG : 0),
 		.quote = of->icmp_error,
-		.servers = of->quic ? of->members : 0,
+		.servers = of->quic && !of->encrypted ? of->members : 0,
 	};
 	memcpy(&config->source, client, 4);
 	memcpy(&config->vip, ip + (ipv4 ? 16 : 24 + 12), 4);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "../../lbd/plane/guard.h"
+#include "../../lbd/plane/quic_aes.h"
 #include "../../lbd/plane/quic_ids.h"
 #include "../../lbd/plane/slots.h"
 #include "../../lbd/table/table.h"
@@ -242,7 +243,10 @@ static int set_server_ids(struct datapath *datapath, const struct bench_case *be
 	struct lb_quic_server_id id = {.length = CASE_QUIC_SERVER_ID_LENGTH};
 	uint32_t i;
 
-	plane.quic_vips[0] = CASE_QUIC_SERVER_ID_LENGTH;
+	plane.quic_vips[0] =
+		CASE_QUIC_SERVER_ID_LENGTH | (bench_case->encrypted ? LB_QUIC_ENCRYPTED : 0);
+	plane.quic_vip_keys[0] = 1;
+	quic_aes_key(case_quic_key, &plane.quic_keys[1]);
 	for (i = 0; i < bench_case->members; i++) {
 		const __be32 number = htonl(i + 1);
 

@@ -13,7 +13,8 @@
 
 /* A VIP's configurations and its servers. */
 struct quic_world {
-	uint8_t length[8]; /* of server ids, by config rotation; 0: not configured */
+	uint8_t length[8];     /* of server ids, by config rotation; 0: not configured */
+	const uint8_t *key[8]; /* of 16 bytes; NULL: ids are plaintext */
 	struct quic_server {
 		uint8_t length, id[15];
 	} server[QUIC_SERVERS];

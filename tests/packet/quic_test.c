@@ -18,7 +18,9 @@
 #include <netinet/in.h>
 #include <cmocka.h>
 #include "../../lbd/plane/datapath.h"
+#include "../../lbd/plane/quic_aes.h"
 #include "../../lbd/plane/quic_ids.h"
+#include "aes_block.h"
 #include "harness.h"
 #include "quic_frame.h"
 #include "random_frame.h"
@@ -32,9 +34,15 @@ static uint64_t packets = PACKETS;
 static struct plane plane;
 static struct lb_vip_value values[VIP_COUNT];
 
-/* Rotation 0 as large clouds have it, 1 with short ids, 6 with the longest. */
+/* Appendix B of the draft has this one, of a server whose id is KEYED_ID. */
+static const uint8_t key_of_draft[16] = {0x8f, 0x95, 0xf0, 0x92, 0x45, 0x76, 0x5f, 0x80,
+					 0x25, 0x69, 0x34, 0xe5, 0x0c, 0x66, 0x20, 0x7f};
+static const uint8_t other_key[16] = {"sixteen bytes !"};
+
+/* Rotation 0 as large clouds have it, 1 with short ids, 6 with the longest; 2 and 3 are encrypted. */
 static const struct quic_world world = {
-	.length = {8, 2, 0, 0, 5, 0, 15, 0},
+	.length = {8, 2, 8, 12, 5, 0, 15, 0},
+	.key = {[2] = key_of_draft, [3] = other_key},
 	.server =
 		{
 			{8, {0x11, 0x22, 0x33, 0x44, 0x55, 0x66, 0x77, 0x88}},
@@ -43,10 +51,13 @@ static const struct quic_world world = {
 			{5, {1, 2, 3, 4, 5}},
 			{15, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}},
 			{15, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 16}},
+			{8, {0xed, 0x79, 0x3a, 0x51, 0xd4, 0x9b, 0x8f, 0x5f}},
+			{12, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 13}},
 		},
-	.servers = 6,
+	.servers = 8,
 };
-static const enum member_index of_server[] = {TO6, TO4_PREFIX, GUE4, AWAY4, TO6_PREFIX, TAG4};
+static const enum member_index of_server[] = {TO6,        TO4_PREFIX, GUE4, AWAY4,
+					      TO6_PREFIX, TAG4,       BIG4, AWAY6};
 
 /* --- the world in the data plane --- */
 
@@ -85,8 +96,15 @@ static void flag_vip(enum vip_index vip, const char *endpoint)
 	assert_int_equal(lb_endpoint_parse(endpoint, &parsed, NULL), 0);
 	value.flags |= LB_VIP_QUIC;
 	assert_int_equal(datapath_vip_set(harness_datapath(), &parsed, &value, NULL), 0);
-	for (int i = 0; i < 8; i++)
-		plane.quic_vips[vip] |= (uint64_t)world.length[i] << LB_QUIC_CONFIG_BITS * i;
+	for (int i = 0; i < 8; i++) {
+		const uint64_t encrypted = world.key[i] ? LB_QUIC_ENCRYPTED : 0;
+
+		plane.quic_vips[vip] |= (world.length[i] | encrypted) << LB_QUIC_CONFIG_BITS * i;
+		if (world.key[i]) {
+			quic_aes_key(world.key[i], &plane.quic_keys[i]);
+			plane.quic_vip_keys[vip] |= (uint64_t)i << LB_QUIC_KEY_BITS * i;
+		}
+	}
 }
 
 static int set_up(void **state)
@@ -174,6 +192,9 @@ struct quic_row {
 };
 
 #define ID0 "1122334455667788" /* of server 0 */
+#define KEYED_ID "ed793a51d49b8f5f"
+#define KEYED_SHORT "504dd2d05a7b0de9b2b9907afb5ecf8c"
+#define KEYED KEYED_SHORT "c3"
 #define NONCE "a0a1a2a3a4a5a6a7a8"
 #define BODY "0102030405060708090a0b0c0d0e0f1011121314"
 #define V1 "00000001"
@@ -242,7 +263,7 @@ static const struct quic_row quic_rows[] = {
 	 UNKNOWN},
 	{"a rotation without a configuration",
 	 "40"
-	 "47" ID0 NONCE BODY,
+	 "a7" ID0 NONCE BODY,
 	 UNROUTABLE},
 	{"rotation 7: unroutable",
 	 "40"
@@ -256,6 +277,27 @@ static const struct quic_row quic_rows[] = {
 	 "40"
 	 "07" ID0 "a0a1a2",
 	 UNROUTABLE},
+	{"encrypted: the draft's example", "40" KEYED BODY, HIT(6)},
+	{"encrypted: nothing behind the id", "40" KEYED, HIT(6)},
+	{"encrypted: a byte less", "40" KEYED_SHORT, UNROUTABLE},
+	{"encrypted: another bit in the last byte", "40" KEYED_SHORT "c2" BODY, UNKNOWN},
+	{"encrypted: the same id in plaintext",
+	 "40"
+	 "50" KEYED_ID "ee080dbf48c0d1e5" BODY,
+	 UNKNOWN},
+	{"encrypted: another rotation's key",
+	 "40"
+	 "70"
+	 "4dd2d05a7b0de9b2b9907afb5ecf8cc3" BODY,
+	 UNKNOWN},
+	{"encrypted: the server id of it in rotation 0",
+	 "40"
+	 "07" KEYED_ID NONCE BODY,
+	 HIT(6)},
+	{"encrypted: Handshake of version 1", "e3" V1 "11" KEYED "00" BODY, HIT(6)},
+	{"encrypted: Initial of version 2", "d3" V2 "11" KEYED "00" BODY, HIT(6)},
+	{"encrypted: long header, an id of 20 bytes", "c3" V1 "14" KEYED "010203" BODY, HIT(6)},
+	{"encrypted: long header, an id of 16 bytes", "c3" V1 "10" KEYED BODY, UNROUTABLE},
 	{"one byte", "40", UNROUTABLE},
 	{"one byte of a long header", "c0", UNROUTABLE},
 	{"no payload", "", UNROUTABLE},
@@ -506,6 +548,29 @@ static void test_padding(void **state)
 	goes_to(&in, SLOT, LB_QUIC_UNROUTABLE);
 }
 
+/* FIPS 197 appendix B, and that one way undoes the other: who compares has to be right himself. */
+static void test_block(void **state)
+{
+	uint8_t key[16], block[16], known[16], was[16];
+
+	(void)state;
+	from_hex("2b7e151628aed2a6abf7158809cf4f3c", key);
+	from_hex("3243f6a8885a308d313198a2e0370734", block);
+	from_hex("3925841d02dc09fbdc118597196a0b32", known);
+	aes_block_encrypt(key, block);
+	assert_memory_equal(block, known, sizeof(block));
+	for (int i = 0; i < 1000; i++) {
+		for (int n = 0; n < 16; n++) {
+			key[n] = (uint8_t)random_word();
+			was[n] = block[n];
+		}
+		aes_block_encrypt(key, block);
+		aes_block_decrypt(key, block);
+		assert_memory_equal(block, was, sizeof(block));
+		aes_block_encrypt(key, block);
+	}
+}
+
 static size_t random_payload(uint8_t *payload)
 {
 	const struct quic_server *server = &world.server[random_below(world.servers)];
@@ -524,6 +589,8 @@ static size_t random_payload(uint8_t *payload)
 			payload[at] = (uint8_t)(i << 5 | (payload[at] & 31));
 	if (random_one_in(8))
 		payload[at + 1 + random_below(server->length)] ^= 1 << random_below(8);
+	if (world.key[payload[at] >> 5])
+		aes_block_encrypt(world.key[payload[at] >> 5], payload + at + 1);
 	return length;
 }
 
@@ -752,6 +819,7 @@ static const struct CMUnitTest others[] = {
 	{"the first buffer ends anywhere", test_buffers, NULL, NULL, NULL},
 	{"options, tags and extension headers", test_long_way, NULL, NULL, NULL},
 	{"padding is no payload", test_padding, NULL, NULL, NULL},
+	{"the AES of this test", test_block, NULL, NULL, NULL},
 	{"random payloads", test_random, NULL, NULL, NULL},
 	{"fragments go by their addresses", test_fragment, NULL, NULL, NULL},
 	{"ICMP errors go by the addresses of what they quote", test_quote, NULL, NULL, NULL},

@@ -822,6 +822,8 @@ void fake_open(uint32_t vips, uint32_t members, uint32_t slots, uint32_t buckets
 		.quic_vips = fake.left.quic_vips,
 		.quic_ids = fake.left.quic_ids,
 		.quic_lines = quic_lines(),
+		.quic_vip_keys = calloc(numbers_for_vips(vips), sizeof(uint64_t)),
+		.quic_keys = calloc(LB_QUIC_KEYS, sizeof(struct lb_quic_key)),
 		.quic_counter = quic_counter,
 		.quic_counts = quic_counts,
 		.nexthops = calloc(LB_NEXTHOPS_MAX, sizeof(struct lb_nexthop)),
@@ -854,6 +856,8 @@ void fake_close(void)
 	free(fake.counters);
 	free(fake.vip_counters);
 	free(fake.quic_counters);
+	free(fake.plane.quic_vip_keys);
+	free(fake.plane.quic_keys);
 	free(fake.plane.nexthops);
 	free(fake.plane.tuning);
 	free(fake.plane.flows);
