@@ -13,6 +13,7 @@
 #include "view.h"
 
 #define BYTES_MAX 15
+#define BLOCK 16 /* server id and nonce, of encrypted ids */
 
 /* RFC 4648, with padding. */
 static const char *base64(const uint8_t *bytes, size_t length, char *out)
@@ -111,11 +112,14 @@ static void print_config(FILE *out, const json_t *config)
 {
 	const unsigned int first = (unsigned int)view_integer(config, "cr") << 5;
 
-	fprintf(out,
-		"rotation %lld  connection ids are a byte from 0x%02x to 0x%02x, the server id, "
-		"and "
-		"4 bytes or more\n",
+	fprintf(out, "rotation %lld  connection ids are a byte from 0x%02x to 0x%02x, ",
 		view_integer(config, "cr"), first, first + 31);
+	if (json_object_get(config, "key"))
+		fprintf(out,
+			"and AES-128-ECB of the server id and a nonce of %lld bytes, with key %s\n",
+			BLOCK - view_integer(config, "sid_length"), view_text(config, "key"));
+	else
+		fprintf(out, "the server id, and 4 bytes or more\n");
 }
 
 void view_quic(FILE *out, const struct invocation *invocation, const json_t *result)

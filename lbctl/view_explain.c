@@ -75,6 +75,9 @@ static void print_quic(FILE *out, const json_t *quic)
 			view_integer(quic, "cr"));
 	else if (json_object_get(quic, "cr"))
 		fprintf(out, "config rotation %lld: ", view_integer(quic, "cr"));
+	if (json_is_true(json_object_get(quic, "encrypted")))
+		fprintf(out, "%s, ",
+			json_object_get(quic, "server_id") ? "decrypted" : "encrypted, too short");
 	fprintf(out, "%s (%s)", view_text(quic, "id"), view_text(quic, "meaning"));
 }
 

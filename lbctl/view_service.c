@@ -284,10 +284,13 @@ static void print_quic_configs(FILE *out, const json_t *configs)
 	const json_t *config;
 	size_t i;
 
-	json_array_foreach (configs, i, config)
+	json_array_foreach (configs, i, config) {
 		fprintf(out, "%srotation %lld, server ids of %lld bytes",
 			i ? "; " : "  quic        ", view_integer(config, "cr"),
 			view_integer(config, "sid_length"));
+		if (json_object_get(config, "key"))
+			fprintf(out, ", encrypted with key %s", view_text(config, "key"));
+	}
 	if (json_array_size(configs))
 		fputc('\n', out);
 }

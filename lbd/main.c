@@ -110,20 +110,26 @@ static void on_stop(evutil_socket_t signal_number, short events, void *user)
 	event_base_loopbreak(user);
 }
 
-/* With a SYN guard its secret is read again. Reload is what other daemons do on it; ending would leave no control plane without a word. */
+/* Secrets are read again. Reload is what other daemons do on it; ending would leave no control plane without a word. */
 static void on_hangup(evutil_socket_t signal_number, short events, void *user)
 {
 	const struct daemon *daemon = user;
+	bool any = false;
 
 	(void)signal_number;
 	(void)events;
 	if (daemon->service && *daemon->config.guard_secret) {
 		service_guard_secret(daemon->service);
-		return;
+		any = true;
 	}
-	log_line(LOG_LEVEL_WARNING,
-		 "SIGHUP is ignored: lbd.json is read at start only, and a restart "
-		 "loses nothing");
+	if (daemon->service && service_has_quic_keys(daemon->service)) {
+		service_quic_keys(daemon->service);
+		any = true;
+	}
+	if (!any)
+		log_line(LOG_LEVEL_WARNING,
+			 "SIGHUP is ignored: lbd.json is read at start only, and a restart "
+			 "loses nothing");
 }
 
 /* --- start, step by step; each says by itself what is wrong --- */

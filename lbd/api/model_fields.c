@@ -461,7 +461,7 @@ static const struct schema_field vip_fields[] = {
 	 .optional = true, .help = "withdraw it while a smaller share of its backends is healthy"},
 	{"quic", &schema_list, LIST_AT(struct lb_vip, quic), .schema = &lb_quic_schema,
 	 .orders = lb_quic_orders, .optional = true, .otherwise = "none",
-	 .placeholder = "default|cr=N,sid=LENGTH|none",
+	 .placeholder = "default|cr=N,sid=LENGTH,key=NAME|none",
 	 .help = "connection ids of QUIC name their server; blanks separate several rotations"},
 	{"syn_guard", &syn_guard_kind, VIP(syn_guard), .text = "off", .optional = true,
 	 .placeholder = "off|always|auto:N", .pattern = "^(off|always|auto:[1-9][0-9]{0,8})$",

@@ -674,6 +674,8 @@ static int carry_out_services(struct methods_context *context, const struct chan
 
 	if (*context->config->guard_secret && !options->dry_run)
 		service_guard_secret(context->service);
+	if (!options->dry_run)
+		service_quic_keys(context->service);
 	ret = read_services(context->config, &document, err);
 	if (!ret) {
 		params->document = document;

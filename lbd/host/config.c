@@ -437,6 +437,8 @@ static const struct schema_field config_fields[] = {
 	{"guard_secret", &schema_string, PATH_AT(guard_secret),
 	 .help = "the file of the SYN guard's secrets, the same as at backends; without it no VIP "
 		 "can have syn_guard"},
+	{"quic_keys", &schema_string, PATH_AT(quic_keys), .text = "/etc/lbd/quic_keys",
+	 .help = "the folder with the keys of encrypted QUIC connection ids"},
 	{"hash_seed", &seed_kind, 0, 0, .optional = true,
 	 .help = "the key of the hash of flows, 32 hex digits, not all 0",
 	 .pattern = "^[0-9A-Fa-f]{32}$"},

@@ -72,6 +72,7 @@ struct config {
 		[256]; /* a service document that is applied at start and by config.reload; "": none */
 	char pin_dir[256];
 	char guard_secret[256]; /* the file of the SYN guard's secrets; "": none */
+	char quic_keys[256];    /* the folder with the keys of QUIC connection ids */
 	/* address.family 0: automatic. A prefix shorter than full length: the flow hash picks the
 	 * host bits. */
 	struct exec_rights exec; /* without the numbers of the user */

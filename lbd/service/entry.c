@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "quic_ring.h"
+
 static const uint32_t hash_flags[] = {
 	[LB_HASH_5TUPLE] = 0,
 	[LB_HASH_SOURCE] = LB_VIP_HASH_SOURCE,
@@ -69,15 +71,24 @@ static void set_guard(const struct service *service, const struct lb_vip *vip,
 	entry_rules(at, LB_GUARD_LISTS, wanted.rules);
 }
 
-/* Before packets are looked at by it. */
-static void set_quic(const struct service *service, const struct lb_vip *vip,
-		     const struct live_vip *live)
+/* Before packets are looked at by it. Numbers of keys before what says that there are some. A rotation whose
+ * key could not be read is none. */
+void entry_quic(const struct service *service, const struct lb_vip *vip,
+		const struct live_vip *live)
 {
-	uint64_t *word = &service->plane.quic_vips[live->number];
+	uint64_t *word = &service->plane.quic_vips[live->number], keys = 0;
 	uint64_t fresh = *word >> LB_QUIC_POOL_SHIFT << LB_QUIC_POOL_SHIFT;
 
-	for (size_t i = 0; i < vip->quic_count; i++)
-		fresh |= (uint64_t)vip->quic[i].sid_length << vip->quic[i].cr * LB_QUIC_CONFIG_BITS;
+	for (size_t i = 0; i < vip->quic_count; i++) {
+		const struct lb_quic_config *config = &vip->quic[i];
+		const uint64_t key = *config->key ? quic_ring_number(service, config->key) : 0;
+		const uint64_t length = config->sid_length | (*config->key ? LB_QUIC_ENCRYPTED : 0);
+
+		keys |= key << config->cr * LB_QUIC_KEY_BITS;
+		if (key || !*config->key)
+			fresh |= length << config->cr * LB_QUIC_CONFIG_BITS;
+	}
+	__atomic_store_n(&service->plane.quic_vip_keys[live->number], keys, __ATOMIC_RELEASE);
 	__atomic_store_n(word, fresh, __ATOMIC_RELEASE);
 }
 
@@ -148,7 +159,7 @@ int entry_publish(struct service *service, const struct lb_vip *vip, const struc
 	const struct lb_vip_value value = value_of(service, vip, live);
 	int error = plane->vip_set(plane->datapath, &address, &known, err);
 
-	set_quic(service, vip, live);
+	entry_quic(service, vip, live);
 	set_guard(service, vip, live);
 	return error ? error : plane->vip_set(plane->datapath, &vip->endpoint, &value, err);
 }
@@ -169,7 +180,7 @@ void entry_update(struct service *service, const struct lb_vip *before,
 {
 	const struct lb_vip_value value = value_of(service, after, live);
 
-	set_quic(service, after, live);
+	entry_quic(service, after, live);
 	set_guard(service, after, live);
 	if (live_before->adopted || flags_of(service, before, live_before->number) != value.flags ||
 	    live_before->table != live->table)

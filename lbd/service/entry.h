@@ -13,6 +13,9 @@ int entry_publish(struct service *service, const struct lb_vip *vip, const struc
 void entry_withdraw(struct service *service, const struct lb_vip *vip,
 		    const struct lb_service *remaining);
 /* Its own entry as it is now. */
+/* What packets find of its QUIC ids: keys may have other numbers. */
+void entry_quic(const struct service *service, const struct lb_vip *vip,
+		const struct live_vip *live);
 void entry_again(struct service *service, const struct lb_vip *vip, const struct live_vip *live);
 /* Its own entry again, if it says something else than before. */
 void entry_update(struct service *service, const struct lb_vip *before,

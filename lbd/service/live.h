@@ -183,6 +183,8 @@ struct service {
 	struct syn_ready *syn_ready;
 	/* By VIP number: has rules of it, which a VIP keeps for a while after it is switched off. */
 	bool *syn_opens;
+	struct quic_keys *quic_keys;
+	struct quic_ring *quic_ring;
 	struct quic_rest *quic_rests; /* by member number */
 	bool quic_waits; /* a backend drains, and packets followed its id not long ago */
 

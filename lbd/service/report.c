@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "live.h"
+#include "quic_keys.h"
 #include "syn_guard.h"
 
 static json_t *address_json(const struct lb_addr *address)
@@ -466,5 +467,6 @@ void service_health_warnings(struct service *service, json_t *warnings)
 	arrive_warnings(service, warnings);
 	health_warnings(service, warnings);
 	syn_guard_warnings(service, warnings);
+	quic_keys_warnings(service, warnings);
 	live_let_go(service);
 }

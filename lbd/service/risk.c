@@ -66,7 +66,8 @@ static bool keeps_rotations(const struct lb_vip *vip, const struct lb_vip *to)
 	for (i = 0; i < vip->quic_count; i++) {
 		for (j = 0; j < to->quic_count; j++)
 			if (to->quic[j].cr == vip->quic[i].cr &&
-			    to->quic[j].sid_length == vip->quic[i].sid_length)
+			    to->quic[j].sid_length == vip->quic[i].sid_length &&
+			    !strcmp(to->quic[j].key, vip->quic[i].key))
 				break;
 		if (j == to->quic_count)
 			return false;

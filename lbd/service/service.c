@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* How does the live service begin and end, and what is asked of it? */
 #include "change.h"
+#include "quic_keys.h"
 #include "syn_guard.h"
 
 #include <errno.h>
@@ -196,6 +197,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = syn_guard_open(service, options, err);
 	if (!error)
+		error = quic_keys_open(service, err);
+	if (!error)
 		error = checks_open(service, options, err);
 	if (!error)
 		error = views_open(service, err);
@@ -227,6 +230,7 @@ void service_close(struct service *service)
 	views_close(service);
 	quic_close(service);
 	syn_guard_close(service);
+	quic_keys_close(service);
 	weigh_close(service);
 	arrive_close(service);
 	keep_close(service);

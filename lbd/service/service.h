@@ -126,6 +126,9 @@ json_t *service_limits(struct service *service);     /* status.limits */
 json_t *service_slots_warning(const struct service *service, const struct lb_pool *pool);
 /* The file of the SYN guard's secret has changed: it is read again, soon. */
 void service_guard_secret(struct service *service);
+/* The same of keys of QUIC connection ids. */
+void service_quic_keys(struct service *service);
+bool service_has_quic_keys(const struct service *service);
 json_t *service_quic(struct service *service);       /* NULL: no VIP has ids that name servers */
 json_t *service_flow_table(struct service *service); /* status.flow_table */
 json_t *service_next_hops(struct service *service);  /* status.next_hops */

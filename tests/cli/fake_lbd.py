@@ -364,7 +364,7 @@ NO_ROOM = {**FORWARDED, "second_chance": {"backends": [], "left_out": 2},
 
 QUIC = {"name": "web-quic", "address": "192.0.2.10:443/udp", "table": "rendezvous", "table_size": 65537,
         "transition_s": 60, "flow_idle_s": 60, "encap": "ipip", "hash": "5-tuple", "fragments": "track",
-        "quic": [{"cr": 0, "sid_length": 8}, {"cr": 2, "sid_length": 8}],
+        "quic": [{"cr": 0, "sid_length": 8}, {"cr": 2, "sid_length": 8, "key": "2026"}],
         "slots": {"settled": 65537, "moving": 0, "tracked": 0}, "digest": "0123456789abcdef", "packets": 9, "bytes": 900,
         "backends": [dict(backend("10.0.0.2", 10, 50.0, 5, 500), quic={
                         "server_id": "1122334455667788", "packets": 4, "connections": True}),
@@ -376,7 +376,8 @@ QUICK = {"vip.show": QUIC, "backend.list": {"vips": [{f: QUIC[f] for f in ("name
              {"name": "routed", "count": 5, "meaning": "packets that went to their server"},
              {"name": "unroutable", "count": 12345, "meaning": "packets without an id"}]}),
          "explain": dict({f: v for f, v in EXPLANATION.items() if f not in ("slot", "record")}, quic={
-             "id": "routed", "meaning": "packets that went to their server", "cr": 2, "server_id": "1122334455667788"})}
+             "id": "routed", "meaning": "packets that went to their server", "cr": 2, "encrypted": True,
+             "server_id": "1122334455667788"})}
 
 CHECKS = {"vip.show": CHECKED, "vip.list": {"vips": [WEB, CHECKED]}, "status": UNHEALTHY,
           "backend.list": {"vips": [{f: CHECKED[f] for f in ("name", "address", "backends")}]}}

@@ -179,6 +179,7 @@ quic id web-quic nowhere
 vip add 192.0.2.10:443/udp --quic default
 vip add 192.0.2.10:443/udp --quic cr=3,sid=12
 vip add 192.0.2.10:443/udp --quic sid_length=4
+vip add 192.0.2.10:443/udp --quic cr=1,sid=8,key=2026
 vip set web-quic --quic none
 vip set web-quic --quic cr=x
 vip set web-quic --quic rotation=3

@@ -5,6 +5,8 @@
 #
 #	quic_test.sh
 #
+# With QUIC_KEY, in hex, ids are encrypted: quic_key_test.sh.
+#
 # Needs root and a build.
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
@@ -18,7 +20,7 @@ cd "$(dirname "$0")/../.." || exit
 
 CLIENTS=${QUIC_CLIENTS:-12}
 MEGABYTES=${QUIC_MEGABYTES:-8}
-LBD_JSON='{"hash_seed": "00112233445566778899aabbccddeeff"}'
+QUIC='{}' # the VIP's
 CHANGE_MS=100 # after the handshake: then the client has another port
 IDS=(none 1122334455667701 1122334455667702 1122334455667703)
 
@@ -44,7 +46,13 @@ listens() {
 up() {
 	local number
 	lab_up one-armed 3 && standby_link || return
-	mkdir "$LAB_DIR/www" "$LAB_DIR/got"
+	mkdir "$LAB_DIR/www" "$LAB_DIR/got" "$LAB_DIR/keys"
+	LBD_JSON=$(jq -n --arg keys "$LAB_DIR/keys" '{hash_seed: "00112233445566778899aabbccddeeff", quic_keys: $keys}')
+	if [ -n "${QUIC_KEY:-}" ]; then
+		export QUIC_KEY
+		key "$QUIC_KEY"
+		QUIC='{"key": "lab"}'
+	fi
 	head -c "${MEGABYTES}M" /dev/urandom >"$LAB_DIR/www/file"
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 1 -subj /CN=lab \
 		-keyout "$LAB_DIR/key" -out "$LAB_DIR/cert" 2>/dev/null || return
@@ -55,9 +63,14 @@ up() {
 		standby config apply "$LAB_DIR/document" && lab_ready && wait_for 10 standby_ready
 }
 
+# key HEX
+key() {
+	(umask 077 && echo "$1" >"$LAB_DIR/keys/lab")
+}
+
 # config FILTER: the document, changed.
 config() {
-	jq -n --arg address "$LAB_VIP4:443/udp" --args '{vips: [{name: "quic", $address, quic: [{}],
+	jq -n --argjson quic "$QUIC" --arg address "$LAB_VIP4:443/udp" --args '{vips: [{name: "quic", $address, quic: [$quic],
 		transition_s: 4, flow_idle_s: 4, backends: [range(3) as $i | {address: $ARGS.positional[$i],
 		quic_server_id: $ARGS.positional[3 + $i]}]}]}' "${LAB_BACKEND4[@]:1}" "${IDS[@]:1}" | jq "$1"
 }
@@ -148,6 +161,48 @@ drains_one() {
 	wait_for 10 under_way && lbctl backend drain quic "${LAB_BACKEND4[1]}"
 }
 
+# By SIGHUP.
+reads_key() {
+	local before
+	before=$(read_again)
+	key "$1" && kill -HUP "$LAB_LBD" && wait_for 5 eval "[ \"\$(read_again)\" -gt $before ]"
+}
+
+read_again() {
+	grep -c "QUIC key lab was read again" "$LAB_DIR/lbd.log"
+}
+
+other_key() {
+	reads_key "$(tr 0-9a-f 1-9a-f0 <<<"$QUIC_KEY")"
+}
+
+own_key() {
+	reads_key "$QUIC_KEY"
+}
+
+says_no_key() {
+	{
+		lbctl --json status
+		lbctl --json vip show quic
+		lbctl config export
+		lbctl --json quic id quic "${LAB_BACKEND4[1]}"
+		lbctl --json explain "$LAB_CLIENT4:4433" quic
+		cat "$LAB_DIR"/*.log "$LAB_DIR"/state/*
+	} 2>&1 | { ! grep -aqi "$QUIC_KEY"; }
+}
+
+refuses_without_key() {
+	local said
+	said=$(lbctl vip set quic --quic 'cr=0,sid=8,key=lab cr=1,sid=8,key=nobody' 2>&1) && return 1
+	echo "$said"
+	grep -q "keys/nobody cannot be read: No such file" <<<"$said" && grep -q "hint: each balancer" <<<"$said" || return
+	echo "$QUIC_KEY" >"$LAB_DIR/keys/open" && chmod 644 "$LAB_DIR/keys/open" && ln -s lab "$LAB_DIR/keys/link"
+	said=$(lbctl vip set quic --quic 'cr=0,sid=8,key=lab cr=1,sid=8,key=open' 2>&1) && return 1
+	echo "$said"
+	grep -q "is not a file that its owner alone may read" <<<"$said" || return
+	! lbctl vip set quic --quic 'cr=0,sid=8,key=lab cr=1,sid=8,key=link'
+}
+
 ROUTED=0
 step "three QUIC servers with ids" up || finish
 check "all transfers come whole" all_whole true
@@ -161,6 +216,13 @@ check "without --quic some are lost" eval "apply 'del(.vips[0].quic)' && some_lo
 check "with the ids of two servers swapped some are lost" eval \
 	"apply '.vips[0].backends |= (.[0].quic_server_id as \$id | .[0].quic_server_id = .[1].quic_server_id | .[1].quic_server_id = \$id)' && some_lost true"
 step "the ids are what they were" apply .
+if [ -n "${QUIC_KEY:-}" ]; then
+	check "with another key some are lost" eval 'other_key && some_lost true'
+	step "the key is what it was" own_key
+	check "nothing that lbd says or keeps has the key" says_no_key
+	check "without a key that lbd may read a change is refused" refuses_without_key
+	check "and what is in force stays" all_whole true
+fi
 ROUTED=$(count routed)
 check "a drain waits until no packet follows the id, and breaks none" has_drained
 end_standby

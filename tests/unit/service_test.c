@@ -2,6 +2,7 @@
 /* Does a change of the live service happen whole or not at all, whatever fails, and whenever lbd
  * ends? The real service runs over a plane, a disk and a time in memory (fake.h). */
 #include "fake.h"
+#include "../../lbd/plane/quic_aes.h"
 
 #include <errno.h>
 #include <arpa/inet.h>
@@ -2461,6 +2462,101 @@ static void a_vip_with_auto_has_its_syns_answered_while_too_many_come(void **sta
 	unlink(path);
 }
 
+#define KEYED(quic) "{'vips': [{" DNS ", 'quic': [" quic "], 'backends': [" A "]}]}"
+#define KEY_1 "{'cr': 1, 'key': 'one'}"
+#define KEY_2 "{'cr': 2, 'key': 'two'}"
+
+static uint32_t key_number(uint32_t rotation)
+{
+	return lb_quic_key_at(fake.plane.quic_vip_keys[fake.service->live[0].number], rotation);
+}
+
+static uint32_t quic_config(uint32_t rotation)
+{
+	return lb_quic_config_of(fake.plane.quic_vips[fake.service->live[0].number], rotation);
+}
+
+static bool has_key(uint32_t number, const char *hex)
+{
+	struct lb_quic_key wanted;
+	uint8_t bytes[16];
+
+	for (int i = 0; i < 16; i++)
+		sscanf(hex + 2 * i, "%2hhx", &bytes[i]);
+	quic_aes_key(bytes, &wanted);
+	return !memcmp(&fake.plane.quic_keys[number], &wanted, sizeof(wanted));
+}
+
+static size_t keys_in_plane(void)
+{
+	static const struct lb_quic_key none;
+	size_t count = 0;
+
+	for (uint32_t i = 0; i < LB_QUIC_KEYS; i++)
+		count += memcmp(&fake.plane.quic_keys[i], &none, sizeof(none)) != 0;
+	return count;
+}
+
+static void keys_of_quic_ids_come_from_files_and_go(void **state)
+{
+	char folder[] = "/tmp/service_test.XXXXXX", one[64], two[64];
+	struct lb_err err = {0};
+	uint32_t before;
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(one, sizeof(one), "%s/one", folder);
+	snprintf(two, sizeof(two), "%s/two", folder);
+	start();
+	strcpy(fake.config.quic_keys, folder);
+	assert_int_not_equal(fake_apply(KEYED("{}," KEY_1), &by_force, &err), 0);
+	assert_string_equal(err.path, "vips[0].quic[1].key");
+	assert_int_equal(keys_in_plane(), 0);
+
+	write_secret(one, SECRET_A);
+	apply(KEYED("{}," KEY_1));
+	assert_int_equal(quic_config(0), 8);
+	assert_int_equal(quic_config(1), 8 | LB_QUIC_ENCRYPTED);
+	assert_true(has_key(key_number(1), SECRET_A));
+
+	/* Who may not be read is refused, and what is in force stays. */
+	write_secret(two, SECRET_B);
+	assert_return_code(chmod(two, 0640), errno);
+	assert_int_not_equal(fake_apply(KEYED(KEY_1 "," KEY_2), &by_force, &err), 0);
+	assert_return_code(chmod(two, 0600), errno);
+	assert_int_equal(keys_in_plane(), 1);
+	apply(KEYED(KEY_1 "," KEY_2));
+	assert_true(has_key(key_number(1), SECRET_A) && has_key(key_number(2), SECRET_B));
+
+	/* Another key gets another number; a file that is gone changes nothing. */
+	before = key_number(1);
+	write_secret(one, SECRET_B);
+	unlink(two);
+	service_quic_keys(fake.service);
+	fake_pass(SECOND);
+	assert_int_not_equal(key_number(1), before);
+	assert_true(has_key(key_number(1), SECRET_B) && has_key(key_number(2), SECRET_B));
+	assert_int_equal(keys_in_plane(), 2);
+
+	/* The next lbd has no key for what it cannot read, and says so. */
+	restart();
+	assert_int_equal(quic_config(1), 8 | LB_QUIC_ENCRYPTED);
+	assert_true(has_key(key_number(1), SECRET_B));
+	assert_int_equal(quic_config(2), 0);
+	json_t *warnings = json_array();
+	service_health_warnings(fake.service, warnings);
+	assert_int_equal(json_array_size(warnings), 1);
+	json_decref(warnings);
+
+	apply(KEYED("{}"));
+	assert_int_equal(keys_in_plane(), 0);
+	assert_int_equal(key_number(1), 0);
+	fake_stop();
+	fake_close();
+	unlink(one);
+	rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -2553,6 +2649,7 @@ int main(void)
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
 		cmocka_unit_test(syns_are_answered_while_backends_make_connections_from_cookies),
 		cmocka_unit_test(a_vip_with_auto_has_its_syns_answered_while_too_many_come),
+		cmocka_unit_test(keys_of_quic_ids_come_from_files_and_go),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

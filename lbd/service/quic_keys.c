@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which keys of encrypted QUIC connection ids does a document need, and when are they read?
+ *
+ * A document has the names of their files. A file is read when a document needs it first, and again when lbd
+ * is told to (SIGHUP, config.reload): an operator changes it at many hosts, and says when all have it.
+ */
+#include "quic_keys.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../host/log.h"
+#include "entry.h"
+#include "live.h"
+#include "quic_ring.h"
+
+struct quic_keys {
+	struct chore look;
+	bool read_again;
+	char fault[FAULT_TEXT];
+};
+
+static int take(struct service *service, const char *name, bool dry_run, struct lb_err *err)
+{
+	const bool known = quic_ring_number(service, name);
+	char path[sizeof(service->config->quic_keys) + LB_QUIC_KEY_TEXT];
+	uint8_t bytes[16];
+	int error;
+
+	if (known && !service->quic_keys->read_again)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", service->config->quic_keys, name);
+	worker_leave();
+	error = lb_quic_key_read(path, bytes, err);
+	worker_enter();
+	if (!error && !dry_run)
+		error = quic_ring_learn(service, name, bytes, err);
+	explicit_bzero(bytes, sizeof(bytes));
+	if (error && known) {
+		log_line(LOG_LEVEL_WARNING, "QUIC key %s stays as it is: %s", name, err->message);
+		error = 0;
+	}
+	return error;
+}
+
+/* --- those of a document --- */
+
+int quic_keys_prepare(struct service *service, const struct lb_service *document, bool given,
+		      bool dry_run, struct lb_err *err)
+{
+	char fault[FAULT_TEXT] = "";
+
+	for (size_t i = 0; i < document->vip_count; i++)
+		for (size_t n = 0; n < document->vips[i].quic_count; n++) {
+			const char *name = document->vips[i].quic[n].key;
+			struct lb_err inner = {0};
+
+			if (!*name || !take(service, name, dry_run, &inner))
+				continue;
+			if (!given) {
+				*err = inner;
+				lb_err_prefix(err, "vips[%zu].quic[%zu].key", i, n);
+				return -EINVAL;
+			}
+			snprintf(fault, sizeof(fault), "%s", inner.message);
+		}
+	if (dry_run)
+		return 0;
+	service->quic_keys->read_again = false;
+	fault_keep(service, service->quic_keys->fault, "quic_key", fault);
+	return 0;
+}
+
+static bool is_used(const struct service *service, const char *name)
+{
+	const struct lb_service *document = service->document;
+
+	for (size_t i = 0; i < document->vip_count; i++)
+		for (size_t n = 0; n < document->vips[i].quic_count; n++)
+			if (!strcmp(document->vips[i].quic[n].key, name))
+				return true;
+	return false;
+}
+
+void quic_keys_settle(struct service *service)
+{
+	if (!service_has_quic_keys(service))
+		return;
+	for (size_t i = 0; i < service->document->vip_count; i++)
+		if (service->document->vips[i].quic_count)
+			entry_quic(service, &service->document->vips[i], &service->live[i]);
+	quic_ring_keep(service, is_used);
+}
+
+/* By who makes changes: none is under way. */
+static void on_look(void *user)
+{
+	struct service *service = user;
+
+	quic_keys_prepare(service, service->document, true, false, NULL);
+	quic_keys_settle(service);
+}
+
+void service_quic_keys(struct service *service)
+{
+	service->quic_keys->read_again = true;
+	chore_set(&service->quic_keys->look, 0);
+}
+
+bool service_has_quic_keys(const struct service *service)
+{
+	return quic_ring_any(service) || *service->quic_keys->fault;
+}
+
+/* --- what is told --- */
+
+void quic_keys_warnings(const struct service *service, json_t *warnings)
+{
+	if (*service->quic_keys->fault)
+		json_array_append_new(
+			warnings,
+			json_sprintf("QUIC packets go by their addresses where ids are encrypted "
+				     "with a key that lbd does not have: %s",
+				     service->quic_keys->fault));
+}
+
+/* --- life --- */
+
+int quic_keys_open(struct service *service, struct lb_err *err)
+{
+	struct quic_keys *keys = service->quic_keys = calloc(1, sizeof(*keys));
+
+	service->quic_ring = quic_ring_new(service->plane.quic_keys);
+	if (!keys || !service->quic_ring ||
+	    chore_open(&keys->look, &service->timers, &service->changes, "QUIC keys", on_look,
+		       service))
+		return lb_err_no_memory(err);
+	return 0;
+}
+
+void quic_keys_close(struct service *service)
+{
+	quic_ring_free(service->quic_ring);
+	if (service->quic_keys)
+		chore_close(&service->quic_keys->look);
+	free(service->quic_keys);
+}
