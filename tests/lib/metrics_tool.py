@@ -90,7 +90,7 @@ def unsound(lines):
 def main():
     what, rest = sys.argv[1], sys.argv[2:]
     if what == "value":
-        print("%g" % sum(value for _, value in chosen(sys.stdin, rest[0], rest[1:])))
+        print("%.15g" % sum(value for _, value in chosen(sys.stdin, rest[0], rest[1:])))
     elif what == "label":
         (labels, _), = chosen(sys.stdin, rest[0], rest[2:])
         print(labels[rest[1]])
