@@ -548,7 +548,7 @@ help:
 		'sudo make test-upgrade  from the package of 0.1.0 to this one and back, under live connections' \
 		'sudo make test-health  health checks against real servers and through the tunnel' \
 		'sudo make test-attacks  how many connections break under floods, forged SYNs, fail-over; 7 minutes' \
-		'sudo make bench    what a packet costs, beside other ways to balance it; 5 minutes' \
+		'sudo make bench    what a packet costs, beside other ways to balance it; 10 minutes' \
 		'sudo make bench-insns  how many instructions a packet takes on 6.1 and 6.12, beside IPVS; 5 minutes' \
 		'make bench-page    docs/benchmark.md from what the last "make bench" has measured' \
 		'make figures       what changes of backends cost, in slots and in broken flows' \
