@@ -7,13 +7,13 @@
 #   holds NAME CONDITION         of HOLDER's report as it is now
 #   goes_on NAME BACKENDS        from now on each of them has four answers more, from where it has been
 #
-# Of several, whose processes are HELD[NAME]:
+# Of several, whose processes are HOLDERS[NAME]:
 #
 #   held_answers NAME…           each of their connections that lives on has answered twice more
 #   held_broken NAME…            "BROKEN of ALL", as they reported last; waiting for 3 s is broken, too
 
 HOLDER=
-declare -A HELD=()
+declare -A HOLDERS=()
 
 serve_held() {
 	local number port
@@ -61,7 +61,7 @@ goes_on() {
 }
 
 held_reports() { # NAME CONDITION
-	HOLDER=${HELD[$1]}
+	HOLDER=${HOLDERS[$1]}
 	holds "$1" "$2" >/dev/null
 }
 

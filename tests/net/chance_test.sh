@@ -108,7 +108,7 @@ opens() {
 	group=$1-$(wc -w <<<"${GROUPS_OF[$1]:-}")
 	GROUPS_OF[$1]+=" $group"
 	hold "$group" "$2" "${PORT[$1]}" "$INTERVAL_MS" || { echo "$group" && tail -n 1 "$LAB_DIR/$group.held" && return 1; }
-	HELD[$group]=$HOLDER
+	HOLDERS[$group]=$HOLDER
 }
 
 # all_open COUNT NAME…
@@ -224,7 +224,7 @@ fails() { # COMMAND
 end_all() {
 	local group
 	for group in $(groups_of "$@"); do
-		lab_end "${HELD[$group]}"
+		lab_end "${HOLDERS[$group]}"
 	done
 }
 

@@ -164,7 +164,7 @@ opens() {
 	for name; do
 		lab_background client "$O/tests/lib/hold_tool" hold --count "${COUNT[${name%%-*}]}" --interval-ms "$INTERVAL_MS" \
 			--open-ms "$OPEN_MS" "${ADDRESS[$name]}" 80 >"$LAB_DIR/$name.held"
-		HELD[$name]=$LAB_PID
+		HOLDERS[$name]=$LAB_PID
 		lab_reports "$LAB_PID" || return
 	done
 }
@@ -353,7 +353,7 @@ more_in_vain() {
 end_all() {
 	local name
 	for name; do
-		lab_end "${HELD[$name]}"
+		lab_end "${HOLDERS[$name]}"
 	done
 }
 
