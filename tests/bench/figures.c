@@ -27,6 +27,7 @@
 #include "../../lbd/plane/slots.h"
 #include "../../lbd/plane/sweep.h"
 #include "../../lbd/table/table.h"
+#include "../lib/splitmix.h"
 
 #define FLOWS 200000
 #define BUCKETS (1048576 / LB_FLOW_WAYS) /* of lbd's default flow table */
@@ -99,11 +100,7 @@ static uint64_t random_state;
 
 static uint64_t random64(void)
 {
-	uint64_t x = random_state += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
+	return splitmix64(&random_state);
 }
 
 static void check(bool good, const char *what)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Which frames may a network send us? Sound ones of every kind, and what damage makes of them. */
 #include "random_frame.h"
+#include "../lib/splitmix.h"
 
 #include <netinet/in.h>
 
@@ -12,11 +13,7 @@ uint64_t random_frame_state;
 
 uint64_t random_word(void)
 {
-	uint64_t word = random_frame_state += 0x9e3779b97f4a7c15;
-
-	word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9;
-	word = (word ^ word >> 27) * 0x94d049bb133111eb;
-	return word ^ word >> 31;
+	return splitmix64(&random_frame_state);
 }
 
 uint32_t random_below(uint32_t limit)

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "../../bpf/abi.h"
+#include "../lib/splitmix.h"
 
 struct flow;
 static __u32 flow_member_flags(const struct flow *flow, __u32 number);
@@ -61,11 +62,7 @@ static void flow_count(enum lb_flow_count what)
 
 static uint64_t random_next(void)
 {
-	uint64_t z = random_state += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
+	return splitmix64(&random_state);
 }
 
 static uint32_t packet(uint64_t hash, bool syn)

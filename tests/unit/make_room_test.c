@@ -2,6 +2,7 @@
 /* Do tables in force move when the slots that are free are not in one piece, whatever fails, and
  * whenever lbd ends? The real service runs over a plane, a disk and a time in memory (fake.h). */
 #include "fake.h"
+#include "../lib/splitmix.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -20,8 +21,7 @@ static uint64_t random_state;
 
 static uint32_t random_below(uint32_t limit)
 {
-	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-	return (random_state >> 32) * limit >> 32;
+	return (splitmix64(&random_state) >> 32) * limit >> 32;
 }
 
 #define WEIGHS(weight)                                                                             \

@@ -26,6 +26,7 @@
 #include "../../lbd/plane/slots.h"
 #include "../../lbd/plane/sweep.h"
 #include "../../lbd/table/table.h"
+#include "../lib/splitmix.h"
 
 #define LB_RODATA static
 #pragma GCC diagnostic push
@@ -123,11 +124,7 @@ static long shim_update(const void *map, const void *key, const void *value)
 
 static uint64_t random_next(void)
 {
-	uint64_t z = run.random += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
+	return splitmix64(&run.random);
 }
 
 static uint32_t random_below(uint32_t limit)

@@ -24,6 +24,7 @@
 #include <cmocka.h>
 #include "../../bpf/abi.h"
 #include "../../bpf/hash.h"
+#include "../lib/splitmix.h"
 #include "fake.h"
 
 /* What flow.h asks for. */
@@ -179,11 +180,7 @@ static void look(void);
 
 static uint64_t random_next(void)
 {
-	uint64_t z = run.random += 0x9e3779b97f4a7c15ull;
-
-	z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9ull;
-	z = (z ^ z >> 27) * 0x94d049bb133111ebull;
-	return z ^ z >> 31;
+	return splitmix64(&run.random);
 }
 
 static uint32_t random_below(uint32_t limit)

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "../../lbd/service/room.h"
+#include "../lib/splitmix.h"
 
 #define PIECES 40
 
@@ -18,8 +19,7 @@ static uint64_t random_state;
 
 static uint32_t random_below(uint32_t limit)
 {
-	random_state = random_state * 6364136223846793005u + 1442695040888963407u;
-	return (random_state >> 32) * limit >> 32;
+	return (splitmix64(&random_state) >> 32) * limit >> 32;
 }
 
 /* Whether these slots meet no piece, where it is now; `after`: nor where it goes. */

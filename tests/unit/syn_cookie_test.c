@@ -15,6 +15,7 @@
 #include <cmocka.h>
 #include "../../bpf/syn_options.h"
 #include "../../lbd/service/siphash.h"
+#include "../lib/splitmix.h"
 
 #define HALF_NS (1ull << 36)
 #define EPOCH_NS (1ull << 37)
@@ -23,14 +24,9 @@
 static uint64_t random_state = 1;
 static uint64_t cookies = 20000;
 
-/* splitmix64 */
 static uint64_t draw(void)
 {
-	uint64_t x = random_state += 0x9e3779b97f4a7c15;
-
-	x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9;
-	x = (x ^ x >> 27) * 0x94d049bb133111eb;
-	return x ^ x >> 31;
+	return splitmix64(&random_state);
 }
 
 /* --- the model --- */
