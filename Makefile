@@ -401,11 +401,13 @@ run-test-monitoring: all $(BPF_OBJ) $(TOOLS)
 # Random frames through the loaded program, as root; SEED=N repeats a run.
 FRAMES := 10000000
 SEED := 0
-run-random: $(O)/tests/packet/random_test $(O)/tests/packet/wide_test $(O)/tests/packet/quic_test $(O)/tests/unit/syn_cookie_test
+run-random: $(O)/tests/packet/random_test $(O)/tests/packet/wide_test $(O)/tests/packet/quic_test $(O)/tests/unit/syn_cookie_test \
+		$(O)/tests/packet/guard_list_test
 	@$< $(SEED) $(FRAMES)
 	@$(O)/tests/packet/wide_test $(SEED) $(FRAMES)
 	@$(O)/tests/packet/quic_test $(SEED) $(FRAMES)
 	@$(O)/tests/unit/syn_cookie_test $(SEED) $(FRAMES)
+	@$(O)/tests/packet/guard_list_test 1000000 999000
 
 # Random frames that are explained, and then run: slots in every state, fragments, ICMP errors, records. As root.
 run-test-explain: EXPLAINED := 10000
