@@ -39,7 +39,7 @@ LBD_OBJ := $(patsubst %.c,$(O)/%.o,$(foreach room,$(filter-out api,$(ROOMS)),$(w
 LBCTL_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbctl/*.c))
 BACKEND_OBJ := $(patsubst %.c,$(O)/%.o,$(wildcard lbd/backend/*.c))
 PROGRAMS := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c))
-BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c tests/bench/*.bpf.c))
+BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bpf.c tests/packet/*.bpf.c tests/bench/*.bpf.c))
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c) docs/fields.c)
@@ -94,6 +94,7 @@ $(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip vip_counts vip_wid
 $(O)/lbd/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/reqsk.skel.h $(O)/bpf/second.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h
+$(O)/tests/packet/guard_off_test.o: | $(O)/tests/packet/with_guard.skel.h $(O)/tests/packet/without_guard.skel.h
 $(O)/lbd/plane/trace.o: | $(O)/bpf/trace.skel.h
 $(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/lbd/monitor/monitor.o: $(O)/lbd/monitor/page.h
