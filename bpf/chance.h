@@ -14,7 +14,7 @@
  *
  *   | Ethernet | tag | outer IP | UDP, port 6080 | GUE variant 0, hops (gue.h) | IP … |
  *
- * As today, without a list: SYNs, UDP, SCTP, fragments, slots of which neither owner is LB_MEMBER_CHAIN, where the
+ * As today, without a list: SYNs, and ACKs whose cookie opens a flow, UDP, SCTP, fragments, slots of which neither owner is LB_MEMBER_CHAIN, where the
  * first is not or nobody else is left, and what would exceed the MTU with even one hop. That is never told the
  * sender: it fits without.
  *
@@ -30,10 +30,11 @@
 #include "gue.h"
 #include "maps.h"
 
+/* Unless it opens a flow. */
 static __always_inline int chance_is_for(const struct packet *packet)
 {
 	return packet->protocol == IPPROTO_TCP && !packet->fragment &&
-	       (packet->quoted || packet->tcp_flags) && packet_role(packet) != OPENS_FLOW;
+	       (packet->quoted || packet->tcp_flags);
 }
 
 /* --- the list --- */

@@ -28,6 +28,7 @@ static __always_inline int choose_by_slot(struct xdp_md *ctx, const struct packe
 	volatile struct lb_slot_line *line = bpf_map_lookup_elem(&slots, &line_index);
 	struct place place;
 	__u32 word;
+	int kind;
 
 	if (!line)
 		return LB_DROP_INTERNAL;
@@ -35,10 +36,10 @@ static __always_inline int choose_by_slot(struct xdp_md *ctx, const struct packe
 	choice->number = lb_slot_current(word);
 	if (!lb_slot_is_settled(word) || choice->number == LB_NONE) {
 		place = flow_place(packet, vip, choice->hash);
-		choice->number =
-			unsettled_member(place.tag, place.bucket, word, lb_place_number(vip->place),
-					 choose_kind(ctx, packet, vip, plain));
-		if (!plain && slot_is_chain(word) && chance_is_for(packet))
+		kind = choose_kind(ctx, packet, vip, plain);
+		choice->number = unsettled_member(place.tag, place.bucket, word,
+						  lb_place_number(vip->place), kind);
+		if (!plain && kind != OPENS_FLOW && slot_is_chain(word) && chance_is_for(packet))
 			choice->listed = chance_list(index, word, choice->number);
 	}
 	return choice->number == LB_NONE ? LB_DROP_NO_BACKEND : LB_NEXT;

@@ -472,6 +472,9 @@ static void build_ack(const struct spec *spec, const uint64_t by[2], bool timest
 		put32(out->bytes + flow->l4 + 28, cookie.timestamp);
 }
 
+static uint32_t chain; /* LB_MEMBER_CHAIN: both have it */
+static struct tag tag; /* of what comes */
+
 static enum member_index taker(enum vip_index vip, const struct frame *in, const struct flow *flow)
 {
 	static struct frame out, expected;
@@ -485,8 +488,10 @@ static enum member_index taker(enum vip_index vip, const struct frame *in, const
 
 		member->pool = 0;
 		member->flags |= LB_MEMBER_NEW | LB_MEMBER_OLD;
+		member->flags = (member->flags & ~LB_MEMBER_CHAIN) | chain;
 	}
 	datapath_slots(plane())[start + harness_slot(vip, flow)] = lb_slot_word(TO, FROM);
+	datapath_plane(plane()).pasts[start + harness_slot(vip, flow)] = FROM << 16 | FROM;
 	harness_run(in, 0, &out);
 	harness_slot_set(vip, harness_slot(vip, flow), DECOY);
 	harness_wrap(in, TO, harness_hash(vip, flow), &expected);
@@ -507,6 +512,7 @@ static enum member_index taker_of(bool six, const uint64_t by[2], bool timestamp
 	if (six)
 		spec = spec6;
 	spec.sport = port++;
+	spec.tag[0] = tag;
 	build_ack(&spec, by, timestamps, epochs, &in, &flow);
 	if (fault)
 		in.bytes[flow.l4 + fault] ^= 0x10;
@@ -528,6 +534,23 @@ static void ack_with_a_cookie_opens_a_flow(void **state)
 		}
 		assert_int_equal(taker_of(six, key, true, 0, ACK, 30), FROM);
 	}
+}
+
+/* As a SYN has none: nobody else can have the connection. */
+static void ack_with_a_cookie_brings_no_list(void **state)
+{
+	(void)state;
+	chain = LB_MEMBER_CHAIN;
+	for (int six = 0; six < 2; six++) {
+		tag = (struct tag){0};
+		assert_int_equal(taker_of(six, key, false, 0, ACK, 0), TO);
+		assert_int_equal(taker_of(six, key, false, 0, ACK, 8), FROM);
+		tag.type = 0x8100;
+		assert_int_equal(taker_of(six, key, false, 0, ACK, 0), TO);
+		assert_int_equal(taker_of(six, key, false, 0, ACK, 8), FROM);
+	}
+	chain = 0;
+	tag = (struct tag){0};
 }
 
 static void only_keys_in_use_open_flows(void **state)
@@ -603,6 +626,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(without_a_secret_nothing_is_answered, begin, end),
 		cmocka_unit_test_setup_teardown(all_else_is_forwarded, begin, end),
 		cmocka_unit_test_setup_teardown(ack_with_a_cookie_opens_a_flow, begin, end),
+		cmocka_unit_test_setup_teardown(ack_with_a_cookie_brings_no_list, begin, end),
 		cmocka_unit_test_setup_teardown(only_keys_in_use_open_flows, begin, end),
 		cmocka_unit_test_setup_teardown(syns_are_counted_where_they_are_to_be, begin, end),
 	};
