@@ -463,7 +463,8 @@ static json_t *frame_json(const struct answer *answer)
 
 static bool leaves(uint32_t verdict)
 {
-	return is_forwarded(verdict) || verdict == LB_TX_ECHO || verdict == LB_TX_TOO_BIG;
+	return is_forwarded(verdict) || verdict == LB_TX_ECHO || verdict == LB_TX_TOO_BIG ||
+	       verdict == LB_TX_SYN;
 }
 
 static json_t *answer_json(const struct answer *answer, uint32_t ifindex)

@@ -96,9 +96,9 @@ bool instance_is_loading(void); /* in this thread */
 int instance_share_maps(struct bpf_object *to, const struct bpf_object *from,
 			bool (*is_wanted)(const char *name));
 
-/* The guard's maps of `to` become those of the guard that stands, if one does: all, or those that are wanted; the
+/* The guard's maps of `to` become those of `from`, if there is one: all, or those that are wanted; the
  * others are of the same size. */
-int instance_share_guard(struct bpf_object *to, const struct datapath *datapath,
+int instance_share_guard(struct bpf_object *to, const struct lb_bpf *from,
 			 bool (*is_wanted)(const char *name));
 /* "other_vips" has changed. */
 void instance_follow(struct datapath *datapath);

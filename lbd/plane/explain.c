@@ -65,7 +65,7 @@ static int take_guard(const struct datapath *datapath, struct lb_bpf *to)
 	}
 	bpf_program__set_autoload(to->progs.lb, false);
 	bpf_program__set_autoload(to->progs.lb_guarded, true);
-	return instance_share_guard(to->obj, datapath, explain_shares);
+	return instance_share_guard(to->obj, datapath->guarded, explain_shares);
 }
 
 static const struct bpf_program *program_of(const struct explain *explain)
@@ -96,7 +96,7 @@ static int load_balancer(struct explain *explain, const struct datapath *datapat
 	return lb_bpf__load(to);
 }
 
-static int load_stages(struct explain *explain)
+static int load_stages(struct explain *explain, const struct datapath *datapath)
 {
 	const struct lb_bpf *from = explain->balancer;
 	struct explain_bpf *to = explain->stages = explain_bpf__open();
@@ -105,6 +105,9 @@ static int load_stages(struct explain *explain)
 	if (!to)
 		return -errno;
 	error = instance_share_maps(to->obj, from->obj, NULL);
+	if (error)
+		return error;
+	error = instance_share_guard(to->obj, datapath->guarded ? from : NULL, NULL);
 	if (error)
 		return error;
 	*(struct lb_program_config *)&to->rodata->config = from->rodata->config;
@@ -130,7 +133,7 @@ static int load(struct datapath *datapath, struct lb_err *err)
 	instance_load_begin();
 	error = load_balancer(explain, datapath);
 	if (!error)
-		error = load_stages(explain);
+		error = load_stages(explain, datapath);
 	instance_load_end();
 	if (!error) {
 		datapath->explain = explain;
@@ -182,6 +185,21 @@ static uint64_t read_count(const struct datapath *datapath, const struct bpf_map
 	return sum;
 }
 
+/* What cookies are made with, beside which the program notes the time. */
+static int copy_secret(const struct datapath *datapath)
+{
+	const struct lb_bpf *from = datapath->guarded, *to = datapath->explain->balancer;
+	const uint32_t zero = 0;
+	struct lb_guard_secret secret;
+
+	if (!from)
+		return 0;
+	if (bpf_map_lookup_elem(bpf_map__fd(from->maps.guard_secret), &zero, &secret) ||
+	    bpf_map_update_elem(bpf_map__fd(to->maps.guard_secret), &zero, &secret, BPF_ANY))
+		return -errno;
+	return 0;
+}
+
 static void clear_fragments(const struct explain *explain)
 {
 	const int fd = bpf_map__fd(explain->balancer->maps.fragments);
@@ -205,6 +223,8 @@ static int prepare(const struct datapath *datapath)
 	error = clear_counts(datapath, to->maps.verdicts, LB_VERDICT_COUNT);
 	if (!error)
 		error = clear_counts(datapath, to->maps.flow_counts, LB_FLOW_COUNT_COUNT);
+	if (!error)
+		error = copy_secret(datapath);
 	if (!error)
 		error = copy_percpu(datapath, from->maps.budget, to->maps.budget, 1);
 	return error ? error
@@ -304,12 +324,17 @@ static void note_counts(const struct run *run)
 		out->flow_counts[i] = read_count(run->datapath, balancer->maps.flow_counts, i);
 }
 
+static bool ends_at_guard(uint32_t verdict)
+{
+	return verdict == LB_DROP_BLOCKED || verdict == LB_TX_SYN || verdict == LB_DROP_GUARD;
+}
+
 /* The stages go on where the guard ends a packet's way. */
 static void note_guard(const struct run *run)
 {
 	struct explained *out = run->out;
 
-	if (out->verdict == LB_DROP_BLOCKED && out->way.stage > LB_EXPLAINED_VIP)
+	if (ends_at_guard(out->verdict) && out->way.stage > LB_EXPLAINED_VIP)
 		out->way.stage = LB_EXPLAINED_VIP;
 }
 

@@ -44,16 +44,16 @@ int instance_share_maps(struct bpf_object *to, const struct bpf_object *from,
 	return 0;
 }
 
-int instance_share_guard(struct bpf_object *to, const struct datapath *datapath,
+int instance_share_guard(struct bpf_object *to, const struct lb_bpf *from,
 			 bool (*is_wanted)(const char *name))
 {
 	struct bpf_map *map;
 
-	if (!datapath->guarded)
+	if (!from)
 		return 0;
 	bpf_object__for_each_map (map, to) {
 		const struct bpf_map *same =
-			bpf_object__find_map_by_name(datapath->guarded->obj, bpf_map__name(map));
+			bpf_object__find_map_by_name(from->obj, bpf_map__name(map));
 		int error;
 
 		if (!mapping_is_guards(map) || !same)

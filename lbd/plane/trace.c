@@ -99,7 +99,7 @@ static int load_program(const struct datapath *datapath, const struct lb_trace_f
 	*(struct lb_trace_filter *)&program->rodata->filter = *filter;
 	error = instance_share_maps(program->obj, balancer->obj, NULL);
 	if (!error)
-		error = instance_share_guard(program->obj, datapath, NULL);
+		error = instance_share_guard(program->obj, datapath->guarded, NULL);
 	if (!error && before)
 		error = bpf_map__reuse_fd(program->maps.trace_ring,
 					  bpf_map__fd(before->maps.trace_ring));

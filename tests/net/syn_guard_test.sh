@@ -175,6 +175,13 @@ automatic() {
 	grep "vip web: SYNs are answered with cookies" "$LAB_DIR/lbd.log" && grep "vip web: SYNs are forwarded again" "$LAB_DIR/lbd.log"
 }
 
+explained() {
+	lbctl explain "$LAB_CLIENT4:40001" web --syn >"$LAB_DIR/explained"
+	cat "$LAB_DIR/explained"
+	grep -q '^verdict *tx_syn' "$LAB_DIR/explained" && ! grep -q '^backend' "$LAB_DIR/explained" &&
+		lbctl explain "$LAB_CLIENT4:40001" web --ack | grep "^backend *${LAB_BACKEND4[1]}"
+}
+
 # value NAME: of the VIP web
 value() {
 	lab_in balancer curl -sS --max-time 10 http://127.0.0.1:9111/metrics | python3 tests/lib/metrics_tool.py value "$1" vip=web
@@ -301,6 +308,7 @@ talk_on
 step "SYNs are answered" guarded || finish
 step "a flood of forged SYNs reaches no backend, and every client gets its connection" a_flood_reaches_no_backend
 check "its SYNs are counted" counted
+check "explain says that a SYN is answered, and where an ACK goes" explained
 check_equal "IPv6, too" 50 "$(connects 50 "$LAB_VIP6")"
 step "a connection from before goes on" the_old_one_talks_on
 step "with auto a flood is answered while it lasts, and every client gets its connection" automatic
