@@ -199,10 +199,17 @@ static __always_inline enum outcome parse(struct xdp_md *ctx, void *end, struct 
 }
 
 /* What is to be passed on, and what is not believed, is left to TC, and to be counted there. */
-static __always_inline bool list_is_accepted(struct xdp_md *ctx, const struct outer *outer)
+static __always_inline bool is_accepted(struct xdp_md *ctx, const struct outer *outer)
 {
-	enum second result = second_choose(ctx, outer);
+	enum second result;
 
+	if (!outer->list && !second_is_watched())
+		return true;
+	result = second_choose(ctx, outer);
+	if (!outer->list) {
+		second_count_plain(result);
+		return true;
+	}
 	if (result == SECOND_PASSED_ON || result == SECOND_MALFORMED)
 		return false;
 	second_count(result);
@@ -223,7 +230,7 @@ static __always_inline enum outcome decapsulate(struct xdp_md *ctx, struct outer
 		return OTHER_SOURCE;
 	if (!destination_is_own(ctx, outer))
 		return OTHER_DESTINATION;
-	if (outer->list && !list_is_accepted(ctx, outer))
+	if (!is_accepted(ctx, outer))
 		return NOT_A_TUNNEL;
 
 	inner = bounds_at((void *)(long)ctx->data + ETH_HLEN, outer->header, OUTER_MASK);

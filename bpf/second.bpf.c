@@ -14,6 +14,8 @@
  * Passing on is done here and not in XDP, since bpf_redirect_neigh finds route and neighbour on
  * hosts that forward nothing, and waits for a neighbour that is not known yet.
  *
+ * It answers balancers, too, that ask what was lost here (second_answer.h).
+ *
  * Two lists of prefixes say what is done, and without them nothing is: second_sources, who may send
  * a list, and second_hops, where packets may be passed on to.
  */
@@ -23,6 +25,7 @@
 #include <stddef.h>
 #include <linux/pkt_cls.h>
 #include "second.h"
+#include "second_answer.h"
 
 #define PACKET_HOST 0
 #define HEADERS_MAX                                                                                \
@@ -150,6 +153,10 @@ static __always_inline int look(struct __sk_buff *skb, const struct outer *outer
 		result = SECOND_OTHER_DESTINATION;
 	else
 		result = second_choose(skb, outer);
+	if (!outer->list) {
+		second_count_plain(result);
+		return TC_ACT_UNSPEC;
+	}
 	if (result == SECOND_PASSED_ON)
 		return pass_on(skb, outer);
 	second_count(result);
@@ -170,7 +177,9 @@ int second(struct __sk_buff *skb)
 		second_count(SECOND_MALFORMED);
 		return TC_ACT_UNSPEC;
 	}
-	if (outcome != SOUND || !outer.list)
+	if (outcome == NOT_A_TUNNEL && answer(skb))
+		return bpf_redirect(skb->ifindex, 0);
+	if (outcome != SOUND || (!outer.list && !second_is_watched()))
 		return TC_ACT_UNSPEC;
 	return look(skb, &outer);
 }

@@ -22,6 +22,9 @@
  * rest as it is, and by second.bpf.c (TC), which passes on. Before that they define SECOND_CONTEXT
  * and SECOND_LOAD, a helper that copies bytes of the packet.
  *
+ * A packet without a list is for this backend. While a balancer asks for it (second_question.h) it is
+ * looked at, too, and counted when no connection is here.
+ *
  * A list is looked at only when its sender is in second_sources; the map is empty at first. Else
  * whoever reaches a backend could have it send packets elsewhere.
  */
@@ -56,6 +59,23 @@ struct {
 	__type(key, __u32);
 	__type(value, struct second_stats);
 } second_stats SEC(".maps");
+
+/* Until when packets without a list are looked at, too, by bpf_ktime_get_coarse_ns: a balancer asks
+ * for it while it changes something (second_question.h). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} second_watch SEC(".maps");
+
+static __always_inline bool second_is_watched(void)
+{
+	__u32 zero = 0;
+	__u64 *until = bpf_map_lookup_elem(&second_watch, &zero);
+
+	return until && *until && *until > bpf_ktime_get_coarse_ns();
+}
 
 static __always_inline void second_count(enum second which)
 {
@@ -249,6 +269,13 @@ static __always_inline enum second second_choose(SECOND_CONTEXT *ctx, const stru
 	if (outer->protocol == IPPROTO_IPIP)
 		return second_choose4(ctx, at, outer->payload, last);
 	return second_choose6(ctx, at, outer->payload, last);
+}
+
+/* A packet without a list goes nowhere else: it is counted when no connection is here, and else not. */
+static __always_inline void second_count_plain(enum second result)
+{
+	if (result == SECOND_LOST)
+		second_count(SECOND_STRAY);
 }
 
 #endif

@@ -13,6 +13,8 @@
 	X(SYN_RECV, syn_recv, "accepted: of a connection that is half open here")                  \
 	X(COOKIE, cookie, "accepted: a SYN cookie of a listener here")                             \
 	X(LOST, lost, "accepted as the last of the list, and no backend of it has the connection") \
+	X(STRAY, stray,                                                                            \
+	  "came without a list, and no connection is here: counted while a balancer asks for it")  \
 	X(LATE, late, "accepted as the last of the list: a reset or an error about no connection") \
 	X(OTHER, other, "accepted: neither TCP nor an ICMP error about it, or a fragment")         \
 	X(PASSED_ON, passed_on, "passed on to the next backend of the list")                       \

@@ -61,6 +61,11 @@ static int allow(const struct bpf_map *map, const struct prefixes *prefixes)
 	return 0;
 }
 
+static int share(struct bpf_map *map, const struct bpf_map *of)
+{
+	return bpf_map__reuse_fd(map, bpf_map__fd(of));
+}
+
 /* Both programs count in the maps of one. */
 static int load(struct programs *programs)
 {
@@ -73,11 +78,13 @@ static int load(struct programs *programs)
 	if (!programs->decap)
 		return -errno;
 	programs->decap->rodata->decap_sources_are_prefixes = true;
-	status = bpf_map__reuse_fd(programs->decap->maps.second_stats,
-				   bpf_map__fd(programs->second->maps.second_stats));
+	status = share(programs->decap->maps.second_stats, programs->second->maps.second_stats);
 	if (!status)
-		status = bpf_map__reuse_fd(programs->decap->maps.second_sources,
-					   bpf_map__fd(programs->second->maps.second_sources));
+		status = share(programs->decap->maps.second_sources,
+			       programs->second->maps.second_sources);
+	if (!status)
+		status = share(programs->decap->maps.second_watch,
+			       programs->second->maps.second_watch);
 	return status ? status : decap_bpf__load(programs->decap);
 }
 

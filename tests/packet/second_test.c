@@ -30,6 +30,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include "../../bpf/second_counters.h"
+#include "../../bpf/second_question.h"
 #include "frame.h"
 
 #define PORT 443
@@ -48,7 +49,7 @@ static const int families[] = {4, 6};
 enum hook { XDP, TC, HOOKS };
 
 static struct bpf_object *objects[HOOKS];
-static int programs[HOOKS], stats_maps[HOOKS], sources_maps[HOOKS], hops_map;
+static int programs[HOOKS], stats_maps[HOOKS], sources_maps[HOOKS], watch_maps[HOOKS], hops_map;
 static unsigned int interface; /* v0 */
 static int wire = -1;          /* its other end */
 static int listeners[7];
@@ -892,6 +893,233 @@ static void cut_off_lists_are_left_alone(void **state)
 	}
 }
 
+/* --- what balancers ask --- */
+
+static void question_frame(struct frame *frame, int family, const char *source,
+			   const struct second_question *question)
+{
+	uint8_t *at;
+
+	put_ethernet(frame, family);
+	at = frame->bytes + ETH_HLEN;
+	at += put_ip(at, family, IPPROTO_UDP, source, own[family], 64, 8 + sizeof(*question));
+	put16(at, 0xc123);
+	put16(at + 2, 6080);
+	put16(at + 4, 8 + sizeof(*question));
+	put16(at + 6, 0);
+	frame->length = at + 8 - frame->bytes;
+	frame_append(frame, question, sizeof(*question));
+}
+
+static struct second_question usual_question(void)
+{
+	return (struct second_question){.control = SECOND_CONTROL,
+					.type = SECOND_ASKS,
+					.magic = htonl(SECOND_MAGIC),
+					.nonce = 0x0123456789abcdef};
+}
+
+static void swap(uint8_t *a, uint8_t *b, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		const uint8_t kept = a[i];
+
+		a[i] = b[i];
+		b[i] = kept;
+	}
+}
+
+/* What goes back: nothing else of the frame has changed. */
+static void answer_frame(struct frame *frame, int family, const struct second_question *question)
+{
+	const size_t address = family == 4 ? 4 : 16;
+	uint8_t *ip = frame->bytes + ETH_HLEN, *udp = ip + header(family);
+	struct second_question *answer = (void *)(udp + 8);
+
+	question_frame(frame, family, balancer[family], question);
+	swap(frame->bytes, frame->bytes + 6, 6);
+	swap(ip + header(family) - 2 * address, ip + header(family) - address, address);
+	swap(udp, udp + 2, 2);
+	answer->type = SECOND_ANSWERS;
+	answer->lost = htobe64(counter(TC, SECOND_LOST));
+	answer->stray = htobe64(counter(TC, SECOND_STRAY));
+	answer->found = htobe64(counter(TC, SECOND_SOCKET) + counter(TC, SECOND_TIME_WAIT) +
+				counter(TC, SECOND_SYN_RECV) + counter(TC, SECOND_COOKIE));
+	answer->passed_on = htobe64(counter(TC, SECOND_PASSED_ON));
+}
+
+static uint64_t watched_until(void)
+{
+	uint64_t until = 0;
+	uint32_t zero = 0;
+
+	assert_int_equal(bpf_map_lookup_elem(watch_maps[TC], &zero, &until), 0);
+	return until;
+}
+
+static void watch_until(uint64_t until)
+{
+	uint32_t zero = 0;
+
+	for (int hook = 0; hook < HOOKS; hook++)
+		assert_int_equal(bpf_map_update_elem(watch_maps[hook], &zero, &until, BPF_ANY), 0);
+}
+
+static void a_question_comes_back_with_the_counters(void **state)
+{
+	const struct second_question question = usual_question();
+	struct packet packet = segment(4, 19999, ACK, 7, 8, false);
+	struct listed listed = usual(4);
+	static struct frame in, out;
+
+	(void)state;
+	listed.next = listed.count;
+	expect_of_both(&listed, &packet, SECOND_LOST); /* none of those that are told is 0 */
+	assert_true(counter(TC, SECOND_SOCKET) && counter(TC, SECOND_PASSED_ON));
+	for (int i = 0; i < 2; i++) {
+		question_frame(&in, families[i], balancer[families[i]], &question);
+		answer_frame(&out, families[i], &question);
+		expect(TC, &in, NOTHING, TC_ACT_REDIRECT, &out);
+		expect(XDP, &in, NOTHING, XDP_PASS, &in);
+	}
+	assert_int_equal(watched_until(), 0);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* A shorter time does not take back a longer one that another balancer has asked for. */
+static void a_question_has_plain_packets_watched_for_a_minute_at_most(void **state)
+{
+	static const struct {
+		uint32_t asked, least_s, most_s;
+	} rows[] = {{10, 9, 10}, {5, 9, 10}, {0, 9, 10}, {0xffffffff, 59, 60}};
+	struct second_question question = usual_question();
+	static struct frame in, out;
+
+	(void)state;
+	watch_until(0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		question.watch_s = htonl(rows[i].asked);
+		question_frame(&in, 4, balancer[4], &question);
+		answer_frame(&out, 4, &question);
+		expect(TC, &in, NOTHING, TC_ACT_REDIRECT, &out);
+		assert_true(watched_until() > now_ns() + rows[i].least_s * 1000000000ull);
+		assert_true(watched_until() <= now_ns() + rows[i].most_s * 1000000000ull);
+	}
+	watch_until(0);
+}
+
+static void questions_of_others_and_unsound_ones_are_left_alone(void **state)
+{
+	static const struct {
+		const char *what;
+		size_t at; /* from the UDP header on */
+		uint8_t value;
+	} rows[] = {
+		{"another port", 3, 0xc1},
+		{"a UDP checksum", 7, 1},
+		{"a UDP length", 5, 63},
+		{"another control word", 8, 0x21},
+		{"no control message", 8, 0},
+		{"an answer", 9, SECOND_ANSWERS},
+		{"a flag", 11, 1},
+		{"another magic", 15, 'x'},
+	};
+	struct second_question question = usual_question();
+	static struct frame in;
+
+	(void)state;
+	question.watch_s = htonl(10);
+	for (int i = 0; i < 2; i++) {
+		const int family = families[i];
+
+		for (size_t j = 0; j < sizeof(rows) / sizeof(*rows); j++) {
+			print_message("             %s\n", rows[j].what);
+			question_frame(&in, family, balancer[family], &question);
+			in.bytes[ETH_HLEN + header(family) + rows[j].at] = rows[j].value;
+			expect(TC, &in, NOTHING, (uint32_t)TC_ACT_UNSPEC, &in);
+		}
+		question_frame(&in, family, family == 4 ? "10.0.2.2" : "fd01::2", &question);
+		expect(TC, &in, NOTHING, (uint32_t)TC_ACT_UNSPEC, &in);
+		question_frame(&in, family, balancer[family], &question);
+		in.length--;
+		expect(TC, &in, NOTHING, (uint32_t)TC_ACT_UNSPEC, &in);
+	}
+	assert_int_equal(watched_until(), 0);
+}
+
+/* IP-in-IP; GUE of variant 1 differs in the UDP header before it. */
+static void tunnel_frame(struct frame *frame, int outer, bool gue, const char *source,
+			 const struct packet *packet)
+{
+	const uint8_t inner = packet->bytes[0] >> 4 == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
+	uint8_t *at;
+
+	put_ethernet(frame, outer);
+	at = frame->bytes + ETH_HLEN;
+	at += put_ip(at, outer, gue ? IPPROTO_UDP : inner, source, own[outer], 64,
+		     8 * gue + packet->length);
+	if (gue) {
+		put16(at, 0xc123);
+		put16(at + 2, 6080);
+		put16(at + 4, 8 + packet->length);
+		put16(at + 6, 0);
+		at += 8;
+	}
+	frame->length = at - frame->bytes;
+	frame_append(frame, packet->bytes, packet->length);
+}
+
+/* Whatever is counted, each packet goes where it went before. */
+static void expect_plain(const struct packet *packet, enum second which)
+{
+	static struct frame in, out;
+
+	plain_frame(&out, packet);
+	for (int i = 0; i < 4; i++) {
+		const int outer = families[i & 1];
+
+		tunnel_frame(&in, outer, i >> 1, balancer[outer], packet);
+		expect(XDP, &in, which, XDP_PASS, &out);
+		expect(TC, &in, which, (uint32_t)TC_ACT_UNSPEC, &in);
+	}
+}
+
+static void packets_without_a_list_are_counted_while_a_balancer_asks_for_it(void **state)
+{
+	static struct frame in;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		const int family = families[i];
+		struct connection here = established(family);
+		struct packet stray = segment(family, 19999, ACK, 7, 8, false);
+		struct packet packet;
+
+		expect_plain(&stray, NOTHING);
+		watch_until(now_ns() - 1);
+		expect_plain(&stray, NOTHING);
+		watch_until(now_ns() + 10000000000ull);
+		expect_plain(&stray, SECOND_STRAY);
+		packet = segment(family, here.port, ACK, 7, 8, false);
+		expect_plain(&packet, NOTHING);
+		packet = segment(family, 19999, SYN, 7, 0, false);
+		expect_plain(&packet, NOTHING);
+		packet = segment(family, 19999, 0x04 /* RST */, 7, 8, false);
+		expect_plain(&packet, NOTHING);
+		tunnel_frame(&in, 4, false, "10.0.2.2", &stray);
+		expect(TC, &in, NOTHING, (uint32_t)TC_ACT_UNSPEC, &in);
+		watch_until(0);
+		close(here.fd);
+	}
+}
+
 /* --- a host of its own --- */
 
 static int listen_at(int family)
@@ -946,6 +1174,7 @@ static bool open_object(enum hook hook, const char *folder, const char *file, co
 	programs[hook] = bpf_program__fd(bpf_object__find_program_by_name(objects[hook], program));
 	stats_maps[hook] = bpf_object__find_map_fd_by_name(objects[hook], "second_stats");
 	sources_maps[hook] = bpf_object__find_map_fd_by_name(objects[hook], "second_sources");
+	watch_maps[hook] = bpf_object__find_map_fd_by_name(objects[hook], "second_watch");
 	return true;
 }
 
@@ -1042,6 +1271,10 @@ int main(void)
 		cmocka_unit_test(unsound_lists_are_left_alone),
 		cmocka_unit_test(lists_of_more_than_three_are_left_alone),
 		cmocka_unit_test(cut_off_lists_are_left_alone),
+		cmocka_unit_test(a_question_comes_back_with_the_counters),
+		cmocka_unit_test(a_question_has_plain_packets_watched_for_a_minute_at_most),
+		cmocka_unit_test(questions_of_others_and_unsound_ones_are_left_alone),
+		cmocka_unit_test(packets_without_a_list_are_counted_while_a_balancer_asks_for_it),
 		cmocka_unit_test(without_prefixes_nothing_is_done),
 		cmocka_unit_test(connections_of_this_host_are_accepted),
 	};
