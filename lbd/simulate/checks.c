@@ -9,6 +9,7 @@
 
 #include "../api/clock.h"
 #include "../health/health.h"
+#include "../health/losses.h"
 #include "../health/tunnels.h"
 #include "../service/service.h"
 #include "simulate.h"
@@ -278,4 +279,44 @@ int tunnels_detach_all(struct lb_err *err)
 {
 	(void)err;
 	return 0;
+}
+
+/* --- what backends have lost --- */
+
+struct losses {
+	char nothing;
+};
+
+struct losses *losses_new(struct event_base *base, uint32_t members)
+{
+	(void)base;
+	(void)members;
+	return calloc(1, sizeof(struct losses));
+}
+
+void losses_free(struct losses *losses)
+{
+	free(losses);
+}
+
+void losses_ask(struct losses *losses, uint16_t number, const struct lb_addr *address)
+{
+	(void)losses;
+	(void)number;
+	(void)address;
+}
+
+void losses_watch(struct losses *losses, uint16_t number, int64_t until_ms)
+{
+	(void)losses;
+	(void)number;
+	(void)until_ms;
+}
+
+bool losses_get(const struct losses *losses, uint16_t number, struct losses_view *out)
+{
+	(void)losses;
+	(void)number;
+	(void)out;
+	return false;
 }

@@ -4,6 +4,7 @@
 
 #include "../../lbd/service/change.h"
 
+#include "../../lbd/api/event.h"
 #include "../../lbd/host/events.h"
 
 #include <errno.h>
@@ -634,6 +635,71 @@ size_t fake_watches(void)
 	return count;
 }
 
+/* --- what backends have lost (lbd/health/losses.h) --- */
+
+#define LOSSES_MAX 64
+
+static struct losses {
+	struct {
+		bool asked;
+		struct lb_addr backend;
+		int64_t until_ms;
+		struct losses_view view;
+	} of[LOSSES_MAX];
+} losses;
+
+struct losses *losses_new(struct event_base *base, uint32_t members)
+{
+	(void)base;
+	(void)members;
+	memset(&losses, 0, sizeof(losses));
+	return call_fails() ? NULL : &losses;
+}
+
+void losses_free(struct losses *old)
+{
+	(void)old;
+}
+
+void losses_ask(struct losses *of, uint16_t number, const struct lb_addr *address)
+{
+	if (number >= LOSSES_MAX || (address && of->of[number].asked))
+		return;
+	memset(&of->of[number], 0, sizeof(of->of[number]));
+	of->of[number].asked = address != NULL;
+	if (address)
+		of->of[number].backend = *address;
+}
+
+void losses_watch(struct losses *of, uint16_t number, int64_t until_ms)
+{
+	if (number < LOSSES_MAX)
+		of->of[number].until_ms = until_ms;
+}
+
+bool losses_get(const struct losses *of, uint16_t number, struct losses_view *out)
+{
+	if (number >= LOSSES_MAX || !of->of[number].asked)
+		return false;
+	*out = of->of[number].view;
+	return true;
+}
+
+void fake_lost(const struct lb_addr *backend, uint64_t packets)
+{
+	for (size_t i = 0; i < LOSSES_MAX; i++)
+		if (losses.of[i].asked && lb_addr_equal(&losses.of[i].backend, backend))
+			losses.of[i].view = (struct losses_view){.lost = packets, .since_ms = 1};
+}
+
+int64_t fake_watched_until_ms(const struct lb_addr *backend)
+{
+	for (size_t i = 0; i < LOSSES_MAX; i++)
+		if (losses.of[i].asked && lb_addr_equal(&losses.of[i].backend, backend))
+			return losses.of[i].until_ms;
+	return -1;
+}
+
 static struct tunnels {
 	int started;
 } tunnels;
@@ -783,6 +849,8 @@ static void on_event(void *user, const json_t *event)
 	fake.serve_events += !strcmp(name, "serve");
 	fake.spill_events += !strcmp(name, "spill");
 	fake.syn_events += !strcmp(name, "syn_guard");
+	if (!strcmp(name, "receipt"))
+		lb_event_text(event, fake.receipt, sizeof(fake.receipt));
 	if (!strcmp(name, "move")) {
 		name = json_string_value(json_object_get(event, "state"));
 		fake.moves_begun += !strcmp(name, "began");

@@ -56,6 +56,7 @@ struct fake {
 	bool no_tunnel; /* every check through it cannot be made */
 	struct events *events;
 	uint32_t serve_events, spill_events, syn_events;
+	char receipt[256];                   /* the last event of that kind, without its name */
 	uint32_t moves_begun, moves_settled; /* events */
 
 	void (*amid)(void); /* called once, while the document is written */
@@ -98,6 +99,10 @@ void fake_cookies(const struct lb_addr *backend, enum health_status status, cons
 /* By which VIP a check of the backend goes; NULL: there is none. */
 const struct lb_endpoint *fake_watched_vip(const struct lb_addr *backend);
 size_t fake_watches(void);
+/* The backend, which is asked, says that it has lost so many packets in all. */
+void fake_lost(const struct lb_addr *backend, uint64_t packets);
+/* Until when it looks at packets without a list; -1: it is not asked. */
+int64_t fake_watched_until_ms(const struct lb_addr *backend);
 
 /* That document, disk and plane say the same; `saved`: on disk, too. */
 void fake_check(bool saved);
