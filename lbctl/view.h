@@ -58,7 +58,9 @@ void view_tier_published(FILE *out, const struct invocation *invocation, const j
 void view_document(FILE *out, const struct invocation *invocation, const json_t *result);
 
 /* Fields of objects, whatever they hold. */
-const char *view_text(const json_t *object, const char *field);  /* "?" when there is none */
+const char *view_text(const json_t *object, const char *field); /* "?" when there is none */
+/* A time of the protocol without its fraction: "2026-01-31T12:00:00Z". */
+void view_time(FILE *out, const char *time);
 long long view_integer(const json_t *object, const char *field); /* 0 when there is none */
 double view_number(const json_t *object, const char *field);
 

@@ -9,8 +9,7 @@ static const char *text_of(const json_t *object, const char *field)
 	return json_string_value(json_object_get(object, field));
 }
 
-/* A time of the protocol without its fraction: "2026-01-31T12:00:00Z". */
-static void print_time(FILE *out, const char *time)
+void view_time(FILE *out, const char *time)
 {
 	int length = (int)strcspn(time, ".");
 
@@ -57,7 +56,7 @@ void view_backend_health(FILE *out, const json_t *backend)
 		view_text(health, "state"));
 	if (since) {
 		fprintf(out, " since ");
-		print_time(out, since);
+		view_time(out, since);
 	}
 	print_nodes(out, health);
 	if (error && error_matters(health, since))

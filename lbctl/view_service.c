@@ -94,6 +94,20 @@ static void print_quic(FILE *out, const json_t *quic)
 			units_count(view_integer(quic, "packets"), "packet", packets));
 }
 
+/* What it has lost, of those with second_chance. */
+static void print_losses(FILE *out, const json_t *losses)
+{
+	char packets[UNITS_TEXT];
+
+	if (json_object_get(losses, "since")) {
+		fprintf(out, "; lost %s since ",
+			units_count(view_integer(losses, "lost"), "packet", packets));
+		view_time(out, view_text(losses, "since"));
+	}
+	if (json_is_true(json_object_get(losses, "silent")))
+		fprintf(out, "; does not say what it loses");
+}
+
 static void print_weight(FILE *out, const json_t *backend)
 {
 	fprintf(out, "%s\tweight %lld", view_text(backend, "address"),
@@ -132,6 +146,7 @@ static void print_backend(FILE *out, const json_t *backend)
 		print_next_hop(out, json_object_get(backend, "next_hop"));
 	print_state(out, backend);
 	print_quic(out, json_object_get(backend, "quic"));
+	print_losses(out, json_object_get(backend, "second_chance"));
 	view_backend_health(out, backend);
 	fputc('\n', out);
 }

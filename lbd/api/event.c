@@ -304,6 +304,29 @@ static void add_prefix_list(struct text *text, const json_t *event)
 	    (long long)json_integer_value(json_object_get(event, "prefixes")));
 }
 
+/* What a change was to break, and what it did. */
+static void add_receipt(struct text *text, const json_t *event)
+{
+	const json_t *predicted = json_object_get(event, "predicted");
+	const json_t *measured = json_object_get(event, "measured");
+
+	add_whose(text, event);
+	if (integer_of(predicted, "backends"))
+		add(text,
+		    " has changed: predicted broken flows of backends: %lld (flows on record: "
+		    "%lld)",
+		    (long long)integer_of(predicted, "backends"),
+		    (long long)integer_of(predicted, "recorded_flows"));
+	else
+		add(text, " has changed: predicted 0 broken");
+	add(text, ", measured %lld lost packets in %lld s (backends that answer: %lld",
+	    (long long)integer_of(measured, "packets"), (long long)integer_of(event, "seconds"),
+	    (long long)integer_of(measured, "backends"));
+	if (integer_of(measured, "silent"))
+		add(text, ", that do not: %lld", (long long)integer_of(measured, "silent"));
+	add(text, ")");
+}
+
 static const struct {
 	const char *event;
 	void (*add)(struct text *text, const json_t *event);
@@ -314,6 +337,7 @@ static const struct {
 	{"serve", add_backend},         {"fault", add_fault},      {"spill", add_spill},
 	{"announce", add_announce},     {"node", add_node},        {"move", add_move},
 	{"dissent", add_dissent},       {"list", add_prefix_list}, {"syn_guard", add_syn_guard},
+	{"receipt", add_receipt},
 };
 
 static void add_unknown(struct text *text, const json_t *event)

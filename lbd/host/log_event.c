@@ -56,6 +56,17 @@ static enum log_level of_next_hop(const json_t *event)
 	return is(event, "state", "unresolved") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
 }
 
+/* What nobody has measured is no reason to be calm. */
+static enum log_level of_receipt(const json_t *event)
+{
+	const json_t *measured = json_object_get(event, "measured");
+
+	return json_integer_value(json_object_get(measured, "packets")) ||
+			       json_integer_value(json_object_get(measured, "silent"))
+		       ? LOG_LEVEL_WARNING
+		       : LOG_LEVEL_INFO;
+}
+
 static enum log_level warning(const json_t *event)
 {
 	(void)event;
@@ -98,6 +109,7 @@ static const struct kind {
 	{"serve", information},
 	{"fault", error},
 	{"spill", of_spill},
+	{"receipt", of_receipt},
 	{"announce", of_announce},
 	{"node", warning},
 	{"move", information},

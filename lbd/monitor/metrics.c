@@ -424,6 +424,8 @@ static void tell_backend(const struct lb_pool *pool, const struct backend_facts 
 	value(to, METRIC_BYTES, (double)facts->traffic.bytes);
 	if (facts->quic)
 		value(to, METRIC_QUIC_PACKETS, (double)facts->quic_packets);
+	if (facts->losses)
+		value(to, METRIC_LOST, (double)facts->lost);
 	value(to, METRIC_WEIGHT, facts->weight);
 	value(to, METRIC_SHARE, facts->share);
 	value(to, METRIC_SLOTS, facts->slots);

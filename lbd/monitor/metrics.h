@@ -131,6 +131,10 @@ enum metric_type {
 	  "Bytes of these packets, without Ethernet and outer headers.")                           \
 	X(QUIC_PACKETS, PLANE_COUNTER, "backend_quic_packets_total", "{packet}",                   \
 	  "Packets that have followed the QUIC server id of a backend.")                           \
+	X(LOST, COUNTER, "backend_lost_packets_total", "{packet}",                                 \
+	  "Packets of connections that neither a backend with second_chance has, nor another "     \
+	  "that "                                                                                  \
+	  "it could pass them on to, as it says.")                                                 \
 	X(WEIGHT, GAUGE, "backend_weight", "", "Weight of a backend in the service document.")     \
 	X(SHARE, GAUGE, "backend_serving_weight", "",                                              \
 	  "Weight that counts for new flows now; 0 while a backend drains, waits, is in reserve "  \

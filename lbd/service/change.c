@@ -171,6 +171,7 @@ void change_end_member(struct change *change, uint16_t number)
 	struct service *service = change->service;
 
 	checks_drop(service, number);
+	losses_ask(service->losses, number, NULL);
 	if (!service->flows_possible) {
 		change_drop_member(change, number);
 		return;

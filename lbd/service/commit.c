@@ -41,6 +41,13 @@ static void take_lead(struct live_pool *live)
 	live->led = true;
 }
 
+/* Connections may find that the pool has changed. */
+static bool is_felt(const struct pool_step *step)
+{
+	return step->plan.what != PLAN_UNCHANGED && step->plan.before && step->plan.after &&
+	       (step->moved || json_array_size(step->at_risk));
+}
+
 /* What the pool becomes, by what is known of its backends now. */
 static void begin_pool(struct change *change, struct pool_step *step)
 {
@@ -51,9 +58,12 @@ static void begin_pool(struct change *change, struct pool_step *step)
 	if (before)
 		take_lead(before);
 	if (!step->plan.after) {
+		receipt_drop(change->service, before);
 		change_members_not_in(change, before, NULL, member_mark);
 	} else if (before) {
 		freshen(change, step);
+		if (is_felt(step))
+			receipt_begin(change->service, step->plan.before->pool, before);
 		change_members_not_in(change, before, next, member_mark);
 	} else {
 		next->empty_at_s = next->backend_count ? 0 : clock_now_s(change->service);
@@ -74,6 +84,8 @@ static void lead_pool(struct change *change, struct pool_step *step)
 	if (step->plan.what != PLAN_UNCHANGED && step->plan.after &&
 	    (step->plan.before || brings_slots(&step->next)))
 		lead_packets(change->service, step->plan.after, &step->next, change->gone);
+	if (is_felt(step))
+		receipt_follow(change->service, step->plan.after->pool, &step->next, step->at_risk);
 }
 
 static void end_transitions(struct service *service, const struct lb_pool *pool,

@@ -86,6 +86,7 @@ static void look_at_backend(const struct service *service, const struct lb_pool 
 	const struct lb_backend *backend = &pool->backends[i];
 	const struct table_member *member = &live->backends[i];
 	const uint32_t slots = out->slots;
+	struct losses_view losses;
 
 	*out = (struct backend_facts){
 		.address = &backend->address,
@@ -101,6 +102,10 @@ static void look_at_backend(const struct service *service, const struct lb_pool 
 		.recorded_flows = sweep_flows(service->sweep, member->number),
 		.quic = backend->quic_server_id.length > 0,
 	};
+	if (losses_get(service->losses, member->number, &losses)) {
+		out->losses = losses.since_ms > 0;
+		out->lost = losses.lost;
+	}
 	if (out->quic)
 		out->quic_packets = quic_packets(service, member->number);
 }

@@ -31,6 +31,8 @@ struct backend_facts {
 	struct lb_counter traffic;
 	bool quic;             /* it has a server id, */
 	uint64_t quic_packets; /* which so many packets have followed */
+	bool losses;           /* it has said what it lost: */
+	uint64_t lost;         /* so many packets */
 };
 
 /* Of a pool, named or a VIP's own. It has a table for each class of VIPs: slots are those of all. */

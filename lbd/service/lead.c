@@ -32,6 +32,8 @@ void lead_members(struct service *service, const struct pool_ref *ref, const str
 		members_set_chance(service->members, backend->number,
 				   pool->backends[i].second_chance,
 				   live->standings[i].is == STANDING_ILL);
+		losses_ask(service->losses, backend->number,
+			   pool->backends[i].second_chance ? &backend->address : NULL);
 		members_set_quic_id(service->members, backend->number,
 				    &pool->backends[i].quic_server_id);
 		sweep_member_set(service->sweep, backend->number, live->swept, transition_s,

@@ -5,6 +5,7 @@
 #define LB_SERVICE_LIVE_H
 
 #include "../health/health.h"
+#include "../health/losses.h"
 #include "../host/worker.h"
 #include "agree.h"
 #include "../plane/members.h"
@@ -116,6 +117,8 @@ struct stale_slots {
 	uint32_t start, size; /* 0: there are none */
 };
 
+struct receipts;
+
 struct service {
 	const struct config *config;
 	struct plane plane;
@@ -187,6 +190,9 @@ struct service {
 	struct quic_ring *quic_ring;
 	struct quic_rest *quic_rests; /* by member number */
 	bool quic_waits; /* a backend drains, and packets followed its id not long ago */
+
+	struct losses *losses;
+	struct receipts *receipts;
 
 	struct events *events;
 	uint64_t drained[(LB_NONE + 1) / 64]; /* bit n: member n was drained when last looked at */
@@ -414,6 +420,18 @@ void tell_spill(const struct service *service, const struct lb_pool *pool,
 		const struct live_pool *live, uint32_t last);
 /* Tells when every backend of the pool has become unhealthy, and when that has ended. */
 void tell_unhealthy(struct service *service, const struct lb_pool *pool, struct live_pool *live);
+
+/* --- receipt.c: what backends have lost since a change, beside what it was said to break --- */
+int receipt_open(struct service *service, const struct service_options *from, struct lb_err *err);
+void receipt_close(struct service *service);
+/* Packets are about to follow what the pool `before` is to become. */
+void receipt_begin(struct service *service, const struct lb_pool *pool,
+		   const struct live_pool *before);
+/* The pool goes, and nothing is told of it. */
+void receipt_drop(struct service *service, const struct live_pool *before);
+/* They do. `at_risk`: as in CHANGE; may be NULL. */
+void receipt_follow(struct service *service, const struct lb_pool *pool,
+		    const struct live_pool *next, const json_t *at_risk);
 
 /* adopt.c. Refuses where the maps have VIPs and the document on disk is missing: weights,
  * names and checks are nowhere else, and a start without them would end those VIPs. */

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../host/events.h"
 #include "live.h"
 #include "quic_keys.h"
 #include "syn_guard.h"
@@ -134,6 +135,26 @@ static void set_quic(const struct look *look, size_t i, json_t *object)
 				      quic_has_connections(look->service, look->pool, number)));
 }
 
+/* What it says to have lost, where it passes packets on. */
+static void set_losses(const struct look *look, size_t i, json_t *object)
+{
+	char since[EVENTS_TIME_TEXT];
+	struct losses_view view;
+	json_t *losses;
+
+	if (!losses_get(look->service->losses, look->live->backends[i].number, &view))
+		return;
+	losses = json_object();
+	if (view.since_ms) {
+		json_object_set_new(losses, "lost", json_integer((json_int_t)view.lost));
+		json_object_set_new(losses, "since",
+				    json_string(events_time_ms(view.since_ms, since)));
+	}
+	if (view.silent)
+		json_object_set_new(losses, "silent", json_true());
+	json_object_set_new(object, "second_chance", losses);
+}
+
 static json_t *backend_state(const struct look *look, size_t i)
 {
 	struct service *service = look->service;
@@ -158,6 +179,7 @@ static json_t *backend_state(const struct look *look, size_t i)
 	service->plane.counters(service->plane.datapath, number, 1, &counter);
 	set_counter(object, &counter);
 	set_quic(look, i, object);
+	set_losses(look, i, object);
 	json_object_set_new(object, "next_hop", members_next_hop(service->members, number));
 	json_object_set_new(object, "health", backend_health(service, look->pool, look->live, i));
 	return object;

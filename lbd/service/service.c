@@ -193,6 +193,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = weigh_open(service, err);
 	if (!error)
+		error = receipt_open(service, options, err);
+	if (!error)
 		error = quic_open(service, err);
 	if (!error)
 		error = syn_guard_open(service, options, err);
@@ -227,6 +229,7 @@ void service_close(struct service *service)
 	if (!service)
 		return;
 	checks_close(service);
+	receipt_close(service);
 	views_close(service);
 	quic_close(service);
 	syn_guard_close(service);

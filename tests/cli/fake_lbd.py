@@ -59,7 +59,8 @@ CHECKED = dict(WEB, name="shop", address="192.0.2.11:80/tcp", slots={"settled": 
                        "state": "unresolved", "reason": "neighbour does not answer", "interface": "eth1",
                        "gateway": "10.0.0.9"}), waiting_until="its next hop is resolved (neighbour does not answer)")])
 SPILLED = dict(WEB, name="shop", spill={"percent": 50, "hold_s": 30, "priority": 1, "in_service_percent": 75, "reserve": 1}, backends=[
-    dict(WEB["backends"][0], weight=30), dict(WEB["backends"][1], priority=1),
+    dict(WEB["backends"][0], weight=30, second_chance={"lost": 0, "since": "2026-01-31T12:00:00.123Z"}),
+    dict(WEB["backends"][1], priority=1, second_chance={"lost": 12, "since": "2026-01-31T12:00:01.000Z", "silent": True}),
     dict(WEB["backends"][1], address="10.0.0.4", priority=2, state="reserve", recorded_flows=0,
          share={"expected": 0, "slots": 0},
          reserve_until="less than 50 % of the weight up to priority 1 is in service (75 % now)")])
@@ -327,6 +328,10 @@ EVENTS = [
     {"event": "vip_health", "vip": "web", "state": "recovered"},
     {"event": "spill", "pool": "web", "state": "spilled", "priority": 1, "in_service_percent": 33},
     {"event": "spill", "pool": "web", "state": "returned", "priority": 0, "in_service_percent": 67},
+    {"event": "receipt", "vip": "web", "seconds": 906, "predicted": {"backends": 0, "recorded_flows": 0},
+     "measured": {"packets": 0, "backends": 3, "silent": 0}},
+    {"event": "receipt", "pool": "web", "seconds": 66, "predicted": {"backends": 1, "recorded_flows": 7},
+     "measured": {"packets": 12, "backends": 2, "silent": 1}},
     {"event": "move", "vip": "web", "state": "began", "pool": "b", "from": "a"},
     {"event": "move", "vip": "web", "state": "settled", "pool": "b"},
     {"event": "route", "backend": "10.0.0.2", "state": "unroutable", "reason": "network is unreachable"},

@@ -62,6 +62,24 @@ static const struct {
 	{"{'event':'spill','vip':'web','state':'spilled','priority':1,'in_service_percent':33}",
 	 LOG_LEVEL_WARNING,
 	 "vip web spilled to backends of priority 1: 33 % of the weight before them is in service"},
+	{"{'event':'receipt','vip':'web','seconds':906,"
+	 "'predicted':{'backends':0,'recorded_flows':0},"
+	 "'measured':{'packets':0,'backends':3,'silent':0}}",
+	 LOG_LEVEL_INFO,
+	 "vip web has changed: predicted 0 broken, measured 0 lost packets in 906 s (backends that "
+	 "answer: 3)"},
+	{"{'event':'receipt','vip':'web','seconds':906,"
+	 "'predicted':{'backends':0,'recorded_flows':0},"
+	 "'measured':{'packets':0,'backends':2,'silent':1}}",
+	 LOG_LEVEL_WARNING,
+	 "vip web has changed: predicted 0 broken, measured 0 lost packets in 906 s (backends that "
+	 "answer: 2, that do not: 1)"},
+	{"{'event':'receipt','pool':'p','seconds':66,"
+	 "'predicted':{'backends':1,'recorded_flows':7},"
+	 "'measured':{'packets':12,'backends':2,'silent':0}}",
+	 LOG_LEVEL_WARNING,
+	 "pool p has changed: predicted broken flows of backends: 1 (flows on record: 7), measured "
+	 "12 lost packets in 66 s (backends that answer: 2)"},
 	{"{'event':'spill','pool':'p','state':'returned','priority':0,'in_service_percent':67}",
 	 LOG_LEVEL_INFO,
 	 "pool p returned to backends of priority 0: 67 % of the weight up to them is in service"},

@@ -1782,6 +1782,105 @@ static void a_backend_goes_unasked_once_it_is_drained(void **state)
 	fake_close();
 }
 
+#define CHANCE(address) "{'address': '" address "', 'weight': 10, 'second_chance': true}"
+#define CHANCES CHANCE("10.0.0.1") "," CHANCE("10.0.0.2") "," CHANCE("10.0.0.3")
+
+static struct lb_addr address_of(const char *text)
+{
+	struct lb_addr address;
+	struct lb_err err;
+
+	assert_int_equal(lb_addr_parse(text, &address, &err), 0);
+	return address;
+}
+
+static void all_lost(uint64_t packets)
+{
+	for (char last = '1'; last <= '3'; last++) {
+		const char text[] = {'1', '0', '.', '0', '.', '0', '.', last, '\0'};
+		const struct lb_addr address = address_of(text);
+
+		fake_lost(&address, packets);
+	}
+}
+
+/* Its transition is 4 s; backends are asked once more after that. */
+static void a_change_ends_with_what_was_predicted_and_measured(void **state)
+{
+	const struct lb_addr first = address_of("10.0.0.1"), second = address_of("10.0.0.2");
+
+	(void)state;
+	start();
+	apply(SHORT(CHANCES));
+	all_lost(5); /* before */
+	fake_pass(60 * SECOND);
+	apply(SHORT("{'address': '10.0.0.1', 'weight': 10, 'second_chance': true, 'drain': true}"
+		    "," CHANCE("10.0.0.2") "," CHANCE("10.0.0.3")));
+	assert_true(fake_watched_until_ms(&first) >= clock_now_ms(fake.service) + 4000);
+	fake_pass(9 * SECOND);
+	assert_string_equal(fake.receipt, "");
+	fake_lost(&second, 7);
+	fake_pass(3 * SECOND);
+	assert_string_equal(fake.receipt,
+			    "vip 192.0.2.1:80/tcp has changed: predicted 0 broken, measured 2 lost "
+			    "packets in 10 s (backends that answer: 3)");
+	fake.receipt[0] = '\0';
+	fake_pass(60 * SECOND);
+	assert_string_equal(fake.receipt, "");
+	fake_close();
+}
+
+static void a_receipt_is_of_all_changes_until_the_last_is_over(void **state)
+{
+	const struct lb_addr third = address_of("10.0.0.3");
+	uint16_t number;
+
+	(void)state;
+	start();
+	apply(SHORT(CHANCES));
+	all_lost(0);
+	fake_pass(60 * SECOND);
+	number = fake.service->live_pools[0].backends[1].number;
+	fake.counters[number].packets = 1;
+	apply(SHORT(CHANCE("10.0.0.1") "," CHANCE("10.0.0.3"))); /* fake_apply forces */
+	assert_int_equal(fake_watched_until_ms(&third), clock_now_ms(fake.service) + 10000);
+	fake_pass(5 * SECOND);
+	fake_lost(&third, 3);
+	apply(SHORT(CHANCES));
+	fake_pass(8 * SECOND);
+	assert_string_equal(fake.receipt, "");
+	fake_pass(4 * SECOND); /* the new one has not answered */
+	assert_string_equal(
+		fake.receipt,
+		"vip 192.0.2.1:80/tcp has changed: predicted broken flows of backends: 1 "
+		"(flows on record: 0), measured 3 lost packets in 15 s "
+		"(backends that answer: 2, that do not: 1)");
+	fake_close();
+}
+
+static void what_nobody_can_measure_has_no_receipt(void **state)
+{
+	const struct lb_addr first = address_of("10.0.0.1");
+
+	(void)state;
+	start();
+	apply(SHORT(A "," B));
+	assert_int_equal(fake_watched_until_ms(&first), -1);
+	fake_pass(60 * SECOND);
+	apply(SHORT(A));
+	fake_pass(60 * SECOND);
+	assert_string_equal(fake.receipt, "");
+	apply(SHORT(CHANCES));
+	fake_pass(60 * SECOND);
+	fake.receipt[0] = '\0';
+	apply(SHORT(CHANCES)); /* nothing moves */
+	apply("{'vips': []}");
+	fake_pass(60 * SECOND);
+	assert_string_equal(fake.receipt, "");
+	assert_int_equal(fake_watched_until_ms(&first), -1);
+	fake_close();
+}
+
 #define QUIC(backends)                                                                             \
 	"{'vips': [{" DNS ", 'flow_idle_s': 8, 'quic': [{}], 'backends': [" backends "]}]}"
 #define QUIC_B ID("10.0.0.2", "02")
@@ -2633,6 +2732,9 @@ int main(void)
 		cmocka_unit_test(the_number_of_a_member_whose_vip_was_taken_back_comes_free_late),
 		cmocka_unit_test(a_backend_goes_unasked_once_it_is_drained),
 		cmocka_unit_test(a_backend_is_drained_when_no_packet_follows_its_quic_id),
+		cmocka_unit_test(a_change_ends_with_what_was_predicted_and_measured),
+		cmocka_unit_test(a_receipt_is_of_all_changes_until_the_last_is_over),
+		cmocka_unit_test(what_nobody_can_measure_has_no_receipt),
 		cmocka_unit_test(each_quic_id_leads_to_its_backend),
 		cmocka_unit_test(quic_connections_end_by_force_only),
 		cmocka_unit_test(a_vip_that_is_set_up_bit_by_bit_needs_no_transition),
