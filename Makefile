@@ -231,6 +231,8 @@ demo-monitoring: PKGS = $(BUILD_PKGS) $(LAB_PKGS) prometheus socat
 test: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(TIER_PKGS) $(HEALTH_PKGS) $(FUZZ_PKGS) $(DEB_PKGS) lintian
 fuzz: PKGS = $(BUILD_PKGS) $(FUZZ_PKGS)
 deb: PKGS = $(BUILD_PKGS) $(DEB_PKGS)
+dist: PKGS = $(BUILD_PKGS) git xz-utils
+image: PKGS = $(if $(shell command -v $(IMAGE_TOOL)),,podman)
 test-kernels: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS)
 test-boot: PKGS = $(BUILD_PKGS) $(DEB_PKGS) $(BOOT_PKGS)
 test-compilers: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(VM_PKGS) \
@@ -254,7 +256,7 @@ program-size: PKGS = $(BUILD_PKGS) $(BPF_PKGS)
 bench: PKGS = $(BUILD_PKGS) $(BENCH_PKGS)
 bench-control: PKGS = $(BUILD_PKGS) $(LAB_PKGS)
 bench-insns: PKGS = $(BUILD_PKGS) $(BENCH_PKGS) $(VM_PKGS) ipvsadm
-demo demo-drain demo-bgp demo-quic demo-monitoring test test-bgp test-image test-kubernetes test-release test-upgrade test-arm64 test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb \
+demo demo-drain demo-bgp demo-quic demo-monitoring test test-bgp test-image test-kubernetes test-release test-upgrade test-arm64 test-monitoring test-kernels test-compilers test-debian12 test-debian13 test-boot test-health test-attacks fuzz deb dist image \
 random test-explain program-size bench bench-control bench-insns:
 	@tests/lib/packages.sh $(PKGS)
 	+@$(MAKE) --no-print-directory run-$@
@@ -503,14 +505,14 @@ run-deb: all
 IMAGE := lbd:$(VERSION)
 IMAGE_TOOL := $(firstword $(notdir $(wildcard $(addprefix /usr/bin/,podman buildah docker))) podman)
 DEBIAN := docker.io/library/debian:trixie-slim
-image:
+run-image:
 	$(call say,IMAGE,$(IMAGE))
 	$(Q)$(IMAGE_TOOL) build $(if $(filter podman buildah,$(notdir $(IMAGE_TOOL))),--format docker) --build-arg DEBIAN=$(DEBIAN) \
 		--build-arg SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct 2>/dev/null || stat -c %Y lbd/api/version.h) \
 		-f lbd/package/Dockerfile -t $(IMAGE) .
 
 # The sources, and the BPF programs of this build: those that "make test" has loaded, if it was run before.
-dist: $(PROGRAMS) $(addprefix $(O)/bpf/,$(addsuffix .skel.h,decap explain lb reqsk second trace tunnel))
+run-dist: $(PROGRAMS) $(addprefix $(O)/bpf/,$(addsuffix .skel.h,decap explain lb reqsk second trace tunnel))
 	$(call say,DIST,$(O)/lbd-$(VERSION).tar.xz)
 	$(Q)lbd/package/dist.sh $(O) $(O)/lbd-$(VERSION).tar.xz
 
@@ -567,7 +569,7 @@ help:
 
 .PHONY: all clean dist docs figures help man direction lint tests sanitized demo demo-drain demo-bgp demo-quic demo-build test test-bgp test-kernels test-boot test-compilers \
 	test-debian12 test-debian13 bpf-objects compiled run-test-compilers run-test-debian12 run-test-debian13 \
-	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release test-upgrade run-test-upgrade test-arm64 run-test-arm64 image fuzz deb install \
+	test-health test-attacks test-image run-test-image test-kubernetes run-test-kubernetes test-release run-test-release test-upgrade run-test-upgrade test-arm64 run-test-arm64 image run-image run-dist fuzz deb install \
 	random test-explain program-size bench bench-control bench-insns bench-page run-test-explain run-demo run-demo-drain run-demo-bgp run-demo-quic run-test run-test-bgp run-test-kernels \
 	run-test-boot run-test-health run-test-attacks run-fuzz run-deb run-random run-program-size run-bench run-bench-control \
 	run-bench-insns

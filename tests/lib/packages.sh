@@ -7,6 +7,7 @@
 # Asks only dpkg when all are there, which takes a blink. Upgrades nothing that is not in the way,
 # installs nothing that is merely recommended, and asks no questions.
 set -u
+[ $# -gt 0 ] || exit 0
 
 if ! command -v dpkg-query >/dev/null; then
 	echo "packages.sh: no dpkg here, so it is up to you that these are installed: $*" >&2
