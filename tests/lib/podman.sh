@@ -19,7 +19,7 @@ podman_builder() {
 		#!/bin/bash
 		verb=\$1
 		shift
-		exec ${PODMAN[*]} "\$verb" --isolation chroot --ulimit nofile=1024:1024 "\$@"
+		exec ${PODMAN[*]} "\$verb" --isolation chroot --ulimit nofile=1024:1024 --ulimit nproc=4096:4096 "\$@"
 	END
 	chmod +x "$1"
 }
