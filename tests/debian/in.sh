@@ -47,7 +47,7 @@ mount -t overlay -o "lowerdir=$root,upperdir=$changes,workdir=$work" overlay "$i
 mount -t proc proc "$inside/proc"
 mount -t sysfs sys "$inside/sys"
 mount -t bpf bpf "$inside/sys/fs/bpf"
-[ ! -d "$inside/sys/fs/cgroup" ] || mount -t cgroup2 cgroup "$inside/sys/fs/cgroup" || :
+[ ! -d "$inside/sys/fs/cgroup" ] || mount --rbind /sys/fs/cgroup "$inside/sys/fs/cgroup"
 mount -t tmpfs dev "$inside/dev"
 mkdir "$inside"/dev/{pts,shm,net}
 mount -t devpts -o newinstance,ptmxmode=0666 pts "$inside/dev/pts"
