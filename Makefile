@@ -317,7 +317,7 @@ run-test-boot: tests
 
 # The BPF programs made by each of these compilers, on the running kernel and on those of KERNELS: they load as
 # lbd loads them, and the packet tests pass; with PACKETS=0 those in VMs load them only. One of them alone:
-# COMPILERS=clang-16
+# COMPILERS=clang-16. These are Debian 12's; Debian 13 has clang-17, clang-18 and clang-19.
 COMPILERS := clang-14 clang-16 clang-19 trixie/clang-19
 bpf-objects: $(BPF_OBJ)
 compiled: all $(PACKET) $(O)/tests/vm/program_tool
