@@ -155,14 +155,27 @@ no_bpf_profile() {
 		>"$LAB_DIR/profile.json"
 }
 
+# megabytes IMAGE
+megabytes() {
+	pod image inspect --format '{{.Size}}' "$1" | awk '{ printf "%.0f", $1 / 1e6 }'
+}
+
+# documented MEGABYTES: docs/deploy.md says so, give or take 2
+documented() {
+	local said
+	said=$(sed -nE 's/.*The image has ([0-9]+) MB more than its base.*/\1/p' docs/deploy.md)
+	echo "docs/deploy.md says ${said:-nothing}"
+	[ "$1" -le $((said + 2)) ] && [ "$1" -ge $((said - 2)) ]
+}
+
 lab_up one-armed 2 && lab_serve 80 && configuration || exit
 at_exit rm -rf "/sys/fs/bpf/$LAB_ID"
 at_exit pod rm --force --time 5 --ignore "$NAME"
 
 check "a bare Debian $RELEASE becomes the base" debian_image "$RELEASE" || finish
 check "make image builds the image" image || finish
-echo "      the image has $(pod image inspect --format '{{.Size}}' "$IMAGE" | awk '{ printf "%.0f MB", $1 / 1e6 }'), the base $(
-	pod image inspect --format '{{.Size}}' "$BASE" | awk '{ printf "%.0f MB", $1 / 1e6 }')"
+image_mb=$(megabytes "$IMAGE") base_mb=$(megabytes "$BASE")
+check "it has $image_mb MB, its base $base_mb, as docs/deploy.md says" documented $((image_mb - base_mb))
 check "without CAP_BPF it ends and says so" says_what_is_missing
 no_bpf_profile
 check "where the seccomp profile refuses bpf, it ends and says so" says_seccomp
