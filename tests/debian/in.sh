@@ -73,7 +73,11 @@ for folder in "${folders[@]}"; do
 	mount --bind "$folder" "$inside$folder"
 done
 
-# What is left of its processes ends with the namespace.
+# The root of the namespace, too, and not of processes alone: what enters the namespace by its number lands there, as
+# runc does to run a command in a container. What is left of its processes ends with the namespace.
+cd "$inside"
+pivot_root . mnt
+umount --lazy /mnt
 # shellcheck disable=SC2016 # for the inner shell
-chroot "$inside" /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
+/usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
 	TERM=dumb LANG=C.UTF-8 sh -c 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"' - "$here" "$@" </dev/null
