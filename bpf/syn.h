@@ -52,6 +52,26 @@ static __always_inline struct lb_guard_secret *syn_secret(void)
 
 /* --- reading --- */
 
+typedef __u64 __attribute__((may_alias)) syn_long;
+
+/* parse_read, but by words, or by two at once: memcpy goes by bytes, since nothing is known of where a frame
+ * begins, and a load waits for all the stores that it spans. */
+static __always_inline int syn_load(struct xdp_md *ctx, __u32 at, void *to, __u32 size, int twos)
+{
+	void *from = bounds_at((void *)(long)ctx->data, at, OFFSET_MASK);
+	__u32 i;
+
+	if (at > OFFSET_MASK || from + size > (void *)(long)ctx->data_end)
+		return bpf_xdp_load_bytes(ctx, at, to, size);
+#pragma unroll
+	for (i = 0; twos && i < size; i += sizeof(syn_long))
+		*(syn_long *)(to + i) = *(syn_long *)(from + i);
+#pragma unroll
+	for (i = 0; !twos && i < size; i += sizeof(syn_word))
+		*(syn_word *)(to + i) = *(syn_word *)(from + i);
+	return 0;
+}
+
 /* What is behind the TCP header's fixed part, where it lies in the first buffer; else by a call. */
 static __always_inline int syn_options_load(struct xdp_md *ctx, __u32 at, __u32 length,
 					    struct syn_option_bytes *bytes)
@@ -111,7 +131,7 @@ static __always_inline int syn_read(struct xdp_md *ctx, __u32 l4, struct syn_wor
 	struct tcphdr *tcp = &work->tcp;
 	__u32 length;
 
-	if (parse_read(ctx, l4, tcp, sizeof(*tcp)) || tcp->doff < 5)
+	if (syn_load(ctx, l4, tcp, sizeof(*tcp), 0) || tcp->doff < 5)
 		return -1;
 	length = tcp->doff * 4 - sizeof(*tcp);
 	if (syn_options_load(ctx, l4 + sizeof(*tcp), length, &work->bytes))
@@ -129,7 +149,7 @@ static __always_inline int syn_read4(struct xdp_md *ctx, __u32 l3, struct syn_wo
 	__u64 sum = 0;
 	int i;
 
-	if (parse_read(ctx, l3, ip, sizeof(*ip)))
+	if (syn_load(ctx, l3, ip, sizeof(*ip), 0))
 		return -1;
 	work->flow.family = 4;
 	work->flow.source[0] = ip->saddr;
@@ -145,8 +165,8 @@ static __always_inline int syn_read6(struct xdp_md *ctx, __u32 l3, struct syn_wo
 	struct syn_flow *flow = &work->flow;
 
 	flow->family = 6;
-	return parse_read(ctx, l3 + offsetof(struct ipv6hdr, saddr), flow->source,
-			  sizeof(flow->source) + sizeof(flow->destination));
+	return syn_load(ctx, l3 + offsetof(struct ipv6hdr, saddr), flow->source,
+			sizeof(flow->source) + sizeof(flow->destination), 1);
 }
 
 /* --- writing --- */
@@ -165,8 +185,6 @@ static __always_inline __u32 syn_answer_bytes(const struct syn_options *options)
 		bytes += 4;
 	return bytes;
 }
-
-#define SYN_WORD(a, b, c, d) bpf_htonl((__u32)(a) << 24 | (__u32)(b) << 16 | (__u32)(c) << 8 | (d))
 
 /* One word of an option, behind those that are there. `end`: of what may be written to. */
 #define SYN_PUT(word)                                                                              \
@@ -268,23 +286,31 @@ static __always_inline int syn_write(void *at, void *end, const struct syn_flow 
 				 : syn_write6(at, end, flow, options, answer);
 }
 
+static __always_inline int syn_swap(__be16 *macs)
+{
+	__be16 word;
+	int i;
+
+	if (macs[3] & bpf_htons(0x0100)) /* not of one station */
+		return -1;
+	for (i = 0; i < 3; i++) {
+		word = macs[i];
+		macs[i] = macs[i + 3];
+		macs[i + 3] = word;
+	}
+	return 0;
+}
+
 /* MAC addresses change places; the tags stay. */
 static __always_inline int syn_turn(struct xdp_md *ctx, struct syn_work *work)
 {
-	__be16 *to = work->macs, *from = work->macs + 3, word;
-	int i;
+	__be16 *macs = (void *)(long)ctx->data;
 
-	if (parse_read(ctx, 0, work->macs, sizeof(work->macs)) || *from & bpf_htons(0x0100))
+	if ((void *)(macs + 6) <= (void *)(long)ctx->data_end)
+		return syn_swap(macs);
+	if (bpf_xdp_load_bytes(ctx, 0, work->macs, sizeof(work->macs)) || syn_swap(work->macs))
 		return -1;
-	for (i = 0; i < 3; i++) {
-		word = to[i];
-		to[i] = from[i];
-		from[i] = word;
-	}
-	if ((void *)(long)ctx->data + sizeof(work->macs) > (void *)(long)ctx->data_end)
-		return bpf_xdp_store_bytes(ctx, 0, work->macs, sizeof(work->macs));
-	__builtin_memcpy((void *)(long)ctx->data, work->macs, sizeof(work->macs));
-	return 0;
+	return bpf_xdp_store_bytes(ctx, 0, work->macs, sizeof(work->macs));
 }
 
 /* Where the first buffer does not hold all that is written. */

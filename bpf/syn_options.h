@@ -25,7 +25,11 @@ enum { SYN_END, SYN_NOP, SYN_MSS, SYN_WINDOW, SYN_SACK, SYN_TIMESTAMPS = 8 };
 /* Apart from the frame, of which any buffer may hold them. What is behind them may be anything. */
 struct syn_option_bytes {
 	__u8 byte[SYN_OPTIONS_ROOM];
-};
+} __attribute__((aligned(8)));
+
+/* As it lies in memory. */
+#define SYN_WORD(a, b, c, d)                                                                       \
+	__builtin_bswap32((__u32)(a) << 24 | (__u32)(b) << 16 | (__u32)(c) << 8 | (d))
 
 SYN_INLINE __u32 syn_number(const __u8 *at)
 {
@@ -47,6 +51,30 @@ SYN_INLINE void syn_option(const __u8 *at, __u32 kind, __u32 length, struct syn_
 	}
 }
 
+typedef __u32 __attribute__((may_alias)) syn_word;
+
+/* Those that Linux, Android and others like them send, by words: the loop takes 16 ns for them.
+ *
+ *   | MSS 4 ·· | SACK 2, timestamps 10 | TSval | TSecr | NOP, window scale 3 · | */
+SYN_INLINE int syn_options_usual(const struct syn_option_bytes *bytes, __u32 length,
+				 struct syn_options *out)
+{
+	const syn_word *word = (const void *)bytes;
+	const __u8 *byte = bytes->byte;
+
+	if (length != 20 || ((word[0] ^ SYN_WORD(SYN_MSS, 4, 0, 0)) & SYN_WORD(255, 255, 0, 0)) ||
+	    word[1] != SYN_WORD(SYN_SACK, 2, SYN_TIMESTAMPS, 10) ||
+	    (word[4] ^ SYN_WORD(SYN_NOP, SYN_WINDOW, 3, 0)) & SYN_WORD(255, 255, 255, 0))
+		return 0;
+	*out = (struct syn_options){.tsval = syn_number(byte + 8),
+				    .tsecr = syn_number(byte + 12),
+				    .mss = byte[2] << 8 | byte[3],
+				    .wscale = byte[19] > SYN_WSCALE_MAX ? SYN_WSCALE_MAX : byte[19],
+				    .sack = 1,
+				    .timestamps = 1};
+	return 1;
+}
+
 /* What comes before one that is malformed counts, as it does to the kernel. Where an option begins is
  * kept in memory that the verifier does not follow: it would walk the loop once for each sum of sizes. */
 SYN_GLOBAL int syn_options_parse(const struct syn_option_bytes *bytes, __u32 length,
@@ -56,7 +84,7 @@ SYN_GLOBAL int syn_options_parse(const struct syn_option_bytes *bytes, __u32 len
 	__u32 at, kind, size;
 	int i;
 
-	if (!bytes || !out)
+	if (!bytes || !out || syn_options_usual(bytes, length, out))
 		return 0;
 	*out = (struct syn_options){.wscale = SYN_WSCALE_NONE};
 	place = &out->place;

@@ -399,6 +399,21 @@ static uint32_t draw_options(struct syn_option_bytes *bytes)
 	return length;
 }
 
+static struct syn_options assert_as_the_model(const struct syn_option_bytes *bytes, uint32_t length)
+{
+	const struct syn_options expected = options_model(bytes->byte, length);
+	struct syn_options said;
+
+	syn_options_parse(bytes, length, &said);
+	assert_int_equal(said.mss, expected.mss);
+	assert_int_equal(said.wscale, expected.wscale);
+	assert_int_equal(said.sack, expected.sack);
+	assert_int_equal(said.timestamps, expected.timestamps);
+	assert_int_equal(said.tsval, expected.tsval);
+	assert_int_equal(said.tsecr, expected.tsecr);
+	return said;
+}
+
 static void lists_of_options_say_what_they_say_to_the_model(void **state)
 {
 	uint64_t with_all = 0;
@@ -407,20 +422,30 @@ static void lists_of_options_say_what_they_say_to_the_model(void **state)
 	for (uint64_t i = 0; i < 10 * cookies; i++) {
 		struct syn_option_bytes bytes;
 		const uint32_t length = draw_options(&bytes);
-		const struct syn_options expected = options_model(bytes.byte, length);
-		struct syn_options said;
+		const struct syn_options said = assert_as_the_model(&bytes, length);
 
-		syn_options_parse(&bytes, length, &said);
-		assert_int_equal(said.mss, expected.mss);
-		assert_int_equal(said.wscale, expected.wscale);
-		assert_int_equal(said.sack, expected.sack);
-		assert_int_equal(said.timestamps, expected.timestamps);
-		assert_int_equal(said.tsval, expected.tsval);
-		assert_int_equal(said.tsecr, expected.tsecr);
 		with_all +=
 			said.mss && said.sack && said.timestamps && said.wscale != SYN_WSCALE_NONE;
 	}
 	assert_true(with_all > cookies / 100); /* the draw is no good else */
+}
+
+/* The list that is looked for first, with any one byte changed, and of other lengths. */
+static void the_usual_list_is_one_like_others(void **state)
+{
+	static const uint8_t usual[20] = {2, 4, 5, 180, 4, 2, 8, 10, 1, 2,
+					  3, 4, 0, 0,   0, 7, 1, 3,  3, 7};
+
+	(void)state;
+	for (uint32_t at = 0; at < sizeof(usual); at++)
+		for (uint32_t value = 0; value < 256; value++) {
+			struct syn_option_bytes bytes = {0};
+
+			memcpy(bytes.byte, usual, sizeof(usual));
+			bytes.byte[at] = value;
+			for (uint32_t length = 16; length <= 24; length += 4)
+				assert_as_the_model(&bytes, length);
+		}
 }
 
 int main(int argc, char **argv)
@@ -436,6 +461,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(mss_is_the_largest_that_fits),
 		cmocka_unit_test(options_come_back),
 		cmocka_unit_test(lists_of_options_say_what_they_say_to_the_model),
+		cmocka_unit_test(the_usual_list_is_one_like_others),
 	};
 
 	if (argc > 1)
