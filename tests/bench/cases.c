@@ -24,6 +24,7 @@ static const struct bench_case cases[] = {
 	 .records = RECORDS_PRESENT},
 	{.name = "syn4-1m", .flows = MILLION, .tcp_flags = SYN},
 	{.name = "syn4-1", .flows = 1, .tcp_flags = SYN},
+	{.name = "cookie-1m", .flows = MILLION, .tcp_flags = SYN, .cookies = true},
 	{.name = "tcp6-1", .flows = 1, V6},
 	{.name = "tcp6-1k", .flows = 1024, V6},
 	{.name = "tcp6-64k", .flows = 65536, V6},
@@ -191,6 +192,10 @@ static void put_quic(struct frame *frame, bool encrypted)
 		aes_block_encrypt(case_quic_key, id);
 }
 
+/* The answer has as many, so that the frame keeps its length: MSS 1,460, SACK, timestamps, window scale 7. */
+static const uint8_t linux_options[] = {2, 4, 5, 180, 4, 2, 8, 10, 1, 2,
+					3, 4, 0, 0,   0, 0, 1, 3,  3, 7};
+
 void case_frame(const struct bench_case *bench_case, struct frame *frame)
 {
 	const struct spec spec = {
@@ -202,7 +207,10 @@ void case_frame(const struct bench_case *bench_case, struct frame *frame)
 		.sport = 1024,
 		.dport = case_port(bench_case),
 		.tcp_flags = bench_case->tcp_flags,
-		.payload = bench_case->quic ? 40 : 12,
+		.tcp_options = bench_case->cookies ? sizeof(linux_options) : 0,
+		.payload = bench_case->quic      ? 40
+			   : bench_case->cookies ? 0
+						 : 12,
 	};
 
 	if (bench_case->icmp_error)
@@ -211,16 +219,21 @@ void case_frame(const struct bench_case *bench_case, struct frame *frame)
 		frame_build(&spec, frame);
 	if (bench_case->quic)
 		put_quic(frame, bench_case->encrypted);
+	if (bench_case->cookies)
+		memcpy(frame->bytes + frame->length - sizeof(linux_options), linux_options,
+		       sizeof(linux_options));
 }
 
 enum lb_verdict case_verdict(const struct bench_case *bench_case)
 {
-	return bench_case->stranger ? LB_PASS_NOT_VIP : LB_TX;
+	if (bench_case->stranger)
+		return LB_PASS_NOT_VIP;
+	return bench_case->cookies ? LB_TX_SYN : LB_TX;
 }
 
 int case_growth(const struct bench_case *bench_case)
 {
-	if (bench_case->stranger)
+	if (bench_case->stranger || bench_case->cookies)
 		return 0;
 	return (bench_case->outer6 ? 40 : 20) + (bench_case->gue ? 8 : 0) -
 	       (bench_case->tagged ? 4 : 0);
@@ -235,5 +248,6 @@ bool case_has_rival(const struct bench_case *bench_case)
 {
 	return !bench_case->gue && !bench_case->tagged && !bench_case->icmp_error &&
 	       !bench_case->any_port && !bench_case->prefix && !bench_case->range &&
-	       !bench_case->beside && !bench_case->quic && bench_case->pools == bench_case->vips;
+	       !bench_case->beside && !bench_case->quic && !bench_case->cookies &&
+	       bench_case->pools == bench_case->vips;
 }

@@ -26,13 +26,14 @@ struct bench_case {
 	bool stranger;   /* to no VIP */
 	bool icmp_error; /* a router says "too big" about a packet of the flow from its backend */
 	bool tagged;
-	bool by_source;    /* the VIP's slots are chosen by the client's address alone */
-	bool any_port;     /* the VIP has port 0 */
-	bool prefix;       /* the VIP is a prefix, of 256 addresses */
-	bool range;        /* the VIP has a range of ports */
-	bool quic;         /* ids name the members, by server ids of 8 bytes; over IPv4 only */
-	bool encrypted;    /* the ids are; all packets have one, and go to one member */
-	bool beside;       /* there is a VIP that is a prefix, but no packet is for it */
+	bool by_source; /* the VIP's slots are chosen by the client's address alone */
+	bool any_port;  /* the VIP has port 0 */
+	bool prefix;    /* the VIP is a prefix, of 256 addresses */
+	bool range;     /* the VIP has a range of ports */
+	bool quic;      /* ids name the members, by server ids of 8 bytes; over IPv4 only */
+	bool encrypted; /* the ids are; all packets have one, and go to one member */
+	bool beside;    /* there is a VIP that is a prefix, but no packet is for it */
+	bool cookies;   /* SYNs are answered with cookies; they have the options that Linux sends */
 	uint32_t prefixes; /* on a list that blocks, none of them a client's; 0: no guard stands */
 	uint32_t vips;
 	uint32_t pools;   /* shared by the VIPs in turn; each has its own unless there are fewer */

@@ -10,9 +10,12 @@
  *   in    | Ethernet | outer IP | IP | TCP …      or, the first time and after XDP_PASS, without
  *   out              | Ethernet | IP | TCP …
  *
+ * A SYN that is answered comes back as a SYN-ACK in its place; so all of it is written again.
+ *
  * Fields are written in the width in which a balancer reads them: a load of four bytes over two
  * stores of two would wait for both, which a packet from a network card never makes it do.
- * Checksums are left as they were: no target looks at those of clients' packets.
+ * Checksums are left as they were, but those of packets that are answered: of all others no target
+ * looks at them.
  *
  * After each burst it is another contender's turn (turns.h), with a target and a frame of its own,
  * and this program notes what the burst took. A run in the kernel costs some 20 ms besides, in
@@ -127,6 +130,36 @@ static __always_inline int write_server_id(const volatile struct next_config *co
 	return 0;
 }
 
+/* Those of IPv4, and of TCP with its options. */
+static __always_inline int write_headers(const volatile struct next_config *config, void *l3,
+					 void *end)
+{
+	const volatile __be32 *from = (const volatile void *)(config->frame + ETH_HLEN);
+	__be32 *to = l3;
+	int i;
+
+	if ((void *)(to + NEXT_SYN_WORDS) > end)
+		return -1;
+#pragma unroll
+	for (i = 0; i < NEXT_SYN_WORDS; i++)
+		to[i] = from[i];
+	return 0;
+}
+
+/* Of a header without options, whose answer must be the sender's. With the two bytes before it, in one store:
+ * so it is read. */
+static __always_inline void write_checksum(void *l3)
+{
+	__be32 *word = l3;
+	__u64 sum = word[0] + (__u64)word[1] + (word[2] & 0xffff) + word[3] + word[4];
+
+	sum = (sum >> 32) + (sum & 0xffffffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	sum = (sum >> 16) + (sum & 0xffff);
+	word[2] = (word[2] & 0xffff) | (__u32)~sum << 16;
+}
+
 static __always_inline int write_ipv4(const volatile struct next_config *config, void *l3,
 				      void *end, __u32 flow)
 {
@@ -135,9 +168,13 @@ static __always_inline int write_ipv4(const volatile struct next_config *config,
 
 	if ((void *)(ports + 1) > end)
 		return -1;
+	if (config->answered && write_headers(config, l3, end))
+		return -1;
 	ip->saddr = source_of(config, flow);
 	ip->daddr = vip_of(config, flow);
 	*ports = ports_of(config, flow);
+	if (config->answered)
+		write_checksum(ip);
 	if (config->servers)
 		return write_server_id(config, (void *)ports + sizeof(struct udphdr), end, flow);
 	return 0;

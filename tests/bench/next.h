@@ -9,6 +9,7 @@
 #define NEXT_USED 5       /* at most */
 #define NEXT_FRAME 192    /* bytes of a frame, at most */
 #define NEXT_BURSTS 4096  /* of a run, at most */
+#define NEXT_SYN_WORDS 15 /* of the headers of a SYN that is answered */
 
 /* A contender's packets: rodata "next_configs". */
 struct next_config {
@@ -19,9 +20,10 @@ struct next_config {
 	__be32 vip;
 	__be16 dport;
 	__u8 family;
-	__u8 quote; /* an ICMP error: the flow is in the packet that it quotes, turned around */
-	__be16 tag; /* 0: none */
-	__u8 pad[2];
+	__u8 quote;    /* an ICMP error: the flow is in the packet that it quotes, turned around */
+	__be16 tag;    /* 0: none */
+	__u8 answered; /* the packet is answered where it lies, and so written again as a whole */
+	__u8 pad;
 	__u32 servers; /* QUIC: how many servers ids name; 0: it is not QUIC */
 	__u8 frame[NEXT_FRAME];
 };

@@ -390,15 +390,15 @@ static json_t *entry_json(const struct entry *entry)
 	return json;
 }
 
-/* Of a balancer with the sizes that lbd.json has when it says nothing. */
-static json_int_t default_memory_bytes(void)
+/* Of a balancer with the sizes that lbd.json has when it says nothing, and a list. */
+static json_int_t default_memory_bytes(uint32_t prefixes)
 {
 	json_auto_t *document = json_pack("{s:[s]}", "interfaces", "lo");
 	struct datapath_options options = {.seed = {1, 1}};
 	struct datapath *datapath = NULL;
 	struct config config;
 	struct lb_err err = {0};
-	json_int_t bytes;
+	json_int_t bytes = 0;
 
 	if (schema_read(&config_schema, document, &config, &err))
 		return 0;
@@ -408,7 +408,8 @@ static json_int_t default_memory_bytes(void)
 	options.flows = config.flows;
 	if (datapath_open(&options, &datapath, &err))
 		return 0;
-	bytes = datapath_memory_bytes(datapath);
+	if (!prefixes || !world_list(datapath, prefixes, 0))
+		bytes = datapath_memory_bytes(datapath);
 	datapath_close(datapath);
 	return bytes;
 }
@@ -422,9 +423,10 @@ static int print_json(void)
 		json_array_append_new(list, entry_json(&bench.entries[i]));
 		errors += entry_error(&bench.entries[i]) != NULL;
 	}
-	all = json_pack("{s:i,s:i,s:i,s:I,s:o}", "rounds", (int)bench.rounds, "packets",
+	all = json_pack("{s:i,s:i,s:i,s:I,s:I,s:o}", "rounds", (int)bench.rounds, "packets",
 			(int)bench.packets, "cpu", bench.cpu, "default_memory_bytes",
-			default_memory_bytes(), bench.pairs ? "pairs" : "cases", list);
+			default_memory_bytes(0), "lists_memory_bytes", default_memory_bytes(65536),
+			bench.pairs ? "pairs" : "cases", list);
 	json_dumpf(all, stdout, JSON_INDENT(1) | JSON_REAL_PRECISION(6));
 	putchar('\n');
 	json_decref(all);

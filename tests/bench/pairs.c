@@ -13,6 +13,7 @@ const struct pair pairs[] = {
 	{"flows-1m", {{"tcp4-1m", BALANCER}, {"tcp4-1", BALANCER}}},
 	{"lru-1m", {{"tcp4-1m", RIVAL}, {"tcp4-1m", BALANCER}}},
 	{"syn-1m", {{"syn4-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
+	{"cookie-1m", {{"cookie-1m", BALANCER}, {"syn4-1m", BALANCER}}},
 	{"one-percent-moving-1m", {{"one-percent-moving-1m", BALANCER}, {"tcp4-1m", BALANCER}}},
 	{"lru-moving-1m", {{"moving-recorded-1m", RIVAL}, {"moving-recorded-1m", BALANCER}}},
 	{"tcp6-1", {{"tcp6-1", BALANCER}, {"tcp4-1", BALANCER}}},

@@ -154,9 +154,22 @@ def packet_targets(samples):
         judged("the same, 1,048,576 flows and 100 servers", p("quic4-1m"), 1.5, True, "x"),
         judged("encrypted QUIC id - id in the clear, 1 flow", samples.differences.get("quic-key4-1"),
                130, True, "ns"),
+        judged("SYN answered with a cookie / SYN forwarded, 1,048,576 flows", p("cookie-1m"), 2.75,
+               True, "x"),
         judged("not a VIP, net", max(map(median, strangers)) if all(strangers) else None, 12, True,
                "ns"),
     ]
+
+
+# A list that no client is on, in nanoseconds.
+LIST_BOUNDS = {"10": 5, "10k": 5, "100k": 10, "1m": 50}
+
+
+def list_targets(samples):
+    return [judged(f"source on no list, {prefixes} prefixes - no list, 131,072 clients",
+                   samples.differences.get("lists-" + name), bound, True, "ns")
+            for (name, bound), prefixes in zip(LIST_BOUNDS.items(),
+                                               ("10", "10,000", "100,000", "999,000"))]
 
 
 # Many VIPs that share a pool, over one VIP.
@@ -193,15 +206,19 @@ def instruction_targets(insns):
     return rows
 
 
-def memory_target(results):
-    value = results.get("packets", {}).get("default_memory_bytes")
-    return judged("all maps of the default configuration", value and value / 2**20, 32, True, "MiB")
+def memory_targets(results):
+    rows = []
+    for field, what in (("default_memory_bytes", ""), ("lists_memory_bytes", " with 65,536 prefixes")):
+        value = results.get("packets", {}).get(field)
+        rows.append(judged("all maps of the default configuration" + what, value and value / 2**20, 32,
+                           True, "MiB"))
+    return rows
 
 
 def targets(results, insns=None):
     samples = Samples(results)
-    return (packet_targets(samples) + pool_targets(samples) + live_targets(samples) + instruction_targets(insns) +
-            [memory_target(results)])
+    return (packet_targets(samples) + list_targets(samples) + pool_targets(samples) + live_targets(samples) + instruction_targets(insns) +
+            memory_targets(results))
 
 
 CONTROLS = {"control-1": "1 flow", "control-1m": "1,048,576 flows"}

@@ -46,6 +46,7 @@ static int set_config(struct contender *contender, struct next_config *config)
 		.family = of->family,
 		.tag = htons(of->tagged ? CASE_TAG : 0),
 		.quote = of->icmp_error,
+		.answered = of->cookies,
 		.servers = of->quic && !of->encrypted ? of->members : 0,
 	};
 	memcpy(&config->source, client, 4);

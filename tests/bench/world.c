@@ -222,7 +222,7 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 		.slots_size = bench_case->table,
 		.flags = (bench_case->by_source ? LB_VIP_HASH_SOURCE : 0) |
 			 (bench_case->quic ? LB_VIP_QUIC : 0) |
-			 (bench_case->prefixes ? LB_VIP_GUARDED : 0),
+			 (bench_case->prefixes || bench_case->cookies ? LB_VIP_GUARDED : 0),
 	};
 	struct lb_err err = {0};
 
@@ -284,7 +284,7 @@ static int make_list(struct guard_trie *trie, uint32_t prefixes)
 	return 0;
 }
 
-static int set_list(struct datapath *datapath, const struct bench_case *bench_case)
+int world_list(struct datapath *datapath, uint32_t prefixes, uint32_t vips)
 {
 	static const uint64_t secret[4] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b,
 					   0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1};
@@ -292,7 +292,7 @@ static int set_list(struct datapath *datapath, const struct bench_case *bench_ca
 	struct guard_flat flat = {0};
 	struct guard_memory memory;
 	struct guard_sizes sizes;
-	int error = make_list(&trie, bench_case->prefixes);
+	int error = make_list(&trie, prefixes);
 
 	sizes.lists = guard_flat_needs(&trie);
 	if (!error)
@@ -302,12 +302,26 @@ static int set_list(struct datapath *datapath, const struct bench_case *bench_ca
 		error = guard_flat_fill(&flat, &memory, &trie, 0, secret);
 	if (!error)
 		error = datapath_guard_enter(datapath, GUARD_LISTS, NULL);
-	for (uint32_t i = 0; !error && i < bench_case->vips; i++)
+	for (uint32_t i = 0; !error && i < vips; i++)
 		datapath_guard_maps(datapath).vips[i] =
 			(struct lb_guard_vip){.rules = LB_GUARD_LISTS, .lists = 1};
 	guard_flat_clear(&flat);
 	guard_trie_clear(&trie);
 	return error;
+}
+
+static int set_cookies(struct datapath *datapath, const struct bench_case *bench_case)
+{
+	const int error = datapath_guard_use(datapath, GUARD_SYN, NULL);
+	const struct guard_maps maps = datapath_guard_maps(datapath);
+
+	if (error)
+		return error;
+	memcpy(maps.secret->key[0], seed, sizeof(seed));
+	maps.secret->now = lb_guard_now(0, 0, 1);
+	for (uint32_t i = 0; i < bench_case->vips; i++)
+		maps.vips[i] = (struct lb_guard_vip){.rules = LB_GUARD_SYN_ANSWER, .syn_mss = 1440};
+	return 0;
 }
 
 static int fill(struct datapath *datapath, const struct bench_case *bench_case,
@@ -334,7 +348,9 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 		return -1;
 	if (bench_case->beside && set_beside(datapath, bench_case))
 		return -1;
-	if (bench_case->prefixes && set_list(datapath, bench_case))
+	if (bench_case->prefixes && world_list(datapath, bench_case->prefixes, bench_case->vips))
+		return -1;
+	if (bench_case->cookies && set_cookies(datapath, bench_case))
 		return -1;
 	datapath_tuning(datapath)->flow_idle = TRANSITION_S;
 	return 0;
