@@ -18,10 +18,10 @@
 #include "../service/chore.h"
 #include "announcer.h"
 
-#define LOOK_MS 1000 /* what nobody tells of: another program at an interface */
-#define SOON_MS 20   /* what happens together is looked at together */
-#define READ_EVERY                                                                                 \
-	10 /* looks; then the table is read, and put right where others have changed it */
+#define LOOK_MS 1000       /* what nobody tells of: another program at an interface */
+#define SOON_MS 20         /* what happens together is looked at together */
+#define READ_EVERY 10      /* looks; then the table is read, were a change of it not told */
+#define READ_APART_MS 1000 /* so often it is read at most, whatever others do with it */
 #define REASON_TEXT 160
 
 /* What one look has done, to be told in one event each. */
@@ -40,7 +40,9 @@ struct node {
 	bool looking; /* or telling of it: over several turns nobody else may */
 	bool soon;    /* something has happened, and the next look is due at once */
 	unsigned int looks;
-	int64_t drained_ms;         /* since when, since 1970; 0: it is not */
+	bool changed;       /* others have changed the table: it is to be read, and put right */
+	int64_t read_ms;    /* when that was done last, by the monotonic clock */
+	int64_t drained_ms; /* since when, since 1970; 0: it is not */
 	char obstacle[REASON_TEXT]; /* why no VIP is announced; "": nothing */
 	struct told added, removed; /* by the look under way */
 	int note_fault;  /* earlier routes, or the note of them, could not be changed: -errno */
@@ -170,6 +172,22 @@ static void tell_fault(struct node *node)
 
 /* --- looking --- */
 
+static int64_t now_ms(void)
+{
+	return lb_clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000;
+}
+
+/* Whether this look reads the table. */
+static bool take_change(struct node *node)
+{
+	const bool read = node->looks++ % READ_EVERY == 0 || node->changed;
+
+	node->changed = false;
+	if (read)
+		node->read_ms = now_ms();
+	return read;
+}
+
 static void look_once(struct node *node)
 {
 	struct announce_want *wants;
@@ -186,8 +204,7 @@ static void look_once(struct node *node)
 	count = announce_merge(wants, count);
 	worker_enter();
 	node->added = node->removed = (struct told){0};
-	announcer_follow(&node->announcer, wants, count, node->looks++ % READ_EVERY == 0, note_step,
-			 node);
+	announcer_follow(&node->announcer, wants, count, take_change(node), note_step, node);
 	tell_steps(node, &node->removed, "withdrawn");
 	tell_steps(node, &node->added, "announced");
 	tell_fault(node);
@@ -223,15 +240,29 @@ static void on_look(void *user)
 		chore_set(&node->look, LOOK_MS);
 }
 
-static void on_event(void *user, const json_t *event)
+/* Once: events that keep coming must not put it off. */
+static void look_soon(struct node *node)
 {
-	struct node *node = user;
-
-	/* Once: events that keep coming must not put it off. */
-	if (node->soon || !strcmp(json_string_value(json_object_get(event, "event")), "announce"))
+	if (node->soon)
 		return;
 	node->soon = true;
 	chore_set(&node->look, SOON_MS);
+}
+
+static void on_event(void *user, const json_t *event)
+{
+	if (strcmp(json_string_value(json_object_get(event, "event")), "announce") != 0)
+		look_soon(user);
+}
+
+/* Just after it was read, the look that comes anyway will do. */
+static void on_table(void *user)
+{
+	struct node *node = user;
+
+	node->changed = true;
+	if (now_ms() - node->read_ms >= READ_APART_MS)
+		look_soon(node);
 }
 
 /* --- out of the network, and back --- */
@@ -282,11 +313,15 @@ static void note_table(struct node *node)
 static int open_table(struct node *node, struct lb_err *err)
 {
 	const struct config_announce *announce = &node->options.config->announce;
+	int error;
 
 	node->announcer.table = announce_routes_open(announce->table, (uint8_t)announce->protocol);
-	if (node->announcer.table)
-		return 0;
-	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open netlink: %s", strerror(errno));
+	error = node->announcer.table ? announce_routes_watch(node->announcer.table,
+							      node->options.base, on_table, node)
+				      : -errno;
+	return error ? lb_err_set(err, LB_ERR_SYSTEM, "", "cannot open netlink: %s",
+				  strerror(-error))
+		     : 0;
 }
 
 int node_open(const struct node_options *options, struct node **out, struct lb_err *err)

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "announce_watch.h"
 #include "netlink_request.h"
 
 #define DUMP_TRIES 8
@@ -17,6 +18,7 @@ struct announce_routes {
 	struct netlink_requests requests;
 	uint32_t table;
 	uint8_t protocol;
+	struct announce_watch *watch; /* NULL: nobody wants to know */
 };
 
 /* --- life --- */
@@ -42,8 +44,17 @@ void announce_routes_close(struct announce_routes *routes)
 {
 	if (!routes)
 		return;
+	announce_watch_close(routes->watch);
 	netlink_requests_close(&routes->requests);
 	free(routes);
+}
+
+int announce_routes_watch(struct announce_routes *routes, struct event_base *base,
+			  void (*changed)(void *user), void *user)
+{
+	return announce_watch_open(base, routes->table,
+				   mnl_socket_get_portid(routes->requests.socket), changed, user,
+				   &routes->watch);
 }
 
 /* --- what is there --- */

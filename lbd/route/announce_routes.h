@@ -27,6 +27,12 @@ struct announce_found {
 struct announce_routes *announce_routes_open(uint32_t table, uint8_t protocol);
 void announce_routes_close(struct announce_routes *routes);
 
+/* Tells, by the loop, when somebody else has changed the table or rules that lead to it. Once; until
+ * announce_routes_close. 0 or -errno. */
+struct event_base;
+int announce_routes_watch(struct announce_routes *routes, struct event_base *base,
+			  void (*changed)(void *user), void *user);
+
 /* 0, or -errno with *out empty. */
 int announce_routes_find(struct announce_routes *routes, struct announce_found *out);
 void announce_found_clear(struct announce_found *found);

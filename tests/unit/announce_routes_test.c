@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <errno.h>
+#include <event2/event.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -175,6 +176,41 @@ static void rule_that_leads_to_the_table_is_seen(void **state)
 	announce_found_clear(&found);
 }
 
+static void count(void *user)
+{
+	++*(int *)user;
+}
+
+/* How often, in the turn of the loop that follows: more changes than one are told once. */
+static int told_of(struct event_base *base, int *told, const char *what)
+{
+	*told = 0;
+	ip(what);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	return *told;
+}
+
+static void changes_by_others_are_told(void **state)
+{
+	struct event_base *base = event_base_new();
+	int told = 0;
+
+	NEEDS_NETWORK();
+	assert_int_equal(announce_routes_watch(routes, base, count, &told), 0);
+	assert_int_equal(add("192.0.2.10"), 0);
+	assert_int_equal(add("2001:db8::10"), 0);
+	assert_int_equal(told_of(base, &told, "route add blackhole 192.0.2.10 table 4141"), 0);
+	assert_int_equal(told_of(base, &told, "rule add lookup 4141"), 0);
+	assert_int_equal(told_of(base, &told, "route del blackhole 192.0.2.10 table 4242"), 1);
+	assert_int_equal(told_of(base, &told, "-6 route del 2001:db8::10 table 4242"), 1);
+	assert_int_equal(told_of(base, &told, "route add 192.0.2.10 dev lo table 4242"), 1);
+	assert_int_equal(told_of(base, &told, "-6 rule add to 2001:db8::/48 lookup 4242"), 1);
+	assert_int_equal(told_of(base, &told, "-6 rule del to 2001:db8::/48 lookup 4242"), 1);
+	assert_int_equal(told_of(base, &told, "route del 192.0.2.10 table 4242"), 1);
+	ip("rule del lookup 4141");
+	event_base_free(base);
+}
+
 static void many_routes_fit(void **state)
 {
 	struct announce_found found;
@@ -202,6 +238,7 @@ int main(void)
 		cmocka_unit_test(routes_of_others_stay),
 		cmocka_unit_test(routes_of_another_kind_or_metric_are_removed),
 		cmocka_unit_test(rule_that_leads_to_the_table_is_seen),
+		cmocka_unit_test(changes_by_others_are_told),
 		cmocka_unit_test(many_routes_fit),
 	};
 

@@ -94,6 +94,16 @@ void announce_routes_close(struct announce_routes *routes)
 	free(routes);
 }
 
+int announce_routes_watch(struct announce_routes *routes, struct event_base *base,
+			  void (*changed)(void *user), void *user)
+{
+	(void)routes;
+	(void)base;
+	(void)changed;
+	(void)user;
+	return 0;
+}
+
 int announce_routes_find(struct announce_routes *routes, struct announce_found *out)
 {
 	(void)routes;
