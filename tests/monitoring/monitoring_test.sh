@@ -13,9 +13,11 @@ cd "$(dirname "$0")/../.." || exit
 . examples/monitoring/lab.sh
 
 FIRE_S=60
-# x0 comes later. Some panels need announce, or a collector.
+SECRET=/tmp/lbd-monitoring-$$.secret
+# x0 comes later. Some panels need announce, a collector, or the secret of the SYN guard.
 SETTINGS='{"interfaces": ["l0", "x0"], "limits": {"vips": 6}, "announce": {"table": 4242},
-	"otlp": {"endpoint": "http://127.0.0.1:4318", "interval_s": 1}}'
+	"otlp": {"endpoint": "http://127.0.0.1:4318", "interval_s": 1},
+	"guard_secret": "'$SECRET'"}'
 BEFORE_LBD=before_lbd
 
 names() {
@@ -64,7 +66,8 @@ before_lbd() {
 
 # x0, which is missing, is the one thing that is wrong.
 start() {
-	monitoring_up "$SETTINGS" && mkdir "$LAB_DIR/other" && serve_other && monitoring_prometheus 127.0.0.1:9110 127.0.0.1:9111
+	(umask 077 && echo 00112233445566778899aabbccddeeff >"$SECRET") && at_exit rm -f "$SECRET"
+	monitoring_up "$SETTINGS" && lbctl vip set web --syn-guard auto:100000 && lbctl list add feed 203.0.113.7 && mkdir "$LAB_DIR/other" && serve_other && monitoring_prometheus 127.0.0.1:9110 127.0.0.1:9111
 }
 
 # Another balancer, as far as Prometheus can see: another table of the VIP, or the same.
