@@ -681,7 +681,8 @@ static struct command table[] = {
 		.detail =
 			"Each packet goes through the balancer's own program, as explain has it, "
 			"as if it came now: nothing is sent, counted or recorded. FILE is pcap or "
-			"pcapng, of Ethernet or IP; - is standard input. The other document is "
+			"pcapng, of Ethernet or IP; - is standard input. What it says was sent, "
+			"as lbctl trace writes wrapped packets, is left out. The other document is "
 			"compared with the one in force by weights and present health, new "
 			"backends taken to be healthy: established flows stay for a transition. "
 			"Exits 1 when the file is damaged; what is before that counts.",

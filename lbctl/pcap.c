@@ -18,6 +18,9 @@
 #define INTERFACE 1
 #define SIMPLE_PACKET 3
 #define PACKET 6
+#define OPTION_FLAGS 2
+#define DIRECTION 3 /* these bits of the flags */
+#define OUTBOUND 2
 #define BLOCK_MAX (1u << 20) /* of those that are read: a packet and its options */
 
 static uint32_t read32(const struct pcap *pcap, const uint8_t *at)
@@ -170,10 +173,39 @@ static int read_interface(struct pcap *pcap, uint32_t rest, struct lb_err *err)
 	return 0;
 }
 
+/* The options of a packet, `rest` bytes of its block, which may say that it was sent. */
+static bool read_options(struct pcap *pcap, uint32_t rest, bool *sent)
+{
+	uint8_t option[4], flags[4];
+
+	while (rest >= sizeof(option)) {
+		uint32_t code, length;
+
+		if (!take(pcap, option, sizeof(option)))
+			return false;
+		rest -= sizeof(option);
+		code = read16(pcap, option);
+		length = (read16(pcap, option + 2) + 3u) & ~3u;
+		if (!code || length > rest)
+			break;
+		rest -= length;
+		if (code == OPTION_FLAGS && length == sizeof(flags)) {
+			if (!take(pcap, flags, sizeof(flags)))
+				return false;
+			*sent = (read32(pcap, flags) & DIRECTION) == OUTBOUND;
+		} else if (!skip(pcap, length)) {
+			return false;
+		}
+	}
+	return skip(pcap, rest);
+}
+
+/* One that was sent, as lbctl trace writes those that are wrapped, is not what came: it is passed over. */
 static int read_packet(struct pcap *pcap, uint32_t rest, struct lb_err *err)
 {
 	uint8_t bytes[20];
-	uint32_t interface, kept;
+	uint32_t interface, kept, padding;
+	bool sent = false;
 
 	if (rest < sizeof(bytes) || !take(pcap, bytes, sizeof(bytes)))
 		return damaged(err);
@@ -184,7 +216,13 @@ static int read_packet(struct pcap *pcap, uint32_t rest, struct lb_err *err)
 		return damaged(err);
 	if (read_frame(pcap, pcap->link[interface], kept, read32(pcap, bytes + 16), err) < 0)
 		return -EINVAL;
-	return skip(pcap, rest - kept) ? 1 : damaged(err);
+	padding = -kept & 3;
+	rest -= kept;
+	if (padding > rest || !skip(pcap, padding) || !read_options(pcap, rest - padding, &sent))
+		return damaged(err);
+	pcap->number += sent;
+	pcap->sent += sent;
+	return !sent;
 }
 
 /* Of the first interface, whole unless that keeps less. */

@@ -26,6 +26,7 @@ struct pcap {
 	/* Why there is nothing of it in `frame`; NULL: there is. */
 	const char *fault;
 	uint64_t number; /* of the frame, from 1 on */
+	uint64_t sent; /* frames so far that were sent, by the file's words, and are passed over */
 };
 
 /* 0 or -EINVAL. FILE - is standard input. */

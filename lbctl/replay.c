@@ -217,13 +217,13 @@ static json_t *list(const json_t *by_name, const char *field)
 static json_t *sum(const struct replay *replay)
 {
 	return json_pack(
-		"{s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:s*, s:o*, s:o, s:o, s:o*}", "packets",
+		"{s:I, s:I, s:I, s:b, s:I, s:I, s:I, s:I, s:s*, s:o*, s:o, s:o, s:o*}", "packets",
 		(json_int_t)replay->frame_count, "bytes", (json_int_t)replay->byte_count, "flows",
 		(json_int_t)json_object_size(replay->flows), "more_flows",
 		json_object_size(replay->flows) >= FLOWS_MAX, "cut_off",
 		(json_int_t)replay->cut_count, "too_short", (json_int_t)replay->short_count,
-		"left_out", (json_int_t)replay->left_out, "damaged",
-		*replay->damage.message ? replay->damage.message : NULL, "simulated",
+		"left_out", (json_int_t)replay->left_out, "sent", (json_int_t)replay->pcap.sent,
+		"damaged", *replay->damage.message ? replay->damage.message : NULL, "simulated",
 		replay->simulated ? json_true() : NULL, "vips", list(replay->vips, "name"),
 		"verdicts", list(replay->verdicts, "name"), "moves",
 		json_object_get(replay->params, "document") ? list(replay->moves, NULL) : NULL);

@@ -103,6 +103,9 @@ void view_replay(FILE *out, const struct invocation *invocation, const json_t *r
 	if (view_integer(result, "left_out"))
 		fprintf(out, "%s of no Ethernet, or longer than any, and left out\n",
 			units_count(view_integer(result, "left_out"), "packet", packets));
+	if (view_integer(result, "sent"))
+		fprintf(out, "%s sent, and not received: left out\n",
+			units_count(view_integer(result, "sent"), "packet", packets));
 	if (json_object_get(result, "damaged"))
 		fprintf(out, "%s, after packet %lld\n", view_text(result, "damaged"),
 			view_integer(result, "packets"));

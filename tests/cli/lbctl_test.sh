@@ -315,6 +315,10 @@ for format in pcap pcap-ns pcapng; do
 ${MAC}86dd$IP6" "$(asked "$format" "$order" 101 "$IP4" "$IP6")"
 	done
 done
+for order in '<' '>'; do
+	check_equal "packets that pcapng says were sent are left out, byte order $order" "${MAC}0800$IP4" \
+		"$(asked pcapng "$order" 1 "${MAC}86dd$IP6" 0102030405060708090a0b0c0d0e0f SENT "${MAC}0800$IP4")"
+done
 check_equal "and simple packets of pcapng" "${MAC}0800$IP4" "$(asked pcapng-simple '<' 1 "${MAC}0800$IP4")"
 # shellcheck disable=SC2317 # called by name, through check
 has_text() { "${@:2}" | grep -qF "$1"; }
