@@ -43,7 +43,7 @@ BPF_OBJ := $(patsubst %.bpf.c,$(O)/%.bpf.o,$(wildcard bpf/*.bpf.c tests/lib/*.bp
 UNIT := $(patsubst %.c,$(O)/%,$(wildcard tests/unit/*_test.c))
 PACKET := $(patsubst %.c,$(O)/%,$(wildcard tests/packet/*_test.c))
 TOOLS := $(patsubst %.c,$(O)/%,$(wildcard tests/lib/*_tool.c tests/vm/*_tool.c) docs/fields.c)
-FAULT := $(O)/tests/lib/fault.so $(O)/tests/lib/quic_ids.so
+FAULT := $(patsubst %,$(O)/tests/lib/%.so,card fault quic_ids)
 
 # Each fuzzer twice: with replay.c for its main, by any compiler; and with libFuzzer, by clang.
 REPLAY := $(patsubst %_fuzz.c,$(O)/%_replay,$(wildcard tests/fuzz/*_fuzz.c))

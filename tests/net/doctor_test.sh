@@ -88,17 +88,71 @@ pings() {
 	PINGS=$LAB_PID
 }
 ends_pings() { lab_end "$PINGS" && as_it_was; }
+# sees FOLDER=PATH…: an lbd that finds these folders of the lab at these paths; CARD: see tests/lib/card.c
+sees() {
+	local lbd=$LBD folder mounts=:
+	for folder; do
+		mounts+=" && mount --bind \"$LAB_DIR/${folder%=*}\" ${folder#*=}"
+	done
+	cat >"$LAB_DIR/lbd-that-sees" <<-END
+		#!/bin/sh
+		exec unshare -m sh -c '$mounts && exec env ${CARD:+CARD=$CARD LD_PRELOAD=$(realpath "$O/tests/lib/card.so")} "\$@"' - "$lbd" "\$@"
+	END
+	chmod 755 "$LAB_DIR/lbd-that-sees" && lab_stop_lbd || return
+	LBD=$LAB_DIR/lbd-that-sees begins '{}' && lab_ready
+}
 # Kernels are built so that it cannot be off, most of them. What lbd reads says that it is, to this lbd alone.
 without_jit() {
-	local lbd=$LBD
-	mkdir -p "$LAB_DIR/core" && echo 0 >"$LAB_DIR/core/bpf_jit_enable" && lab_stop_lbd || return
-	cat >"$LAB_DIR/lbd-without-jit" <<-END
-		#!/bin/sh
-		exec unshare -m sh -c 'mount --bind "$LAB_DIR/core" /proc/sys/net/core && exec "\$@"' - "$lbd" "\$@"
-	END
-	chmod 755 "$LAB_DIR/lbd-without-jit"
-	LBD=$LAB_DIR/lbd-without-jit begins '{}' && lab_ready
+	mkdir -p "$LAB_DIR/core" && echo 0 >"$LAB_DIR/core/bpf_jit_enable" && sees core=/proc/sys/net/core
 }
+# A veth is no card: it has neither interrupts nor LRO. What lbd reads says that l0 is one, to this lbd alone: with so
+# many receive queues, and interrupts that go to these processors.
+# card QUEUES PROCESSOR…
+card() {
+	local class=$LAB_DIR/class/l0 queue cpu irq=9000
+	rm -rf "$LAB_DIR/class" "$LAB_DIR/irq"
+	mkdir -p "$class/device/msi_irqs" "$class/queues" "$LAB_DIR/irq" || return
+	for queue in $(seq "$1"); do
+		mkdir "$class/queues/rx-$queue"
+	done
+	for cpu in "${@:2}"; do
+		irq=$((irq + 1))
+		touch "$class/device/msi_irqs/$irq"
+		mkdir "$LAB_DIR/irq/$irq" && echo "$cpu" >"$LAB_DIR/irq/$irq/effective_affinity_list"
+	done
+	sees class=/sys/class/net irq=/proc/irq
+}
+CPUS=$(getconf _NPROCESSORS_ONLN)
+card_with() { CARD=$1 card "$CPUS"; }
+striding() { mtu 4000 && card_with striding; }
+ends_striding() { mtu "$LAB_MTU" && as_it_was; }
+interrupts_at_one() {
+	# shellcheck disable=SC2046 # words
+	card "$CPUS" $(yes 0 | head -n "$CPUS")
+}
+# While lbd is away.
+damaged_list() {
+	lbctl list add feed 203.0.113.7 && lab_stop_lbd && mv "$LAB_DIR/state/lists" "$LAB_DIR/lists" &&
+		mkdir "$LAB_DIR/state/lists" && echo damaged >"$LAB_DIR/state/lists/feed.list" && as_it_was
+}
+whole_list() {
+	lab_stop_lbd && rm -r "$LAB_DIR/state/lists" && mv "$LAB_DIR/lists" "$LAB_DIR/state/lists" && as_it_was
+}
+# No backend of this lab makes connections from cookies.
+guarded() {
+	rm -f "$LAB_DIR/secret" && (umask 077 && echo 00112233445566778899aabbccddeeff >"$LAB_DIR/secret") || return
+	restarted '{"guard_secret": "'"$LAB_DIR"'/secret"}' && lbctl vip set web --syn-guard always
+}
+unguarded() { lbctl vip set web --syn-guard off && as_it_was; }
+secret_of_all() { guarded && lab_stop_lbd && chmod 644 "$LAB_DIR/secret" && restarted '{"guard_secret": "'"$LAB_DIR"'/secret"}'; }
+secret_gone() { guarded && lab_stop_lbd && rm "$LAB_DIR/secret" && restarted '{"guard_secret": "'"$LAB_DIR"'/secret"}'; }
+announces() { restarted '{"announce": {"table": 4242, "protocol": 77}}'; }
+foreign_route() { announces && lab_ip balancer route add blackhole 203.0.113.0/24 table 4242; }
+ends_foreign() { lab_ip balancer route del blackhole 203.0.113.0/24 table 4242 && as_it_was; }
+ruled() { announces && lab_ip balancer rule add to 203.0.113.0/24 lookup 4242; }
+unruled() { lab_ip balancer rule del to 203.0.113.0/24 lookup 4242 && as_it_was; }
+drained() { announces && lbctl node drain; }
+undrained() { lbctl node undrain && as_it_was; }
 as_it_was() { restarted '{"xdp_mode": "native"}'; }
 
 # What is broken | how | what doctor says | what fixes it | how it is repaired
@@ -115,10 +169,25 @@ a backend whose rp_filter drops what came through the tunnel|filtered|answers di
 a VIP that is not routed here|routed del|^vip: no packet comes to VIP web, and a connection to $LAB_VIP4:80/tcp from this balancer fails|ip route get $LAB_VIP4|routed add
 rp_filter that drops what lbd is to hear|strict 1|^warning: rp_filter is strict at l0|sysctl -w net.ipv4.conf.l0.rp_filter=2|strict 0
 no backend that takes new flows|all_drain|^warning: no backend of VIP web takes new flows|draining|none_drains
+a card that merges packets (LRO)|card_with lro|^warning: l0 merges packets in hardware [(]LRO|ethtool -K l0 lro off|as_it_was
+a card that merges packets (GRO)|card_with gro|^warning: l0 merges packets in hardware [(]GRO|ethtool -K l0 rx-gro-hw off|as_it_was
+a card with striding receive queues, and large frames|striding|^warning: l0 has striding receive queues|rx_striding_rq off|ends_striding
+a list whose file is damaged|damaged_list|^warning: .*feed.list.*not in force|lists/feed.list|whole_list
+a SYN guard, and backends that make no connections from cookies|guarded|^warning: the SYN guard answers no SYNs of VIP web|lbd-backend check|unguarded
+a guard_secret that others may read|secret_of_all|^warning: the SYN guard answers no SYNs: .*owner alone|$LAB_DIR/secret|unguarded
+a guard_secret that is gone|secret_gone|^warning: the SYN guard answers no SYNs: .*No such file|$LAB_DIR/secret|unguarded
+a route of others where VIPs are announced|foreign_route|^node: table 4242 has routes that are not lbd's, the first to 203.0.113.0/24|ip route show table 4242|ends_foreign
+a rule that leads packets to the routes that announce|ruled|^warning: a rule leads packets to table 4242|ip rule|unruled
+a node that is drained|drained|^warning: no VIP is announced: the node is drained|lbctl node undrain|undrained
 a kernel whose BPF compiler is off|without_jit|^warning: the kernel's BPF compiler is off|sysctl -w net.core.bpf_jit_enable=1|as_it_was
 generic mode|restarted {"xdp_mode":"generic"}|^interface: l0 runs XDP in generic mode|"xdp_mode": "native"|as_it_was
 packets that are dropped by no fault of theirs|pings|^traffic: [0-9]+ packets a second are drop_limited|raise answer_rate in lbd.json|ends_pings
 an interface of lbd.json that is not there|restarted {"interfaces":["l0","l9"]}|^interface: interface l9 of lbd.json is missing|ip link|as_it_was
+END
+	[ "$CPUS" -gt 1 ] || return # there is nothing to spread
+	cat <<END
+a card with too few receive queues|card 1|^warning: l0 has 1 receive queue for $CPUS processors|ethtool -L l0 combined $CPUS|as_it_was
+a card whose interrupts go to one processor|interrupts_at_one|^warning: the interrupts of l0.* go to 1 of $CPUS processors|smp_affinity_list|as_it_was
 END
 }
 
