@@ -5,7 +5,8 @@
 #
 #	bgp_test.sh [bird|frr|keepalived…]	all if none is named
 #
-# Needs root, a build, and bird2, frr and keepalived. A second is by the count of pauses, so a busy machine gets more.
+# Needs root, a build, and bird2, frr and keepalived. How long the router kept a way is by the clock: from the moment
+# before the cause to that at which the kernel told of the route.
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
 cd "$(dirname "$0")/../.." || exit
@@ -20,14 +21,40 @@ if [ "$(id -u)" != 0 ]; then
 	finish
 fi
 
-# soon_leads_to GATEWAY…: within the second that is promised.
+# Now is the moment before what withdraws the VIP.
+begin() {
+	BEGAN=$EPOCHREALTIME
+}
+
+# soon_leads_to GATEWAY…: within the second after `begin` that is promised.
 soon_leads_to() {
-	wait_for 1 leads_to "$@"
-	leads_to "$@"
+	wait_for 3 leads_to "$@"
+	leads_to "$@" && took_a_second_at_most
+}
+
+# When the router's route to the VIP changed last, in seconds since the epoch.
+changed_at() {
+	sed -nE "s/^\\[([^]]*)\\] (Deleted )?$LAB_VIP4 .*/\\1/p" "$LAB_DIR/changes" | tail -n 1
+}
+
+took_a_second_at_most() {
+	local at took
+	wait_for 3 changed_since || return
+	at=$(date -d "$(changed_at)" +%s.%6N)
+	took=$(((${at/./} - ${BEGAN/./}) / 1000))
+	echo "$DAEMON: ${FUNCNAME[2]} withdrew after $took ms" | tee -a "$FIGURES"
+	[ "$took" -le 1000 ]
+}
+
+changed_since() {
+	local at
+	at=$(changed_at) && [ -n "$at" ] && at=$(date -d "$at" +%s.%6N) && [ "${at/./}" -ge "${BEGAN/./}" ]
 }
 
 up() {
-	tier_up && speak "$1" && wait_for 30 leads_to "$LB1" "$LB2"
+	tier_up || return
+	lab_background router ip -ts -oneline monitor route >"$LAB_DIR/changes"
+	speak "$1" && wait_for 30 leads_to "$LB1" "$LB2"
 }
 
 down() {
@@ -53,6 +80,7 @@ connects() {
 }
 
 drains() {
+	begin
 	lb1 node drain --wait 20s && soon_leads_to "$LB2"
 }
 
@@ -107,7 +135,14 @@ backends_die_and_come_back() {
 	for pid in "${servers[@]}"; do
 		lab_end "$pid"
 	done
-	wait_for 10 is_unhealthy lb1 && wait_for 10 is_unhealthy lb2 && soon_leads_to && lab_serve 80 && wait_for 20 leads_to "$LB1" "$LB2"
+	wait_for 10 is_unhealthy lb1 && wait_for 10 is_unhealthy lb2 && began_with_health && soon_leads_to && lab_serve 80 && wait_for 20 leads_to "$LB1" "$LB2"
+}
+
+# By the log, the later of the two balancers to see its last backend fail.
+began_with_health() {
+	BEGAN=$(for lb in lb1 lb2; do
+		"$lb" --json backend list | jq -r '[(.vips + .pools)[].backends[].health.since] | max'
+	done | sort | tail -n 1 | xargs -I{} date -d {} +%s.%6N)
 }
 
 is_unhealthy() {
@@ -118,19 +153,23 @@ refused_start_withdraws() {
 	lab_stop_lbd
 	leads_to "$LB1" "$LB2" || return
 	jq '.limits.slots = 131101' "$LAB_DIR/lbd.json" >"$LAB_DIR/other.json"
+	begin
 	! lab_in balancer "$LBD" --config "$LAB_DIR/other.json" && soon_leads_to "$LB2" &&
 		lab_start_lbd "$(cat examples/03-bgp/lbd.json)" && wait_for 20 leads_to "$LB1" "$LB2"
 }
 
 detach_withdraws() {
 	lab_stop_lbd
-	leads_to "$LB1" "$LB2" && lab_in balancer "$LBD" --config "$LAB_DIR/lbd.json" --detach && soon_leads_to "$LB2"
+	leads_to "$LB1" "$LB2" || return
+	begin
+	lab_in balancer "$LBD" --config "$LAB_DIR/lbd.json" --detach && soon_leads_to "$LB2"
 }
 
 # What lbd announces, and nothing else: neither the balancer's networks, nor what others have put into its tables.
 nothing_else_is_announced() {
 	lab_ip balancer route add blackhole 203.0.113.1 table 76 proto static
 	lab_ip balancer route add blackhole 203.0.113.2
+	begin
 	lb1 node drain && soon_leads_to "$LB2" && lb1 node undrain && wait_for 10 leads_to "$LB1" "$LB2" || return
 	! lab_ip router route show | grep -F 203.0.113
 }
@@ -151,6 +190,7 @@ main_table_is_clean() {
 
 by_bgp() {
 	HOLDER=
+	DAEMON=$1
 	step "$1: both balancers announce the VIP, and the router uses both" up "$1" || { tail -n 30 "$LAB_DIR"/*.log; return; }
 	step "$1: $HELD connections live on" connects
 	step "$1: a drain of one of two loses no connection, and is withdrawn within a second" nothing_is_lost drains
@@ -208,6 +248,9 @@ by_vrrp() {
 	step "keepalived: the lab goes away as a whole" down
 }
 
+hurry
+FIGURES=$(mktemp)
+at_exit rm -f "$FIGURES"
 [ $# -gt 0 ] || set -- bird frr keepalived
 for daemon; do
 	if [ "$daemon" = keepalived ]; then
@@ -216,4 +259,5 @@ for daemon; do
 		by_bgp "$daemon"
 	fi
 done
+sed "s/^/      /" "$FIGURES"
 finish
