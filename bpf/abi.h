@@ -375,6 +375,10 @@ enum lb_quic_count {
 		LB_QUIC_COUNT_COUNT
 };
 
+/* Of config.guard. */
+#define LB_GUARD_HERE 1u /* the stage is there */
+#define LB_GUARD_ASKS 2u /* it only says what it would do, and charges nobody (rates) */
+
 /* --- the guard (bpf/guard.h): what is dropped before it gets to a backend ---
  * Its maps, all named "guard_…", are there while the program with that stage is, and not pinned: lbd
  * makes them again and fills them before it puts that program into the balancer's place.
@@ -385,6 +389,7 @@ enum lb_quic_count {
 #define LB_GUARD_SYN_ANSWER (1u << 8) /* SYNs are answered, with cookies */
 #define LB_GUARD_SYN_OPENS (1u << 9)  /* an ACK that brings a cookie opens a flow, as a SYN does */
 #define LB_GUARD_SYN_COUNT (1u << 10) /* SYNs are counted, though not answered */
+#define LB_GUARD_RATES (1u << 16)     /* an element of "guard_rates" says how much may come */
 
 struct lb_guard_vip {
 	__u32 rules;     /* LB_GUARD_* */
@@ -476,6 +481,40 @@ struct lb_guard_syns {
 	__u64 seen;
 	__u64 answered;
 	__u64 opened; /* flows, by ACKs that brought a cookie; just where slots are not SETTLED */
+};
+
+/* Rates. Mmapped array "guard_rates", by VIP number: rules, the first of no kind ends them. */
+#define LB_RATES 4u
+#define LB_RATE_PACKETS 1u
+#define LB_RATE_SYNS 2u
+#define LB_RATE_BYTES 3u
+#define LB_RATE_KIND 3u           /* of `what` */
+#define LB_RATE_WHOLE (1u << 2)   /* of the VIP; else of each source */
+#define LB_RATE_MONITOR (1u << 3) /* only counts */
+
+struct lb_rate {
+	__u64 price;   /* of one, rate_price in rate_cell.h */
+	__u64 mask[2]; /* what of a source counts, as addresses lie in a packet */
+	__u32 what;    /* LB_RATE_* */
+	__u32 pad;
+};
+
+struct lb_rates {
+	struct lb_rate rule[LB_RATES];
+};
+
+/* Mmapped array "guard_rate_cells" of __u64 (rate_cell.h): those of sources, then LB_RATES for each VIP number. All
+ * CPUs share them. Mmapped array "guard_rate_clock", one element. */
+#define LB_RATE_CELLS 65536u
+
+struct lb_rate_clock {
+	__u64 secret[4]; /* odd; written before the first rule */
+	__u64 now;       /* the program's own */
+};
+
+/* Per-CPU array "guard_rate_over", by VIP number: packets beyond each rule. */
+struct lb_rates_over {
+	__u64 packets[LB_RATES];
 };
 
 /* --- slots: mmapped array "slots" of u32 words, current:16 (low) | previous:16 (high) ---
@@ -709,7 +748,7 @@ struct lb_program_config {
 	__u32 vip_row;      /* VIP numbers, where packets are counted by VIP, too; else 0 */
 	__u32 vip_waiting;  /* whether they wait to be counted */
 	__u32 quic_lines;   /* of "quic_ids" */
-	__u32 guard;        /* a program of either kind has the stage of the guard (bpf/guard.h) */
+	__u32 guard;        /* LB_GUARD_HERE: a program of either kind has the stage of the guard */
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
@@ -732,6 +771,9 @@ LB_ASSERT_SIZE(lb_guard_syns, 24);
 LB_ASSERT_SIZE(lb_guard_combo, 32);
 LB_ASSERT_SIZE(lb_guard_line, 64);
 LB_ASSERT_SIZE(lb_guard_tuning, 168);
+LB_ASSERT_SIZE(lb_rates, 128);
+LB_ASSERT_SIZE(lb_rate_clock, 40);
+LB_ASSERT_SIZE(lb_rates_over, 32);
 LB_ASSERT_SIZE(lb_slot_line, 64);
 LB_ASSERT_SIZE(lb_member, 64);
 LB_ASSERT_SIZE(lb_nexthop, 32);
