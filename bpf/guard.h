@@ -8,6 +8,7 @@
 
 #include "guard_list.h"
 #include "guard_maps.h"
+#include "guard_rate.h"
 #include "packet.h"
 #include "syn.h"
 #include "vip.h"
@@ -36,6 +37,11 @@ static __always_inline int guard(struct xdp_md *ctx, const struct packet *packet
 		return LB_NEXT;
 	if (rules->rules & LB_GUARD_LISTS) {
 		verdict = guard_list(packet, number);
+		if (verdict != LB_NEXT)
+			return verdict;
+	}
+	if (rules->rules & LB_GUARD_RATES) {
+		verdict = guard_rate(packet, number, syn_is(packet));
 		if (verdict != LB_NEXT)
 			return verdict;
 	}

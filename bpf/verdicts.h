@@ -51,6 +51,8 @@
 	X(DROP_BLOCKED, "drop_blocked", DROP, "to a VIP: its source is on a list that blocks")     \
 	X(TX_SYN, "tx_syn", ANSWER, "SYN to a VIP with the SYN guard: answered with a cookie")     \
 	X(DROP_GUARD, "drop_guard", DROP,                                                          \
-	  "SYN to a VIP with the SYN guard: a fragment, or malformed, or with options of IP")
+	  "SYN to a VIP with the SYN guard: a fragment, or malformed, or with options of IP")      \
+	X(DROP_RATE, "drop_rate", DROP,                                                            \
+	  "to a VIP: more than a rate of the VIP allows its source, or all sources")
 
 #endif

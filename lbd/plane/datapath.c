@@ -256,6 +256,11 @@ struct plane datapath_plane(struct datapath *datapath)
 		.guard_secret = datapath_guard_secret,
 		.syn_counts = datapath_syn_counts,
 		.syn_counts_reset = datapath_syn_counts_reset,
+		.rates_use = datapath_rates_use,
+		.rates_drop = datapath_rates_drop,
+		.rates = datapath_rates,
+		.rates_over = datapath_rates_over,
+		.rates_over_reset = datapath_rates_over_reset,
 		.flow_counts = datapath_flow_counts,
 		.guard_vips = datapath_guard_vips,
 	};

@@ -113,6 +113,12 @@ struct lb_guard_secret *datapath_guard_secret(struct datapath *datapath);
 /* By VIP number; sums over all CPUs. 0 or -errno, with all 0. */
 int datapath_syn_counts(struct datapath *datapath, uint32_t number, struct lb_guard_syns *out);
 int datapath_syn_counts_reset(struct datapath *datapath, uint32_t number);
+/* Rates of VIPs; by VIP number. */
+int datapath_rates_use(struct datapath *datapath, struct lb_err *err);
+void datapath_rates_drop(struct datapath *datapath);
+struct lb_rates *datapath_rates(struct datapath *datapath);
+int datapath_rates_over(struct datapath *datapath, uint32_t number, struct lb_rates_over *out);
+int datapath_rates_over_reset(struct datapath *datapath, uint32_t number);
 int datapath_flow_counts(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 
 uint64_t datapath_memory_bytes(const struct datapath *datapath); /* of all maps */

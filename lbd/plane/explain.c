@@ -25,21 +25,38 @@ struct explain {
 
 bool explain_shares(const char *map)
 {
-	static const char *const shared[] = {"vips4",         "vips6",
-					     "index4",        "index6",
-					     "slots",         "pasts",
-					     "members",       "nexthops",
-					     "egress",        "tuning",
-					     "vip_pools",     "wide",
-					     "parts4",        "parts6",
-					     "wide_vips",     "quic_vips",
-					     "quic_ids",      "quic_vip_keys",
-					     "quic_keys",     "quic_aes",
-					     "guard_vips",    "guard_tuning",
-					     "guard_combos",  "guard_filter4",
-					     "guard_filter6", "guard_filter6_short",
-					     "guard_24",      "guard_exact4",
-					     "guard_exact6"};
+	static const char *const shared[] = {"vips4",
+					     "vips6",
+					     "index4",
+					     "index6",
+					     "slots",
+					     "pasts",
+					     "members",
+					     "nexthops",
+					     "egress",
+					     "tuning",
+					     "vip_pools",
+					     "wide",
+					     "parts4",
+					     "parts6",
+					     "wide_vips",
+					     "quic_vips",
+					     "quic_ids",
+					     "quic_vip_keys",
+					     "quic_keys",
+					     "quic_aes",
+					     "guard_vips",
+					     "guard_tuning",
+					     "guard_combos",
+					     "guard_filter4",
+					     "guard_filter6",
+					     "guard_filter6_short",
+					     "guard_24",
+					     "guard_exact4",
+					     "guard_exact6",
+					     "guard_rates",
+					     "guard_rate_cells",
+					     "guard_rate_clock"};
 
 	for (size_t i = 0; i < sizeof(shared) / sizeof(*shared); i++)
 		if (!strcmp(map, shared[i]))
@@ -92,7 +109,7 @@ static int load_balancer(struct explain *explain, const struct datapath *datapat
 		return error;
 	*(struct lb_program_config *)&to->rodata->config = from->rodata->config;
 	*(__u32 *)&to->rodata->config.flow_buckets = 1;
-	*(__u32 *)&to->rodata->config.guard = datapath->guarded != NULL;
+	*(__u32 *)&to->rodata->config.guard = datapath->guarded ? LB_GUARD_HERE | LB_GUARD_ASKS : 0;
 	return lb_bpf__load(to);
 }
 
@@ -324,9 +341,39 @@ static void note_counts(const struct run *run)
 		out->flow_counts[i] = read_count(run->datapath, balancer->maps.flow_counts, i);
 }
 
+static int clear_rates(const struct run *run)
+{
+	const struct datapath *datapath = run->datapath;
+	const uint32_t number = run->out->way.vip;
+
+	if (!datapath->guarded || run->out->way.stage < LB_EXPLAINED_VIP)
+		return 0;
+	memset(datapath->percpu, 0, datapath->cpus * sizeof(struct lb_rates_over));
+	return bpf_map_update_elem(bpf_map__fd(datapath->explain->balancer->maps.guard_rate_over),
+				   &number, datapath->percpu, BPF_ANY);
+}
+
+/* Which rules it exceeds. */
+static void note_rates(const struct run *run)
+{
+	const struct datapath *datapath = run->datapath;
+	const struct lb_rates_over *over = datapath->percpu;
+	struct lb_rates_over *out = &run->out->over;
+
+	memset(out, 0, sizeof(*out));
+	if (!datapath->guarded || run->out->way.stage < LB_EXPLAINED_VIP ||
+	    bpf_map_lookup_elem(bpf_map__fd(datapath->explain->balancer->maps.guard_rate_over),
+				&run->out->way.vip, datapath->percpu))
+		return;
+	for (int i = 0; i < datapath->cpus; i++)
+		for (unsigned int rule = 0; rule < LB_RATES; rule++)
+			out->packets[rule] += over[i].packets[rule];
+}
+
 static bool ends_at_guard(uint32_t verdict)
 {
-	return verdict == LB_DROP_BLOCKED || verdict == LB_TX_SYN || verdict == LB_DROP_GUARD;
+	return verdict == LB_DROP_BLOCKED || verdict == LB_DROP_RATE || verdict == LB_TX_SYN ||
+	       verdict == LB_DROP_GUARD;
 }
 
 /* The stages go on where the guard ends a packet's way. */
@@ -362,10 +409,13 @@ static int run_all(const struct run *run)
 	if (!error)
 		error = set_bucket(run, &bucket);
 	if (!error)
+		error = clear_rates(run);
+	if (!error)
 		error = run_program(run, bpf_program__fd(program_of(run->datapath->explain)));
 	if (error)
 		return error;
 	note_counts(run);
+	note_rates(run);
 	note_guard(run);
 	note_way(run, &bucket);
 	return 0;

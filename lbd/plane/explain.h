@@ -28,6 +28,7 @@ struct explained {
 	/* The record of the flow before and after, 0: none; of a slot that is SETTLED, 0. */
 	uint64_t record, record_after;
 	uint64_t flow_counts[LB_FLOW_COUNT_COUNT]; /* what the flow table did */
+	struct lb_rates_over over;                 /* by rule of its VIP: it exceeds it */
 	uint32_t time;                             /* now, in time units of flow words */
 	struct lb_member member;                   /* way.stage tells whether these are known */
 	struct lb_nexthop nexthop;

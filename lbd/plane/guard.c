@@ -8,13 +8,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 
 #include "datapath_private.h"
 
 struct guard {
 	struct lb_bpf *program;
 	struct guard_sizes sizes;
-	struct mapping vips, secret;
+	struct mapping vips, secret, rates, clock;
 	struct mapping tuning, combos, filter[LB_GUARD_FILTERS], cells, exact4, exact6;
 };
 
@@ -59,6 +60,9 @@ static void set_sizes(struct lb_bpf *to, const struct lb_bpf *balancer,
 	set_list_sizes(to, &sizes->lists);
 	bpf_map__set_max_entries(to->maps.guard_vips, vips);
 	bpf_map__set_max_entries(to->maps.guard_syns, vips);
+	bpf_map__set_max_entries(to->maps.guard_rates, vips);
+	bpf_map__set_max_entries(to->maps.guard_rate_over, vips);
+	bpf_map__set_max_entries(to->maps.guard_rate_cells, LB_RATE_CELLS + vips * LB_RATES);
 }
 
 /* From the one that stands, what this one has of the same size. */
@@ -88,6 +92,8 @@ static void guard_free(struct guard *guard)
 		return;
 	mapping_end(&guard->vips);
 	mapping_end(&guard->secret);
+	mapping_end(&guard->rates);
+	mapping_end(&guard->clock);
 	mapping_end(&guard->tuning);
 	mapping_end(&guard->combos);
 	mapping_end(&guard->cells);
@@ -105,6 +111,8 @@ static int map_arrays(struct guard *guard, struct lb_err *err)
 
 	if (mapping_begin(program->maps.guard_vips, &guard->vips, err) ||
 	    mapping_begin(program->maps.guard_secret, &guard->secret, err) ||
+	    mapping_begin(program->maps.guard_rates, &guard->rates, err) ||
+	    mapping_begin(program->maps.guard_rate_clock, &guard->clock, err) ||
 	    mapping_begin(program->maps.guard_tuning, &guard->tuning, err) ||
 	    mapping_begin(program->maps.guard_combos, &guard->combos, err) ||
 	    mapping_begin(program->maps.guard_filter4, &guard->filter[0], err) ||
@@ -117,6 +125,20 @@ static int map_arrays(struct guard *guard, struct lb_err *err)
 	return 0;
 }
 
+/* Which cells sources have; where they are taken over, they stay. */
+static int draw_cells(struct lb_rate_clock *clock, struct lb_err *err)
+{
+	__u64 secret[4];
+
+	if (*clock->secret)
+		return 0;
+	if (getrandom(secret, sizeof(secret), GRND_NONBLOCK) != sizeof(secret))
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "no random numbers: %s", strerror(errno));
+	for (size_t i = 0; i < sizeof(secret) / sizeof(*secret); i++)
+		clock->secret[i] = secret[i] | 1;
+	return 0;
+}
+
 static int load(const struct datapath *datapath, struct guard *guard, struct lb_err *err)
 {
 	const struct lb_bpf *balancer = datapath->skeleton;
@@ -126,7 +148,7 @@ static int load(const struct datapath *datapath, struct guard *guard, struct lb_
 	if (!program)
 		return -errno;
 	*(struct lb_program_config *)&program->rodata->config = balancer->rodata->config;
-	*(__u32 *)&program->rodata->config.guard = 1;
+	*(__u32 *)&program->rodata->config.guard = LB_GUARD_HERE;
 	bpf_program__set_autoload(program->progs.lb, false);
 	bpf_program__set_autoload(program->progs.lb_guarded, true);
 	set_sizes(program, balancer, &guard->sizes);
@@ -135,7 +157,9 @@ static int load(const struct datapath *datapath, struct guard *guard, struct lb_
 		error = take_over(program, datapath->guard->program);
 	if (!error)
 		error = lb_bpf__load(program);
-	return error ? error : map_arrays(guard, err);
+	if (!error)
+		error = map_arrays(guard, err);
+	return error ? error : draw_cells(guard->clock.start, err);
 }
 
 static int load_error(int error, struct lb_err *err)
@@ -249,6 +273,7 @@ struct guard_maps datapath_guard_maps(const struct datapath *datapath)
 		.vips = guard->vips.start,
 		.vip_count = bpf_map__max_entries(guard->program->maps.guard_vips),
 		.secret = guard->secret.start,
+		.rates = guard->rates.start,
 		.lists =
 			{
 				.tuning = guard->tuning.start,

@@ -16,7 +16,7 @@
 struct guard;
 
 /* Who needs it; each is named by those of its own. */
-enum guard_user { GUARD_LISTS, GUARD_SYN };
+enum guard_user { GUARD_LISTS, GUARD_SYN, GUARD_RATES };
 
 /* How much the maps hold; 0: nothing of that kind. */
 struct guard_sizes {
@@ -28,6 +28,7 @@ struct guard_maps {
 	struct lb_guard_vip *vips; /* by VIP number; empty at first */
 	uint32_t vip_count;
 	struct lb_guard_secret *secret; /* without keys at first */
+	struct lb_rates *rates;         /* by VIP number; empty at first */
 	struct guard_memory lists;      /* all 0 in one that was loaded just now */
 };
 

@@ -64,6 +64,12 @@ struct plane {
 	struct lb_guard_secret *(*guard_secret)(struct datapath *datapath);
 	int (*syn_counts)(struct datapath *datapath, uint32_t number, struct lb_guard_syns *out);
 	int (*syn_counts_reset)(struct datapath *datapath, uint32_t number);
+	/* --- rates; NULL where there are none; otherwise as the SYN guard --- */
+	int (*rates_use)(struct datapath *datapath, struct lb_err *err);
+	void (*rates_drop)(struct datapath *datapath);
+	struct lb_rates *(*rates)(struct datapath *datapath); /* by VIP number */
+	int (*rates_over)(struct datapath *datapath, uint32_t number, struct lb_rates_over *out);
+	int (*rates_over_reset)(struct datapath *datapath, uint32_t number);
 	int (*flow_counts)(struct datapath *datapath, uint64_t out[LB_FLOW_COUNT_COUNT]);
 	/* Rules of the guard by VIP number, memory that packets use; NULL while it does not stand. May be NULL
 	 * itself. */

@@ -93,7 +93,7 @@ static int load_program(const struct datapath *datapath, const struct lb_trace_f
 	if (!program)
 		return -errno;
 	*(struct lb_program_config *)&program->rodata->config = balancer->rodata->config;
-	*(__u32 *)&program->rodata->config.guard = datapath->guarded != NULL;
+	*(__u32 *)&program->rodata->config.guard = datapath->guarded ? LB_GUARD_HERE : 0;
 	bpf_program__set_autoload(program->progs.lb, !datapath->guarded);
 	bpf_program__set_autoload(program->progs.lb_guarded, datapath->guarded != NULL);
 	*(struct lb_trace_filter *)&program->rodata->filter = *filter;
