@@ -132,6 +132,10 @@ static struct command table[] = {
 			  "always lbd answers SYNs, with auto:N while more than N a second come; "
 			  "each backend needs lbd-backend with the same "
 			  "guard_secret, and Linux 6.9. "
+			  "RATES are what may come in a second: pps are packets, sps SYNs, and Bps "
+			  "bytes; of each source (IPv4 address, IPv6 /64), with source/24, "
+			  "source/48 or source/128 of each prefix, with vip of all together. "
+			  "More is dropped; with ,monitor behind it, it is only counted. "
 			  "DURATION is 90, 90s, 15m or 2h, and 500ms for --health-interval and "
 			  "--health-timeout. BYTES are text with \\xNN, \\r, \\n, \\t, \\\\, or "
 			  "hex: and digits; COMMAND-LINE is split at blanks. Until the first "
@@ -162,7 +166,7 @@ static struct command table[] = {
 			  "are changed in the check that is there. Backends go on as they were "
 			  "until the first results are there.",
 		.examples = {"lbctl vip set web --table maglev --dry-run",
-			     "lbctl vip set web --transition 15m --flow-idle 30m",
+			     "lbctl vip set web --rate source=1000pps,monitor",
 			     "lbctl vip set web --health-interval 500ms --health-fall 2"},
 		.method = "vip.set",
 		.params = params_vip_set,

@@ -33,6 +33,7 @@
 #include "err.h"
 #include "health.h"
 #include "quic.h"
+#include "rate.h"
 #include "schema.h"
 
 #define LB_NAME_MAX 63 /* characters of a name: letters, digits, '.', '_', '-'; first a letter */
@@ -113,6 +114,7 @@ struct lb_vip {
 	bool announce;
 	uint32_t announce_healthy, announce_share_percent;
 	uint32_t syn_guard;          /* LB_SYN_GUARD_OFF, _ALWAYS, or auto: SYNs a second */
+	struct lb_vip_rates rates;   /* how much may come */
 	struct lb_quic_config *quic; /* sorted by rotation; owned; none: packets go by addresses */
 	size_t quic_count;
 	char pool_name[LB_NAME_TEXT]; /* "": it has a pool of its own */

@@ -467,6 +467,10 @@ static const struct schema_field vip_fields[] = {
 	 .placeholder = "off|always|auto:N", .pattern = "^(off|always|auto:[1-9][0-9]{0,8})$",
 	 .help = "lbd answers SYNs with cookies, always or while more than N a second come; "
 		 "backends see clients that have proven their address"},
+	{"rate", &lb_rates_kind, VIP(rates), .text = "none", .optional = true,
+	 .placeholder = "RATES|none", .pattern = LB_RATES_PATTERN,
+	 .help = "what may come in a second, of each source or to the VIP as a whole: "
+		 "source=1000pps, source/24=100sps, vip=50MBps; blanks separate up to four"},
 	BACKENDS_FIELD(OWN_LIST),
 	HEALTH_FIELDS(OWN, vip_is_checked),
 	SPILL_FIELDS(OWN),
@@ -503,6 +507,8 @@ static int vip_settle(void *object, const json_t *given, struct lb_err *err)
 		lb_err_set(err, LB_ERR_PARAMS, "syn_guard", "a VIP with syn_guard must be TCP");
 		return lb_err_hint(err, "only TCP has SYNs to answer: leave syn_guard out");
 	}
+	if (lb_rates_fit(&vip->rates, &vip->endpoint, err))
+		return -EINVAL;
 	if (vip->pool_name[0])
 		return schema_given(given, "pool") ? either_or(vip, given, err) : 0;
 	strcpy(vip->pool->name, vip->name);

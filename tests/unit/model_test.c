@@ -295,7 +295,47 @@ static void a_vip_alone_shows_its_name_and_can_be_read_back(void **state)
 	lb_service_free(service);
 }
 
+#define VIP(fields) "{\"vips\":[{\"address\":\"192.0.2.1:443/tcp\"," fields "}]}"
+
+static void rates_are_written_as_they_are_told(void **state)
+{
+	static const struct {
+		const char *given, *written; /* NULL: the same */
+	} rows[] = {
+		{"none", NULL},
+		{"source=1000pps", NULL},
+		{"source=1kpps", "source=1000pps"},
+		{"source=10000pps", "source=10kpps"},
+		{"source/24=12500sps,monitor vip=2Mpps  source/32=100GBps",
+		 "source/24=12500sps,monitor "
+		 "vip=2Mpps source/32=100GBps"},
+		{"vip=1pps vip=1sps vip=100kBps vip=1pps,monitor", NULL},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		char text[256];
+		struct lb_service *service;
+		json_t *object;
+
+		snprintf(text, sizeof(text), VIP("\"rate\":\"%s\""), rows[i].given);
+		service = parse_service(text);
+		object = schema_write(&lb_vip_schema, &service->vips[0]);
+		if (!strcmp(rows[i].given, "none"))
+			assert_null(json_object_get(object, "rate"));
+		else
+			assert_string_equal(json_string_value(json_object_get(object, "rate")),
+					    rows[i].written ? rows[i].written : rows[i].given);
+		json_decref(object);
+		lb_service_free(service);
+	}
+}
+
 /* --- documents that are wrong --- */
+
+#define RATE_RULE                                                                                  \
+	"a rule is source, source/24, source/48 or vip, \"=\", a number, and pps (packets), sps "  \
+	"(SYNs) or Bps (bytes a second), as in source=1000pps; \",monitor\" behind it only counts"
 
 struct bad_row {
 	const char *json;
@@ -304,7 +344,6 @@ struct bad_row {
 };
 
 #define SERVER_ID "it must be 2 to 15 bytes in hex, two digits for each"
-#define VIP(fields) "{\"vips\":[{\"address\":\"192.0.2.1:443/tcp\"," fields "}]}"
 #define BACKEND(fields) VIP("\"backends\":[{\"address\":\"10.0.0.1\"},{" fields "}]")
 #define ADDRESS(text) "{\"vips\":[{\"address\":\"" text "\"}]}"
 #define EMPTY "an empty document is {\"vips\": []}"
@@ -342,7 +381,7 @@ static const struct bad_row bad_documents[] = {
 	 "the fields are: name, address, pool, table, table_size, transition_s, flow_idle_s, "
 	 "remember_s, encap, "
 	 "hash, fragments, announce, announce_healthy, announce_share_percent, quic, syn_guard, "
-	 "backends, "
+	 "rate, backends, "
 	 "health, "
 	 "on_unhealthy, when_all_unhealthy, spill_percent, "
 	 "spill_hold_s"},
@@ -361,6 +400,43 @@ static const struct bad_row bad_documents[] = {
 	{VIP("\"syn_guard\":\"auto:5k\""), PARAMS, "vips[0].syn_guard",
 	 "syn_guard must be off, always or auto:N, not \"auto:5k\"",
 	 "N is SYNs a second, 1 to 100000000"},
+	{VIP("\"rate\":\"1000pps\""), PARAMS, "vips[0].rate", "rate has no rule \"1000pps\"",
+	 RATE_RULE},
+	{VIP("\"rate\":\"\""), PARAMS, "vips[0].rate", "rate has no rule \"\"", RATE_RULE},
+	{VIP("\"rate\":\"source=,monitor\""), PARAMS, "vips[0].rate",
+	 "rate has no rule \"source=,monitor\"", RATE_RULE},
+	{VIP("\"rate\":\"soruce=1pps\""), PARAMS, "vips[0].rate",
+	 "rate has an unknown source \"soruce\"", "did you mean \"source\"?"},
+	{VIP("\"rate\":\"backend=1pps\""), PARAMS, "vips[0].rate",
+	 "rate has an unknown source \"backend\"",
+	 "rates are of source, source/24, source/48, source/128, or vip"},
+	{VIP("\"rate\":\"vip=1pp\""), PARAMS, "vips[0].rate", "rate has an unknown unit \"pp\"",
+	 "units are pps (packets), sps (SYNs) and Bps (bytes a second)"},
+	{VIP("\"rate\":\"vip=1Mbps\""), PARAMS, "vips[0].rate", "rate has an unknown unit \"bps\"",
+	 "rates are in bytes a second: 8M bits are 1MBps"},
+	{VIP("\"rate\":\"vip=1pps,montior\""), PARAMS, "vips[0].rate",
+	 "rate has an unknown mode \"montior\"", "did you mean \"monitor\"?"},
+	{VIP("\"rate\":\"vip=0pps\""), PARAMS, "vips[0].rate", "rate is out of range: \"0pps\"",
+	 "packets and SYNs a second are 1 to 100M"},
+	{VIP("\"rate\":\"vip=100000001sps\""), PARAMS, "vips[0].rate",
+	 "rate is out of range: \"100000001sps\"", "packets and SYNs a second are 1 to 100M"},
+	{VIP("\"rate\":\"vip=99999999999999999999Gpps\""), PARAMS, "vips[0].rate",
+	 "rate is out of range: \"99999999999999999999Gpps\"",
+	 "packets and SYNs a second are 1 to 100M"},
+	{VIP("\"rate\":\"vip=99kBps\""), PARAMS, "vips[0].rate", "rate is out of range: \"99kBps\"",
+	 "bytes a second are 100kBps to 100GBps"},
+	{VIP("\"rate\":\"vip=1pps vip=2pps vip=3pps vip=4pps vip=5pps\""), PARAMS, "vips[0].rate",
+	 "a VIP has at most 4 rates", ""},
+	{VIP("\"rate\":\"vip=1pps vip=1pps\""), PARAMS, "vips[0].rate", "rate has a rule twice",
+	 ""},
+	{VIP("\"rate\":\"source/48=1pps\""), PARAMS, "vips[0].rate",
+	 "an IPv4 VIP has no sources by /48", "give source (a /32) or source/24"},
+	{"{\"vips\":[{\"address\":\"[2001:db8::1]:443/tcp\",\"rate\":\"source/24=1pps\"}]}", PARAMS,
+	 "vips[0].rate", "an IPv6 VIP has no sources by /24",
+	 "give source (a /64), source/48 or source/128"},
+	{"{\"vips\":[{\"address\":\"192.0.2.1:53/udp\",\"rate\":\"vip=1sps\"}]}", PARAMS,
+	 "vips[0].rate", "a VIP with a rate of SYNs must be TCP: vip=1sps",
+	 "packets a second are pps"},
 	{"{\"vips\":[{\"adress\":\"192.0.2.1:443/tcp\"}]}", PARAMS, "vips[0].adress",
 	 "unknown field \"adress\"", "did you mean \"address\"?"},
 	/* addresses of VIPs */
@@ -1098,6 +1174,7 @@ int main(void)
 		cmocka_unit_test(
 			fragments_without_ports_belong_to_the_vip_for_every_port_or_by_3_tuple),
 		cmocka_unit_test(a_vip_alone_shows_its_name_and_can_be_read_back),
+		cmocka_unit_test(rates_are_written_as_they_are_told),
 		cmocka_unit_test(every_fault_is_named_with_its_path),
 		cmocka_unit_test(quic_server_ids_fit_together),
 		cmocka_unit_test(a_quic_server_id_is_made_of_the_address),
