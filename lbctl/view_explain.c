@@ -183,6 +183,15 @@ static void print_blocked_by(FILE *out, const json_t *lists)
 	fprintf(out, ": %s", view_text(json_array_get(lists, 0), "prefix"));
 }
 
+static void print_exceeds(FILE *out, const json_t *rates)
+{
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (rates, i, one)
+		fprintf(out, "%s%s", i ? "; " : "exceeds ", json_string_value(one));
+}
+
 static void print_verdict(FILE *out, const json_t *verdict)
 {
 	fprintf(out, "%s: %s", view_text(verdict, "name"), view_text(verdict, "meaning"));
@@ -197,6 +206,7 @@ static void print_way(FILE *out, const json_t *result)
 		{"packet", "packet", view_packet},
 		{"vip", "VIP", print_vip},
 		{"blocked_by", "list", print_blocked_by},
+		{"exceeds", "rate", print_exceeds},
 		{"quic", "QUIC id", print_quic},
 		{"slot", "slot", print_slot},
 		{"record", "record", print_record},

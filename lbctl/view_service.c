@@ -335,6 +335,18 @@ static void print_syn_guard(FILE *out, const json_t *vip)
 	fputc('\n', out);
 }
 
+/* What was dropped, or in mode monitor would have been. */
+static void print_rates(FILE *out, const json_t *rates)
+{
+	char packets[UNITS_TEXT];
+	const json_t *one;
+	size_t i;
+
+	json_array_foreach (rates, i, one)
+		fprintf(out, "  %-11s %s; %s beyond\n", i ? "" : "rates", view_text(one, "rate"),
+			units_count(view_integer(one, "exceeded"), "packet", packets));
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
@@ -357,6 +369,7 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 	print_announce(out, result);
 	print_quic_configs(out, json_object_get(result, "quic"));
 	print_syn_guard(out, result);
+	print_rates(out, json_object_get(result, "rates"));
 	view_vip_health(out, result);
 	print_spill(out, json_object_get(result, "spill"));
 	fprintf(out, "  traffic     %s, %s\n",

@@ -252,6 +252,25 @@ static json_t *blocked_by_json(const struct answer *answer)
 	return lists_blocking(answer->context->lists, &source, vip ? &vip->endpoint : NULL);
 }
 
+/* Rates of its VIP that it exceeds, also those that only count. */
+static json_t *exceeds_json(const struct answer *answer)
+{
+	const struct explained *explained = answer->explained;
+	const struct lb_vip *vip =
+		service_vip_numbered(answer->context->service, explained->way.vip);
+	json_t *rates = NULL;
+	char text[LB_RATE_TEXT];
+
+	for (unsigned int i = 0; vip && i < LB_RATES && vip->rates.rule[i].of; i++) {
+		if (!explained->over.packets[i])
+			continue;
+		rates = rates ? rates : json_array();
+		json_array_append_new(rates,
+				      json_string(lb_rate_format(&vip->rates.rule[i], text)));
+	}
+	return rates;
+}
+
 static const char *slot_state(uint32_t word)
 {
 	if (lb_slot_is_settled(word))
@@ -472,14 +491,15 @@ static json_t *answer_json(const struct answer *answer, uint32_t ifindex)
 	const uint32_t verdict = answer->explained->verdict;
 
 	return json_pack("{s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, s:o*, "
-			 "s:o, s:o*}",
+			 "s:o*, s:o, s:o*}",
 			 "interface", ifindex ? interface_json(answer, ifindex) : NULL, "packet",
 			 packet_json(&answer->explained->way.packet), "vip", vip_json(answer),
-			 "blocked_by", blocked_by_json(answer), "quic", quic_json(answer), "slot",
-			 slot_json(answer), "record", record_json(answer), "backend",
-			 backend_json(answer), "second_chance", second_chance_json(answer),
-			 "next_hop", next_hop_json(answer), "mtu", mtu_json(answer), "outer",
-			 outer_json(answer), "verdict", verdict_json(verdict), "frame",
+			 "blocked_by", blocked_by_json(answer), "exceeds", exceeds_json(answer),
+			 "quic", quic_json(answer), "slot", slot_json(answer), "record",
+			 record_json(answer), "backend", backend_json(answer), "second_chance",
+			 second_chance_json(answer), "next_hop", next_hop_json(answer), "mtu",
+			 mtu_json(answer), "outer", outer_json(answer), "verdict",
+			 verdict_json(verdict), "frame",
 			 leaves(verdict) ? frame_json(answer) : NULL);
 }
 

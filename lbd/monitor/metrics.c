@@ -330,6 +330,27 @@ static void tell_next_hops(const struct metrics_source *from, const struct metri
 
 /* --- VIPs and pools --- */
 
+static void tell_rates(struct service *service, const struct lb_vip *vip,
+		       const struct metric_writer *to)
+{
+	struct lb_rates_over over;
+	char text[LB_RATE_TEXT];
+
+	if (!service_vip_rates(service, vip, &over))
+		return;
+	for (unsigned int i = 0; i < LB_RATES && vip->rates.rule[i].of; i++) {
+		const struct lb_vip_rate *rate = &vip->rates.rule[i];
+		const struct metric_label rule[] = {
+			{"vip", vip->name},
+			{"rate", lb_rate_format(rate, text)},
+			{"mode", rate->monitor ? "monitor" : "enforce"},
+		};
+
+		labels(to, rule, 3);
+		value(to, METRIC_VIP_RATE_EXCEEDED, (double)over.packets[i]);
+	}
+}
+
 static void tell_vip(struct service *service, const struct lb_vip *vip,
 		     const struct metric_writer *to)
 {
@@ -353,10 +374,11 @@ static void tell_vip(struct service *service, const struct lb_vip *vip,
 		value(to, METRIC_VIP_SYNS_ANSWERED, (double)syns.answered);
 		value(to, METRIC_VIP_COOKIE_FLOWS, (double)syns.opened);
 	}
-	if (!service_vip_traffic(service, vip, &traffic))
-		return;
-	value(to, METRIC_VIP_PACKETS, (double)traffic.packets);
-	value(to, METRIC_VIP_BYTES, (double)traffic.bytes);
+	if (service_vip_traffic(service, vip, &traffic)) {
+		value(to, METRIC_VIP_PACKETS, (double)traffic.packets);
+		value(to, METRIC_VIP_BYTES, (double)traffic.bytes);
+	}
+	tell_rates(service, vip, to);
 }
 
 static void tell_vips(struct service *service, const struct metric_writer *to)

@@ -106,6 +106,8 @@ enum metric_type {
 	X(VIP_COOKIE_FLOWS, PLANE_COUNTER, "vip_cookie_flows_total", "{flow}",                     \
 	  "Flows that ACKs with a cookie have opened in slots that are not settled; where they "   \
 	  "are, the backend counts.")                                                              \
+	X(VIP_RATE_EXCEEDED, PLANE_COUNTER, "vip_rate_exceeded_total", "{packet}",                 \
+	  "Packets beyond a rate of a VIP: dropped, or in mode monitor forwarded all the same.")   \
 	X(POOL, INFO, "pool_info", "",                                                             \
 	  "How flows of a pool are balanced; a VIP's own pool has the name of the VIP.")           \
 	X(POOL_TABLE, INFO, "pool_table_info", "",                                                 \

@@ -19,6 +19,7 @@
 #include "document_digest.h"
 #include "entry.h"
 #include "quic_keys.h"
+#include "rates.h"
 #include "syn_guard.h"
 
 static int over_limit(const char *what, uint64_t wanted, uint32_t limit, struct lb_err *err)
@@ -279,11 +280,15 @@ int apply(struct service *service, struct lb_service *next, enum apply_mode mode
 	if (!error)
 		error = syn_guard_prepare(service, next, is_given(mode), mode == APPLY_DRY, err);
 	if (!error)
+		error = rates_prepare(service, next, is_given(mode), mode == APPLY_DRY, err);
+	if (!error)
 		error = quic_keys_prepare(service, next, is_given(mode), mode == APPLY_DRY, err);
 	if (!error)
 		error = apply_steps(&change, mode, options, reply, err);
 	if (mode != APPLY_DRY)
 		syn_guard_follow(service);
+	if (mode != APPLY_DRY)
+		rates_follow(service);
 	if (mode != APPLY_DRY)
 		quic_keys_settle(service);
 	service->changing = false;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "quic_ring.h"
+#include "rates.h"
 
 static const uint32_t hash_flags[] = {
 	[LB_HASH_5TUPLE] = 0,
@@ -34,7 +35,8 @@ static struct lb_guard_vip lists_of(const struct service *service, const struct 
 
 static bool is_guarded(const struct service *service, const struct lb_vip *vip, uint32_t number)
 {
-	return lists_of(service, vip).rules || vip->syn_guard || service->syn_opens[number];
+	return lists_of(service, vip).rules || vip->syn_guard || service->syn_opens[number] ||
+	       vip->rates.rule[0].of;
 }
 
 static uint32_t flags_of(const struct service *service, const struct lb_vip *vip, uint32_t number)
@@ -68,7 +70,8 @@ static void set_guard(const struct service *service, const struct lb_vip *vip,
 	at = &vips[live->number];
 	__atomic_store_n(&at->lists, wanted.lists, __ATOMIC_RELAXED);
 	__atomic_store_n(&at->monitored, wanted.monitored, __ATOMIC_RELAXED);
-	entry_rules(at, LB_GUARD_LISTS, wanted.rules);
+	entry_rules(at, LB_GUARD_LISTS | LB_GUARD_RATES,
+		    wanted.rules | rates_put(service, vip, live->number));
 }
 
 /* Before packets are looked at by it. Numbers of keys before what says that there are some. A rotation whose

@@ -68,6 +68,9 @@ void pool_facts_clear(struct pool_facts *facts);
 /* What the SYN guard has met of a VIP, and whether it answers now; false: the VIP has none. */
 bool service_vip_syns(struct service *service, const struct lb_vip *vip, struct lb_guard_syns *out,
 		      bool *answers);
+/* Packets beyond the rates of a VIP, by rule; false: it has none, or they are not in force. */
+bool service_vip_rates(struct service *service, const struct lb_vip *vip,
+		       struct lb_rates_over *out);
 /* Packets to a VIP; false: lbd.json does not have them counted. */
 bool service_vip_traffic(struct service *service, const struct lb_vip *vip, struct lb_counter *out);
 

@@ -182,6 +182,7 @@ struct service {
 	struct slots_census census;      /* all 0 but while one pool is counted, in one turn */
 	struct slots_census risk_census; /* the same of a change, in several */
 
+	struct rates *rates;
 	struct syn_guard *syn_guard;
 	struct syn_ready *syn_ready;
 	/* By VIP number: has rules of it, which a VIP keeps for a while after it is switched off. */

@@ -10,6 +10,7 @@
 #include "../host/events.h"
 #include "live.h"
 #include "quic_keys.h"
+#include "rates.h"
 #include "syn_guard.h"
 
 static json_t *address_json(const struct lb_addr *address)
@@ -358,13 +359,15 @@ json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 	const struct lb_counter sum = vip_counter(service, vip);
 	const struct live_table *table = live_of(service, vip)->table;
 	json_t *object = lb_vip_settings(vip), *spill = spill_json(vip->pool, live);
-	json_t *syn = syn_guard_state(service, vip);
+	json_t *syn = syn_guard_state(service, vip), *rates = rates_state(service, vip);
 
 	json_object_set_new(object, "slots", slots_json(&table->slots));
 	if (spill)
 		json_object_set_new(object, "spill", spill);
 	if (syn)
 		json_object_set_new(object, "syn", syn);
+	if (rates)
+		json_object_set_new(object, "rates", rates);
 	if (live_is_moving(table))
 		json_object_set_new(object, "leaves", leaves_json(service, vip->pool, table));
 	json_object_set_new(object, "digest", digest_json(service, vip->pool, live));
@@ -489,6 +492,7 @@ void service_health_warnings(struct service *service, json_t *warnings)
 	arrive_warnings(service, warnings);
 	health_warnings(service, warnings);
 	syn_guard_warnings(service, warnings);
+	rates_warnings(service, warnings);
 	quic_keys_warnings(service, warnings);
 	live_let_go(service);
 }

@@ -2,6 +2,7 @@
 /* How does the live service begin and end, and what is asked of it? */
 #include "change.h"
 #include "quic_keys.h"
+#include "rates.h"
 #include "syn_guard.h"
 
 #include <errno.h>
@@ -199,6 +200,8 @@ int service_open(const struct service_options *options, struct service **out, st
 	if (!error)
 		error = syn_guard_open(service, options, err);
 	if (!error)
+		error = rates_open(service, err);
+	if (!error)
 		error = quic_keys_open(service, err);
 	if (!error)
 		error = checks_open(service, options, err);
@@ -233,6 +236,7 @@ void service_close(struct service *service)
 	views_close(service);
 	quic_close(service);
 	syn_guard_close(service);
+	rates_close(service);
 	quic_keys_close(service);
 	weigh_close(service);
 	arrive_close(service);

@@ -362,6 +362,11 @@ del FORWARDED["packet"]["fragment"]
 BLOCKED = {**{field: FORWARDED[field] for field in ("interface", "packet", "vip") if field in FORWARDED},
            "blocked_by": [{"list": "drop", "prefix": "2001:db8::/48"}, {"list": "own", "prefix": "2001:db8::/48"}],
            "verdict": {"name": "drop_blocked", "action": "drop", "meaning": "to a VIP: its source is on a list that blocks"}}
+RATES = ["source=1000pps", "vip=10kpps,monitor"]
+RATED = {"explain": {**BLOCKED, "exceeds": RATES, "verdict": {
+             "name": "drop_rate", "action": "drop", "meaning": "to a VIP: more than a rate of the VIP allows"}},
+         "vip.show": dict(DNS, rate=" ".join(RATES), rates=[{"rate": rate, "exceeded": exceeded} for rate, exceeded in zip(RATES, (1234567, 1))])}
+del RATED["explain"]["blocked_by"]
 LISTED = {**FORWARDED, "second_chance": {"backends": ["10.0.0.2", "10.0.0.4"], "left_out": 1},
           "mtu": {"outer_bytes": 52, "wrapped_length": 1532, "mtu": 1540, "fits": True}}
 NO_ROOM = {**FORWARDED, "second_chance": {"backends": [], "left_out": 2},
@@ -563,6 +568,7 @@ SEND = {
     "grouped": lambda c, reply: c.sendall(reply),
     "chance": lambda c, reply: c.sendall(reply),
     "blocked": lambda c, reply: c.sendall(reply),
+    "rated": lambda c, reply: c.sendall(reply),
     "chance_cut": lambda c, reply: c.sendall(reply),
     "quic": lambda c, reply: c.sendall(reply),
     "document": lambda c, reply: c.sendall(reply),
@@ -584,7 +590,8 @@ MAKE = {**{behaviour: draining(behaviour) for behaviour in DRAINS}, "empty": lam
         "sound": examined(SOUND, ["drop_bad_header"]),
         "checked": lambda request: {"result": CHECKS[request["method"]]},
         "quic": lambda request: {"result": QUICK[request["method"]]} if request["method"] in QUICK else answer(request),
-        "blocked": lambda request: {"result": BLOCKED}, "chance": lambda request: {"result": LISTED}, "chance_cut": lambda request: {"result": NO_ROOM},
+        "blocked": lambda request: {"result": BLOCKED}, "rated": lambda request: {"result": RATED[request["method"]]},
+        "chance": lambda request: {"result": LISTED}, "chance_cut": lambda request: {"result": NO_ROOM},
         "grouped": lambda request: {"result": GROUPS[request["method"]]} if request["method"] in GROUPS
         else answer(request)}
 

@@ -366,6 +366,10 @@ SERVER=lbd
 SERVER=blocked golden explain_blocked "a packet that lists drop: which, and for what prefix" <<'END'
 explain 198.51.100.7:40001 web
 END
+SERVER=rated golden vip_rates "rates of a VIP, and a packet that exceeds them" <<'END'
+vip show web
+explain 198.51.100.7:40001 web
+END
 SERVER=chance golden explain_chance "a packet with a second chance: who else is asked for its connection" <<'END'
 explain 198.51.100.7:40001 web --ack
 END

@@ -2,6 +2,7 @@
 /* Does a change of the live service happen whole or not at all, whatever fails, and whenever lbd
  * ends? The real service runs over a plane, a disk and a time in memory (fake.h). */
 #include "fake.h"
+#include "../../bpf/rate_cell.h"
 #include "../../lbd/plane/quic_aes.h"
 
 #include <errno.h>
@@ -2330,6 +2331,162 @@ static void entries_that_are_taken_over_get_the_flag_that_is_right_now(void **st
 	fake_close();
 }
 
+/* --- rates --- */
+
+static struct lb_rates guard_rates[4];
+static int rates_users, rates_refused, rates_resets;
+
+static int rates_use(struct datapath *datapath, struct lb_err *err)
+{
+	(void)datapath;
+	if (rates_refused)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "no memory for the guard");
+	rates_users = 1;
+	return 0;
+}
+
+static void rates_drop(struct datapath *datapath)
+{
+	(void)datapath;
+	rates_users = 0;
+}
+
+static struct lb_rates *rates_of(struct datapath *datapath)
+{
+	(void)datapath;
+	return rates_users ? guard_rates : NULL;
+}
+
+static int rates_over(struct datapath *datapath, uint32_t number, struct lb_rates_over *out)
+{
+	(void)datapath;
+	*out = (struct lb_rates_over){{number, 7, 0, 0}};
+	return 0;
+}
+
+static int rates_over_reset(struct datapath *datapath, uint32_t number)
+{
+	(void)datapath;
+	(void)number;
+	rates_resets++;
+	return 0;
+}
+
+static void open_rated(void)
+{
+	fake_open(4, 32, 4096, 16);
+	memset(guard_rules, 0, sizeof(guard_rules));
+	memset(guard_rates, 0, sizeof(guard_rates));
+	rates_users = rates_refused = rates_resets = 0;
+	fake.plane.guard_vips = guard_vips;
+	fake.plane.rates_use = rates_use;
+	fake.plane.rates_drop = rates_drop;
+	fake.plane.rates = rates_of;
+	fake.plane.rates_over = rates_over;
+	fake.plane.rates_over_reset = rates_over_reset;
+}
+
+static const struct lb_rates *rates_found(void)
+{
+	return &guard_rates[fake.left.entries[0].value.number];
+}
+
+static void assert_rule(const struct lb_rate *rule, uint32_t what, const char *mask, uint64_t rate)
+{
+	uint8_t bytes[16] = {0};
+
+	memcpy(bytes, mask, strlen(mask));
+	assert_int_equal(rule->what, what);
+	assert_memory_equal(rule->mask, bytes, sizeof(bytes));
+	assert_int_equal(rule->price, rate_price(rate));
+}
+
+#define RATED(rates) "{'vips': [{" WEB ", 'rate': '" rates "', 'backends': [" A "," B "]}]}"
+#define RATED6 "{'vips': [{" SIX ", 'rate': 'source=5pps source/48=6pps source/128=7pps'}]}"
+
+static void packets_meet_the_rates_of_the_document(void **state)
+{
+	struct lb_err err;
+
+	(void)state;
+	open_rated();
+	assert_int_equal(fake_start(&err), 0);
+	apply(RATED("source=1kpps source/24=50sps,monitor vip=1MBps"));
+	assert_guarded(true, LB_GUARD_RATES);
+	assert_rule(&rates_found()->rule[0], LB_RATE_PACKETS, "\xff\xff\xff\xff", 1000);
+	assert_rule(&rates_found()->rule[1], LB_RATE_SYNS | LB_RATE_MONITOR, "\xff\xff\xff", 50);
+	assert_rule(&rates_found()->rule[2], LB_RATE_BYTES | LB_RATE_WHOLE, "", 1000000);
+	assert_int_equal(rates_found()->rule[3].what, 0);
+	assert_int_equal(rates_resets, 1);
+
+	/* Whatever else changes, counters go on; with another rate they begin anew. */
+	apply("{'vips': [{" WEB ", 'name': 'web', 'rate': 'source=1kpps source/24=50sps,monitor "
+	      "vip=1MBps', 'backends': [" A "]}]}");
+	assert_int_equal(rates_resets, 1);
+	apply(RATED("source/24=1kpps"));
+	assert_rule(&rates_found()->rule[0], LB_RATE_PACKETS, "\xff\xff\xff", 1000);
+	assert_int_equal(rates_found()->rule[1].what, 0);
+	assert_int_equal(rates_resets, 2);
+
+	fake_stop(); /* and again */
+	memset(guard_rates, 0, sizeof(guard_rates));
+	memset(guard_rules, 0, sizeof(guard_rules));
+	assert_int_equal(fake_start(&err), 0);
+	assert_guarded(true, LB_GUARD_RATES);
+	assert_rule(&rates_found()->rule[0], LB_RATE_PACKETS, "\xff\xff\xff", 1000);
+
+	apply(RATED("none"));
+	assert_guarded(false, 0);
+	assert_int_equal(rates_users, 0);
+	fake_stop();
+	fake_close();
+}
+
+static void rates_of_ipv6_are_by_its_prefixes(void **state)
+{
+	static const char *const ones =
+		"\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff";
+	struct lb_err err;
+
+	(void)state;
+	open_rated();
+	assert_int_equal(fake_start(&err), 0);
+	apply(RATED6);
+	assert_rule(&rates_found()->rule[0], LB_RATE_PACKETS, ones + 8, 5);
+	assert_rule(&rates_found()->rule[1], LB_RATE_PACKETS, ones + 10, 6);
+	assert_rule(&rates_found()->rule[2], LB_RATE_PACKETS, ones, 7);
+	apply("{'vips': []}");
+	assert_int_equal(guard_rates[0].rule[0].what | guard_rates[1].rule[0].what |
+				 guard_rates[2].rule[0].what | guard_rates[3].rule[0].what,
+			 0);
+	fake_stop();
+	fake_close();
+}
+
+static void a_guard_that_does_not_load_refuses_rates_and_stops_no_start(void **state)
+{
+	json_auto_t *warnings = json_array();
+	struct lb_err err;
+
+	(void)state;
+	open_rated();
+	rates_refused = 1;
+	assert_int_equal(fake_start(&err), 0);
+	assert_int_not_equal(fake_apply(RATED("vip=5pps"), &by_force, &err), 0);
+	assert_string_equal(err.message, "no memory for the guard");
+	rates_refused = 0;
+	apply(RATED("vip=5pps"));
+	fake_stop();
+	rates_users = 0;
+	rates_refused = 1;
+	assert_int_equal(fake_start(&err), 0);
+	service_health_warnings(fake.service, warnings);
+	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)),
+			       "rates are not in force: no memory for the guard"));
+	fake_stop();
+	fake_close();
+}
+
 static struct lb_guard_secret guard_secret;
 static int guard_users;
 
@@ -2747,6 +2904,9 @@ int main(void)
 		cmocka_unit_test(each_vip_has_the_lists_and_keeps_other_rules),
 		cmocka_unit_test(a_list_for_some_vips_is_no_rule_of_others),
 		cmocka_unit_test(entries_that_are_taken_over_get_the_flag_that_is_right_now),
+		cmocka_unit_test(packets_meet_the_rates_of_the_document),
+		cmocka_unit_test(rates_of_ipv6_are_by_its_prefixes),
+		cmocka_unit_test(a_guard_that_does_not_load_refuses_rates_and_stops_no_start),
 		cmocka_unit_test(
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
 		cmocka_unit_test(syns_are_answered_while_backends_make_connections_from_cookies),
