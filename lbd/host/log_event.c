@@ -81,10 +81,9 @@ static enum log_level of_announce(const json_t *event)
 	return is(event, "state", "withdrawn") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
 }
 
-static enum log_level information(const json_t *event)
+static enum log_level of_syn_guard(const json_t *event)
 {
-	(void)event;
-	return LOG_LEVEL_INFO;
+	return is(event, "state", "on") ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
 }
 
 static enum log_level error(const json_t *event)
@@ -93,49 +92,34 @@ static enum log_level error(const json_t *event)
 	return LOG_LEVEL_ERROR;
 }
 
-static const struct kind {
+/* Those that may be more than information. */
+static const struct {
 	const char *name;
 	enum log_level (*level)(const json_t *event);
 } kinds[] = {
-	{"change", of_change},
-	{"revert", warning},
-	{"confirm", information},
-	{"health", of_health},
-	{"next_hop", of_next_hop},
-	{"drain", information},
-	{"vip_health", of_vip_health},
-	{"interface", of_interface},
-	{"route", of_route},
-	{"serve", information},
-	{"fault", error},
-	{"spill", of_spill},
-	{"receipt", of_receipt},
-	{"announce", of_announce},
-	{"node", warning},
-	{"move", information},
-	{"list", information},
+	{"change", of_change},         {"revert", warning},
+	{"health", of_health},         {"next_hop", of_next_hop},
+	{"vip_health", of_vip_health}, {"interface", of_interface},
+	{"route", of_route},           {"fault", error},
+	{"spill", of_spill},           {"receipt", of_receipt},
+	{"announce", of_announce},     {"node", warning},
+	{"syn_guard", of_syn_guard},   {"dissent", warning},
 };
-
-static const struct kind *kind_of(const json_t *event)
-{
-	static const struct kind other = {"event", information};
-
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (is(event, "event", kinds[i].name))
-			return &kinds[i];
-	return &other;
-}
 
 enum log_level log_event_level(const json_t *event)
 {
-	return kind_of(event)->level(event);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (is(event, "event", kinds[i].name))
+			return kinds[i].level(event);
+	return LOG_LEVEL_INFO;
 }
 
 void log_event(void *unused, const json_t *event)
 {
+	const char *kind = json_string_value(json_object_get(event, "event"));
 	char text[LOG_LINE_MAX];
 
 	(void)unused;
 	lb_event_text(event, text, sizeof(text));
-	log_kind(log_event_level(event), kind_of(event)->name, "%s", text);
+	log_kind(log_event_level(event), kind ? kind : "event", "%s", text);
 }

@@ -62,6 +62,17 @@ static const struct {
 	{"{'event':'spill','vip':'web','state':'spilled','priority':1,'in_service_percent':33}",
 	 LOG_LEVEL_WARNING,
 	 "vip web spilled to backends of priority 1: 33 % of the weight before them is in service"},
+	{"{'event':'syn_guard','vip':'web','state':'on','syns_per_s':30000,'above':20000}",
+	 LOG_LEVEL_WARNING,
+	 "vip web: SYNs are answered with cookies (30000 a second, more than 20000)"},
+	{"{'event':'syn_guard','vip':'web','state':'off','syns_per_s':900,'above':20000}",
+	 LOG_LEVEL_INFO,
+	 "vip web: SYNs are forwarded again (900 a second, syn_guard auto at 20000)"},
+	{"{'event':'dissent','vip':'web','backend':'10.0.0.2','own':'unhealthy',"
+	 "'agreed':{'own':'unhealthy','healthy':2,'unhealthy':1,'otherwise':['lb3']}}",
+	 LOG_LEVEL_WARNING,
+	 "vip web backend 10.0.0.2 unhealthy to this node, by the nodes of the tier: healthy 2, "
+	 "unhealthy 1"},
 	{"{'event':'receipt','vip':'web','seconds':906,"
 	 "'predicted':{'backends':0,'recorded_flows':0},"
 	 "'measured':{'packets':0,'backends':3,'silent':0}}",
