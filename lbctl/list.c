@@ -27,7 +27,10 @@ static int take_line(char *text, const char *file, size_t line, json_t *prefixes
 	char shown[LB_PREFIX_TEXT], *word, *rest;
 	struct lb_prefix prefix;
 
-	text[strcspn(text, "#;\r\n")] = '\0';
+	text[strcspn(text, "#;\n")] = '\0';
+	if (text[strcspn(text, "\r")] && text[strcspn(text, "\r") + 1])
+		return refuse(file, line, "a carriage return that does not end the line", err);
+	text[strcspn(text, "\r")] = '\0';
 	word = strtok_r(text, " \t", &rest);
 	if (!word)
 		return 0;
@@ -61,7 +64,7 @@ static int read_file(const char *file, json_t *prefixes, struct lb_err *err)
 	int ret = 0;
 
 	if (!in)
-		return lb_err_set(err, LB_ERR_USAGE, "", "cannot open %s: %s", file,
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", file,
 				  strerror(errno));
 	while (!ret && (length = getline(&text, &room, in)) > 0) {
 		line++;
@@ -70,7 +73,8 @@ static int read_file(const char *file, json_t *prefixes, struct lb_err *err)
 			      : refuse(file, line, "a NUL, which no prefix has", err);
 	}
 	if (!ret && ferror(in))
-		ret = lb_err_set(err, LB_ERR_USAGE, "", "cannot read %s", file);
+		ret = lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", file,
+				 strerror(errno));
 	free(text);
 	if (in != stdin)
 		fclose(in);

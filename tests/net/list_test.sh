@@ -171,6 +171,8 @@ check "what another feed would change" says "drop would have 3 prefixes: 2 added
 check "is not done" says "drop: blocks 2 prefixes, only counts" lbctl list show
 check "it makes no list" says "none would have 1 prefixes: 1 added, 0 removed" lbctl list load none - --dry-run <<<1.2.3.4
 check "so there is none" says 'no list "none"' lbctl list show none
+check "a carriage return within a line is refused, with what stands behind it" says "line 2: a carriage return that does not end the line" \
+	lbctl list load none - --dry-run < <(printf '1.2.3.4\r\n1.2.3.5\r1.2.3.6\n')
 check "a prefix too short is refused, done or not" says "shorter than /8" lbctl list load drop - --dry-run <<<2.0.0.0/7
 check "what a feed has changed" says "2 added, 1 removed" lbctl list load drop "$LAB_DIR/next"
 check "each prefix is there once" says "drop: blocks 3 prefixes, only counts" lbctl list show
