@@ -185,15 +185,23 @@ static void view_scope(FILE *out, const json_t *list)
 		fprintf(out, "%s%s", i ? " " : ", only for ", json_string_value(name));
 }
 
+/* What of more than one is said with this ending. */
+static const char *ending(long long count, const char *of_many)
+{
+	return count == 1 ? "" : of_many;
+}
+
 static void view_list(FILE *out, const json_t *list)
 {
 	const json_t *hits = json_object_get(list, "hits");
+	const long long prefixes = view_integer(list, "prefixes");
+	const long long packets = view_integer(hits, "packets");
 
-	fprintf(out, "%s: %ss %lld prefixes%s", text_of(list, "name"), text_of(list, "kind"),
-		view_integer(list, "prefixes"),
+	fprintf(out, "%s: %ss %lld prefix%s%s", text_of(list, "name"), text_of(list, "kind"),
+		prefixes, ending(prefixes, "es"),
 		json_is_true(json_object_get(list, "monitor")) ? ", only counts" : "");
 	view_scope(out, list);
-	fprintf(out, "; %lld packets, %lld bytes\n", view_integer(hits, "packets"),
+	fprintf(out, "; %lld packet%s, %lld bytes\n", packets, ending(packets, "s"),
 		view_integer(hits, "bytes"));
 }
 
@@ -222,8 +230,9 @@ static void view_changed(FILE *out, const struct invocation *invocation, const j
 	if (removes && !prefix && json_is_true(json_object_get(result, "changed")))
 		fprintf(out, "removed ");
 	if (invocation_option(invocation, "dry-run"))
-		fprintf(out, "%s would have %lld prefixes: ", text_of(result, "name"),
-			view_integer(result, "prefixes"));
+		fprintf(out, "%s would have %lld prefix%s: ", text_of(result, "name"),
+			view_integer(result, "prefixes"),
+			ending(view_integer(result, "prefixes"), "es"));
 	if (json_object_get(result, "added"))
 		fprintf(out, "%lld added, %lld removed\n", view_integer(result, "added"),
 			view_integer(result, "removed"));

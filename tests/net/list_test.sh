@@ -92,7 +92,7 @@ check "its source gets nothing" blocked
 check "what the list drops is counted" counts_hits bad
 check "metrics count it, too" metrics_count
 check "and say how many prefixes there are" metrics_say 1 0
-check "list show names it" says "bad: blocks 1 prefixes" lbctl list show
+check "list show names it" says "bad: blocks 1 prefix" lbctl list show
 check "list show NAME names its prefixes" says "$C/32" lbctl list show bad
 check "list explain says what decides" says "$C is blocked" lbctl list explain "$C"
 check "a VIP that is added is guarded, too" lbctl vip add "$LAB_VIP4:81/tcp" --name other
@@ -110,7 +110,7 @@ check "the list that counts goes" lbctl list del worse
 check "the list is for the other VIP alone" lbctl list set bad --vips other
 check "so the source is served" served
 check "and not by the other VIP" says drop_blocked lbctl explain "$C:40001" other
-check "list show says so" says "bad: blocks 1 prefixes, only for other;" lbctl list show
+check "list show says so" says "bad: blocks 1 prefix, only for other;" lbctl list show
 check "list explain says what decides for a VIP" says "$C is blocked" lbctl list explain "$C" other
 check "and for one that no list names" says "$C is on no list that counts here" lbctl list explain "$C"
 check "a VIP that is not there has none" says 'no VIP "gone"' lbctl list set bad --vips "other gone"
@@ -148,7 +148,7 @@ check "so it is where it is asked for" says "write it as 192.0.2.1" lbctl list e
 killed
 check "without lbd the source gets nothing" blocked
 step "lbd starts again" again
-check "it finds the list" says "bad: blocks 1 prefixes" lbctl list show
+check "it finds the list" says "bad: blocks 1 prefix" lbctl list show
 check "the source gets nothing" blocked
 
 check "a prefix leaves the list" lbctl list del bad "$C"
@@ -169,7 +169,7 @@ check "bits beyond a prefix are cleared" says "198.51.100.0/24" lbctl list show 
 printf '%s\n198.51.100.9\n203.0.113.0/25\n203.0.113.0/25\n' "$C" >"$LAB_DIR/next"
 check "what another feed would change" says "drop would have 3 prefixes: 2 added, 1 removed" lbctl list load drop "$LAB_DIR/next" --dry-run
 check "is not done" says "drop: blocks 2 prefixes, only counts" lbctl list show
-check "it makes no list" says "none would have 1 prefixes: 1 added, 0 removed" lbctl list load none - --dry-run <<<1.2.3.4
+check "it makes no list" says "none would have 1 prefix: 1 added, 0 removed" lbctl list load none - --dry-run <<<1.2.3.4
 check "so there is none" says 'no list "none"' lbctl list show none
 check "a carriage return within a line is refused, with what stands behind it" says "line 2: a carriage return that does not end the line" \
 	lbctl list load none - --dry-run < <(printf '1.2.3.4\r\n1.2.3.5\r1.2.3.6\n')
