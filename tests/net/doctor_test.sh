@@ -153,6 +153,19 @@ ruled() { announces && lab_ip balancer rule add to 203.0.113.0/24 lookup 4242; }
 unruled() { lab_ip balancer rule del to 203.0.113.0/24 lookup 4242 && as_it_was; }
 drained() { announces && lbctl node drain; }
 undrained() { lbctl node undrain && as_it_was; }
+ask_lbd() {
+	jq -nc --arg method "$1" --argjson params "$2" '{jsonrpc: "2.0", id: 1, $method, $params}' |
+		timeout 5 socat -t 5 - "UNIX-CONNECT:$LAB_DIR/lbd.sock"
+}
+# Two others of the tier see both backends dead, which lbd believes once it has been so for 30 s.
+dissents() {
+	local keys
+	keys=$(ask_lbd health.view '{}' | jq -r .result.healthy)
+	[ ${#keys} = 32 ] && ask_lbd health.agree "$(jq -nc --arg keys "$keys" \
+		'{valid_ms: 60000, views: (["b", "c"] | map({node: ., healthy: "", unhealthy: $keys}))}')" | jq -e '.result.nodes == 2' &&
+		wait_for 50 says 'otherwise than most of the tier'
+}
+agrees_again() { ask_lbd health.agree '{"valid_ms": 1, "views": []}' | jq -e '.result.nodes == 0'; }
 as_it_was() { restarted '{"xdp_mode": "native"}'; }
 
 # What is broken | how | what doctor says | what fixes it | how it is repaired
@@ -179,6 +192,7 @@ a guard_secret that is gone|secret_gone|^warning: the SYN guard answers no SYNs:
 a route of others where VIPs are announced|foreign_route|^node: table 4242 has routes that are not lbd's, the first to 203.0.113.0/24|ip route show table 4242|ends_foreign
 a rule that leads packets to the routes that announce|ruled|^warning: a rule leads packets to table 4242|ip rule|unruled
 a node that is drained|drained|^warning: no VIP is announced: the node is drained|lbctl node undrain|undrained
+a node that sees health otherwise than its tier|dissents|^warning: this node sees 2 backends otherwise than most of the tier|on its way to the backends|agrees_again
 a kernel whose BPF compiler is off|without_jit|^warning: the kernel's BPF compiler is off|sysctl -w net.core.bpf_jit_enable=1|as_it_was
 generic mode|restarted {"xdp_mode":"generic"}|^interface: l0 runs XDP in generic mode|"xdp_mode": "native"|as_it_was
 packets that are dropped by no fault of theirs|pings|^traffic: [0-9]+ packets a second are drop_limited|raise answer_rate in lbd.json|ends_pings
