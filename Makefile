@@ -216,7 +216,7 @@ TEST_PKGS := $(LAB_PKGS) ngtcp2-client ngtcp2-server nftables traceroute libcmoc
 	groff-base git xz-utils prometheus openssl tcpdump tshark gdb
 TIER_PKGS := etcd-server etcd-client
 HEALTH_PKGS := nginx-light dnsmasq-base
-BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables python3 jq
+BENCH_PKGS := $(BPF_PKGS) iproute2 ethtool util-linux nftables iptables ipset python3 jq
 VM_PKGS := qemu-system-x86 busybox-static cpio kmod xz-utils zstd
 BOOT_PKGS := qemu-system-x86 debootstrap e2fsprogs util-linux
 

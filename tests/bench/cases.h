@@ -35,6 +35,7 @@ struct bench_case {
 	bool beside;    /* there is a VIP that is a prefix, but no packet is for it */
 	bool cookies;   /* SYNs are answered with cookies; they have the options that Linux sends */
 	uint32_t prefixes; /* on a list that blocks, none of them a client's; 0: no guard stands */
+	uint32_t listed;   /* the list has so many clients, the first ones, too */
 	uint32_t vips;
 	uint32_t pools;   /* shared by the VIPs in turn; each has its own unless there are fewer */
 	uint32_t members; /* of each pool */

@@ -54,11 +54,20 @@ static const struct kind {
 	[LANE_IPVS] = {"ipvs", KERNEL, LANE_IPVS, true, false},
 	[LANE_SECOND_PORT] = {"lb-second-port", BALANCER, LANE_LB, false, false},
 	[LANE_LB6] = {"lb6", BALANCER, LANE_LB6, false, false},
+	[LANE_LISTED] = {"listed-lb", BALANCER, LANE_LISTED, false, false},
+	[LANE_LISTED_NFT] = {"listed-nft", KERNEL, LANE_LISTED_NFT, true, false},
+	[LANE_LISTED_IPSET] = {"listed-ipset", KERNEL, LANE_LISTED_IPSET, true, false},
+	[LANE_LISTED_RULES] = {"listed-rules", KERNEL, LANE_LISTED_RULES, true, false},
 };
 
 bool lane_is_slow(enum lane_number number)
 {
 	return kinds[number].generic || kinds[number].under_test == KERNEL;
+}
+
+bool lane_drops(enum lane_number number)
+{
+	return number >= LANE_LISTED && number <= LANE_LISTED_RULES;
 }
 
 struct lane {
@@ -149,6 +158,10 @@ static struct bench_case balanced_case(const struct lane *lane)
 
 	of.vips = of.pools = 2;
 	of.flows = MILLION;
+	if (lane_drops(lane->number)) {
+		of.listed = LANE_CLIENTS_LISTED;
+		of.prefixes = LANE_LIST - LANE_CLIENTS_LISTED;
+	}
 	return of;
 }
 
@@ -434,6 +447,8 @@ static uint64_t read_verdict(const struct lane *lane)
 
 	if (lane_balancer(lane))
 		datapath_verdicts(lane_balancer(lane), verdicts);
+	if (lane_drops(lane->number))
+		return verdicts[LB_DROP_BLOCKED];
 	return verdicts[lane->kind->through ? LB_REDIRECT : LB_TX];
 }
 
@@ -471,14 +486,21 @@ static int run(struct lane *lane, uint32_t packets, struct burst *burst)
 }
 
 /* Two bursts at once share a balancer's verdicts: then its count is at least the one's. */
-static int check(const struct lane *lane, uint32_t packets, uint64_t verdicts, uint64_t arrived)
+static int check(const struct lane *lane, uint32_t flows, uint32_t packets, uint64_t verdicts,
+		 uint64_t arrived)
 {
-	if (lane_balancer(lane) && verdicts < packets)
+	const bool drops = lane_drops(lane->number);
+	const uint32_t dropped = !drops ? 0
+				 : flows <= LANE_CLIENTS_LISTED
+					 ? packets
+					 : packets / flows * LANE_CLIENTS_LISTED;
+	const uint32_t owed = packets - dropped;
+
+	if (lane_balancer(lane) && verdicts < (drops ? dropped : packets))
 		return fail(lane, "%llu of %u packets had the right verdict",
 			    (unsigned long long)verdicts, packets);
-	if (arrived < packets - packets / 1000 || arrived > packets + packets / 1000)
-		return fail(lane, "%llu of %u packets arrived", (unsigned long long)arrived,
-			    packets);
+	if (arrived < owed - owed / 1000 || arrived > owed + packets / 1000)
+		return fail(lane, "%llu of %u packets arrived", (unsigned long long)arrived, owed);
 	return 0;
 }
 
@@ -494,5 +516,5 @@ int lane_burst(struct lane *lane, uint32_t flows, uint32_t packets, struct burst
 	if (run(lane, packets, burst))
 		return -1;
 	burst->arrived = read_sunk(lane) - arrived;
-	return check(lane, packets, read_verdict(lane) - verdicts, burst->arrived);
+	return check(lane, flows, packets, read_verdict(lane) - verdicts, burst->arrived);
 }

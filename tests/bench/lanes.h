@@ -25,6 +25,10 @@ enum lane_number {
 	LANE_IPVS,
 	LANE_SECOND_PORT, /* in12, another interface of LANE_LB's balancer */
 	LANE_LB6,         /* IPv6 in IPv6 */
+	LANE_LISTED,      /* the balancer, with a list that the clients are on; the same list: */
+	LANE_LISTED_NFT, /* a set, at nftables' ingress hook; set up by live.sh, as are the others */
+	LANE_LISTED_IPSET,
+	LANE_LISTED_RULES, /* iptables, a hundred rules, one for each address */
 	LANE_COUNT
 };
 
@@ -35,6 +39,10 @@ struct lane *lane_open(const char *id, enum lane_number number);
 void lane_close(struct lane *lane);
 
 const char *lane_name(enum lane_number number);
+/* The first flows of those that drop what is listed: all of these are dropped, and no others. */
+#define LANE_CLIENTS_LISTED 64u
+#define LANE_LIST 10000u
+bool lane_drops(enum lane_number number);
 /* Frames go through the kernel's stack, or generic XDP. */
 bool lane_is_slow(enum lane_number number);
 

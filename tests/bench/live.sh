@@ -18,6 +18,7 @@ lanes=12 # 0 … 11
 second_port=12 second_port_of=3
 ipv6=13
 forward=9 dnat=10 ipvs=11
+listed=14 listed_nft=15 listed_ipset=16 listed_rules=17
 nodes=()
 
 clean_up() {
@@ -104,10 +105,53 @@ set_up_ipvs() {
 	done
 }
 
+# The clients of 64 flows, and others to make 10,000; lanes.c and world.c have the same.
+clients() { seq -f 198.18.0.%.0f 0 63; }
+others() { # COUNT
+	awk -v "n=$1" 'BEGIN { for (i = 0; i < n; i++) { a = i * 641; print "20." int(a / 65536) "." int(a / 256) % 256 "." a % 256 } }'
+}
+pass_others() { # LANE: to the sink
+	ip -n "$id-u$1" route add 10.64.0.0/16 via "10.250.$1.2"
+}
+in_lane() { # LANE COMMAND...
+	local n=$1
+	shift
+	nsenter --net="/run/netns/$id-u$n" "$@"
+}
+
+set_up_listed_nft() {
+	pass_others "$listed_nft" || return
+	{
+		echo 'table netdev guard { set listed { type ipv4_addr; elements = {'
+		{ clients && others 9936; } | paste -sd ,
+		echo '} }'
+		echo "chain in { type filter hook ingress device in$listed_nft priority -500; ip saddr @listed drop; }; }"
+	} | in_lane "$listed_nft" nft -f -
+}
+
+set_up_listed_ipset() {
+	pass_others "$listed_ipset" || return
+	{
+		echo 'create listed hash:ip hashsize 16384 maxelem 10000'
+		{ clients && others 9936; } | sed 's/^/add listed /'
+	} | in_lane "$listed_ipset" ipset restore || return
+	in_lane "$listed_ipset" iptables -t raw -A PREROUTING -m set --match-set listed src -j DROP
+}
+
+# The clients in the middle: a packet meets half of the rules.
+set_up_listed_rules() {
+	pass_others "$listed_rules" || return
+	{
+		echo '*raw'
+		{ others 18 && clients && others 36 | tail -18; } | sed 's/.*/-A PREROUTING -s & -j DROP/'
+		echo COMMIT
+	} | in_lane "$listed_rules" iptables-restore
+}
+
 modprobe -qa veth sch_ingress cls_bpf 2>/dev/null || :
 node g
 node s
-for n in $(seq 0 $((lanes - 1))) "$ipv6"; do
+for n in $(seq 0 $((lanes - 1))) "$ipv6" "$listed" "$listed_nft" "$listed_ipset" "$listed_rules"; do
 	node "u$n"
 	lane "$n" "u$n"
 done
@@ -116,5 +160,8 @@ set_up_forward
 without=()
 set_up_dnat 2>/dev/null || without+=(--without dnat)
 set_up_ipvs 2>/dev/null || without+=(--without ipvs)
+for way in nft ipset rules; do
+	"set_up_listed_$way" 2>/dev/null || without+=(--without "listed-$way")
+done
 [ "${#without[@]}" = 0 ] || echo "live.sh: this machine lacks what these need: ${without[*]}" >&2
 "$build/tests/bench/live" --id "$id" "${without[@]}" "$@"

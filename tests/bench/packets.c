@@ -408,7 +408,7 @@ static json_int_t default_memory_bytes(uint32_t prefixes)
 	options.flows = config.flows;
 	if (datapath_open(&options, &datapath, &err))
 		return 0;
-	if (!prefixes || !world_list(datapath, prefixes, 0))
+	if (!prefixes || !world_list(datapath, 0, prefixes, 0))
 		bytes = datapath_memory_bytes(datapath);
 	datapath_close(datapath);
 	return bytes;

@@ -185,8 +185,20 @@ def pool_targets(samples):
                True, "x")]
 
 
+# Who drops a source of 10,000 that are listed (of 100, where rules are gone through), over the balancer.
+LISTED_BOUNDS = {"listed-nft-64": ("nftables, a set of 10,000 at the ingress hook", 5),
+                 "listed-ipset-64": ("iptables, an ipset of 10,000", 5),
+                 "listed-rules-64": ("iptables, 100 rules one by one", 12)}
+
+
+def listed_targets(samples):
+    return [judged(f"live, drop of a listed source: {what} / balancer, generator taken off",
+                   ratios(samples.live_net(name), samples.live_net("listed-lb-64")), bound, False, "x")
+            for name, (what, bound) in LISTED_BOUNDS.items()]
+
+
 def live_targets(samples):
-    return [
+    return listed_targets(samples) + [
         judged("live XDP_TX, 1,048,576 flows: rate / that of the bare encapsulation",
                ratios(samples.live.get("encap-1m"), samples.live.get("lb-1m")), 0.8, False, "x"),
         judged("live: nftables DNAT / balancer, 1,024 flows, generator taken off",

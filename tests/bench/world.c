@@ -284,28 +284,48 @@ static int make_list(struct guard_trie *trie, uint32_t prefixes)
 	return 0;
 }
 
-int world_list(struct datapath *datapath, uint32_t prefixes, uint32_t vips)
+/* The first clients, and addresses of nobody, as live.sh has them. */
+static int make_addresses(struct guard_trie *trie, uint32_t clients, uint32_t others)
+{
+	for (uint32_t i = 0; i < clients + others; i++) {
+		const uint64_t address =
+			i < clients ? 0xc6120000 + i : 0x14000000 + (i - clients) * 641;
+		const struct guard_prefix prefix = {address << 32, 0, 4, 32};
+
+		if (guard_trie_add(trie, &prefix, 1) < 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int put_list(struct datapath *datapath, const struct guard_trie *trie, uint32_t vips)
 {
 	static const uint64_t secret[4] = {0x6a09e667f3bcc908, 0xbb67ae8584caa73b,
 					   0x3c6ef372fe94f82b, 0xa54ff53a5f1d36f1};
-	struct guard_trie trie = {0};
+	const struct guard_sizes sizes = {guard_flat_needs(trie)};
 	struct guard_flat flat = {0};
 	struct guard_memory memory;
-	struct guard_sizes sizes;
-	int error = make_list(&trie, prefixes);
+	int error = datapath_guard_load(datapath, &sizes, NULL);
 
-	sizes.lists = guard_flat_needs(&trie);
-	if (!error)
-		error = datapath_guard_load(datapath, &sizes, NULL);
 	memory = datapath_guard_maps(datapath).lists;
 	if (!error)
-		error = guard_flat_fill(&flat, &memory, &trie, 0, secret);
+		error = guard_flat_fill(&flat, &memory, trie, 0, secret);
 	if (!error)
 		error = datapath_guard_enter(datapath, GUARD_LISTS, NULL);
 	for (uint32_t i = 0; !error && i < vips; i++)
 		datapath_guard_maps(datapath).vips[i] =
 			(struct lb_guard_vip){.rules = LB_GUARD_LISTS, .lists = 1};
 	guard_flat_clear(&flat);
+	return error;
+}
+
+int world_list(struct datapath *datapath, uint32_t clients, uint32_t prefixes, uint32_t vips)
+{
+	struct guard_trie trie = {0};
+	int error = clients ? make_addresses(&trie, clients, prefixes) : make_list(&trie, prefixes);
+
+	if (!error)
+		error = put_list(datapath, &trie, vips);
 	guard_trie_clear(&trie);
 	return error;
 }
@@ -348,7 +368,8 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 		return -1;
 	if (bench_case->beside && set_beside(datapath, bench_case))
 		return -1;
-	if (bench_case->prefixes && world_list(datapath, bench_case->prefixes, bench_case->vips))
+	if (bench_case->prefixes &&
+	    world_list(datapath, bench_case->listed, bench_case->prefixes, bench_case->vips))
 		return -1;
 	if (bench_case->cookies && set_cookies(datapath, bench_case))
 		return -1;

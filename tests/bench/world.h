@@ -31,7 +31,8 @@ struct lb_endpoint world_endpoint(const struct bench_case *bench_case, uint32_t 
 /* The outer destination of a member. */
 void world_daddr(const struct bench_case *bench_case, uint32_t member, __be32 daddr[4]);
 
-/* A list of so many prefixes, none of them a client's, which blocks; for the first VIPs. 0 or negative. */
-int world_list(struct datapath *datapath, uint32_t prefixes, uint32_t vips);
+/* A list of so many prefixes, none of them a client's, which blocks; for the first VIPs. With clients: of these, the
+ * first ones, and so many single addresses. 0 or negative. */
+int world_list(struct datapath *datapath, uint32_t clients, uint32_t prefixes, uint32_t vips);
 
 #endif
