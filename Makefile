@@ -95,6 +95,7 @@ $(O)/lbd/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/reqsk.skel.h $(O)/
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h
 $(O)/tests/packet/guard_off_test.o: | $(O)/tests/packet/with_guard.skel.h $(O)/tests/packet/without_guard.skel.h
+$(O)/tests/packet/steps_programs.o: | $(O)/bpf/lb.skel.h $(O)/tests/lib/without_quic.skel.h
 $(O)/lbd/plane/trace.o: | $(O)/bpf/trace.skel.h
 $(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/lbd/monitor/monitor.o: $(O)/lbd/monitor/page.h
@@ -131,6 +132,7 @@ $(O)/tests/unit/tier_test: $(O)/tests/unit/tier_test.o $(O)/lib/libtier.a
 $(O)/lib/libpacket.a: $(PACKET_OBJ)
 $(PACKET): %: %.o $(O)/lib/libpacket.a
 $(O)/tests/bench/packets $(O)/tests/bench/live: $(BENCH_OBJ)
+$(O)/tests/lib/quic_tool: $(O)/tests/packet/aes_block.o
 $(O)/tests/bench/packets: $(patsubst %,$(O)/tests/bench/%.o,pairs stage turns verify)
 $(O)/tests/bench/live: $(O)/tests/bench/lanes.o
 # The live service over a plane in memory, where allocations can be made to fail.
