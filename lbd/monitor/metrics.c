@@ -161,6 +161,7 @@ static void tell_quic(const struct service_facts *facts, const struct metric_wri
 
 	for (int i = 0; i < LB_QUIC_COUNT_COUNT; i++)
 		labelled(to, METRIC_QUIC, "id", names[i], (double)facts->quic_counts[i]);
+	value(to, METRIC_QUIC_KEYS_BEHIND, facts->quic_keys_behind);
 }
 
 static void tell_limits(const struct config *config, const struct service_facts *facts,

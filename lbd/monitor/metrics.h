@@ -58,6 +58,8 @@ enum metric_type {
 	X(QUIC, PLANE_COUNTER, "quic_packets_total", "{packet}",                                   \
 	  "Packets to VIPs with quic, by what their connection id was: routed, unroutable, "       \
 	  "unknown_server; quoted: ICMP errors.")                                                  \
+	X(QUIC_KEYS_BEHIND, GAUGE, "quic_keys_behind", "",                                         \
+	  "1 while a file of a QUIC key could not be read; lbctl status says which, and why.")     \
 	X(FLOWS, GAUGE, "flow_table_flows", "{flow}", "Flows on record, as last counted.")         \
 	X(FLOW_ROOM, GAUGE, "flow_table_capacity_flows", "{flow}",                                 \
 	  "Flows that the flow table has room for.")                                               \

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "live.h"
+#include "quic_keys.h"
 
 void service_facts(struct service *service, struct service_facts *out)
 {
@@ -22,6 +23,7 @@ void service_facts(struct service *service, struct service_facts *out)
 		.agreed_nodes = service_health_nodes(service),
 		.dissents = service->agreement.dissents,
 		.agreed_changes = service->agreement.changes,
+		.quic_keys_behind = quic_keys_behind(service),
 	};
 	service->plane.flow_counts(service->plane.datapath, out->flow_counts);
 	service->plane.quic_counts(service->plane.datapath, out->quic_counts);

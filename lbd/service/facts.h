@@ -51,6 +51,7 @@ struct service_facts {
 	uint64_t recorded, room;       /* of the flow table */
 	uint64_t flow_counts[LB_FLOW_COUNT_COUNT];
 	uint64_t quic_counts[LB_QUIC_COUNT_COUNT];
+	bool quic_keys_behind; /* see quic_keys.h */
 	uint64_t digest;
 	bool unconfirmed, save_failed, revert_failed;
 	size_t agreed_nodes, dissents; /* of the health of a tier (agree.h) */

@@ -19,17 +19,18 @@
 struct quic_keys {
 	struct chore look;
 	bool read_again;
-	char fault[FAULT_TEXT];
+	char missing[FAULT_TEXT];          /* why lbd does not have a key */
+	char stale[FAULT_TEXT];            /* why it has the one that was read before */
+	char stale_name[LB_QUIC_KEY_TEXT]; /* of that key's file */
 };
 
 static int take(struct service *service, const char *name, bool dry_run, struct lb_err *err)
 {
-	const bool known = quic_ring_number(service, name);
 	char path[sizeof(service->config->quic_keys) + LB_QUIC_KEY_TEXT];
 	uint8_t bytes[16];
 	int error;
 
-	if (known && !service->quic_keys->read_again)
+	if (quic_ring_number(service, name) && !service->quic_keys->read_again)
 		return 0;
 	snprintf(path, sizeof(path), "%s/%s", service->config->quic_keys, name);
 	worker_leave();
@@ -38,11 +39,42 @@ static int take(struct service *service, const char *name, bool dry_run, struct 
 	if (!error && !dry_run)
 		error = quic_ring_learn(service, name, bytes, err);
 	explicit_bzero(bytes, sizeof(bytes));
-	if (error && known) {
-		log_line(LOG_LEVEL_WARNING, "QUIC key %s stays as it is: %s", name, err->message);
-		error = 0;
-	}
 	return error;
+}
+
+/* --- what is told --- */
+
+/* Until the file is read again and is right, or no VIP has the key. */
+static void keep_stale(struct service *service, const char *name, const char *why)
+{
+	struct quic_keys *keys = service->quic_keys;
+
+	if (*why)
+		log_line(LOG_LEVEL_WARNING, "QUIC key %s stays as it is: %s", name, why);
+	snprintf(keys->stale_name, sizeof(keys->stale_name), "%s", name);
+	fault_keep(service, keys->stale, "quic_key", why);
+}
+
+void quic_keys_warnings(const struct service *service, json_t *warnings)
+{
+	const struct quic_keys *keys = service->quic_keys;
+
+	if (*keys->missing)
+		json_array_append_new(
+			warnings,
+			json_sprintf("QUIC packets go by their addresses where ids are encrypted "
+				     "with a key that lbd does not have: %s",
+				     keys->missing));
+	if (*keys->stale)
+		json_array_append_new(warnings,
+				      json_sprintf("QUIC key %s is still the one that lbd had "
+						   "before it was told to read it again: %s",
+						   keys->stale_name, keys->stale));
+}
+
+bool quic_keys_behind(const struct service *service)
+{
+	return *service->quic_keys->missing || *service->quic_keys->stale;
 }
 
 /* --- those of a document --- */
@@ -50,8 +82,10 @@ static int take(struct service *service, const char *name, bool dry_run, struct 
 int quic_keys_prepare(struct service *service, const struct lb_service *document, bool given,
 		      bool dry_run, struct lb_err *err)
 {
-	char fault[FAULT_TEXT] = "";
+	char missing[FAULT_TEXT] = "";
 
+	if (service->quic_keys->read_again && !dry_run)
+		keep_stale(service, "", "");
 	for (size_t i = 0; i < document->vip_count; i++)
 		for (size_t n = 0; n < document->vips[i].quic_count; n++) {
 			const char *name = document->vips[i].quic[n].key;
@@ -59,17 +93,20 @@ int quic_keys_prepare(struct service *service, const struct lb_service *document
 
 			if (!*name || !take(service, name, dry_run, &inner))
 				continue;
-			if (!given) {
+			if (quic_ring_number(service, name)) {
+				keep_stale(service, name, inner.message);
+			} else if (given) {
+				snprintf(missing, sizeof(missing), "%s", inner.message);
+			} else {
 				*err = inner;
 				lb_err_prefix(err, "vips[%zu].quic[%zu].key", i, n);
 				return -EINVAL;
 			}
-			snprintf(fault, sizeof(fault), "%s", inner.message);
 		}
 	if (dry_run)
 		return 0;
 	service->quic_keys->read_again = false;
-	fault_keep(service, service->quic_keys->fault, "quic_key", fault);
+	fault_keep(service, service->quic_keys->missing, "quic_key", missing);
 	return 0;
 }
 
@@ -92,6 +129,8 @@ void quic_keys_settle(struct service *service)
 		if (service->document->vips[i].quic_count)
 			entry_quic(service, &service->document->vips[i], &service->live[i]);
 	quic_ring_keep(service, is_used);
+	if (!is_used(service, service->quic_keys->stale_name))
+		keep_stale(service, "", "");
 }
 
 /* By who makes changes: none is under way. */
@@ -111,19 +150,7 @@ void service_quic_keys(struct service *service)
 
 bool service_has_quic_keys(const struct service *service)
 {
-	return quic_ring_any(service) || *service->quic_keys->fault;
-}
-
-/* --- what is told --- */
-
-void quic_keys_warnings(const struct service *service, json_t *warnings)
-{
-	if (*service->quic_keys->fault)
-		json_array_append_new(
-			warnings,
-			json_sprintf("QUIC packets go by their addresses where ids are encrypted "
-				     "with a key that lbd does not have: %s",
-				     service->quic_keys->fault));
+	return quic_ring_any(service) || *service->quic_keys->missing;
 }
 
 /* --- life --- */

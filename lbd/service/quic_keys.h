@@ -19,5 +19,7 @@ int quic_keys_prepare(struct service *service, const struct lb_service *document
 void quic_keys_settle(struct service *service);
 /* Adds sentences to status.warnings. */
 void quic_keys_warnings(const struct service *service, json_t *warnings);
+/* Whether a file could not be read when it was needed, or was to be read again. */
+bool quic_keys_behind(const struct service *service);
 
 #endif

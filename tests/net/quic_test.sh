@@ -180,6 +180,27 @@ own_key() {
 	reads_key "$QUIC_KEY"
 }
 
+# The file is wrong when it is to be read again: which one, why, and that the key stays; in status and doctor.
+tells_wrong_key() {
+	local said
+	(umask 077 && echo "${QUIC_KEY}0" >"$LAB_DIR/keys/lab") && kill -HUP "$LAB_LBD" &&
+		wait_for 5 warns "$LAB_DIR/keys/lab does not have one line of exactly 32 hex digits" &&
+		said=$(lbctl doctor || :) && grep "QUIC key lab is still the one that lbd had" <<<"$said" || return
+	chmod 644 "$LAB_DIR/keys/lab" && kill -HUP "$LAB_LBD" && wait_for 5 warns "keys/lab is not a file that its owner alone may read"
+}
+
+warns() {
+	lbctl --json status | jq -e --arg text "$1" 'any(.warnings[]?; contains($text))'
+}
+
+warns_of_no_key() {
+	! warns "QUIC key"
+}
+
+own_key_again() {
+	rm "$LAB_DIR/keys/lab" && key "$QUIC_KEY" && kill -HUP "$LAB_LBD" && wait_for 5 warns_of_no_key
+}
+
 says_no_key() {
 	{
 		lbctl --json status
@@ -219,7 +240,10 @@ step "the ids are what they were" apply .
 if [ -n "${QUIC_KEY:-}" ]; then
 	check "with another key some are lost" eval 'other_key && some_lost true'
 	step "the key is what it was" own_key
+	check "a file that is wrong when it is read again is told" tells_wrong_key
+	check "and breaks none" all_whole true
 	check "nothing that lbd says or keeps has the key" says_no_key
+	check "once it is right nothing is told" own_key_again
 	check "without a key that lbd may read a change is refused" refuses_without_key
 	check "and what is in force stays" all_whole true
 fi
