@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 # Does a QUIC connection keep its server when its client's address changes?
 #
-# Run as root after `make tests`. Takes everything down again, also on Ctrl-C.
+# Run as root after `make tests`. Takes everything down again, also on Ctrl-C. `run.sh encrypted`: ids are encrypted.
 # shellcheck disable=SC2016 # filters are of jq
 set -u
 cd "$(dirname "$0")/../.." || exit
@@ -17,6 +17,9 @@ CLIENTS=300
 TRANSITION=4s # 1m unless told: nobody would wait for that here
 OTHER_ADDRESS=198.51.100.3
 CLIENT=
+QUIC=default
+KEY=
+[ "${1:-}" != encrypted ] || KEY=$(openssl rand -hex 16)
 
 # Each client goes on from the other address and another port, again and again; 100 packets, 40 ms apart.
 clients() {
@@ -45,8 +48,12 @@ routes() {
 say "A QUIC service with three servers; lbd makes a server id of each one's address"
 lab_up one-armed 3 || exit
 lab_ip client address add "$OTHER_ADDRESS/24" dev c0
-lab_start_lbd "$(cat examples/08-quic/lbd.json)" || exit
-typed 0 lbctl vip add "$LAB_VIP4:443/udp" --name web --quic default --transition "$TRANSITION"
+if [ -n "$KEY" ]; then
+	(umask 077 && mkdir "$LAB_DIR/keys" && echo "$KEY" >"$LAB_DIR/keys/2026") || exit
+	QUIC=cr=0,sid=8,key=2026
+fi
+lab_start_lbd "$(jq --arg keys "$LAB_DIR/keys" '.quic_keys = $keys' examples/08-quic/lbd.json)" || exit
+typed 0 lbctl vip add "$LAB_VIP4:443/udp" --name web --quic "$QUIC" --transition "$TRANSITION"
 for number in 1 2 3; do
 	typed 0 lbctl backend add web "${LAB_BACKEND4[number]}" --quic-id auto
 done
@@ -56,7 +63,7 @@ say "This is what the first server has to put into its connection ids. Now all t
 typed 0 lbctl quic id web "${LAB_BACKEND4[1]}"
 for number in 1 2 3; do
 	lab_background "b$number" "$O/tests/lib/quic_tool" serve "b$number" 443 \
-		"$(lbctl --json quic id web "${LAB_BACKEND4[number]}" | jq -r .server_id)"
+		"$(lbctl --json quic id web "${LAB_BACKEND4[number]}" | jq -r .server_id)" ${KEY:+"$KEY"}
 done
 
 say "$CLIENTS clients, each of which changes its address several times: all connections stay whole"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Does a connection whose client changes its port keep its server? Datagrams that are QUIC as far as RFC 8999
- * goes, and a server id in the ids of the server's choice; nothing is encrypted.
+ * goes, and a server id in the ids of the server's choice. With KEY ids are encrypted; nothing else is.
  *
- *	quic_tool serve NAME PORT SERVER_ID		SERVER_ID in hex
+ *	quic_tool serve NAME PORT SERVER_ID [KEY]	SERVER_ID of 8 bytes, KEY of 16, in hex
  *	quic_tool connect [--count N] [--packets N] [--interval-ms N] [--change-ms N] [--other ADDRESS]
  *			  ADDRESS PORT
  *
@@ -33,6 +33,7 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+#include "../packet/aes_block.h"
 
 #define LONG 0xc0
 #define SHORT 0x40
@@ -72,7 +73,11 @@ static uint64_t *place_of(uint64_t nonce)
 	return at;
 }
 
-static ssize_t accept_one(const uint8_t server_id[8], const char *name, uint8_t *out)
+/* What its ids are made of. */
+static uint8_t server_id[8], key[16];
+static bool has_key;
+
+static ssize_t accept_one(const char *name, uint8_t *out)
 {
 	uint64_t nonce = 0;
 
@@ -84,19 +89,22 @@ static ssize_t accept_one(const uint8_t server_id[8], const char *name, uint8_t 
 	out[5] = ID_BYTES - 1; /* rotation 0 */
 	memcpy(out + 6, server_id, 8);
 	memcpy(out + 14, &nonce, sizeof(nonce));
+	if (has_key)
+		aes_block_encrypt(key, out + 6);
 	memcpy(out + 5 + ID_BYTES, name, NAME_BYTES);
 	return 5 + ID_BYTES + NAME_BYTES;
 }
 
-static ssize_t answer(const uint8_t *in, ssize_t length, const uint8_t server_id[8],
-		      const char *name, uint8_t *out)
+static ssize_t answer(uint8_t *in, ssize_t length, const char *name, uint8_t *out)
 {
 	uint64_t nonce;
 
 	if (length > 6 && in[0] & 0x80)
-		return accept_one(server_id, name, out);
+		return accept_one(name, out);
 	if (length < 1 + ID_BYTES + 4)
 		return 0;
+	if (has_key)
+		aes_block_decrypt(key, in + 2);
 	memcpy(&nonce, in + 1 + 9, sizeof(nonce));
 	out[0] = SHORT;
 	memcpy(out + 1, in + 1 + ID_BYTES, 4);
@@ -108,16 +116,14 @@ static ssize_t answer(const uint8_t *in, ssize_t length, const uint8_t server_id
 }
 
 /* From the address that was asked, which is the VIP. */
-static void serve(const char *name, uint16_t port, const char *hex)
+static void serve(const char *name, uint16_t port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)}, client;
 	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1, room = 4 << 20;
 	char own[NAME_BYTES] = {0}, control[256];
-	uint8_t in[2048], out[128], server_id[8] = {0};
+	uint8_t in[2048], out[128];
 
 	strncpy(own, name, sizeof(own) - 1);
-	for (int i = 0; i < 8; i++)
-		sscanf(hex + 2 * i, "%2hhx", &server_id[i]);
 	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof(room));
 	if (setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &on, sizeof(on)) ||
 	    bind(fd, (struct sockaddr *)&address, sizeof(address)))
@@ -129,7 +135,7 @@ static void serve(const char *name, uint16_t port, const char *hex)
 		struct cmsghdr *info;
 		ssize_t length = recvmsg(fd, &message, 0);
 
-		length = length < 0 ? 0 : answer(in, length, server_id, own, out);
+		length = length < 0 ? 0 : answer(in, length, own, out);
 		info = CMSG_FIRSTHDR(&message);
 		if (!length || !info)
 			continue;
@@ -307,12 +313,23 @@ static bool option(const char *name, const char *value)
 	return !strcmp(name, "--other") && inet_pton(AF_INET, value, &other.sin_addr) == 1;
 }
 
+static bool from_hex(const char *hex, uint8_t *bytes, size_t count_of)
+{
+	for (size_t i = 0; i < count_of; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &bytes[i]) != 1)
+			return false;
+	return strlen(hex) == 2 * count_of;
+}
+
 int main(int argc, char **argv)
 {
 	int i = 2;
 
-	if (argc == 5 && !strcmp(argv[1], "serve"))
-		serve(argv[2], (uint16_t)atoi(argv[3]), argv[4]);
+	has_key = argc == 6;
+	if ((argc == 5 || has_key) && !strcmp(argv[1], "serve") &&
+	    from_hex(argv[4], server_id, sizeof(server_id)) &&
+	    (!has_key || from_hex(argv[5], key, sizeof(key))))
+		serve(argv[2], (uint16_t)atoi(argv[3]));
 	for (; i + 2 < argc; i += 2)
 		if (!option(argv[i], argv[i + 1]))
 			break;

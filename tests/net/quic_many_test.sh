@@ -5,6 +5,8 @@
 #
 #	quic_many_test.sh
 #
+# With QUIC_KEY, in hex, ids are encrypted: quic_many_key_test.sh.
+#
 # Needs root and a build.
 # shellcheck disable=SC2016,SC2317 # filters are of jq; functions are called by name, through check
 set -u
@@ -23,6 +25,8 @@ CHANGE_MS=700
 IDS=(none 1122334455667701 1122334455667702 1122334455667703)
 OTHER_ADDRESS=198.51.100.3
 CHECKED=
+QUIC=${QUIC_KEY:+'{"key": "lab"}'}
+QUIC=${QUIC:-'{}'}
 
 if [ "$(id -u)" != 0 ]; then
 	skip "hundreds of QUIC connections whose clients move" "root"
@@ -33,17 +37,19 @@ up() {
 	local number
 	lab_up one-armed 3 && standby_link && lab_ip client address add "$OTHER_ADDRESS/24" dev c0 || return
 	for number in 1 2 3; do
-		lab_background "b$number" "$O/tests/lib/quic_tool" serve "b$number" 443 "${IDS[number]}"
+		lab_background "b$number" "$O/tests/lib/quic_tool" serve "b$number" 443 "${IDS[number]}" ${QUIC_KEY:+"$QUIC_KEY"}
 	done
 	lab_serve 81 b1 b2 && lab_serve 81 b3 || return
 	CHECKED=$LAB_PID
-	lab_start_lbd '{"hash_seed": "00112233445566778899aabbccddeeff"}' && start_standby && apply . && wait_for 10 lab_ready &&
+	[ -z "${QUIC_KEY:-}" ] || (umask 077 && mkdir "$LAB_DIR/keys" && echo "$QUIC_KEY" >"$LAB_DIR/keys/lab") || return
+	LBD_JSON=$(jq -n --arg keys "$LAB_DIR/keys" '{hash_seed: "00112233445566778899aabbccddeeff", quic_keys: $keys}')
+	lab_start_lbd "$LBD_JSON" && start_standby && apply . && wait_for 10 lab_ready &&
 		wait_for 10 standby_ready && wait_for 10 health_is 3 healthy
 }
 
 # config FILTER: the document, changed.
 config() {
-	jq -n --arg address "$LAB_VIP4:443/udp" --args '{vips: [{name: "quic", $address, quic: [{}],
+	jq -n --argjson quic "$QUIC" --arg address "$LAB_VIP4:443/udp" --args '{vips: [{name: "quic", $address, quic: [$quic],
 		transition_s: 4, flow_idle_s: 4, health: {type: "tcp", port: 81, interval_ms: 200, timeout_ms: 200},
 		backends: [range(3) as $i | {address: $ARGS.positional[$i], quic_server_id: $ARGS.positional[3 + $i]}]}]}' \
 		"${LAB_BACKEND4[@]:1}" "${IDS[@]:1}" | jq "$1"
