@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include "../../bpf/abi.h"
 #include "../api/paths.h"
+#include "../api/plain_file.h"
 #include "../api/rpc.h"
 #include "../api/schema.h"
 #include "config.h"
@@ -452,21 +453,12 @@ const struct schema config_schema = {"lbd.json", config_fields, sizeof(struct co
 
 static FILE *open_file(const char *path, const char *missing_hint, struct lb_err *err)
 {
-	FILE *file = fopen(path, "re");
-	struct stat status;
-	int fault = 0;
+	FILE *file = plain_file_read(path);
+	const int fault = errno;
 
-	if (!file)
-		fault = errno;
-	else if (fstat(fileno(file), &status))
-		fault = errno;
-	else if (S_ISDIR(status.st_mode))
-		fault = EISDIR;
-	if (!fault)
-		return file;
 	if (file)
-		fclose(file);
-	lb_err_set(err, LB_ERR_SYSTEM, "", "%s: %s", path, strerror(fault));
+		return file;
+	lb_err_set(err, LB_ERR_SYSTEM, "", "%s: %s", path, plain_file_why(fault));
 	if (fault == ENOENT)
 		lb_err_hint(err, "%s", missing_hint);
 	return NULL;

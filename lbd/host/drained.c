@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "../api/plain_file.h"
 #include "durable.h"
 
 #define FILE_NAME "drained"
@@ -20,7 +21,7 @@ int64_t drained_since(const char *state_dir)
 	if (durable_path(state_dir, FILE_NAME, path, NULL))
 		return 0;
 	durable_remove_left(path);
-	file = fopen(path, "re");
+	file = plain_file_read(path);
 	if (!file)
 		return errno == ENOENT ? 0 : since_ms;
 	if (fscanf(file, "%" SCNd64, &since_ms) != 1 || since_ms <= 0)

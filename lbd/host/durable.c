@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "../api/plain_file.h"
+
 int durable_path(const char *dir, const char *name, char out[DURABLE_PATH], struct lb_err *err)
 {
 	if (snprintf(out, DURABLE_PATH, "%s/%s", dir, name) < DURABLE_PATH)
@@ -46,7 +48,7 @@ int durable_sync_folder(const char *dir)
 
 static int write_file(const char *path, const char *text)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600), error;
+	int fd = plain_file_open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW), error;
 
 	if (fd < 0)
 		return -errno;
@@ -75,7 +77,7 @@ static int take_back(const char *dir, const char *path, const char *before, bool
 /* The whole text of a file, to be freed, or NULL. */
 static char *read_text(const char *path)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = plain_file_read(path);
 	char *text = NULL;
 	size_t room = 0;
 	bool whole;
@@ -138,7 +140,7 @@ static int swap_in(const char *dir, const char *path, const char *temporary, boo
 
 int durable_failed(const char *path, int error, bool stuck, struct lb_err *err)
 {
-	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write %s: %s", path, strerror(-error));
+	lb_err_set(err, LB_ERR_SYSTEM, "", "cannot write %s: %s", path, plain_file_why(-error));
 	if (stuck)
 		return lb_err_hint(err,
 				   "nothing was changed, but the file holds what was refused, and "

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "../api/plain_file.h"
 #include "durable.h"
 
 #define HEAD 9 /* eight digits and a colon */
@@ -25,7 +26,7 @@ static uint32_t crc_of(uint32_t before, const char *text, size_t length)
 /* The whole file, to be freed, or NULL with errno. */
 static char *read_all(const char *path, size_t *length)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = plain_file_open(path, O_RDONLY | O_NOFOLLOW);
 	char *text = NULL;
 	struct stat is;
 	ssize_t n = 1;
@@ -116,7 +117,7 @@ int journal_read(const char *path, uint32_t crc, json_t **out, struct journal_en
 	*end = (struct journal_end){.crc = crc};
 	if (!text)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", path,
-				  strerror(errno));
+				  plain_file_why(errno));
 	*out = json_array();
 	error = *out ? read_lines(path, text, length, *out, end, err) : lb_err_no_memory(err);
 	free(text);
@@ -164,7 +165,7 @@ int journal_append(const char *path, const json_t *changes, struct journal_end *
 	uint32_t crc = end->crc;
 	char *line = line_of(changes, &crc);
 	size_t length = line ? strlen(line) : 0;
-	int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW);
+	int fd = plain_file_open(path, O_WRONLY | O_APPEND | O_NOFOLLOW);
 	int error = line ? 0 : -ENOMEM;
 
 	if (fd < 0 && !error)

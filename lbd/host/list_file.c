@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include <zlib.h>
+#include "../api/plain_file.h"
 #include "durable.h"
 
 #define HEAD "lbd-list 1 "
@@ -218,14 +219,14 @@ static int read_lines(FILE *file, struct list_head *head,
 static int failed(const char *path, int error, struct lb_err *err)
 {
 	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read the list %s: %s", path,
-			  error == -EBADMSG ? "it is no file of a list" : strerror(-error));
+			  error == -EBADMSG ? "it is no file of a list" : plain_file_why(-error));
 }
 
 int list_file_read(const char *path, struct list_head *head,
 		   int (*each)(void *user, const struct list_change *change), void *user,
 		   struct list_end *end, bool *torn, struct lb_err *err)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = plain_file_read(path);
 	int error;
 
 	if (!file)
@@ -240,7 +241,7 @@ int list_file_read(const char *path, struct list_head *head,
 /* What follows the end was not acknowledged. */
 static int append(const char *path, const struct text *text, size_t at)
 {
-	const int fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
+	const int fd = plain_file_open(path, O_WRONLY | O_NOFOLLOW);
 	int error = 0;
 
 	if (fd < 0)

@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "../api/plain_file.h"
 #include "config.h"
 #include "durable.h"
 #include "journal.h"
@@ -36,10 +37,10 @@ int state_lock(const char *state_dir, int *fd, struct lb_err *err)
 	if (error)
 		return error;
 	mkdir(state_dir, 0750); /* what is wrong with it, opening the file tells */
-	*fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	*fd = plain_file_open(path, O_RDONLY | O_CREAT | O_NOFOLLOW);
 	if (*fd < 0)
 		return lb_err_set(err, LB_ERR_SYSTEM, "state_dir", "cannot open %s: %s", path,
-				  strerror(errno));
+				  plain_file_why(errno));
 	if (!flock(*fd, LOCK_EX | LOCK_NB))
 		return 0;
 	lb_err_set(err, LB_ERR_REFUSED, "state_dir", "another lbd keeps its state in %s",
@@ -305,12 +306,13 @@ static bool is_as_kept(const char *path, const struct state_kept *kept)
 static json_t *load_json(const char *path, struct state_kept *kept, struct lb_err *err)
 {
 	json_error_t where = {.line = -1};
-	FILE *file = fopen(path, "re");
+	FILE *file = plain_file_read(path);
 	json_t *root = NULL;
 	struct stat is;
 
 	if (!file || fstat(fileno(file), &is)) {
-		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", path, strerror(errno));
+		lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", path,
+			   plain_file_why(errno));
 	} else {
 		kept->file = file_of(&is);
 		root = json_loadf(file, JSON_REJECT_DUPLICATES, &where);
@@ -553,14 +555,14 @@ int state_read_seed(const char *state_dir, uint64_t seed[2], struct lb_err *err)
 
 	if (error)
 		return error;
-	file = fopen(path, "re");
+	file = plain_file_read(path);
 	if (!file && errno == ENOENT) {
 		lb_err_set(err, LB_ERR_SYSTEM, "", "%s is missing", path);
 		return -ENOENT;
 	}
 	if (!file)
 		return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read %s: %s", path,
-				  strerror(errno));
+				  plain_file_why(errno));
 	if (fgets(text, sizeof(text), file))
 		text[strcspn(text, "\n")] = '\0';
 	fclose(file);

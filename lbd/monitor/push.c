@@ -14,6 +14,7 @@
 #include <sys/utsname.h>
 
 #include "../api/clock.h"
+#include "../api/plain_file.h"
 #include "../api/version.h"
 #include "../control/methods.h"
 #include "../host/log.h"
@@ -324,16 +325,16 @@ static int cannot_read(const char *path, const char *why, struct lb_err *err)
 
 static int read_headers(const char *path, struct text *out, struct lb_err *err)
 {
-	FILE *file = fopen(path, "re");
+	FILE *file = plain_file_read(path);
 	struct stat status;
 	char line[4096];
 	size_t number = 0;
 	int error = 0;
 
 	if (!file)
-		return cannot_read(path, strerror(errno), err);
-	if (fstat(fileno(file), &status) || !S_ISREG(status.st_mode))
-		error = cannot_read(path, "is not a file", err);
+		return cannot_read(path, plain_file_why(errno), err);
+	if (fstat(fileno(file), &status))
+		error = cannot_read(path, strerror(errno), err);
 	else if (status.st_mode & S_IRWXO)
 		error = cannot_read(path, "everybody can read it", err);
 	else if (status.st_size > HEADERS_BYTES)

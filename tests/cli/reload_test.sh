@@ -99,7 +99,16 @@ echo '[]' >"$FILE"
 check "so is an array" refuses "$FILE: must hold an object" config reload
 rm "$FILE"
 check "so is a file that is not there" refuses "$FILE: No such file" config reload
+mkfifo "$FILE"
+check "so is a FIFO, at once" refuses "$FILE: it is not a file" config reload
 check_equal "each left what was there" "p80" "$(vips)"
+
+mkdir -p "$DIR/state/lists" && mkfifo "$DIR/state/lists/e.list"
+step "a start where FIFOs are in the place of files" again
+check "says so of the services file" warns "the services file is not in force: $FILE: it is not a file"
+check "and of a list" warns "e.list: it is not a file"
+check_equal "and has what was there" "p80" "$(vips)"
+rm "$FILE" "$DIR/state/lists/e.list"
 
 step "a start with no such file" again
 check_equal "has what was there" "p80" "$(vips)"

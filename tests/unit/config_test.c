@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "../../lbd/host/config.h"
 #include "../../lbd/plane/preflight.h"
@@ -414,6 +415,25 @@ static void file_that_cannot_be_read_is_named(void **state)
 	assert_string_equal(err.message, "/: Is a directory");
 }
 
+/* Opening one would wait for who writes to it. */
+static void fifo_is_refused_at_once(void **state)
+{
+	char path[] = "/tmp/config_fifo_XXXXXX", at[sizeof(path) + 16];
+	struct config config;
+	struct lb_err err;
+
+	(void)state;
+	assert_non_null(mkdtemp(path));
+	snprintf(at, sizeof(at), "%s/lbd.json", path);
+	assert_int_equal(mkfifo(at, 0600), 0);
+	alarm(10);
+	assert_int_not_equal(config_load(at, &config, &err), 0);
+	alarm(0);
+	unlink(at);
+	rmdir(path);
+	assert_non_null(strstr(err.message, "lbd.json: it is not a file"));
+}
+
 /* --- judging the machine --- */
 
 static struct preflight_link good_links[] = {
@@ -752,6 +772,7 @@ int main(void)
 		cmocka_unit_test(sixty_four_interfaces_fit_and_one_more_does_not),
 		cmocka_unit_test(file_faults_name_file_line_and_column),
 		cmocka_unit_test(file_that_cannot_be_read_is_named),
+		cmocka_unit_test(fifo_is_refused_at_once),
 		cmocka_unit_test(good_machine_has_no_warnings),
 		cmocka_unit_test(missing_capabilities_are_named),
 		cmocka_unit_test(refused_bpf_call_stops_the_start),
