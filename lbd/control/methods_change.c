@@ -664,6 +664,20 @@ static int read_services(const struct config *config, json_t **document, struct 
 	return lb_err_set(err, LB_ERR_PARAMS, "", "%s: must hold an object", config->services);
 }
 
+/* For status, until the next reload. A trial may be over by then. */
+static struct lb_err kept_fault(const struct methods_context *context, const struct lb_err *err)
+{
+	json_auto_t *trial = service_unconfirmed(context->service);
+	struct lb_err kept = *err;
+
+	if (trial && err->code == LB_ERR_REFUSED)
+		lb_err_set(&kept, err->code, "",
+			   "%s: a change waited to be confirmed when it was read; lbctl config "
+			   "reload reads it again",
+			   context->config->services);
+	return kept;
+}
+
 static int carry_out_services(struct methods_context *context, const struct change_method *change,
 			      struct change_params *params, const struct apply_options *options,
 			      json_t **result, struct lb_err *err)
@@ -689,7 +703,7 @@ static int carry_out_services(struct methods_context *context, const struct chan
 		lb_err_hint(err, "%s", inner.hint);
 	}
 	if (!options->dry_run)
-		*context->services = ret ? *err : (struct lb_err){0};
+		*context->services = ret ? kept_fault(context, err) : (struct lb_err){0};
 	return ret;
 }
 

@@ -54,6 +54,11 @@ silent() {
 	! warns "$1"
 }
 
+on_trial() {
+	services 80 81
+	lb config apply "$FILE" --confirm 60s
+}
+
 vips() {
 	lb --json vip list | jq -r '[.vips[].name] | sort | join(" ")'
 }
@@ -109,6 +114,17 @@ check "says so of the services file" warns "the services file is not in force: $
 check "and of a list" warns "e.list: it is not a file"
 check_equal "and has what was there" "p80" "$(vips)"
 rm "$FILE" "$DIR/state/lists/e.list"
+
+services 80
+step "a change is on trial" on_trial
+check "a reload meanwhile is refused, with the time that is left" refuses "reverts by itself in" config reload
+step "the trial ends" lb config revert
+check "status says why the file is not in force, and no time" warns "a change waited to be confirmed when it was read"
+check "none of a trial that is over" silent "reverts by itself"
+services 80
+check_equal "a reload ends that" "p80" "$(lb config reload >/dev/null; vips)"
+check "in status, too" silent "services file"
+rm "$FILE"
 
 step "a start with no such file" again
 check_equal "has what was there" "p80" "$(vips)"
