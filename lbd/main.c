@@ -290,7 +290,7 @@ static int start_lists(struct daemon *daemon, struct lb_err *err)
 		.events = daemon->events,
 	};
 
-	return lists_open(&options, daemon->warnings, &daemon->lists, err);
+	return lists_open(&options, &daemon->lists, err);
 }
 
 static int start_service(struct daemon *daemon, struct lb_err *err)
@@ -555,6 +555,10 @@ static void announce_warnings(const json_t *warnings)
 
 static void announce(const struct daemon *daemon)
 {
+	json_auto_t *unread = json_array();
+
+	lists_warnings(daemon->lists, unread);
+	announce_warnings(unread);
 	announce_warnings(daemon->preflight.warnings);
 	announce_warnings(daemon->warnings);
 	log_line(LOG_LEVEL_INFO, "%zu VIPs in place%s, answering on %s",

@@ -535,6 +535,7 @@ static json_t *list_warnings(const struct methods_context *context)
 		json_array_append_new(warnings,
 				      json_sprintf("the services file is not in force: %s",
 						   context->services->message));
+	lists_warnings(context->lists, warnings);
 	fault = lists_fault(context->lists);
 	if (*fault)
 		json_array_append_new(warnings,

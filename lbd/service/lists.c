@@ -39,6 +39,7 @@ struct lists {
 	struct service *service;
 	char folder[DURABLE_PATH];
 	struct list list[LB_GUARD_LISTS_MAX];
+	json_t *unread; /* by the name of a list: what is wrong with its file */
 	struct listed listed;
 	struct guard_flat flat;
 	bool in_place; /* flat is what packets meet */
@@ -360,6 +361,7 @@ static void establish(struct lists *lists, const struct target *to, const char *
 	snprintf(list->name, sizeof(list->name), "%s", name);
 	list->head = to->head;
 	list->end = *end;
+	json_object_del(lists->unread, name);
 	if (to->fresh)
 		datapath_guard_hits_reset(lists->options.datapath, (uint32_t)to->number);
 }
@@ -653,6 +655,7 @@ static int remove_list(struct lists *lists, int number, struct lb_err *err)
 	if ((unlink(path) && errno != ENOENT) || durable_sync_folder(lists->folder))
 		return durable_failed(path, -errno, false, err);
 	tell(lists, lists->list[number].name, "removed", lists->listed.prefixes[number]);
+	json_object_del(lists->unread, lists->list[number].name);
 	error = empty(lists, number, &gone, err);
 	lists->list[number] = (struct list){0};
 	tell_service(lists); /* first, then nobody asks */
@@ -689,6 +692,15 @@ void lists_serve(struct lists *lists, struct service *service)
 const char *lists_fault(const struct lists *lists)
 {
 	return lists->behind ? lists->fault : "";
+}
+
+void lists_warnings(const struct lists *lists, json_t *warnings)
+{
+	const char *name;
+	json_t *warning;
+
+	json_object_foreach (lists->unread, name, warning)
+		json_array_append(warnings, warning);
 }
 
 void lists_work(struct lists *lists, struct worker *changes)
@@ -873,7 +885,7 @@ static int take_read(void *user, const struct list_change *change)
 	return listed_change(&reading->lists->listed, reading->list, &now) < 0 ? -ENOMEM : 0;
 }
 
-static void read_list(struct lists *lists, const char *name, const char *path, json_t *warnings)
+static void read_list(struct lists *lists, const char *name, const char *path)
 {
 	struct lb_err err = {0};
 	const int number = free_number(lists, &err);
@@ -882,25 +894,26 @@ static void read_list(struct lists *lists, const char *name, const char *path, j
 	bool torn;
 
 	if (number < 0) {
-		json_array_append_new(
-			warnings, json_sprintf("list %s is not in force: %s", name, err.message));
+		json_object_set_new(lists->unread, name,
+				    json_sprintf("list %s is not in force: %s", name, err.message));
 		return;
 	}
 	list = &lists->list[number];
 	snprintf(list->name, sizeof(list->name), "%s", name);
 	if (list_file_read(path, &list->head, take_read, &reading, &list->end, &torn, &err)) {
-		json_array_append_new(warnings,
-				      json_sprintf("%s; the list is not in force", err.message));
+		json_object_set_new(lists->unread, name,
+				    json_sprintf("%s; the list is not in force", err.message));
 		*list = (struct list){0};
 	} else if (torn) {
-		json_array_append_new(
-			warnings, json_sprintf("list %s: its file ends with a change that was not "
-					       "acknowledged, and is left out",
-					       name));
+		json_object_set_new(
+			lists->unread, name,
+			json_sprintf("list %s: its file ends with a change that was not "
+				     "acknowledged, and is left out",
+				     name));
 	}
 }
 
-static int read_lists(struct lists *lists, json_t *warnings, struct lb_err *err)
+static int read_lists(struct lists *lists, struct lb_err *err)
 {
 	DIR *folder = opendir(lists->folder);
 	const struct dirent *entry;
@@ -919,15 +932,14 @@ static int read_lists(struct lists *lists, json_t *warnings, struct lb_err *err)
 		snprintf(name, sizeof(name), "%.*s", (int)(end - entry->d_name), entry->d_name);
 		if (!durable_path(lists->folder, entry->d_name, path, NULL)) {
 			durable_remove_left(path);
-			read_list(lists, name, path, warnings);
+			read_list(lists, name, path);
 		}
 	}
 	closedir(folder);
 	return 0;
 }
 
-int lists_open(const struct lists_options *options, json_t *warnings, struct lists **out,
-	       struct lb_err *err)
+int lists_open(const struct lists_options *options, struct lists **out, struct lb_err *err)
 {
 	struct lists *lists = calloc(1, sizeof(*lists));
 	const struct timers *timers = &options->timers;
@@ -940,11 +952,12 @@ int lists_open(const struct lists_options *options, json_t *warnings, struct lis
 	lists->settle = timers->add(timers->base, on_settle, lists);
 	lists->tick = timers->add(timers->base, on_tick, lists);
 	lists->job = (struct worker_job){.what = "lists", .work = tick};
-	if (!lists->settle || !lists->tick)
+	lists->unread = json_object();
+	if (!lists->settle || !lists->tick || !lists->unread)
 		return lb_err_no_memory(err);
 	error = durable_path(options->state_dir, FOLDER, lists->folder, err);
 	if (!error)
-		error = read_lists(lists, warnings, err);
+		error = read_lists(lists, err);
 	if (error)
 		return error;
 	/* A balancer without lists is better than none: lists_fault says why. */
@@ -962,5 +975,6 @@ void lists_close(struct lists *lists)
 	lists->options.timers.free(lists->tick);
 	guard_flat_clear(&lists->flat);
 	listed_clear(&lists->listed);
+	json_decref(lists->unread);
 	free(lists);
 }

@@ -22,10 +22,8 @@ struct lists_options {
 	struct events *events; /* may be NULL */
 };
 
-/* Reads all lists and has them looked at, before packets find VIPs that want it. What cannot be read is told in
- * `warnings`. */
-int lists_open(const struct lists_options *options, json_t *warnings, struct lists **out,
-	       struct lb_err *err);
+/* Reads all lists and has them looked at, before packets find VIPs that want it. */
+int lists_open(const struct lists_options *options, struct lists **out, struct lb_err *err);
 void lists_close(struct lists *lists); /* NULL: fine */
 /* What a VIP has, for service_options.guard; `lists` is a struct lists. */
 struct lb_guard_vip lists_guard(const void *lists, const struct lb_endpoint *vip);
@@ -68,6 +66,8 @@ int lists_remove(struct lists *lists, const char *name, struct lb_err *err);
 int lists_check(const struct lists *lists, const char *name, struct lb_err *err);
 /* Why packets do not meet what is listed; "": they do. */
 const char *lists_fault(const struct lists *lists);
+/* What is wrong with files that could not be read, or not whole, until their lists are written or removed. */
+void lists_warnings(const struct lists *lists, json_t *warnings);
 /* For metrics: of the list of this number, below LB_GUARD_LISTS_MAX. False: there is none. */
 struct list_facts {
 	const char *name;

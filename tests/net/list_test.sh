@@ -160,6 +160,13 @@ wait_for 12 served
 check "then it is served" served
 check "and metrics have none" metrics_say 0 0
 check "and the list has none" says "bad: blocks 0 prefixes" lbctl list show
+killed
+echo damaged >"$LAB_DIR/state/lists/torn.list"
+step "lbd starts where the file of a list is damaged" again
+check "status says so" says "torn.list: it is no file of a list" lbctl status
+check "a list of that name takes its place" lbctl list add torn 192.0.2.78
+check "and status has nothing to say" fails says torn.list lbctl status
+check "it goes" lbctl list del torn
 
 printf '# a feed\n%s ; client\n\n198.51.100.9/24\n' "$C" >"$LAB_DIR/feed"
 check "a feed is loaded" lbctl list load drop "$LAB_DIR/feed" --monitor
