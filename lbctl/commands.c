@@ -476,7 +476,8 @@ static struct command table[] = {
 			  "prefixes that a source is in the longest decides; at equal length, "
 			  "allow wins. A prefix is at most as short as /8, IPv6 /20; IPv6 prefixes "
 			  "have at most 16 lengths; there are at most 15 lists, and 1,000,000 "
-			  "prefixes on all together.",
+			  "prefixes on all together. A time ends by the wall clock: a clock that "
+			  "is set forward ends it early.",
 		.examples = {"lbctl list add attackers 198.51.100.0/24 --for 1h",
 			     "lbctl list add friends 198.51.100.7 --kind allow"},
 		.method = "list.add",

@@ -169,6 +169,34 @@ struct gathered listed_gather(const struct listed *listed, unsigned int list, bo
 	return all;
 }
 
+struct gathered listed_gather_due(const struct listed *listed, unsigned int list, uint32_t now_s)
+{
+	struct gathered due = {.gone = true};
+
+	due.changes = calloc(listed->leaving[list] + 1, sizeof(*due.changes));
+	for (uint32_t i = 0; due.changes && i < listed->expiry_count; i++) {
+		const struct expiry *expiry = &listed->expiries[i];
+
+		if (expiry->until_s && expiry->until_s <= now_s && expiry->list == list)
+			due.changes[due.count++] = (struct list_change){
+				.prefix = listed_outer(&expiry->prefix), .gone = true};
+	}
+	return due;
+}
+
+uint32_t listed_next_expiry(const struct listed *listed)
+{
+	uint32_t next = 0;
+
+	for (uint32_t i = 0; i < listed->expiry_count; i++) {
+		const uint32_t until_s = listed->expiries[i].until_s;
+
+		if (until_s && (!next || until_s < next))
+			next = until_s;
+	}
+	return next;
+}
+
 /* --- limits --- */
 
 static unsigned int lengths6(const struct guard_trie *trie)

@@ -44,6 +44,10 @@ bool listed_has(const struct listed *listed, unsigned int list, const struct lb_
 		uint32_t *until_s);
 /* `gone`: as changes that take them off. */
 struct gathered listed_gather(const struct listed *listed, unsigned int list, bool gone);
+/* Those whose time is over, as changes that take them off. */
+struct gathered listed_gather_due(const struct listed *listed, unsigned int list, uint32_t now_s);
+/* 0: none leaves by time. */
+uint32_t listed_next_expiry(const struct listed *listed);
 /* Whether these may come. `leaves`: so many go before. */
 int listed_check(const struct listed *listed, const struct list_change *changes, size_t count,
 		 size_t leaves, struct lb_err *err);

@@ -15,6 +15,7 @@
 #include "../host/durable.h"
 #include "../host/events.h"
 #include "../host/log.h"
+#include "../host/simulation.h"
 #include "../host/worker.h"
 #include "../plane/guard.h"
 #include "listed.h"
@@ -242,29 +243,97 @@ static void on_settle(void *user)
 		guard_flat_settle(&lists->flat);
 }
 
-/* The file says when they go, and needs no word of it. */
+/* --- to disk --- */
+
+static int write_whole(const struct lists *lists, const char *list, const struct list_head *head,
+		       const struct list_change *changes, size_t count, struct list_end *end,
+		       struct lb_err *err)
+{
+	char name[LB_NAME_TEXT + 8];
+	int error;
+
+	file_name(list, name);
+	worker_leave();
+	error = list_file_replace(lists->folder, name, head, changes, count, end, err);
+	worker_enter();
+	return error;
+}
+
+/* Where that fails the file stays as it is. */
+static void rewrite(struct lists *lists, unsigned int list)
+{
+	struct list *at = &lists->list[list];
+	struct gathered all = listed_gather(&lists->listed, list, false);
+	struct lb_err err;
+
+	if (all.changes)
+		write_whole(lists, at->name, &at->head, all.changes, all.count, &at->end, &err);
+	free(all.changes);
+}
+
+/* A file that is mostly of what is gone is written again. */
+static void compact(struct lists *lists, unsigned int list)
+{
+	if (lists->list[list].end.changes > 2 * (size_t)lists->listed.prefixes[list] + COMPACT_MIN)
+		rewrite(lists, list);
+}
+
+static int append(const struct lists *lists, const char *list, const struct list_change *changes,
+		  size_t count, struct list_end *end, struct lb_err *err)
+{
+	char name[LB_NAME_TEXT + 8], path[DURABLE_PATH];
+	int error;
+
+	file_name(list, name);
+	error = durable_path(lists->folder, name, path, err);
+	if (error)
+		return error;
+	worker_leave();
+	error = list_file_append(path, changes, count, end, err);
+	worker_enter();
+	return error;
+}
+
+/* --- time --- */
+
+/* All at once to the file, as if they were deleted: a clock that is set back does not bring them back. */
+static void note_gone(struct lists *lists, unsigned int list, const struct gathered *gone)
+{
+	struct list *at = &lists->list[list];
+	struct list_end end = at->end;
+	struct lb_err err;
+
+	if (simulation_is_on())
+		return; /* the file is another lbd's */
+	if (append(lists, at->name, gone->changes, gone->count, &end, &err))
+		log_line(LOG_LEVEL_WARNING,
+			 "list %s: its file does not say that the time of %zu prefixes is over: %s",
+			 at->name, gone->count, err.message);
+	else
+		at->end = end;
+	compact(lists, list);
+}
+
+static void expire_of(struct lists *lists, unsigned int list)
+{
+	struct gathered due = listed_gather_due(&lists->listed, list, now_s(lists));
+
+	for (size_t i = 0; i < due.count; i++) {
+		listed_change(&lists->listed, list, &due.changes[i]);
+		if (!lists->behind)
+			follow(lists, &due.changes[i], 1, NULL);
+	}
+	if (due.count)
+		note_gone(lists, list, &due);
+	free(due.changes);
+}
+
 static void expire(struct lists *lists)
 {
-	struct listed *listed = &lists->listed;
-	const uint32_t now = now_s(lists);
-	uint32_t next = 0;
-
-	for (uint32_t i = 0; i < listed->expiry_count; i++) {
-		const struct expiry expiry = listed->expiries[i];
-		const struct list_change change = {.prefix = listed_outer(&expiry.prefix),
-						   .gone = true};
-
-		if (!expiry.until_s)
-			continue;
-		if (expiry.until_s > now) {
-			next = next && next < expiry.until_s ? next : expiry.until_s;
-			continue;
-		}
-		listed_change(listed, expiry.list, &change);
-		if (!lists->behind)
-			follow(lists, &change, 1, NULL);
-	}
-	listed->expires_s = next;
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+		if (lists->listed.leaving[i])
+			expire_of(lists, i);
+	lists->listed.expires_s = listed_next_expiry(&lists->listed);
 }
 
 /* By the worker for changes, since what loads the guard must be alone. */
@@ -377,51 +446,6 @@ static int empty(struct lists *lists, unsigned int list, struct gathered *out, s
 	return 0;
 }
 
-static int write_whole(const struct lists *lists, const char *list, const struct list_head *head,
-		       const struct list_change *changes, size_t count, struct list_end *end,
-		       struct lb_err *err)
-{
-	char name[LB_NAME_TEXT + 8];
-	int error;
-
-	file_name(list, name);
-	worker_leave();
-	error = list_file_replace(lists->folder, name, head, changes, count, end, err);
-	worker_enter();
-	return error;
-}
-
-/* A file that is mostly of what is gone is written again. Where that fails it stays as it is. */
-static void compact(struct lists *lists, unsigned int list)
-{
-	struct list *at = &lists->list[list];
-	struct gathered all;
-	struct lb_err err;
-
-	if (at->end.changes <= 2 * (size_t)lists->listed.prefixes[list] + COMPACT_MIN)
-		return;
-	all = listed_gather(&lists->listed, list, false);
-	if (all.changes)
-		write_whole(lists, at->name, &at->head, all.changes, all.count, &at->end, &err);
-	free(all.changes);
-}
-
-static int append(const struct lists *lists, const struct list_edit *edit, struct list_end *end,
-		  struct lb_err *err)
-{
-	char name[LB_NAME_TEXT + 8], path[DURABLE_PATH];
-	int error;
-
-	file_name(edit->name, name);
-	error = durable_path(lists->folder, name, path, err);
-	if (error)
-		return error;
-	worker_leave();
-	error = list_file_append(path, edit->changes, edit->count, end, err);
-	worker_enter();
-	return error;
-}
-
 static int not_met(int error, struct lb_err *err)
 {
 	if (error)
@@ -513,7 +537,7 @@ static int change(struct lists *lists, struct list_edit *edit, bool *changed, st
 	end = lists->list[to.number].end;
 	error = to.fresh ? write_whole(lists, edit->name, &to.head, edit->changes, edit->count,
 				       &end, err)
-			 : append(lists, edit, &end, err);
+			 : append(lists, edit->name, edit->changes, edit->count, &end, err);
 	if (error)
 		return error;
 	establish(lists, &to, edit->name, &end);
@@ -873,15 +897,16 @@ struct reading {
 	struct lists *lists;
 	unsigned int list;
 	uint32_t now_s;
+	bool expired; /* its file has prefixes whose time is over */
 };
 
 static int take_read(void *user, const struct list_change *change)
 {
-	const struct reading *reading = user;
+	struct reading *reading = user;
 	struct list_change now = *change;
 
 	if (change->until_s && change->until_s <= reading->now_s)
-		now.gone = true;
+		now.gone = reading->expired = true;
 	return listed_change(&reading->lists->listed, reading->list, &now) < 0 ? -ENOMEM : 0;
 }
 
@@ -889,7 +914,7 @@ static void read_list(struct lists *lists, const char *name, const char *path)
 {
 	struct lb_err err = {0};
 	const int number = free_number(lists, &err);
-	struct reading reading = {lists, number, now_s(lists)};
+	struct reading reading = {lists, number, now_s(lists), false};
 	struct list *list;
 	bool torn;
 
@@ -911,6 +936,8 @@ static void read_list(struct lists *lists, const char *name, const char *path)
 				     "acknowledged, and is left out",
 				     name));
 	}
+	if (*list->name && reading.expired && !simulation_is_on())
+		rewrite(lists, number);
 }
 
 static int read_lists(struct lists *lists, struct lb_err *err)

@@ -43,6 +43,12 @@ counts_hits() { # LIST: packets are counted
 	lab_in client curl -s --max-time 1 "http://$LAB_VIP4/" >/dev/null
 	(($(hits "$1") > before))
 }
+file_says() { # LIST LINE: its file has a line that begins so
+	grep -qe "^$2" "$LAB_DIR/state/lists/$1.list"
+}
+last_is() { # LIST LINE: the last change in its file
+	[ "$(tail -n 2 "$LAB_DIR/state/lists/$1.list" | head -n 1)" = "$2" ]
+}
 killed() { # lbd is gone at once, and not its data plane
 	kill -9 "$LAB_LBD"
 	wait "$LAB_LBD" 2>/dev/null
@@ -160,6 +166,13 @@ wait_for 12 served
 check "then it is served" served
 check "and metrics have none" metrics_say 0 0
 check "and the list has none" says "bad: blocks 0 prefixes" lbctl list show
+check "its file says so, too, whatever the clock will be" last_is bad "-$C/32"
+check "a prefix whose time ends" lbctl list add bad 192.0.2.77 --for 3s
+killed
+sleep 4 # until its time is over
+step "while lbd is away" again
+check "is in the file no more after the next start" fails file_says bad "+192.0.2.77/32"
+
 killed
 echo damaged >"$LAB_DIR/state/lists/torn.list"
 step "lbd starts where the file of a list is damaged" again
