@@ -50,6 +50,8 @@ static const struct bench_case cases[] = {
 	{.name = "lists-10k", .flows = 131072, .prefixes = 10000},
 	{.name = "lists-100k", .flows = 131072, .prefixes = 100000},
 	{.name = "lists-1m", .flows = 131072, .prefixes = 999000},
+	{.name = "rate-1k", .flows = 1024, .rate = MILLION},
+	{.name = "rate-128k", .flows = 131072, .rate = MILLION},
 	{.name = "tagged-1m", .flows = MILLION, .tagged = true},
 	{.name = "icmp4-error-1m", .flows = MILLION, .icmp_error = true},
 	{.name = "icmp6-error-1m", .flows = MILLION, V6, .icmp_error = true},

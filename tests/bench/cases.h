@@ -34,6 +34,7 @@ struct bench_case {
 	bool encrypted; /* the ids are; all packets have one, and go to one member */
 	bool beside;    /* there is a VIP that is a prefix, but no packet is for it */
 	bool cookies;   /* SYNs are answered with cookies; they have the options that Linux sends */
+	uint32_t rate;  /* packets a second that each source may send; 0: as many as it likes */
 	uint32_t prefixes; /* on a list that blocks, none of them a client's; 0: no guard stands */
 	uint32_t listed;   /* the list has so many clients, the first ones, too */
 	uint32_t vips;

@@ -26,6 +26,8 @@ const struct pair pairs[] = {
 	{"lists-10k", {{"lists-10k", BALANCER}, {"tcp4-128k", BALANCER}}},
 	{"lists-100k", {{"lists-100k", BALANCER}, {"tcp4-128k", BALANCER}}},
 	{"lists-1m", {{"lists-1m", BALANCER}, {"tcp4-128k", BALANCER}}},
+	{"rate-1k", {{"rate-1k", BALANCER}, {"tcp4-1k", BALANCER}}},
+	{"rate-128k", {{"rate-128k", BALANCER}, {"tcp4-128k", BALANCER}}},
 	{"quic4-1", {{"quic4-1", BALANCER}, {"udp4-1", BALANCER}}},
 	{"quic4-1m", {{"quic4-1m", BALANCER}, {"udp4-1m", BALANCER}}},
 	{"quic-key4-1", {{"quic-key4-1", BALANCER}, {"quic4-1", BALANCER}}},

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "../../bpf/rate_cell.h"
 #include "../../lbd/plane/guard.h"
 #include "../../lbd/plane/quic_aes.h"
 #include "../../lbd/plane/quic_ids.h"
@@ -222,7 +223,9 @@ static int set_vip(struct datapath *datapath, const struct bench_case *bench_cas
 		.slots_size = bench_case->table,
 		.flags = (bench_case->by_source ? LB_VIP_HASH_SOURCE : 0) |
 			 (bench_case->quic ? LB_VIP_QUIC : 0) |
-			 (bench_case->prefixes || bench_case->cookies ? LB_VIP_GUARDED : 0),
+			 (bench_case->prefixes || bench_case->cookies || bench_case->rate
+				  ? LB_VIP_GUARDED
+				  : 0),
 	};
 	struct lb_err err = {0};
 
@@ -344,6 +347,20 @@ static int set_cookies(struct datapath *datapath, const struct bench_case *bench
 	return 0;
 }
 
+/* Every flow has a source of its own. */
+static int set_rates(struct datapath *datapath, const struct bench_case *bench_case)
+{
+	const struct lb_rate rule = {rate_price(bench_case->rate), {~0ull, 0}, LB_RATE_PACKETS, 0};
+	const int error = datapath_rates_use(datapath, NULL);
+	const struct guard_maps maps = datapath_guard_maps(datapath);
+
+	for (uint32_t i = 0; !error && i < bench_case->vips; i++) {
+		maps.rates[i].rule[0] = rule;
+		maps.vips[i] = (struct lb_guard_vip){.rules = LB_GUARD_RATES};
+	}
+	return error;
+}
+
 static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 		const struct plan *plan, uint32_t egress)
 {
@@ -370,6 +387,8 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 		return -1;
 	if (bench_case->prefixes &&
 	    world_list(datapath, bench_case->listed, bench_case->prefixes, bench_case->vips))
+		return -1;
+	if (bench_case->rate && set_rates(datapath, bench_case))
 		return -1;
 	if (bench_case->cookies && set_cookies(datapath, bench_case))
 		return -1;
