@@ -328,7 +328,7 @@ static void add_receipt(struct text *text, const json_t *event)
 	add(text, ")");
 }
 
-static const struct {
+static const struct kind {
 	const char *event;
 	void (*add)(struct text *text, const json_t *event);
 } kinds[] = {
@@ -349,18 +349,32 @@ static void add_unknown(struct text *text, const json_t *event)
 	free(json);
 }
 
+static const struct kind *kind_of(const json_t *event)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (is(event, "event", kinds[i].event))
+			return &kinds[i];
+	return NULL;
+}
+
+const char *lb_event_kind(const json_t *event)
+{
+	const struct kind *kind = kind_of(event);
+
+	return kind ? kind->event : "event";
+}
+
 bool lb_event_text(const json_t *event, char *out, size_t size)
 {
+	const struct kind *kind = kind_of(event);
 	struct text text = {out, size, 0};
 
 	*out = '\0';
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (is(event, "event", kinds[i].event)) {
-			kinds[i].add(&text, event);
-			return true;
-		}
-	add_unknown(&text, event);
-	return false;
+	if (kind)
+		kind->add(&text, event);
+	else
+		add_unknown(&text, event);
+	return kind;
 }
 
 void lb_event_cause(const json_t *event, char *out, size_t size)

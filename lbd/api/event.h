@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* The event's name, a constant: "health". "event": it is none that is known. */
+const char *lb_event_kind(const json_t *event);
 /* One line without the time and without the event's name; what does not fit is cut off. Control
  * characters stay as they are. False: it is no event that is known, and the text is its JSON. */
 bool lb_event_text(const json_t *event, char *out, size_t size);

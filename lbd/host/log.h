@@ -20,7 +20,7 @@ void log_close(void);
 /* `kind` has its own rate and stands before the text: "health: vip web …". NULL: no kind is named.
  * At most LOG_KINDS_MAX of them; a string constant each. A journal that does not read makes
  * messages be left out, and keeps nobody waiting. */
-#define LOG_KINDS_MAX 16
+#define LOG_KINDS_MAX 32
 void log_kind(enum log_level level, const char *kind, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 #define log_line(level, ...) log_kind(level, NULL, __VA_ARGS__)

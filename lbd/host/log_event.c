@@ -116,10 +116,9 @@ enum log_level log_event_level(const json_t *event)
 
 void log_event(void *unused, const json_t *event)
 {
-	const char *kind = json_string_value(json_object_get(event, "event"));
 	char text[LOG_LINE_MAX];
 
 	(void)unused;
 	lb_event_text(event, text, sizeof(text));
-	log_kind(log_event_level(event), kind ? kind : "event", "%s", text);
+	log_kind(log_event_level(event), lb_event_kind(event), "%s", text);
 }

@@ -177,14 +177,19 @@ static json_t *parse(const char *text)
 static void every_kind_of_event_is_a_sentence(void **state)
 {
 	char text[LOG_LINE_MAX];
+	const char *kind;
+	bool known;
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		json_t *event = parse(rows[i].event);
 
-		lb_event_text(event, text, sizeof(text));
+		known = lb_event_text(event, text, sizeof(text));
 		assert_string_equal(text, rows[i].text);
 		assert_int_equal(log_event_level(event), rows[i].level);
+		kind = json_string_value(json_object_get(event, "event"));
+		assert_string_equal(lb_event_kind(event), known ? kind : "event");
+		assert_ptr_not_equal(lb_event_kind(event), kind); /* which is gone with the event */
 		json_decref(event);
 	}
 }
