@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../host/log.h"
+#include "../host/simulation.h"
 #include "entry.h"
 #include "live.h"
 #include "quic_ring.h"
@@ -79,6 +80,22 @@ bool quic_keys_behind(const struct service *service)
 
 /* --- those of a document --- */
 
+static bool has_key(const struct lb_vip *vip, const char *name)
+{
+	for (size_t n = 0; vip && n < vip->quic_count; n++)
+		if (!strcmp(vip->quic[n].key, name))
+			return true;
+	return false;
+}
+
+/* That lbd does not have a key of a VIP in force is said already, and stops no change of anything else. Nobody
+ * has keys where changes are tried without a balancer. */
+static bool does_without(const struct service *service, const struct lb_vip *vip, const char *name)
+{
+	return simulation_is_on() ||
+	       has_key(lb_service_find_endpoint(service->document, &vip->endpoint), name);
+}
+
 int quic_keys_prepare(struct service *service, const struct lb_service *document, bool given,
 		      bool dry_run, struct lb_err *err)
 {
@@ -95,7 +112,7 @@ int quic_keys_prepare(struct service *service, const struct lb_service *document
 				continue;
 			if (quic_ring_number(service, name)) {
 				keep_stale(service, name, inner.message);
-			} else if (given) {
+			} else if (given || does_without(service, &document->vips[i], name)) {
 				snprintf(missing, sizeof(missing), "%s", inner.message);
 			} else {
 				*err = inner;
@@ -115,9 +132,8 @@ static bool is_used(const struct service *service, const char *name)
 	const struct lb_service *document = service->document;
 
 	for (size_t i = 0; i < document->vip_count; i++)
-		for (size_t n = 0; n < document->vips[i].quic_count; n++)
-			if (!strcmp(document->vips[i].quic[n].key, name))
-				return true;
+		if (has_key(&document->vips[i], name))
+			return true;
 	return false;
 }
 

@@ -12,7 +12,8 @@ struct service;
 int quic_keys_open(struct service *service, struct lb_err *err);
 void quic_keys_close(struct service *service);
 /* Before a change: reads the keys that the document needs, where they are not known yet. `given`: the document
- * was in force before, and comes into force without those that cannot be read, which status says. */
+ * was in force before, and comes into force without those that cannot be read, which status says. So does any
+ * with those of a VIP that has them already. */
 int quic_keys_prepare(struct service *service, const struct lb_service *document, bool given,
 		      bool dry_run, struct lb_err *err);
 /* After one, or when one has failed: those that no VIP has are forgotten. */

@@ -34,6 +34,21 @@ static bool is_wanted(const struct lb_service *document)
 
 /* --- before a change, and after it --- */
 
+/* A VIP that is in force without its rates, as the kernel refuses them, stops no change of anything else. */
+static bool is_brought(const struct service *service, const struct lb_service *document)
+{
+	for (size_t i = 0; i < document->vip_count; i++) {
+		const struct lb_vip *vip = &document->vips[i], *before;
+
+		if (!has_rates(vip))
+			continue;
+		before = lb_service_find_endpoint(service->document, &vip->endpoint);
+		if (!before || !has_rates(before))
+			return true;
+	}
+	return false;
+}
+
 int rates_prepare(struct service *service, const struct lb_service *document, bool given,
 		  bool dry_run, struct lb_err *err)
 {
@@ -49,7 +64,7 @@ int rates_prepare(struct service *service, const struct lb_service *document, bo
 		*rates->fault = '\0';
 		return 0;
 	}
-	if (!given) {
+	if (!given && is_brought(service, document)) {
 		*err = inner;
 		return error;
 	}

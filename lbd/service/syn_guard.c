@@ -134,6 +134,21 @@ static int make_ready(struct service *service, bool dry_run, struct lb_err *err)
 	return 0;
 }
 
+/* A VIP that is in force without the guard, for want of a secret, stops no change of anything else. */
+static bool is_brought(const struct service *service, const struct lb_service *document)
+{
+	for (size_t i = 0; i < document->vip_count; i++) {
+		const struct lb_vip *vip = &document->vips[i], *before;
+
+		if (!vip->syn_guard)
+			continue;
+		before = lb_service_find_endpoint(service->document, &vip->endpoint);
+		if (!before || !before->syn_guard)
+			return true;
+	}
+	return false;
+}
+
 int syn_guard_prepare(struct service *service, const struct lb_service *document, bool given,
 		      bool dry_run, struct lb_err *err)
 {
@@ -149,7 +164,7 @@ int syn_guard_prepare(struct service *service, const struct lb_service *document
 	error = make_ready(service, dry_run, &inner);
 	if (!error && !dry_run)
 		*guard->fault = 0;
-	if (error && given) {
+	if (error && (given || !is_brought(service, document))) {
 		fault_keep(service, guard->fault, "syn_guard", inner.message);
 		return 0;
 	}

@@ -117,6 +117,7 @@ refuses() { # MESSAGE WORDS…
 	cat said
 	[ "$status" = 1 ] && grep -qF -- "$1" said
 }
+check "no key of encrypted QUIC ids is needed here" on_trial vip add 192.0.2.30:443/udp --quic cr=0,sid=8,key=2026 --dry-run
 check "what breaks connections wants --force" refuses "--force" backend del web 10.0.0.12
 says() { # PATTERN WORDS…
 	on_trial "${@:2}" 2>/dev/null | tee said

@@ -2463,6 +2463,10 @@ static void rates_of_ipv6_are_by_its_prefixes(void **state)
 	fake_close();
 }
 
+#define RATED_TWICE(other)                                                                         \
+	"{'vips': [{" WEB ", 'rate': 'vip=5pps', 'backends': [" A "]}, {" DNS other                \
+	", 'backends': [" A "]}]}"
+
 static void a_guard_that_does_not_load_refuses_rates_and_stops_no_start(void **state)
 {
 	json_auto_t *warnings = json_array();
@@ -2483,6 +2487,11 @@ static void a_guard_that_does_not_load_refuses_rates_and_stops_no_start(void **s
 	service_health_warnings(fake.service, warnings);
 	assert_non_null(strstr(json_string_value(json_array_get(warnings, 0)),
 			       "rates are not in force: no memory for the guard"));
+
+	/* Nor a change of anything else. */
+	apply(RATED_TWICE(""));
+	assert_int_not_equal(fake_apply(RATED_TWICE(", 'rate': 'vip=5pps'"), &by_force, &err), 0);
+	assert_string_equal(err.message, "no memory for the guard");
 	fake_stop();
 	fake_close();
 }
@@ -2665,6 +2674,29 @@ static void syns_are_answered_while_backends_make_connections_from_cookies(void 
 	unlink(path);
 }
 
+#define GUARDED_TWICE(other)                                                                       \
+	"{'vips': [{" WEB ", 'syn_guard': 'always', 'backends': [" A "]}, "                        \
+	"{'address': '192.0.2.1:81/tcp', 'table_size': 251" other ", 'backends': [" A "]}]}"
+
+static void a_secret_that_is_missing_stops_no_change_of_anything_else(void **state)
+{
+	char path[] = "/tmp/service_test.XXXXXX";
+	struct lb_err err = {0};
+
+	(void)state;
+	open_guarded(path);
+	apply(GUARDED);
+	fake_stop();
+	unlink(path);
+	assert_int_equal(fake_start(&err), 0);
+	apply(GUARDED_TWICE(""));
+	assert_int_not_equal(fake_apply(GUARDED_TWICE(", 'syn_guard': 'always'"), &by_force, &err),
+			     0);
+	assert_non_null(strstr(err.message, path));
+	fake_stop();
+	fake_close();
+}
+
 static void flood(uint64_t rate, int quarters)
 {
 	while (quarters--) {
@@ -2837,6 +2869,24 @@ static void keys_of_quic_ids_come_from_files_and_go(void **state)
 	assert_int_equal(quic_config(2), 0);
 	assert_true(warns("a key that lbd does not have: "));
 
+	/* That stops no other change, but one that brings the key to another VIP. */
+	apply("{'vips': [{" DNS ", 'quic': [" KEY_1 "," KEY_2 "], 'backends': [" A "," B "]}]}");
+	assert_int_equal(quic_config(2), 0);
+	assert_true(warns("a key that lbd does not have: "));
+	assert_int_not_equal(
+		fake_apply("{'vips': [{" DNS ", 'quic': [" KEY_1 "," KEY_2 "], 'backends': [" A
+			   "," B "]}, "
+			   "{'address': '192.0.2.99:443/udp', 'table_size': 251, 'quic': [" KEY_2
+			   "], 'backends': [" A "]}]}",
+			   &by_force, &err),
+		0);
+	assert_string_equal(err.path, "vips[1].quic[0].key");
+	write_secret(two, SECRET_B);
+	apply(KEYED(KEY_1 "," KEY_2));
+	assert_true(has_key(key_number(2), SECRET_B));
+	assert_false(warns("QUIC"));
+	unlink(two);
+
 	apply(KEYED("{}"));
 	assert_int_equal(keys_in_plane(), 0);
 	assert_int_equal(key_number(1), 0);
@@ -2943,6 +2993,7 @@ int main(void)
 		cmocka_unit_test(
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
 		cmocka_unit_test(syns_are_answered_while_backends_make_connections_from_cookies),
+		cmocka_unit_test(a_secret_that_is_missing_stops_no_change_of_anything_else),
 		cmocka_unit_test(a_vip_with_auto_has_its_syns_answered_while_too_many_come),
 		cmocka_unit_test(keys_of_quic_ids_come_from_files_and_go),
 	};
