@@ -54,6 +54,8 @@ docs/deploy.md|`lbctl vip show`, `backend list` and `lbctl watch` say which grou
 	net/spill_test.sh|half of the group is down: the spare one helps
 docs/deploy.md|What cannot be read changes nothing, and the log says why.
 	net/syn_guard_test.sh|the secret is changed while clients connect
+docs/deploy.md|Both times `lbctl status` and `lbctl doctor` name file and reason,
+	net/quic_test.sh|a file that is wrong when it is read again is told
 docs/deploy.md|changes nothing, and `lbctl status` says why
 	cli/reload_test.sh|status says that the file is not in force
 END
