@@ -2333,7 +2333,7 @@ static void entries_that_are_taken_over_get_the_flag_that_is_right_now(void **st
 
 /* --- rates --- */
 
-static struct lb_rates guard_rates[4];
+static struct lb_rates guard_rates[16]; /* by number; of limits.vips there are more */
 static int rates_users, rates_refused, rates_resets;
 
 static int rates_use(struct datapath *datapath, struct lb_err *err)
