@@ -137,7 +137,7 @@ other_balancer() {
 }
 
 led_by_another() {
-	all_whole other_balancer && standby_routes && moves_to "$LAB_BALANCER4"
+	all_whole other_balancer && wait_for 5 standby_routes && moves_to "$LAB_BALANCER4"
 }
 
 standby_routes() {
