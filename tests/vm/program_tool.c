@@ -124,7 +124,9 @@ static int print_file(const char *path)
 	if (status)
 		complain(path, "does not load", status);
 	while (!status && (program = bpf_object__next_program(object, program)))
-		status = print_program(bpf_program__name(program), bpf_program__fd(program));
+		if (bpf_program__autoload(program))
+			status =
+				print_program(bpf_program__name(program), bpf_program__fd(program));
 	bpf_object__close(object);
 	return status;
 }
