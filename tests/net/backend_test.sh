@@ -12,8 +12,9 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/check.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
+# shellcheck source=tests/lib/second.sh
+. tests/lib/second.sh
 
-BACKEND=$O/lbd/lbd-backend
 CONNECTIONS=${NET_QUICK:+30}
 CONNECTIONS=${CONNECTIONS:-100}
 PORT=8080
@@ -25,11 +26,6 @@ settings() {
 		 backends: ["10.0.0.0/24", "fd00:0:0:1::/64"], $decapsulation} + $more' >"$LAB_DIR/backend.json"
 }
 
-# backend NODE VERB…
-backend() {
-	lab_in "$1" "$BACKEND" "${@:2}" --config "$LAB_DIR/backend.json" --state "$LAB_DIR/undo.$1"
-}
-
 every_backend() {
 	local node
 	for node in b1 b2 b3; do
@@ -37,15 +33,11 @@ every_backend() {
 	done
 }
 
-# What the lab has given its backends, lbd-backend brings.
+# As a host is that nobody has made a backend.
 plain() {
 	local node
+	plain_backends
 	for node in b1 b2 b3; do
-		lab_batch "$node" <<-EOF
-			link set dev b0 xdpdrv off
-			address del $LAB_VIP4/32 dev lo
-			address del $LAB_VIP6/128 dev lo
-		EOF
 		lab_sysctl "$node" ipv4/conf/all/arp_ignore=0 ipv4/conf/all/arp_announce=0 ipv4/conf/all/rp_filter=2 \
 			ipv4/conf/b0/rp_filter=1 || return
 	done
@@ -61,14 +53,6 @@ picture() {
 	lab_in b1 bash -c 'grep -H . /proc/sys/net/ipv4/conf/{all,b0,lo}/{arp_ignore,arp_announce,rp_filter}'
 }
 
-# A native program at the other end, so that what XDP sees are frames as on a wire.
-wires() {
-	local number
-	for number in 1 2 3; do
-		lab_in router ethtool -K "rb$number" tx off tso off gso off gro off >/dev/null
-	done
-}
-
 # balance ADDRESS…: all TCP of the client's to the VIPs, with lists
 balance() {
 	lab_background client tests/lib/list_tool.py tun0 "$@"
@@ -78,10 +62,6 @@ balance() {
 		route replace $LAB_VIP4 dev tun0
 		route replace $LAB_VIP6 dev tun0
 	EOF
-}
-
-counted() { # NODE COUNTER
-	backend "$1" show | awk -v name="$2" '$1 == name { sum += $2 } END { print sum + 0 }'
 }
 
 reported() {
@@ -104,12 +84,12 @@ connections_live_on() {
 	local outer=$1 before
 	shift
 	step "packets go to any backend, in an outer $outer header" balance "$@" || return
-	before=$(counted b2 passed_on)
+	before=$(counted passed_on b2)
 	check "$CONNECTIONS connections over IPv4 live on" holds "$LAB_VIP4"
 	check "$CONNECTIONS connections over IPv6 live on" holds "$LAB_VIP6"
-	check "b2 has passed packets on" test "$(counted b2 passed_on)" -gt "$before"
+	check "b2 has passed packets on" test "$(counted passed_on b2)" -gt "$before"
 	check_equal "no packet was lost, refused, malformed or from a stranger" "0 0 0 0" \
-		"$(counted b2 lost) $(counted b2 refused_hop) $(counted b2 malformed) $(counted b2 other_source)"
+		"$(counted lost b2) $(counted refused_hop b2) $(counted malformed b2) $(counted other_source b2)"
 	lab_end "$LIST"
 }
 
@@ -246,7 +226,7 @@ strangers() {
 }
 
 grows() {
-	[ "$(counted b1 "$1")" -gt 0 ]
+	[ "$(counted "$1" b1)" -gt 0 ]
 }
 
 # tunnel_packets NODE: one in IP-in-IP and one in GUE, both without a list, to b1
@@ -263,7 +243,7 @@ tunnel_packets() {
 }
 
 counts() { # NUMBER COUNTER
-	[ "$(counted b1 "$2")" = "$1" ]
+	[ "$(counted "$2" b1)" = "$1" ]
 }
 
 # Another backend passes lists on, and is believed with nothing else.
@@ -327,7 +307,7 @@ refusals() {
 }
 
 laboratory() {
-	lab_up one-armed 3 && plain && wires
+	lab_up one-armed 3 && plain
 }
 
 program() {

@@ -18,9 +18,10 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/held.sh
 # shellcheck source=tests/lib/standby.sh
 . tests/lib/standby.sh
+# shellcheck source=tests/lib/second.sh
+. tests/lib/second.sh
 
 SEED=00112233445566778899aabbccddeeff # both balancers have the same tables
-BACKEND=$O/lbd/lbd-backend
 HEALTH_PORT=81
 TRANSITION_S=120
 LATER_S=2 # of the VIP whose transition is over when the network moves on
@@ -50,34 +51,8 @@ documents() {
 	done | jq -s '{vips: .}'
 }
 
-# What the lab has given its backends, lbd-backend brings.
-backends_up() {
-	local node
-	jq -n --arg vip "$LAB_VIP4" --arg first "$LAB_BALANCER4" --arg second "$STANDBY4" '{interfaces: ["b0"], vips: [$vip],
-		balancers: [$first, $second], backends: $ARGS.positional}' --args "${LAB_BACKEND4[@]}" >"$LAB_DIR/backend.json"
-	for node in b1 b2 b3 b4; do
-		lab_in router ethtool -K "r$node" tx off tso off gso off gro off >/dev/null
-		lab_batch "$node" <<-BATCH || return
-			link set dev b0 xdpdrv off
-			address del $LAB_VIP4/32 dev lo
-		BATCH
-		backend "$node" up || return
-	done
-}
-
-backend() { # NODE VERB
-	lab_in "$1" "$BACKEND" "$2" --config "$LAB_DIR/backend.json" --state "$LAB_DIR/undo.$1"
-}
-
-counted() { # COUNTER: of all backends
-	local node
-	for node in b1 b2 b3 b4; do
-		backend "$node" show
-	done | awk -v name="$1" '$1 == name { sum += $2 } END { print sum + 0 }'
-}
-
 start() {
-	lab_up one-armed 4 && at_exit end_standby && standby_link && backends_up || return
+	lab_up one-armed 4 && at_exit end_standby && standby_link && backends_up "[\"$LAB_VIP4\"]" "$LAB_BALANCER4" "$STANDBY4" || return
 	lab_start_lbd "{\"xdp_mode\": \"native\", \"hash_seed\": \"$SEED\"}" && start_standby &&
 		serve_held "${PORT[@]}" && lab_serve "$HEALTH_PORT" || return
 	documents >"$LAB_DIR/services.json"

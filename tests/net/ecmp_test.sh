@@ -19,9 +19,10 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/held.sh
 # shellcheck source=tests/lib/balancers.sh
 . tests/lib/balancers.sh
+# shellcheck source=tests/lib/second.sh
+. tests/lib/second.sh
 
 SEED=00112233445566778899aabbccddeeff # all balancers have the same tables
-BACKEND=$O/lbd/lbd-backend
 HEALTH_PORT=81
 TRANSITIONS=(60 20 10)
 CHANGES=(1 3 6)
@@ -79,36 +80,9 @@ document() {
 			$health]}'
 }
 
-# What the lab has given its backends, lbd-backend brings.
-backends_up() {
-	local node
-	jq -n '{interfaces: ["b0"], vips: ["192.0.2.0/24", "2001:db8:10::/64"], balancers: $ARGS.positional[:6],
-		backends: $ARGS.positional[6:]}' --args "${BALANCER4[@]}" "${BALANCER6[@]}" "${LAB_BACKEND4[@]}" "${LAB_BACKEND6[@]}" \
-		>"$LAB_DIR/backend.json"
-	for node in b1 b2 b3 b4; do
-		lab_in router ethtool -K "r$node" tx off tso off gso off gro off >/dev/null
-		lab_batch "$node" <<-BATCH || return
-			link set dev b0 xdpdrv off
-			address del $LAB_VIP4/32 dev lo
-			address del $LAB_VIP6/128 dev lo
-		BATCH
-		backend "$node" up || return
-	done
-}
-
-backend() { # NODE VERB
-	lab_in "$1" "$BACKEND" "$2" --config "$LAB_DIR/backend.json" --state "$LAB_DIR/undo.$1"
-}
-
-counted() { # COUNTER: of all backends
-	local node
-	for node in b1 b2 b3 b4; do
-		backend "$node" show
-	done | awk -v name="$1" '$1 == name { sum += $2 } END { print sum + 0 }'
-}
-
 start() {
-	lab_up one-armed 4 && at_exit end_others && balancer_link 2 && balancer_link 3 && backends_up || return
+	lab_up one-armed 4 && at_exit end_others && balancer_link 2 && balancer_link 3 &&
+		backends_up '["192.0.2.0/24", "2001:db8:10::/64"]' "${BALANCER4[@]}" "${BALANCER6[@]}" || return
 	# Not 1: that would take the hash that the client's socket has given to its packets.
 	lab_sysctl router ipv4/fib_multipath_hash_policy=3 ipv6/fib_multipath_hash_policy=3 \
 		ipv4/fib_multipath_hash_fields=$((0x37)) ipv6/fib_multipath_hash_fields=$((0x37))

@@ -15,8 +15,9 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/lab.sh
 # shellcheck source=tests/lib/held.sh
 . tests/lib/held.sh
+# shellcheck source=tests/lib/second.sh
+. tests/lib/second.sh
 
-BACKEND=$O/lbd/lbd-backend
 HELD_EACH=60
 STATS=http://127.0.0.1:9110/metrics
 
@@ -26,27 +27,6 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 # --- the lab ---
-
-# What the lab has given its backends, lbd-backend brings.
-backends_up() {
-	local node
-	jq -n --arg vip4 "$LAB_VIP4" --arg vip6 "$LAB_VIP6" --arg balancer4 "$LAB_BALANCER4" --arg balancer6 "$LAB_BALANCER6" '
-		{interfaces: ["b0"], vips: [$vip4, $vip6], balancers: [$balancer4, $balancer6], backends: $ARGS.positional}' \
-		--args "${LAB_BACKEND4[@]}" "${LAB_BACKEND6[@]}" >"$LAB_DIR/backend.json"
-	for node in b1 b2 b3; do
-		lab_in router ethtool -K "r$node" tx off tso off gso off gro off >/dev/null
-		lab_batch "$node" <<-BATCH || return
-			link set dev b0 xdpdrv off
-			address del $LAB_VIP4/32 dev lo
-			address del $LAB_VIP6/128 dev lo
-		BATCH
-		backend "$node" up || return
-	done
-}
-
-backend() { # NODE VERB
-	lab_in "$1" "$BACKEND" "$2" --config "$LAB_DIR/backend.json" --state "$LAB_DIR/undo.$1"
-}
 
 # $1: addresses of backends
 document() {
@@ -59,7 +39,7 @@ document() {
 }
 
 start() {
-	lab_up one-armed 3 && backends_up && serve_held 80 &&
+	lab_up one-armed 3 && backends_up "[\"$LAB_VIP4\", \"$LAB_VIP6\"]" "$LAB_BALANCER4" "$LAB_BALANCER6" && serve_held 80 &&
 		lab_start_lbd '{"xdp_mode": "native", "http": {"listen": "127.0.0.1:9110"}}' || return
 	lab_background balancer "$LBCTL" --socket "$LAB_DIR/lbd.sock" watch --json >"$LAB_DIR/events"
 	document | lbctl config apply - && lab_ready && wait_for 5 watches
@@ -79,10 +59,6 @@ knows() { # VIP CONDITION
 
 all_answer() {
 	knows "$1" 'length == 3 and all(.since and (.silent | not))'
-}
-
-counted() { # NODE COUNTER
-	backend "$1" show | awk -v name="$2" '$1 == name { print $2 }'
 }
 
 # receipt N VIP CONDITION: of the Nth receipt of the VIP
@@ -138,10 +114,8 @@ list_and_metrics_say_so() {
 
 # As many as the backends themselves say.
 sums_agree() {
-	local node sum=0
-	for node in b1 b2 b3; do
-		sum=$((sum + $(counted "$node" stray) + $(counted "$node" lost)))
-	done
+	local sum
+	sum=$(($(counted stray) + $(counted lost)))
 	echo "backends: $sum; $(lbctl --json backend list web | jq -c '[.vips[0].backends[].second_chance.lost]')"
 	knows web "map(.lost) | add <= $sum" && [ "$sum" -gt 0 ]
 }
@@ -160,7 +134,7 @@ lost_by() { # NUMBER
 }
 
 silent_or_not() {
-	[ "$(counted b3 stray)" = 0 ] && all_left_answer
+	[ "$(counted stray b3)" = 0 ] && all_left_answer
 }
 
 all_left_answer() {
@@ -179,7 +153,7 @@ b3_is_silent() {
 # What nobody asks for costs nothing.
 nothing_is_looked_at_any_more() {
 	local before
-	before=$(counted b1 stray)
+	before=$(counted stray b1)
 	lab_in client python3 - "$LAB_VIP4" <<-'PYTHON' || return
 		import socket, struct, sys
 		raw = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_TCP)
@@ -194,7 +168,7 @@ nothing_is_looked_at_any_more() {
 		    check = summed(ends + struct.pack("!HH", 6, 20) + tcp)
 		    raw.sendto(tcp[:16] + struct.pack("!H", check) + tcp[18:], (sys.argv[1], 0))
 	PYTHON
-	wait_for 5 resets_came && [ "$(counted b1 stray)" = "$before" ]
+	wait_for 5 resets_came && [ "$(counted stray b1)" = "$before" ]
 }
 
 resets_came() {
