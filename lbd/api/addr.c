@@ -556,3 +556,40 @@ char *lb_prefix_format(const struct lb_prefix *prefix, char *out)
 		 prefix->length);
 	return out;
 }
+
+socklen_t lb_addr_to_socket(const struct lb_addr *address, uint16_t port,
+			    struct sockaddr_storage *out)
+{
+	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+	struct sockaddr_in *v4 = (struct sockaddr_in *)out;
+
+	memset(out, 0, sizeof(*out));
+	if (address->family == 4) {
+		v4->sin_family = AF_INET;
+		v4->sin_port = htons(port);
+		memcpy(&v4->sin_addr, address->bytes, sizeof(v4->sin_addr));
+		return sizeof(*v4);
+	}
+	v6->sin6_family = AF_INET6;
+	v6->sin6_port = htons(port);
+	memcpy(&v6->sin6_addr, address->bytes, sizeof(v6->sin6_addr));
+	return sizeof(*v6);
+}
+
+bool lb_addr_from_socket(const struct sockaddr *from, struct lb_addr *out, uint16_t *port)
+{
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)from;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)from;
+
+	*out = (struct lb_addr){0};
+	if (!from || (from->sa_family != AF_INET && from->sa_family != AF_INET6))
+		return false;
+	out->family = from->sa_family == AF_INET ? 4 : 6;
+	if (out->family == 4)
+		memcpy(out->bytes, &v4->sin_addr, sizeof(v4->sin_addr));
+	else
+		memcpy(out->bytes, &v6->sin6_addr, sizeof(v6->sin6_addr));
+	if (port)
+		*port = ntohs(out->family == 4 ? v4->sin_port : v6->sin6_port);
+	return true;
+}

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include "err.h"
 
 struct lb_addr {
@@ -53,6 +54,12 @@ int lb_addr_mapped(const struct lb_addr *address, struct lb_err *err);
 char *lb_addr_format(const struct lb_addr *address, char *out);
 char *lb_endpoint_format(const struct lb_endpoint *endpoint, char *out);
 char *lb_prefix_format(const struct lb_prefix *prefix, char *out);
+
+/* As sockets have them, with a port in host order. To: the length of what was written. From: false, and the
+ * address unset, for another family or none; `port` may be NULL. */
+socklen_t lb_addr_to_socket(const struct lb_addr *address, uint16_t port,
+			    struct sockaddr_storage *out);
+bool lb_addr_from_socket(const struct sockaddr *from, struct lb_addr *out, uint16_t *port);
 
 bool lb_addr_equal(const struct lb_addr *a, const struct lb_addr *b);
 int lb_addr_compare(const struct lb_addr *a,

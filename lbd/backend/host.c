@@ -190,16 +190,12 @@ static int add_vip(const struct lb_prefix *vip, struct undo *undo, struct lb_err
 	return run_noted(add, del, undo, err) ? -EINVAL : wait_for_vip(vip, err);
 }
 
-static struct lb_prefix address_of(const struct ifaddrs *at)
+static bool address_of(const struct ifaddrs *at, struct lb_prefix *out)
 {
-	struct lb_prefix out = {.address.family = at->ifa_addr->sa_family == AF_INET ? 4 : 6};
-
-	out.length = out.address.family == 4 ? 32 : 128;
-	if (out.address.family == 4)
-		memcpy(out.address.bytes, &((struct sockaddr_in *)at->ifa_addr)->sin_addr, 4);
-	else
-		memcpy(out.address.bytes, &((struct sockaddr_in6 *)at->ifa_addr)->sin6_addr, 16);
-	return out;
+	if (!lb_addr_from_socket(at->ifa_addr, &out->address, NULL))
+		return false;
+	out->length = out->address.family == 4 ? 32 : 128;
+	return true;
 }
 
 /* Such a prefix would make the router, and its neighbours, addresses of the host's own. */
@@ -211,11 +207,8 @@ static int check_prefix(const struct lb_prefix *vip, const struct ifaddrs *addre
 	for (const struct ifaddrs *at = addresses; at; at = at->ifa_next) {
 		struct lb_prefix address;
 
-		if (!at->ifa_addr || !strcmp(at->ifa_name, "lo") ||
-		    (at->ifa_addr->sa_family != AF_INET && at->ifa_addr->sa_family != AF_INET6))
-			continue;
-		address = address_of(at);
-		if (!lb_prefix_covers(vip, &address))
+		if (!strcmp(at->ifa_name, "lo") || !address_of(at, &address) ||
+		    !lb_prefix_covers(vip, &address))
 			continue;
 		lb_err_set(err, LB_ERR_REFUSED, "",
 			   "%s has %s, which is this host's address at %s: it would lose its "

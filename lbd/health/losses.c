@@ -46,22 +46,6 @@ struct losses {
 
 /* --- questions --- */
 
-static socklen_t socket_address(const struct lb_addr *address, struct sockaddr_storage *out)
-{
-	struct sockaddr_in *v4 = (void *)out;
-	struct sockaddr_in6 *v6 = (void *)out;
-
-	memset(out, 0, sizeof(*out));
-	if (address->family == 4) {
-		*v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(LB_GUE_PORT)};
-		memcpy(&v4->sin_addr, address->bytes, sizeof(v4->sin_addr));
-		return sizeof(*v4);
-	}
-	*v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = htons(LB_GUE_PORT)};
-	memcpy(&v6->sin6_addr, address->bytes, sizeof(v6->sin6_addr));
-	return sizeof(*v6);
-}
-
 static uint32_t watch_s(const struct asked *asked)
 {
 	const int64_t left_ms = asked->watch_until_ms - lb_now_ms();
@@ -81,7 +65,7 @@ static void ask(struct losses *losses, uint16_t number)
 					   .watch_s = htonl(watch_s(asked))};
 	const int fd = losses->sockets[asked->address.family == 6].fd;
 	struct sockaddr_storage to;
-	socklen_t length = socket_address(&asked->address, &to);
+	socklen_t length = lb_addr_to_socket(&asked->address, LB_GUE_PORT, &to);
 
 	if (asked->unanswered < SILENT_QUESTIONS)
 		asked->unanswered++;
@@ -108,19 +92,13 @@ static void on_tick(evutil_socket_t fd, short events, void *user)
 
 /* --- answers --- */
 
-static bool is_from(const struct sockaddr_storage *from, const struct lb_addr *address)
+static bool is_from(const struct sockaddr_storage *from, const struct lb_addr *expected)
 {
-	struct sockaddr_storage expected;
-	const struct sockaddr_in *v4 = (const void *)from, *of4 = (const void *)&expected;
-	const struct sockaddr_in6 *v6 = (const void *)from, *of6 = (const void *)&expected;
+	struct lb_addr address;
+	uint16_t port;
 
-	socket_address(address, &expected);
-	if (from->ss_family != expected.ss_family)
-		return false;
-	if (from->ss_family == AF_INET)
-		return v4->sin_port == of4->sin_port && v4->sin_addr.s_addr == of4->sin_addr.s_addr;
-	return v6->sin6_port == of6->sin6_port &&
-	       !memcmp(&v6->sin6_addr, &of6->sin6_addr, sizeof(v6->sin6_addr));
+	return lb_addr_from_socket((const void *)from, &address, &port) && port == LB_GUE_PORT &&
+	       lb_addr_equal(&address, expected);
 }
 
 /* A program that was loaded again counts from 0. */

@@ -138,13 +138,7 @@ static void see_icmp(struct health_seen *seen, const struct sock_extended_err *e
 	    seen->icmp_count == HEALTH_ICMP_SHOWN)
 		return;
 	*icmp = (struct health_icmp){.type = error->ee_type, .code = error->ee_code};
-	if (from->sa_family == AF_INET6) {
-		icmp->from.family = 6;
-		memcpy(icmp->from.bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
-	} else if (from->sa_family == AF_INET) {
-		icmp->from.family = 4;
-		memcpy(icmp->from.bytes, &((const struct sockaddr_in *)from)->sin_addr, 4);
-	}
+	lb_addr_from_socket(from, &icmp->from, NULL);
 	seen->icmp_count++;
 }
 
@@ -199,27 +193,11 @@ static const struct lb_addr *route_to(const struct health_probe *probe)
 								  : health_socket_peer(probe);
 }
 
-/* Without an address: the unspecified one of that family. */
-static struct socket_address socket_address(uint8_t family, const struct lb_addr *from,
-					    uint16_t port)
+static struct socket_address socket_address(const struct lb_addr *of, uint16_t port)
 {
-	struct socket_address address = {0};
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)&address.storage;
-	struct sockaddr_in *v4 = (struct sockaddr_in *)&address.storage;
+	struct socket_address address;
 
-	if (family == 6) {
-		v6->sin6_family = AF_INET6;
-		v6->sin6_port = htons(port);
-		if (from)
-			memcpy(&v6->sin6_addr, from->bytes, sizeof(v6->sin6_addr));
-		address.length = sizeof(*v6);
-	} else {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		if (from)
-			memcpy(&v4->sin_addr, from->bytes, sizeof(v4->sin_addr));
-		address.length = sizeof(*v4);
-	}
+	address.length = lb_addr_to_socket(of, port, &address.storage);
 	return address;
 }
 
@@ -227,15 +205,11 @@ static struct socket_address socket_address(uint8_t family, const struct lb_addr
 static bool talks_to_itself(const struct health_probe *probe)
 {
 	struct socket_address own = {.length = sizeof(own.storage)};
-	const struct lb_addr *peer = route_to(probe);
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&own.storage;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&own.storage;
+	struct lb_addr address;
 
-	if (getsockname(probe->fd, (struct sockaddr *)&own.storage, &own.length))
-		return false;
-	if (peer->family == 6)
-		return !memcmp(&v6->sin6_addr, peer->bytes, sizeof(v6->sin6_addr));
-	return !memcmp(&v4->sin_addr, peer->bytes, sizeof(v4->sin_addr));
+	return !getsockname(probe->fd, (struct sockaddr *)&own.storage, &own.length) &&
+	       lb_addr_from_socket((struct sockaddr *)&own.storage, &address, NULL) &&
+	       lb_addr_equal(&address, route_to(probe));
 }
 
 /* A port that no other socket has: answers to checks of several backends come from the same
@@ -243,7 +217,8 @@ static bool talks_to_itself(const struct health_probe *probe)
 static int take_port(const struct health_probe *probe)
 {
 	const struct lb_addr *peer = route_to(probe);
-	const struct socket_address any = socket_address(peer->family, NULL, 0);
+	const struct socket_address any =
+		socket_address(&(struct lb_addr){.family = peer->family}, 0);
 	const int only = 1;
 
 	if (peer->family == 6 &&
@@ -329,7 +304,7 @@ int health_socket_open(struct health_probe *probe, int type)
 {
 	const struct lb_addr *peer = route_to(probe);
 	const struct socket_address address =
-		socket_address(peer->family, peer, lb_health_port(probe->check, &probe->vip));
+		socket_address(peer, lb_health_port(probe->check, &probe->vip));
 	int error;
 
 	probe->awaited = "answer";
@@ -355,27 +330,16 @@ int health_socket_open(struct health_probe *probe, int type)
 static void take_name(int fd, struct lb_endpoint *own)
 {
 	struct socket_address name = {.length = sizeof(name.storage)};
-	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&name.storage;
-	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&name.storage;
 
 	*own = (struct lb_endpoint){.protocol = IPPROTO_TCP};
-	if (getsockname(fd, (struct sockaddr *)&name.storage, &name.length))
-		return;
-	if (name.storage.ss_family == AF_INET6) {
-		own->address.family = 6;
-		memcpy(own->address.bytes, &v6->sin6_addr, sizeof(v6->sin6_addr));
-		own->port = ntohs(v6->sin6_port);
-	} else {
-		own->address.family = 4;
-		memcpy(own->address.bytes, &v4->sin_addr, sizeof(v4->sin_addr));
-		own->port = ntohs(v4->sin_port);
-	}
+	if (!getsockname(fd, (struct sockaddr *)&name.storage, &name.length))
+		lb_addr_from_socket((struct sockaddr *)&name.storage, &own->address, &own->port);
 }
 
 int health_socket_own(const struct health_probe *probe, struct lb_endpoint *own)
 {
 	const struct lb_addr *peer = route_to(probe);
-	const struct socket_address address = socket_address(peer->family, peer, 1);
+	const struct socket_address address = socket_address(peer, 1);
 	struct lb_endpoint bound;
 	int error = 0, fd;
 

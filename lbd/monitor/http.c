@@ -513,30 +513,12 @@ static void on_accept_error(struct evconnlistener *listener, void *user)
 
 /* --- life --- */
 
-static socklen_t address_of(const struct config_listen *listen, struct sockaddr_storage *out)
-{
-	struct sockaddr_in *four = (struct sockaddr_in *)out;
-	struct sockaddr_in6 *six = (struct sockaddr_in6 *)out;
-
-	memset(out, 0, sizeof(*out));
-	if (listen->address.family == 4) {
-		four->sin_family = AF_INET;
-		four->sin_port = htons(listen->port);
-		memcpy(&four->sin_addr, listen->address.bytes, sizeof(four->sin_addr));
-		return sizeof(*four);
-	}
-	six->sin6_family = AF_INET6;
-	six->sin6_port = htons(listen->port);
-	memcpy(&six->sin6_addr, listen->address.bytes, sizeof(six->sin6_addr));
-	return sizeof(*six);
-}
-
 /* A descriptor, or -errno. The address may come to the machine later. */
 static int bind_socket(const struct config_listen *listen)
 {
 	const int one = 1, bytes = SOCKET_BYTES;
 	struct sockaddr_storage address;
-	const socklen_t length = address_of(listen, &address);
+	const socklen_t length = lb_addr_to_socket(&listen->address, listen->port, &address);
 	const int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	int fault;
 

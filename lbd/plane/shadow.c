@@ -31,19 +31,6 @@ struct shadow {
 
 /* --- addresses --- */
 
-static bool address_of(const struct sockaddr *from, struct lb_addr *out)
-{
-	*out = (struct lb_addr){0};
-	if (!from || (from->sa_family != AF_INET && from->sa_family != AF_INET6))
-		return false;
-	out->family = from->sa_family == AF_INET ? 4 : 6;
-	if (out->family == 4)
-		memcpy(out->bytes, &((const struct sockaddr_in *)from)->sin_addr, 4);
-	else
-		memcpy(out->bytes, &((const struct sockaddr_in6 *)from)->sin6_addr, 16);
-	return true;
-}
-
 static int compare_locals(const void *a, const void *b)
 {
 	return lb_addr_compare(&((const struct local *)a)->address,
@@ -63,7 +50,7 @@ static int look_at_addresses(struct shadow *shadow)
 	for (one = all; shadow->locals && one; one = one->ifa_next) {
 		struct local *local = &shadow->locals[shadow->local_count];
 
-		if (!address_of(one->ifa_addr, &local->address))
+		if (!lb_addr_from_socket(one->ifa_addr, &local->address, NULL))
 			continue;
 		local->on_lo = one->ifa_flags & IFF_LOOPBACK;
 		shadow->local_count++;

@@ -575,6 +575,29 @@ static void what_was_never_set_can_be_shown(void **state)
 	assert_string_equal(lb_endpoint_format(&unset, text), "none:0/255");
 }
 
+static void sockets_give_back_what_they_were_given(void **state)
+{
+	static const char *const texts[] = {"192.0.2.10", "0.0.0.0", "2001:db8::10", "::"};
+	const struct sockaddr local = {.sa_family = AF_UNIX};
+	struct lb_addr given, got;
+	struct sockaddr_storage socket;
+	uint16_t port;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		assert_int_equal(lb_addr_parse(texts[i], &given, NULL), 0);
+		assert_int_equal(lb_addr_to_socket(&given, 6080, &socket),
+				 given.family == 4 ? sizeof(struct sockaddr_in)
+						   : sizeof(struct sockaddr_in6));
+		assert_true(lb_addr_from_socket((struct sockaddr *)&socket, &got, &port));
+		assert_memory_equal(&got, &given, sizeof(got));
+		assert_int_equal(port, 6080);
+	}
+	assert_false(lb_addr_from_socket(&local, &got, NULL));
+	assert_false(lb_addr_from_socket(NULL, &got, NULL));
+	assert_int_equal(got.family, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -593,6 +616,7 @@ int main(void)
 		cmocka_unit_test(bad_prefixes_are_refused_with_a_hint),
 		cmocka_unit_test(very_long_texts_are_refused),
 		cmocka_unit_test(random_texts_are_refused_or_survive_a_round_trip),
+		cmocka_unit_test(sockets_give_back_what_they_were_given),
 		cmocka_unit_test(protocols_have_names),
 		cmocka_unit_test(what_was_never_set_can_be_shown),
 	};
