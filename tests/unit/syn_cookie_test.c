@@ -402,7 +402,7 @@ static uint32_t draw_options(struct syn_option_bytes *bytes)
 static struct syn_options assert_as_the_model(const struct syn_option_bytes *bytes, uint32_t length)
 {
 	const struct syn_options expected = options_model(bytes->byte, length);
-	struct syn_options said;
+	struct syn_options said = {0};
 
 	syn_options_parse(bytes, length, &said);
 	assert_int_equal(said.mss, expected.mss);
