@@ -92,6 +92,29 @@ struct lb_vip *lb_service_find_endpoint(const struct lb_service *service,
 	return found ? &service->vips[position] : NULL;
 }
 
+bool lb_service_wants(const struct lb_service *service, lb_vip_wants wants)
+{
+	for (size_t i = 0; i < service->vip_count; i++)
+		if (wants(&service->vips[i]))
+			return true;
+	return false;
+}
+
+bool lb_service_brings(const struct lb_service *service, const struct lb_service *before,
+		       lb_vip_wants wants)
+{
+	for (size_t i = 0; i < service->vip_count; i++) {
+		const struct lb_vip *vip = &service->vips[i], *same;
+
+		if (!wants(vip))
+			continue;
+		same = lb_service_find_endpoint(before, &vip->endpoint);
+		if (!same || !wants(same))
+			return true;
+	}
+	return false;
+}
+
 static struct lb_vip *find_by_name(const struct lb_service *service, const char *name)
 {
 	for (size_t i = 0; i < service->vip_count; i++)

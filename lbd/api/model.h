@@ -175,6 +175,11 @@ int lb_name_check(const char *text, struct lb_err *err); /* is this a valid expl
 struct lb_vip *lb_service_find(const struct lb_service *service, const char *reference);
 struct lb_vip *lb_service_find_endpoint(const struct lb_service *service,
 					const struct lb_endpoint *endpoint);
+/* Does any VIP want a thing? And any that has not wanted it `before`? */
+typedef bool (*lb_vip_wants)(const struct lb_vip *vip);
+bool lb_service_wants(const struct lb_service *service, lb_vip_wants wants);
+bool lb_service_brings(const struct lb_service *service, const struct lb_service *before,
+		       lb_vip_wants wants);
 /* As above, but with an LB_ERR_NOT_FOUND error ("no VIP \"wbe\"", hint: did you mean "web"?). */
 int lb_service_get(const struct lb_service *service, const char *reference, struct lb_vip **out,
 		   struct lb_err *err);

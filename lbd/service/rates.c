@@ -24,47 +24,26 @@ static bool has_rates(const struct lb_vip *vip)
 	return vip->rates.rule[0].of != LB_RATE_NONE;
 }
 
-static bool is_wanted(const struct lb_service *document)
-{
-	for (size_t i = 0; i < document->vip_count; i++)
-		if (has_rates(&document->vips[i]))
-			return true;
-	return false;
-}
-
 /* --- before a change, and after it --- */
 
 /* A VIP that is in force without its rates, as the kernel refuses them, stops no change of anything else. */
-static bool is_brought(const struct service *service, const struct lb_service *document)
-{
-	for (size_t i = 0; i < document->vip_count; i++) {
-		const struct lb_vip *vip = &document->vips[i], *before;
-
-		if (!has_rates(vip))
-			continue;
-		before = lb_service_find_endpoint(service->document, &vip->endpoint);
-		if (!before || !has_rates(before))
-			return true;
-	}
-	return false;
-}
-
 int rates_prepare(struct service *service, const struct lb_service *document, bool given,
 		  bool dry_run, struct lb_err *err)
 {
 	struct rates *rates = service->rates;
 	struct lb_err inner = {0};
+	const bool wanted = lb_service_wants(document, has_rates);
 	int error;
 
 	if (!service->plane.rates_use || dry_run)
 		return 0;
-	error = is_wanted(document) ? service->plane.rates_use(service->plane.datapath, &inner) : 0;
+	error = wanted ? service->plane.rates_use(service->plane.datapath, &inner) : 0;
 	if (!error) {
-		rates->in_use = rates->in_use || is_wanted(document);
+		rates->in_use = rates->in_use || wanted;
 		*rates->fault = '\0';
 		return 0;
 	}
-	if (!given && is_brought(service, document)) {
+	if (!given && lb_service_brings(document, service->document, has_rates)) {
 		*err = inner;
 		return error;
 	}
@@ -93,7 +72,7 @@ void rates_follow(struct service *service)
 	if (!rates->in_use)
 		return;
 	forget_gone(service);
-	if (is_wanted(service->document))
+	if (lb_service_wants(service->document, has_rates))
 		return;
 	rates->in_use = false;
 	service->plane.rates_drop(service->plane.datapath);

@@ -51,12 +51,9 @@ struct syn_guard {
 	char fault[FAULT_TEXT];
 };
 
-static bool is_wanted(const struct lb_service *document)
+static bool has_guard(const struct lb_vip *vip)
 {
-	for (size_t i = 0; i < document->vip_count; i++)
-		if (document->vips[i].syn_guard)
-			return true;
-	return false;
+	return vip->syn_guard;
 }
 
 /* --- the secret --- */
@@ -135,20 +132,6 @@ static int make_ready(struct service *service, bool dry_run, struct lb_err *err)
 }
 
 /* A VIP that is in force without the guard, for want of a secret, stops no change of anything else. */
-static bool is_brought(const struct service *service, const struct lb_service *document)
-{
-	for (size_t i = 0; i < document->vip_count; i++) {
-		const struct lb_vip *vip = &document->vips[i], *before;
-
-		if (!vip->syn_guard)
-			continue;
-		before = lb_service_find_endpoint(service->document, &vip->endpoint);
-		if (!before || !before->syn_guard)
-			return true;
-	}
-	return false;
-}
-
 int syn_guard_prepare(struct service *service, const struct lb_service *document, bool given,
 		      bool dry_run, struct lb_err *err)
 {
@@ -156,7 +139,7 @@ int syn_guard_prepare(struct service *service, const struct lb_service *document
 	struct lb_err inner = {0};
 	int error;
 
-	if (!service->plane.syn_use || !is_wanted(document)) {
+	if (!service->plane.syn_use || !lb_service_wants(document, has_guard)) {
 		if (!dry_run)
 			*guard->fault = 0;
 		return 0;
@@ -164,7 +147,7 @@ int syn_guard_prepare(struct service *service, const struct lb_service *document
 	error = make_ready(service, dry_run, &inner);
 	if (!error && !dry_run)
 		*guard->fault = 0;
-	if (error && (given || !is_brought(service, document))) {
+	if (error && (given || !lb_service_brings(document, service->document, has_guard))) {
 		fault_keep(service, guard->fault, "syn_guard", inner.message);
 		return 0;
 	}
