@@ -14,10 +14,11 @@ cd "$(dirname "$0")/../.." || exit
 
 FIRE_S=60
 SECRET=/tmp/lbd-monitoring-$$.secret
+KEYS=/tmp/lbd-monitoring-$$.keys
 # x0 comes later. Some panels need announce, a collector, or the secret of the SYN guard.
 SETTINGS='{"interfaces": ["l0", "x0"], "limits": {"vips": 6}, "announce": {"table": 4242},
 	"otlp": {"endpoint": "http://127.0.0.1:4318", "interval_s": 1},
-	"guard_secret": "'$SECRET'"}'
+	"guard_secret": "'$SECRET'", "quic_keys": "'$KEYS'"}'
 BEFORE_LBD=before_lbd
 
 names() {
@@ -66,7 +67,8 @@ before_lbd() {
 
 # x0, which is missing, is the one thing that is wrong.
 start() {
-	(umask 077 && echo 00112233445566778899aabbccddeeff >"$SECRET") && at_exit rm -f "$SECRET"
+	mkdir "$KEYS" && at_exit rm -rf "$KEYS" || return
+	(umask 077 && echo 00112233445566778899aabbccddeeff | tee "$SECRET" >"$KEYS/lab") && at_exit rm -f "$SECRET"
 	monitoring_up "$SETTINGS" && lbctl vip set web --syn-guard auto:100000 && lbctl list add feed 203.0.113.7 && mkdir "$LAB_DIR/other" && serve_other && monitoring_prometheus 127.0.0.1:9110 127.0.0.1:9111
 }
 
@@ -107,6 +109,10 @@ none_dissents() {
 	ask_lbd health.agree '{"valid_ms": 1000, "views": []}' | jq -e '.result.nodes == 0'
 }
 
+key_is_missing() {
+	lab_in balancer curl -s http://127.0.0.1:9110/metrics | grep -qx 'lbd_quic_keys_behind 1'
+}
+
 break_it() {
 	others_dissent || return
 	# web: a backend is dead
@@ -115,7 +121,7 @@ break_it() {
 	lbctl vip add 192.0.2.201:81/tcp --name sick --health tcp --health-interval 200ms --announce-healthy 1
 	lbctl backend add sick "${LAB_BACKEND4[1]}"
 	# empty: nobody takes its flows, and there are some
-	lbctl vip add "$LAB_VIP4:82/udp" --name empty
+	lbctl vip add "$LAB_VIP4:82/udp" --name empty --quic 'cr=0,sid=8,key=lab'
 	# shellcheck disable=SC2016 # expands there
 	lab_background client bash -c 'while :; do echo x >"/dev/udp/$0/82"; sleep 0.02; done' "$LAB_VIP4" >/dev/null 2>&1
 	SENDER=$LAB_PID
@@ -132,6 +138,8 @@ break_it() {
 	lbctl vip add "$LAB_VIP4:85/tcp" --name sixth
 	lbctl backend add sixth "${LAB_BACKEND4[1]}"
 	other_says 0123456789abcdef
+	# a key that was read once is gone
+	rm "$KEYS/lab" && kill -HUP "$LAB_LBD" && wait_for 10 key_is_missing || return
 	# last: nothing can be saved from then on
 	mount -o remount,ro "$LAB_DIR/state"
 	! lbctl backend set web "${LAB_BACKEND4[1]}" --weight 11
