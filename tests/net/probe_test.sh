@@ -99,6 +99,8 @@ short_turn() {
 filters() { lab_in balancer tc filter show dev l1 egress | grep -q tunnel; }
 no_filters() { ! filters; }
 amid_change() {
+	# time for what comes in between, on a busy machine too
+	lbctl vip set web --health-interval 5s --health-timeout 5s || return
 	lbctl --json backend probe web "$NOBODY" >"$LAB_DIR/probe" &
 	local pid=$!
 	wait_for 5 followed && lbctl vip set web --health-source direct && lbctl vip set web6 --health none && filters
