@@ -82,6 +82,22 @@ static int out_of_range(const struct lb_vip_rate *rate, const char *text, struct
 				 : "packets and SYNs a second are 1 to 100M");
 }
 
+/* "1mpps": a thousandth is not what was meant. */
+static int other_case(const char *text, const char *unit, struct lb_err *err)
+{
+	static const char wrong[] = "Kmg", right[] = "kMG";
+	const char *found = *unit ? strchr(wrong, *unit) : NULL;
+
+	for (int i = 0; found && unit_words[i]; i++) {
+		if (strcmp(unit_words[i], unit + 1) != 0)
+			continue;
+		lb_err_set(err, LB_ERR_PARAMS, "", "rate has an unknown unit \"%s\"", unit);
+		return lb_err_hint(err, "did you mean \"%.*s%c%s\"?", (int)(unit - text), text,
+				   right[found - wrong], unit + 1);
+	}
+	return 0;
+}
+
 /* "1000pps" */
 static int read_amount(const char *text, struct lb_vip_rate *rate, struct lb_err *err)
 {
@@ -93,6 +109,8 @@ static int read_amount(const char *text, struct lb_vip_rate *rate, struct lb_err
 		lb_err_set(err, LB_ERR_PARAMS, "", "rate has an unknown unit \"bps\"");
 		return lb_err_hint(err, "rates are in bytes a second: 8M bits are 1MBps");
 	}
+	if (other_case(text, unit, err))
+		return -EINVAL;
 	kind = word_of(unit, unit_words, "unit",
 		       "units are pps (packets), sps (SYNs) and Bps (bytes a second)", err);
 	if (kind < 0)
