@@ -44,3 +44,32 @@ const char *plain_file_why(int error)
 {
 	return error == ENXIO ? "it is not a file" : strerror(error);
 }
+
+static FILE *open_json(const char *path, const char *missing_hint, struct lb_err *err)
+{
+	FILE *file = plain_file_read(path);
+	const int fault = errno;
+
+	if (file)
+		return file;
+	lb_err_set(err, LB_ERR_SYSTEM, "", "%s: %s", path, plain_file_why(fault));
+	if (fault == ENOENT && missing_hint)
+		lb_err_hint(err, "%s", missing_hint);
+	return NULL;
+}
+
+json_t *plain_file_json(const char *path, const char *missing_hint, struct lb_err *err)
+{
+	FILE *file = open_json(path, missing_hint, err);
+	json_t *document;
+	json_error_t fault;
+
+	if (!file)
+		return NULL;
+	document = json_loadf(file, JSON_REJECT_DUPLICATES, &fault);
+	fclose(file);
+	if (!document)
+		lb_err_set(err, LB_ERR_PARSE, "", "%s:%d:%d: %s", path, fault.line, fault.column,
+			   fault.text);
+	return document;
+}

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <jansson.h>
 #include <string.h>
+#include "../api/plain_file.h"
 #include "../api/schema.h"
 #include "config.h"
 
@@ -121,18 +122,12 @@ static const struct schema schema = {"backend", fields, sizeof(struct backend_co
 
 int backend_config_load(const char *path, struct backend_config *out, struct lb_err *err)
 {
-	json_error_t fault;
-	json_auto_t *document = json_load_file(path, JSON_REJECT_DUPLICATES, &fault);
+	json_auto_t *document = plain_file_json(
+		path, "write it, see lbd-backend(8), or name another by --config", err);
 	struct lb_err inner = {0};
 
-	if (!document && json_error_code(&fault) == json_error_cannot_open_file) {
-		lb_err_set(err, LB_ERR_SYSTEM, "", "%s", fault.text);
-		return lb_err_hint(err,
-				   "write it, see lbd-backend(8), or name another by --config");
-	}
 	if (!document)
-		return lb_err_set(err, LB_ERR_PARSE, "", "%s:%d:%d: %s", path, fault.line,
-				  fault.column, fault.text);
+		return -EINVAL;
 	if (!schema_read(&schema, document, out, &inner))
 		return 0;
 	lb_err_set(err, inner.code, inner.path, "%s: %s", path, inner.message);

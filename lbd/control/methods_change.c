@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "../api/model.h"
+#include "../api/plain_file.h"
 #include "../host/worker.h"
 #include "../plane/shadow.h"
 #include "../service/document_digest.h"
@@ -653,7 +654,7 @@ static int read_services(const struct config *config, json_t **document, struct 
 			"FILE");
 	}
 	worker_leave();
-	*document = config_read_json(
+	*document = plain_file_json(
 		config->services,
 		"write it there: lbctl config export | jq 'del(.digest)' prints one", err);
 	worker_enter();

@@ -451,38 +451,9 @@ const struct schema config_schema = {"lbd.json", config_fields, sizeof(struct co
 
 /* --- files --- */
 
-static FILE *open_file(const char *path, const char *missing_hint, struct lb_err *err)
-{
-	FILE *file = plain_file_read(path);
-	const int fault = errno;
-
-	if (file)
-		return file;
-	lb_err_set(err, LB_ERR_SYSTEM, "", "%s: %s", path, plain_file_why(fault));
-	if (fault == ENOENT)
-		lb_err_hint(err, "%s", missing_hint);
-	return NULL;
-}
-
-json_t *config_read_json(const char *path, const char *missing_hint, struct lb_err *err)
-{
-	FILE *file = open_file(path, missing_hint, err);
-	json_t *document;
-	json_error_t fault;
-
-	if (!file)
-		return NULL;
-	document = json_loadf(file, JSON_REJECT_DUPLICATES, &fault);
-	fclose(file);
-	if (!document)
-		lb_err_set(err, LB_ERR_PARSE, "", "%s:%d:%d: %s", path, fault.line, fault.column,
-			   fault.text);
-	return document;
-}
-
 int config_load(const char *path, struct config *out, struct lb_err *err)
 {
-	json_auto_t *document = config_read_json(
+	json_auto_t *document = plain_file_json(
 		path, "write it, see lbd.json(5), or name another by --config", err);
 	struct lb_err inner = {0};
 	int ret;

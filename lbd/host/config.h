@@ -93,9 +93,6 @@ extern const struct schema config_schema;
 /* Reads and parses a file; a syntax error names line and column. */
 int config_load(const char *path, struct config *out, struct lb_err *err);
 
-/* A JSON file, read whole; an error names the file, and line and column of a syntax error. NULL: `err`. */
-json_t *config_read_json(const char *path, const char *missing_hint, struct lb_err *err);
-
 /* What is valid and still a mistake, as a sentence; NULL: nothing. */
 const char *config_doubt(const struct config *config);
 

@@ -7,25 +7,32 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../api/plain_file.h"
 #include "../host/drained.h"
 #include "../host/state.h"
 #include "../plane/seed.h"
 
+static json_t *read_json(const char *path, struct lb_err *err)
+{
+	json_t *document;
+	json_error_t fault;
+
+	if (strcmp(path, "-"))
+		return plain_file_json(path, NULL, err);
+	document = json_loadf(stdin, JSON_REJECT_DUPLICATES, &fault);
+	if (!document)
+		lb_err_set(err, LB_ERR_PARSE, "", "-:%d:%d: %s", fault.line, fault.column,
+			   fault.text);
+	return document;
+}
+
 static int read_services(const char *path, struct lb_service **out, struct lb_err *err)
 {
-	json_auto_t *document = NULL;
+	json_auto_t *document = read_json(path, err);
 	struct lb_err inner = {0};
-	json_error_t fault;
-	FILE *file = strcmp(path, "-") ? fopen(path, "re") : stdin;
 
-	if (!file)
-		return lb_err_set(err, LB_ERR_SYSTEM, "", "%s: cannot be read", path);
-	document = json_loadf(file, JSON_REJECT_DUPLICATES, &fault);
-	if (file != stdin)
-		fclose(file);
 	if (!document)
-		return lb_err_set(err, LB_ERR_PARSE, "", "%s:%d:%d: %s", path, fault.line,
-				  fault.column, fault.text);
+		return -EINVAL;
 	json_object_del(document, "digest"); /* of another lbd's document */
 	if (!lb_service_from_json(document, out, &inner))
 		return 0;

@@ -206,7 +206,7 @@ check_equal "no socket, no state" "" "$(find . -newer new.json ! -name '*.json' 
 # refused PATTERN WORDS…
 refused() {
 	local status
-	lbd --simulate --config lbd.json "${@:2}" >said 2>&1
+	unprivileged timeout -s KILL 20 "$DIR/bin/lbd" --simulate --config lbd.json "${@:2}" >said 2>&1
 	status=$?
 	cat said
 	[ "$status" != 0 ] && grep -qE -- "$1" said
@@ -218,6 +218,8 @@ check "so is one beyond the limits of lbd.json" refused 'this would make 4 VIPs|
 echo '{' >broken.json
 check "and one that is no JSON" refused 'broken.json:' --check --services broken.json
 check "a file that is not there" refused 'nosuch.json' --check --services nosuch.json
+mkfifo fifo
+check "a FIFO, at once" refused 'fifo: it is not a file' --check --services fifo
 exported() { lbd --simulate --config lbd.json --check --services - < <(jq '.digest = "0123456789abcdef"' service.json); }
 check "standard input will do, and a document that was exported elsewhere" exported
 usage() { lbd "$@" >said 2>&1; [ $? = 2 ]; }

@@ -298,6 +298,10 @@ refusals() {
 	check_equal "an unknown key is refused, with the one that is meant" "(at backend)" "$(backend b1 up 2>&1 | grep -o '(at backend)')"
 	settings program '{"vips": ["192.0.2.300"]}'
 	check_equal "a wrong address is refused" "(at vips[0])" "$(backend b1 up 2>&1 | grep -o '(at vips.*)')"
+	rm "$LAB_DIR/backend.json" && mkfifo "$LAB_DIR/backend.json"
+	check_equal "a FIFO is refused at once" "lbd-backend: $LAB_DIR/backend.json: it is not a file" \
+		"$(lab_in b1 timeout -s KILL 10 "$BACKEND" up --config "$LAB_DIR/backend.json" --state "$LAB_DIR/undo.b1" 2>&1)"
+	rm "$LAB_DIR/backend.json"
 	works_on
 	settings program '{"vips": ["192.0.2.0/24", "2001:db8:10::/64"]}'
 	check "a VIP may be a prefix" backend b1 up
