@@ -10,19 +10,20 @@
 
 #define DIGITS 32
 #define FILE_MAX_BYTES 256
+#define SECRET_HINT "make a line with: openssl rand -hex 16"
 
 static int cannot_read(const char *path, int error, struct lb_err *err)
 {
 	if (error == -ENOENT)
-		return lb_err_hint(err,
-				   "make one, and copy it to all balancers and backends: (umask "
-				   "077; openssl rand -hex 16 >%s)",
-				   path);
+		return secret_file_hint(path, "make one, and copy it to all balancers and backends",
+					err);
 	if (error == -EPERM)
 		return lb_err_hint(err,
 				   "chmod 600 %s; who could read it can forge cookies: make "
 				   "another secret",
 				   path);
+	if (error == -EILSEQ)
+		return lb_err_hint(err, SECRET_HINT);
 	return -EINVAL;
 }
 
@@ -32,7 +33,7 @@ static int wrong(const char *path, struct lb_err *err)
 	lb_err_set(err, LB_ERR_PARSE, "",
 		   "%s does not have one or two lines of exactly %d hex digits, not all of them 0",
 		   path, DIGITS);
-	return lb_err_hint(err, "make a line with: openssl rand -hex 16");
+	return lb_err_hint(err, SECRET_HINT);
 }
 
 static int parse_line(const char *line, size_t length, uint64_t key[2])

@@ -117,19 +117,20 @@ const struct schema_order lb_quic_orders[] = {{"cr", compare_rotations}, {0}};
 /* --- keys --- */
 
 #define KEY_DIGITS 32
+#define KEY_HINT "make it with: openssl rand -hex 16"
 
 static int key_unreadable(const char *path, int error, struct lb_err *err)
 {
 	if (error == -ENOENT)
-		return lb_err_hint(err,
-				   "each balancer of the tier needs a copy; make one with: (umask "
-				   "077; openssl rand -hex 16 >%s)",
-				   path);
+		return secret_file_hint(
+			path, "each balancer of the tier needs a copy; make one with", err);
 	if (error == -EPERM)
 		return lb_err_hint(err,
 				   "chown root %s and chmod 600 it; who could read it knows the "
 				   "servers of ids: make another key",
 				   path);
+	if (error == -EILSEQ)
+		return lb_err_hint(err, KEY_HINT);
 	return -EINVAL;
 }
 
@@ -145,7 +146,7 @@ int lb_quic_key_read(const char *path, uint8_t key[16], struct lb_err *err)
 		/* The text is not repeated: it may be a real key with a typing error. */
 		lb_err_set(err, LB_ERR_PARSE, "",
 			   "%s does not have one line of exactly %d hex digits", path, KEY_DIGITS);
-		error = lb_err_hint(err, "make it with: openssl rand -hex 16");
+		error = lb_err_hint(err, KEY_HINT);
 	} else {
 		for (int i = 0; i < KEY_DIGITS / 2; i++)
 			sscanf(text + 2 * i, "%2hhx", &key[i]);

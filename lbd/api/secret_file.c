@@ -27,6 +27,15 @@ static int check_mode(const char *path, int fd, struct lb_err *err)
 	return -EPERM;
 }
 
+/* What follows a NUL would not be looked at, and the file not be what it seems to be. */
+static int check_text(const char *path, const char *text, size_t length, struct lb_err *err)
+{
+	if (!memchr(text, 0, length))
+		return 0;
+	lb_err_set(err, LB_ERR_PARSE, "", "%s is not a text file: it has a NUL byte", path);
+	return -EILSEQ;
+}
+
 int secret_file_read(const char *path, char *text, size_t size, struct lb_err *err)
 {
 	/* A FIFO in its place would have us wait for who writes to it. */
@@ -42,7 +51,17 @@ int secret_file_read(const char *path, char *text, size_t size, struct lb_err *e
 		length = read(fd, text, size - 1);
 		if (length < 0)
 			error = cannot_read(path, errno, err);
+		else
+			error = check_text(path, text, (size_t)length, err);
 	}
 	close(fd);
 	return error;
+}
+
+int secret_file_hint(const char *path, const char *copies, struct lb_err *err)
+{
+	const char *name = strrchr(path, '/');
+
+	return lb_err_hint(err, "%s: (umask 077; mkdir -p %.*s; openssl rand -hex 16 >%s)", copies,
+			   name ? (int)(name - path) + !(name - path) : 1, name ? path : ".", path);
 }
