@@ -325,6 +325,8 @@ static void add_receipt(struct text *text, const json_t *event)
 	    (long long)integer_of(measured, "backends"));
 	if (integer_of(measured, "silent"))
 		add(text, ", that do not: %lld", (long long)integer_of(measured, "silent"));
+	if (integer_of(measured, "unasked"))
+		add(text, ", not asked: %lld", (long long)integer_of(measured, "unasked"));
 	add(text, ")");
 }
 

@@ -103,23 +103,29 @@ void receipt_follow(struct service *service, const struct lb_pool *pool,
 
 static json_t *measured_json(const struct service *service, const struct live_pool *live)
 {
-	json_int_t packets = 0, backends = 0, silent = 0;
+	json_int_t packets = 0, backends = 0, silent = 0, unasked = 0;
 	struct losses_view view;
+	json_t *measured;
 
 	for (size_t i = 0; i < live->backend_count; i++) {
 		const uint16_t number = live->backends[i].number;
 		const uint64_t mark = service->receipts->marks[number];
 
-		if (!losses_get(service->losses, number, &view))
+		if (!losses_get(service->losses, number, &view)) {
+			unasked++;
 			continue;
+		}
 		if (!view.since_ms || view.silent)
 			silent++;
 		else
 			backends++;
 		packets += (json_int_t)(view.lost >= mark ? view.lost - mark : view.lost);
 	}
-	return json_pack("{s:I, s:I, s:I}", "packets", packets, "backends", backends, "silent",
-			 silent);
+	measured = json_pack("{s:I, s:I, s:I}", "packets", packets, "backends", backends, "silent",
+			     silent);
+	if (unasked)
+		json_object_set_new(measured, "unasked", json_integer(unasked));
+	return measured;
 }
 
 static void tell(struct service *service, const struct lb_pool *pool, const struct live_pool *live,

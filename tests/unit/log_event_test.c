@@ -91,6 +91,12 @@ static const struct {
 	 LOG_LEVEL_WARNING,
 	 "pool p has changed: predicted broken flows of backends: 1 (flows on record: 7), measured "
 	 "12 lost packets in 66 s (backends that answer: 2)"},
+	{"{'event':'receipt','vip':'web','seconds':906,"
+	 "'predicted':{'backends':0,'recorded_flows':0},"
+	 "'measured':{'packets':0,'backends':2,'silent':0,'unasked':1}}",
+	 LOG_LEVEL_INFO,
+	 "vip web has changed: predicted 0 broken, measured 0 lost packets in 906 s (backends that "
+	 "answer: 2, not asked: 1)"},
 	{"{'event':'spill','pool':'p','state':'returned','priority':0,'in_service_percent':67}",
 	 LOG_LEVEL_INFO,
 	 "pool p returned to backends of priority 0: 67 % of the weight up to them is in service"},

@@ -1859,6 +1859,22 @@ static void a_receipt_is_of_all_changes_until_the_last_is_over(void **state)
 	fake_close();
 }
 
+static void a_receipt_tells_of_backends_that_nobody_asks(void **state)
+{
+	(void)state;
+	start();
+	apply(SHORT(CHANCES));
+	all_lost(0);
+	fake_pass(60 * SECOND);
+	apply(SHORT("{'address': '10.0.0.1', 'weight': 10, 'drain': true}"
+		    "," CHANCE("10.0.0.2") "," CHANCE("10.0.0.3")));
+	fake_pass(12 * SECOND);
+	assert_string_equal(fake.receipt,
+			    "vip 192.0.2.1:80/tcp has changed: predicted 0 broken, measured 0 lost "
+			    "packets in 10 s (backends that answer: 2, not asked: 1)");
+	fake_close();
+}
+
 static void what_nobody_can_measure_has_no_receipt(void **state)
 {
 	const struct lb_addr first = address_of("10.0.0.1");
@@ -2974,6 +2990,7 @@ int main(void)
 		cmocka_unit_test(a_backend_is_drained_when_no_packet_follows_its_quic_id),
 		cmocka_unit_test(a_change_ends_with_what_was_predicted_and_measured),
 		cmocka_unit_test(a_receipt_is_of_all_changes_until_the_last_is_over),
+		cmocka_unit_test(a_receipt_tells_of_backends_that_nobody_asks),
 		cmocka_unit_test(what_nobody_can_measure_has_no_receipt),
 		cmocka_unit_test(each_quic_id_leads_to_its_backend),
 		cmocka_unit_test(quic_connections_end_by_force_only),
