@@ -599,7 +599,7 @@ static void refused_client_that_stays_is_closed(void **state)
 	int fd, other;
 
 	(void)state;
-	start_server(300, 0);
+	start_server(3000, 0);
 	fd = client();
 	other = client();
 	say(fd, text, LB_REQUEST_MAX + 1);
