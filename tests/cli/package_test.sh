@@ -405,7 +405,7 @@ check_equal "removal stops the unit" "deb-systemd-invoke stop lbd-backend.servic
 systemctl daemon-reload" "$(asked)"
 check "and takes the program away" not attached
 check "and the address" not grep -F 192.0.2.10 <(ip -n "$ID" address show lo)
-check_equal "purging removes the configuration" "" "$(ls -d "$M/etc/lbd-backend" "$M/run/lbd-backend/undo" 2>/dev/null)"
+check_equal "purging removes the configuration, and its folder in /run" "" "$(ls -d "$M/etc/lbd-backend" "$M/run/lbd-backend" 2>/dev/null)"
 
 # --- without a package ---
 
