@@ -9,8 +9,8 @@
 # VMs have no network but what early.sh makes in them. Disks are kept in $BOOT_CACHE (/var/cache/lbd-test/boot unless
 # set) and never written to; logs of the last run are in BUILD/boot.
 #
-# Three packages go in: lbd.deb, what "make deb" makes; before.deb, the same sources under a lower version; abi.deb,
-# the same sources with another LB_ABI_VERSION.
+# Packages go in: lbd.deb, what "make deb" makes; before.deb, the same sources under a lower version; abi.deb, the same
+# sources with another LB_ABI_VERSION; and with each of them lbd-backend, as lbd.backend.deb, and lbd-tier.
 #
 # shellcheck disable=SC2317 # functions are called by name, through step
 set -u
@@ -36,9 +36,10 @@ stop_vms() {
 	[ ${#vms[@]} = 0 ] || { kill "${vms[@]}" && wait "${vms[@]}"; }
 }
 
-# package NAME FOLDER BUILD [VERSION]: NAME.deb of the sources in FOLDER
+# package NAME FOLDER BUILD [VERSION]: NAME.deb, NAME.backend.deb and NAME.tier.deb of the sources in FOLDER
 package() {
 	DEB_VERSION=${4:-} make -s -C "$2" O="$work/$3" run-deb && mv "$work/$3"/lbd_*.deb "$work/job/$1.deb" &&
+		mv "$work/$3"/lbd-backend_*.deb "$work/job/$1.backend.deb" && mv "$work/$3"/lbd-tier_*.deb "$work/job/$1.tier.deb" &&
 		dpkg-deb -f "$work/job/$1.deb" Version >"$work/job/$1.version"
 }
 

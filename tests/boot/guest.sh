@@ -39,7 +39,7 @@ said() {
 }
 
 journal() {
-	journalctl --unit lbd --boot --output cat --no-pager --after-cursor "$CURSOR"
+	journalctl --unit lbd --unit lbd-tier --boot --output cat --no-pager --after-cursor "$CURSOR"
 }
 
 hush() {
@@ -404,6 +404,30 @@ gone() {
 	! ip link show | grep xdp && [ ! -e /sys/fs/bpf/lbd ]
 }
 
+# There is no etcd in the VM: the unit starts all the same, and says so once.
+test_tier() {
+	hush
+	check "lbd-tier of the same version installs" dpkg --install "$1"
+	check "without tier.json nothing is started" test "$(property ActiveState lbd-tier.service)" = inactive
+	echo '{"tier": "edge", "endpoints": ["http://127.0.0.1:2379"]}' >/etc/lbd/tier.json
+	check "lbd-tier starts" systemctl start lbd-tier
+	check "the journal says that etcd does not answer" wait_for "$PATIENCE" said \
+		"etcd does not answer at http://127.0.0.1:2379"
+	check "it runs on, in its sandbox" test "$(property SubState lbd-tier.service) $(property NRestarts lbd-tier.service)" = "running 0"
+	check "as another user than root, in the group lbd" of_group "$(property MainPID lbd-tier.service)"
+	check "with few privileges, by systemd's rating" systemd-analyze security --threshold=20 --no-pager lbd-tier
+	check "it can be removed" dpkg --remove lbd-tier
+	rm /etc/lbd/tier.json
+	check "it has ended" not pgrep -x lbd-tier
+	check "lbd has not" is ActiveState active
+}
+
+of_group() {
+	grep -E '^(Uid|Groups):' "/proc/$1/status"
+	awk -v group="$(getent group lbd | cut -d: -f3)" '$1 == "Uid:" && $3 == 0 { exit 1 }
+		$1 == "Groups:" { for (i = 2; i <= NF; i++) found = found || $i == group } END { exit !found }' "/proc/$1/status"
+}
+
 test_remove() {
 	local output
 	echo '{' >"$CONFIG"
@@ -421,6 +445,36 @@ test_purge() {
 	check "it can be purged" dpkg --purge lbd
 	check_equal "no file of it is left" "" "$(ls -d /var/lib/lbd /etc/lbd /usr/lib/lbd /run/lbd 2>/dev/null)"
 	check "systemd knows no such unit" not systemctl cat lbd.service
+}
+
+# What lbd-backend changes of a host, and takes back.
+backend_state() {
+	ip -o link show lb0 | grep -o 'xdp.*'
+	tc filter show dev lb0 ingress
+	ip -o address show dev lo
+	sysctl net.ipv4.conf.{all,lb0}.{arp_ignore,arp_announce,rp_filter}
+}
+
+test_backend() {
+	local before
+	check "lbd-backend installs without lbd" dpkg --install "$1"
+	check "nothing is started before it is configured" test "$(property ActiveState lbd-backend.service)" = inactive
+	jq -n '{interfaces: ["lb0"], vips: ["192.0.2.30"], balancers: ["10.9.0.11"], backends: ["10.9.0.0/24"]}' \
+		>/etc/lbd-backend/backend.json
+	before=$(backend_state)
+	check "its unit starts" systemctl start lbd-backend
+	check "a program is at the interface" grep -q xdp <(ip link show lb0)
+	check "one for lists of backends, too" grep -q bpf <(tc filter show dev lb0 ingress)
+	check "the VIP is an address of the host" grep -qF 192.0.2.30 <(ip -o address show dev lo)
+	check "lbd-backend check finds nothing wrong" lbd-backend check
+	check "a restart works" systemctl restart lbd-backend
+	check "again nothing is wrong" lbd-backend check
+	check "it stops" systemctl stop lbd-backend
+	check_equal "and has taken all away" "$before" "$(backend_state)"
+	check "it starts again" systemctl start lbd-backend
+	check "it can be removed and purged" dpkg --purge lbd-backend
+	check_equal "and has taken all away, too" "$before" "$(backend_state)"
+	check_equal "no file of it is left" "" "$(ls -d /etc/lbd-backend /run/lbd-backend /usr/sbin/lbd-backend 2>/dev/null)"
 }
 
 # --- both boots ---
@@ -443,12 +497,14 @@ first_boot() {
 
 second_boot() {
 	test_rebooted
+	test_tier abi.tier.deb
 	test_remove
 	test_purge
+	test_backend lbd.backend.deb
 }
 
 show_failure() {
-	[ "$FAILED" = 0 ] || journalctl --boot --unit lbd --unit bird --no-pager --output short-monotonic | tail -n 100
+	[ "$FAILED" = 0 ] || journalctl --boot --unit lbd --unit lbd-tier --unit lbd-backend --unit bird --no-pager --output short-monotonic | tail -n 100
 }
 
 echo "--- $(uname -r), $(cut -d' ' -f1 /proc/uptime) s after its boot"
