@@ -122,7 +122,6 @@ int quic_keys_prepare(struct service *service, const struct lb_service *document
 		}
 	if (dry_run)
 		return 0;
-	service->quic_keys->read_again = false;
 	fault_keep(service, service->quic_keys->missing, "quic_key", missing);
 	return 0;
 }
@@ -149,12 +148,14 @@ void quic_keys_settle(struct service *service)
 		keep_stale(service, "", "");
 }
 
-/* By who makes changes: none is under way. */
+/* By who makes changes: none is under way. A change that came before this has read its own document's keys again, and
+ * may have been refused: those in force are read all the same. */
 static void on_look(void *user)
 {
 	struct service *service = user;
 
 	quic_keys_prepare(service, service->document, true, false, NULL);
+	service->quic_keys->read_again = false;
 	quic_keys_settle(service);
 }
 

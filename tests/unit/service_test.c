@@ -2912,6 +2912,36 @@ static void keys_of_quic_ids_come_from_files_and_go(void **state)
 	rmdir(folder);
 }
 
+static void keys_in_force_are_read_again_where_what_came_with_it_is_refused(void **state)
+{
+	char folder[] = "/tmp/service_test.XXXXXX", one[64];
+	const struct apply_options unmoved = {.force = true, .max_moved_percent = 1};
+	struct lb_err err = {0};
+
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	snprintf(one, sizeof(one), "%s/one", folder);
+	write_secret(one, SECRET_A);
+	start();
+	strcpy(fake.config.quic_keys, folder);
+	apply(KEYED(KEY_1));
+	write_secret(one, SECRET_B);
+	service_quic_keys(fake.service);
+	/* Another document, that has no need of the key, and moves too many slots. */
+	assert_int_not_equal(
+		fake_apply("{'vips': [{" DNS ", 'backends': [" B "]}]}", &unmoved, &err), 0);
+	assert_int_equal(err.code, LB_ERR_REFUSED);
+	fake_pass(SECOND);
+	assert_true(has_key(key_number(1), SECRET_B));
+	assert_int_equal(keys_in_plane(), 1);
+	unlink(one);
+	apply(KEYED(KEY_1));
+	assert_false(warns("QUIC key")); /* it is not read at every change */
+	fake_stop();
+	fake_close();
+	rmdir(folder);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -3013,6 +3043,7 @@ int main(void)
 		cmocka_unit_test(a_secret_that_is_missing_stops_no_change_of_anything_else),
 		cmocka_unit_test(a_vip_with_auto_has_its_syns_answered_while_too_many_come),
 		cmocka_unit_test(keys_of_quic_ids_come_from_files_and_go),
+		cmocka_unit_test(keys_in_force_are_read_again_where_what_came_with_it_is_refused),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
