@@ -76,6 +76,7 @@ in_namespaces() {
 	timeout 900 unshare --mount --propagation private --net --pid --fork --kill-child --mount-proc tests/compose/lab.sh "$DIR/lab" >"$DIR/shown" 2>&1
 }
 
+podman_room "$PODMAN_CACHE" || exit
 check "the schema is there" install || finish
 check "the file is right by the schema" valid "$EXAMPLE/compose.yaml"
 check "a wrong value is refused" wrong 's/read_only: true/read_only: [1]/' services/balancer/read_only

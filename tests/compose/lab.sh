@@ -74,6 +74,7 @@ down() {
 	compose down -v -t 1 && [ -z "$(podman ps -aq)" ] && [ -z "$(podman network ls -q --filter label=io.podman.compose.project)" ]
 }
 
+podman_room "$DIR/containers" || exit
 check "a host without containers" host || exit
 PATH=$DIR/bin:$PATH
 export CONTAINERS_CONF=$DIR/containers.conf

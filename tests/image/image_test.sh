@@ -169,6 +169,7 @@ documented() {
 }
 
 lab_up one-armed 2 && lab_serve 80 && configuration || exit
+podman_room "$PODMAN_CACHE" || exit
 at_exit rm -rf "/sys/fs/bpf/$LAB_ID"
 at_exit pod rm --force --time 5 --ignore "$NAME"
 
