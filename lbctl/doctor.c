@@ -47,7 +47,9 @@ static void look_at_interface(const json_t *interface, struct exam *exam)
 	if (is(interface, "link", "missing"))
 		add(exam->findings, "interface",
 		    json_sprintf("interface %s of lbd.json is missing", name),
-		    json_string("ip link"));
+		    json_sprintf(
+			    "make %s, or name another in lbd.json: ip link shows those there are",
+			    name));
 	else if (is(interface, "link", "down"))
 		add(exam->findings, "interface", json_sprintf("the link of %s is down", name),
 		    json_sprintf("ip link set %s up", name));
@@ -102,7 +104,8 @@ static void look_at_ways(const json_t *status, struct exam *exam)
 		add(exam->findings, "route",
 		    json_sprintf("there is no way to backend %s: %s", view_text(entry, "address"),
 				 view_text(entry, "reason")),
-		    json_sprintf("ip route get %s", view_text(entry, "address")));
+		    json_sprintf("give this machine a route: ip route get %s must show one",
+				 view_text(entry, "address")));
 }
 
 /* --- backends --- */

@@ -206,7 +206,10 @@ static int port_parse(const char *text, uint16_t *out, struct lb_err *err)
 {
 	unsigned int port = 0;
 
-	if (!text[0] || text[strspn(text, "0123456789")] || (text[0] == '0' && text[1]))
+	if (text[0] == '0' && text[1] && !text[strspn(text, "0123456789")])
+		return lb_err_set(err, LB_ERR_PARAMS, "",
+				  "port must have no leading zeros, not \"%s\"", text);
+	if (!text[0] || text[strspn(text, "0123456789")])
 		return lb_err_set(err, LB_ERR_PARAMS, "",
 				  "port must be a number, 0 to 65535, not \"%s\"", text);
 	for (const char *digit = text; *digit && port <= 65535; digit++)

@@ -109,6 +109,11 @@ static int read_amount(const char *text, struct lb_vip_rate *rate, struct lb_err
 		lb_err_set(err, LB_ERR_PARAMS, "", "rate has an unknown unit \"bps\"");
 		return lb_err_hint(err, "rates are in bytes a second: 8M bits are 1MBps");
 	}
+	if (!*unit) {
+		lb_err_set(err, LB_ERR_PARAMS, "", "rate lacks a unit: \"%s\"", text);
+		return lb_err_hint(err,
+				   "units are pps (packets), sps (SYNs) and Bps (bytes a second)");
+	}
 	if (other_case(text, unit, err))
 		return -EINVAL;
 	kind = word_of(unit, unit_words, "unit",

@@ -532,9 +532,10 @@ static json_t *list_warnings(const struct methods_context *context)
 							     "saved: %s",
 							     fault));
 	if (context->services->message[0])
-		json_array_append_new(warnings,
-				      json_sprintf("the services file is not in force: %s",
-						   context->services->message));
+		json_array_append_new(
+			warnings,
+			json_sprintf("the services file is not in force: %s; what was before is",
+				     context->services->message));
 	lists_warnings(context->lists, warnings);
 	fault = lists_fault(context->lists);
 	if (*fault)

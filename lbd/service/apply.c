@@ -24,12 +24,14 @@
 
 static int over_limit(const char *what, uint64_t wanted, uint32_t limit, struct lb_err *err)
 {
+	const bool slots = !strcmp(what, "slots");
+
 	lb_err_set(err, LB_ERR_LIMIT, "", "this would make %llu %s, the limit is %u",
 		   (unsigned long long)wanted, what, limit);
 	return lb_err_hint(err,
-			   "raise limits.%s in lbd.json and start lbd once with "
-			   "--reset-flows",
-			   what);
+			   "%sraise limits.%s in lbd.json and start lbd once with --reset-flows%s",
+			   slots ? "share a pool (--pool), take a smaller --table-size, or " : "",
+			   what, slots ? ", which forgets recorded flows" : "");
 }
 
 /* How many backends and slots the pools of a document need. */

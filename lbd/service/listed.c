@@ -215,9 +215,11 @@ static int check_length(const struct listed *listed, const struct lb_prefix *pre
 		prefix->address.family == 4 ? GUARD_LENGTH4_MIN : GUARD_LENGTH6_MIN;
 	char text[LB_PREFIX_TEXT];
 
-	if (prefix->length < least)
-		return lb_err_set(err, LB_ERR_PARAMS, "prefixes", "%s is shorter than /%u",
-				  lb_prefix_format(prefix, text), least);
+	if (prefix->length < least) {
+		lb_err_set(err, LB_ERR_PARAMS, "prefixes", "%s is shorter than /%u",
+			   lb_prefix_format(prefix, text), least);
+		return lb_err_hint(err, "list the /%u prefixes within it that are meant", least);
+	}
 	if (prefix->address.family == 6 && !listed->trie.of_length[1][prefix->length] &&
 	    lengths6(&listed->trie) >= LB_GUARD_LENGTHS6)
 		return lb_err_set(err, LB_ERR_LIMIT, "prefixes",

@@ -412,6 +412,8 @@ static const struct bad_row bad_documents[] = {
 	 "rates are of source, source/24, source/48, source/128, or vip"},
 	{VIP("\"rate\":\"vip=1pp\""), PARAMS, "vips[0].rate", "rate has an unknown unit \"pp\"",
 	 "units are pps (packets), sps (SYNs) and Bps (bytes a second)"},
+	{VIP("\"rate\":\"vip=1\""), PARAMS, "vips[0].rate", "rate lacks a unit: \"1\"",
+	 "units are pps (packets), sps (SYNs) and Bps (bytes a second)"},
 	{VIP("\"rate\":\"vip=1mpps\""), PARAMS, "vips[0].rate", "rate has an unknown unit \"mpps\"",
 	 "did you mean \"1Mpps\"?"},
 	{VIP("\"rate\":\"vip=1Mbps\""), PARAMS, "vips[0].rate", "rate has an unknown unit \"bps\"",
