@@ -461,6 +461,20 @@ static struct command table[] = {
 		.view = view_node,
 	},
 	{
+		.object = "guard",
+		.verb = "show",
+		.arguments = {{.name = "VIP", .optional = true}},
+		.summary = "show what the guard does now: SYN guard, rates and lists",
+		.detail = "Of VIPs that have something of it, or of one: whether SYNs are answered "
+			  "and "
+			  "since when, how many packets were beyond rates, which lists it has. "
+			  "Verdicts are counted over all VIPs.",
+		.examples = {"lbctl guard show", "lbctl guard show web"},
+		.method = "guard.show",
+		.params = params_vip_reference,
+		.view = view_guard,
+	},
+	{
 		.object = "list",
 		.verb = "add",
 		.arguments = {{.name = "NAME"}, {.name = "PREFIX"}},

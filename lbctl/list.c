@@ -191,7 +191,7 @@ static const char *ending(long long count, const char *of_many)
 	return count == 1 ? "" : of_many;
 }
 
-static void view_list(FILE *out, const json_t *list)
+void list_view_line(FILE *out, const json_t *list)
 {
 	const json_t *hits = json_object_get(list, "hits");
 	const long long prefixes = view_integer(list, "prefixes");
@@ -237,7 +237,7 @@ static void view_changed(FILE *out, const struct invocation *invocation, const j
 		fprintf(out, "%lld added, %lld removed\n", view_integer(result, "added"),
 			view_integer(result, "removed"));
 	if (json_object_get(result, "kind"))
-		view_list(out, result);
+		list_view_line(out, result);
 }
 
 void list_view(FILE *out, const struct invocation *invocation, const json_t *result)
@@ -251,7 +251,7 @@ void list_view(FILE *out, const struct invocation *invocation, const json_t *res
 		view_changed(out, invocation, result);
 		return;
 	}
-	view_list(out, result);
+	list_view_line(out, result);
 	json_array_foreach (entries, i, entry)
 		view_entry(out, entry);
 	if (more > 0)
@@ -268,7 +268,7 @@ void list_view_all(FILE *out, const struct invocation *invocation, const json_t 
 		return;
 	}
 	json_array_foreach (lists, i, list)
-		view_list(out, list);
+		list_view_line(out, list);
 	if (!json_array_size(lists))
 		fprintf(out, "no lists\n");
 	if (json_object_get(result, "fault"))

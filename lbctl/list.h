@@ -12,6 +12,8 @@ int list_set_params(const struct invocation *invocation, json_t **params, struct
 int list_name_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
 int list_explain_params(const struct invocation *invocation, json_t **params, struct lb_err *err);
 
+/* One line: what a list is, and what it has met. */
+void list_view_line(FILE *out, const json_t *list);
 void list_view(FILE *out, const struct invocation *invocation, const json_t *result);
 void list_view_all(FILE *out, const struct invocation *invocation, const json_t *result);
 void list_view_explained(FILE *out, const struct invocation *invocation, const json_t *result);

@@ -13,6 +13,9 @@ void view_version(FILE *out, const struct invocation *invocation, const json_t *
 void view_top(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_stats(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result);
+/* SYN guard and rates of a VIP; `counts`: also since when, and how many SYNs. */
+void view_vip_guard(FILE *out, const json_t *vip, bool counts);
+void view_guard(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_vips(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_pool(FILE *out, const struct invocation *invocation, const json_t *result);
 void view_pools(FILE *out, const struct invocation *invocation, const json_t *result);

@@ -347,6 +347,25 @@ static void print_rates(FILE *out, const json_t *rates)
 			units_count(view_integer(one, "exceeded"), "packet", packets));
 }
 
+static void print_syns(FILE *out, const json_t *syn)
+{
+	char syns[UNITS_TEXT], answered[UNITS_TEXT];
+
+	fprintf(out, "              since ");
+	view_time(out, view_text(syn, "since"));
+	fprintf(out, "; %s in all, %s answered with cookies\n",
+		units_count(view_integer(syn, "syns"), "SYN", syns),
+		units_number(view_integer(syn, "answered"), answered));
+}
+
+void view_vip_guard(FILE *out, const json_t *vip, bool counts)
+{
+	print_syn_guard(out, vip);
+	if (counts && json_object_get(vip, "syn"))
+		print_syns(out, json_object_get(vip, "syn"));
+	print_rates(out, json_object_get(vip, "rates"));
+}
+
 void view_vip(FILE *out, const struct invocation *invocation, const json_t *result)
 {
 	char size[UNITS_TEXT], packets[UNITS_TEXT], bytes[UNITS_TEXT];
@@ -368,8 +387,7 @@ void view_vip(FILE *out, const struct invocation *invocation, const json_t *resu
 		fputc('\n', out);
 	print_announce(out, result);
 	print_quic_configs(out, json_object_get(result, "quic"));
-	print_syn_guard(out, result);
-	print_rates(out, json_object_get(result, "rates"));
+	view_vip_guard(out, result, false);
 	view_vip_health(out, result);
 	print_spill(out, json_object_get(result, "spill"));
 	fprintf(out, "  traffic     %s, %s\n",

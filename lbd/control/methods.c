@@ -13,6 +13,7 @@
 #include "methods.h"
 #include "methods_change.h"
 #include "methods_explain.h"
+#include "methods_guard.h"
 #include "methods_health.h"
 #include "methods_interfaces.h"
 #include "methods_lists.h"
@@ -671,6 +672,7 @@ static const struct method {
 	{"list.set", methods_list_set, CHANGES},
 	{"list.show", methods_list_show, CHANGES},
 	{"list.explain", methods_list_explain, CHANGES},
+	{"guard.show", methods_guard_show, CHANGES},
 	{"simulate.fail", simulate_fail, CHANGES},
 	{"simulate.recover", simulate_recover, CHANGES},
 	{"config.export", config_export, READS},

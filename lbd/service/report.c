@@ -353,21 +353,39 @@ json_t *service_pool_left(struct service *service, const struct lb_pool *pool)
 	return names;
 }
 
+static void set_guard(struct service *service, const struct lb_vip *vip, json_t *object)
+{
+	json_t *syn = syn_guard_state(service, vip), *rates = rates_state(service, vip);
+
+	if (syn)
+		json_object_set_new(object, "syn", syn);
+	if (rates)
+		json_object_set_new(object, "rates", rates);
+}
+
+json_t *service_vip_guard(struct service *service, const struct lb_vip *vip)
+{
+	json_auto_t *settings = vip->syn_guard ? lb_vip_settings(vip) : NULL;
+	char text[LB_ENDPOINT_TEXT];
+	json_t *object = json_pack("{s:s, s:s, s:O*}", "name", vip->name, "address",
+				   lb_endpoint_format(&vip->endpoint, text), "syn_guard",
+				   json_object_get(settings, "syn_guard"));
+
+	set_guard(service, vip, object);
+	return object;
+}
+
 json_t *service_vip_state(struct service *service, const struct lb_vip *vip)
 {
 	const struct live_pool *live = live_pool_of(service, vip);
 	const struct lb_counter sum = vip_counter(service, vip);
 	const struct live_table *table = live_of(service, vip)->table;
 	json_t *object = lb_vip_settings(vip), *spill = spill_json(vip->pool, live);
-	json_t *syn = syn_guard_state(service, vip), *rates = rates_state(service, vip);
 
 	json_object_set_new(object, "slots", slots_json(&table->slots));
 	if (spill)
 		json_object_set_new(object, "spill", spill);
-	if (syn)
-		json_object_set_new(object, "syn", syn);
-	if (rates)
-		json_object_set_new(object, "rates", rates);
+	set_guard(service, vip, object);
 	if (live_is_moving(table))
 		json_object_set_new(object, "leaves", leaves_json(service, vip->pool, table));
 	json_object_set_new(object, "digest", digest_json(service, vip->pool, live));

@@ -126,6 +126,10 @@ json_t *service_limits(struct service *service);     /* status.limits */
 json_t *service_slots_warning(const struct service *service, const struct lb_pool *pool);
 /* The file of the SYN guard's secret has changed: it is read again, soon. */
 void service_guard_secret(struct service *service);
+/* GUARD.secret; NULL: lbd.json names no file. */
+json_t *service_guard_secret_state(const struct service *service);
+/* GUARD-VIP, without its lists; one without SYN guard and rates has its name and address alone. */
+json_t *service_vip_guard(struct service *service, const struct lb_vip *vip);
 /* The same of keys of QUIC connection ids. */
 void service_quic_keys(struct service *service);
 bool service_has_quic_keys(const struct service *service);

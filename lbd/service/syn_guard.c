@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../api/clock.h"
 #include "../api/guard_secret.h"
 #include "../host/log.h"
 #include "../host/events.h"
@@ -34,6 +35,7 @@
 struct syn_vip {
 	bool seen;        /* by the pass under way */
 	int64_t until_ms; /* it opens flows until then; 0: no end */
+	int64_t since_ms; /* SYNs are answered since then, or are not; by the wall clock */
 	/* With `auto`: how many SYNs had come by then; 0 ms: not looked yet. */
 	struct syn_auto automatic;
 	uint64_t syns, rate;
@@ -246,6 +248,15 @@ static bool are_ready(struct service *service, const struct lb_vip *vip,
 	return true;
 }
 
+static void set_answers(struct syn_vip *known, struct lb_guard_vip *rules, bool answers)
+{
+	const bool before = rules->rules & LB_GUARD_SYN_ANSWER;
+
+	if (!known->since_ms || before != answers)
+		known->since_ms = (int64_t)(lb_clock_ns(CLOCK_REALTIME) / 1000000);
+	set_rule(rules, LB_GUARD_SYN_ANSWER, answers);
+}
+
 static void guard_vip(struct service *service, const struct lb_vip *vip, uint32_t number)
 {
 	struct lb_guard_vip *rules = rules_of(service, number);
@@ -265,7 +276,7 @@ static void guard_vip(struct service *service, const struct lb_vip *vip, uint32_
 		__atomic_store_n(&rules->syn_mss, mss, __ATOMIC_RELEASE);
 	ready = are_ready(service, vip, rules);
 	wanted = is_to_answer(service, vip, number);
-	set_rule(rules, LB_GUARD_SYN_ANSWER, wanted && ready && mss != TAKES_NONE);
+	set_answers(known, rules, wanted && ready && mss != TAKES_NONE);
 }
 
 /* Of a VIP that is switched off; false: the last cookie is too old by now. */
@@ -274,7 +285,8 @@ static bool still_opens(struct service *service, uint32_t number)
 	struct syn_vip *known = &service->syn_guard->vips[number];
 	const int64_t now = clock_now_ms(service);
 
-	set_rule(rules_of(service, number), LB_GUARD_SYN_ANSWER | LB_GUARD_SYN_COUNT, false);
+	set_answers(known, rules_of(service, number), false);
+	set_rule(rules_of(service, number), LB_GUARD_SYN_COUNT, false);
 	known->automatic = (struct syn_auto){0};
 	if (!known->until_ms)
 		known->until_ms = now + COOKIE_LIFE_MS;
@@ -358,6 +370,7 @@ json_t *syn_guard_state(struct service *service, const struct lb_vip *vip)
 	const struct syn_vip *known = &service->syn_guard->vips[number];
 	const struct lb_guard_vip *rules;
 	struct lb_guard_syns counts;
+	char since[EVENTS_TIME_TEXT];
 	json_t *state, *lacking = vip->syn_guard ? syn_ready_lacking(service, vip) : NULL;
 
 	if (!service->syn_guard->in_use || !service->syn_opens[number]) {
@@ -366,14 +379,25 @@ json_t *syn_guard_state(struct service *service, const struct lb_vip *vip)
 	}
 	rules = rules_of(service, number);
 	service->plane.syn_counts(service->plane.datapath, number, &counts);
-	state = json_pack("{s:b,s:i,s:I,s:I}", "answers",
-			  rules->rules & LB_GUARD_SYN_ANSWER ? 1 : 0, "mss", (int)rules->syn_mss,
+	state = json_pack("{s:b,s:s,s:i,s:I,s:I}", "answers",
+			  rules->rules & LB_GUARD_SYN_ANSWER ? 1 : 0, "since",
+			  events_time_ms(known->since_ms, since), "mss", (int)rules->syn_mss,
 			  "syns", (json_int_t)counts.seen, "answered", (json_int_t)counts.answered);
 	if (vip->syn_guard && vip->syn_guard != LB_SYN_GUARD_ALWAYS)
 		json_object_set_new(state, "syns_per_s", json_integer((json_int_t)known->rate));
 	if (lacking)
 		json_object_set_new(state, "not_ready", lacking);
 	return state;
+}
+
+json_t *service_guard_secret_state(const struct service *service)
+{
+	const struct syn_guard *guard = service->syn_guard;
+
+	if (!*service->config->guard_secret)
+		return NULL;
+	return json_pack("{s:i, s:s*}", "keys", (int)guard->secret.count, "fault",
+			 *guard->fault ? guard->fault : NULL);
 }
 
 bool service_vip_syns(struct service *service, const struct lb_vip *vip, struct lb_guard_syns *out,

@@ -217,7 +217,22 @@ LISTS = [
     {"name": "new", "kind": "block", "monitor": True, "vips": ["web", "192.0.2.9:53/udp"], "prefixes": 2, "hits": {"packets": 0, "bytes": 0}},
     {"name": "friends", "kind": "allow", "monitor": False, "prefixes": 1, "hits": {"packets": 7, "bytes": 420}}]
 
+def guarded(name, syn_guard, **syn):
+    return {"name": name, "address": "192.0.2.10:443/tcp", "syn_guard": syn_guard,
+            "syn": {"answers": True, "since": "2026-01-31T12:00:00.250Z", "mss": 1440, "syns": 1200345, "answered": 1200001, **syn}}
+
+
+GUARD = {
+    "vips": [
+        guarded("web", "always"),
+        dict(guarded("api", "auto:500", answers=False, answered=0, syns_per_s=7), lists=["new"],
+             rates=[{"rate": "source=1000pps", "exceeded": 1234567}, {"rate": "vip=10kpps,monitor", "exceeded": 1}])],
+    "lists": LISTS, "fault": "no memory", "secret": {"keys": 2}, "verdicts": [
+        {"name": "drop_blocked", "action": "drop", "meaning": "to a VIP: its source is on a list that blocks", "packets": 90210},
+        {"name": "tx_syn", "action": "answer", "meaning": "SYN to a VIP with the SYN guard: answered with a cookie", "packets": 1}]}
+
 REPLIES = {
+    "guard.show": GUARD,
     "list.add": dict(LISTS[2], changed=True),
     "list.del": dict(LISTS[1], changed=True),
     "list.load": dict(LISTS[0], changed=True, added=20, removed=3),
@@ -346,6 +361,8 @@ EMPTY = {"list.del": {"name": "new", "changed": False}, "list.add": dict(LISTS[2
          "list.load": {"name": "drop", "prefixes": 1503, "added": 20, "removed": 3},
          "list.explain": {"verdict": "not_listed", "matches": []},
          "list.show": dict(LISTS[1], entries=[{"prefix": "192.0.2.0/24"}, {"prefix": "2001:db8::/48", "until": 1769860800}]),
+         "guard.show": {"vips": [{"name": "web", "address": "192.0.2.10:443/tcp"}], "lists": [],
+                        "secret": {"keys": 0, "fault": "cannot read /x: No such file or directory"}},
          "vip.list": {"vips": []}, "backend.list": {"vips": []}, "vip.show": DNS,
          "stats": {"vips": [], "verdicts": []}, "status": ILL, "config.check": changes(),
          "config.export": {"document": {"vips": []}}, "config.diff": {"differs": False, "vips": []},

@@ -366,6 +366,13 @@ SERVER=lbd
 SERVER=blocked golden explain_blocked "a packet that lists drop: which, and for what prefix" <<'END'
 explain 198.51.100.7:40001 web
 END
+golden guard "guard show tells SYN guard, rates and lists of VIPs" <<'END'
+guard show
+guard show --json
+END
+SERVER=empty golden guard_none "guard show of a VIP without any of it, and a secret that cannot be read" <<'END'
+guard show web
+END
 SERVER=rated golden vip_rates "rates of a VIP, and a packet that exceeds them" <<'END'
 vip show web
 explain 198.51.100.7:40001 web
@@ -529,7 +536,7 @@ END
 sed -n 's/^  \([a-z]\+\( [a-z]\+\)\?\).*/\1/p' <(lbctl help | sed '/^VIP is/,$d') | sed 's/ bash$//' |
 	sed 's/^/help /' >commands
 golden help_each "every command has its usage, its options and an example" <commands
-check_equal "the help knows of 52 commands" 52 "$(wc -l <commands)"
+check_equal "the help knows of 53 commands" 53 "$(wc -l <commands)"
 
 # --- errors ---
 golden refused "an error reply goes to standard error with path and hint, or to JSON, and exits 1" <<'END'
@@ -757,7 +764,7 @@ complete_line() {
 completes() {
 	check_equal "completion of: $1" "$2" "$(complete_line "$1")"
 }
-completes "lbctl " "status vip pool backend quic iface node list stats top doctor explain replay trace simulate config tier watch version help completion"
+completes "lbctl " "status vip pool backend quic iface node guard list stats top doctor explain replay trace simulate config tier watch version help completion"
 completes "lbctl v" "vip version"
 completes "lbctl vip " "add set show list del"
 completes "lbctl vip set web --health " "tcp http udp exec none"

@@ -69,7 +69,7 @@ check "docs/deploy.md shows what its commands print" diff -u expected actual
 
 # --- it says so everywhere ---
 tells() { on_trial "$@" 2>&1 >/dev/null | grep -qx 'lbctl: this lbd simulates: no packet is balanced'; }
-for command in status "vip list" "vip show web" "backend list" "iface list" stats version "config export" "pool list"; do
+for command in status "vip list" "vip show web" "backend list" "iface list" stats version "config export" "pool list" "guard show"; do
 	# shellcheck disable=SC2086 # words
 	check "lbctl $command says that it simulates" tells $command
 	# shellcheck disable=SC2086

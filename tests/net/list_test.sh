@@ -99,6 +99,11 @@ check "what the list drops is counted" counts_hits bad
 check "metrics count it, too" metrics_count
 check "and say how many prefixes there are" metrics_say 1 0
 check "list show names it" says "bad: blocks 1 prefix" lbctl list show
+shows_guard() { # FILTER VIP...
+	lbctl --json guard show "${@:2}" | tee "$LAB_DIR/guard" | jq -e "$1" || { cat "$LAB_DIR/guard" && return 1; }
+}
+check "guard show has the list, and what was dropped" \
+	shows_guard '.lists[0].name == "bad" and .vips == [] and any(.verdicts[]; .name == "drop_blocked" and .packets > 0)'
 check "list show NAME names its prefixes" says "$C/32" lbctl list show bad
 check "list explain says what decides" says "$C is blocked" lbctl list explain "$C"
 check "a VIP that is added is guarded, too" lbctl vip add "$LAB_VIP4:81/tcp" --name other
@@ -117,6 +122,8 @@ check "the list is for the other VIP alone" lbctl list set bad --vips other
 check "so the source is served" served
 check "and not by the other VIP" says drop_blocked lbctl explain "$C:40001" other
 check "list show says so" says "bad: blocks 1 prefix, only for other;" lbctl list show
+check "guard show has the VIP with its list" shows_guard '.vips[0].name == "other" and .vips[0].lists == ["bad"]'
+check "and no list for one that has none" shows_guard '.vips[0].lists == null and .lists == []' "$LAB_VIP4:80/tcp"
 check "list explain says what decides for a VIP" says "$C is blocked" lbctl list explain "$C" other
 check "and for one that no list names" says "$C is on no list that counts here" lbctl list explain "$C"
 check "a VIP that is not there has none" says 'no VIP "gone"' lbctl list set bad --vips "other gone"

@@ -2645,6 +2645,58 @@ static void a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_liv
 	unlink(path);
 }
 
+/* GUARD-VIP.syn of the only VIP, a new reference. */
+static json_t *guard_syn(void)
+{
+	json_auto_t *vip = service_vip_guard(fake.service, service_document(fake.service)->vips);
+
+	return json_incref(json_object_get(vip, "syn"));
+}
+
+/* Whether it is the time from before, 2 ms later. */
+static bool same_since(bool answers, json_t **before)
+{
+	json_t *now = guard_syn();
+	const bool same =
+		json_equal(json_object_get(*before, "since"), json_object_get(now, "since"));
+
+	assert_int_equal(json_is_true(json_object_get(now, "answers")), answers);
+	assert_non_null(json_object_get(now, "since"));
+	json_decref(*before);
+	*before = now;
+	usleep(2000);
+	return same;
+}
+
+static void it_is_told_since_when_syns_are_answered_or_not(void **state)
+{
+	json_t *before = NULL, *secret;
+	char path[] = "/tmp/service_test.XXXXXX";
+
+	(void)state;
+	open_guarded(path);
+	secret = service_guard_secret_state(fake.service);
+	assert_int_equal(json_integer_value(json_object_get(secret, "keys")), 0);
+	json_decref(secret);
+	apply(GUARDED);
+	fake_resolve();
+	fake_pass(2 * SECOND);
+	same_since(true, &before);
+	fake_pass(2 * SECOND);
+	assert_true(same_since(true, &before));
+	secret = service_guard_secret_state(fake.service);
+	assert_int_equal(json_integer_value(json_object_get(secret, "keys")), 1);
+	json_decref(secret);
+	apply(documents[1]);
+	assert_false(same_since(false, &before));
+	fake_pass(2 * SECOND);
+	assert_true(same_since(false, &before));
+	json_decref(before);
+	fake_stop();
+	fake_close();
+	unlink(path);
+}
+
 static void assert_answers(bool answers)
 {
 	const uint32_t rests = LB_GUARD_SYN_OPENS | LB_GUARD_SYN_COUNT;
@@ -3039,6 +3091,7 @@ int main(void)
 		cmocka_unit_test(a_guard_that_does_not_load_refuses_rates_and_stops_no_start),
 		cmocka_unit_test(
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
+		cmocka_unit_test(it_is_told_since_when_syns_are_answered_or_not),
 		cmocka_unit_test(syns_are_answered_while_backends_make_connections_from_cookies),
 		cmocka_unit_test(a_secret_that_is_missing_stops_no_change_of_anything_else),
 		cmocka_unit_test(a_vip_with_auto_has_its_syns_answered_while_too_many_come),
