@@ -69,8 +69,9 @@ is_not_cut() {
 	echo "$(($(forwarded) - before)) packets"
 	return 1
 }
-cuts() { # RATE: a flood that has gone on for a bucket's time
-	wait_for 10 exceeds 0 && is_cut "$1"
+# A flood that has gone on for a bucket's time. On a busy machine it stands still now and then, and less comes in.
+cuts() { # RATE
+	wait_for 10 exceeds 0 && { is_cut "$1" || is_cut "$1" || is_cut "$1"; }
 }
 metric() { # MODE RATE: its value
 	lab_in balancer curl -s http://127.0.0.1:9110/metrics |
