@@ -303,8 +303,6 @@ static void note_gone(struct lists *lists, unsigned int list, const struct gathe
 	struct list_end end = at->end;
 	struct lb_err err;
 
-	if (simulation_is_on())
-		return; /* the file is another lbd's */
 	if (append(lists, at->name, gone->changes, gone->count, &end, &err))
 		log_line(LOG_LEVEL_WARNING,
 			 "list %s: its file does not say that the time of %zu prefixes is over: %s",
@@ -377,6 +375,8 @@ struct target {
 
 static int free_number(const struct lists *lists, struct lb_err *err)
 {
+	if (simulation_is_on())
+		return lb_err_set(err, LB_ERR_REFUSED, "", "this lbd simulates, and has no guard");
 	for (int i = 0; i < (int)LB_GUARD_LISTS_MAX; i++)
 		if (!*lists->list[i].name)
 			return i;
@@ -936,7 +936,7 @@ static void read_list(struct lists *lists, const char *name, const char *path)
 				     "acknowledged, and is left out",
 				     name));
 	}
-	if (*list->name && reading.expired && !simulation_is_on())
+	if (*list->name && reading.expired)
 		rewrite(lists, number);
 }
 
@@ -983,7 +983,7 @@ int lists_open(const struct lists_options *options, struct lists **out, struct l
 	if (!lists->settle || !lists->tick || !lists->unread)
 		return lb_err_no_memory(err);
 	error = durable_path(options->state_dir, FOLDER, lists->folder, err);
-	if (!error)
+	if (!error && !simulation_is_on()) /* their files are another lbd's */
 		error = read_lists(lists, err);
 	if (error)
 		return error;

@@ -32,8 +32,9 @@ lbctl() { unprivileged "$DIR/bin/lbctl" "$@"; }
 PORT=$((20000 + $$ % 20000))
 cat >lbd.json <<END
 {"interfaces": ["eth0"], "limits": {"vips": 3}, "http": {"listen": "127.0.0.1:$PORT"},
- "hash_seed": "000102030405060708090a0b0c0d0e0f"}
+ "state_dir": "$DIR/of-another", "hash_seed": "000102030405060708090a0b0c0d0e0f"}
 END
+mkdir -p of-another/lists && echo "# one of another lbd" | tee of-another/lists/drop.list >of-another/lists/drop.list.new
 jq -n '{vips: [{name: "web", address: "192.0.2.10:443/tcp", health: {type: "http", source: "tunnel"},
 	backends: [{address: "10.0.0.11"}, {address: "10.0.0.12"}]}]}' >service.json
 jq '.vips[0].backends[1].weight = 3 | .vips[0].backends += [{address: "10.0.0.13"}]' service.json >new.json
@@ -83,6 +84,15 @@ check "metrics say so" grep -q '^lbd_build_info{.*simulated="true"} 1' <(http /m
 
 check "so does lbctl top, in its first line" grep -qx 'simulated: no packet is balanced' <(on_trial top --interval 100ms 2>/dev/null | head -1)
 
+# --- lists: the files of another lbd stay as they are ---
+files() { (cd of-another/lists && stat -c '%n %i %Y' -- * && cat -- *); }
+has_no_lists() {
+	local before
+	before=$(files)
+	on_trial --json list show 2>/dev/null | jq -e ".lists == []" && refuses "this lbd simulates" list add drop 203.0.113.0/24 &&
+		refuses "this lbd simulates" list load drop - <<<198.51.100.7 && ! on_trial list del drop || return
+	diff <(echo "$before") <(files)
+}
 # --- traffic ---
 packets() { http /metrics | sed -nE 's/^lbd_backend_packets_total\{.*backend="10.0.0.12".*\} //p'; }
 moves() {
@@ -195,6 +205,7 @@ doctor_is_silent() { on_trial doctor 2>said && grep -qx 'lbctl: this lbd simulat
 check "doctor finds nothing wrong, and says that it simulates" doctor_is_silent
 check "a replay says so" tells replay syn.pcap
 check "an explanation of a file, too" tells explain --pcap syn.pcap
+check "lists are refused, and files of them stay" has_no_lists
 check "a probe is refused" refuses "this lbd simulates, and sends nothing" backend probe web 10.0.0.11
 check "an echo request to a VIP is answered" says '^verdict  tx_echo' explain 198.51.100.7 192.0.2.10
 stop
