@@ -232,7 +232,7 @@ lost_program_withdraws() {
 # What is pinned has other sizes than this lbd.json.
 # shellcheck disable=SC2086 # words
 refused_start_withdraws() {
-	is_gone && has $ALL_CHECKED || return
+	wait_for 5 backend_is healthy && soon_has $ALL_CHECKED && is_gone && has $ALL_CHECKED || return
 	jq '.limits.slots = 131101' "$LAB_DIR/lbd.json" >"$LAB_DIR/other.json"
 	! lab_in balancer "$LBD" --config "$LAB_DIR/other.json" && has &&
 		lab_start_lbd "$ANNOUNCE" && wait_for 5 backend_is healthy && soon_has $ALL_CHECKED
