@@ -263,7 +263,7 @@ test_room() {
 	check "with how much would do" grep -qF "remove VIPs first, or set limits.slots to 1493 or more" "$DIR/out"
 	check "a small one is made" exits 0 lb vip add 192.0.2.8:80/tcp --table-size 251
 	check "a limit that is too low is said" exits 1 lb vip add 192.0.2.7:80/tcp --table-size 251
-	check "with what to do, too" grep -qF "hint: raise limits.slots in lbd.json and start lbd once with --reset-flows" "$DIR/out"
+	check "with what to do, too" grep -qF "raise limits.slots in lbd.json and start lbd once with --reset-flows, which forgets" "$DIR/out"
 	stop_lbd
 	config lbd '.limits.slots = 2008'
 	check "raised, the start asks for that word" exits 1 nsenter --net="/run/netns/$ID" "$LBD" --config "$DIR/lbd.json"
