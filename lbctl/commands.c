@@ -466,8 +466,7 @@ static struct command table[] = {
 		.arguments = {{.name = "VIP", .optional = true}},
 		.summary = "show what the guard does now: SYN guard, rates and lists",
 		.detail = "Of VIPs that have something of it, or of one: whether SYNs are answered "
-			  "and "
-			  "since when, how many packets were beyond rates, which lists it has. "
+			  "and since when, how many packets were beyond rates, which lists it has. "
 			  "Verdicts are counted over all VIPs.",
 		.examples = {"lbctl guard show", "lbctl guard show web"},
 		.method = "guard.show",

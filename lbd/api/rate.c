@@ -24,6 +24,7 @@ static const struct lb_vip_rate whose[] = {
 	{.of = LB_RATE_VIP},
 };
 static const char *const unit_words[] = {"pps", "sps", "Bps", NULL};
+static const char units_hint[] = "units are pps (packets), sps (SYNs) and Bps (bytes a second)";
 static const char *const mode_words[] = {"monitor", NULL};
 
 /* --- reading --- */
@@ -111,13 +112,11 @@ static int read_amount(const char *text, struct lb_vip_rate *rate, struct lb_err
 	}
 	if (!*unit) {
 		lb_err_set(err, LB_ERR_PARAMS, "", "rate lacks a unit: \"%s\"", text);
-		return lb_err_hint(err,
-				   "units are pps (packets), sps (SYNs) and Bps (bytes a second)");
+		return lb_err_hint(err, "%s", units_hint);
 	}
 	if (other_case(text, unit, err))
 		return -EINVAL;
-	kind = word_of(unit, unit_words, "unit",
-		       "units are pps (packets), sps (SYNs) and Bps (bytes a second)", err);
+	kind = word_of(unit, unit_words, "unit", units_hint, err);
 	if (kind < 0)
 		return -EINVAL;
 	rate->kind = (uint8_t)kind;
