@@ -12,6 +12,10 @@
  * A request that may take long is carried out by a worker (control_options.place), and so is one
  * whose line is long, since reading it takes long, too. Until its reply is there the client is
  * "busy": nothing more is read from it, so that replies come in the order of requests.
+ *
+ * Requests that wait for the disk in the end may do so together (control_options.together): those that one client
+ * has sent at once are one errand, and errands that wait for the same worker are carried out one after the other,
+ * then settled, then answered.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -46,10 +50,20 @@
 #define READ_MAX (256u << 10) /* bytes in a row, of one client; written, too */
 #define FAREWELL_MS 500       /* for replies that are not sent yet when lbd ends */
 #define LONG_LINE 16384       /* bytes of a request above which a worker reads it */
+#define TOGETHER_MAX 256      /* requests of an errand; twice as many are settled together */
+#define TOGETHER_BYTES 65536  /* of its lines, which the loop reads in one turn */
 
 /* Leaves descriptors to the rest of lbd; who finds no place waits to be accepted. */
 static const struct share_limits share_default = {
 	.clients = 768, .clients_by_user = 384, .for_root = 32};
+
+/* A request that a worker carries out, and what has come of it. */
+struct asked {
+	struct lb_request request;
+	int ret;
+	json_t *result; /* until it is a reply */
+	char *reply;
+};
 
 struct client {
 	LIST_ENTRY(client) entry;
@@ -72,10 +86,13 @@ struct client {
 	bool gone;       /* while it was busy: it ends with its request */
 	struct errand {
 		struct worker_job job;
-		struct evbuffer *line; /* to be parsed; NULL: `request` is */
+		struct evbuffer *line; /* to be parsed; NULL: `asked` are */
 		size_t line_bytes;
-		struct lb_request request;
-	} errand; /* of a busy client; the worker's, but for line_bytes */
+		struct asked *asked;
+		size_t count;
+		bool together;
+		struct errand *next; /* of those that are settled together */
+	} errand;                    /* of a busy client; the worker's, but for line_bytes */
 };
 
 struct control {
@@ -86,6 +103,8 @@ struct control {
 	struct stat file; /* the socket's, so that only our own is removed */
 	control_call call;
 	control_place place;
+	control_together together;
+	control_settle settle;
 	const char *stream_method;
 	void *user;
 	size_t busy; /* clients */
@@ -287,85 +306,227 @@ static int call(struct client *client, const struct lb_request *request, json_t 
 	return ret;
 }
 
+static int settle(const struct control *control, struct lb_err *err)
+{
+	return control->settle ? control->settle(control->user, err) : 0;
+}
+
 static int carry_out(struct client *client, const struct lb_request *request)
 {
+	const struct control *control = client->control;
 	struct lb_err err = {0};
 	json_t *result = NULL;
 	int ret = call(client, request, &result, &err);
 
+	if (ret == CONTROL_SETTLES)
+		ret = settle(control, &err);
+	else
+		settle(control, NULL);
 	return client_send(client, reply_line(request, ret, result, &err));
 }
 
 /* --- requests that a worker carries out --- */
 
-static int errand_parse(struct errand *errand, struct lb_err *err)
+static bool is_together(const struct control *control, const struct lb_request *request)
 {
+	return control->together && control->together(control->user, request);
+}
+
+static struct client *client_of(struct errand *errand)
+{
+	return (struct client *)((char *)errand - offsetof(struct client, errand));
+}
+
+/* The request is all 0 where there is none. */
+static void asked_fail(struct asked *asked, const struct lb_err *err)
+{
+	asked->reply = reply_line(&asked->request, asked->ret, asked->result, err);
+	asked->result = NULL;
+}
+
+static void errand_parse(struct errand *errand)
+{
+	struct asked *asked = &errand->asked[0];
 	const char *line = (const char *)evbuffer_pullup(errand->line, -1);
 	size_t length = evbuffer_get_length(errand->line);
+	struct lb_err err = {0};
 
-	return line ? lb_request_parse(line, length, &errand->request, err) : lb_err_no_memory(err);
+	asked->ret = line ? lb_request_parse(line, length, &asked->request, &err)
+			  : lb_err_no_memory(&err);
+	if (asked->ret)
+		asked->reply = lb_error_line(asked->request.id, &err);
+}
+
+static void errand_clear(struct errand *errand)
+{
+	for (size_t i = 0; i < errand->count; i++) {
+		lb_request_clear(&errand->asked[i].request);
+		json_decref(errand->asked[i].result);
+		free(errand->asked[i].reply);
+	}
+	free(errand->asked);
+	errand->asked = NULL;
+	errand->count = 0;
+	if (errand->line)
+		evbuffer_free(errand->line);
+	errand->line = NULL;
+}
+
+static int send_replies(struct client *client)
+{
+	struct errand *errand = &client->errand;
+	int error = 0;
+
+	for (size_t i = 0; !error && i < errand->count; i++) {
+		error = client_send(client, errand->asked[i].reply);
+		errand->asked[i].reply = NULL;
+	}
+	return error;
 }
 
 /* The client's next line, or its end. */
-static void errand_end(struct client *client, char *reply, uint64_t began)
+static void errand_end(struct errand *errand, uint64_t began)
 {
+	struct client *client = client_of(errand);
 	struct control *control = client->control;
+	const bool sent = !client->gone && !send_replies(client);
 
+	errand_clear(errand);
 	client->busy = false;
 	control->busy--;
 	if (control->shares_turns)
 		share_had(control->share, client->user, began, lb_clock_ns(CLOCK_MONOTONIC));
-	if (!client->gone && !client_send(client, reply)) {
+	if (sent) {
 		turn_again(client);
 	} else {
-		if (client->gone)
-			free(reply);
-		else
+		if (!client->gone)
 			say_no_memory(client);
 		client_free(client);
 	}
 	arm_slice(control);
 }
 
-static void errand_clear(struct errand *errand)
+/* Whether some of it is done only when it has settled. */
+static bool errand_carry_out(struct errand *errand)
 {
-	lb_request_clear(&errand->request);
-	if (errand->line)
-		evbuffer_free(errand->line);
-	errand->line = NULL;
+	struct client *client = client_of(errand);
+	bool settles = false;
+
+	for (size_t i = 0; i < errand->count && !client->gone; i++) {
+		struct asked *asked = &errand->asked[i];
+		struct lb_err err = {0};
+
+		if (asked->reply) /* it could not be read */
+			continue;
+		asked->ret = call(client, &asked->request, &asked->result, &err);
+		if (asked->ret == CONTROL_SETTLES)
+			settles = true;
+		else if (asked->ret)
+			asked_fail(asked, &err);
+		worker_yield();
+	}
+	return settles;
+}
+
+/* None of what waited for it is done. */
+static void not_settled(struct errand *group, int ret, const struct lb_err *err)
+{
+	for (; group; group = group->next)
+		for (size_t i = 0; i < group->count; i++) {
+			struct asked *asked = &group->asked[i];
+
+			if (asked->ret != CONTROL_SETTLES)
+				continue;
+			asked->ret = ret;
+			asked_fail(asked, err);
+		}
+}
+
+static void make_replies(struct errand *group)
+{
+	for (; group; group = group->next)
+		for (size_t i = 0; i < group->count; i++) {
+			struct asked *asked = &group->asked[i];
+
+			if (!asked->reply)
+				asked->reply = reply_line(&asked->request, 0, asked->result, NULL);
+			asked->result = NULL;
+		}
+}
+
+static void errand_work(struct worker_job *job);
+
+static bool joins(const struct worker_job *job)
+{
+	return job->work == errand_work && ((const struct errand *)job)->together;
+}
+
+/* Carries out the errand, and those behind it that may settle with it. They are linked. */
+static void carry_out_group(struct errand *first)
+{
+	const struct control *control = client_of(first)->control;
+	struct errand *last = first;
+	size_t count = first->count;
+	struct lb_err err = {0};
+	bool settles = errand_carry_out(first);
+	int ret;
+
+	while (settles && count < TOGETHER_MAX) {
+		struct worker_job *job = worker_next(joins);
+
+		if (!job)
+			break;
+		last = last->next = (struct errand *)job;
+		count += last->count;
+		errand_carry_out(last);
+	}
+	ret = settle(control, &err);
+	if (ret)
+		not_settled(first, ret, &err);
 }
 
 /* On the worker's thread. What belongs to this request alone is done outside of its turns. */
 static void errand_work(struct worker_job *job)
 {
-	struct errand *errand = (struct errand *)job;
-	struct client *client = (struct client *)((char *)errand - offsetof(struct client, errand));
+	struct errand *errand = (struct errand *)job, *next;
 	const uint64_t began = lb_clock_ns(CLOCK_MONOTONIC);
-	struct lb_err err = {0};
-	json_t *result = NULL;
-	char *reply;
-	int ret, unread;
 
+	if (errand->line) {
+		worker_leave();
+		errand_parse(errand);
+		worker_enter();
+	}
+	carry_out_group(errand);
 	worker_leave();
-	unread = errand->line ? errand_parse(errand, &err) : 0;
+	make_replies(errand);
 	worker_enter();
-	ret = unread || client->gone ? -EINVAL : call(client, &errand->request, &result, &err);
-	worker_leave();
-	reply = unread ? lb_error_line(errand->request.id, &err)
-		       : reply_line(&errand->request, ret, result, &err);
-	errand_clear(errand);
-	worker_enter();
-	errand_end(client, reply, began);
+	for (; errand; errand = next) {
+		next = errand->next;
+		errand_end(errand, began);
+	}
 }
 
 static void errand_drop(struct worker_job *job)
 {
-	struct errand *errand = (struct errand *)job;
-	struct client *client = (struct client *)((char *)errand - offsetof(struct client, errand));
+	struct client *client = client_of((struct errand *)job);
 
-	errand_clear(errand);
+	errand_clear(&client->errand);
 	client->busy = false;
 	client->control->busy--;
+}
+
+/* Room for one more; NULL without memory. */
+static struct asked *errand_add(struct errand *errand)
+{
+	struct asked *asked =
+		reallocarray(errand->asked, errand->count + 1, sizeof(*errand->asked));
+
+	if (!asked)
+		return NULL;
+	errand->asked = asked;
+	asked = &errand->asked[errand->count++];
+	*asked = (struct asked){0};
+	return asked;
 }
 
 /* Either `request`, which is taken over, or the first `length` bytes of the input. */
@@ -373,14 +534,19 @@ static int errand_begin(struct client *client, struct worker *worker, struct lb_
 			size_t length)
 {
 	struct errand *errand = &client->errand;
+	struct asked *asked;
 
 	*errand = (struct errand){.job = {.what = request ? "a request" : "a long request",
 					  .work = errand_work,
 					  .drop = errand_drop},
 				  .line_bytes = length};
+	asked = errand_add(errand);
+	if (!asked)
+		return -ENOMEM;
 	if (request) {
-		errand->request = *request;
+		asked->request = *request;
 		*request = (struct lb_request){0};
+		errand->together = is_together(client->control, &asked->request);
 	} else {
 		errand->line = evbuffer_new();
 		if (!errand->line || evbuffer_remove_buffer(bufferevent_get_input(client->stream),
@@ -394,6 +560,46 @@ static int errand_begin(struct client *client, struct worker *worker, struct lb_
 	bufferevent_disable(client->stream, EV_READ);
 	worker_do(worker, &errand->job);
 	return 0;
+}
+
+/* The next line of the input becomes a part of the errand, where it settles with it; its length with the newline. */
+static size_t errand_join(struct client *client, size_t room)
+{
+	struct evbuffer *input = bufferevent_get_input(client->stream);
+	const struct evbuffer_ptr end = evbuffer_search_eol(input, NULL, NULL, EVBUFFER_EOL_LF);
+	struct asked *asked;
+	struct lb_request request = {0};
+	const char *line;
+
+	if (end.pos <= 0 || (size_t)end.pos >= room)
+		return 0;
+	line = (const char *)evbuffer_pullup(input, end.pos);
+	if (!line || lb_request_parse(line, end.pos, &request, NULL) ||
+	    !is_together(client->control, &request)) {
+		lb_request_clear(&request);
+		return 0;
+	}
+	asked = errand_add(&client->errand);
+	if (!asked) {
+		lb_request_clear(&request);
+		return 0;
+	}
+	asked->request = request;
+	client->errand.line_bytes += end.pos + 1;
+	evbuffer_drain(input, end.pos + 1);
+	return end.pos + 1;
+}
+
+/* What the client has sent meanwhile, and can be done with it. The worker begins when the loop is done. */
+static void errand_gather(struct client *client)
+{
+	const struct errand *errand = &client->errand;
+	size_t room = TOGETHER_BYTES, bytes = 1;
+
+	while (errand->together && errand->count < TOGETHER_MAX && bytes) {
+		bytes = errand_join(client, room);
+		room -= bytes;
+	}
 }
 
 static struct worker *place(const struct control *control, const char *method)
@@ -438,6 +644,8 @@ static int take_line(struct client *client, size_t length, size_t end)
 			 : take_short_line(client, length);
 
 	evbuffer_drain(bufferevent_get_input(client->stream), end);
+	if (!ret && client->busy)
+		errand_gather(client);
 	client->searched = 0;
 	client->expired = false;
 	evtimer_del(client->late);
@@ -1021,6 +1229,8 @@ static struct control *control_new(struct event_base *base, const struct control
 	control->base = base;
 	control->call = options->call;
 	control->place = options->place;
+	control->together = options->together;
+	control->settle = options->settle;
 	control->stream_method = options->stream_method;
 	control->user = options->user;
 	control->idle.tv_sec = idle_ms / 1000;

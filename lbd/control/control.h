@@ -16,13 +16,20 @@ struct event_base;
 struct control;
 struct worker;
 
-/* Carries out one request of `peer`: 0 and *result (new reference), or non-zero and *err. */
+/* Carries out one request of `peer`: 0 and *result (new reference), or non-zero and *err. CONTROL_SETTLES and *result:
+ * it is done once control_options.settle has succeeded. */
+#define CONTROL_SETTLES 4096
 typedef int (*control_call)(void *user, const struct peer *peer, const struct lb_request *request,
 			    json_t **result, struct lb_err *err);
 
 /* The worker that carries the method out; NULL: it is carried out at once. `method` NULL: one whose
  * line is long, and not read yet. */
 typedef struct worker *(*control_place)(void *user, const char *method);
+
+/* Whether the request may be one of many that are settled together. */
+typedef bool (*control_together)(void *user, const struct lb_request *request);
+/* After one request or many: 0, or *err, and none of those that have had CONTROL_SETTLES since is done. */
+typedef int (*control_settle)(void *user, struct lb_err *err);
 
 struct control_options {
 	const char *path;
@@ -39,7 +46,9 @@ struct control_options {
 	 * turns at once. */
 	const struct share_limits *share;
 	control_call call;
-	control_place place; /* NULL: there are no workers */
+	control_place place;       /* NULL: there are no workers */
+	control_together together; /* NULL: none is */
+	control_settle settle;
 	/* A client that has called this method with success gets every control_broadcast from then
 	 * on. NULL: there is none. */
 	const char *stream_method;

@@ -225,6 +225,23 @@ static void *thread_main(void *arg)
 	return NULL;
 }
 
+struct worker_job *worker_next(bool (*joins)(const struct worker_job *job))
+{
+	struct worker_job *job = NULL;
+
+	if (!self)
+		return NULL;
+	pthread_mutex_lock(&self->turns->mutex);
+	if (!self->closing)
+		job = TAILQ_FIRST(&self->jobs);
+	if (job && !joins(job))
+		job = NULL;
+	if (job)
+		TAILQ_REMOVE(&self->jobs, job, entry);
+	pthread_mutex_unlock(&self->turns->mutex);
+	return job;
+}
+
 void worker_do(struct worker *worker, struct worker_job *job)
 {
 	pthread_mutex_lock(&worker->turns->mutex);

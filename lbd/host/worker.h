@@ -69,6 +69,9 @@ void worker_close(struct worker *worker);
 /* Jobs are done one after the other. Only with the turn. */
 void worker_do(struct worker *worker, struct worker_job *job);
 
+/* From within a job: the next one that waits, where `joins` says so, which then is done as a part of this one. */
+struct worker_job *worker_next(bool (*joins)(const struct worker_job *job));
+
 void worker_yield(void);
 void worker_leave(void);
 void worker_enter(void);

@@ -95,6 +95,31 @@ static void tell(json_int_t size, json_t **result)
 	*result = json_true();
 }
 
+static int puts_waiting, settled; /* requests that settle, and how often they have */
+static bool disk_fails;
+
+static bool is_put(void *user, const struct lb_request *request)
+{
+	(void)user;
+	return !strcmp(request->method, "put");
+}
+
+/* On disk, which takes a moment. */
+static int settle_puts(void *user, struct lb_err *err)
+{
+	const struct timespec moment = {.tv_nsec = 2000000};
+
+	(void)user;
+	if (!puts_waiting)
+		return 0;
+	puts_waiting = 0;
+	settled++;
+	worker_leave();
+	nanosleep(&moment, NULL);
+	worker_enter();
+	return disk_fails ? lb_err_set(err, LB_ERR_SYSTEM, "", "the disk fails") : 0;
+}
+
 static json_int_t failures; /* so many allocations of jansson's fail, in the server */
 
 static void *failing_malloc(size_t size)
@@ -129,6 +154,12 @@ static int carry_out(void *user, const struct peer *peer, const struct lb_reques
 		*result = json_true();
 	else if (!strcmp(method, "release"))
 		*result = json_boolean(released = true);
+	else if (!strcmp(method, "put"))
+		*result = json_integer(++puts_waiting);
+	else if (!strcmp(method, "settled"))
+		*result = json_integer(settled);
+	else if (!strcmp(method, "fail"))
+		*result = json_boolean(disk_fails = true);
 	else if (!strcmp(method, "count"))
 		*result = json_integer(calls);
 	else if (!strcmp(method, "who"))
@@ -139,7 +170,7 @@ static int carry_out(void *user, const struct peer *peer, const struct lb_reques
 		tell(json_integer_value(json_object_get(request->params, "size")), result);
 	else
 		return lb_err_set(err, LB_ERR_METHOD, "", "no method \"%s\"", method);
-	return 0;
+	return strcmp(method, "put") ? 0 : CONTROL_SETTLES;
 }
 
 static void on_signal(evutil_socket_t number, short what, void *base)
@@ -201,6 +232,8 @@ static void start(unsigned int idle_ms, rlim_t descriptors, const struct share_l
 						.line_max = shared ? 4096 : 0,
 						.share = shared,
 						.call = carry_out,
+						.together = is_put,
+						.settle = settle_puts,
 						.stream_method = "watch"};
 	const struct rlimit limit = {descriptors, descriptors};
 	int ready[2];
@@ -1362,6 +1395,119 @@ static int end_server(void **state)
 	return 0;
 }
 
+/* --- requests that settle together --- */
+
+#define PUTS 1000
+
+static void ask(int fd, int id, const char *method)
+{
+	char line[128];
+
+	snprintf(line, sizeof(line), "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"%s\"}\n", id,
+		 method);
+	say_text(fd, line);
+}
+
+/* The integer of the reply with this id, which comes next; -1: an error. */
+static int answer(int fd, int id)
+{
+	char heard[1024];
+	json_t *reply;
+	int value = -1;
+
+	assert_true(hear(fd, heard, sizeof(heard)));
+	reply = json_loads(heard, 0, NULL);
+	assert_int_equal(json_integer_value(json_object_get(reply, "id")), id);
+	if (json_object_get(reply, "result"))
+		value = (int)json_integer_value(json_object_get(reply, "result"));
+	json_decref(reply);
+	return value;
+}
+
+static void requests_sent_at_once_settle_together(void **state)
+{
+	int fd, one, before;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	one = client();
+	for (int i = 0; i < PUTS; i++)
+		ask(fd, i, "put");
+	ask(fd, PUTS, "settled");
+	for (int i = 0; i < PUTS; i++)
+		assert_true(answer(fd, i) > 0);
+	before = answer(fd, PUTS);
+	assert_true(before > 0);
+	if (working)
+		assert_true(before < PUTS / 10);
+	ask(one, 1, "put"); /* and one that is alone does not wait for more */
+	assert_int_equal(answer(one, 1), 1);
+	close(one);
+	close(fd);
+	stop_server();
+}
+
+static void requests_of_many_clients_settle_together(void **state)
+{
+	int fds[50], before;
+
+	(void)state;
+	start_server(0, 0);
+	for (int i = 0; i < 50; i++)
+		fds[i] = client();
+	for (int round = 0; round < 10; round++) {
+		for (int i = 0; i < 50; i++)
+			ask(fds[i], i, "put");
+		for (int i = 0; i < 50; i++)
+			assert_true(answer(fds[i], i) > 0);
+	}
+	ask(fds[0], 0, "settled");
+	before = answer(fds[0], 0);
+	assert_true(before >= 10 && before < 400);
+	for (int i = 0; i < 50; i++)
+		close(fds[i]);
+	stop_server();
+}
+
+static void what_does_not_settle_is_an_error_and_the_rest_is_not(void **state)
+{
+	int fd;
+
+	(void)state;
+	start_server(0, 0);
+	fd = client();
+	ask(fd, 1, "put");
+	assert_int_equal(answer(fd, 1), 1);
+	ask(fd, 2, "fail");
+	assert_int_equal(answer(fd, 2), 0);
+	for (int i = 0; i < 100; i++)
+		ask(fd, i, i % 10 ? "put" : "count");
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(answer(fd, i) > 0, i % 10 == 0);
+	close(fd);
+	stop_server();
+}
+
+static void client_that_goes_away_while_requests_settle(void **state)
+{
+	int fd, other;
+
+	(void)state;
+	start_server(0, 0);
+	for (int round = 0; round < 20; round++) {
+		fd = client();
+		other = client();
+		ask(other, 1, "put");
+		for (int i = 0; i < 50; i++)
+			ask(fd, i, "put");
+		close(fd);
+		assert_true(answer(other, 1) > 0);
+		close(other);
+	}
+	stop_server();
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_teardown(name, end_server)
@@ -1402,6 +1548,9 @@ int main(void)
 		TEST(watcher_may_drown_itself),
 		TEST(watcher_that_goes_away_leaves_the_others_alone),
 		TEST(socket_has_the_mode_asked_for_and_errors_the_name),
+		TEST(requests_sent_at_once_settle_together),
+		TEST(what_does_not_settle_is_an_error_and_the_rest_is_not),
+		TEST(client_that_goes_away_while_requests_settle),
 	};
 
 	const struct CMUnitTest worker_tests[] = {
@@ -1410,6 +1559,7 @@ int main(void)
 		TEST(client_that_goes_away_from_a_worker_leaves_the_others_alone),
 		TEST(server_ends_while_a_worker_works),
 		TEST(server_ends_although_a_client_does_not_read),
+		TEST(requests_of_many_clients_settle_together),
 	};
 	int failed = cmocka_run_group_tests(tests, make_folder, remove_folder);
 
