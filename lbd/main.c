@@ -215,6 +215,8 @@ static int start_control(struct daemon *daemon, struct lb_err *err)
 		.group_required = config->control_group_configured,
 		.call = methods_call,
 		.place = methods_place,
+		.together = methods_together,
+		.settle = methods_settle,
 		.user = &daemon->methods,
 	};
 	/* Everybody may connect there, so all of them together get a quarter of the time, and 30

@@ -744,6 +744,21 @@ int methods_call(void *user, const struct peer *peer, const struct lb_request *r
 	return ret || *result ? ret : lb_err_no_memory(err);
 }
 
+bool methods_together(void *user, const struct lb_request *request)
+{
+	(void)user;
+	return !strcmp(request->method, "list.add") ||
+	       (!strcmp(request->method, "list.del") &&
+		json_object_get(request->params, "prefixes"));
+}
+
+int methods_settle(void *user, struct lb_err *err)
+{
+	const struct methods_context *context = user;
+
+	return lists_settle(context->lists, err);
+}
+
 struct worker *methods_place(void *user, const char *name)
 {
 	const struct methods_context *context = user;

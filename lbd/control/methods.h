@@ -55,6 +55,9 @@ struct methods_context {
 /* A control_call; user is a struct methods_context. */
 int methods_call(void *user, const struct peer *peer, const struct lb_request *request,
 		 json_t **result, struct lb_err *err);
+/* A control_together and a control_settle: prefixes come onto lists, and leave them, many changes at a time. */
+bool methods_together(void *user, const struct lb_request *request);
+int methods_settle(void *user, struct lb_err *err);
 /* A control_place: what each method of the main socket is carried out by. A long line is a document
  * of a change, most likely. */
 struct worker *methods_place(void *user, const char *method);

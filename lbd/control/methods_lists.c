@@ -8,7 +8,9 @@
 
 #include "../api/clock.h"
 #include "../api/model.h"
+#include "../host/worker.h"
 #include "../service/lists.h"
+#include "control.h"
 
 #define FOR_MAX_S (366 * 86400)
 #define SHOWN_MAX 1000
@@ -123,6 +125,7 @@ static int read_prefixes(struct params *params, bool gone, struct lb_err *err)
 		struct list_change *change = &edit->changes[edit->count++];
 
 		*change = (struct list_change){.until_s = (uint32_t)seconds, .gone = gone};
+		worker_yield();
 		if (!read_prefix(text, &change->prefix, err))
 			continue;
 		lb_err_prefix(err, "prefixes[%zu]", i);
@@ -152,6 +155,19 @@ static int reply(struct methods_context *context, const char *name, bool changed
 	return ret;
 }
 
+/* The same to what has changed once it is settled. */
+static int reply_changed(struct methods_context *context, struct params *params, json_t **result,
+			 struct lb_err *err)
+{
+	bool changed = false;
+	int ret = lists_change(context->lists, &params->edit, &changed, err);
+
+	free(params->edit.changes);
+	if (!ret)
+		ret = reply(context, params->edit.name, changed, result, err);
+	return ret || !changed ? ret : CONTROL_SETTLES;
+}
+
 /* What add and load have in common. */
 static int read_given(const struct methods_context *context, const json_t *from, struct params *out,
 		      bool loads, struct lb_err *err)
@@ -179,13 +195,12 @@ int methods_list_add(struct methods_context *context, const json_t *from, json_t
 		     struct lb_err *err)
 {
 	struct params params = {0};
-	bool changed = false;
 	int ret = read_given(context, from, &params, false, err);
 
 	if (!ret)
-		ret = lists_change(context->lists, &params.edit, &changed, err);
+		return reply_changed(context, &params, result, err);
 	free(params.edit.changes);
-	return ret ? ret : reply(context, params.edit.name, changed, result, err);
+	return ret;
 }
 
 static int check_empty(const struct params *params, struct lb_err *err)
@@ -246,13 +261,12 @@ int methods_list_set(struct methods_context *context, const json_t *from, json_t
 static int del_prefixes(struct methods_context *context, struct params *params, json_t **result,
 			struct lb_err *err)
 {
-	bool changed = false;
 	int ret = read_prefixes(params, true, err);
 
 	if (!ret)
-		ret = lists_change(context->lists, &params->edit, &changed, err);
+		return reply_changed(context, params, result, err);
 	free(params->edit.changes);
-	return ret ? ret : reply(context, params->edit.name, changed, result, err);
+	return ret;
 }
 
 /* Shown as it was. */

@@ -275,6 +275,17 @@ int list_file_append(const char *path, const struct list_change *changes, size_t
 	return error ? durable_failed(path, error, false, err) : 0;
 }
 
+void list_file_cut(const char *path, const struct list_end *end)
+{
+	const int fd = plain_file_open(path, O_WRONLY | O_NOFOLLOW);
+
+	if (fd < 0)
+		return;
+	if (!ftruncate(fd, end->length))
+		fdatasync(fd);
+	close(fd); /* else the next change cuts it off */
+}
+
 int list_file_replace(const char *dir, const char *name, const struct list_head *head,
 		      const struct list_change *changes, size_t count, struct list_end *end,
 		      struct lb_err *err)

@@ -49,6 +49,8 @@ int list_file_read(const char *path, struct list_head *head,
 /* On disk when 0 is returned; else the file says what it said before. */
 int list_file_append(const char *path, const struct list_change *changes, size_t count,
 		     struct list_end *end, struct lb_err *err);
+/* What was appended to it behind this end goes again, as far as the disk allows. */
+void list_file_cut(const char *path, const struct list_end *end);
 /* A file of its own, or in the place of the one that is there. */
 int list_file_replace(const char *dir, const char *name, const struct list_head *head,
 		      const struct list_change *changes, size_t count, struct list_end *end,

@@ -29,10 +29,19 @@
 #define LIVE_MOST 20000   /* so many changes at once are written to tables of their own */
 #define COMPACT_MIN 10000 /* lines that a file may have beyond its prefixes, and as many again */
 
+/* What a list has had in memory alone, until lists_settle. */
+struct waiting {
+	struct list_change *changes, *before; /* how to take each back */
+	size_t count, room;
+	struct list_end end; /* where they end in its file */
+};
+
 struct list {
 	char name[LB_NAME_TEXT]; /* "": this number is free */
 	struct list_head head;
 	struct list_end end;
+	bool fresh; /* it has no file yet */
+	struct waiting waiting;
 };
 
 struct lists {
@@ -106,7 +115,7 @@ struct lb_guard_vip lists_guard(const void *user, const struct lb_endpoint *vip)
 	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++) {
 		const struct list *list = &lists->list[i];
 
-		if (!*list->name || !is_for(&list->head, vip))
+		if (!*list->name || list->fresh || !is_for(&list->head, vip))
 			continue;
 		*(list->head.monitor ? &out.monitored : &out.lists) |= 1u << i;
 		out.rules = LB_GUARD_LISTS;
@@ -421,18 +430,23 @@ static bool is_head(const struct list_head *a, const struct list_head *b)
 	return true;
 }
 
-/* What is on disk is what the list is. */
-static void establish(struct lists *lists, const struct target *to, const char *name,
-		      const struct list_end *end)
+static void name_list(struct lists *lists, const struct target *to, const char *name)
 {
 	struct list *list = &lists->list[to->number];
 
 	snprintf(list->name, sizeof(list->name), "%s", name);
 	list->head = to->head;
-	list->end = *end;
-	json_object_del(lists->unread, name);
 	if (to->fresh)
 		datapath_guard_hits_reset(lists->options.datapath, (uint32_t)to->number);
+}
+
+/* What is on disk is what the list is. */
+static void establish(struct lists *lists, const struct target *to, const char *name,
+		      const struct list_end *end)
+{
+	name_list(lists, to, name);
+	lists->list[to->number].end = *end;
+	json_object_del(lists->unread, name);
 }
 
 /* *out: what was on it. */
@@ -470,17 +484,11 @@ static int check_head(const struct list *list, const struct list_head *head, str
 	return lb_err_hint(err, "lbctl list set gives a list another one");
 }
 
-/* They are on disk. */
-static int take_changes(struct lists *lists, int number, const struct list_edit *edit,
-			struct lb_err *err)
+static void forget_list(struct list *list)
 {
-	int error = 0;
+	const struct waiting waiting = list->waiting;
 
-	for (size_t i = 0; i < edit->count && error >= 0; i++) {
-		error = listed_change(&lists->listed, number, &edit->changes[i]);
-		worker_yield();
-	}
-	return error < 0 ? lb_err_no_memory(err) : 0;
+	*list = (struct list){.waiting = waiting};
 }
 
 static int not_there(const struct list_edit *edit, size_t i, struct lb_err *err)
@@ -493,23 +501,70 @@ static int not_there(const struct list_edit *edit, size_t i, struct lb_err *err)
 	return lb_err_hint(err, "see: lbctl list explain ADDRESS");
 }
 
-/* Leaves only what makes a difference. */
-static int sift(const struct lists *lists, int number, struct list_edit *edit, struct lb_err *err)
+static int make_room(struct waiting *waiting, size_t more)
 {
-	size_t kept = 0;
+	const size_t room = 2 * waiting->count + more;
+	void *changes, *before;
 
-	for (size_t i = 0; i < edit->count; i++) {
-		const struct list_change *change = &edit->changes[i];
-		uint32_t until_s;
-		const bool has = listed_has(&lists->listed, number, &change->prefix, &until_s);
-
-		if (change->gone && !has && !edit->if_present)
-			return not_there(edit, i, err);
-		if (change->gone ? has : !has || until_s != change->until_s)
-			edit->changes[kept++] = *change;
-	}
-	edit->count = kept;
+	if (waiting->count + more <= waiting->room)
+		return 0;
+	changes = reallocarray(waiting->changes, room, sizeof(*waiting->changes));
+	if (changes)
+		waiting->changes = changes;
+	before = reallocarray(waiting->before, room, sizeof(*waiting->before));
+	if (before)
+		waiting->before = before;
+	if (!changes || !before)
+		return -ENOMEM;
+	waiting->room = room;
 	return 0;
+}
+
+/* Only what makes a difference waits. */
+static int sift(struct lists *lists, int number, const struct list_edit *edit, struct lb_err *err)
+{
+	struct waiting *waiting = &lists->list[number].waiting;
+
+	if (make_room(waiting, edit->count))
+		return lb_err_no_memory(err);
+	for (size_t i = 0; i < edit->count; i++) {
+		struct list_change change = edit->changes[i], before = change;
+		const bool has =
+			listed_has(&lists->listed, number, &change.prefix, &before.until_s);
+
+		worker_yield();
+		if (change.gone && !has && !edit->if_present)
+			return not_there(edit, i, err);
+		if (change.gone ? !has : has && before.until_s == change.until_s)
+			continue;
+		before.gone = !has;
+		waiting->changes[waiting->count] = change;
+		waiting->before[waiting->count++] = before;
+	}
+	return 0;
+}
+
+static int take_changes(struct lists *lists, int number, const struct list_change *changes,
+			size_t count, struct lb_err *err)
+{
+	int error = 0;
+
+	for (size_t i = 0; i < count && error >= 0; i++) {
+		error = listed_change(&lists->listed, number, &changes[i]);
+		worker_yield();
+	}
+	return error < 0 ? lb_err_no_memory(err) : 0;
+}
+
+/* Of a list's changes those behind the first ones. */
+static void take_back(struct lists *lists, int number, size_t first)
+{
+	struct waiting *waiting = &lists->list[number].waiting;
+
+	while (waiting->count > first) {
+		listed_change(&lists->listed, number, &waiting->before[--waiting->count]);
+		worker_yield();
+	}
 }
 
 static int finish(struct lists *lists, int error)
@@ -519,40 +574,162 @@ static int finish(struct lists *lists, int error)
 	return error;
 }
 
-static int change(struct lists *lists, struct list_edit *edit, bool *changed, struct lb_err *err)
+static int change(struct lists *lists, const struct list_edit *edit, const struct target *to,
+		  struct lb_err *err)
 {
-	struct list_end end;
-	struct target to;
-	int error = aim(lists, edit, &to, err);
+	struct waiting *waiting = &lists->list[to->number].waiting;
+	const size_t first = waiting->count;
+	int error = 0;
 
-	if (!error && !to.fresh)
-		error = check_head(&lists->list[to.number], &to.head, err);
+	if (!to->fresh)
+		error = check_head(&lists->list[to->number], &to->head, err);
 	if (!error)
-		error = sift(lists, to.number, edit, err);
+		error = sift(lists, to->number, edit, err);
 	if (!error)
-		error = listed_check(&lists->listed, edit->changes, edit->count, 0, err);
-	*changed = !error && (to.fresh || edit->count);
-	if (!*changed)
+		error = listed_check(&lists->listed, waiting->changes + first,
+				     waiting->count - first, 0, err);
+	if (error) {
+		waiting->count = first; /* the rest is nowhere else yet */
 		return error;
-	end = lists->list[to.number].end;
-	error = to.fresh ? write_whole(lists, edit->name, &to.head, edit->changes, edit->count,
-				       &end, err)
-			 : append(lists, edit->name, edit->changes, edit->count, &end, err);
+	}
+	error = take_changes(lists, to->number, waiting->changes + first, waiting->count - first,
+			     err);
 	if (error)
-		return error;
-	establish(lists, &to, edit->name, &end);
-	error = take_changes(lists, to.number, edit, err);
-	/* A new list may be of a number whose meaning combinations have kept. */
-	if (!error)
-		error = follow(lists, edit->changes, to.fresh ? LIVE_MOST + 1 : edit->count, err);
-	compact(lists, to.number);
-	return not_met(error, err);
+		take_back(lists, to->number, first);
+	return error;
 }
 
-int lists_change(struct lists *lists, struct list_edit *edit, bool *changed, struct lb_err *err)
+int lists_change(struct lists *lists, const struct list_edit *edit, bool *changed,
+		 struct lb_err *err)
 {
+	struct target to;
+	size_t first;
+	int error = aim(lists, edit, &to, err);
+
+	if (error)
+		return error;
 	lists->changing = true;
-	return finish(lists, change(lists, edit, changed, err));
+	first = lists->list[to.number].waiting.count;
+	error = change(lists, edit, &to, err);
+	if (!error && to.fresh) {
+		name_list(lists, &to, edit->name);
+		lists->list[to.number].fresh = true;
+	}
+	*changed = !error && (to.fresh || lists->list[to.number].waiting.count > first);
+	return finish(lists, error);
+}
+
+/* --- changes that wait --- */
+
+static bool waits(const struct list *list)
+{
+	return list->fresh || list->waiting.count;
+}
+
+static int write_waiting(const struct lists *lists, struct list *list, struct lb_err *err)
+{
+	struct waiting *waiting = &list->waiting;
+
+	waiting->end = list->end;
+	if (list->fresh)
+		return write_whole(lists, list->name, &list->head, waiting->changes, waiting->count,
+				   &waiting->end, err);
+	return append(lists, list->name, waiting->changes, waiting->count, &waiting->end, err);
+}
+
+/* Not of those lists whose files could not be written, which are as they were. */
+static void unwrite(const struct lists *lists, const struct list *list)
+{
+	char name[LB_NAME_TEXT + 8], path[DURABLE_PATH];
+
+	file_name(list->name, name);
+	if (durable_path(lists->folder, name, path, NULL))
+		return;
+	worker_leave();
+	if (list->fresh)
+		unlink(path);
+	else
+		list_file_cut(path, &list->end);
+	worker_enter();
+}
+
+/* All of them, or none. */
+static int write_all(struct lists *lists, struct lb_err *err)
+{
+	int error = 0, i;
+
+	for (i = 0; i < (int)LB_GUARD_LISTS_MAX && !error; i++)
+		if (waits(&lists->list[i]))
+			error = write_waiting(lists, &lists->list[i], err);
+	for (i -= 2; error && i >= 0; i--)
+		if (waits(&lists->list[i]))
+			unwrite(lists, &lists->list[i]);
+	return error;
+}
+
+static void take_all_back(struct lists *lists)
+{
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++) {
+		take_back(lists, i, 0);
+		if (lists->list[i].fresh)
+			forget_list(&lists->list[i]);
+	}
+}
+
+/* They are on disk. A new list may be of a number whose meaning combinations have kept. */
+static int meet_all(struct lists *lists, struct lb_err *err)
+{
+	size_t count = 0;
+	int error = 0;
+
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++) {
+		struct list *list = &lists->list[i];
+
+		if (waits(list))
+			json_object_del(lists->unread, list->name);
+		if (waits(list))
+			list->end = list->waiting.end;
+		count += list->fresh ? LIVE_MOST + 1 : list->waiting.count;
+		list->fresh = false;
+	}
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX && !error; i++) {
+		const struct waiting *waiting = &lists->list[i].waiting;
+
+		if (count > LIVE_MOST)
+			return refill(lists, err);
+		error = follow(lists, waiting->changes, waiting->count, err);
+	}
+	return error;
+}
+
+static void clear_waiting(struct waiting *waiting)
+{
+	free(waiting->changes);
+	free(waiting->before);
+	*waiting = (struct waiting){0};
+}
+
+int lists_settle(struct lists *lists, struct lb_err *err)
+{
+	bool any = false;
+	int error;
+
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+		any = any || waits(&lists->list[i]);
+	if (!any)
+		return 0;
+	lists->changing = true;
+	error = write_all(lists, err);
+	if (error)
+		take_all_back(lists);
+	else
+		error = not_met(meet_all(lists, err), err);
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++) {
+		if (lists->list[i].waiting.count)
+			compact(lists, i);
+		clear_waiting(&lists->list[i].waiting);
+	}
+	return finish(lists, error);
 }
 
 static int by_prefix(const void *a, const void *b)
@@ -614,7 +791,7 @@ static int load(struct lists *lists, struct list_edit *edit, struct list_differe
 	error = empty(lists, to.number, &gone, err);
 	free(gone.changes);
 	if (!error)
-		error = take_changes(lists, to.number, edit, err);
+		error = take_changes(lists, to.number, edit->changes, edit->count, err);
 	if (!error)
 		error = refill(lists, err);
 	tell(lists, edit->name, "loaded", lists->listed.prefixes[to.number]);
@@ -681,7 +858,7 @@ static int remove_list(struct lists *lists, int number, struct lb_err *err)
 	tell(lists, lists->list[number].name, "removed", lists->listed.prefixes[number]);
 	json_object_del(lists->unread, lists->list[number].name);
 	error = empty(lists, number, &gone, err);
-	lists->list[number] = (struct list){0};
+	forget_list(&lists->list[number]);
 	tell_service(lists); /* first, then nobody asks */
 	if (!error && is_any(lists))
 		error = follow(lists, gone.changes, gone.count, err);

@@ -2,8 +2,8 @@
 /* Lists of prefixes that block or allow sources of packets to VIPs: what is on them, on disk and in the data plane.
  *
  * A list has a name, and a file of its own in state_dir/lists (list_file.h). A change is on disk before it is in
- * the data plane, where packets meet it before it is acknowledged. Where that fails it is tried again. The guard's
- * program stands while there is a list.
+ * the data plane, where packets meet it before it is acknowledged. Where that fails it is tried again. Many changes
+ * may go to disk together. The guard's program stands while there is a list.
  * All functions but lists_open and lists_close are called by the worker for changes. */
 #ifndef LB_SERVICE_LISTS_H
 #define LB_SERVICE_LISTS_H
@@ -41,7 +41,7 @@ struct list_wish {
 struct list_edit {
 	const char *name;
 	struct list_wish wish;
-	struct list_change *changes; /* those that change nothing may be taken out */
+	struct list_change *changes; /* a load sorts them, and takes out what is there twice */
 	size_t count;
 	bool if_present; /* prefixes that go need not be there */
 	bool dry_run;    /* of a load: nothing is changed */
@@ -53,8 +53,12 @@ struct list_difference {
 };
 
 /* Onto a list, and off it. The list is made where there is none; else the wish must agree with it. *changed: whether
- * something did. */
-int lists_change(struct lists *lists, struct list_edit *edit, bool *changed, struct lb_err *err);
+ * something does, when it is settled. */
+int lists_change(struct lists *lists, const struct list_edit *edit, bool *changed,
+		 struct lb_err *err);
+/* All changes since then are on disk, with one fsync for each list, and packets meet them. An error of the disk: none
+ * is there any more. Before anything else is done with lists. */
+int lists_settle(struct lists *lists, struct lb_err *err);
 /* The list has these, and no others. They are sorted, each once. */
 int lists_load(struct lists *lists, struct list_edit *edit, struct list_difference *out,
 	       struct lb_err *err);
