@@ -50,8 +50,9 @@
  *   9  verdicts of the guard; LB_VIP_GUARDED; map "pasts"; "quic_vips" has the pool beside lengths, ids
  *      lie in other lines, and "routed" counts less; counts of lists that were sent; maps "quic_keys",
  *      "quic_vip_keys" and "quic_aes"
+ *  10  the VIP index has fewer lines for as many VIPs
  */
-#define LB_ABI_VERSION 9
+#define LB_ABI_VERSION 10
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 131072
