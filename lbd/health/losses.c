@@ -22,6 +22,9 @@
 #define SILENT_QUESTIONS 3 /* so many without an answer, the one on its way included */
 #define FAMILIES 2         /* IPv4, IPv6 */
 
+/* No more is believed: the sum over all backends fits into an int64_t. */
+#define LOST_MAX (1ull << 46)
+
 /* A member that is asked. Counters are those of the backend, since its program is there. */
 struct asked {
 	struct lb_addr address;
@@ -101,6 +104,11 @@ static bool is_from(const struct sockaddr_storage *from, const struct lb_addr *e
 	       lb_addr_equal(&address, expected);
 }
 
+static uint64_t sum(uint64_t a, uint64_t b)
+{
+	return a > LOST_MAX || b > LOST_MAX - a ? LOST_MAX : a + b;
+}
+
 /* A program that was loaded again counts from 0. */
 static void take(struct asked *asked, uint64_t lost)
 {
@@ -109,7 +117,7 @@ static void take(struct asked *asked, uint64_t lost)
 	if (!view->since_ms)
 		view->since_ms = lb_clock_ns(CLOCK_REALTIME) / 1000000;
 	else
-		view->lost += lost >= asked->lost ? lost - asked->lost : lost;
+		view->lost = sum(view->lost, lost >= asked->lost ? lost - asked->lost : lost);
 	asked->lost = lost;
 	asked->unanswered = 0;
 	asked->nonce = 0;
@@ -124,7 +132,7 @@ static void look(struct losses *losses, const struct second_question *answer,
 
 	if (answer->type == SECOND_ANSWERS && answer->magic == htonl(SECOND_MAGIC) && asked &&
 	    nonce && asked->nonce == nonce && is_from(from, &asked->address))
-		take(asked, be64toh(answer->lost) + be64toh(answer->stray));
+		take(asked, sum(be64toh(answer->lost), be64toh(answer->stray)));
 }
 
 static void on_readable(evutil_socket_t fd, short events, void *user)

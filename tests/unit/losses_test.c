@@ -164,6 +164,30 @@ static void what_it_loses_is_added_up(void **state)
 	assert_false(view().silent);
 }
 
+/* A counter that wraps, or lies, makes no sum small, and none that an int64_t cannot hold for all backends together. */
+static void counters_at_their_end_do_not_wrap(void **state)
+{
+	const uint64_t most = (uint64_t)INT64_MAX / (UINT16_MAX + 1);
+	uint64_t before;
+
+	(void)state;
+	losses_ask(losses, NUMBER, &backend);
+	answer(UINT64_MAX - 1, 0);
+	losses_watch(losses, NUMBER, lb_now_ms() + 1000);
+	answer(3, 0);
+	assert_int_equal(view().lost, 3);
+	losses_watch(losses, NUMBER, lb_now_ms() + 2000);
+	answer(UINT64_MAX - 1, 7);
+	before = view().lost;
+	assert_in_range(before, most / 2, most + 1);
+	losses_watch(losses, NUMBER, lb_now_ms() + 3000);
+	answer(5, UINT64_MAX);
+	assert_in_range(view().lost, before, most + 1);
+	losses_watch(losses, NUMBER, lb_now_ms() + 4000);
+	answer(100, 0);
+	assert_in_range(view().lost, before, most + 1);
+}
+
 /* Each differs from an answer in one thing, and the last one does not. */
 static void what_was_not_asked_for_is_not_believed(void **state)
 {
@@ -223,6 +247,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_backend_is_asked, start, end),
 		cmocka_unit_test_setup_teardown(what_it_loses_is_added_up, start, end),
+		cmocka_unit_test_setup_teardown(counters_at_their_end_do_not_wrap, start, end),
 		cmocka_unit_test_setup_teardown(what_was_not_asked_for_is_not_believed, start, end),
 		cmocka_unit_test_setup_teardown(one_that_does_not_answer_is_silent, start, end),
 	};
