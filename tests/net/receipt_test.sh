@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: BSD-2-Clause
 # Does lbd say what a change has broken? Live connections to backends that run lbd-backend, which lbd asks what they
-# have lost: a change that breaks none measures 0, one that breaks some measures more.
+# have lost: a change that breaks none measures 0, one that breaks some measures more. A second node asks them, too.
 #
 #	receipt_test.sh
 #
@@ -15,6 +15,8 @@ cd "$(dirname "$0")/../.." || exit
 . tests/lib/lab.sh
 # shellcheck source=tests/lib/held.sh
 . tests/lib/held.sh
+# shellcheck source=tests/lib/balancers.sh
+. tests/lib/balancers.sh
 # shellcheck source=tests/lib/second.sh
 . tests/lib/second.sh
 
@@ -39,10 +41,11 @@ document() {
 }
 
 start() {
-	lab_up one-armed 3 && backends_up "[\"$LAB_VIP4\", \"$LAB_VIP6\"]" "$LAB_BALANCER4" "$LAB_BALANCER6" && serve_held 80 &&
-		lab_start_lbd '{"xdp_mode": "native", "http": {"listen": "127.0.0.1:9110"}}' || return
+	lab_up one-armed 3 && at_exit end_balancer 2 && balancer_link 2 &&
+		backends_up "[\"$LAB_VIP4\", \"$LAB_VIP6\"]" "${BALANCER4[@]:0:2}" "${BALANCER6[@]:0:2}" && serve_held 80 &&
+		lab_start_lbd '{"xdp_mode": "native", "http": {"listen": "127.0.0.1:9110"}}' && start_balancer 2 || return
 	lab_background balancer "$LBCTL" --socket "$LAB_DIR/lbd.sock" watch --json >"$LAB_DIR/events"
-	document | lbctl config apply - && lab_ready && wait_for 5 watches
+	document | lbctl config apply - && document | balancer 2 config apply - && lab_ready && wait_for 5 watches
 }
 
 watches() {
@@ -52,13 +55,31 @@ watches() {
 
 # --- what lbd knows ---
 
-# All have said how many packets they lost, which is the sum. $1: a VIP
-knows() { # VIP CONDITION
-	lbctl --json backend list "$1" | jq -e "[.vips[0].backends[].second_chance] | $2"
+# All have said how many packets they lost, which is the sum.
+knows() { # VIP CONDITION [NODE]
+	balancer "${3:-1}" --json backend list "$1" | jq -e "[.vips[0].backends[].second_chance] | $2"
 }
 
-all_answer() {
-	knows "$1" 'length == 3 and all(.since and (.silent | not))'
+all_answer() { # VIP [NODE]
+	knows "$1" 'length == 3 and all(.since and (.silent | not))' "${2:-1}"
+}
+
+# The second node was told of the same removal. It sees no packet.
+both_have_measured() {
+	wait_for 40 grep -E 'vip web has changed: .*, measured [1-9][0-9]* lost packets' "$LAB_DIR/balancer2.log" &&
+		wait_for 15 both_know && knows web 'map(.lost) | add > 0' 2 && return
+	tail -n 5 "$LAB_DIR/balancer2.log"
+	lost 1
+	lost 2
+	return 1
+}
+
+both_know() {
+	[ "$(lost 1)" = "$(lost 2)" ]
+}
+
+lost() { # NODE: at each backend
+	balancer "$1" --json backend list web | jq -c '[.vips[0].backends[] | [.address, .second_chance.lost]]'
 }
 
 # receipt N VIP CONDITION: of the Nth receipt of the VIP
@@ -102,7 +123,8 @@ words_say_so() {
 
 # Without a record of what its slots had: nobody else has the connections of b2.
 removal_breaks_some() {
-	lbctl backend del web "${LAB_BACKEND4[2]}" --force && wait_for 10 held_reports web '.open < .opened' || return
+	balancer 2 backend del web "${LAB_BACKEND4[2]}" --force && lbctl backend del web "${LAB_BACKEND4[2]}" --force &&
+		wait_for 10 held_reports web '.open < .opened' || return
 	comes 2 web '.predicted.backends == 1 and .measured.packets > 0 and .measured.backends == 2'
 }
 
@@ -201,16 +223,19 @@ hurry
 step "three backends that run lbd-backend, and a balancer" start || { cat "$LAB_DIR/lbd.log"; finish; }
 check "each says what it has lost" wait_for 15 all_answer web
 check "over IPv6, too" wait_for 15 all_answer six
+check "and to another node that asks at the same time" wait_for 15 all_answer web 2
 check "which is nothing" knows web 'map(.lost) == [0, 0, 0]'
 check "metrics say so" metric '. == [0, 0, 0]'
 step "$HELD_EACH connections open" opens
 check "a drain breaks none of them: predicted 0, measured 0" drain_breaks_none
 check "the log says so" words_say_so
 check "a backend that is removed by force breaks some: so is measured" removal_breaks_some
+check "so it is by another node that asks, with the same figures" both_have_measured
 check "lbctl and metrics say so" list_and_metrics_say_so
 check "no more than the backends say" sums_agree
 check "packets without a connection are not counted once the change is over" nothing_is_looked_at_any_more
 check "a program that is loaded again takes nothing back" restart_forgets_nothing
 check "a backend that does not answer is told of" silence_is_told
+step "the other node goes away as a whole" end_balancer 2
 check "the lab goes away as a whole" lab_down
 finish
