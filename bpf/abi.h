@@ -504,9 +504,13 @@ struct lb_rates {
 	struct lb_rate rule[LB_RATES];
 };
 
-/* Mmapped array "guard_rate_cells" of __u64 (rate_cell.h): those of sources, then LB_RATES for each VIP number. All
- * CPUs share them. Mmapped array "guard_rate_clock", one element. */
-#define LB_RATE_CELLS 65536u
+/* Mmapped array "guard_rate_cells" of pairs of cells (rate_cell.h): those of sources, then one for each two rules of
+ * each VIP number. All CPUs share them. Mmapped array "guard_rate_clock", one element. */
+#define LB_RATE_PAIRS 32768u
+
+struct lb_rate_pair {
+	__u64 cell[2];
+};
 
 struct lb_rate_clock {
 	__u64 secret[4]; /* odd; written before the first rule */
@@ -773,6 +777,7 @@ LB_ASSERT_SIZE(lb_guard_combo, 32);
 LB_ASSERT_SIZE(lb_guard_line, 64);
 LB_ASSERT_SIZE(lb_guard_tuning, 168);
 LB_ASSERT_SIZE(lb_rates, 128);
+LB_ASSERT_SIZE(lb_rate_pair, 16);
 LB_ASSERT_SIZE(lb_rate_clock, 40);
 LB_ASSERT_SIZE(lb_rates_over, 32);
 LB_ASSERT_SIZE(lb_slot_line, 64);

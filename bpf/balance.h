@@ -66,7 +66,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		return verdict;
 	vip.guarded = guarded;
 	if (guarded && vip.flags & LB_VIP_GUARDED) {
-		verdict = guard(ctx, packet, &vip);
+		verdict = guard(ctx, packet, &vip, plain);
 		if (verdict != LB_NEXT)
 			return verdict;
 	}

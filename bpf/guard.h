@@ -25,9 +25,9 @@ static __always_inline void guard_count_syn(__u32 number, int verdict)
 }
 
 /* LB_NEXT, or the verdict of a packet that ends here. The packet of the plain way lives in registers: hand on
- * what is in it, never its address. */
+ * what is in it, never its address. `plain`: a constant. */
 static __always_inline int guard(struct xdp_md *ctx, const struct packet *packet,
-				 const struct vip *vip)
+				 const struct vip *vip, int plain)
 {
 	const __u32 number = lb_place_number(vip->place);
 	volatile struct lb_guard_vip *rules = bpf_map_lookup_elem(&guard_vips, &number);
@@ -41,7 +41,7 @@ static __always_inline int guard(struct xdp_md *ctx, const struct packet *packet
 			return verdict;
 	}
 	if (rules->rules & LB_GUARD_RATES) {
-		verdict = guard_rate(packet, number, syn_is(packet));
+		verdict = guard_rate(packet, number, syn_is(packet), plain);
 		if (verdict != LB_NEXT)
 			return verdict;
 	}

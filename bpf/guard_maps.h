@@ -44,7 +44,7 @@ struct {
 	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct lb_rate_pair);
 } guard_rate_cells SEC(".maps");
 
 struct {

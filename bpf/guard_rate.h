@@ -39,36 +39,32 @@ static __always_inline struct lb_rate_clock *rate_clock(void)
 	return bpf_map_lookup_elem(&guard_rate_clock, &zero);
 }
 
-/* Whether a packet that costs this much fits; then it is counted. */
-static __always_inline int rate_take(const struct rate_place *place, __u64 now, __u64 cost)
+/* How a packet that costs this much fares; when it fits, it is counted. */
+enum { RATE_FITS, RATE_EXCEEDS, RATE_MISSED /* another CPU was there first */ };
+
+static __always_inline int rate_try(struct lb_rate_pair *pair, __u32 tag, __u64 now, __u64 cost)
 {
-	__u64 *first = bpf_map_lookup_elem(&guard_rate_cells, &place->cell[0]);
-	__u64 *second = bpf_map_lookup_elem(&guard_rate_cells, &place->cell[1]);
-	int i;
+	const __u64 first = *(volatile __u64 *)&pair->cell[0];
+	const __u64 second = *(volatile __u64 *)&pair->cell[1];
+	__u64 used, was = first, *cell = &pair->cell[0];
 
-	if (!first || !second)
-		return 1;
-	for (i = 0; i < RATE_TRIES; i++) {
-		const __u64 was0 = *(volatile __u64 *)first, was1 = *(volatile __u64 *)second;
-		__u64 used, was = was0, *cell = first;
-
-		if (rate_choose(was0, was1, place->tag, now, &used)) {
-			was = was1;
-			cell = second;
-		}
-		if (!rate_fits(used, cost))
-			return 0;
-		if (config.guard & LB_GUARD_ASKS ||
-		    __sync_val_compare_and_swap(cell, was,
-						rate_cell(used + cost, now, place->tag)) == was)
-			break;
+	if (rate_choose(first, second, tag, now, &used)) {
+		was = second;
+		cell = &pair->cell[1];
 	}
-	return 1;
+	if (!rate_fits(used, cost))
+		return RATE_EXCEEDS;
+	if (config.guard & LB_GUARD_ASKS)
+		return RATE_FITS;
+	return __sync_val_compare_and_swap(cell, was, rate_cell(used + cost, now, tag)) == was
+		       ? RATE_FITS
+		       : RATE_MISSED;
 }
 
 #define RATE_IS_SYN 1u
 /* An ICMP error says that it is about this source's flow, which anybody can say: it is not the source's. */
 #define RATE_IS_ABOUT 2u
+#define RATE_IS_COUNTED 4u /* by the first rule, which it is within */
 
 static __always_inline __u32 rate_amount(__u32 what, __u32 length, __u32 is)
 {
@@ -89,23 +85,40 @@ static __always_inline void rate_count_over(__u32 number, __u32 rule)
 		over->packets[rule]++;
 }
 
-/* Global functions, which the verifier looks at by themselves. Whether this rule, one of kind `what`, is exceeded. */
+static __always_inline struct rate_place rate_where(const struct lb_rate *rule, __u32 number,
+						    __u32 i, __u64 source, __u64 source_low,
+						    const struct lb_rate_clock *clock)
+{
+	if (rule->what & LB_RATE_WHOLE)
+		return rate_place_whole(number, i);
+	return rate_place(source & rule->mask[0], source_low & rule->mask[1], number, i,
+			  clock->secret);
+}
+
+/* Global functions, which the verifier looks at by themselves. Whether this rule is exceeded. */
 __noinline int rate_exceeded(__u32 number, __u32 rule, __u64 source, __u64 source_low, __u32 amount)
 {
 	struct lb_rates *rates = bpf_map_lookup_elem(&guard_rates, &number);
 	struct lb_rate_clock *clock = rate_clock();
+	struct lb_rate_pair *pair;
 	struct rate_place place;
-	const struct lb_rate *at;
+	__u64 now, cost;
+	int i, how;
 
 	if (!rates || !clock || rule >= LB_RATES)
 		return 0;
-	at = &rates->rule[rule];
-	if (at->what & LB_RATE_WHOLE)
-		place = rate_place_whole(number, rule);
-	else
-		place = rate_place(source & at->mask[0], source_low & at->mask[1], number, rule,
-				   clock->secret);
-	return !rate_take(&place, rate_now(clock), rate_cost(at->price, amount));
+	place = rate_where(&rates->rule[rule], number, rule, source, source_low, clock);
+	pair = bpf_map_lookup_elem(&guard_rate_cells, &place.pair);
+	if (!pair)
+		return 0;
+	now = rate_now(clock);
+	cost = rate_cost(rates->rule[rule].price, amount);
+	for (i = 0; i < RATE_TRIES; i++) {
+		how = rate_try(pair, place.tag, now, cost);
+		if (how != RATE_MISSED)
+			return how == RATE_EXCEEDS;
+	}
+	return 0;
 }
 
 __noinline int rate_verdict(__u32 number, __u64 source, __u64 source_low, __u32 length, __u32 is)
@@ -121,7 +134,8 @@ __noinline int rate_verdict(__u32 number, __u64 source, __u64 source_low, __u32 
 
 		if (!(what & LB_RATE_KIND))
 			break;
-		if (!amount || (is & RATE_IS_ABOUT && !(what & LB_RATE_WHOLE)) ||
+		if (!amount || (!i && is & RATE_IS_COUNTED) ||
+		    (is & RATE_IS_ABOUT && !(what & LB_RATE_WHOLE)) ||
 		    !rate_exceeded(number, i, source, source_low, amount))
 			continue;
 		rate_count_over(number, i);
@@ -131,11 +145,51 @@ __noinline int rate_verdict(__u32 number, __u64 source, __u64 source_low, __u32 
 	return LB_NEXT;
 }
 
-/* LB_NEXT or LB_DROP_RATE. */
-static __always_inline int guard_rate(const struct packet *packet, __u32 number, int is_syn)
+/* IPv4: the first rule, if it is one of sources, without the calls, which cost as much as the rest. A packet that is within
+ * it, as nearly all are, is counted here; else nothing is counted yet. */
+static __always_inline int rate_within_first(const struct lb_rates *rates,
+					     const struct packet *packet, __u32 number)
 {
-	return rate_verdict(number, packet->source[0], packet->source[1], packet->length,
-			    (is_syn ? RATE_IS_SYN : 0) | (packet->quoted ? RATE_IS_ABOUT : 0));
+	const struct lb_rate *rule = &rates->rule[0];
+	__u32 key = 0; /* one for both maps, for the stack */
+	struct lb_rate_clock *clock = bpf_map_lookup_elem(&guard_rate_clock, &key);
+	struct lb_rate_pair *pair;
+	struct rate_place place;
+	__u64 cost;
+
+	if (!clock || !(rule->what & LB_RATE_PACKETS) || rule->what & LB_RATE_WHOLE)
+		return 0;
+	place = rate_place(packet->source[0] & rule->mask[0], 0, number, 0, clock->secret);
+	key = place.pair;
+	pair = bpf_map_lookup_elem(&guard_rate_cells, &key);
+	if (!pair)
+		return 0;
+	cost = rate_cost(rule->price, rate_amount(rule->what, packet->length, 0));
+	return rate_try(pair, place.tag, rate_now(clock), cost) == RATE_FITS;
+}
+
+/* Programs that have no stack for it set 0. */
+#ifndef RATE_IN_LINE
+#define RATE_IN_LINE 1
+#endif
+
+/* LB_NEXT or LB_DROP_RATE. `plain`: a constant. For both parts of an IPv6 address there is no room in the stack that
+ * 6.1 has for programs of clang 19. */
+static __always_inline int guard_rate(const struct packet *packet, __u32 number, int is_syn,
+				      int plain)
+{
+	__u32 is = (is_syn ? RATE_IS_SYN : 0) | (packet->quoted ? RATE_IS_ABOUT : 0);
+
+	if (RATE_IN_LINE && plain && packet->family == 4) {
+		const struct lb_rates *rates = bpf_map_lookup_elem(&guard_rates, &number);
+
+		if (rates && rate_within_first(rates, packet, number)) {
+			if (!rates->rule[1].what)
+				return LB_NEXT;
+			is |= RATE_IS_COUNTED;
+		}
+	}
+	return rate_verdict(number, packet->source[0], packet->source[1], packet->length, is);
 }
 
 #endif

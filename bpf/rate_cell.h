@@ -10,10 +10,11 @@
  * A time that no bucket can have, before now or too far ahead, is one of long ago, perhaps of before a wrap: that
  * bucket is full. A cell without a packet for just as long as the wrap may have a little less than it should.
  *
- * A source has two cells where it may be. It is in the one that has its tag; when none has, it takes the place of the
- * one that is nearer to a full bucket, which loses least. So a flood of forged sources takes the places of sources
- * that send little, and not of those at their limit. No source is ever charged for another's packets, unless they
- * share a cell and a tag: with 1,000 sources at their limit, one in two million. */
+ * A source has two cells where it may be, side by side, so that a packet waits for one line of memory. It is in the
+ * one that has its tag; when none has, it takes the place of the one that is nearer to a full bucket, which loses
+ * least. So a flood of forged sources takes the places of sources that send little, and not of those at their limit.
+ * No source is ever charged for another's packets, unless they share a pair and a tag: with 1,000 sources at their
+ * limit, one in two million. */
 #ifndef LB_RATE_CELL_H
 #define LB_RATE_CELL_H
 
@@ -70,19 +71,17 @@ RATE_INLINE __u64 rate_cell(__u64 used, __u64 now, __u32 tag)
 /* --- whose cell --- */
 
 struct rate_place {
-	__u32 cell[2];
+	__u32 pair;
 	__u32 tag;
 };
 
-/* One that is for a VIP and nobody else. */
+/* A pair that two rules of a VIP have for themselves. */
 RATE_INLINE struct rate_place rate_place_whole(__u32 vip, __u32 rule)
 {
-	const __u32 cell = LB_RATE_CELLS + vip * LB_RATES + rule;
-
-	return (struct rate_place){{cell, cell}, 0};
+	return (struct rate_place){LB_RATE_PAIRS + (vip * LB_RATES + rule) / 2, 1 + rule % 2};
 }
 
-/* Nobody who does not know the secrets can choose sources that share a cell. */
+/* Nobody who does not know the secrets can choose sources that share a pair. */
 RATE_INLINE struct rate_place rate_place(__u64 source, __u64 source_low, __u32 vip, __u32 rule,
 					 const __u64 secret[4])
 {
@@ -90,12 +89,9 @@ RATE_INLINE struct rate_place rate_place(__u64 source, __u64 source_low, __u32 v
 		source * secret[0] + source_low * secret[1] + (vip * LB_RATES + rule) * secret[2];
 
 	hash = (hash ^ hash >> 32) * secret[3];
-	return (struct rate_place){
-		{hash >> 48, hash >> 32 & (LB_RATE_CELLS - 1)},
-		hash >> 16 & RATE_TAG_MASK,
-	};
+	return (struct rate_place){hash >> 49, hash >> 33 & RATE_TAG_MASK};
 }
-_Static_assert(LB_RATE_CELLS == 1u << 16, "sixteen bits of the hash");
+_Static_assert(LB_RATE_PAIRS == 1u << 15, "fifteen bits of the hash");
 
 /* Which of the two, 0 or 1, given what they hold. *used: of the source's bucket; one that has none uses nothing. */
 RATE_INLINE int rate_choose(__u64 first, __u64 second, __u32 tag, __u64 now, __u64 *used)

@@ -62,7 +62,7 @@ static void set_sizes(struct lb_bpf *to, const struct lb_bpf *balancer,
 	bpf_map__set_max_entries(to->maps.guard_syns, vips);
 	bpf_map__set_max_entries(to->maps.guard_rates, vips);
 	bpf_map__set_max_entries(to->maps.guard_rate_over, vips);
-	bpf_map__set_max_entries(to->maps.guard_rate_cells, LB_RATE_CELLS + vips * LB_RATES);
+	bpf_map__set_max_entries(to->maps.guard_rate_cells, LB_RATE_PAIRS + vips * LB_RATES / 2);
 }
 
 /* From the one that stands, what this one has of the same size. */

@@ -564,8 +564,7 @@ int harness_run(const struct frame *in, unsigned int metadata, struct frame *out
 	return options.retval;
 }
 
-/* By its name among the maps of the program: no part of lbd ever needs it. */
-static int map_fd(const char *name)
+int harness_map_fd(const char *name)
 {
 	uint32_t ids[64], length, i;
 	struct bpf_prog_info program = {.nr_map_ids = 64, .map_ids = (uintptr_t)ids};
@@ -579,7 +578,7 @@ static int map_fd(const char *name)
 
 		length = sizeof(map);
 		if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &map, &length) &&
-		    !strcmp(map.name, name))
+		    !strncmp(map.name, name, sizeof(map.name) - 1))
 			return fd;
 		if (fd >= 0)
 			close(fd);
@@ -594,7 +593,7 @@ void harness_limits_set(uint64_t time_ns, uint64_t tokens)
 	uint32_t kind, i;
 
 	if (fd < 0)
-		fd = map_fd("limits");
+		fd = harness_map_fd("limits");
 	for (i = 0; i < 1024; i++)
 		cpus[i] = (struct lb_limit_state){time_ns, tokens};
 	for (kind = 0; kind < LB_LIMIT_COUNT; kind++) {
@@ -609,7 +608,7 @@ void harness_age_fragments(uint32_t units)
 {
 	struct lb_fragment_key key, next;
 	struct lb_fragment record;
-	int fd = map_fd("fragments"), more = bpf_map_get_next_key(fd, NULL, &key);
+	int fd = harness_map_fd("fragments"), more = bpf_map_get_next_key(fd, NULL, &key);
 
 	for (; !more; key = next) {
 		more = bpf_map_get_next_key(fd, &key, &next);

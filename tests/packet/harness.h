@@ -159,6 +159,8 @@ struct counts {
 	struct lb_counter vip[VIP_COUNT];
 };
 void harness_counts(struct counts *counts);
+/* By its name among the maps of the program, for those that no part of lbd looks into; or -errno. To be closed. */
+int harness_map_fd(const char *name);
 
 const char *harness_verdict_name(unsigned int verdict);
 int harness_verdict_action(unsigned int verdict); /* XDP_* */

@@ -150,7 +150,7 @@ static void dear_rates_are_as_exact_as_cheap_ones(void **test)
 
 /* --- many sources --- */
 
-static uint64_t cells[LB_RATE_CELLS];
+static struct lb_rate_pair pairs[LB_RATE_PAIRS];
 static const __u64 secret[4] = {0x9e3779b97f4a7c15ull, 0xc2b2ae3d27d4eb4full, 0x165667b19e3779f9ull,
 				0xd6e8feb86659fd93ull};
 
@@ -158,13 +158,12 @@ static bool source_passes(uint64_t source, uint64_t ns, uint64_t cost)
 {
 	const struct rate_place place = rate_place(source, 0, 5, 1, secret);
 	const uint64_t now = rate_time(ns);
-	__u64 used;
-	const int which =
-		rate_choose(cells[place.cell[0]], cells[place.cell[1]], place.tag, now, &used);
+	__u64 used, *cell = pairs[place.pair].cell;
+	const int which = rate_choose(cell[0], cell[1], place.tag, now, &used);
 
 	if (!rate_fits(used, cost))
 		return false;
-	cells[place.cell[which]] = rate_cell(used + cost, now, place.tag);
+	cell[which] = rate_cell(used + cost, now, place.tag);
 	return true;
 }
 
@@ -180,7 +179,7 @@ static void flood(uint64_t limit, uint64_t flood_pps, uint64_t *dropped, uint64_
 	const uint64_t all = flood_pps + CLIENTS * CLIENT_PPS + ATTACKERS * ATTACKER_PPS;
 	const uint64_t cost = rate_cost(rate_price(limit), 1), seconds = 2;
 
-	memset(cells, 0, sizeof(cells));
+	memset(pairs, 0, sizeof(pairs));
 	*dropped = *passed = 0;
 	for (uint64_t i = 0; i < seconds * all; i++) {
 		const uint64_t ns = 77 * SECOND + i * SECOND / all, lot = below(all);
@@ -243,26 +242,24 @@ static void is_found_in_either_cell(void **test)
 	assert_int_equal(used, 0);
 }
 
-/* Sources that differ little, and rules of one source, do not meet in one cell. */
+/* Sources that differ little, and rules of one source, do not meet in one pair. */
 static void neighbours_have_cells_of_their_own(void **test)
 {
-	static uint16_t met[LB_RATE_CELLS];
+	static uint16_t met[LB_RATE_PAIRS];
 	unsigned int worst = 0;
 
 	(void)test;
 	for (uint64_t shift = 0; shift <= 48; shift += 8) {
 		memset(met, 0, sizeof(met));
-		for (uint64_t i = 0; i < LB_RATE_CELLS; i++) {
+		for (uint64_t i = 0; i < 2 * LB_RATE_PAIRS; i++) {
 			const struct rate_place place = rate_place(i << shift, 0, 5, 1, secret);
 			const struct rate_place other = rate_place(i << shift, 0, 5, 2, secret);
 
-			for (int which = 0; which < 2; which++)
-				met[place.cell[which]]++;
-			worst = met[place.cell[0]] > worst ? met[place.cell[0]] : worst;
-			worst = met[place.cell[1]] > worst ? met[place.cell[1]] : worst;
-			assert_false(place.tag == other.tag && place.cell[0] == other.cell[0]);
+			met[place.pair]++;
+			worst = met[place.pair] > worst ? met[place.pair] : worst;
+			assert_false(place.tag == other.tag && place.pair == other.pair);
 		}
-		assert_in_range(worst, 2, 16); /* two on average; 16 once in ten million cells */
+		assert_in_range(worst, 2, 16); /* two on average; 16 once in ten million pairs */
 	}
 }
 
@@ -273,7 +270,7 @@ static void both_parts_of_an_address_count(void **test)
 	const struct rate_place c = rate_place(1, 0, 6, 1, secret);
 
 	(void)test;
-	assert_true(a.cell[0] != b.cell[0] && a.cell[0] != c.cell[0] && b.cell[0] != c.cell[0]);
+	assert_true(a.pair != b.pair && a.pair != c.pair && b.pair != c.pair);
 	assert_true(a.tag != b.tag && a.tag != c.tag);
 }
 
