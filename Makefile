@@ -347,7 +347,7 @@ test-arm64-kernel:
 run-test-arm64-kernel:
 	@tests/arm64/kernel_test.sh $(DEBIAN_CACHE)
 
-# The role of examples/05-ansible, over ssh, on a booted Debian 12 in a VM.
+# The role of examples/05-ansible, over ssh, on a booted Debian in a VM, of this machine's release.
 .PHONY: test-ansible run-test-ansible
 test-ansible:
 	@tests/lib/packages.sh $(PKGS)
@@ -546,7 +546,7 @@ help:
 		'sudo make test-debian13  build, unit and packet tests of a clean clone on a bare Debian 13; test-debian12' \
 		'sudo make test-arm64  a package for arm64, cross-built, and unit tests under qemu-user' \
 		'sudo make test-arm64-kernel  packet tests and traffic on Debian'"'"'s arm64 kernel, in a VM; half an hour' \
-		'sudo make test-ansible  the role of examples/05-ansible on a booted Debian 12, twice' \
+		'sudo make test-ansible  the role of examples/05-ansible on a booted Debian, twice' \
 		'make image         a container image, with podman, buildah or docker' \
 		'sudo make test-image  the image in a lab: three capabilities, a read-only root, and traffic' \
 		'sudo make test-compose  the containers of examples/06-compose: a balancer, backends, a client' \

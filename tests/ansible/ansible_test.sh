@@ -4,8 +4,9 @@
 #
 #   ansible_test.sh BUILD
 #
-# Over ssh, on a Debian 12 that is booted in a VM (software emulation), with the network of tests/boot/early.sh in it.
-# Its disk is kept in $BOOT_CACHE (/var/cache/lbd-test/boot unless set) and never written to.
+# Over ssh, on a Debian that is booted in a VM (software emulation), with the network of tests/boot/early.sh in it: 13 where
+# this one is, whose packages need its libraries, else 12. Its disk is kept in $BOOT_CACHE
+# (/var/cache/lbd-test/boot unless set) and never written to.
 #
 # shellcheck disable=SC2317 # functions are called by name, through check
 set -u
@@ -16,6 +17,8 @@ cd "$(dirname "$0")/../.." || exit
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 CACHE=${BOOT_CACHE:-/var/cache/lbd-test/boot}
+RELEASE=bookworm
+! grep -q '^VERSION_CODENAME=trixie' /etc/os-release || RELEASE=trixie
 FLOWS=20
 PATIENCE=120 # emulated machines are slow
 DIR=$(mktemp -d)
@@ -41,7 +44,7 @@ free_port() {
 # CPU and clocks as in tests/boot/boot.sh.
 boot() {
 	local image
-	image=$(tests/boot/image.sh bookworm "$CACHE" python3-apt openssh-server) && PORT=$(free_port) || return
+	image=$(tests/boot/image.sh "$RELEASE" "$CACHE" python3-apt openssh-server) && PORT=$(free_port) || return
 	: >"$DIR/output"
 	timeout --kill-after=10 4800 qemu-system-x86_64 \
 		-M q35 -accel tcg,thread=multi -cpu max,cx16=off,la57=off -smp 1 -m 1024 \
@@ -149,7 +152,7 @@ by_hand() {
 }
 
 check "the package and its host's disk are made" job || finish
-step "a Debian 12 boots" boot || finish
+step "a Debian $RELEASE boots" boot || finish
 inventory
 step "a host becomes a balancer" play || { tail -n 30 "$DIR/console"; finish; }
 echo "      $COUNTS"
