@@ -327,13 +327,14 @@ run-test-compilers: tests
 	@KERNELS="$(KERNELS)" PACKETS=$(PACKETS) DEBIAN_CACHE=$(DEBIAN_CACHE) tests/vm/compilers.sh $(O) $(COMPILERS)
 
 # What a user has who installs git and make on a bare Debian, and clones what is committed here. DEBIAN_RUN=demo, or
-# DEBIAN_RUN="test TESTS=.": more of it. Bare Debians and packages are kept in DEBIAN_CACHE; rm -rf it for newer ones.
+# DEBIAN_RUN="test TESTS=.": more of it; DEBIAN_TARGETS="test-image test-release": these, each in a clone and a bare Debian
+# of its own. Bare Debians and packages are kept in DEBIAN_CACHE; rm -rf it for newer ones.
 DEBIAN_CACHE := /var/cache/lbd-test/debian
 DEBIAN_RUN := test TESTS=^(unit|packet)/
 run-test-debian12: RELEASE := bookworm
 run-test-debian13: RELEASE := trixie
 run-test-debian12 run-test-debian13:
-	@tests/debian/debian.sh $(RELEASE) $(DEBIAN_CACHE) $(foreach word,$(DEBIAN_RUN),'$(word)')
+	@tests/debian/debian.sh $(if $(DEBIAN_TARGETS),-e) $(RELEASE) $(DEBIAN_CACHE) $(or $(DEBIAN_TARGETS),$(foreach word,$(DEBIAN_RUN),'$(word)'))
 
 # A package for arm64, by Debian's cross compiler, and unit tests under qemu-user. Packages are kept in DEBIAN_CACHE.
 run-test-arm64:

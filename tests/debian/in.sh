@@ -7,7 +7,8 @@
 # Over the root lies a layer that takes every change: in memory, and gone with the command; with -k LAYER that folder,
 # which is kept. Each FOLDER of -b is the machine's own, at the same path. Packages that apt downloads are kept beside
 # the root, and used again. The command is in process, mount, IPC and network namespaces of its own, but for the
-# network itself; they end with it, and with them its processes and mounts.
+# network itself; they end with it, and with them its processes and mounts. NODE_EXTRA_CA_CERTS, certificates that npm
+# needs where the network has its own, is passed on.
 set -eu
 
 if [ "${1:-}" != --inside ]; then
@@ -68,6 +69,9 @@ exec {lock}>"$packages/lock.in" # apt does not wait for another one's lock
 ! flock -n "$lock" || mount --bind "$packages" "$inside/var/cache/apt/archives"
 cat /etc/resolv.conf >"$inside/etc/resolv.conf"
 cat /etc/hosts >"$inside/etc/hosts"
+if [ -n "${NODE_EXTRA_CA_CERTS:-}" ]; then
+	cat "$NODE_EXTRA_CA_CERTS" >"$inside/etc/ssl/network.crt"
+fi
 for folder in "${folders[@]}"; do
 	mkdir -p "$inside$folder"
 	mount --bind "$folder" "$inside$folder"
@@ -80,4 +84,4 @@ pivot_root . mnt
 umount --lazy /mnt
 # shellcheck disable=SC2016 # for the inner shell
 /usr/bin/env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root \
-	TERM=dumb LANG=C.UTF-8 sh -c 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"' - "$here" "$@" </dev/null
+	TERM=dumb LANG=C.UTF-8 ${NODE_EXTRA_CA_CERTS:+NODE_EXTRA_CA_CERTS=/etc/ssl/network.crt} sh -c 'cd "$1" 2>/dev/null || cd /; shift; exec "$@"' - "$here" "$@" </dev/null
