@@ -3,8 +3,9 @@
  *
  * flood writes one TCP packet without payload, of a random flow from 198.18.0.0/15 (set aside for
  * such tests by RFC 2544), and sends it out of the interface that it is run on. Or it goes through
- * ports 1024 to 33791 of one address, as whoever forges packets of a client does. Every header is
- * written for every packet: pages come back from the receiver as it left them.
+ * ports 1024 to 33791 of one address, as whoever forges packets of a client does. Or it writes all
+ * that a VIP may get of TCP and UDP, fragments too. Every header is written for every packet: pages
+ * come back from the receiver as it left them.
  *
  * filter takes the place of pass.bpf.c where the balancer's frames come out: it drops what is
  * encapsulated and has such a source, lest the backends' answers be what is measured.
@@ -14,12 +15,18 @@
 #include <linux/in.h>
 #include <linux/ip.h>
 #include <linux/tcp.h>
+#include <linux/udp.h>
 #include <bpf/bpf_endian.h>
 #include <bpf/bpf_helpers.h>
 #include "flood.h"
 
 #define SOURCE_NET 0xc6120000u /* 198.18.0.0 */
 #define SOURCE_BITS 17
+#define SOURCE_BITS_OF_ALL 9 /* two prefixes of 24 bits */
+
+#define MORE_FRAGMENTS 0x2000
+#define DONT_FRAGMENT 0x4000
+#define FRAGMENT_BYTES 24 /* of payload, in a first one */
 
 const volatile struct flood_config flood_config = {};
 
@@ -43,17 +50,29 @@ static __always_inline void write_eth(struct ethhdr *eth)
 	eth->h_proto = bpf_htons(ETH_P_IP);
 }
 
-static __always_inline void write_ip(struct iphdr *ip, __u32 flow)
+static __always_inline __u32 source_mask(void)
+{
+	return (1u << (flood_config.kind == FLOOD_ALL ? SOURCE_BITS_OF_ALL : SOURCE_BITS)) - 1;
+}
+
+/* What a packet is, but for its flow. */
+struct shape {
+	__u8 protocol;
+	__u8 syn;
+	__u16 fragment; /* as in the IP header */
+	__u16 payload;
+};
+
+static __always_inline void write_ip(struct iphdr *ip, __u32 flow, const struct shape *shape)
 {
 	struct iphdr next = {
 		.version = 4,
 		.ihl = 5,
-		.tot_len = bpf_htons(sizeof(struct iphdr) + sizeof(struct tcphdr)),
-		.frag_off = bpf_htons(0x4000),
+		.tot_len = bpf_htons(sizeof(struct iphdr) + shape->payload),
+		.frag_off = bpf_htons(shape->fragment),
 		.ttl = 57,
-		.protocol = IPPROTO_TCP,
-		.saddr = flood_config.from
-				 ?: bpf_htonl(SOURCE_NET | (flow & ((1u << SOURCE_BITS) - 1))),
+		.protocol = shape->protocol,
+		.saddr = flood_config.from ?: bpf_htonl(SOURCE_NET | (flow & source_mask())),
 		.daddr = flood_config.dst_address,
 	};
 
@@ -89,7 +108,43 @@ static __always_inline int is_syn(__u32 random)
 	return flood_config.kind == FLOOD_SYN || (flood_config.kind == FLOOD_MIX && random & 1);
 }
 
-static __always_inline void write_tcp(struct tcphdr *tcp, const struct iphdr *ip, __u32 flow)
+/* Of all: SYN, ACK, datagram; first fragment of a SYN, of a datagram, a later one of that. They have one
+ * identification, so that later ones find a first one of their source. */
+static __always_inline struct shape choose_shape(void)
+{
+	const __u32 random = bpf_get_prandom_u32(), lot = random >> 16;
+	struct shape shape = {IPPROTO_TCP, is_syn(random), DONT_FRAGMENT, sizeof(struct tcphdr)};
+
+	if (flood_config.kind != FLOOD_ALL)
+		return shape;
+	shape.syn = lot % 3 == 0;
+	if (lot % 3 == 2)
+		shape.protocol = IPPROTO_UDP;
+	if (!(random & 1))
+		return shape;
+	shape.payload = FRAGMENT_BYTES;
+	shape.fragment = MORE_FRAGMENTS;
+	if (lot % 3 == 1) {
+		shape.protocol = IPPROTO_UDP;
+		shape.fragment = FRAGMENT_BYTES / 8;
+	}
+	return shape;
+}
+
+/* Without a checksum; zeros fill what TCP would have. */
+static __always_inline void write_udp(struct tcphdr *payload, __u32 flow)
+{
+	struct udphdr *udp = (void *)payload;
+	struct tcphdr zeros = {};
+
+	*payload = zeros;
+	udp->source = bpf_htons(1024 + (flow >> SOURCE_BITS));
+	udp->dest = flood_config.dst_port;
+	udp->len = bpf_htons(sizeof(*payload));
+}
+
+static __always_inline void write_tcp(struct tcphdr *tcp, const struct iphdr *ip, __u32 flow,
+				      int syn)
 {
 	__u32 random = bpf_get_prandom_u32(), sum;
 	struct tcphdr next = {
@@ -100,7 +155,7 @@ static __always_inline void write_tcp(struct tcphdr *tcp, const struct iphdr *ip
 		.window = bpf_htons(64240),
 	};
 
-	if (is_syn(random)) {
+	if (syn) {
 		next.syn = 1;
 	} else {
 		next.ack = 1;
@@ -119,12 +174,16 @@ int flood(struct xdp_md *ctx)
 	struct iphdr *ip = (void *)(eth + 1);
 	struct tcphdr *tcp = (void *)(ip + 1);
 	__u32 flow = choose_flow();
+	const struct shape shape = choose_shape();
 
 	if ((void *)(tcp + 1) > (void *)(long)ctx->data_end)
 		return XDP_DROP;
 	write_eth(eth);
-	write_ip(ip, flow);
-	write_tcp(tcp, ip, flow);
+	write_ip(ip, flow, &shape);
+	if (shape.protocol == IPPROTO_UDP)
+		write_udp(tcp, flow);
+	else
+		write_tcp(tcp, ip, flow, shape.syn);
 	return XDP_TX;
 }
 

@@ -5,7 +5,7 @@
 
 #include <linux/types.h>
 
-enum flood_kind { FLOOD_SYN, FLOOD_ACK, FLOOD_MIX, FLOOD_PAIR };
+enum flood_kind { FLOOD_SYN, FLOOD_ACK, FLOOD_MIX, FLOOD_PAIR, FLOOD_ALL };
 
 struct flood_config {
 	__u8 dst_mac[6];

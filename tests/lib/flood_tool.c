@@ -3,13 +3,14 @@
  * kernel runs flood.bpf.c over and over on frames of its own (BPF_PROG_TEST_RUN with live frames)
  * and sends them out of an interface of this network namespace.
  *
- *	flood_tool --object FILE --interface NAME --dmac MAC [--syn|--ack|--mix|--pair]
+ *	flood_tool --object FILE --interface NAME --dmac MAC [--syn|--ack|--mix|--pair|--all]
  *		   [--sources N|--from ADDRESS] [--rate PPS] [--seconds S] ADDRESS PORT
  *
  * sends for S seconds (10) at most, until SIGTERM or SIGINT, and then prints
  * {"packets":N,"seconds":S,"rate":N}. Without --rate: as fast as it goes. --sources: how many
  * different flows, any of 2^32 unless given. --from: of that address instead, its ports 1024 to
- * 33791 in turn. IPv4 only.
+ * 33791 in turn. --all: SYNs, ACKs, datagrams and fragments of both, of any flow from 512 addresses.
+ * IPv4 only.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -175,7 +176,7 @@ static int parse_option(struct flood *flood, int option)
 	else if (option == 't')
 		flood->seconds = atof(optarg);
 	else if (option == FLOOD_SYN || option == FLOOD_ACK || option == FLOOD_MIX ||
-		 option == FLOOD_PAIR)
+		 option == FLOOD_PAIR || option == FLOOD_ALL)
 		flood->config.kind = option;
 	else
 		return -1;
@@ -192,6 +193,7 @@ static int parse_options(struct flood *flood, int argc, char **argv)
 		{"ack", no_argument, NULL, FLOOD_ACK},
 		{"mix", no_argument, NULL, FLOOD_MIX},
 		{"pair", no_argument, NULL, FLOOD_PAIR},
+		{"all", no_argument, NULL, FLOOD_ALL},
 		{"sources", required_argument, NULL, 'n'},
 		{"from", required_argument, NULL, 'f'},
 		{"rate", required_argument, NULL, 'r'},
@@ -216,7 +218,7 @@ int main(int argc, char **argv)
 
 	if (parse_options(&flood, argc, argv)) {
 		fprintf(stderr, "usage: flood_tool --object FILE --interface NAME --dmac MAC "
-				"[--syn|--ack|--mix|--pair] [--sources N|--from ADDRESS] "
+				"[--syn|--ack|--mix|--pair|--all] [--sources N|--from ADDRESS] "
 				"[--rate PPS] [--seconds S] ADDRESS PORT\n");
 		return 2;
 	}
