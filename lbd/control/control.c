@@ -451,6 +451,7 @@ static void make_replies(struct errand *group)
 			if (!asked->reply)
 				asked->reply = reply_line(&asked->request, 0, asked->result, NULL);
 			asked->result = NULL;
+			lb_request_clear(&asked->request);
 		}
 }
 
@@ -497,9 +498,11 @@ static void errand_work(struct worker_job *job)
 		worker_enter();
 	}
 	carry_out_group(errand);
-	worker_leave();
+	if (!errand->together) /* its replies are short */
+		worker_leave();
 	make_replies(errand);
-	worker_enter();
+	if (!errand->together)
+		worker_enter();
 	for (; errand; errand = next) {
 		next = errand->next;
 		errand_end(errand, began);

@@ -102,6 +102,19 @@ void guard_trie_clear(struct guard_trie *trie)
 	*trie = (struct guard_trie){0};
 }
 
+int guard_trie_copy(const struct guard_trie *trie, struct guard_trie *to)
+{
+	void *nodes = calloc(trie->room + 1, sizeof(*trie->nodes));
+
+	if (!nodes)
+		return -ENOMEM;
+	*to = *trie;
+	to->nodes = nodes;
+	if (trie->count)
+		memcpy(nodes, trie->nodes, trie->count * sizeof(*trie->nodes));
+	return 0;
+}
+
 static unsigned int family_of(const struct guard_prefix *prefix)
 {
 	return prefix->family == 6;

@@ -32,6 +32,8 @@ struct guard_trie {
 };
 
 void guard_trie_clear(struct guard_trie *trie); /* and frees; zeroed is empty */
+/* *to, which is empty, becomes the same. 0 or -ENOMEM. */
+int guard_trie_copy(const struct guard_trie *trie, struct guard_trie *to);
 
 bool guard_prefix_covers(const struct guard_prefix *outer, const struct guard_prefix *inner);
 /* The bits beyond the length become 0. */

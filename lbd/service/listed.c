@@ -137,12 +137,12 @@ bool listed_has(const struct listed *listed, unsigned int list, const struct lb_
 }
 
 static void gather_from(const struct listed *listed, uint32_t at, uint8_t family, unsigned int list,
-			struct gathered *out)
+			size_t most, struct gathered *out)
 {
 	const struct guard_node *node;
 	struct guard_prefix prefix;
 
-	if (!at)
+	if (!at || out->count == most)
 		return;
 	node = &listed->trie.nodes[at];
 	prefix = (struct guard_prefix){node->high, node->low, family, node->length};
@@ -153,19 +153,21 @@ static void gather_from(const struct listed *listed, uint32_t at, uint8_t family
 					       .until_s = until_of(listed, node, list),
 					       .gone = out->gone};
 	}
-	gather_from(listed, node->child[0], family, list, out);
-	gather_from(listed, node->child[1], family, list, out);
+	gather_from(listed, node->child[0], family, list, most, out);
+	gather_from(listed, node->child[1], family, list, most, out);
 }
 
-struct gathered listed_gather(const struct listed *listed, unsigned int list, bool gone)
+struct gathered listed_gather(const struct listed *listed, unsigned int list, bool gone,
+			      size_t most)
 {
+	const size_t count = listed->prefixes[list] < most ? listed->prefixes[list] : most;
 	struct gathered all = {.gone = gone};
 
-	all.changes = calloc(listed->prefixes[list] + 1, sizeof(*all.changes));
+	all.changes = calloc(count + 1, sizeof(*all.changes));
 	if (!all.changes)
 		return all;
-	gather_from(listed, listed->trie.root[0], 4, list, &all);
-	gather_from(listed, listed->trie.root[1], 6, list, &all);
+	gather_from(listed, listed->trie.root[0], 4, list, count, &all);
+	gather_from(listed, listed->trie.root[1], 6, list, count, &all);
 	return all;
 }
 
@@ -195,6 +197,46 @@ uint32_t listed_next_expiry(const struct listed *listed)
 			next = until_s;
 	}
 	return next;
+}
+
+/* --- another whole --- */
+
+static int copy(const struct listed *listed, struct listed *to)
+{
+	void *expiries = calloc(listed->expiry_room + 1, sizeof(*listed->expiries));
+
+	*to = *listed;
+	to->trie = (struct guard_trie){0};
+	to->expiries = expiries;
+	if (!expiries || guard_trie_copy(&listed->trie, &to->trie))
+		return -ENOMEM;
+	if (listed->expiry_count)
+		memcpy(expiries, listed->expiries,
+		       listed->expiry_count * sizeof(*listed->expiries));
+	return 0;
+}
+
+int listed_replace(const struct listed *listed, unsigned int list,
+		   const struct list_change *changes, size_t count, struct listed *to,
+		   struct gathered *gone)
+{
+	int error = copy(listed, to);
+
+	*gone = (struct gathered){0};
+	if (!error)
+		*gone = listed_gather(to, list, true, SIZE_MAX);
+	if (!error && !gone->changes)
+		error = -ENOMEM;
+	for (size_t i = 0; i < gone->count && error >= 0; i++)
+		error = listed_change(to, list, &gone->changes[i]);
+	for (size_t i = 0; i < count && error >= 0; i++)
+		error = listed_change(to, list, &changes[i]);
+	if (error >= 0)
+		return 0;
+	free(gone->changes);
+	*gone = (struct gathered){0};
+	listed_clear(to);
+	return error;
 }
 
 /* --- limits --- */

@@ -42,8 +42,9 @@ int listed_change(struct listed *listed, unsigned int list, const struct list_ch
 /* Whether the prefix is on the list; *until_s: how long. */
 bool listed_has(const struct listed *listed, unsigned int list, const struct lb_prefix *prefix,
 		uint32_t *until_s);
-/* `gone`: as changes that take them off. */
-struct gathered listed_gather(const struct listed *listed, unsigned int list, bool gone);
+/* `gone`: as changes that take them off. `most`: the first so many. */
+struct gathered listed_gather(const struct listed *listed, unsigned int list, bool gone,
+			      size_t most);
 /* Those whose time is over, as changes that take them off. */
 struct gathered listed_gather_due(const struct listed *listed, unsigned int list, uint32_t now_s);
 /* 0: none leaves by time. */
@@ -51,6 +52,11 @@ uint32_t listed_next_expiry(const struct listed *listed);
 /* Whether these may come. `leaves`: so many go before. */
 int listed_check(const struct listed *listed, const struct list_change *changes, size_t count,
 		 size_t leaves, struct lb_err *err);
+/* *to, which is empty, becomes the same, but the list has these prefixes and no others. *gone: those that it had.
+ * 0 or -ENOMEM. */
+int listed_replace(const struct listed *listed, unsigned int list,
+		   const struct list_change *changes, size_t count, struct listed *to,
+		   struct gathered *gone);
 void listed_clear(struct listed *listed);
 
 #endif

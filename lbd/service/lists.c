@@ -224,22 +224,36 @@ static void settle_later(struct lists *lists)
 		timers->set(lists->tick, TICK_MS);
 }
 
-/* What is listed has changed so. */
-static int follow(struct lists *lists, const struct list_change *changes, size_t count,
-		  struct lb_err *err)
+static bool is_followed(const struct lists *lists, size_t changes)
 {
-	int error = lists->in_place && !lists->behind && count <= LIVE_MOST ? 0 : -ENOSPC;
+	return lists->in_place && !lists->behind && changes <= LIVE_MOST;
+}
+
+/* Where packets look. A prefix alone may have thousands of cells, or a filter be filled for it. -ENOSPC: it takes other
+ * tables. */
+static int write_words(struct lists *lists, const struct list_change *changes, size_t count)
+{
+	int error = 0;
 
 	for (size_t i = 0; !error && i < count; i++) {
 		const struct guard_prefix prefix = listed_inner(&changes[i].prefix);
 
 		error = guard_flat_change(&lists->flat, &prefix);
-		worker_yield();
 	}
-	if (error == -ENOSPC)
-		error = refill(lists, err);
-	settle_later(lists);
 	return error;
+}
+
+/* What is listed has changed so. */
+static int follow(struct lists *lists, const struct list_change *changes, size_t count,
+		  struct lb_err *err)
+{
+	int error = -ENOSPC;
+
+	worker_leave();
+	if (is_followed(lists, count))
+		error = write_words(lists, changes, count);
+	worker_enter();
+	return error == -ENOSPC ? refill(lists, err) : error;
 }
 
 static void on_settle(void *user)
@@ -252,39 +266,40 @@ static void on_settle(void *user)
 		guard_flat_settle(&lists->flat);
 }
 
-/* --- to disk --- */
+/* --- to disk. What takes long, and not the loop's time: without the turn. What lists have stays so meanwhile, since
+ * this worker alone changes it. --- */
 
 static int write_whole(const struct lists *lists, const char *list, const struct list_head *head,
 		       const struct list_change *changes, size_t count, struct list_end *end,
 		       struct lb_err *err)
 {
 	char name[LB_NAME_TEXT + 8];
-	int error;
 
 	file_name(list, name);
-	worker_leave();
-	error = list_file_replace(lists->folder, name, head, changes, count, end, err);
-	worker_enter();
+	return list_file_replace(lists->folder, name, head, changes, count, end, err);
+}
+
+/* The whole list, with this head. */
+static int rewrite(const struct lists *lists, unsigned int list, const struct list_head *head,
+		   struct list_end *end, struct lb_err *err)
+{
+	struct gathered all = listed_gather(&lists->listed, list, false, SIZE_MAX);
+	int error = all.changes ? write_whole(lists, lists->list[list].name, head, all.changes,
+					      all.count, end, err)
+				: lb_err_no_memory(err);
+
+	free(all.changes);
 	return error;
 }
 
-/* Where that fails the file stays as it is. */
-static void rewrite(struct lists *lists, unsigned int list)
-{
-	struct list *at = &lists->list[list];
-	struct gathered all = listed_gather(&lists->listed, list, false);
-	struct lb_err err;
-
-	if (all.changes)
-		write_whole(lists, at->name, &at->head, all.changes, all.count, &at->end, &err);
-	free(all.changes);
-}
-
-/* A file that is mostly of what is gone is written again. */
+/* A file that is mostly of what is gone is written again. Where that fails it stays as it is. */
 static void compact(struct lists *lists, unsigned int list)
 {
-	if (lists->list[list].end.changes > 2 * (size_t)lists->listed.prefixes[list] + COMPACT_MIN)
-		rewrite(lists, list);
+	struct list *at = &lists->list[list];
+	struct lb_err err;
+
+	if (at->end.changes > 2 * (size_t)lists->listed.prefixes[list] + COMPACT_MIN)
+		rewrite(lists, list, &at->head, &at->end, &err);
 }
 
 static int append(const struct lists *lists, const char *list, const struct list_change *changes,
@@ -295,12 +310,7 @@ static int append(const struct lists *lists, const char *list, const struct list
 
 	file_name(list, name);
 	error = durable_path(lists->folder, name, path, err);
-	if (error)
-		return error;
-	worker_leave();
-	error = list_file_append(path, changes, count, end, err);
-	worker_enter();
-	return error;
+	return error ? error : list_file_append(path, changes, count, end, err);
 }
 
 /* --- time --- */
@@ -309,16 +319,17 @@ static int append(const struct lists *lists, const char *list, const struct list
 static void note_gone(struct lists *lists, unsigned int list, const struct gathered *gone)
 {
 	struct list *at = &lists->list[list];
-	struct list_end end = at->end;
 	struct lb_err err;
+	int error;
 
-	if (append(lists, at->name, gone->changes, gone->count, &end, &err))
+	worker_leave();
+	error = append(lists, at->name, gone->changes, gone->count, &at->end, &err);
+	compact(lists, list);
+	worker_enter();
+	if (error)
 		log_line(LOG_LEVEL_WARNING,
 			 "list %s: its file does not say that the time of %zu prefixes is over: %s",
 			 at->name, gone->count, err.message);
-	else
-		at->end = end;
-	compact(lists, list);
 }
 
 static void expire_of(struct lists *lists, unsigned int list)
@@ -327,9 +338,10 @@ static void expire_of(struct lists *lists, unsigned int list)
 
 	for (size_t i = 0; i < due.count; i++) {
 		listed_change(&lists->listed, list, &due.changes[i]);
-		if (!lists->behind)
-			follow(lists, &due.changes[i], 1, NULL);
+		worker_yield();
 	}
+	if (due.count && !lists->behind)
+		follow(lists, due.changes, due.count, NULL);
 	if (due.count)
 		note_gone(lists, list, &due);
 	free(due.changes);
@@ -449,15 +461,27 @@ static void establish(struct lists *lists, const struct target *to, const char *
 	json_object_del(lists->unread, name);
 }
 
-/* *out: what was on it. */
-static int empty(struct lists *lists, unsigned int list, struct gathered *out, struct lb_err *err)
+/* Another whole, beside the one that is in force: the list has these prefixes. *gone: those that it has now. */
+static int rebuild(const struct lists *lists, unsigned int list, const struct list_edit *edit,
+		   struct listed *next, struct gathered *gone, struct lb_err *err)
 {
-	*out = listed_gather(&lists->listed, list, true);
-	if (!out->changes)
-		return lb_err_no_memory(err);
-	for (size_t i = 0; i < out->count; i++)
-		listed_change(&lists->listed, list, &out->changes[i]);
-	return 0;
+	int error;
+
+	worker_leave();
+	error = listed_replace(&lists->listed, list, edit->changes, edit->count, next, gone);
+	worker_enter();
+	return error ? lb_err_no_memory(err) : 0;
+}
+
+/* At one moment. */
+static void put_in_force(struct lists *lists, const struct listed *next)
+{
+	struct listed before = lists->listed;
+
+	lists->listed = *next;
+	worker_leave();
+	listed_clear(&before);
+	worker_enter();
 }
 
 static int not_met(int error, struct lb_err *err)
@@ -645,12 +669,10 @@ static void unwrite(const struct lists *lists, const struct list *list)
 	file_name(list->name, name);
 	if (durable_path(lists->folder, name, path, NULL))
 		return;
-	worker_leave();
 	if (list->fresh)
 		unlink(path);
 	else
 		list_file_cut(path, &list->end);
-	worker_enter();
 }
 
 /* All of them, or none. */
@@ -676,30 +698,45 @@ static void take_all_back(struct lists *lists)
 	}
 }
 
-/* They are on disk. A new list may be of a number whose meaning combinations have kept. */
-static int meet_all(struct lists *lists, struct lb_err *err)
+/* Of all lists. A new one may be of a number whose meaning combinations have kept. */
+static size_t count_waiting(const struct lists *lists)
 {
 	size_t count = 0;
-	int error = 0;
 
-	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++) {
-		struct list *list = &lists->list[i];
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
+		count += lists->list[i].waiting.count + (lists->list[i].fresh ? LIVE_MOST + 1 : 0);
+	return count;
+}
 
-		if (waits(list))
-			json_object_del(lists->unread, list->name);
-		if (waits(list))
-			list->end = list->waiting.end;
-		count += list->fresh ? LIVE_MOST + 1 : list->waiting.count;
-		list->fresh = false;
-	}
+/* They are on disk. -ENOSPC: not yet where packets look. */
+static int write_waiting_words(struct lists *lists)
+{
+	int error = is_followed(lists, count_waiting(lists)) ? 0 : -ENOSPC;
+
 	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX && !error; i++) {
 		const struct waiting *waiting = &lists->list[i].waiting;
 
-		if (count > LIVE_MOST)
-			return refill(lists, err);
-		error = follow(lists, waiting->changes, waiting->count, err);
+		error = write_words(lists, waiting->changes, waiting->count);
 	}
 	return error;
+}
+
+static void commit_all(struct lists *lists)
+{
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++) {
+		struct list *list = &lists->list[i];
+
+		if (!waits(list))
+			continue;
+		list->end = list->waiting.end;
+		list->fresh = false;
+		json_object_del(lists->unread, list->name);
+		if (list->end.changes > COMPACT_MIN) {
+			worker_leave();
+			compact(lists, i);
+			worker_enter();
+		}
+	}
 }
 
 static void clear_waiting(struct waiting *waiting)
@@ -709,26 +746,33 @@ static void clear_waiting(struct waiting *waiting)
 	*waiting = (struct waiting){0};
 }
 
+static int settle(struct lists *lists, struct lb_err *err)
+{
+	int error, met = 0;
+
+	worker_leave();
+	error = write_all(lists, err);
+	if (!error)
+		met = write_waiting_words(lists);
+	worker_enter();
+	if (error) {
+		take_all_back(lists);
+		return error;
+	}
+	commit_all(lists);
+	return not_met(met == -ENOSPC ? refill(lists, err) : met, err);
+}
+
 int lists_settle(struct lists *lists, struct lb_err *err)
 {
-	bool any = false;
 	int error;
 
-	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
-		any = any || waits(&lists->list[i]);
-	if (!any)
+	if (!count_waiting(lists))
 		return 0;
 	lists->changing = true;
-	error = write_all(lists, err);
-	if (error)
-		take_all_back(lists);
-	else
-		error = not_met(meet_all(lists, err), err);
-	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++) {
-		if (lists->list[i].waiting.count)
-			compact(lists, i);
+	error = settle(lists, err);
+	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
 		clear_waiting(&lists->list[i].waiting);
-	}
 	return finish(lists, error);
 }
 
@@ -744,13 +788,11 @@ static void order(struct list_edit *edit)
 {
 	size_t kept = 0;
 
-	worker_leave();
 	qsort(edit->changes, edit->count, sizeof(*edit->changes), by_prefix);
 	for (size_t i = 0; i < edit->count; i++)
 		if (!kept || by_prefix(&edit->changes[kept - 1], &edit->changes[i]) != 0)
 			edit->changes[kept++] = edit->changes[i];
 	edit->count = kept;
-	worker_enter();
 }
 
 static struct list_difference compare(const struct lists *lists, int number,
@@ -759,41 +801,55 @@ static struct list_difference compare(const struct lists *lists, int number,
 	size_t kept = 0;
 	uint32_t until_s;
 
-	for (size_t i = 0; i < edit->count; i++) {
+	for (size_t i = 0; i < edit->count; i++)
 		kept += listed_has(&lists->listed, number, &edit->changes[i].prefix, &until_s);
-		worker_yield();
-	}
 	return (struct list_difference){edit->count, edit->count - kept,
 					lists->listed.prefixes[number] - kept};
+}
+
+/* What can be said without doing it. */
+static int judge_load(const struct lists *lists, int number, struct list_edit *edit,
+		      struct list_difference *out, struct lb_err *err)
+{
+	int error;
+
+	worker_leave();
+	order(edit);
+	*out = compare(lists, number, edit);
+	error = listed_check(&lists->listed, edit->changes, edit->count,
+			     lists->listed.prefixes[number], err);
+	worker_enter();
+	return error;
 }
 
 /* Packets meet all of it at one moment. */
 static int load(struct lists *lists, struct list_edit *edit, struct list_difference *out,
 		struct lb_err *err)
 {
-	struct gathered gone = {0};
+	struct gathered gone;
+	struct listed next;
 	struct list_end end;
 	struct target to;
 	int error = aim(lists, edit, &to, err);
 
-	if (error)
-		return error;
-	order(edit);
-	*out = compare(lists, to.number, edit);
-	error = listed_check(&lists->listed, edit->changes, edit->count,
-			     lists->listed.prefixes[to.number], err);
+	if (!error)
+		error = judge_load(lists, to.number, edit, out, err);
 	if (error || edit->dry_run)
 		return error;
-	error = write_whole(lists, edit->name, &to.head, edit->changes, edit->count, &end, err);
+	error = rebuild(lists, to.number, edit, &next, &gone, err);
 	if (error)
 		return error;
-	establish(lists, &to, edit->name, &end);
-	error = empty(lists, to.number, &gone, err);
 	free(gone.changes);
-	if (!error)
-		error = take_changes(lists, to.number, edit->changes, edit->count, err);
-	if (!error)
-		error = refill(lists, err);
+	worker_leave();
+	error = write_whole(lists, edit->name, &to.head, edit->changes, edit->count, &end, err);
+	worker_enter();
+	if (error) {
+		listed_clear(&next);
+		return error;
+	}
+	establish(lists, &to, edit->name, &end);
+	put_in_force(lists, &next);
+	error = refill(lists, err);
 	tell(lists, edit->name, "loaded", lists->listed.prefixes[to.number]);
 	return not_met(error, err);
 }
@@ -809,7 +865,6 @@ static int set(struct lists *lists, const struct list_edit *edit, bool *changed,
 {
 	const int number = find(lists, edit->name);
 	bool same_kind;
-	struct gathered all;
 	struct list_end end;
 	struct target to;
 	int error;
@@ -820,11 +875,9 @@ static int set(struct lists *lists, const struct list_edit *edit, bool *changed,
 	error = aim(lists, edit, &to, err);
 	if (error || is_head(&to.head, &lists->list[number].head))
 		return error;
-	all = listed_gather(&lists->listed, number, false);
-	error = all.changes ? write_whole(lists, edit->name, &to.head, all.changes, all.count, &end,
-					  err)
-			    : lb_err_no_memory(err);
-	free(all.changes);
+	worker_leave();
+	error = rewrite(lists, number, &to.head, &end, err);
+	worker_enter();
 	if (error)
 		return error;
 	*changed = true;
@@ -843,24 +896,41 @@ int lists_set(struct lists *lists, const struct list_edit *edit, bool *changed, 
 	return finish(lists, set(lists, edit, changed, err));
 }
 
-static int remove_list(struct lists *lists, int number, struct lb_err *err)
+static int remove_file(const struct lists *lists, const char *list, struct lb_err *err)
 {
 	char name[LB_NAME_TEXT + 8], path[DURABLE_PATH];
-	struct gathered gone = {0};
 	int error;
 
-	file_name(lists->list[number].name, name);
+	file_name(list, name);
 	error = durable_path(lists->folder, name, path, err);
 	if (error)
 		return error;
 	if ((unlink(path) && errno != ENOENT) || durable_sync_folder(lists->folder))
 		return durable_failed(path, -errno, false, err);
-	tell(lists, lists->list[number].name, "removed", lists->listed.prefixes[number]);
+	return 0;
+}
+
+static int remove_list(struct lists *lists, int number, struct lb_err *err)
+{
+	const struct list_edit nothing = {0};
+	struct gathered gone;
+	struct listed next;
+	int error = rebuild(lists, number, &nothing, &next, &gone, err);
+
+	if (error)
+		return error;
+	error = remove_file(lists, lists->list[number].name, err);
+	if (error) {
+		listed_clear(&next);
+		free(gone.changes);
+		return error;
+	}
+	tell(lists, lists->list[number].name, "removed", gone.count);
 	json_object_del(lists->unread, lists->list[number].name);
-	error = empty(lists, number, &gone, err);
 	forget_list(&lists->list[number]);
 	tell_service(lists); /* first, then nobody asks */
-	if (!error && is_any(lists))
+	put_in_force(lists, &next);
+	if (is_any(lists))
 		error = follow(lists, gone.changes, gone.count, err);
 	if (!is_any(lists)) {
 		datapath_guard_drop(lists->options.datapath, GUARD_LISTS);
@@ -958,13 +1028,28 @@ static json_t *describe(const struct lists *lists, unsigned int number)
 			 (json_int_t)facts.hits.packets, "bytes", (json_int_t)facts.hits.bytes);
 }
 
+/* The first by name that is behind `after`; -1: none. Numbers may be others after a restart. */
+static int next_by_name(const struct lists *lists, const char *after)
+{
+	int next = -1;
+
+	for (int i = 0; i < (int)LB_GUARD_LISTS_MAX; i++) {
+		const char *name = lists->list[i].name;
+
+		if (*name && strcmp(name, after) > 0 &&
+		    (next < 0 || strcmp(name, lists->list[next].name) < 0))
+			next = i;
+	}
+	return next;
+}
+
 json_t *lists_show(struct lists *lists)
 {
 	json_t *all = json_array();
+	int i = -1;
 
-	for (unsigned int i = 0; i < LB_GUARD_LISTS_MAX; i++)
-		if (*lists->list[i].name)
-			json_array_append_new(all, describe(lists, i));
+	while ((i = next_by_name(lists, i < 0 ? "" : lists->list[i].name)) >= 0)
+		json_array_append_new(all, describe(lists, (unsigned int)i));
 	return json_pack("{s:o, s:s*}", "lists", all, "fault", lists->behind ? lists->fault : NULL);
 }
 
@@ -981,9 +1066,9 @@ int lists_show_one(struct lists *lists, const char *name, size_t most, json_t **
 		*out = describe(lists, number);
 		return *out ? 0 : lb_err_no_memory(err);
 	}
-	all = listed_gather(&lists->listed, number, false);
+	all = listed_gather(&lists->listed, number, false, most);
 	entries = json_array();
-	for (size_t i = 0; i < all.count && i < most; i++) {
+	for (size_t i = 0; i < all.count; i++) {
 		char text[LB_PREFIX_TEXT];
 		json_t *entry = json_pack("{s:s}", "prefix",
 					  lb_prefix_format(&all.changes[i].prefix, text));
@@ -1114,7 +1199,7 @@ static void read_list(struct lists *lists, const char *name, const char *path)
 				     name));
 	}
 	if (*list->name && reading.expired)
-		rewrite(lists, number);
+		rewrite(lists, number, &list->head, &list->end, &err);
 }
 
 static int read_lists(struct lists *lists, struct lb_err *err)
