@@ -35,6 +35,17 @@ static void show_difference(const struct invocation *invocation, const json_t *p
 	view_diff(stderr, invocation, difference);
 }
 
+static int ask(const struct invocation *invocation, json_t *params, json_t **result,
+	       struct lb_err *err)
+{
+	const struct command *command = invocation->command;
+
+	if (command->ask)
+		return command->ask(invocation, params, result, err);
+	return client_call(invocation->socket, CLIENT_TIMEOUT_S, command->method, params, result,
+			   err);
+}
+
 int call_ask(const struct invocation *invocation, json_t **result, struct lb_err *err)
 {
 	const struct command *command = invocation->command;
@@ -44,8 +55,7 @@ int call_ask(const struct invocation *invocation, json_t **result, struct lb_err
 		return -EINVAL;
 	if (params_add_manner(invocation, params, err))
 		return -EINVAL;
-	if (client_call(invocation->socket, CLIENT_TIMEOUT_S, command->method, params, result,
-			err) == 0)
+	if (ask(invocation, params, result, err) == 0)
 		return 0;
 	if (err->code == LB_ERR_CONFLICT)
 		show_difference(invocation, params);

@@ -67,7 +67,7 @@ static int connect_failed(const char *path, int why, struct lb_err *err)
 }
 
 /* A connected socket, or -EINVAL. */
-static int connect_to(const char *path, int timeout_s, struct lb_err *err)
+int client_open(const char *path, int timeout_s, struct lb_err *err)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
 	struct timeval timeout = {.tv_sec = timeout_s};
@@ -209,22 +209,30 @@ static char *make_request(const char *method, const json_t *params, struct lb_er
 	return NULL;
 }
 
-int client_call(const char *path, int timeout_s, const char *method, const json_t *params,
-		json_t **result, struct lb_err *err)
+int client_ask(int fd, const char *path, int timeout_s, const char *method, const json_t *params,
+	       json_t **result, struct lb_err *err)
 {
 	char *request = make_request(method, params, err);
 	struct reply reply = {0};
-	int status = -EINVAL, fd;
+	int status = -EINVAL;
 
-	if (!request)
-		return -EINVAL;
-	fd = connect_to(path, timeout_s, err);
-	if (fd >= 0) {
+	if (request)
 		status = exchange(fd, path, timeout_s, request, &reply, result, err);
-		close(fd);
-	}
 	free(reply.bytes);
 	free(request);
+	return status;
+}
+
+int client_call(const char *path, int timeout_s, const char *method, const json_t *params,
+		json_t **result, struct lb_err *err)
+{
+	const int fd = client_open(path, timeout_s, err);
+	int status;
+
+	if (fd < 0)
+		return -EINVAL;
+	status = client_ask(fd, path, timeout_s, method, params, result, err);
+	close(fd);
 	return status;
 }
 
@@ -278,7 +286,7 @@ int client_stream(const char *path, int timeout_s, const char *method, const jso
 
 	if (!request)
 		return -EINVAL;
-	fd = connect_to(path, timeout_s, err);
+	fd = client_open(path, timeout_s, err);
 	if (fd >= 0) {
 		status = exchange(fd, path, timeout_s, request, &reply, &result, err);
 		if (!status)

@@ -16,6 +16,12 @@
 int client_call(const char *path, int timeout_s, const char *method, const json_t *params,
 		json_t **result, struct lb_err *err);
 
+/* The same with many requests over one connection: client_open, then client_ask for each, then close it. A descriptor,
+ * or -EINVAL. */
+int client_open(const char *path, int timeout_s, struct lb_err *err);
+int client_ask(int fd, const char *path, int timeout_s, const char *method, const json_t *params,
+	       json_t **result, struct lb_err *err);
+
 /* The same request, but after its reply lbd sends notifications until either side ends that: `each`
  * gets the params of every one, and returns whether it wants more. 0 when it did not, or -EINVAL as
  * above; LB_ERR_UNREACHABLE also when lbd has ended. */

@@ -70,6 +70,9 @@ struct command {
 	const char *method;
 	int (*params)(const struct invocation *invocation, json_t **params, struct lb_err *err);
 	void (*view)(FILE *out, const struct invocation *invocation, const json_t *result);
+	/* NULL: by one request. Else params may be changed. */
+	int (*ask)(const struct invocation *invocation, json_t *params, json_t **result,
+		   struct lb_err *err);
 	enum exit_code (*judge)(const json_t *result); /* NULL: a result means EXIT_DONE */
 	const char *root; /* prefix of error paths that means nothing to the operator; NULL: none */
 

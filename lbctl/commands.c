@@ -490,11 +490,15 @@ static struct command table[] = {
 			  "allow wins. A prefix is at most as short as /8, IPv6 /20; IPv6 prefixes "
 			  "have at most 16 lengths; there are at most 15 lists, and 1,000,000 "
 			  "prefixes on all together. A time ends by the wall clock: a clock that "
-			  "is set forward ends it early.",
+			  "is set forward ends it early. With - the prefixes are those of standard "
+			  "input, read as list load reads FILE, and put onto the list step by "
+			  "step.",
 		.examples = {"lbctl list add attackers 198.51.100.0/24 --for 1h",
-			     "lbctl list add friends 198.51.100.7 --kind allow"},
+			     "lbctl list add friends 198.51.100.7 --kind allow",
+			     "lbctl list add attackers - <found.txt"},
 		.method = "list.add",
 		.params = list_change_params,
+		.ask = list_change_ask,
 		.view = list_view,
 	},
 	{
@@ -504,11 +508,13 @@ static struct command table[] = {
 		.options = {IF_PRESENT_OPTION},
 		.summary = "take a prefix off a list, or the whole list away",
 		.detail = "PREFIX is one that was put onto it, whole: to exclude a part of it, "
-			  "have another list allow that.",
+			  "have another list allow that. With - the prefixes are those of standard "
+			  "input, as with list add.",
 		.examples = {"lbctl list del attackers 198.51.100.0/24",
 			     "lbctl list del attackers"},
 		.method = "list.del",
 		.params = list_change_params,
+		.ask = list_change_ask,
 		.view = list_view,
 	},
 	{
@@ -536,6 +542,7 @@ static struct command table[] = {
 			     "lbctl list load drop drop.txt --monitor"},
 		.method = "list.load",
 		.params = list_load_params,
+		.ask = list_load_ask,
 		.view = list_view,
 	},
 	{

@@ -126,10 +126,19 @@ static int add_options(const struct invocation *invocation, json_t *params, stru
 int list_change_params(const struct invocation *invocation, json_t **params, struct lb_err *err)
 {
 	const char *prefix = invocation->arguments[1];
+	json_t *prefixes = json_array();
+	int ret = 0;
 
 	*params = json_pack("{s:s}", "name", invocation->arguments[0]);
+	if (prefix && strcmp(prefix, "-"))
+		json_array_append_new(prefixes, json_string(prefix));
+	else if (prefix)
+		ret = read_file(prefix, prefixes, err);
 	if (prefix)
-		json_object_set_new(*params, "prefixes", json_pack("[s]", prefix));
+		json_object_set(*params, "prefixes", prefixes);
+	json_decref(prefixes);
+	if (ret)
+		return ret;
 	return add_options(invocation, *params, err);
 }
 
@@ -223,9 +232,10 @@ static void view_changed(FILE *out, const struct invocation *invocation, const j
 {
 	const char *prefix = invocation->arguments[1];
 	const bool removes = !strcmp(invocation->command->verb, "del");
+	const bool many = prefix && !strcmp(prefix, "-");
 
 	if (json_is_false(json_object_get(result, "changed")))
-		fprintf(out, removes ? "%s is not there\n" : "nothing to change\n",
+		fprintf(out, removes && !many ? "%s is not there\n" : "nothing to change\n",
 			prefix ? prefix : invocation->arguments[0]);
 	if (removes && !prefix && json_is_true(json_object_get(result, "changed")))
 		fprintf(out, "removed ");

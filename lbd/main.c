@@ -24,6 +24,7 @@
 #include "plane/members.h"
 #include "control/methods.h"
 #include "control/replay_tables.h"
+#include "control/list_parts.h"
 #include "control/tracer.h"
 #include "route/links.h"
 #include "route/nexthop.h"
@@ -68,6 +69,7 @@ struct daemon {
 	struct monitor *monitor;
 	struct tracer *tracer;
 	struct replay_tables *replay_tables;
+	struct list_parts *list_parts;
 	struct node *node;
 	struct methods_context methods;
 	struct turns *turns;
@@ -464,6 +466,8 @@ static int start(struct daemon *daemon, struct lb_err *err)
 	if (!error)
 		error = tracer_new(daemon->base, &daemon->tracer, err);
 	if (!error)
+		error = list_parts_new(&daemon->list_parts, err);
+	if (!error)
 		error = start_node(daemon, err);
 	if (!error)
 		error = start_replays(daemon, err);
@@ -480,6 +484,7 @@ static int start(struct daemon *daemon, struct lb_err *err)
 		.preflight = &daemon->preflight,
 		.tracer = daemon->tracer,
 		.replay_tables = daemon->replay_tables,
+		.list_parts = daemon->list_parts,
 		.node = daemon->node,
 		.warnings = daemon->warnings,
 		.services = &daemon->services,
@@ -527,6 +532,7 @@ static void stop(struct daemon *daemon)
 	links_close(daemon->links);
 	status_line_close(daemon->status_line);
 	tracer_free(daemon->tracer);
+	list_parts_free(daemon->list_parts);
 	replay_tables_free(daemon->replay_tables);
 	control_close(daemon->control);
 	control_close(daemon->read_only);

@@ -18,6 +18,7 @@ struct preflight_again;
 struct node;
 struct tracer;
 struct replay_tables;
+struct list_parts;
 struct lists;
 
 struct turns;
@@ -34,6 +35,7 @@ struct methods_context {
 	struct preflight_again *preflight;
 	struct tracer *tracer;
 	struct replay_tables *replay_tables;
+	struct list_parts *list_parts;
 	struct node *node;
 	const struct peer *peer; /* of the request that is carried out */
 	json_t *warnings;        /* array of strings: what start found beside that */

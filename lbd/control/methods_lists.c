@@ -11,6 +11,7 @@
 #include "../host/worker.h"
 #include "../service/lists.h"
 #include "control.h"
+#include "list_parts.h"
 
 #define FOR_MAX_S (366 * 86400)
 #define SHOWN_MAX 1000
@@ -18,7 +19,8 @@
 /* What a request says; not all of it is a parameter of every method. */
 struct params {
 	const json_t *name, *kind, *monitor, *prefixes, *for_s, *if_present, *allow_empty, *dry_run,
-		*vips;
+		*vips, *part, *parts;
+	uint32_t until_s; /* 0: for good */
 	struct list_edit edit;
 };
 
@@ -118,13 +120,14 @@ static int read_prefixes(struct params *params, bool gone, struct lb_err *err)
 		return -EINVAL;
 	if (seconds)
 		seconds += (int64_t)(lb_clock_ns(CLOCK_REALTIME) / 1000000000);
+	params->until_s = (uint32_t)seconds;
 	edit->changes = calloc(json_array_size(params->prefixes) + 1, sizeof(*edit->changes));
 	if (!edit->changes)
 		return lb_err_no_memory(err);
 	json_array_foreach (params->prefixes, i, text) {
 		struct list_change *change = &edit->changes[edit->count++];
 
-		*change = (struct list_change){.until_s = (uint32_t)seconds, .gone = gone};
+		*change = (struct list_change){.until_s = params->until_s, .gone = gone};
 		worker_yield();
 		if (!read_prefix(text, &change->prefix, err))
 			continue;
@@ -181,6 +184,8 @@ static int read_given(const struct methods_context *context, const json_t *from,
 		{"for_s", LB_JSON_INTEGER, false, &out->for_s},
 		{loads ? "allow_empty" : NULL, LB_JSON_BOOLEAN, false, &out->allow_empty},
 		{"dry_run", LB_JSON_BOOLEAN, false, &out->dry_run},
+		{"part", LB_JSON_INTEGER, false, &out->part},
+		{"parts", LB_JSON_INTEGER, false, &out->parts},
 		{0}};
 	int ret = lb_json_fields(from, fields, err);
 
@@ -211,29 +216,76 @@ static int check_empty(const struct params *params, struct lb_err *err)
 	return lb_err_hint(err, "with --allow-empty (\"allow_empty\") the list becomes empty");
 }
 
-int methods_list_load(struct methods_context *context, const json_t *from, json_t **result,
-		      struct lb_err *err)
+/* Of a load that has more of them. */
+static int keep_part(struct methods_context *context, const struct params *params, json_t **result,
+		     struct lb_err *err)
 {
-	struct list_difference difference;
-	struct params params = {0};
-	int ret = read_given(context, from, &params, true, err);
+	int64_t number;
+	int ret = lb_json_integer(params->part, "part", 0, LIST_PARTS_PREFIXES, &number, err);
 
 	if (!ret)
-		ret = check_empty(&params, err);
-	params.edit.dry_run = json_is_true(params.dry_run);
+		ret = list_parts_add(context->list_parts, context->peer, &params->edit, number,
+				     err);
 	if (!ret)
-		ret = lists_load(context->lists, &params.edit, &difference, err);
-	free(params.edit.changes);
-	if (!ret && params.edit.dry_run)
-		*result = json_pack("{s:s, s:I}", "name", params.edit.name, "prefixes",
+		*result = json_pack("{s:s, s:I}", "name", params->edit.name, "part",
+				    (json_int_t)number);
+	return ret;
+}
+
+/* The time of the last request is that of all parts. */
+static int take_parts(struct methods_context *context, struct params *params, struct lb_err *err)
+{
+	struct list_edit *edit = &params->edit;
+	int64_t count;
+	int ret = lb_json_integer(params->parts, "parts", 0, LIST_PARTS_PREFIXES, &count, err);
+
+	if (!ret)
+		ret = list_parts_take(context->list_parts, context->peer, edit, count, err);
+	for (size_t i = 0; !ret && i < edit->count; i++) {
+		edit->changes[i].until_s = params->until_s;
+		worker_yield();
+	}
+	return ret;
+}
+
+static int load(struct methods_context *context, struct params *params, json_t **result,
+		struct lb_err *err)
+{
+	struct list_difference difference;
+	int ret = params->parts ? take_parts(context, params, err) : 0;
+
+	if (!ret)
+		ret = check_empty(params, err);
+	params->edit.dry_run = json_is_true(params->dry_run);
+	if (!ret)
+		ret = lists_load(context->lists, &params->edit, &difference, err);
+	if (!ret && params->edit.dry_run)
+		*result = json_pack("{s:s, s:I}", "name", params->edit.name, "prefixes",
 				    (json_int_t)difference.prefixes);
 	else if (!ret)
-		ret = reply(context, params.edit.name, true, result, err);
+		ret = reply(context, params->edit.name, true, result, err);
 	if (!ret) {
 		json_object_set_new(*result, "added", json_integer((json_int_t)difference.added));
 		json_object_set_new(*result, "removed",
 				    json_integer((json_int_t)difference.removed));
 	}
+	return ret;
+}
+
+int methods_list_load(struct methods_context *context, const json_t *from, json_t **result,
+		      struct lb_err *err)
+{
+	struct params params = {0};
+	int ret = read_given(context, from, &params, true, err);
+
+	if (!ret)
+		ret = params.part ? keep_part(context, &params, result, err)
+				  : load(context, &params, result, err);
+	if (ret && (params.part || params.parts))
+		list_parts_forget(context->list_parts, context->peer);
+	worker_leave();
+	free(params.edit.changes);
+	worker_enter();
 	return ret;
 }
 

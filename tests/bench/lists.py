@@ -96,6 +96,7 @@ def measure(what, path, run, count, batch):
 
 def main():
     path = sys.argv[1]
+    random.seed(1)
     one_after_the_other(path, [request(0, prefixes(4, 1))])
     measure("one by one", path, one_after_the_other, 1000, 1)
     measure("one by one, 64 connections", path, side_by_side(64), 20000, 1)

@@ -245,6 +245,52 @@ done
 echo "killed after:$seen"
 step "an addition that was cut off is left out, and said" only_whole_batches
 
+cat >"$LAB_DIR/parts.py" <<'END'
+# parts.py SOCKET REQUEST...: over one connection, but for "beside REQUEST"; prints the result's prefixes, or the error
+import json, socket, sys
+def connect():
+    client = socket.socket(socket.AF_UNIX)
+    client.connect(sys.argv[1])
+    return client, client.makefile()
+first = connect()
+for params in sys.argv[2:]:
+    client, lines = connect() if params.startswith("beside ") else first
+    params = params.removeprefix("beside ")
+    client.sendall(json.dumps({"jsonrpc": "2.0", "id": 1, "method": "list.load", "params": json.loads(params)}).encode() + b"\n")
+    reply = json.loads(lines.readline())
+    print(reply["result"].get("prefixes", "kept") if "result" in reply else reply["error"]["message"])
+END
+parts() { python3 "$LAB_DIR/parts.py" "$LAB_DIR/lbd.sock" "$@"; }
+PART0='{"name": "feed", "prefixes": ["24.0.0.1"], "part": 0}' PART1='{"name": "feed", "prefixes": ["24.0.0.2", "24.0.0.1"], "part": 1}'
+LAST='{"name": "feed", "prefixes": ["24.0.0.3"], "parts": 2}'
+old_feed() { in_list 22.0.0.1 && ! in_list 24.0.0.1; }
+check "a load in parts whose client ends in the middle" says kept parts "$PART0" "$PART1"
+check "changes nothing" old_feed
+check "its parts are not there for another client" says "has had 0 parts, not 2" parts "$LAST"
+check "a part that is missing is seen" says "has had 1 parts, not 2" parts "$PART0" "$LAST"
+check "and a part that is sent twice" says "has had 1 parts, not 0" parts "$PART0" '{"name": "feed", "prefixes": [], "parts": 0}'
+check "a part of another list is none of this one" says "has had 0 parts, not 1" parts "$PART0" '{"name": "drop", "prefixes": [], "parts": 1}'
+check "a part with a fault ends the load" says "has had 0 parts, not 2" parts "$PART0" \
+	'{"name": "feed", "prefixes": ["x"], "part": 1}' "$LAST"
+check "so nothing has changed" old_feed
+check "another client is told that one loads a list" says "another client loads a list in parts" parts "$PART0" "beside $PART0"
+check "all parts are a load, each prefix once" test "$(parts "$PART0" "$PART1" "$LAST" | paste -sd' ')" = "kept kept 3"
+check "and what was there before is gone" eval '! in_list 22.0.0.1'
+check "a load without parts is as it was" says "1 added, 3 removed" lbctl list load feed - <<<22.0.0.0/24
+feed 25 2500 >"$LAB_DIR/many"
+check "many prefixes come from standard input" says "blocks 2501 prefixes" lbctl list add feed - <"$LAB_DIR/many"
+check "and are all there" eval 'in_list 25.0.0.7 && in_list 25.9.195.7'
+check "once more they change nothing" says "nothing to change" lbctl list add feed - <"$LAB_DIR/many"
+check "and go so" says "blocks 1 prefix;" lbctl list del feed - <"$LAB_DIR/many"
+check "no prefixes are not the whole list" says "nothing to change" lbctl list del feed - </dev/null
+for i in 60 61 62; do feed "$i" 40000; done >"$LAB_DIR/many"
+check "what is too much for one request is loaded in parts" says "120000 added, 1 removed" lbctl list load feed "$LAB_DIR/many"
+check "all of it" eval 'in_list 60.0.0.7 && in_list 62.156.63.7 && ! in_list 22.0.0.1'
+
+names() { lbctl --json list show | jq -r '[.lists[].name] | join(" ")'; }
+check "a list between others" lbctl list add a-first 192.0.2.99
+check "is shown where its name is, whichever came first" test "$(names)" = "a-first bad drop feed"
+check "and goes" lbctl list del a-first
 check "lists go" lbctl list del feed
 check "another" lbctl list del drop
 check "the last" lbctl list del bad
