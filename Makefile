@@ -290,6 +290,14 @@ test-tier-gone:
 	+@$(MAKE) --no-print-directory run-$@
 run-test-tier-gone: all
 	@O=$(O) tests/tier/gone_test.sh
+# Which share of connections breaks per event, beside IPVS: in a VM of Debian's 6.12. The table is in $(O)/broken.md.
+.PHONY: test-broken run-test-broken
+test-broken: PKGS = $(BUILD_PKGS) $(LAB_PKGS) $(VM_PKGS) ipvsadm
+test-broken:
+	@tests/lib/packages.sh $(PKGS)
+	+@$(MAKE) --no-print-directory run-$@
+run-test-broken: all $(BPF_OBJ) $(TOOLS)
+	@tests/tier/broken.sh $(O)
 .PHONY: demo-monitoring run-demo-monitoring test-monitoring run-test-monitoring
 run-demo-monitoring: demo-build
 	@O=$(O) examples/monitoring/demo.sh
@@ -539,6 +547,7 @@ help:
 		'sudo make demo-tier  three balancers have one service document, which lies in etcd (examples/04-tier)' \
 		'sudo make test-tier  1,000 revisions of it, while nodes of etcd, lbd and lbd-tier are killed and cut off, and health that agrees; 8 minutes' \
 		'sudo make test-tier-gone  nothing happens but warnings while etcd is gone for 10 minutes' \
+		'sudo make test-broken  how many connections break when a node or a backend comes or goes, beside IPVS; half an hour' \
 		'sudo make demo-monitoring  a lab with traffic and a Prometheus, until Ctrl-C (examples/monitoring)' \
 		'sudo make test-monitoring  every alert fires and clears, every panel of the dashboard has data; the status page in a browser' \
 		'sudo make test-kernels  packet tests, traffic and health checks on Debian kernels 6.1 and 6.12 in VMs' \
