@@ -249,7 +249,7 @@ test-image: PKGS = $(BUILD_PKGS) $(LAB_PKGS) podman buildah runc debootstrap lib
 test-compose: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) iproute2 podman buildah runc containernetworking-plugins iptables debootstrap jq python3-jsonschema \
 	python3-yaml python3-dotenv $(if $(shell command -v npm),,npm)
 test-release: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) git xz-utils faketime util-linux $(if $(shell command -v npm),,npm)
-test-upgrade: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(LAB_PKGS) $(DEB_PKGS) git
+test-upgrade: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(LAB_PKGS) $(DEB_PKGS) git debootstrap
 test-kubernetes: PKGS = $(BUILD_PKGS) jq python3 python3-jsonschema $(if $(shell command -v npm),,npm)
 # npm of Debian cannot be beside a Node.js from elsewhere, which has its own.
 test-monitoring: PKGS = $(BUILD_PKGS) $(TEST_PKGS) chromium $(if $(shell command -v npm),,npm)
