@@ -281,15 +281,15 @@ first_is_dead() {
 	for number in "${SECOND[0]}" "${DEVICES[0]}" "${RECEIVERS[0]}"; do
 		lab_ip router link set "rb$number" down || return
 	done
-	wait_for 20 first_fails 1 && wait_for 20 first_fails 2 || return
+	wait_for 20 one_fails 1 && wait_for 20 one_fails 2 || return
 	for number in 1 2; do
 		lab_in "i$number" ipvsadm -d -t "$IPVS_VIP:$DIED_PORT" -r "${LAB_BACKEND4[DEVICES[0]]}:$DIED_PORT" || return
 	done
 	spreads 2 1
 }
 
-first_fails() { # NUMBER
-	balancer "$1" --json backend list | jq -e 'all(.vips[].backends[0]; .health.state == "unhealthy")'
+one_fails() { # NUMBER
+	balancer "$1" --json backend list | jq -e 'all(.vips[]; any(.backends[]; .health.state == "unhealthy"))'
 }
 
 name_vips
