@@ -376,9 +376,9 @@ enum lb_quic_count {
 		LB_QUIC_COUNT_COUNT
 };
 
-/* Of config.guard. */
-#define LB_GUARD_HERE 1u /* the stage is there */
-#define LB_GUARD_ASKS 2u /* it only says what it would do, and charges nobody (rates) */
+/* Of config.has: stages that not every program has. */
+#define LB_HAS_GUARD (1u << 0)
+#define LB_GUARD_ASKS (1u << 1) /* the guard only says what it would do, and charges nobody */
 
 /* --- the guard (bpf/guard.h): what is dropped before it gets to a backend ---
  * Its maps, all named "guard_…", are there while the program with that stage is, and not pinned: lbd
@@ -753,7 +753,7 @@ struct lb_program_config {
 	__u32 vip_row;      /* VIP numbers, where packets are counted by VIP, too; else 0 */
 	__u32 vip_waiting;  /* whether they wait to be counted */
 	__u32 quic_lines;   /* of "quic_ids" */
-	__u32 guard;        /* LB_GUARD_HERE: a program of either kind has the stage of the guard */
+	__u32 has;          /* LB_HAS_*: the stages of the program, beside those that each has */
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")

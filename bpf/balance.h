@@ -2,8 +2,8 @@
 /* What becomes of a packet: the stages, one after the other. lb.bpf.c says which.
  *
  * A program that traces (trace.bpf.c) has the same stages, and has noted what they find. For all
- * others `note` is NULL, a constant, and nothing of it is compiled. So is `guarded`, which says whether there is
- * the stage of the guard: a constant, but of read-only data for packets that are noted. */
+ * others `note` is NULL, a constant, and nothing of it is compiled. So is `has`, which says which stages there are
+ * that not every program has: a constant, but of read-only data for packets that are noted. */
 #ifndef LB_BALANCE_H
 #define LB_BALANCE_H
 
@@ -53,7 +53,7 @@ static __always_inline int second_chance(struct xdp_md *ctx, struct packet *pack
 
 /* From a packet that is understood to its backend. `plain`, and whether `note` is NULL: constants. */
 static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, int plain,
-				   struct lb_traced *note, int guarded)
+				   struct lb_traced *note, __u32 has)
 {
 	struct choice choice = {};
 	struct vip vip = {};
@@ -64,8 +64,8 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		note->vip = lb_place_number(vip.place);
 	if (verdict != LB_NEXT)
 		return verdict;
-	vip.guarded = guarded;
-	if (guarded && vip.flags & LB_VIP_GUARDED) {
+	vip.has = has;
+	if (has & LB_HAS_GUARD && vip.flags & LB_VIP_GUARDED) {
 		verdict = guard(ctx, packet, &vip, plain);
 		if (verdict != LB_NEXT)
 			return verdict;
@@ -87,7 +87,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 	}
 	verdict = choose_nexthop(&choice, plain ? LB_AGAIN : LB_DROP_INTERNAL);
 	if (verdict != LB_NEXT)
-		return plain && !guarded && verdict == LB_AGAIN ? LB_NEXT : verdict;
+		return plain && !(has & LB_HAS_GUARD) && verdict == LB_AGAIN ? LB_NEXT : verdict;
 	verdict = encap(ctx, packet, &choice, plain);
 	if (verdict != LB_NEXT)
 		return verdict;
@@ -99,7 +99,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 /* The way of all others, and of all that is noted. Its packet lives in memory, that of the plain way
  * in registers; so what both ways share may only hand on a copy. */
 static __always_inline int balance_read(struct xdp_md *ctx, struct packet *packet,
-					struct lb_traced *note, int guarded)
+					struct lb_traced *note, __u32 has)
 {
 	int verdict = parse(ctx, packet);
 	__u8 tcp_flags;
@@ -114,7 +114,7 @@ static __always_inline int balance_read(struct xdp_md *ctx, struct packet *packe
 	}
 	ports = packet->ports;
 	tcp_flags = packet->tcp_flags;
-	verdict = forward(ctx, packet, 0, note, guarded);
+	verdict = forward(ctx, packet, 0, note, has);
 	if (note) { /* of the packet, as it was read */
 		packet->ports = ports;
 		packet->tcp_flags = tcp_flags;
@@ -122,11 +122,11 @@ static __always_inline int balance_read(struct xdp_md *ctx, struct packet *packe
 	return verdict;
 }
 
-static __always_inline int balance_any(struct xdp_md *ctx, int guarded)
+static __always_inline int balance_any(struct xdp_md *ctx, __u32 has)
 {
 	struct packet packet = {};
 
-	return balance_read(ctx, &packet, NULL, guarded);
+	return balance_read(ctx, &packet, NULL, has);
 }
 
 /* Out of line, for its stack. */
@@ -137,12 +137,12 @@ static __noinline int balance(struct xdp_md *ctx)
 
 static __noinline int balance_guarded(struct xdp_md *ctx)
 {
-	return balance_any(ctx, 1);
+	return balance_any(ctx, LB_HAS_GUARD);
 }
 
 /* The way of plain packets, compiled once for each family; LB_NEXT for all others. Inline: a call
  * and its return cost as much as a quarter of all this. */
-static __always_inline int balance_plain(struct xdp_md *ctx, int guarded)
+static __always_inline int balance_plain(struct xdp_md *ctx, __u32 has)
 {
 	void *data = (void *)(long)ctx->data, *end = (void *)(long)ctx->data_end;
 	struct packet packet = {};
@@ -154,10 +154,10 @@ static __always_inline int balance_plain(struct xdp_md *ctx, int guarded)
 	type = *(__be16 *)(data + offsetof(struct ethhdr, h_proto));
 	if (type == bpf_htons(ETH_P_IP)) {
 		if (plain_ipv4(data, end, &packet))
-			return forward(ctx, &packet, 1, NULL, guarded);
+			return forward(ctx, &packet, 1, NULL, has);
 	} else if (type == bpf_htons(ETH_P_IPV6)) {
 		if (plain_ipv6(data, end, &packet))
-			return forward(ctx, &packet, 1, NULL, guarded);
+			return forward(ctx, &packet, 1, NULL, has);
 	}
 	return LB_NEXT;
 }
@@ -193,13 +193,13 @@ static __always_inline int conclude(__u32 verdict)
 	return action_of(verdict);
 }
 
-static __always_inline int balance_packet(struct xdp_md *ctx, int guarded)
+static __always_inline int balance_packet(struct xdp_md *ctx, __u32 has)
 {
-	__u32 verdict = balance_plain(ctx, guarded);
+	__u32 verdict = balance_plain(ctx, has);
 
 	if (unlikely(verdict == (__u32)LB_NEXT))
-		verdict = guarded ? balance_guarded(ctx) : balance(ctx);
-	else if (guarded && verdict == (__u32)LB_AGAIN)
+		verdict = has & LB_HAS_GUARD ? balance_guarded(ctx) : balance(ctx);
+	else if (has & LB_HAS_GUARD && verdict == (__u32)LB_AGAIN)
 		verdict = balance(ctx);
 	return conclude(verdict);
 }

@@ -13,8 +13,8 @@
 static __always_inline int choose_kind(struct xdp_md *ctx, const struct packet *packet,
 				       const struct vip *vip, int plain)
 {
-	if (vip->guarded && vip->flags & LB_VIP_GUARDED && !packet_only_follows(packet) &&
-	    guard_opens(ctx, packet, vip))
+	if (vip->has & LB_HAS_GUARD && vip->flags & LB_VIP_GUARDED &&
+	    !packet_only_follows(packet) && guard_opens(ctx, packet, vip))
 		return OPENS_FLOW;
 	return plain ? ROLE_PLAIN | packet->tcp_flags : packet_role(packet);
 }

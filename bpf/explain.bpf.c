@@ -131,7 +131,7 @@ static __noinline int explain_way(struct xdp_md *ctx, struct lb_explained *to)
 	packet = to->packet;
 	if (explain_vip(&packet, &vip, to))
 		return 0;
-	vip.guarded = config.guard; /* a cookie may open a flow; what ends here, the program says */
+	vip.has = config.has; /* a cookie may open a flow; what ends here, the program says */
 	if (!explain_quic(ctx, to))
 		explain_slot(&packet, &vip, flow_hash(&packet, vip.flags), to);
 	if (choose(ctx, &packet, &vip, &choice, 0) != LB_NEXT)

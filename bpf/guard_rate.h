@@ -23,7 +23,7 @@ static __always_inline __u64 rate_now(struct lb_rate_clock *clock)
 	const __u64 tick = bpf_jiffies64() & RATE_TICK_MASK;
 	__u64 known = *(volatile __u64 *)&clock->now;
 
-	if (config.guard & LB_GUARD_ASKS)
+	if (config.has & LB_GUARD_ASKS)
 		return rate_time(bpf_ktime_get_coarse_ns());
 	if ((known & RATE_TICK_MASK) != tick) {
 		known = bpf_ktime_get_coarse_ns() << RATE_TICK_BITS | tick;
@@ -54,7 +54,7 @@ static __always_inline int rate_try(struct lb_rate_pair *pair, __u32 tag, __u64 
 	}
 	if (!rate_fits(used, cost))
 		return RATE_EXCEEDS;
-	if (config.guard & LB_GUARD_ASKS)
+	if (config.has & LB_GUARD_ASKS)
 		return RATE_FITS;
 	return __sync_val_compare_and_swap(cell, was, rate_cell(used + cost, now, tag)) == was
 		       ? RATE_FITS

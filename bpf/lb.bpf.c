@@ -22,7 +22,7 @@ int lb(struct xdp_md *ctx)
 SEC("?xdp.frags")
 int lb_guarded(struct xdp_md *ctx)
 {
-	return balance_packet(ctx, 1);
+	return balance_packet(ctx, LB_HAS_GUARD);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -166,7 +166,7 @@ static __always_inline void keep_out(struct xdp_md *ctx, struct lb_traced *note)
 /* Out of line, for its stack. */
 static __noinline int balance_noted(struct xdp_md *ctx, struct lb_traced *note)
 {
-	return note ? balance_read(ctx, &note->packet, note, config.guard) : LB_DROP_INTERNAL;
+	return note ? balance_read(ctx, &note->packet, note, config.has) : LB_DROP_INTERNAL;
 }
 
 /* A list that the packet has got is in the scratch (chance.h). */
@@ -213,12 +213,12 @@ __noinline int traced(struct xdp_md *ctx)
 	return action;
 }
 
-/* `guarded` is a constant here, as in lb.bpf.c: read-only data would cost each packet a load, and registers. */
-static __always_inline int balance_or_trace(struct xdp_md *ctx, int guarded)
+/* `has` is a constant here, as in lb.bpf.c: read-only data would cost each packet a load, and registers. */
+static __always_inline int balance_or_trace(struct xdp_md *ctx, __u32 has)
 {
 	if (unlikely(is_due()))
 		return traced(ctx);
-	return balance_packet(ctx, guarded);
+	return balance_packet(ctx, has);
 }
 
 SEC("xdp.frags")
@@ -231,7 +231,7 @@ int lb(struct xdp_md *ctx)
 SEC("?xdp.frags")
 int lb_guarded(struct xdp_md *ctx)
 {
-	return balance_or_trace(ctx, 1);
+	return balance_or_trace(ctx, LB_HAS_GUARD);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -17,7 +17,7 @@
 struct vip {
 	__u64 place; /* lb_place; no slots: there is no VIP, or only its address is known */
 	__u32 flags; /* LB_VIP_* */
-	int guarded; /* whether there is the stage of the guard: a constant, as in balance.h */
+	__u32 has;   /* LB_HAS_*: a constant, as in balance.h */
 };
 
 /* --- the hash maps --- */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do datapath.c, pin.c, vip.c, vip_wide.c, vip_counts.c, explain.c, trace.c, guard.c and attach.c share?
- * Private to them. */
+/* What do datapath.c, pin.c, vip.c, vip_wide.c, vip_counts.c, explain.c, trace.c, guard.c, replace.c and attach.c
+ * share? Private to them. */
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
 
@@ -100,10 +100,22 @@ int instance_share_maps(struct bpf_object *to, const struct bpf_object *from,
  * others are of the same size. */
 int instance_share_guard(struct bpf_object *to, const struct lb_bpf *from,
 			 bool (*is_wanted)(const char *name));
+/* Of a skeleton that is opened, the program with these stages (LB_HAS_*) will be loaded, and no other. */
+void instance_choose(struct bpf_object *to, struct lb_program_config *config, uint32_t has);
+/* Of that program, once it is loaded. */
+int instance_program_fd(const struct bpf_object *object);
+/* The stages that what is due has. */
+uint32_t instance_has(const struct datapath *datapath);
 /* "other_vips" has changed. */
 void instance_follow(struct datapath *datapath);
 /* The program that is due stands at interfaces that are there, and those that come. 0 or -errno. */
 int instance_put_in_place(struct datapath *datapath);
+
+/* --- replace.c --- */
+
+/* These come into place, with what traces; what explains is loaded again when it is asked for. 0 or -errno: who
+ * asks sees by datapath->guard whether they are in place all the same. */
+int replace_programs(struct datapath *datapath, struct guard *guard, struct lb_bpf *guarded);
 
 /* --- mapping.c --- */
 

@@ -80,16 +80,7 @@ static int take_guard(const struct datapath *datapath, struct lb_bpf *to)
 		mapping_without_guard(to);
 		return 0;
 	}
-	bpf_program__set_autoload(to->progs.lb, false);
-	bpf_program__set_autoload(to->progs.lb_guarded, true);
 	return instance_share_guard(to->obj, datapath->guarded, explain_shares);
-}
-
-static const struct bpf_program *program_of(const struct explain *explain)
-{
-	const struct bpf_program *guarded = explain->balancer->progs.lb_guarded;
-
-	return bpf_program__autoload(guarded) ? guarded : explain->balancer->progs.lb;
 }
 
 static int load_balancer(struct explain *explain, const struct datapath *datapath)
@@ -109,7 +100,8 @@ static int load_balancer(struct explain *explain, const struct datapath *datapat
 		return error;
 	*(struct lb_program_config *)&to->rodata->config = from->rodata->config;
 	*(__u32 *)&to->rodata->config.flow_buckets = 1;
-	*(__u32 *)&to->rodata->config.guard = datapath->guarded ? LB_GUARD_HERE | LB_GUARD_ASKS : 0;
+	instance_choose(to->obj, (struct lb_program_config *)&to->rodata->config,
+			instance_has(datapath) | LB_GUARD_ASKS);
 	return lb_bpf__load(to);
 }
 
@@ -411,7 +403,8 @@ static int run_all(const struct run *run)
 	if (!error)
 		error = clear_rates(run);
 	if (!error)
-		error = run_program(run, bpf_program__fd(program_of(run->datapath->explain)));
+		error = run_program(run,
+				    instance_program_fd(run->datapath->explain->balancer->obj));
 	if (error)
 		return error;
 	note_counts(run);

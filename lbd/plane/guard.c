@@ -148,9 +148,8 @@ static int load(const struct datapath *datapath, struct guard *guard, struct lb_
 	if (!program)
 		return -errno;
 	*(struct lb_program_config *)&program->rodata->config = balancer->rodata->config;
-	*(__u32 *)&program->rodata->config.guard = LB_GUARD_HERE;
-	bpf_program__set_autoload(program->progs.lb, false);
-	bpf_program__set_autoload(program->progs.lb_guarded, true);
+	instance_choose(program->obj, (struct lb_program_config *)&program->rodata->config,
+			LB_HAS_GUARD);
 	set_sizes(program, balancer, &guard->sizes);
 	error = instance_share_maps(program->obj, balancer->obj, NULL);
 	if (!error && datapath->guard)
@@ -199,33 +198,14 @@ void datapath_guard_forget(struct datapath *datapath)
 
 /* --- in place --- */
 
-static void set_guard(struct datapath *datapath, struct guard *guard)
-{
-	datapath->guard = guard;
-	datapath->guarded = guard ? guard->program : NULL;
-}
-
-/* What explains and what traces are of the program that stands. An explanation is loaded again when it is asked
- * for. */
 static int change_to(struct datapath *datapath, struct guard *guard)
 {
 	struct guard *before = datapath->guard;
-	int error, traced;
+	int error = replace_programs(datapath, guard, guard ? guard->program : NULL);
 
-	set_guard(datapath, guard);
-	instance_follow(datapath);
-	traced = trace_again(datapath);
-	error = instance_put_in_place(datapath);
-	if (error) {
-		set_guard(datapath, before);
-		trace_again(datapath);
-		instance_put_in_place(datapath);
-		return error;
-	}
-	explain_close(datapath->explain);
-	datapath->explain = NULL;
-	guard_free(before);
-	return traced;
+	if (datapath->guard == guard)
+		guard_free(before);
+	return error;
 }
 
 int datapath_guard_enter(struct datapath *datapath, enum guard_user user, struct lb_err *err)
@@ -325,7 +305,8 @@ void guard_close(struct datapath *datapath)
 {
 	datapath_guard_forget(datapath);
 	guard_free(datapath->guard);
-	set_guard(datapath, NULL);
+	datapath->guard = NULL;
+	datapath->guarded = NULL;
 }
 
 uint64_t guard_memory(const struct datapath *datapath, uint64_t (*of)(int fd))

@@ -2,6 +2,7 @@
 /* How is a program loaded beside the balancer, with maps of it, and which of them is in place? */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
+#include <errno.h>
 
 #include "../host/worker.h"
 #include "datapath_private.h"
@@ -68,6 +69,43 @@ int instance_share_guard(struct bpf_object *to, const struct lb_bpf *from,
 	return 0;
 }
 
+/* --- which stages --- */
+
+static const struct {
+	const char *program;
+	uint32_t has;
+} kinds[] = {
+	{"lb", 0},
+	{"lb_guarded", LB_HAS_GUARD},
+};
+
+void instance_choose(struct bpf_object *to, struct lb_program_config *config, uint32_t has)
+{
+	config->has = has;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		bpf_program__set_autoload(bpf_object__find_program_by_name(to, kinds[i].program),
+					  kinds[i].has == (has & LB_HAS_GUARD));
+}
+
+int instance_program_fd(const struct bpf_object *object)
+{
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		const struct bpf_program *program =
+			bpf_object__find_program_by_name(object, kinds[i].program);
+
+		if (bpf_program__autoload(program))
+			return bpf_program__fd(program);
+	}
+	return -ENOENT;
+}
+
+uint32_t instance_has(const struct datapath *datapath)
+{
+	return datapath->guarded ? LB_HAS_GUARD : 0;
+}
+
+/* --- in place --- */
+
 void instance_follow(struct datapath *datapath)
 {
 	const uint64_t other_vips = datapath->skeleton->bss->other_vips;
@@ -78,14 +116,16 @@ void instance_follow(struct datapath *datapath)
 		*datapath->trace_other_vips = other_vips;
 }
 
+static const struct lb_bpf *due(const struct datapath *datapath)
+{
+	return datapath->guarded ? datapath->guarded : datapath->skeleton;
+}
+
 int instance_put_in_place(struct datapath *datapath)
 {
-	const struct lb_bpf *guarded = datapath->guarded;
-
 	if (datapath->trace)
 		datapath->program_fd = datapath->trace_fd;
 	else
-		datapath->program_fd = guarded ? bpf_program__fd(guarded->progs.lb_guarded)
-					       : bpf_program__fd(datapath->skeleton->progs.lb);
+		datapath->program_fd = instance_program_fd(due(datapath)->obj);
 	return attach_update(datapath);
 }

@@ -93,9 +93,8 @@ static int load_program(const struct datapath *datapath, const struct lb_trace_f
 	if (!program)
 		return -errno;
 	*(struct lb_program_config *)&program->rodata->config = balancer->rodata->config;
-	*(__u32 *)&program->rodata->config.guard = datapath->guarded ? LB_GUARD_HERE : 0;
-	bpf_program__set_autoload(program->progs.lb, !datapath->guarded);
-	bpf_program__set_autoload(program->progs.lb_guarded, datapath->guarded != NULL);
+	instance_choose(program->obj, (struct lb_program_config *)&program->rodata->config,
+			instance_has(datapath));
 	*(struct lb_trace_filter *)&program->rodata->filter = *filter;
 	error = instance_share_maps(program->obj, balancer->obj, NULL);
 	if (!error)
@@ -117,18 +116,10 @@ static int load(struct trace *trace, const struct datapath *datapath)
 	return trace->ring ? 0 : -errno;
 }
 
-/* Of the one that is loaded. */
-static int program_fd(const struct trace_bpf *program)
-{
-	return bpf_program__autoload(program->progs.lb)
-		       ? bpf_program__fd(program->progs.lb)
-		       : bpf_program__fd(program->progs.lb_guarded);
-}
-
 static void set_trace(struct datapath *datapath, struct trace *trace)
 {
 	datapath->trace = trace;
-	datapath->trace_fd = trace ? program_fd(trace->program) : -1;
+	datapath->trace_fd = trace ? instance_program_fd(trace->program->obj) : -1;
 	datapath->trace_other_vips = trace ? &trace->program->bss->other_vips : NULL;
 }
 

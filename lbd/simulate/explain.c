@@ -216,7 +216,7 @@ int datapath_explain(struct datapath *datapath, const void *frame, size_t length
 	out->way = own.explained;
 	prepare();
 	ctx = take_frame(room, frame, length, ifindex);
-	balance_packet(&ctx, config.guard);
+	balance_packet(&ctx, config.has);
 	note(&ctx, out);
 	free(room);
 	return 0;

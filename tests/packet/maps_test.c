@@ -28,9 +28,8 @@ static bool loads_read_only(const char *name)
 	int error;
 
 	sizes_set(program, &options);
-	bpf_program__set_autoload(program->progs.lb, false);
-	bpf_program__set_autoload(program->progs.lb_guarded, true);
-	*(__u32 *)&program->rodata->config.guard = LB_GUARD_HERE | LB_GUARD_ASKS;
+	instance_choose(program->obj, (struct lb_program_config *)&program->rodata->config,
+			LB_HAS_GUARD | LB_GUARD_ASKS);
 	bpf_object__for_each_map (other, program->obj)
 		bpf_map__set_autocreate(other, true);
 	bpf_map__set_map_flags(map,
