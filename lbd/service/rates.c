@@ -9,14 +9,14 @@
 #include "../../bpf/rate_cell.h"
 #include "facts.h"
 #include "live.h"
+#include "stage.h"
 
 _Static_assert(LB_RATES == LB_RATES_MAX, "as many as the program asks");
 
 struct rates {
-	bool in_use;
+	struct stage stage;
 	uint32_t room;
 	bool *seen; /* by VIP number, by the pass under way: a VIP has it */
-	char fault[FAULT_TEXT];
 };
 
 static bool has_rates(const struct lb_vip *vip)
@@ -26,29 +26,13 @@ static bool has_rates(const struct lb_vip *vip)
 
 /* --- before a change, and after it --- */
 
-/* A VIP that is in force without its rates, as the kernel refuses them, stops no change of anything else. */
 int rates_prepare(struct service *service, const struct lb_service *document, bool given,
 		  bool dry_run, struct lb_err *err)
 {
-	struct rates *rates = service->rates;
-	struct lb_err inner = {0};
-	const bool wanted = lb_service_wants(document, has_rates);
-	int error;
-
 	if (!service->plane.rates_use || dry_run)
 		return 0;
-	error = wanted ? service->plane.rates_use(service->plane.datapath, &inner) : 0;
-	if (!error) {
-		rates->in_use = rates->in_use || wanted;
-		*rates->fault = '\0';
-		return 0;
-	}
-	if (!given && lb_service_brings(document, service->document, has_rates)) {
-		*err = inner;
-		return error;
-	}
-	fault_keep(service, rates->fault, "rates", inner.message);
-	return 0;
+	return stage_prepare(service, &service->rates->stage, service->plane.rates_use, document,
+			     given, err);
 }
 
 /* Numbers that no VIP has any more have no rules: the next one's counters begin anew. */
@@ -67,15 +51,10 @@ static void forget_gone(struct service *service)
 
 void rates_follow(struct service *service)
 {
-	struct rates *rates = service->rates;
-
-	if (!rates->in_use)
+	if (!service->rates->stage.in_use)
 		return;
 	forget_gone(service);
-	if (lb_service_wants(service->document, has_rates))
-		return;
-	rates->in_use = false;
-	service->plane.rates_drop(service->plane.datapath);
+	stage_follow(service, &service->rates->stage, service->plane.rates_drop);
 }
 
 /* --- what packets find --- */
@@ -140,7 +119,7 @@ bool service_vip_rates(struct service *service, const struct lb_vip *vip, struct
 	const uint32_t number = live_of(service, vip)->number;
 
 	*out = (struct lb_rates_over){0};
-	return has_rates(vip) && service->rates->in_use &&
+	return has_rates(vip) && service->rates->stage.in_use &&
 	       !service->plane.rates_over(service->plane.datapath, number, out);
 }
 
@@ -162,9 +141,9 @@ json_t *rates_state(struct service *service, const struct lb_vip *vip)
 
 void rates_warnings(const struct service *service, json_t *warnings)
 {
-	if (*service->rates->fault)
+	if (*service->rates->stage.fault)
 		json_array_append_new(warnings, json_sprintf("rates are not in force: %s",
-							     service->rates->fault));
+							     service->rates->stage.fault));
 }
 
 /* --- life --- */
@@ -175,6 +154,7 @@ int rates_open(struct service *service, struct lb_err *err)
 
 	if (!rates)
 		return lb_err_no_memory(err);
+	rates->stage = (struct stage){.name = "rates", .needs = has_rates};
 	rates->room = place_numbers(service->config);
 	rates->seen = calloc(rates->room, sizeof(*rates->seen));
 	return rates->seen ? 0 : lb_err_no_memory(err);
