@@ -90,12 +90,12 @@ $(O)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Who includes a skeleton; the dependency files know of it after the first build.
-$(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip vip_counts vip_wide quic_counts explain instance replace trace guard guard_syn guard_rate mapping): | $(O)/bpf/lb.skel.h
+$(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip vip_counts vip_wide quic_counts explain instance replace trace guard guard_syn guard_rate quic_program mapping): | $(O)/bpf/lb.skel.h
 $(O)/lbd/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/reqsk.skel.h $(O)/bpf/second.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h
-$(O)/tests/packet/guard_off_test.o: | $(O)/tests/packet/with_guard.skel.h $(O)/tests/packet/without_guard.skel.h
-$(O)/tests/packet/steps_programs.o: | $(O)/bpf/lb.skel.h $(O)/tests/lib/without_quic.skel.h
+$(O)/tests/packet/stages_off_test.o: | $(patsubst %,$(O)/tests/%.skel.h,packet/with_stages packet/without_guard lib/without_quic)
+$(O)/tests/packet/steps_programs.o: | $(O)/bpf/lb.skel.h
 $(O)/lbd/plane/trace.o: | $(O)/bpf/trace.skel.h
 $(O)/lbd/plane/tunnel.o: | $(O)/bpf/tunnel.skel.h
 $(O)/lbd/monitor/monitor.o: $(O)/lbd/monitor/page.h

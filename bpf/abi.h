@@ -110,7 +110,8 @@ struct lb_vip6_key {
 /* It has rules of the guard: an element of "guard_vips" that is not empty. */
 #define LB_VIP_GUARDED (1u << 5)
 /* What most VIPs have none of, so that one branch tells. */
-#define LB_VIP_UNUSUAL (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT | LB_VIP_QUIC)
+#define LB_VIP_HASHES (LB_VIP_HASH_SOURCE | LB_VIP_HASH_SOURCE_PORT)
+#define LB_VIP_UNUSUAL (LB_VIP_HASHES | LB_VIP_QUIC)
 /* The flags above also stand in the VIP index, which has room for these bits. */
 #define LB_VIP_INDEXED 0x7fu
 /* Those below only in the maps, in entries that the index does not hold. */
@@ -378,7 +379,8 @@ enum lb_quic_count {
 
 /* Of config.has: stages that not every program has. */
 #define LB_HAS_GUARD (1u << 0)
-#define LB_GUARD_ASKS (1u << 1) /* the guard only says what it would do, and charges nobody */
+#define LB_HAS_QUIC (1u << 1)
+#define LB_GUARD_ASKS (1u << 2) /* the guard only says what it would do, and charges nobody */
 
 /* --- the guard (bpf/guard.h): what is dropped before it gets to a backend ---
  * Its maps, all named "guard_…", are there while the program with that stage is, and not pinned: lbd

@@ -64,7 +64,6 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		note->vip = lb_place_number(vip.place);
 	if (verdict != LB_NEXT)
 		return verdict;
-	vip.has = has;
 	if (has & LB_HAS_GUARD && vip.flags & LB_VIP_GUARDED) {
 		verdict = guard(ctx, packet, &vip, plain);
 		if (verdict != LB_NEXT)
@@ -75,7 +74,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		if (verdict != LB_NEXT)
 			return verdict;
 	}
-	verdict = choose(ctx, packet, &vip, &choice, plain);
+	verdict = choose(ctx, packet, &vip, &choice, plain, has);
 	if (verdict != LB_NEXT)
 		return verdict;
 	if (note)
@@ -135,9 +134,21 @@ static __noinline int balance(struct xdp_md *ctx)
 	return balance_any(ctx, 0);
 }
 
+static __noinline int balance_quic(struct xdp_md *ctx)
+{
+	return balance_any(ctx, LB_HAS_QUIC);
+}
+
 static __noinline int balance_guarded(struct xdp_md *ctx)
 {
-	return balance_any(ctx, LB_HAS_GUARD);
+	return balance_any(ctx, LB_HAS_GUARD | LB_HAS_QUIC);
+}
+
+static __always_inline int balance_long(struct xdp_md *ctx, __u32 has)
+{
+	if (has & LB_HAS_GUARD)
+		return balance_guarded(ctx);
+	return has & LB_HAS_QUIC ? balance_quic(ctx) : balance(ctx);
 }
 
 /* The way of plain packets, compiled once for each family; LB_NEXT for all others. Inline: a call
@@ -198,9 +209,9 @@ static __always_inline int balance_packet(struct xdp_md *ctx, __u32 has)
 	__u32 verdict = balance_plain(ctx, has);
 
 	if (unlikely(verdict == (__u32)LB_NEXT))
-		verdict = has & LB_HAS_GUARD ? balance_guarded(ctx) : balance(ctx);
+		verdict = balance_long(ctx, has);
 	else if (has & LB_HAS_GUARD && verdict == (__u32)LB_AGAIN)
-		verdict = balance(ctx);
+		verdict = balance_long(ctx, has & ~LB_HAS_GUARD);
 	return conclude(verdict);
 }
 

@@ -88,7 +88,8 @@ static __noinline int explain_quic(struct xdp_md *ctx, struct lb_explained *to)
 {
 	struct quic_found found = {};
 
-	if (!to || !(to->vip_flags & LB_VIP_QUIC) || !quic_has_id(&to->packet))
+	if (!to || !(config.has & LB_HAS_QUIC) || !(to->vip_flags & LB_VIP_QUIC) ||
+	    !quic_has_id(&to->packet))
 		return 0;
 	quic_find(ctx, quic_at(&to->packet), quic_length(&to->packet), to->vip, &found);
 	to->quic_looked = 1;
@@ -131,10 +132,10 @@ static __noinline int explain_way(struct xdp_md *ctx, struct lb_explained *to)
 	packet = to->packet;
 	if (explain_vip(&packet, &vip, to))
 		return 0;
-	vip.has = config.has; /* a cookie may open a flow; what ends here, the program says */
 	if (!explain_quic(ctx, to))
 		explain_slot(&packet, &vip, flow_hash(&packet, vip.flags), to);
-	if (choose(ctx, &packet, &vip, &choice, 0) != LB_NEXT)
+	/* A cookie may open a flow; what ends at the guard, the program says. */
+	if (choose(ctx, &packet, &vip, &choice, 0, config.has) != LB_NEXT)
 		return 0;
 	if (choice.listed)
 		explain_list(&packet, &choice, to);

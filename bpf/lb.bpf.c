@@ -17,12 +17,19 @@ int lb(struct xdp_md *ctx)
 	return balance_packet(ctx, 0);
 }
 
-/* The same with the stage of the guard. It comes into the place of `lb` while a VIP has a rule of the guard
- * (lbd/plane/guard.c), so that all others pay nothing for it. */
+/* The same with stages that some VIPs need (lbd/plane/instance.c). One comes into the place of `lb` while there is
+ * such a VIP, so that nobody else pays for it. */
+SEC("?xdp.frags")
+int lb_quic(struct xdp_md *ctx)
+{
+	return balance_packet(ctx, LB_HAS_QUIC);
+}
+
+/* With QUIC, so that this one, and what it holds, stays when a VIP gets quic. */
 SEC("?xdp.frags")
 int lb_guarded(struct xdp_md *ctx)
 {
-	return balance_packet(ctx, LB_HAS_GUARD);
+	return balance_packet(ctx, LB_HAS_GUARD | LB_HAS_QUIC);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -227,11 +227,17 @@ int lb(struct xdp_md *ctx)
 	return balance_or_trace(ctx, 0);
 }
 
-/* In the place of `lb` while a VIP has a rule of the guard. */
+/* As in lb.bpf.c. */
+SEC("?xdp.frags")
+int lb_quic(struct xdp_md *ctx)
+{
+	return balance_or_trace(ctx, LB_HAS_QUIC);
+}
+
 SEC("?xdp.frags")
 int lb_guarded(struct xdp_md *ctx)
 {
-	return balance_or_trace(ctx, LB_HAS_GUARD);
+	return balance_or_trace(ctx, LB_HAS_GUARD | LB_HAS_QUIC);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -17,7 +17,6 @@
 struct vip {
 	__u64 place; /* lb_place; no slots: there is no VIP, or only its address is known */
 	__u32 flags; /* LB_VIP_* */
-	__u32 has;   /* LB_HAS_*: a constant, as in balance.h */
 };
 
 /* --- the hash maps --- */

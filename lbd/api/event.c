@@ -252,6 +252,7 @@ static void add_fault(struct text *text, const json_t *event)
 	    is(event, "what", "revert")      ? "the change on trial is not reverted yet"
 	    : is(event, "what", "syn_guard") ? "the SYN guard answers no SYNs"
 	    : is(event, "what", "rates")     ? "rates of VIPs are not in force"
+	    : is(event, "what", "quic")      ? "QUIC packets go by their addresses"
 	    : is(event, "what", "quic_key")  ? "a key of QUIC connection ids is missing"
 					     : "the document cannot be saved");
 	add_why(text, event, "reason");

@@ -149,6 +149,7 @@ void datapath_close(struct datapath *datapath)
 	attach_close(datapath);
 	explain_close(datapath->explain);
 	guard_close(datapath);
+	quic_program_close(datapath);
 	mapping_end(&datapath->slots);
 	mapping_end(&datapath->pasts);
 	mapping_end(&datapath->vip_pools);
@@ -249,6 +250,8 @@ struct plane datapath_plane(struct datapath *datapath)
 		.egress_set = datapath_egress_set,
 		.counters = datapath_counters,
 		.counters_reset = datapath_counters_reset,
+		.quic_use = datapath_quic_use,
+		.quic_drop = datapath_quic_drop,
 		.quic_counter = datapath_quic_counter,
 		.quic_counts = datapath_quic_counts,
 		.syn_use = datapath_syn_use,

@@ -105,6 +105,9 @@ int datapath_counters_reset(struct datapath *datapath, uint32_t member);
 int datapath_vip_counters(struct datapath *datapath, uint32_t number, struct lb_counter *out);
 int datapath_vip_counters_reset(struct datapath *datapath, uint32_t number);
 int datapath_verdicts(struct datapath *datapath, uint64_t out[LB_VERDICT_COUNT]);
+/* quic_program.c: as struct plane says. Takes as long as at lbd's start, beside the loop. */
+int datapath_quic_use(struct datapath *datapath, struct lb_err *err);
+void datapath_quic_drop(struct datapath *datapath);
 int datapath_quic_counter(struct datapath *datapath, uint32_t member, uint64_t *out);
 int datapath_quic_counts(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT]);
 int datapath_syn_use(struct datapath *datapath, struct lb_err *err);

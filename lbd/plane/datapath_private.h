@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What do datapath.c, pin.c, vip.c, vip_wide.c, vip_counts.c, explain.c, trace.c, guard.c, replace.c and attach.c
- * share? Private to them. */
+/* What do datapath.c, pin.c, vip.c, vip_wide.c, vip_counts.c, explain.c, trace.c, guard.c, replace.c, quic_program.c
+ * and attach.c share? Private to them. */
 #ifndef LB_DATAPATH_PRIVATE_H
 #define LB_DATAPATH_PRIVATE_H
 
@@ -41,10 +41,12 @@ struct datapath {
 	struct trace *trace;     /* NULL: nobody traces; else its program, and what it is told: */
 	int trace_fd;
 	volatile __u64 *trace_other_vips;
-	struct guard *guard; /* NULL: no rule needs it; else its program: */
+	struct lb_bpf *with_quic; /* the program with QUIC; NULL: no VIP has it */
+	struct guard *guard; /* NULL: no rule needs it; else its program, which has QUIC, too: */
 	struct lb_bpf *guarded;
 	struct guard *guard_next; /* loaded, and not yet in place */
 	uint32_t guard_users;     /* bits by enum guard_user */
+	uint32_t changes;         /* how often another program came into place */
 	int program_fd; /* what stands at interfaces: the balancer, that with the guard, or what traces */
 };
 
@@ -80,6 +82,10 @@ void vip_wide_each(const struct datapath *datapath,
 		   void *user);
 int vip_wide_adopt(struct datapath *datapath);
 
+/* --- quic_program.c --- */
+
+void quic_program_close(struct datapath *datapath);
+
 /* --- quic_counts.c --- */
 
 /* Before another backend gets the number. 0 or -errno. */
@@ -100,12 +106,13 @@ int instance_share_maps(struct bpf_object *to, const struct bpf_object *from,
  * others are of the same size. */
 int instance_share_guard(struct bpf_object *to, const struct lb_bpf *from,
 			 bool (*is_wanted)(const char *name));
-/* Of a skeleton that is opened, the program with these stages (LB_HAS_*) will be loaded, and no other. */
+/* Of a skeleton that is opened, the least program with these stages (LB_HAS_*) will be loaded, and no other. */
 void instance_choose(struct bpf_object *to, struct lb_program_config *config, uint32_t has);
 /* Of that program, once it is loaded. */
 int instance_program_fd(const struct bpf_object *object);
-/* The stages that what is due has. */
+/* What is due at interfaces, but for what traces; and its stages. */
 uint32_t instance_has(const struct datapath *datapath);
+const struct lb_bpf *instance_due(const struct datapath *datapath);
 /* "other_vips" has changed. */
 void instance_follow(struct datapath *datapath);
 /* The program that is due stands at interfaces that are there, and those that come. 0 or -errno. */
@@ -113,9 +120,17 @@ int instance_put_in_place(struct datapath *datapath);
 
 /* --- replace.c --- */
 
-/* These come into place, with what traces; what explains is loaded again when it is asked for. 0 or -errno: who
- * asks sees by datapath->guard whether they are in place all the same. */
-int replace_programs(struct datapath *datapath, struct guard *guard, struct lb_bpf *guarded);
+/* Programs that are loaded beside the balancer; NULL: there is none. */
+struct instances {
+	struct guard *guard;
+	struct lb_bpf *guarded; /* its program */
+	struct lb_bpf *with_quic;
+};
+
+struct instances replace_now(const struct datapath *datapath);
+/* These come into place, with what traces; what explains is loaded again when it is asked for. 0 or -errno;
+ * replace_now() says whether they are in place all the same. */
+int replace_programs(struct datapath *datapath, const struct instances *next);
 
 /* --- mapping.c --- */
 

@@ -132,18 +132,32 @@ void explain_close(struct explain *explain)
 	free(explain);
 }
 
-static int load(struct datapath *datapath, struct lb_err *err)
+static int load_both(struct explain *explain, const struct datapath *datapath)
 {
-	struct explain *explain = calloc(1, sizeof(*explain));
 	int error;
 
-	if (!explain)
-		return lb_err_no_memory(err);
 	instance_load_begin();
 	error = load_balancer(explain, datapath);
 	if (!error)
 		error = load_stages(explain, datapath);
 	instance_load_end();
+	return error;
+}
+
+/* Once more where another program has come into place meanwhile. */
+static int load(struct datapath *datapath, struct lb_err *err)
+{
+	const uint32_t changes = datapath->changes;
+	struct explain *explain = calloc(1, sizeof(*explain));
+	int error;
+
+	if (!explain)
+		return lb_err_no_memory(err);
+	error = load_both(explain, datapath);
+	if (changes != datapath->changes) {
+		explain_close(explain);
+		return load(datapath, err);
+	}
 	if (!error) {
 		datapath->explain = explain;
 		return 0;

@@ -201,8 +201,12 @@ void datapath_guard_forget(struct datapath *datapath)
 static int change_to(struct datapath *datapath, struct guard *guard)
 {
 	struct guard *before = datapath->guard;
-	int error = replace_programs(datapath, guard, guard ? guard->program : NULL);
+	struct instances next = replace_now(datapath);
+	int error;
 
+	next.guard = guard;
+	next.guarded = guard ? guard->program : NULL;
+	error = replace_programs(datapath, &next);
 	if (datapath->guard == guard)
 		guard_free(before);
 	return error;

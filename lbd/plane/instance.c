@@ -71,25 +71,35 @@ int instance_share_guard(struct bpf_object *to, const struct lb_bpf *from,
 
 /* --- which stages --- */
 
+/* Each has the stages of those before it. So a guard, which has maps of its own that take long to fill, stays as it
+ * is when QUIC comes and goes. */
 static const struct {
 	const char *program;
 	uint32_t has;
 } kinds[] = {
 	{"lb", 0},
-	{"lb_guarded", LB_HAS_GUARD},
+	{"lb_quic", LB_HAS_QUIC},
+	{"lb_guarded", LB_HAS_GUARD | LB_HAS_QUIC},
 };
+
+#define KINDS (sizeof(kinds) / sizeof(*kinds))
 
 void instance_choose(struct bpf_object *to, struct lb_program_config *config, uint32_t has)
 {
-	config->has = has;
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+	const uint32_t wanted = has & (LB_HAS_GUARD | LB_HAS_QUIC);
+	size_t chosen = 0;
+
+	while (wanted & ~kinds[chosen].has)
+		chosen++;
+	config->has = has | kinds[chosen].has;
+	for (size_t i = 0; i < KINDS; i++)
 		bpf_program__set_autoload(bpf_object__find_program_by_name(to, kinds[i].program),
-					  kinds[i].has == (has & LB_HAS_GUARD));
+					  i == chosen);
 }
 
 int instance_program_fd(const struct bpf_object *object)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+	for (size_t i = 0; i < KINDS; i++) {
 		const struct bpf_program *program =
 			bpf_object__find_program_by_name(object, kinds[i].program);
 
@@ -101,7 +111,9 @@ int instance_program_fd(const struct bpf_object *object)
 
 uint32_t instance_has(const struct datapath *datapath)
 {
-	return datapath->guarded ? LB_HAS_GUARD : 0;
+	if (datapath->guarded)
+		return LB_HAS_GUARD | LB_HAS_QUIC;
+	return datapath->with_quic ? LB_HAS_QUIC : 0;
 }
 
 /* --- in place --- */
@@ -110,15 +122,19 @@ void instance_follow(struct datapath *datapath)
 {
 	const uint64_t other_vips = datapath->skeleton->bss->other_vips;
 
+	if (datapath->with_quic)
+		datapath->with_quic->bss->other_vips = other_vips;
 	if (datapath->guarded)
 		datapath->guarded->bss->other_vips = other_vips;
 	if (datapath->trace)
 		*datapath->trace_other_vips = other_vips;
 }
 
-static const struct lb_bpf *due(const struct datapath *datapath)
+const struct lb_bpf *instance_due(const struct datapath *datapath)
 {
-	return datapath->guarded ? datapath->guarded : datapath->skeleton;
+	if (datapath->guarded)
+		return datapath->guarded;
+	return datapath->with_quic ? datapath->with_quic : datapath->skeleton;
 }
 
 int instance_put_in_place(struct datapath *datapath)
@@ -126,6 +142,6 @@ int instance_put_in_place(struct datapath *datapath)
 	if (datapath->trace)
 		datapath->program_fd = datapath->trace_fd;
 	else
-		datapath->program_fd = instance_program_fd(due(datapath)->obj);
+		datapath->program_fd = instance_program_fd(instance_due(datapath)->obj);
 	return attach_update(datapath);
 }

@@ -53,6 +53,10 @@ struct plane {
 	/* The same by VIP number. NULL: packets are counted by member alone. */
 	int (*vip_counters)(struct datapath *datapath, uint32_t number, struct lb_counter *out);
 	int (*vip_counters_reset)(struct datapath *datapath, uint32_t number);
+	/* Has a program in place that looks at QUIC ids, before a VIP has LB_VIP_QUIC; and needs it no more. 0 or
+	 * LB_ERR_SYSTEM. NULL: each looks at them. */
+	int (*quic_use)(struct datapath *datapath, struct lb_err *err);
+	void (*quic_drop)(struct datapath *datapath);
 	/* Packets that its QUIC server id has led to a member; counters_reset is for these, too. */
 	int (*quic_counter)(struct datapath *datapath, uint32_t member, uint64_t *out);
 	int (*quic_counts)(struct datapath *datapath, uint64_t out[LB_QUIC_COUNT_COUNT]);

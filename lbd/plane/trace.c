@@ -160,6 +160,7 @@ static int start_error(int error, struct lb_err *err)
 int datapath_trace_start(struct datapath *datapath, const struct lb_trace_filter *filter,
 			 struct lb_err *err)
 {
+	const uint32_t changes = datapath->changes;
 	struct trace *trace = calloc(1, sizeof(*trace));
 	int error;
 
@@ -169,6 +170,10 @@ int datapath_trace_start(struct datapath *datapath, const struct lb_trace_filter
 	trace->filter = *filter;
 	error = load(trace, datapath);
 	instance_load_end();
+	if (changes != datapath->changes) { /* another program has come into place meanwhile */
+		trace_free(trace);
+		return datapath_trace_start(datapath, filter, err);
+	}
 	if (error) {
 		trace_free(trace);
 		return start_error(error, err);

@@ -284,6 +284,8 @@ int apply(struct service *service, struct lb_service *next, enum apply_mode mode
 	if (!error)
 		error = rates_prepare(service, next, is_given(mode), mode == APPLY_DRY, err);
 	if (!error)
+		error = quic_prepare(service, next, is_given(mode), mode == APPLY_DRY, err);
+	if (!error)
 		error = quic_keys_prepare(service, next, is_given(mode), mode == APPLY_DRY, err);
 	if (!error)
 		error = apply_steps(&change, mode, options, reply, err);
@@ -291,6 +293,8 @@ int apply(struct service *service, struct lb_service *next, enum apply_mode mode
 		syn_guard_follow(service);
 	if (mode != APPLY_DRY)
 		rates_follow(service);
+	if (mode != APPLY_DRY)
+		quic_follow(service);
 	if (mode != APPLY_DRY)
 		quic_keys_settle(service);
 	service->changing = false;

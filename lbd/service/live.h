@@ -187,6 +187,7 @@ struct service {
 	struct syn_ready *syn_ready;
 	/* By VIP number: has rules of it, which a VIP keeps for a while after it is switched off. */
 	bool *syn_opens;
+	struct stage *quic_stage;
 	struct quic_keys *quic_keys;
 	struct quic_ring *quic_ring;
 	struct quic_rest *quic_rests; /* by member number */
@@ -289,6 +290,11 @@ bool live_had_packets(const struct service *service, uint16_t number);
 /* --- quic.c --- */
 int quic_open(struct service *service, struct lb_err *err);
 void quic_close(struct service *service);
+/* As rates.h has them. */
+int quic_prepare(struct service *service, const struct lb_service *document, bool given,
+		 bool dry_run, struct lb_err *err);
+void quic_follow(struct service *service);
+void quic_warnings(const struct service *service, json_t *warnings);
 /* Whether a backend with a server id does: the clock must look when it has ended. */
 bool quic_drains(const struct service *service);
 /* Packets that have followed the member's server id since it is there. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which backends still have QUIC connections, and what has become of connection ids?
+/* Does the program look at connection ids of QUIC, which backends still have connections by them, and what has become
+ * of ids?
  *
  * No record says how many connections follow a server id. So a backend has some until no packet has
  * followed its id for as long as a recorded flow may be silent. */
@@ -7,17 +8,55 @@
 
 #include <stdlib.h>
 
+#include "stage.h"
+
+static bool has_quic(const struct lb_vip *vip)
+{
+	return vip->quic_count > 0;
+}
+
 int quic_open(struct service *service, struct lb_err *err)
 {
 	service->quic_rests =
 		calloc(members_capacity(service->config), sizeof(*service->quic_rests));
-	return service->quic_rests ? 0 : lb_err_no_memory(err);
+	service->quic_stage = calloc(1, sizeof(*service->quic_stage));
+	if (!service->quic_rests || !service->quic_stage)
+		return lb_err_no_memory(err);
+	*service->quic_stage = (struct stage){.name = "quic", .needs = has_quic};
+	return 0;
 }
 
 void quic_close(struct service *service)
 {
 	free(service->quic_rests);
+	free(service->quic_stage);
 }
+
+/* --- the program --- */
+
+int quic_prepare(struct service *service, const struct lb_service *document, bool given,
+		 bool dry_run, struct lb_err *err)
+{
+	if (!service->plane.quic_use || dry_run)
+		return 0;
+	return stage_prepare(service, service->quic_stage, service->plane.quic_use, document, given,
+			     err);
+}
+
+void quic_follow(struct service *service)
+{
+	stage_follow(service, service->quic_stage, service->plane.quic_drop);
+}
+
+void quic_warnings(const struct service *service, json_t *warnings)
+{
+	if (*service->quic_stage->fault)
+		json_array_append_new(warnings,
+				      json_sprintf("all QUIC packets go by their addresses: %s",
+						   service->quic_stage->fault));
+}
+
+/* --- connections --- */
 
 static uint32_t now_s(const struct service *service)
 {
@@ -64,6 +103,8 @@ bool quic_has_connections(const struct service *service, const struct lb_pool *p
 	return rest->packets != packets ||
 	       now_s(service) - rest->since_s < pools_flow_idle_s(pool, POOL_DATAGRAMS);
 }
+
+/* --- what has become of ids --- */
 
 json_t *service_quic(struct service *service)
 {

@@ -511,6 +511,7 @@ void service_health_warnings(struct service *service, json_t *warnings)
 	health_warnings(service, warnings);
 	syn_guard_warnings(service, warnings);
 	rates_warnings(service, warnings);
+	quic_warnings(service, warnings);
 	quic_keys_warnings(service, warnings);
 	live_let_go(service);
 }

@@ -166,6 +166,7 @@ static void configure(void)
 		.answer_rate = from->answer_rate,
 		.index_lines = LB_INDEX_REACH,
 		.quic_lines = datapath_plane(simulated_datapath()).quic_lines,
+		.has = LB_HAS_QUIC,
 	};
 }
 

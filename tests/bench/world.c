@@ -381,7 +381,8 @@ static int fill(struct datapath *datapath, const struct bench_case *bench_case,
 	for (i = 0; i < bench_case->vips; i++)
 		if (set_vip(datapath, bench_case, i))
 			return -1;
-	if (bench_case->quic && set_server_ids(datapath, bench_case))
+	if (bench_case->quic &&
+	    (datapath_quic_use(datapath, NULL) || set_server_ids(datapath, bench_case)))
 		return -1;
 	if (bench_case->beside && set_beside(datapath, bench_case))
 		return -1;

@@ -216,6 +216,7 @@ void explain_world_answered(const struct frame *syn, const uint8_t *answer)
 
 void explain_world_open(void)
 {
+	assert_int_equal(datapath_quic_use(plane(), NULL), 0);
 	quic_aes_key(quic_key, &datapath_plane(plane()).quic_keys[1]);
 	add_prefixes();
 	add_lists();

@@ -18,8 +18,11 @@
 #include <netinet/in.h>
 #include <cmocka.h>
 #include "../../lbd/plane/datapath.h"
+#include "../../lbd/plane/explain.h"
+#include "../../lbd/plane/guard.h"
 #include "../../lbd/plane/quic_aes.h"
 #include "../../lbd/plane/quic_ids.h"
+#include "../../lbd/plane/trace.h"
 #include "aes_block.h"
 #include "harness.h"
 #include "quic_frame.h"
@@ -115,6 +118,8 @@ static int set_up(void **state)
 		return error;
 	harness_pin();
 	plane = datapath_plane(harness_datapath());
+	if (plane.quic_use(plane.datapath, NULL))
+		return -1;
 	plane.each_vip(plane.datapath, note_value, NULL);
 	flag_vip(QUIC4, "192.0.2.12:443/udp");
 	flag_vip(QUIC6, "[2001:db8::12]:443/udp");
@@ -812,6 +817,134 @@ static void test_initial_opens_a_flow(void **state)
 	harness_slots_decoy();
 }
 
+/* --- the program --- */
+
+#define NOBODY LB_QUIC_COUNT_COUNT /* ids are not looked at */
+
+static int program(void)
+{
+	return datapath_program_fd(plane.datapath);
+}
+
+/* As the program in place says it, and what explains. */
+static void explained_as(const struct frame *in, bool looked)
+{
+	static struct explained said;
+	static struct frame out;
+
+	assert_int_equal(datapath_explain(plane.datapath, in->bytes, in->length, 0, &said, NULL),
+			 0);
+	assert_int_equal(said.way.quic_looked, looked);
+	harness_run(in, 0, &out);
+	assert_int_equal(said.length, out.length);
+	assert_memory_equal(said.frame, out.bytes, out.length);
+}
+
+static void routes(const struct frame *in, const struct frame *other)
+{
+	goes_to(in, 0, LB_QUIC_ROUTED);
+	goes_to(other, SLOT, LB_QUIC_UNROUTABLE);
+	explained_as(in, true);
+}
+
+static void routes_nobody(const struct frame *in, const struct frame *other)
+{
+	goes_to(in, SLOT, NOBODY);
+	goes_to(other, SLOT, NOBODY);
+	explained_as(in, false);
+}
+
+static void use(void)
+{
+	assert_int_equal(plane.quic_use(plane.datapath, NULL), 0);
+}
+
+static void test_program_comes_and_goes(void **state)
+{
+	static struct frame in, other;
+	int balancer, with_quic, guarded;
+	uint8_t payload[256];
+
+	(void)state;
+	build(4, payload, from_hex(quic_rows[0].payload, payload), &in);
+	build_from(1111, UNKNOWN_SHORT, &other);
+	with_quic = program();
+	routes(&in, &other);
+	plane.quic_drop(plane.datapath);
+	balancer = program();
+	assert_int_not_equal(balancer, with_quic);
+	routes_nobody(&in, &other);
+
+	/* The guard has QUIC, and stays as it is when that comes and goes. */
+	assert_int_equal(datapath_guard_use(plane.datapath, GUARD_LISTS, NULL), 0);
+	guarded = program();
+	routes(&in, &other);
+	use();
+	assert_int_equal(program(), guarded);
+	plane.quic_drop(plane.datapath);
+	assert_int_equal(program(), guarded);
+	use();
+	datapath_guard_drop(plane.datapath, GUARD_LISTS);
+	assert_int_not_equal(program(), balancer);
+	routes(&in, &other);
+	assert_int_equal(datapath_guard_use(plane.datapath, GUARD_LISTS, NULL), 0);
+	plane.quic_drop(plane.datapath);
+	datapath_guard_drop(plane.datapath, GUARD_LISTS);
+	assert_int_equal(program(), balancer);
+	routes_nobody(&in, &other);
+	use();
+}
+
+static bool count_told(void *user, const struct lb_traced *packet)
+{
+	*(int *)user += packet->member == of_server[0];
+	return true;
+}
+
+static void test_traces_through_a_change(void **state)
+{
+	const struct lb_trace_filter filter = {
+		.every = 1, .snap = 64, .vip = QUIC4, .pool = LB_TRACE_NONE};
+	static struct frame in, other;
+	uint8_t payload[256];
+	int told = 0;
+
+	(void)state;
+	build(4, payload, from_hex(quic_rows[0].payload, payload), &in);
+	build_from(1111, UNKNOWN_SHORT, &other);
+	plane.quic_drop(plane.datapath);
+	assert_int_equal(datapath_trace_start(plane.datapath, &filter, NULL), 0);
+	datapath_trace_allow(plane.datapath, 1000);
+	goes_to(&in, SLOT, NOBODY);
+	use();
+	goes_to(&in, 0, LB_QUIC_ROUTED);
+	datapath_trace_allow(plane.datapath, 0); /* the way of those that are not looked at */
+	goes_to(&in, 0, LB_QUIC_ROUTED);
+	plane.quic_drop(plane.datapath);
+	goes_to(&in, SLOT, NOBODY);
+	datapath_trace_read(plane.datapath, count_told, &told);
+	datapath_trace_stop(plane.datapath);
+	assert_int_equal(told, 1);
+	use();
+}
+
+/* Each program is told by itself whether any VIP is a prefix. */
+static void test_knows_of_vips_that_come_and_go(void **state)
+{
+	const struct spec spec = {PACKET4(TCP, "203.0.113.9", 443)};
+	static struct frame in, out;
+	struct lb_endpoint prefix;
+
+	(void)state;
+	frame_build(&spec, &in);
+	assert_int_equal(harness_run(&in, 0, &out), XDP_PASS);
+	assert_int_equal(harness_vip_flag(DNS4, "203.0.113.0/24:443/tcp", 0), 0);
+	assert_int_equal(harness_run(&in, 0, &out), XDP_TX);
+	assert_int_equal(lb_endpoint_parse("203.0.113.0/24:443/tcp", &prefix, NULL), 0);
+	assert_int_equal(datapath_vip_del(plane.datapath, &prefix, NULL), 0);
+	assert_int_equal(harness_run(&in, 0, &out), XDP_PASS);
+}
+
 static const struct CMUnitTest others[] = {
 	{"quic_frame.c says what the rows say", test_every_row_agrees, NULL, NULL, NULL},
 	{"every beginning of every row", test_truncations, NULL, NULL, NULL},
@@ -829,6 +962,10 @@ static const struct CMUnitTest others[] = {
 	{"servers of a pool that the VIP leaves", test_pools, NULL, NULL, NULL},
 	{"a member's number is used again", test_number_is_used_again, NULL, NULL, NULL},
 	{"an Initial opens a flow, and what is routed none", test_initial_opens_a_flow, NULL, NULL,
+	 NULL},
+	{"the program with QUIC comes and goes", test_program_comes_and_goes, NULL, NULL, NULL},
+	{"a trace goes on while it does", test_traces_through_a_change, NULL, NULL, NULL},
+	{"it knows of VIPs that come and go", test_knows_of_vips_that_come_and_go, NULL, NULL,
 	 NULL},
 };
 

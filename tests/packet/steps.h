@@ -21,9 +21,9 @@ struct datapath;
 struct steps *steps_new(const struct bpf_object *object, const struct bpf_program *program);
 void steps_free(struct steps *steps); /* NULL is fine */
 
-/* steps_programs.c: of the balancer, and of tests/lib/without_quic.bpf.c with its maps; NULL: that does not load. */
+/* steps_programs.c: of the balancer, and of the program with QUIC (datapath_quic_use); NULL: that is not there. */
 struct steps *steps_of_balancer(const struct datapath *datapath);
-struct steps *steps_without_quic(const struct datapath *datapath);
+struct steps *steps_with_quic(const struct datapath *datapath);
 
 /* Gives the XDP action; how many instructions in *count. */
 int steps_run(struct steps *steps, const struct frame *in, struct frame *out, size_t *count);

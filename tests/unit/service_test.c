@@ -2512,6 +2512,134 @@ static void a_guard_that_does_not_load_refuses_rates_and_stops_no_start(void **s
 	fake_close();
 }
 
+/* --- the program with QUIC --- */
+
+static int quic_uses, quic_drops, quic_refused, quic_flags_at_use;
+
+static int quic_use(struct datapath *datapath, struct lb_err *err)
+{
+	(void)datapath;
+	if (quic_refused)
+		return lb_err_set(err, LB_ERR_SYSTEM, "", "no memory for QUIC");
+	quic_uses++;
+	for (size_t i = 0; i < fake.left.entry_count; i++)
+		quic_flags_at_use += (fake.left.entries[i].value.flags & LB_VIP_QUIC) != 0;
+	return 0;
+}
+
+static void quic_drop(struct datapath *datapath)
+{
+	(void)datapath;
+	for (size_t i = 0; i < fake.left.entry_count; i++)
+		assert_false(fake.left.entries[i].value.flags & LB_VIP_QUIC);
+	quic_drops++;
+}
+
+static void open_with_quic(void)
+{
+	fake_open(4, 32, 4096, 16);
+	quic_uses = quic_drops = quic_refused = quic_flags_at_use = 0;
+	fake.plane.quic_use = quic_use;
+	fake.plane.quic_drop = quic_drop;
+}
+
+static void assert_quic_program(int uses, int drops)
+{
+	assert_int_equal(!!quic_uses, uses);
+	assert_int_equal(quic_drops, drops);
+	quic_uses = quic_drops = 0;
+}
+
+static void the_program_with_quic_comes_before_a_vip_needs_it_and_goes_after(void **state)
+{
+	static const struct apply_options dry = {.dry_run = true, .max_moved_percent = 100};
+	json_t *change = NULL;
+	struct lb_err err;
+
+	(void)state;
+	open_with_quic();
+	assert_int_equal(fake_start(&err), 0);
+	apply(OF_QUIC("", A));
+	assert_quic_program(0, 0);
+	assert_int_equal(service_apply(fake.service, fake_document(OF_QUIC("'quic': [{}], ", A)),
+				       &dry, &change, &err),
+			 0);
+	json_decref(change);
+	assert_quic_program(0, 0);
+	apply(OF_QUIC("'quic': [{}], ", A));
+	assert_int_equal(quic_flags_at_use, 0);
+	assert_quic_program(1, 0);
+	apply(OF_QUIC("'quic': [{}], ", A "," B));
+	assert_quic_program(1, 0);
+	fake_stop();
+	assert_int_equal(fake_start(&err), 0); /* before interfaces get a program */
+	assert_quic_program(1, 0);
+	apply(OF_QUIC("", A "," B));
+	assert_quic_program(0, 1);
+	fake_stop();
+	assert_int_equal(fake_start(&err), 0);
+	assert_quic_program(0, 0);
+	fake_stop();
+	fake_close();
+}
+
+static void a_change_that_fails_leaves_no_program_with_quic(void **state)
+{
+	struct lb_err err;
+	int error, undone = 0;
+
+	(void)state;
+	open_with_quic();
+	assert_int_equal(fake_start(&err), 0);
+	apply(OF_QUIC("", A));
+	for (long call = 0;; call++) {
+		fake.failing = fake.calls + call;
+		error = fake_apply(OF_QUIC("'quic': [{}], ", A), &by_force, &err);
+		fake.failing = -1;
+		assert_int_equal(quic_drops, error ? quic_uses : 0);
+		undone += quic_drops;
+		quic_uses = quic_drops = 0;
+		if (!error)
+			break;
+	}
+	assert_true(undone > 0);
+	fake_stop();
+	fake_close();
+}
+
+#define QUIC_TWICE(other)                                                                          \
+	"{'vips': [{" DNS ", 'quic': [{}], 'backends': [" A "]}, {'address': '192.0.2.2:53/udp', " \
+	"'table_size': 251" other ", 'backends': [" A "]}]}"
+
+static void a_program_that_does_not_load_refuses_quic_and_stops_no_start(void **state)
+{
+	json_auto_t *warnings = json_array();
+	struct lb_err err;
+
+	(void)state;
+	open_with_quic();
+	quic_refused = 1;
+	assert_int_equal(fake_start(&err), 0);
+	apply(OF_QUIC("", A));
+	assert_int_not_equal(fake_apply(OF_QUIC("'quic': [{}], ", A), &by_force, &err), 0);
+	assert_string_equal(err.message, "no memory for QUIC");
+	quic_refused = 0;
+	apply(OF_QUIC("'quic': [{}], ", A));
+	fake_stop();
+	quic_refused = 1;
+	assert_int_equal(fake_start(&err), 0);
+	service_health_warnings(fake.service, warnings);
+	assert_string_equal(json_string_value(json_array_get(warnings, 0)),
+			    "all QUIC packets go by their addresses: no memory for QUIC");
+
+	/* Nor a change of anything else. */
+	apply(QUIC_TWICE(""));
+	assert_int_not_equal(fake_apply(QUIC_TWICE(", 'quic': [{}]"), &by_force, &err), 0);
+	assert_string_equal(err.message, "no memory for QUIC");
+	fake_stop();
+	fake_close();
+}
+
 static struct lb_guard_secret guard_secret;
 static int guard_users;
 
@@ -3089,6 +3217,9 @@ int main(void)
 		cmocka_unit_test(packets_meet_the_rates_of_the_document),
 		cmocka_unit_test(rates_of_ipv6_are_by_its_prefixes),
 		cmocka_unit_test(a_guard_that_does_not_load_refuses_rates_and_stops_no_start),
+		cmocka_unit_test(the_program_with_quic_comes_before_a_vip_needs_it_and_goes_after),
+		cmocka_unit_test(a_change_that_fails_leaves_no_program_with_quic),
+		cmocka_unit_test(a_program_that_does_not_load_refuses_quic_and_stops_no_start),
 		cmocka_unit_test(
 			a_vip_has_its_syns_answered_and_cookies_taken_for_as_long_as_one_lives),
 		cmocka_unit_test(it_is_told_since_when_syns_are_answered_or_not),

@@ -4,8 +4,9 @@
  *
  *   program_tool FILE.bpf.o…
  *
- * The balancer comes first, and what traces in its place, then both with the guard, loaded by the daemon's own code with default
- * settings, since settings decide how much of them the verifier keeps; then the programs of the files.
+ * The balancer comes first, and what traces in its place, then both with QUIC, and with the guard, loaded by the
+ * daemon's own code with default settings, since settings decide how much of them the verifier keeps; then the
+ * programs of the files.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -56,6 +57,20 @@ static int print_trace(struct datapath *datapath)
 	return status;
 }
 
+static int print_with_quic(struct datapath *datapath)
+{
+	struct lb_err err = {};
+	int status = datapath_quic_use(datapath, &err);
+
+	if (status)
+		fprintf(stderr, "lb_quic: %s %s\n", err.message, err.hint);
+	else
+		status = print_program("lb_quic", datapath_program_fd(datapath));
+	if (!status)
+		status = print_trace(datapath);
+	return status;
+}
+
 static int print_guarded(struct datapath *datapath)
 {
 	struct lb_err err = {};
@@ -97,6 +112,8 @@ static int print_balancer(void)
 	status = print_program("lb", datapath_program_fd(datapath));
 	if (!status)
 		status = print_trace(datapath);
+	if (!status)
+		status = print_with_quic(datapath);
 	if (!status)
 		status = print_guarded(datapath);
 	datapath_close(datapath);
