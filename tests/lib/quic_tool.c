@@ -2,7 +2,7 @@
 /* Does a connection whose client changes its port keep its server? Datagrams that are QUIC as far as RFC 8999
  * goes, and a server id in the ids of the server's choice. With KEY ids are encrypted; nothing else is.
  *
- *	quic_tool serve NAME PORT SERVER_ID [KEY]	SERVER_ID of 8 bytes, KEY of 16, in hex
+ *	quic_tool serve NAME PORT SERVER_ID [[ROTATION:]KEY…]	SERVER_ID of 8 bytes, KEY of 16, in hex, or "clear"
  *	quic_tool connect [--count N] [--packets N] [--interval-ms N] [--change-ms N] [--other ADDRESS]
  *			  ADDRESS PORT
  *
@@ -10,13 +10,15 @@
  * packets with short headers go to that id, one after the other, each when the one before was answered, or
  * again after 100 ms; every --change-ms the client goes on from another port, and from the other address in
  * turns where there is one. A server that does not know an
- * id says so, and the connection is broken, as it is after 5 s without an answer.
+ * id says so, and the connection is broken, as it is after 5 s without an answer. Ids are of the server's first
+ * rotation, 0 unless given; by SIGUSR1 those of new connections are of the next one. It knows all that it has given out.
  *
  *	to the server    c0 version 8 id | 40 id sequence
  *	to the client    c0 version id name | 40 sequence | 60: unknown
  *
  * Prints, at the end, {"connections":N,"whole":N,"broken":N,"lost":N,"changes":N,"seen":{NAME:N…},
- * "broken_of":{NAME:N…}}: lost are those that got no answer; who accepted all, and those that are broken.
+ * "broken_of":{NAME:N…},"rotations":{ROTATION:N…}}: lost are those that got no answer; who accepted all, and those
+ * that are broken; of which rotation ids are.
  * All connections run at once, over IPv4.
  */
 #include <arpa/inet.h>
@@ -24,6 +26,7 @@
 #include <jansson.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -44,6 +47,7 @@
 #define AGAIN_MS 100
 #define GIVE_UP_MS 5000
 #define CONNECTIONS_MAX 4096
+#define ROTATIONS 7
 
 static void die(const char *what)
 {
@@ -74,11 +78,25 @@ static uint64_t *place_of(uint64_t nonce)
 }
 
 /* What its ids are made of. */
-static uint8_t server_id[8], key[16];
-static bool has_key;
+static uint8_t server_id[8];
+static struct rotation {
+	bool there, has_key;
+	uint8_t key[16];
+} rotations[ROTATIONS];
+
+static int order[ROTATIONS], order_count; /* in which they were given */
+static volatile sig_atomic_t now_in_order;
+
+static void on_next(int number)
+{
+	(void)number;
+	if (now_in_order + 1 < order_count)
+		now_in_order++;
+}
 
 static ssize_t accept_one(const char *name, uint8_t *out)
 {
+	const int rotation = order[now_in_order];
 	uint64_t nonce = 0;
 
 	while (!nonce)
@@ -86,25 +104,27 @@ static ssize_t accept_one(const char *name, uint8_t *out)
 			die("getrandom");
 	*place_of(nonce) = nonce;
 	memcpy(out, "\xc0\0\0\0\1", 5);
-	out[5] = ID_BYTES - 1; /* rotation 0 */
+	out[5] = (uint8_t)(rotation << 5 | (ID_BYTES - 1));
 	memcpy(out + 6, server_id, 8);
 	memcpy(out + 14, &nonce, sizeof(nonce));
-	if (has_key)
-		aes_block_encrypt(key, out + 6);
+	if (rotations[rotation].has_key)
+		aes_block_encrypt(rotations[rotation].key, out + 6);
 	memcpy(out + 5 + ID_BYTES, name, NAME_BYTES);
 	return 5 + ID_BYTES + NAME_BYTES;
 }
 
 static ssize_t answer(uint8_t *in, ssize_t length, const char *name, uint8_t *out)
 {
+	const struct rotation *rotation;
 	uint64_t nonce;
 
 	if (length > 6 && in[0] & 0x80)
 		return accept_one(name, out);
 	if (length < 1 + ID_BYTES + 4)
 		return 0;
-	if (has_key)
-		aes_block_decrypt(key, in + 2);
+	rotation = in[1] >> 5 < ROTATIONS ? &rotations[in[1] >> 5] : rotations;
+	if (rotation->has_key)
+		aes_block_decrypt(rotation->key, in + 2);
 	memcpy(&nonce, in + 1 + 9, sizeof(nonce));
 	out[0] = SHORT;
 	memcpy(out + 1, in + 1 + ID_BYTES, 4);
@@ -255,18 +275,22 @@ static void add(json_t *object, const char *name)
 static void report(void)
 {
 	unsigned int in_state[LOST + 1] = {0};
-	json_t *seen = json_object(), *by = json_object();
+	json_t *seen = json_object(), *by = json_object(), *of = json_object();
+	char rotation[4];
 
 	for (unsigned int i = 0; i < count; i++) {
 		in_state[all[i].state]++;
-		if (all[i].server[0])
+		snprintf(rotation, sizeof(rotation), "%d", all[i].id[0] >> 5);
+		if (all[i].server[0]) {
 			add(seen, all[i].server);
+			add(of, rotation);
+		}
 		if (all[i].state == BROKEN)
 			add(by, all[i].server);
 	}
-	json_dumpf(json_pack("{s:i,s:i,s:i,s:i,s:i,s:o,s:o}", "connections", count, "whole",
+	json_dumpf(json_pack("{s:i,s:i,s:i,s:i,s:i,s:o,s:o,s:o}", "connections", count, "whole",
 			     in_state[WHOLE], "broken", in_state[BROKEN], "lost", in_state[LOST],
-			     "changes", changes, "seen", seen, "broken_of", by),
+			     "changes", changes, "seen", seen, "broken_of", by, "rotations", of),
 		   stdout, JSON_COMPACT);
 	puts("");
 }
@@ -321,14 +345,36 @@ static bool from_hex(const char *hex, uint8_t *bytes, size_t count_of)
 	return strlen(hex) == 2 * count_of;
 }
 
+static bool add_rotation(const char *text)
+{
+	const int number = text[0] && text[1] == ':' ? text[0] - '0' : 0;
+	const char *key = text[0] && text[1] == ':' ? text + 2 : text;
+
+	if (number < 0 || number >= ROTATIONS || rotations[number].there)
+		return false;
+	rotations[number].there = true;
+	rotations[number].has_key = strcmp(key, "clear") != 0;
+	order[order_count++] = number;
+	return !rotations[number].has_key ||
+	       from_hex(key, rotations[number].key, sizeof(rotations[number].key));
+}
+
+/* Rotation 0, not encrypted, where none is given. */
+static bool add_rotations(int count_of, char **texts)
+{
+	for (int i = 0; i < count_of; i++)
+		if (!add_rotation(texts[i]))
+			return false;
+	return count_of || add_rotation("clear");
+}
+
 int main(int argc, char **argv)
 {
 	int i = 2;
 
-	has_key = argc == 6;
-	if ((argc == 5 || has_key) && !strcmp(argv[1], "serve") &&
-	    from_hex(argv[4], server_id, sizeof(server_id)) &&
-	    (!has_key || from_hex(argv[5], key, sizeof(key))))
+	signal(SIGUSR1, on_next);
+	if (argc >= 5 && !strcmp(argv[1], "serve") &&
+	    from_hex(argv[4], server_id, sizeof(server_id)) && add_rotations(argc - 5, argv + 5))
 		serve(argv[2], (uint16_t)atoi(argv[3]));
 	for (; i + 2 < argc; i += 2)
 		if (!option(argv[i], argv[i + 1]))
