@@ -15,9 +15,10 @@ LBCTL=$(realpath "${LBCTL:-$O/lbctl/lbctl}")
 . tests/lib/check.sh
 # shellcheck source=tests/lib/lab.sh
 . tests/lib/lab.sh
+# shellcheck source=tests/lib/faults.sh
+. tests/lib/faults.sh
 
 RATE=2000
-REAL_LBD=$LBD
 LIMITS='{"xdp_mode": "native", "limits": {"vips": 256, "members": 64, "slots": 8192, "flows": 1024}}'
 
 if [ "$(id -u)" != 0 ]; then
@@ -26,29 +27,6 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 # --- the lab: lbd with the library that makes calls fail ---
-
-# The sanitizers' library insists on being the first.
-preload() {
-	local first
-	first=$(ldd "$REAL_LBD" | awk '/libasan/ { print $3 }')
-	echo "${first:+$first:}$(realpath "$O/tests/lib/fault.so")"
-}
-
-wrap_lbd() {
-	FAULTS=$LAB_DIR/fault
-	LBD=$LAB_DIR/lbd
-	cat >"$LBD" <<-END
-		#!/bin/sh
-		export LD_PRELOAD="$(preload)" FAULT_CONTROL="$FAULTS"
-		exec "$REAL_LBD" "\$@"
-	END
-	chmod +x "$LBD"
-}
-
-# Detaching is not on trial, and must work when the lab goes down.
-unwrap_lbd() {
-	LBD=$REAL_LBD
-}
 
 set_up() {
 	lab_up one-armed 2 && lab_ip router -force link set dev rl xdpdrv \
@@ -87,22 +65,6 @@ documents() {
 		   "backends": [{"address": "$backend", "weight": 3}]},
 		  {"name": "comes", "address": "192.0.2.22:53/udp", "table_size": 251, "backends": [{"address": "$backend"}]}]}
 	END
-}
-
-# fault RULE…: from now on; see tests/lib/fault.c
-fault() {
-	: >"$FAULTS.log"
-	printf '%s\n' "$@" >"$FAULTS.next"
-	mv "$FAULTS.next" "$FAULTS"
-}
-
-no_fault() {
-	rm -f "$FAULTS"
-}
-
-# Some call has been hit.
-struck() {
-	grep -qE '^[a-z]+ [^ ]+ [a-zA-Z]+$' "$FAULTS.log" || ! cat "$FAULTS.log"
 }
 
 # --- what must not change ---
@@ -187,19 +149,6 @@ nothing_lost() {
 	kill -0 "$STREAM" && jq -e --argjson driver "$driver" --argjson most "$(seen_by_driver)" '
 		([.verdicts[].packets] | add) as $sum | $driver <= $sum and $sum <= $most and
 		([.verdicts[] | select(.action == "drop") | .packets] | add) == 0' <<<"$stats"
-}
-
-# exits CODE command args…: what the command printed goes to $LAB_DIR/out.
-exits() {
-	local expected=$1 status
-	shift
-	"$@" >"$LAB_DIR/out" 2>&1
-	status=$?
-	[ "$status" = "$expected" ] || {
-		echo "exit $status"
-		cat "$LAB_DIR/out"
-		return 1
-	}
 }
 
 # --- a disk that refuses ---
