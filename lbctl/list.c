@@ -214,6 +214,13 @@ void list_view_line(FILE *out, const json_t *list)
 		view_integer(hits, "bytes"));
 }
 
+void list_view_fault(FILE *out, const char *indent, const json_t *result)
+{
+	if (json_object_get(result, "fault"))
+		fprintf(out, "%snot in force: %s; lbd tries again\n", indent,
+			text_of(result, "fault"));
+}
+
 static void view_entry(FILE *out, const json_t *entry)
 {
 	const time_t until = (time_t)json_integer_value(json_object_get(entry, "until"));
@@ -281,8 +288,7 @@ void list_view_all(FILE *out, const struct invocation *invocation, const json_t 
 		list_view_line(out, list);
 	if (!json_array_size(lists))
 		fprintf(out, "no lists\n");
-	if (json_object_get(result, "fault"))
-		fprintf(out, "not in force: %s; lbd tries again\n", text_of(result, "fault"));
+	list_view_fault(out, "", result);
 }
 
 void list_view_explained(FILE *out, const struct invocation *invocation, const json_t *result)

@@ -22,6 +22,8 @@ int list_load_ask(const struct invocation *invocation, json_t *params, json_t **
 
 /* One line: what a list is, and what it has met. */
 void list_view_line(FILE *out, const json_t *list);
+/* Why packets do not meet what is listed, unless they do. */
+void list_view_fault(FILE *out, const char *indent, const json_t *result);
 void list_view(FILE *out, const struct invocation *invocation, const json_t *result);
 void list_view_all(FILE *out, const struct invocation *invocation, const json_t *result);
 void list_view_explained(FILE *out, const struct invocation *invocation, const json_t *result);

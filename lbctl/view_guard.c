@@ -32,8 +32,7 @@ static void print_lists(FILE *out, const json_t *result)
 		fprintf(out, "  ");
 		list_view_line(out, list);
 	}
-	if (json_object_get(result, "fault"))
-		fprintf(out, "  not in force: %s; lbd tries again\n", view_text(result, "fault"));
+	list_view_fault(out, "  ", result);
 }
 
 static void print_secret(FILE *out, const json_t *secret)

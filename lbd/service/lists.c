@@ -1189,13 +1189,16 @@ static void read_list(struct lists *lists, const char *name, const char *path)
 	snprintf(list->name, sizeof(list->name), "%s", name);
 	if (list_file_read(path, &list->head, take_read, &reading, &list->end, &torn, &err)) {
 		json_object_set_new(lists->unread, name,
-				    json_sprintf("%s; the list is not in force", err.message));
+				    json_sprintf("%s; the list is not in force: lbctl list load "
+						 "%s FILE writes it again, or remove the file",
+						 err.message, name));
 		*list = (struct list){0};
 	} else if (torn) {
 		json_object_set_new(
 			lists->unread, name,
 			json_sprintf("list %s: its file ends with a change that was not "
-				     "acknowledged, and is left out",
+				     "acknowledged, and is left out; the next change of "
+				     "the list cuts it off",
 				     name));
 	}
 	if (*list->name && reading.expired)

@@ -184,6 +184,7 @@ killed
 echo damaged >"$LAB_DIR/state/lists/torn.list"
 step "lbd starts where the file of a list is damaged" again
 check "status says so" says "torn.list: it is no file of a list" lbctl status
+check "and what to do" says "lbctl list load torn FILE writes it again" lbctl status
 check "a list of that name takes its place" lbctl list add torn 192.0.2.78
 check "and status has nothing to say" fails says torn.list lbctl status
 check "it goes" lbctl list del torn
