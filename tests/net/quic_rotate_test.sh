@@ -119,8 +119,8 @@ from_key_to_key() {
 		quic_is 'cr=0,sid=8,key=second cr=1,sid=8,key=first' && new_ids && connect new && ended && whole old 1 && whole new 0
 }
 
-# Under a flood of UDP, and with another program in place (the guard's) that comes and goes.
-amid_a_flood() {
+# With another program in place (the guard's) that comes and goes.
+amid_other_programs() {
 	CLIENTS=()
 	serve "0:$SECOND" "1:$FIRST" && connect old && lbctl vip set quic --rate vip=1Mpps && new_ids && connect new &&
 		lbctl vip set quic --rate none && lbctl vip set quic --rate vip=1Mpps && lbctl vip set quic --rate none &&
@@ -154,7 +154,7 @@ too_late() {
 step "three QUIC servers" up || finish
 step "from ids in the clear to encrypted ones no connection is lost, old or new" from_clear_to_key
 step "from one key to another none is" from_key_to_key
-step "nor while the guard's program comes and goes" amid_a_flood
+step "nor while the guard's program comes and goes" amid_other_programs
 step "nor where lbd is killed and starts again" amid_a_crash
 step "servers that use a rotation before the balancer has it lose just those" too_early
 step "a rotation that goes while connections have it asks for --force, and ends just those" too_late
