@@ -384,13 +384,16 @@ static uint32_t check_all_many(const bool *present)
 static void millions_of_changes_of_full_lines_read_as_the_map_would(void **state)
 {
 	bool *present = calloc(MANY, sizeof(*present));
-	uint32_t step, number, asked[2] = {0}, count = 0, wanted = 0;
+	static const uint8_t tenths[6] = {8,  10, 6,
+					  10, 8,  10}; /* of the places, and each time others */
+	uint32_t step, number, asked[11] = {0}, full = 0, count = 0, wanted = 0;
 
 	srandom(11);
 	for (step = 0; step < MANY_STEPS; step++) {
-		/* From 80 % to 100 % and back, and each time others. */
-		if (step % (MANY_STEPS / 6) == 0)
-			wanted = step / (MANY_STEPS / 6) % 2 ? 2 * PLACES : 2 * PLACES * 8 / 10;
+		if (step % (MANY_STEPS / 6) == 0) {
+			full = tenths[step / (MANY_STEPS / 6) % 6];
+			wanted = 2 * PLACES * full / 10;
+		}
 		number = random() % MANY;
 		if (present[number] == (count < wanted) && random() % 4)
 			continue;
@@ -399,12 +402,13 @@ static void millions_of_changes_of_full_lines_read_as_the_map_would(void **state
 		check_many(present, number);
 		check_many(present, random() % MANY);
 		if (step % (MANY_STEPS / 12) == MANY_STEPS / 12 - 1)
-			asked[wanted == 2 * PLACES] = check_all_many(present);
+			asked[full] = check_all_many(present);
 	}
-	print_message("%u of %u are beyond the lines at 80 %%, %u of %u at 100 %%\n", asked[0],
-		      2 * PLACES * 8 / 10, asked[1], 2 * PLACES);
-	assert_true(asked[0] < PLACES / 30);
-	assert_true(asked[1] > 0);
+	print_message("of %u places, beyond the lines: %u at 60 %%, %u at 80 %%, %u at 100 %%\n",
+		      2 * PLACES, asked[6], asked[8], asked[10]);
+	assert_true(asked[6] < PLACES / 1000);
+	assert_true(asked[8] < PLACES / 30);
+	assert_true(asked[10] > 0);
 	for (number = 0; number < MANY; number++)
 		if (present[number])
 			change_many(*state, present, number);
