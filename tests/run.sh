@@ -16,7 +16,7 @@ cd "$(dirname "$0")/.." || exit
 at_once=${AT_ONCE:-$(($(nproc) + 2))}
 runner_seconds=900
 # What takes a minute begins first.
-long='^(health/|fuzz/|(cli|sanitized)/storage|.*/(promise|service)_test$|net/(chance|ecmp|health|nexthop|pmtu|promise|restart|traffic|turns))'
+long='^(health/|fuzz/|(cli|sanitized)/(storage|tier)|.*/(promise|service)_test$|net/(chance|ecmp|health|nexthop|pmtu|promise|restart|traffic|turns))'
 folder=$(mktemp -d)
 computing=() waiting=() alone=() # command lines still to be run
 declare -A running=()            # process -> kind and name
