@@ -19,6 +19,7 @@ LBCTL=$(realpath "${LBCTL:-$O/lbctl/lbctl}")
 . tests/lib/faults.sh
 
 RATE=2000
+CALLS_MAX=60
 LIMITS='{"xdp_mode": "native", "limits": {"vips": 256, "members": 64, "slots": 8192, "flows": 1024}}'
 
 if [ "$(id -u)" != 0 ]; then
@@ -32,6 +33,7 @@ set_up() {
 	lab_up one-armed 2 && lab_ip router -force link set dev rl xdpdrv \
 		obj "$O/tests/lib/flood.bpf.o" sec xdp.frags || return
 	STATE=$LAB_DIR/state
+	SAVED=$STATE
 	KEPT=$STATE/service.json
 	mkdir "$STATE" && mount -t tmpfs -o size=256k tmpfs "$STATE" || return
 	at_exit umount -l "$STATE"
@@ -282,13 +284,6 @@ start_lbd() {
 	lab_start_lbd "$LIMITS"
 }
 
-# It was killed, or the change was through before that.
-ended_or_answered() {
-	wait_for 2 lab_ended "$LAB_LBD" || return 0
-	wait "$LAB_LBD" 2>/dev/null
-	return 0
-}
-
 # What is there is one of the two documents, whole, and the new one if lbctl was told so; nothing else is left.
 old_or_new() {
 	local is
@@ -299,41 +294,6 @@ old_or_new() {
 	fi
 	[ ! -e "$KEPT" ] || [ "$(on_disk)" = "$is" ] || { echo "on disk is $(cat "$KEPT")"; return 1; }
 	[ "$(files)" = "hash_seed lock service.json" ] || [ "$(files)" = "hash_seed lock" ] || { files; return 1; }
-}
-
-# killed_at N OLD NEW command…: lbctl arguments. 2 when N is beyond the last call.
-killed_at() {
-	local n=$1 old=$2 new=$3 status
-	shift 3
-	fault "any $STATE,socket: kill $n 1"
-	lbctl "$@" >"$LAB_DIR/out" 2>&1
-	status=$?
-	if [ "$status" = 0 ] && ! wait_for 1 lab_ended "$LAB_LBD"; then
-		no_fault
-		return 2
-	fi
-	no_fault
-	wait_for 5 lab_ended "$LAB_LBD" || return
-	wait "$LAB_LBD" 2>/dev/null
-	start_lbd && old_or_new "$old" "$new" "$status"
-}
-
-# at_every_call OLD NEW PREPARE command…: PREPARE makes OLD so again. Sets CALLS.
-at_every_call() {
-	local old=$1 new=$2 prepare=$3 status
-	shift 3
-	for ((CALLS = 0; CALLS < 60; CALLS++)); do
-		"$prepare" >"$LAB_DIR/prepare" 2>&1 || { cat "$LAB_DIR/prepare"; return 1; }
-		killed_at "$CALLS" "$old" "$new" "$@" >"$LAB_DIR/killed" 2>&1
-		status=$?
-		[ "$status" != 2 ] || return 0
-		[ "$status" = 0 ] || {
-			echo "killed at call $CALLS: $(tail -n 1 "$FAULTS.log")"
-			cat "$LAB_DIR/killed"
-			return 1
-		}
-	done
-	return 1
 }
 
 apply_one() {
@@ -359,17 +319,17 @@ test_kill_while_saving() {
 	two=$(in_force)
 	lbctl config apply "$LAB_DIR/one.json" >"$LAB_DIR/out" 2>&1
 	one=$(in_force)
-	at_every_call "$one" "$two" apply_one config apply "$LAB_DIR/two.json" >"$LAB_DIR/note" 2>&1
+	at_every_call "$one" "$two" apply_one lbctl config apply "$LAB_DIR/two.json" >"$LAB_DIR/note" 2>&1
 	check "killed before each of $CALLS calls of a change: old or new, and what was acknowledged" test $? = 0 ||
 		cat "$LAB_DIR/note"
 	check "that were all of a save, and the reply" test "$CALLS" -ge 12
-	at_every_call "$one" "$two" apply_one config apply "$LAB_DIR/two.json" --confirm 600s >"$LAB_DIR/note" 2>&1
+	at_every_call "$one" "$two" apply_one lbctl config apply "$LAB_DIR/two.json" --confirm 600s >"$LAB_DIR/note" 2>&1
 	check "the same for $CALLS calls of a change on trial" test $? = 0 || cat "$LAB_DIR/note"
-	at_every_call "$two" "$two" trial_of_two config confirm >"$LAB_DIR/note" 2>&1
+	at_every_call "$two" "$two" trial_of_two lbctl config confirm >"$LAB_DIR/note" 2>&1
 	check "for $CALLS calls of confirming it" test $? = 0 || cat "$LAB_DIR/note"
-	at_every_call "$two" "$one" trial_of_two config revert >"$LAB_DIR/note" 2>&1
+	at_every_call "$two" "$one" trial_of_two lbctl config revert >"$LAB_DIR/note" 2>&1
 	check "for $CALLS calls of reverting it" test $? = 0 || cat "$LAB_DIR/note"
-	at_every_call "$none" "$one" nothing_kept config apply "$LAB_DIR/one.json" >"$LAB_DIR/note" 2>&1
+	at_every_call "$none" "$one" nothing_kept lbctl config apply "$LAB_DIR/one.json" >"$LAB_DIR/note" 2>&1
 	check "for $CALLS calls of the first change of all" test $? = 0 || cat "$LAB_DIR/note"
 }
 
@@ -475,11 +435,11 @@ test_journal() {
 	eleven=$(in_force)
 	set_weight 12 >"$LAB_DIR/out" 2>&1
 	twelve=$(in_force)
-	at_every_call "$eleven" "$twelve" line_11 backend set many "${LAB_BACKEND4[1]}" --weight 12 >"$LAB_DIR/note" 2>&1
+	at_every_call "$eleven" "$twelve" line_11 lbctl backend set many "${LAB_BACKEND4[1]}" --weight 12 >"$LAB_DIR/note" 2>&1
 	check "killed before each of $CALLS calls of a line: old or new, and what was acknowledged" test $? = 0 ||
 		cat "$LAB_DIR/note"
 	check "that were few" test "$CALLS" -ge 5 -a "$CALLS" -le 12
-	at_every_call "$eleven" "$one" line_11 config apply --force "$LAB_DIR/one.json" \
+	at_every_call "$eleven" "$one" line_11 lbctl config apply --force "$LAB_DIR/one.json" \
 		>"$LAB_DIR/note" 2>&1
 	check "killed before each of $CALLS calls of the way from a large document to a small one" test $? = 0 ||
 		cat "$LAB_DIR/note"

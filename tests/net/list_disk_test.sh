@@ -12,6 +12,8 @@ cd "$(dirname "$0")/../.." || exit
 # shellcheck source=tests/lib/faults.sh
 . tests/lib/faults.sh
 
+CALLS_MAX=40
+
 start_lbd() {
 	LAB_LBD=
 	lab_start_lbd '{"limits": {"vips": 16, "members": 64, "slots": 8192, "flows": 1024}}'
@@ -19,6 +21,7 @@ start_lbd() {
 set_up() {
 	lab_up one-armed 1 || return
 	LISTS=$LAB_DIR/state/lists
+	SAVED=$LISTS
 	at_exit unwrap_lbd
 	wrap_lbd
 	start_lbd && lbctl vip add "$LAB_VIP4:80/tcp" --name web --table-size 251 &&
@@ -53,44 +56,15 @@ numbers() { # N…: as lines
 
 # --- killed before each call ---
 
-# killed_at N OLD NEW command…: 2 when N is beyond the last call
-killed_at() {
-	local n=$1 old=$2 new=$3 status is
-	shift 3
-	fault "any $LISTS,socket: kill $n 1"
-	"$@" >"$LAB_DIR/out" 2>&1
-	status=$?
-	if [ "$status" = 0 ] && ! wait_for 1 lab_ended "$LAB_LBD"; then
-		no_fault
-		return 2
-	fi
-	no_fault
-	wait_for 5 lab_ended "$LAB_LBD" || return
-	wait "$LAB_LBD" 2>/dev/null
-	start_lbd || return
+# What was listed before or after, and after if lbctl was told so; the same for packets.
+old_or_new() {
+	local is
 	is=$(reported)
-	[ "$is" = "$new" ] || { [ "$is" = "$old" ] && [ "$status" != 0 ]; } || {
-		echo "acknowledged with $status, but there is $is"
+	[ "$is" = "$2" ] || { [ "$is" = "$1" ] && [ "$3" != 0 ]; } || {
+		echo "acknowledged with $3, but there is $is"
 		return 1
 	}
 	agree
-}
-# at_every_call OLD NEW PREPARE command…: PREPARE makes OLD so again. Sets CALLS.
-at_every_call() {
-	local old=$1 new=$2 prepare=$3 status
-	shift 3
-	for ((CALLS = 0; CALLS < 40; CALLS++)); do
-		"$prepare" >"$LAB_DIR/prepare" 2>&1 || { cat "$LAB_DIR/prepare"; return 1; }
-		killed_at "$CALLS" "$old" "$new" "$@" >"$LAB_DIR/killed" 2>&1
-		status=$?
-		[ "$status" != 2 ] || return 0
-		[ "$status" = 0 ] || {
-			echo "killed at call $CALLS: $(tail -n 1 "$FAULTS.log")"
-			cat "$LAB_DIR/killed"
-			return 1
-		}
-	done
-	return 1
 }
 one() { numbers 1 | lbctl list load x -; }
 only_one() { one && lbctl list del y --if-present; }
