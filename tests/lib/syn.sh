@@ -8,6 +8,7 @@
 #   syn_backend COMMAND…         lbd-backend there
 #   syn_serve                    an echo server there, which hangs up first when it is sent "c"
 #   syn_kernel                   whether the kernel here makes connections from cookies
+#   syn_needs WHAT               ends the script, and WHAT is skipped, without that or without root
 
 # shellcheck disable=SC2034 # for who sources it
 SYN_FIRST=00112233445566778899aabbccddeeff
@@ -57,4 +58,15 @@ syn_listens() {
 
 syn_kernel() {
 	grep -q 'bpf_sk_assign_tcp_reqsk$' /proc/kallsyms
+}
+
+syn_needs() {
+	if [ "$(id -u)" != 0 ]; then
+		skip "$1" "root"
+		finish
+	fi
+	if ! syn_kernel; then
+		skip "$1" "a backend of Linux 6.9"
+		finish
+	fi
 }

@@ -25,14 +25,7 @@ FORGED=198.18.0.0/15 # what flood_tool forges
 LEAST=20000          # a flood of less has shown nothing; it goes on until then
 OPEN_S=60            # what 1,500 connections may take. Where they do not take what they get, SYNs are repeated
 
-if [ "$(id -u)" != 0 ]; then
-	skip "clients in a flood" "root"
-	finish
-fi
-if ! syn_kernel; then
-	skip "clients in a flood" "a backend of Linux 6.9"
-	finish
-fi
+syn_needs "clients in a flood"
 
 # --- the lab ---
 

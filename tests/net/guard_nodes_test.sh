@@ -24,14 +24,7 @@ SEED=00112233445566778899aabbccddeeff # both have the same tables
 HELD=50
 ATTACKER=203.0.113.50
 
-if [ "$(id -u)" != 0 ]; then
-	skip "two balancers with a guard" "root"
-	finish
-fi
-if ! syn_kernel; then
-	skip "two balancers with a guard" "a backend of Linux 6.9"
-	finish
-fi
+syn_needs "two balancers with a guard"
 
 # --- the lab ---
 

@@ -18,14 +18,7 @@ cd "$(dirname "$0")/../.." || exit
 
 CONNECTIONS=1500
 
-if [ "$(id -u)" != 0 ]; then
-	skip "SYNs that lbd answers" "root"
-	finish
-fi
-if ! syn_kernel; then
-	skip "SYNs that lbd answers" "a backend of Linux 6.9"
-	finish
-fi
+syn_needs "SYNs that lbd answers"
 
 start_lbd() {
 	lab_start_lbd "$(jq -n --arg secret "$LAB_DIR/secret" '{xdp_mode: "native", guard_secret: $secret, http: {listen: "127.0.0.1:9111"}}')"
