@@ -300,26 +300,30 @@ static int assess_quic(struct change *change, struct step *step,
 }
 
 /* What its own pool loses is told of with the VIP (outcome.c), which has losses of its own. */
-static int assess_stay(struct change *change, struct step *step,
-		       const struct risk_handover *handover)
+static int add_own_loss(const struct change *change, struct step *step)
 {
 	const struct pool_step *pool = change_pool_step(change, step->plan.after);
 
-	if (!step->plan.before->quic_count)
-		return 0;
-	if (assess_quic(change, step, handover))
-		return -ENOMEM;
 	return pool->plan.after->own && pool->at_risk &&
 			       json_array_extend(step->at_risk, pool->at_risk)
 		       ? -ENOMEM
 		       : 0;
 }
 
-/* Its slots go along, and its flows stay where they are. */
+static int assess_stay(struct change *change, struct step *step,
+		       const struct risk_handover *handover)
+{
+	if (!step->plan.before->quic_count)
+		return 0;
+	return assess_quic(change, step, handover) || add_own_loss(change, step) ? -ENOMEM : 0;
+}
+
+/* Its slots go along, and its flows stay where they are, unless it comes back to a pool of its own
+ * that has lost backends since it left. */
 static int assess_move(struct change *change, struct step *step,
 		       const struct risk_handover *handover)
 {
-	if (assess_quic(change, step, handover))
+	if (assess_quic(change, step, handover) || add_own_loss(change, step))
 		return -ENOMEM;
 	return step->dropped == LIVE_NO_POOL ? 0 : assess_dropped(change, step);
 }

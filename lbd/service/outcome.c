@@ -151,7 +151,7 @@ static int hint_at_move(const struct step *step, struct lb_err *err)
 {
 	const struct lb_vip *after = step->plan.after;
 
-	if (step->dropped != LIVE_NO_POOL)
+	if (step->move || step->dropped != LIVE_NO_POOL)
 		return lb_err_hint(
 			err,
 			"wait until an earlier move is over (lbctl vip show %.64s says what "
@@ -220,7 +220,8 @@ static int flows_would_break(const struct change *change, const struct account *
 	const char *backend = json_string_value(json_object_get(lost, "backend"));
 	const char *from = json_string_value(json_object_get(lost, "vip"));
 	const struct lb_pool *pool = account->flows_in;
-	const bool shared = account->vip && !from && pool && pool->named && is_used(change, pool);
+	const bool shared = account->vip && !from && pool && pool->named && is_used(change, pool) &&
+			    !(account->step && account->step->move);
 	const char *vip = from ? from : name_of(account);
 	const char *reason = json_string_value(json_object_get(lost, "reason"));
 	size_t others = json_array_size(account->at_risk) - 1;

@@ -513,6 +513,31 @@ static void a_vip_with_backends_of_its_own_goes_to_a_pool_and_back_unasked(void 
 	}
 }
 
+/* Until its flows have ended there, what it had before is at risk; its old backends keep them. */
+static void a_vip_that_comes_back_to_fewer_backends_of_its_own_is_asked_about(void **state)
+{
+	static const char left[] = OWN(B "," C, "251", "'pool': 'q'");
+	static const char fewer[] = OWN(B "," C, "251", "'table_size': 251, 'backends': [" B "]");
+	struct lb_err err;
+
+	(void)state;
+	start();
+	apply(OWN(B "," C, "251", ITS_OWN));
+	all_had_packets();
+	assert_int_equal(refused(left, &err), 0);
+	assert_int_not_equal(refused(fewer, &err), 0);
+	assert_string_equal(err.message, "this breaks connections through backend 10.0.0.1 of VIP "
+					 "192.0.2.1:80/tcp (flows on record: 0): it is removed "
+					 "while its flows are still being recorded");
+	assert_string_equal(err.hint, "wait until an earlier move is over (lbctl vip show "
+				      "192.0.2.1:80/tcp says what it moves from), or use --force");
+	assert_int_equal(refused(OWN(B "," C, "251", ITS_OWN), &err), 0);
+	assert_int_equal(refused(left, &err), 0);
+	fake_pass((2 * LB_TRANSITION_TCP_S + 20) * SECOND);
+	assert_int_equal(refused(fewer, &err), 0);
+	fake_close();
+}
+
 #define GONE(name, of)                                                                             \
 	"{'pools': [{'name': '" name "', 'table_size': 251, 'backends': [" of                      \
 	"]}], 'vips': [{'address': '192.0.2.1:80/tcp', 'pool': '" name "'}]}"
@@ -3141,6 +3166,7 @@ int main(void)
 		cmocka_unit_test(
 			a_vip_that_goes_on_before_it_has_the_slots_of_another_size_settles),
 		cmocka_unit_test(a_vip_with_backends_of_its_own_goes_to_a_pool_and_back_unasked),
+		cmocka_unit_test(a_vip_that_comes_back_to_fewer_backends_of_its_own_is_asked_about),
 		cmocka_unit_test(a_pool_that_goes_with_a_move_stays_until_that_is_over),
 		cmocka_unit_test(
 			a_pool_that_was_gone_and_comes_back_without_a_backend_is_asked_about),
