@@ -191,14 +191,22 @@ static int take_line(char *line, size_t length, struct batch *batch, struct list
 	return error ? error : 1;
 }
 
+/* What is broken off is one change, the last: behind the line that would acknowledge it is nothing. */
+static bool is_last(FILE *file, char **line, size_t *room, ssize_t length)
+{
+	while (length > 0 && **line != '=')
+		length = getline(line, room, file);
+	return length <= 0 || getline(line, room, file) <= 0;
+}
+
 static int read_lines(FILE *file, struct list_head *head,
 		      int (*each)(void *user, const struct list_change *change), void *user,
-		      struct list_end *end, bool *torn)
+		      struct list_end *end, enum list_tail *tail)
 {
 	struct list_end at = {0};
 	struct batch batch = {0};
 	char *line = NULL;
-	size_t room = 0;
+	size_t room = 0, first;
 	ssize_t length = getline(&line, &room, file);
 	int ret;
 
@@ -208,9 +216,15 @@ static int read_lines(FILE *file, struct list_head *head,
 	}
 	ret = length > 0 && parse_head(line, head) ? 1 : -EBADMSG;
 	*end = ret == 1 ? at : (struct list_end){0};
+	first = end->length;
 	while (ret == 1 && (length = getline(&line, &room, file)) > 0)
 		ret = take_line(line, length, &batch, &at, end, each, user);
-	*torn = ret == 0 || (ret == 1 && batch.count);
+	*tail = ret == 1 && !batch.count ? LIST_WHOLE : LIST_BROKEN_OFF;
+	if (ret == 0 && !is_last(file, &line, &room, length))
+		*tail = LIST_DAMAGED;
+	if (ret >= 0 &&
+	    end->length == first) /* it was written with the head, and is there with it */
+		ret = -EILSEQ;
 	free(batch.changes);
 	free(line);
 	return ret < 0 ? ret : 0;
@@ -219,19 +233,21 @@ static int read_lines(FILE *file, struct list_head *head,
 static int failed(const char *path, int error, struct lb_err *err)
 {
 	return lb_err_set(err, LB_ERR_SYSTEM, "", "cannot read the list %s: %s", path,
-			  error == -EBADMSG ? "it is no file of a list" : plain_file_why(-error));
+			  error == -EBADMSG  ? "it is no file of a list"
+			  : error == -EILSEQ ? "it is damaged"
+					     : plain_file_why(-error));
 }
 
 int list_file_read(const char *path, struct list_head *head,
 		   int (*each)(void *user, const struct list_change *change), void *user,
-		   struct list_end *end, bool *torn, struct lb_err *err)
+		   struct list_end *end, enum list_tail *tail, struct lb_err *err)
 {
 	FILE *file = plain_file_read(path);
 	int error;
 
 	if (!file)
 		return failed(path, -errno, err);
-	error = read_lines(file, head, each, user, end, torn);
+	error = read_lines(file, head, each, user, end, tail);
 	fclose(file);
 	return error ? failed(path, error, err) : 0;
 }

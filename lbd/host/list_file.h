@@ -41,11 +41,18 @@ struct list_end {
 	size_t changes; /* in the file, those that are gone by now included */
 };
 
-/* Everything that was acknowledged, in order. 0 and *torn: something behind it was not; or an error: it is no
- * file of a list, and nothing was told. */
+/* What follows that which was told. */
+enum list_tail {
+	LIST_WHOLE,      /* nothing */
+	LIST_BROKEN_OFF, /* the last change, which was not acknowledged */
+	LIST_DAMAGED,    /* changes that were acknowledged */
+};
+
+/* Everything that was acknowledged, in order, and can be read. 0, or an error: it is no file of a list, or
+ * damaged from its first change on, and nothing was told. */
 int list_file_read(const char *path, struct list_head *head,
 		   int (*each)(void *user, const struct list_change *change), void *user,
-		   struct list_end *end, bool *torn, struct lb_err *err);
+		   struct list_end *end, enum list_tail *tail, struct lb_err *err);
 /* On disk when 0 is returned; else the file says what it said before. */
 int list_file_append(const char *path, const struct list_change *changes, size_t count,
 		     struct list_end *end, struct lb_err *err);

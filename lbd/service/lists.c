@@ -1177,8 +1177,8 @@ static void read_list(struct lists *lists, const char *name, const char *path)
 	struct lb_err err = {0};
 	const int number = free_number(lists, &err);
 	struct reading reading = {lists, number, now_s(lists), false};
+	enum list_tail tail = LIST_WHOLE;
 	struct list *list;
-	bool torn;
 
 	if (number < 0) {
 		json_object_set_new(lists->unread, name,
@@ -1187,13 +1187,20 @@ static void read_list(struct lists *lists, const char *name, const char *path)
 	}
 	list = &lists->list[number];
 	snprintf(list->name, sizeof(list->name), "%s", name);
-	if (list_file_read(path, &list->head, take_read, &reading, &list->end, &torn, &err)) {
+	if (list_file_read(path, &list->head, take_read, &reading, &list->end, &tail, &err)) {
 		json_object_set_new(lists->unread, name,
 				    json_sprintf("%s; the list is not in force: lbctl list load "
 						 "%s FILE writes it again, or remove the file",
 						 err.message, name));
 		*list = (struct list){0};
-	} else if (torn) {
+	} else if (tail == LIST_DAMAGED) {
+		json_object_set_new(
+			lists->unread, name,
+			json_sprintf("list %s: %s is damaged, and what follows its first %zu "
+				     "changes is left out; the next change of the list cuts it "
+				     "off: lbctl list load %s FILE writes it again",
+				     name, path, list->end.changes, name));
+	} else if (tail == LIST_BROKEN_OFF) {
 		json_object_set_new(
 			lists->unread, name,
 			json_sprintf("list %s: its file ends with a change that was not "
@@ -1201,7 +1208,7 @@ static void read_list(struct lists *lists, const char *name, const char *path)
 				     "the list cuts it off",
 				     name));
 	}
-	if (*list->name && reading.expired)
+	if (*list->name && reading.expired && tail != LIST_DAMAGED)
 		rewrite(lists, number, &list->head, &list->end, &err);
 }
 

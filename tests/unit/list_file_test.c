@@ -55,13 +55,13 @@ static int tell(void *user, const struct list_change *change)
 }
 
 /* What the file says; NULL: it is no file of a list. */
-static const char *read_it(struct list_end *at, bool *torn)
+static const char *read_it(struct list_end *at, enum list_tail *tail)
 {
 	struct list_head head;
 	struct lb_err err;
 
 	*told = '\0';
-	return list_file_read(path, &head, tell, NULL, at, torn, &err) ? NULL : told;
+	return list_file_read(path, &head, tell, NULL, at, tail, &err) ? NULL : told;
 }
 
 static void write_three(struct list_end *at, size_t lengths[3])
@@ -91,16 +91,16 @@ static void test_says_what_was_written(void **state)
 	struct list_end at, found;
 	struct list_head head;
 	size_t lengths[3];
-	bool torn;
+	enum list_tail tail;
 
 	(void)state;
 	write_three(&at, lengths);
-	assert_string_equal(read_it(&found, &torn), FIRST SECOND THIRD);
-	assert_false(torn);
+	assert_string_equal(read_it(&found, &tail), FIRST SECOND THIRD);
+	assert_int_equal(tail, LIST_WHOLE);
 	assert_int_equal(found.length, at.length);
 	assert_int_equal(found.crc, at.crc);
 	assert_int_equal(found.changes, at.changes);
-	assert_int_equal(list_file_read(path, &head, tell, NULL, &found, &torn, NULL), 0);
+	assert_int_equal(list_file_read(path, &head, tell, NULL, &found, &tail, NULL), 0);
 	assert_true(head.allow && head.monitor);
 	assert_int_equal(head.vip_count, 2);
 	assert_int_equal(head.vips[0].port, 443);
@@ -115,7 +115,7 @@ static void test_broken_off_anywhere(void **state)
 	struct list_end at, found;
 	size_t lengths[3];
 	char expected[512];
-	bool torn;
+	enum list_tail tail;
 
 	(void)state;
 	write_three(&at, lengths);
@@ -124,44 +124,59 @@ static void test_broken_off_anywhere(void **state)
 
 		write_three(&at, lengths);
 		assert_int_equal(truncate(path, (off_t)length), 0);
-		assert_string_equal(read_it(&found, &torn), said[whole]);
-		assert_int_equal(torn, length != lengths[whole]);
+		assert_string_equal(read_it(&found, &tail), said[whole]);
+		assert_int_equal(tail, length != lengths[whole] ? LIST_BROKEN_OFF : LIST_WHOLE);
 		assert_int_equal(list_file_append(path, &more, 1, &found, NULL), 0);
 		snprintf(expected, sizeof(expected), "%s+10.0.0.0/8/0 ", said[whole]);
-		assert_string_equal(read_it(&found, &torn), expected);
-		assert_false(torn);
+		assert_string_equal(read_it(&found, &tail), expected);
+		assert_int_equal(tail, LIST_WHOLE);
 	}
 }
 
+/* At `at`, another digit of an address, and no other checksum. */
+static void damage(size_t at)
+{
+	FILE *file = fopen(path, "r+e");
+
+	assert_non_null(file);
+	fseek(file, (long)at, SEEK_SET);
+	fputc('2', file);
+	fclose(file);
+}
+
+/* Only the last change may have been broken off, and not what was written with the head. */
 static void test_damage_is_seen(void **state)
 {
 	struct list_end at, found;
 	size_t lengths[3];
-	FILE *file;
-	bool torn;
+	enum list_tail tail;
 
 	(void)state;
 	write_three(&at, lengths);
-	file = fopen(path, "r+e");
-	assert_non_null(file);
-	fseek(file, (long)lengths[0] + 3, SEEK_SET);
-	fputc('2', file); /* another address, and no other checksum */
-	fclose(file);
-	assert_string_equal(read_it(&found, &torn), FIRST);
-	assert_true(torn);
+	damage(lengths[1] + 3);
+	assert_string_equal(read_it(&found, &tail), FIRST SECOND);
+	assert_int_equal(tail, LIST_BROKEN_OFF);
+	write_three(&at, lengths);
+	damage(lengths[0] + 3);
+	assert_string_equal(read_it(&found, &tail), FIRST);
+	assert_int_equal(tail, LIST_DAMAGED);
+	assert_int_equal(found.length, lengths[0]);
+	write_three(&at, lengths);
+	damage(lengths[0] - 3); /* of the first checksum */
+	assert_null(read_it(&found, &tail));
 }
 
 static void test_no_list(void **state)
 {
 	struct list_end found;
 	FILE *file = fopen(path, "we");
-	bool torn;
+	enum list_tail tail;
 
 	(void)state;
 	assert_non_null(file);
 	fputs("192.0.2.0/24\n", file);
 	fclose(file);
-	assert_null(read_it(&found, &torn));
+	assert_null(read_it(&found, &tail));
 }
 
 int main(void)
