@@ -90,7 +90,7 @@ $(O)/%.o: %.c
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c $< -o $@
 
 # Who includes a skeleton; the dependency files know of it after the first build.
-$(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip vip_counts vip_wide quic_counts explain instance replace trace guard guard_syn guard_rate quic_program mapping): | $(O)/bpf/lb.skel.h
+$(patsubst %,$(O)/lbd/plane/%.o,datapath sizes pin attach vip vip_counts vip_wide quic_counts percpu explain instance replace trace guard guard_syn guard_rate quic_program mapping): | $(O)/bpf/lb.skel.h
 $(O)/lbd/backend/programs.o: | $(O)/bpf/decap.skel.h $(O)/bpf/reqsk.skel.h $(O)/bpf/second.skel.h
 $(O)/lbd/plane/explain.o: | $(O)/bpf/explain.skel.h
 $(O)/tests/packet/maps_test.o: | $(O)/bpf/lb.skel.h

@@ -51,8 +51,9 @@
  *      lie in other lines, and "routed" counts less; counts of lists that were sent; maps "quic_keys",
  *      "quic_vip_keys" and "quic_aes"
  *  10  the VIP index has fewer lines for as many VIPs
+ *  11  "counters" has two elements for each member, and there is no "quic_counters"
  */
-#define LB_ABI_VERSION 10
+#define LB_ABI_VERSION 11
 
 /* Limits of the layout; lbd.json sets the sizes in use, these are the most it may ask for. */
 #define LB_VIPS_MAX 131072
@@ -361,8 +362,8 @@ static inline __u32 lb_quic_line_of(const __u64 word[2], __u32 pool, __u32 lines
 }
 
 /* What the ids of packets were, per-CPU array "quic_counts" of __u64: X(enumerator, name, meaning).
- * Per-CPU array "quic_counters" of __u64, by member: packets that its server id has led to it. These
- * the program counts there alone; ROUTED has those of members whose number has another by now. */
+ * Packets that a server id has led to its member the program counts in "counters" alone; ROUTED has those
+ * of members whose number has another by now. */
 #define LB_QUIC_COUNT_LIST(X)                                                                      \
 	X(ROUTED, "routed", "packets that went to the server which their connection id names")     \
 	X(UNROUTABLE, "unroutable", "packets without a connection id that could name a server")    \
@@ -624,7 +625,8 @@ struct lb_nexthop {
 	__u16 pad[3];
 } __attribute__((aligned(8))); /* or the MAC words would be read in halves */
 
-/* --- counters: per-CPU array "counters", indexed by member --- */
+/* --- counters: per-CPU array "counters", indexed by member; behind those of all members (config.members),
+ * again by member, what a QUIC server id has led to it --- */
 struct lb_counter {
 	__u64 packets;
 	__u64 bytes; /* of the clients' IP packets, without Ethernet and outer headers */
@@ -756,6 +758,8 @@ struct lb_program_config {
 	__u32 vip_waiting;  /* whether they wait to be counted */
 	__u32 quic_lines;   /* of "quic_ids" */
 	__u32 has;          /* LB_HAS_*: the stages of the program, beside those that each has */
+	__u32 members;      /* member numbers: half of "counters" */
+	__u32 pad;
 };
 
 #define LB_ASSERT_SIZE(type, size) _Static_assert(sizeof(struct type) == (size), #type " is shared")
@@ -796,6 +800,6 @@ LB_ASSERT_SIZE(lb_fragment_key, 40);
 LB_ASSERT_SIZE(lb_fragment, 8);
 LB_ASSERT_SIZE(lb_limit_state, 16);
 LB_ASSERT_SIZE(lb_scratch, 800);
-LB_ASSERT_SIZE(lb_program_config, 48);
+LB_ASSERT_SIZE(lb_program_config, 56);
 
 #endif

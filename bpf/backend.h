@@ -18,6 +18,7 @@ static __always_inline void flow_count(enum lb_flow_count what);
 struct choice {
 	__u64 hash;
 	__u32 number; /* of the member */
+	__u32 led;    /* by its QUIC id: how much further on its counter is; else 0 */
 	__u32 flags;  /* the member's, read once: lbd may be changing them */
 	struct lb_member *member;
 	struct lb_nexthop *nexthop;
@@ -186,6 +187,8 @@ static __always_inline int choose_nexthop(struct choice *choice, int missing)
 	choice->flags = *(volatile __u32 *)&choice->member->flags;
 	if (!(choice->flags & LB_MEMBER_VALID))
 		return LB_DROP_INTERNAL;
+	if (missing == LB_AGAIN && choice->led && !(choice->flags & LB_MEMBER_OLD))
+		return missing; /* its QUIC id names a member that keeps no flows: its slot decides */
 	number = *(volatile __u16 *)&choice->member->path[choice->hash % LB_MEMBER_PATHS];
 	choice->nexthop = bpf_map_lookup_elem(&nexthops, &number);
 	return choice->nexthop ? LB_NEXT : LB_DROP_INTERNAL;

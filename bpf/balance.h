@@ -22,7 +22,7 @@
 #include "trace.h"
 
 static __always_inline int send(struct xdp_md *ctx, const struct packet *packet,
-				const struct vip *vip, __u32 member, __u32 ifindex)
+				const struct vip *vip, __u32 counter, __u32 ifindex)
 {
 	int verdict = LB_TX;
 
@@ -31,7 +31,7 @@ static __always_inline int send(struct xdp_md *ctx, const struct packet *packet,
 			return LB_DROP_NO_EGRESS;
 		verdict = LB_REDIRECT;
 	}
-	count(packet, vip, member);
+	count(packet, vip, counter);
 	return verdict;
 }
 
@@ -92,7 +92,7 @@ static __always_inline int forward(struct xdp_md *ctx, struct packet *packet, in
 		return verdict;
 	if (note)
 		note->egress = choice.nexthop->ifindex;
-	return send(ctx, packet, &vip, choice.number, choice.nexthop->ifindex);
+	return send(ctx, packet, &vip, choice.number + choice.led, choice.nexthop->ifindex);
 }
 
 /* The way of all others, and of all that is noted. Its packet lives in memory, that of the plain way

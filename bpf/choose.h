@@ -57,9 +57,11 @@ static __always_inline int choose(struct xdp_md *ctx, struct packet *packet, con
 	if (unlikely(unusual)) {
 		if (has & LB_HAS_QUIC && unusual >= LB_VIP_QUIC) {
 			choice->hash = flow_hash(packet, unusual);
-			choice->number = quic_choose(ctx, packet, vip);
-			if (choice->number != LB_NONE)
+			choice->number = quic_choose(ctx, packet, vip, plain);
+			if (choice->number != LB_NONE) {
+				choice->led = config.members;
 				return LB_NEXT;
+			}
 		} else if (unusual == LB_VIP_HASH_SOURCE) {
 			choice->hash = flow_hash(packet, LB_VIP_HASH_SOURCE);
 		} else {

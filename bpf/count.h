@@ -76,11 +76,12 @@ static __always_inline void count_vip_later(__u32 cpu, __u32 number, __u32 bytes
 		count_waiting(cpu);
 }
 
-static __always_inline void count(const struct packet *packet, const struct vip *vip, __u32 member)
+/* `counter`: the number of the member's. */
+static __always_inline void count(const struct packet *packet, const struct vip *vip, __u32 counter)
 {
 	const __u32 number = lb_place_number(vip->place);
 
-	count_member(member, packet->length);
+	count_member(counter, packet->length);
 	if (!config.vip_row)
 		return;
 	if (config.vip_waiting)

@@ -92,6 +92,10 @@ static __noinline int explain_quic(struct xdp_md *ctx, struct lb_explained *to)
 	    !quic_has_id(&to->packet))
 		return 0;
 	quic_find(ctx, quic_at(&to->packet), quic_length(&to->packet), to->vip, &found);
+	if (found.member != LB_NONE && !quic_keeps(found.member)) {
+		found.member = LB_NONE;
+		found.count = LB_QUIC_UNKNOWN_SERVER;
+	}
 	to->quic_looked = 1;
 	to->quic_rotation = found.rotation;
 	to->quic_count = found.count;

@@ -41,7 +41,7 @@ struct quic_found {
 	__u32 rotation;  /* LB_QUIC_ROTATIONS and above: there was no id */
 	__u32 count;     /* LB_QUIC_* */
 	__u32 member;    /* LB_NONE: none */
-	__u32 opens;     /* a flow */
+	__u32 opens;     /* a flow, if there is no member */
 	__u32 encrypted; /* the rotation has a key */
 	__u32 pad;
 };
@@ -213,9 +213,7 @@ static __always_inline __u32 quic_member(const __u64 word[2], __u32 pool, __u32 
 
 static __always_inline int quic_keeps(__u32 number)
 {
-	struct lb_member *member = bpf_map_lookup_elem(&members, &number);
-
-	return member && *(volatile __u32 *)&member->flags & LB_MEMBER_OLD;
+	return member_flags(number) & LB_MEMBER_OLD;
 }
 
 /* Bytes that an id must have, at least. */
@@ -264,14 +262,8 @@ static __always_inline void quic_find(struct xdp_md *ctx, __u32 at, __u32 length
 	quic_words(&seen, server_id, found->word);
 	found->count = LB_QUIC_UNKNOWN_SERVER;
 	found->member = quic_member(found->word, known >> LB_QUIC_POOL_SHIFT, vip);
-	if (found->member == LB_NONE)
-		return;
-	if (!quic_keeps(found->member)) {
-		found->member = LB_NONE;
-		return;
-	}
-	found->count = LB_QUIC_ROUTED;
-	found->opens = 0;
+	if (found->member != LB_NONE)
+		found->count = LB_QUIC_ROUTED;
 }
 
 /* --- the stage --- */
@@ -284,26 +276,15 @@ static __always_inline void quic_count(__u32 what)
 		++*count;
 }
 
-static __always_inline void quic_count_routed(__u32 member)
-{
-	__u64 *count = bpf_map_lookup_elem(&quic_counters, &member);
+#define QUIC_OPENS (1u << 16) /* beside the member: if that is LB_NONE, the packet opens a flow */
 
-	if (count)
-		++*count;
-}
-
-#define QUIC_OPENS (1u << 16) /* beside LB_NONE: the packet opens a flow */
-
-/* The member that a packet goes to whatever its slot says, or LB_NONE. A global function: what calls
- * it is verified without it. */
+/* The member whose id a packet has, or LB_NONE. A global function: what calls it is verified without it. */
 __noinline __u32 quic_route(struct xdp_md *ctx, __u32 at, __u32 length, __u32 vip)
 {
 	struct quic_found found = {};
 
 	quic_find(ctx, at, length, vip, &found);
-	if (found.member != LB_NONE)
-		quic_count_routed(found.member);
-	else
+	if (found.member == LB_NONE)
 		quic_count(found.count);
 	return found.member | (found.opens ? QUIC_OPENS : 0);
 }
@@ -327,11 +308,12 @@ static __always_inline int quic_has_id(const struct packet *packet)
 	return !packet->fragment && !packet->quoted;
 }
 
-/* The member that the packet's id names, or LB_NONE. */
+/* The member that the packet goes to whatever its slot says, or LB_NONE. On the plain way whoever looks it up
+ * finds that it keeps no flows (choose_nexthop), and the long way asks here. */
 static __always_inline __u32 quic_choose(struct xdp_md *ctx, struct packet *packet,
-					 const struct vip *vip)
+					 const struct vip *vip, int plain)
 {
-	__u32 routed;
+	__u32 routed, member;
 
 	if (!quic_has_id(packet)) {
 		if (packet->quoted)
@@ -339,9 +321,14 @@ static __always_inline __u32 quic_choose(struct xdp_md *ctx, struct packet *pack
 		return LB_NONE;
 	}
 	routed = quic_route(ctx, quic_at(packet), quic_length(packet), lb_place_number(vip->place));
-	if (routed & QUIC_OPENS)
+	member = routed & LB_NONE;
+	if (!plain && member != LB_NONE && !quic_keeps(member)) {
+		quic_count(LB_QUIC_UNKNOWN_SERVER);
+		member = LB_NONE;
+	}
+	if (member == LB_NONE && routed & QUIC_OPENS)
 		packet->tcp_flags = TCP_SYN;
-	return routed & 0xffff;
+	return member;
 }
 
 #endif

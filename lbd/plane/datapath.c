@@ -286,9 +286,9 @@ int datapath_egress_set(struct datapath *datapath, uint32_t ifindex, bool in_use
 	return bpf_map_delete_elem(fd, &ifindex);
 }
 
-/* One system call for all, since a call costs as much as its work. */
-static int read_counters(struct datapath *datapath, uint32_t first, uint32_t count,
-			 struct lb_counter *out)
+/* Adds to `out`. One system call for all, since a call costs as much as its work. */
+static int add_counters(struct datapath *datapath, uint32_t first, uint32_t count,
+			struct lb_counter *out)
 {
 	const struct lb_counter *counters = datapath->percpu;
 	uint32_t keys[COUNTERS_AT_ONCE], before = first - 1, last, found = count;
@@ -316,8 +316,13 @@ int datapath_counters(struct datapath *datapath, uint32_t first, uint32_t count,
 	memset(out, 0, count * sizeof(*out));
 	for (uint32_t done = 0; !error && done < count; done += at_once) {
 		at_once = count - done < COUNTERS_AT_ONCE ? count - done : COUNTERS_AT_ONCE;
-		error = read_counters(datapath, first + done, at_once, &out[done]);
+		error = add_counters(datapath, first + done, at_once, &out[done]);
+		if (!error)
+			error = add_counters(datapath, quic_counter_of(datapath, first + done),
+					     at_once, &out[done]);
 	}
+	if (error)
+		memset(out, 0, count * sizeof(*out));
 	return error;
 }
 
@@ -331,27 +336,13 @@ int datapath_counters_reset(struct datapath *datapath, uint32_t member)
 	return error ? error : quic_counts_reset(datapath, member);
 }
 
-/* One of a per-CPU array of __u64. */
-static int read_sum(struct datapath *datapath, const struct bpf_map *map, uint32_t key,
-		    uint64_t *out)
-{
-	const uint64_t *values = datapath->percpu;
-	int error = bpf_map_lookup_elem(bpf_map__fd(map), &key, datapath->percpu);
-	int i;
-
-	*out = 0;
-	for (i = 0; !error && i < datapath->cpus; i++)
-		*out += values[i];
-	return error;
-}
-
 static int read_sums(struct datapath *datapath, const struct bpf_map *map, uint32_t count,
 		     uint64_t *out)
 {
 	int error = 0;
 
 	for (uint32_t key = 0; !error && key < count; key++)
-		error = read_sum(datapath, map, key, &out[key]);
+		error = percpu_sum(datapath, map, key, &out[key]);
 	return error;
 }
 

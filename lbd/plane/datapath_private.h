@@ -50,6 +50,10 @@ struct datapath {
 	int program_fd; /* what stands at interfaces: the balancer, that with the guard, or what traces */
 };
 
+/* percpu.c: the sum over all CPUs, of an element of a per-CPU array of __u64. 0 or -errno; *out is 0 then. */
+int percpu_sum(const struct datapath *datapath, const struct bpf_map *map, uint32_t key,
+	       uint64_t *out);
+
 /* sizes.c: between opening the skeleton and loading it. */
 void sizes_set(struct lb_bpf *skeleton, const struct datapath_options *options);
 
@@ -88,6 +92,8 @@ void quic_program_close(struct datapath *datapath);
 
 /* --- quic_counts.c --- */
 
+/* Where in "counters" stands what a server id has led to a member. */
+uint32_t quic_counter_of(const struct datapath *datapath, uint32_t member);
 /* Before another backend gets the number. 0 or -errno. */
 int quic_counts_reset(struct datapath *datapath, uint32_t member);
 

@@ -197,15 +197,9 @@ static int clear_counts(const struct datapath *datapath, const struct bpf_map *m
 
 static uint64_t read_count(const struct datapath *datapath, const struct bpf_map *map, uint32_t key)
 {
-	const uint64_t *values = datapath->percpu;
-	uint64_t sum = 0;
-	int i;
+	uint64_t sum;
 
-	if (bpf_map_lookup_elem(bpf_map__fd(map), &key, datapath->percpu))
-		return 0;
-	for (i = 0; i < datapath->cpus; i++)
-		sum += values[i];
-	return sum;
+	return percpu_sum(datapath, map, key, &sum) ? 0 : sum;
 }
 
 /* What cookies are made with, beside which the program notes the time. */

@@ -142,10 +142,9 @@ static const char restore[] = "restore that setting in lbd.json, or ";
 /* The setting that says how large a map is. */
 static const char *limit_of(const struct bpf_map *map)
 {
-	static const char *const limits[][2] = {
-		{"slots", "slots"},      {"pasts", "slots"},      {"members", "members"},
-		{"counters", "members"}, {"quic_ids", "members"}, {"quic_counters", "members"},
-		{"flows", "flows"}};
+	static const char *const limits[][2] = {{"slots", "slots"},      {"pasts", "slots"},
+						{"members", "members"},  {"counters", "members"},
+						{"quic_ids", "members"}, {"flows", "flows"}};
 
 	for (size_t i = 0; i < sizeof(limits) / sizeof(limits[0]); i++)
 		if (!strcmp(bpf_map__name(map), limits[i][0]))

@@ -25,7 +25,7 @@ static struct {
 	struct lb_flow_bucket bucket;
 	uint64_t verdicts[LB_VERDICT_COUNT], flow_counts[LB_FLOW_COUNT_COUNT];
 	struct lb_counter counter, vip_counter;
-	uint64_t quic_counter, quic_counts[LB_QUIC_COUNT_COUNT];
+	uint64_t quic_counts[LB_QUIC_COUNT_COUNT];
 	struct lb_budget budget;
 	struct lb_limit_state limits[LB_LIMIT_COUNT];
 	struct lb_scratch scratch;
@@ -61,7 +61,6 @@ static void *look_up_array(const void *map, uint32_t index)
 		{&quic_vip_keys, plane.quic_vip_keys, sizeof(*plane.quic_vip_keys)},
 		{&quic_keys, plane.quic_keys, sizeof(*plane.quic_keys)},
 		{&quic_aes, plane.quic_aes, 0},
-		{&quic_counters, &own.quic_counter, 0},
 		{&quic_counts, own.quic_counts, sizeof(*own.quic_counts)},
 		{&verdicts, own.verdicts, sizeof(*own.verdicts)},
 		{&flows, &own.bucket, 0},

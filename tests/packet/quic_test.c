@@ -132,6 +132,7 @@ static int set_up(void **state)
 
 struct quic_counts {
 	uint64_t of[LB_QUIC_COUNT_COUNT], member[MEMBER_COUNT], flows[LB_FLOW_COUNT_COUNT];
+	struct lb_counter all[MEMBER_COUNT]; /* however they came */
 };
 
 static void take_counts(struct quic_counts *counts)
@@ -140,6 +141,7 @@ static void take_counts(struct quic_counts *counts)
 	assert_int_equal(plane.flow_counts(plane.datapath, counts->flows), 0);
 	for (uint32_t i = 0; i < MEMBER_COUNT; i++)
 		assert_int_equal(plane.quic_counter(plane.datapath, i, &counts->member[i]), 0);
+	assert_int_equal(plane.counters(plane.datapath, 0, MEMBER_COUNT, counts->all), 0);
 }
 
 static void put(struct frame *frame, size_t at, const uint8_t *payload, size_t length)
@@ -182,9 +184,13 @@ static void goes_to(const struct frame *in, int server, enum lb_quic_count what)
 	assert_true(frame_equal(&wrapped, &out));
 	for (int i = 0; i < LB_QUIC_COUNT_COUNT; i++)
 		assert_int_equal(after.of[i] - before.of[i], i == (int)what);
-	for (int i = 0; i < MEMBER_COUNT; i++)
+	for (int i = 0; i < MEMBER_COUNT; i++) {
 		assert_int_equal(after.member[i] - before.member[i],
 				 server != SLOT && i == (int)member);
+		assert_int_equal(after.all[i].packets - before.all[i].packets, i == (int)member);
+		assert_int_equal(after.all[i].bytes - before.all[i].bytes,
+				 i == (int)member ? flow.ip_length : 0);
+	}
 	assert_memory_equal(before.flows, after.flows, sizeof(before.flows));
 }
 
