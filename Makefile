@@ -203,7 +203,7 @@ direction: $(API_OBJ) $(LBD_OBJ) $(SIMULATE_OBJ)
 CLANG_FORMAT := clang-format-14
 
 lint: direction
-	shellcheck -x $$(git ls-files '*.sh' .ci/run) {lbd,lbd/backend}/package/{postinst,prerm,postrm}
+	shellcheck -x $$(git ls-files '*.sh' .ci/run) {lbd,lbd/backend,lbctl/tier}/package/{postinst,prerm,postrm}
 	$(CLANG_FORMAT) --dry-run --Werror $$(git ls-files '*.c' '*.h')
 	tests/cli/docs_test.sh
 

@@ -54,6 +54,11 @@ check_equal "lbd-tier is a package of its own, with these files" "-rw-r--r-- ./u
 # shellcheck disable=SC2016 # expands in eval
 check "which alone needs libcurl, and the lbd of its version" eval \
 	'dpkg-deb --field "$TIER" Depends | grep -E "libcurl.*lbd \(= $VERSION\)" && ! dpkg-deb --field "$DEB" Depends | grep libcurl'
+if command -v lintian >/dev/null; then
+	check_equal "lintian finds nothing wrong with it" "" "$(lintian --allow-root "$TIER" 2>&1)"
+else
+	skip "lintian finds nothing wrong with it" "lintian"
+fi
 
 check_equal "it holds these files, all root's, with these modes" "-rw-r----- ./etc/lbd/lbd.json
 -rwxr-xr-x ./usr/bin/lbctl
