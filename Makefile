@@ -246,7 +246,7 @@ test-ansible: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) $(BOOT_PKGS) ansible-
 test-health: PKGS = $(BUILD_PKGS) $(TEST_PKGS) $(HEALTH_PKGS)
 test-attacks: PKGS = $(BUILD_PKGS) $(TEST_PKGS)
 test-image: PKGS = $(BUILD_PKGS) $(LAB_PKGS) podman buildah runc debootstrap libcap2-bin
-test-compose: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) iproute2 podman buildah runc containernetworking-plugins iptables debootstrap jq python3-jsonschema \
+test-compose: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) iproute2 podman buildah runc containernetworking-plugins iptables nftables debootstrap jq python3-jsonschema \
 	python3-yaml python3-dotenv $(if $(shell command -v npm),,npm)
 test-release: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(DEB_PKGS) git xz-utils faketime util-linux $(if $(shell command -v npm),,npm)
 test-upgrade: PKGS = $(BUILD_PKGS) $(BPF_PKGS) $(LAB_PKGS) $(DEB_PKGS) git debootstrap
