@@ -10,7 +10,8 @@
  *           passes nothing on
  *   list    of today's choice, the owner and the slot's past those that are there and of the first one's
  *           family: well before sick ones. It ends after one that is not LB_MEMBER_CHAIN, which comes after
- *           those that are.
+ *           those that are. Today's choice comes before such a one even if it is sick: its check may fail
+ *           while it has the connection, and whom the list ends with resets what it does not have.
  *
  *   | Ethernet | tag | outer IP | UDP, port 6080 | GUE variant 0, hops (gue.h) | IP … |
  *
@@ -41,16 +42,32 @@ static __always_inline int chance_is_for(const struct packet *packet)
 
 #define CHANCE_CANDIDATES (2 + LB_PASTS)
 
-enum { KIND_NONE, KIND_CHAIN, KIND_ENDS, KIND_SICK_CHAIN, KIND_SICK_ENDS };
+/* In this order. */
+enum {
+	KIND_NONE,
+	KIND_CHAIN,
+	KIND_TODAY_CHAIN,
+	KIND_TODAY_ENDS,
+	KIND_ENDS,
+	KIND_SICK_CHAIN,
+	KIND_SICK_ENDS
+};
 
-static __always_inline int chance_kind(__u32 flags, __u32 first_flags)
+static __always_inline int chance_kind(__u32 flags, __u32 first_flags, int is_today)
 {
+	const int ends = !(flags & LB_MEMBER_CHAIN);
+
 	if ((flags & (LB_MEMBER_VALID | LB_MEMBER_GONE)) != LB_MEMBER_VALID ||
 	    (flags ^ first_flags) & LB_MEMBER_OUTER6)
 		return KIND_NONE;
-	if (flags & LB_MEMBER_SICK)
-		return flags & LB_MEMBER_CHAIN ? KIND_SICK_CHAIN : KIND_SICK_ENDS;
-	return flags & LB_MEMBER_CHAIN ? KIND_CHAIN : KIND_ENDS;
+	if (!(flags & LB_MEMBER_SICK))
+		return ends ? KIND_ENDS : KIND_CHAIN;
+	return (is_today ? KIND_TODAY_CHAIN : KIND_SICK_CHAIN) + ends;
+}
+
+static __always_inline int chance_ends(int kind)
+{
+	return kind == KIND_ENDS || kind == KIND_TODAY_ENDS || kind == KIND_SICK_ENDS;
 }
 
 static __always_inline __u32 chance_first(__u32 number, __u32 current)
@@ -109,10 +126,10 @@ __noinline __u32 chance_list(__u32 slot, __u32 word, __u32 number)
 							 : lb_past_at(past, i - 2);
 
 			if (candidate == LB_NONE ||
-			    chance_kind(member_flags(candidate), first_flags) != kind)
+			    chance_kind(member_flags(candidate), first_flags, !i) != kind)
 				continue;
 			chance_add(&at->hops, first, candidate);
-			if (candidate != first && (kind == KIND_ENDS || kind == KIND_SICK_ENDS))
+			if (candidate != first && chance_ends(kind))
 				return first + 1;
 		}
 	}
