@@ -81,11 +81,15 @@ no_packet_is_led_by_them() {
 	lab_ip balancer route get "$LAB_VIP4" | grep -v blackhole
 }
 
+lacks_backends() {
+	lbctl node show | grep -E '192.0.2.200/32 +withdrawn: 0 of 0 backends healthy, 1 needed'
+}
+
 health_decides() {
 	lbctl vip add 192.0.2.200:80/tcp --name checked --announce-healthy 1 --health tcp --health-interval 100ms \
 		--health-fall 2 || return
 	# shellcheck disable=SC2086 # words
-	has $ALL && lbctl node show | grep -E '192.0.2.200/32 +withdrawn: 0 of 0 backends healthy, 1 needed' || return
+	has $ALL && wait_for 1 lacks_backends || return
 	lbctl backend add checked "${LAB_BACKEND4[1]}" && wait_for 5 backend_is healthy || return
 	# shellcheck disable=SC2086 # words
 	soon_has $ALL 192.0.2.200 || return
